@@ -1,0 +1,243 @@
+"""One SQL database with a single writer whose commits are batched.
+
+SQLite allows one writer at a time, and a commit costs more than the statements in it. So every write of the process
+goes through one thread, which takes all that is waiting and commits it as one transaction; each write is a savepoint
+of its own and fails alone. A write that returned survives `kill -9` of the process (WAL).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.pool import NullPool, QueuePool
+
+from sampan.lib.log import get_logger
+
+T = TypeVar("T")
+log = get_logger(__name__)
+
+_BATCH_LIMIT = 256
+"""Writes in one transaction: enough to spread the cost of a commit, few enough to keep latency below 50 ms."""
+
+
+class StorageFullError(Exception):
+    """The disk is full: nothing of the write was kept. Free space and try again."""
+
+
+class StorageError(Exception):
+    """The database refused a write or cannot be read; the message says what to do."""
+
+
+@dataclass(slots=True)
+class _Write:
+    fn: Callable[[sa.Connection], Any]
+    after: Callable[[Any], None] | None
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Database:
+    """Reads from anywhere, writes in order. Bound to the event loop that calls it; closed with `close`."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self._writer_engine = _engine(url, writer=True)
+        self.dialect = self._engine.dialect.name
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sql-read")
+        self._thread = threading.Thread(target=self._write_forever, name="sql-write", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def sqlite(cls, file: Path) -> Database:
+        """The database in `file`, made if missing. Raises StorageError if it cannot be opened."""
+        return cls(f"sqlite:///{file}")
+
+    def create(self, metadata: sa.MetaData) -> None:
+        """Makes the tables that are missing. Blocks; for start-up."""
+        try:
+            with self._writer_engine.begin() as connection:
+                metadata.create_all(connection)
+        except sa.exc.DBAPIError as error:
+            failure = _translated(error)
+            if isinstance(failure, StorageError):
+                failure = StorageError(f"{self._engine.url.database}: {failure}")
+            raise failure from error
+
+    async def read(self, fn: Callable[[sa.Connection], T]) -> T:
+        """`fn` in a reader thread, for anything that may take longer than a millisecond."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self.read_now, fn)
+
+    def read_now(self, fn: Callable[[sa.Connection], T]) -> T:
+        """`fn` in this thread: for look-ups by key, where a change of thread would cost more than the query."""
+        try:
+            with self._engine.connect() as connection:
+                return fn(connection)
+        except sa.exc.DBAPIError as error:
+            raise _translated(error) from error
+
+    async def write(self, fn: Callable[[sa.Connection], T], after: Callable[[T], None] | None = None) -> T:
+        """`fn` in the writer thread; returns once it is committed.
+
+        `after` runs in the event loop with the result, in commit order, before any later write's `after`: the place
+        to publish a change. What `fn` raises is raised here, and nothing of it is kept. StorageFullError,
+        StorageError.
+        """
+        loop = asyncio.get_running_loop()
+        write = _Write(fn, after, loop, loop.create_future())
+        self._queue.put(write)
+        result: T = await asyncio.shield(write.future)
+        return result
+
+    async def close(self) -> None:
+        """Waits for the writes under way, then lets go of the file."""
+        self._queue.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        self._readers.shutdown(wait=True)
+        self._engine.dispose()
+        self._writer_engine.dispose()
+
+    # In the writer thread.
+
+    def _write_forever(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            batch = [first]
+            stop = False
+            while len(batch) < _BATCH_LIMIT:
+                try:
+                    following = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    stop = True
+                    break
+                batch.append(following)
+            self._commit(batch)
+            # One call a batch and loop, so that `after` callbacks run in commit order.
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                batch[0].loop.call_soon_threadsafe(_settle, batch)
+            if stop:
+                return
+
+    def _commit(self, batch: list[_Write]) -> None:
+        if len(batch) == 1:
+            self._commit_alone(batch[0])
+        else:
+            self._commit_together(batch)
+
+    def _commit_alone(self, write: _Write) -> None:
+        """A write without company needs no savepoint: a fifth of what a short one costs."""
+        try:
+            with self._writer_engine.begin() as connection:
+                write.result = write.fn(connection)
+        except sa.exc.DBAPIError as error:
+            write.error = _translated(error)
+            write.error.__cause__ = error
+        except BaseException as error:
+            write.error = error
+
+    def _commit_together(self, batch: list[_Write]) -> None:
+        try:
+            with self._writer_engine.begin() as connection:
+                for write in batch:
+                    self._apply(connection, write)
+        except BaseException as error:
+            # The commit itself failed (disk full, say): nobody's write was kept.
+            failure = _translated(error) if isinstance(error, sa.exc.DBAPIError) else error
+            log.error("database commit failed", error=str(failure), writes=len(batch))
+            for write in batch:
+                write.error = write.error or failure
+
+    def _apply(self, connection: sa.Connection, write: _Write) -> None:
+        # As plain statements: SQLAlchemy's own savepoints are compiled anew each time.
+        connection.exec_driver_sql("SAVEPOINT own")
+        try:
+            write.result = write.fn(connection)
+        except Exception as error:
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT own")
+            write.error = error
+            if isinstance(error, sa.exc.DBAPIError):
+                write.error = _translated(error)
+                write.error.__cause__ = error
+        connection.exec_driver_sql("RELEASE SAVEPOINT own")
+
+
+def _settle(batch: list[_Write]) -> None:
+    for write in batch:
+        if write.error is None and write.after is not None:
+            try:
+                write.after(write.result)
+            except Exception as error:
+                log.error("after-commit callback failed", exc=error)
+        if write.future.done():
+            continue
+        if write.error is not None:
+            write.future.set_exception(write.error)
+        else:
+            write.future.set_result(write.result)
+
+
+def _engine(url: str, *, writer: bool = False) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True)
+    memory = ":memory:" in url or "mode=memory" in url
+    engine = sa.create_engine(
+        url,
+        poolclass=NullPool if memory else QueuePool,
+        connect_args={"check_same_thread": False, "timeout": 30},
+        **({} if memory else {"pool_size": 1 if writer else 5, "max_overflow": 10}),
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        # SQLAlchemy opens transactions itself; the driver's own guess would break savepoints.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            # NORMAL syncs at checkpoints: a commit survives the process, and a power cut loses no consistency.
+            cursor.execute("PRAGMA synchronous=NORMAL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute("PRAGMA cache_size=-8192")
+        finally:
+            cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def _translated(error: sa.exc.DBAPIError) -> StorageError | StorageFullError:
+    text = str(error.orig)
+    if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
+        return StorageFullError(
+            f"the disk that holds the database is full ({text}); free space and try again"
+        )
+    if "not a database" in text or "malformed" in text:
+        return StorageError(
+            f"the database is damaged ({text}); put a copy in its place, or move it away to begin anew"
+        )
+    if "unable to open" in text or "readonly" in text:
+        return StorageError(
+            f"the database cannot be written ({text}); check the folder's owner and permissions"
+        )
+    return StorageError(f"the database refused the operation: {text}")

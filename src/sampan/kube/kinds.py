@@ -1,0 +1,147 @@
+"""What a kind is: its group, version, names, scope and sub-resources; and the registry of those served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One served kind, as discovery shows it. Hashable: used as the key for storage, caches and watches."""
+
+    group: str
+    """Empty for the core group."""
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    singular: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = field(default=("status",))
+    """Of `status`, `scale`, `log`, `exec`, `binding`, `token`, …"""
+    list_kind: str = ""
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def key(self) -> str:
+        """`jobs.batch`, `pods`: the storage key, the same for every version of the kind."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def collection_kind(self) -> str:
+        return self.list_kind or f"{self.kind}List"
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str = "") -> str:
+        """The URL path of a collection, an object or a sub-resource."""
+        parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
+        if namespace and self.namespaced:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        if name:
+            parts.append(name)
+            if subresource:
+                parts.append(subresource)
+        return "/".join(parts)
+
+
+class KindRegistry:
+    """The kinds that one server knows. Not thread-safe for writing; filled by the composition root."""
+
+    def __init__(self, resources: Iterable[Resource] = ()) -> None:
+        self._by_path: dict[tuple[str, str, str], Resource] = {}
+        self._by_kind: dict[tuple[str, str, str], Resource] = {}
+        for resource in resources:
+            self.add(resource)
+
+    def add(self, resource: Resource) -> None:
+        self._by_path[resource.group, resource.version, resource.plural] = resource
+        self._by_kind[resource.group, resource.version, resource.kind] = resource
+
+    def remove(self, resource: Resource) -> None:
+        self._by_path.pop((resource.group, resource.version, resource.plural), None)
+        self._by_kind.pop((resource.group, resource.version, resource.kind), None)
+
+    def by_path(self, group: str, version: str, plural: str) -> Resource | None:
+        return self._by_path.get((group, version, plural))
+
+    def by_kind(self, api_version: str, kind: str) -> Resource | None:
+        group, _, version = api_version.rpartition("/")
+        return self._by_kind.get((group, version, kind))
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._by_path.values())
+
+
+# The built-in kinds that components and controllers name in code. The API server's own list is longer.
+NAMESPACES = Resource(
+    "",
+    "v1",
+    "Namespace",
+    "namespaces",
+    namespaced=False,
+    singular="namespace",
+    short_names=("ns",),
+    subresources=("status", "finalize"),
+)
+NODES = Resource("", "v1", "Node", "nodes", namespaced=False, singular="node", short_names=("no",))
+PODS = Resource(
+    "",
+    "v1",
+    "Pod",
+    "pods",
+    singular="pod",
+    short_names=("po",),
+    categories=("all",),
+    subresources=("status", "log", "binding", "eviction", "exec", "attach", "portforward"),
+)
+CONFIG_MAPS = Resource(
+    "", "v1", "ConfigMap", "configmaps", singular="configmap", short_names=("cm",), subresources=()
+)
+SECRETS = Resource("", "v1", "Secret", "secrets", singular="secret", subresources=())
+EVENTS = Resource("", "v1", "Event", "events", singular="event", short_names=("ev",), subresources=())
+SERVICE_ACCOUNTS = Resource(
+    "",
+    "v1",
+    "ServiceAccount",
+    "serviceaccounts",
+    singular="serviceaccount",
+    short_names=("sa",),
+    subresources=("token",),
+)
+PERSISTENT_VOLUME_CLAIMS = Resource(
+    "",
+    "v1",
+    "PersistentVolumeClaim",
+    "persistentvolumeclaims",
+    singular="persistentvolumeclaim",
+    short_names=("pvc",),
+)
+JOBS = Resource("batch", "v1", "Job", "jobs", singular="job", categories=("all",))
+PERSISTENT_VOLUMES = Resource(
+    "",
+    "v1",
+    "PersistentVolume",
+    "persistentvolumes",
+    namespaced=False,
+    singular="persistentvolume",
+    short_names=("pv",),
+)
+SERVICES = Resource(
+    "", "v1", "Service", "services", singular="service", short_names=("svc",), categories=("all",)
+)
+LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases", singular="lease", subresources=())
+STORAGE_CLASSES = Resource(
+    "storage.k8s.io",
+    "v1",
+    "StorageClass",
+    "storageclasses",
+    namespaced=False,
+    singular="storageclass",
+    short_names=("sc",),
+    subresources=(),
+)

@@ -1,0 +1,364 @@
+"""Server-side apply: who owns which field (`metadata.managedFields`), conflicts, and the merge itself. Pure.
+
+An object that nobody ever applied carries no managedFields, so that plain writes cost nothing. Its first apply
+treats everything that was there as owned by `before-first-apply`; from then on every write is tracked.
+
+A field is a path of steps as FieldsV1 writes them: `f:name`, `k:{"name":"web"}` (an item of a list that is merged
+by key), `v:"x"` (an item of a set). Source: sigs.k8s.io/structured-merge-diff/v4 and
+k8s.io/apimachinery/pkg/util/managedfields, v1.31.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sampan.kube.errors import BadRequestError, Cause, ConflictError
+from sampan.kube.meta import Object
+from sampan.kube.schema import Schema, Shape
+
+Path = tuple[str, ...]
+Paths = frozenset[Path]
+
+_ANY = Shape("any")
+_BEFORE = "before-first-apply"
+# Owned as a whole: x-kubernetes-map-type=atomic.
+_ATOMIC = frozenset(
+    {
+        "ConfigMapKeySelector",
+        "LabelSelector",
+        "LocalObjectReference",
+        "NodeSelector",
+        "NodeSelectorTerm",
+        "ObjectFieldSelector",
+        "ObjectReference",
+        "ResourceFieldSelector",
+        "SecretKeySelector",
+        "SecretReference",
+        "TypedLocalObjectReference",
+    }
+)
+# Lists whose items are told apart by more than the key of strategic merge patch, and what stands for a missing one.
+_KEYS: Mapping[str, Mapping[str, Any]] = {
+    "containerPort": {"containerPort": None, "protocol": "TCP"},
+    "port": {"port": None, "protocol": "TCP"},
+    "topologyKey": {"topologyKey": None, "whenUnsatisfiable": None},
+}
+# Of the server or of the object's identity: nobody's to manage.
+_UNMANAGED = frozenset(
+    {("f:apiVersion",), ("f:kind",), ("f:metadata",)}
+    | {
+        ("f:metadata", f"f:{key}")
+        for key in (
+            "name",
+            "namespace",
+            "generateName",
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+            "managedFields",
+        )
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes, when, and which version of the kind."""
+
+    manager: str
+    now: str
+    api_version: str
+    subresource: str = ""
+
+
+def apply(
+    schema: Schema, type_name: str, live: Object, config: Object, writer: Writer, *, force: bool
+) -> Object:
+    """`live` (empty if there is none) with `config` applied. Raises ConflictError, BadRequestError."""
+    if (config.get("metadata") or {}).get("managedFields"):
+        raise BadRequestError("metadata.managedFields must be nil")
+    shape = Shape(type_name) if type_name else _ANY
+    entries = [dict(entry) for entry in (live.get("metadata") or {}).get("managedFields") or ()]
+    present = _flatten(schema, shape, live)
+    if live and not entries:
+        entries.append(_entry(Writer(_BEFORE, writer.now, writer.api_version), "Update", frozenset(present)))
+    wanted = _flatten(schema, shape, config)
+    own = next((entry for entry in entries if _is(entry, writer, "Apply")), None)
+    others = [entry for entry in entries if entry is not own]
+    conflicts = _conflicts(others, wanted, present)
+    if conflicts and not force:
+        raise _conflict_error(conflicts)
+    merged: Object = _merge(schema, shape, live, config)
+    mine = frozenset(wanted)
+    abandoned = (_paths(own) if own else frozenset()) - _with_parents(mine)
+    for entry in others:
+        _set_paths(entry, _paths(entry) - frozenset(path for _, path in conflicts), writer.now)
+        abandoned -= _with_parents(_paths(entry))
+    _remove(schema, shape, merged, abandoned, mine)
+    if own is None:
+        own = _entry(writer, "Apply", mine)
+        others.append(own)
+        kept = others
+    else:
+        _set_paths(own, mine, writer.now)
+        kept = entries
+    _store(merged, kept)
+    return merged
+
+
+def track(schema: Schema, type_name: str, old: Object, new: Object, writer: Writer) -> None:
+    """Sets the managedFields of `new`, written by other means than apply. Only where there are any yet."""
+    entries = [dict(entry) for entry in (old.get("metadata") or {}).get("managedFields") or ()]
+    if not entries:
+        return
+    given = (new.get("metadata") or {}).get("managedFields")
+    if given is not None and not any(given):
+        # An empty list, or one empty entry, asks to forget.
+        new["metadata"].pop("managedFields")
+        return
+    shape = Shape(type_name) if type_name else _ANY
+    before, after = _flatten(schema, shape, old), _flatten(schema, shape, new)
+    changed = frozenset(path for path, value in after.items() if path not in before or before[path] != value)
+    gone = frozenset(before.keys() - after.keys())
+    own = next((entry for entry in entries if _is(entry, writer, "Update")), None)
+    for entry in entries:
+        if entry is not own:
+            _set_paths(entry, _paths(entry) - changed - gone, writer.now)
+    if own is not None:
+        _set_paths(own, (_paths(own) | changed) - gone, writer.now)
+    elif changed:
+        entries.append(_entry(writer, "Update", changed))
+    _store(new, entries)
+
+
+def encode_paths(paths: Paths) -> Object:
+    """As FieldsV1."""
+    root: Object = {}
+    for path in sorted(paths):
+        node = root
+        for step in path:
+            node = node.setdefault(step, {})
+        node["."] = {}
+    return _without_lone_dots(root)
+
+
+def decode_paths(fields: Mapping[str, Any], prefix: Path = ()) -> Paths:
+    """Of FieldsV1."""
+    found: set[Path] = set()
+    for step, below in fields.items():
+        if step == ".":
+            found.add(prefix)
+        elif not below:
+            found.add((*prefix, step))
+        else:
+            found |= decode_paths(below, (*prefix, step))
+    return frozenset(found)
+
+
+def _without_lone_dots(node: Object) -> Object:
+    return {} if node.keys() == {"."} else {key: _without_lone_dots(each) for key, each in node.items()}
+
+
+def _with_parents(paths: Paths) -> Paths:
+    """An item of which somebody owns a field stays."""
+    return frozenset(path[:length] for path in paths for length in range(1, len(path) + 1))
+
+
+# Entries.
+
+
+def _entry(writer: Writer, operation: str, paths: Paths) -> Object:
+    entry = {
+        "manager": writer.manager,
+        "operation": operation,
+        "apiVersion": writer.api_version,
+        "time": writer.now,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": encode_paths(paths),
+    }
+    if writer.subresource:
+        entry["subresource"] = writer.subresource
+    return entry
+
+
+def _is(entry: Object, writer: Writer, operation: str) -> bool:
+    return (entry.get("manager"), entry.get("operation"), entry.get("subresource", "")) == (
+        writer.manager,
+        operation,
+        writer.subresource,
+    )
+
+
+def _paths(entry: Object) -> Paths:
+    return decode_paths(entry.get("fieldsV1") or {})
+
+
+def _set_paths(entry: Object, paths: Paths, now: str) -> None:
+    """The time changes with the fields only, so that applying the same again changes nothing."""
+    if paths != _paths(entry):
+        entry["fieldsV1"] = encode_paths(paths)
+        entry["time"] = now
+
+
+def _store(obj: Object, entries: list[Object]) -> None:
+    kept = [entry for entry in entries if entry.get("fieldsV1")]
+    obj["metadata"] = {**(obj.get("metadata") or {}), "managedFields": kept}
+    if not kept:
+        del obj["metadata"]["managedFields"]
+
+
+def _conflicts(
+    others: list[Object], wanted: Mapping[Path, Any], present: Mapping[Path, Any]
+) -> list[tuple[Object, Path]]:
+    differing = {path for path, value in wanted.items() if path in present and present[path] != value}
+    return [(entry, path) for entry in others for path in sorted(_paths(entry) & differing)]
+
+
+def _conflict_error(conflicts: list[tuple[Object, Path]]) -> ConflictError:
+    causes, lines = [], []
+    for entry, path in conflicts:
+        using = f' with subresource "{entry["subresource"]}"' if entry.get("subresource") else ""
+        message = f'conflict with "{entry["manager"]}"{using} using {entry["apiVersion"]}'
+        causes.append(Cause("FieldManagerConflict", _readable(path), message))
+        lines.append(f"{message}: {_readable(path)}")
+    count = f"{len(conflicts)} conflict{'s' if len(conflicts) > 1 else ''}"
+    return ConflictError(f"Apply failed with {count}: " + "\n- ".join(lines), causes=causes)
+
+
+def _readable(path: Path) -> str:
+    text = ""
+    for step in path:
+        kind, _, rest = step.partition(":")
+        if kind == "f":
+            text += f".{rest}"
+        elif kind == "k":
+            keys = ",".join(f"{key}={json.dumps(value)}" for key, value in json.loads(rest).items())
+            text += f"[{keys}]"
+        else:
+            text += f"[={rest}]"
+    return text
+
+
+# Objects.
+
+
+def _flatten(schema: Schema, shape: Shape, obj: Object) -> dict[Path, Any]:
+    """Every field that can be owned, with its value; an item of a list as itself and by its fields."""
+    found: dict[Path, Any] = {}
+    _collect(schema, shape, obj, (), found)
+    return {
+        path: value for path, value in found.items() if path not in _UNMANAGED and path[:2] not in _UNMANAGED
+    }
+
+
+def _collect(schema: Schema, shape: Shape, value: Any, path: Path, found: dict[Path, Any]) -> None:
+    if isinstance(value, dict) and shape.kind not in _ATOMIC and (value or not path):
+        for key, each in value.items():
+            _collect(schema, _child(schema, shape, key), each, (*path, f"f:{key}"), found)
+    elif isinstance(value, list) and shape.merge_key is not None and value:
+        for item in value:
+            below = (*path, _step(shape, item))
+            found[below] = True
+            if shape.merge_key:
+                _collect(schema, shape.item or _ANY, item, below, found)
+    else:
+        found[path] = value
+
+
+def _merge(schema: Schema, shape: Shape, live: Any, config: Any) -> Any:
+    if isinstance(config, dict):
+        if shape.kind in _ATOMIC or not isinstance(live, dict):
+            return config
+        merged = dict(live)
+        for key, value in config.items():
+            merged[key] = _merge(schema, _child(schema, shape, key), live.get(key), value)
+        return merged
+    if not isinstance(config, list) or shape.merge_key is None or not isinstance(live, list):
+        return config
+    items = {_step(shape, item): item for item in live}
+    for item in config:
+        step = _step(shape, item)
+        items[step] = _merge(schema, shape.item or _ANY, items.get(step), item) if shape.merge_key else item
+    return list(items.values())
+
+
+def _remove(schema: Schema, shape: Shape, obj: Any, paths: Paths, wanted: Paths) -> None:
+    """Takes `paths` out of `obj`, and what they leave empty unless it is wanted so."""
+    # An item of a list before its fields: without its key it could not be found any more.
+    for path in sorted(paths, key=len):
+        _remove_one(schema, shape, obj, path, (wanted, 0))
+
+
+def _remove_one(schema: Schema, shape: Shape, holder: Any, path: Path, where: tuple[Paths, int]) -> None:
+    """`where`: what stays though empty, and how deep in `path` the holder is. Shared parts are copied first."""
+    wanted, depth = where
+    step, last, below = path[depth], depth + 1 == len(path), (wanted, depth + 1)
+    if isinstance(holder, dict) and step.startswith("f:"):
+        key = step[2:]
+        if key not in holder:
+            return
+        if not last:
+            holder[key] = _shallow(holder[key])
+            _remove_one(schema, _child(schema, shape, key), holder[key], path, below)
+        emptied = holder[key] in ({}, []) and key != "metadata" and path[: depth + 1] not in wanted
+        if last or emptied:
+            del holder[key]
+    elif isinstance(holder, list):
+        for at, item in enumerate(holder):
+            if _step(shape, item) != step:
+                continue
+            if last:
+                del holder[at]
+            elif path[depth + 1][2:] not in _keys_of(shape):
+                # An item that stays keeps what it is found by.
+                holder[at] = _shallow(item)
+                _remove_one(schema, shape.item or _ANY, holder[at], path, below)
+            return
+
+
+def _shallow(value: Any) -> Any:
+    if isinstance(value, dict):
+        return dict(value)
+    return list(value) if isinstance(value, list) else value
+
+
+def _child(schema: Schema, shape: Shape, key: str) -> Shape:
+    if shape.kind == "map":
+        return shape.item or _ANY
+    if shape.kind == "any":
+        return _metadata_shape(schema) if key == "metadata" else _ANY
+    return schema.field(shape.kind, key) or _ANY
+
+
+def _metadata_shape(schema: Schema) -> Shape:
+    """Every kind has it, those without a schema too."""
+    return Shape("ObjectMeta") if "ObjectMeta" in schema.types else _ANY
+
+
+def _step(shape: Shape, item: Any) -> str:
+    if not shape.merge_key:
+        return f"v:{_compact(item)}"
+    if not isinstance(item, dict):
+        raise BadRequestError(f"an item of a list that is merged by {shape.merge_key} must be an object")
+    keys = {key: item.get(key, missing) for key, missing in _keys_of(shape).items()}
+    if keys[shape.merge_key] is None:
+        raise BadRequestError(f"an item of a list does not have its key: {shape.merge_key}")
+    return f"k:{_compact({key: value for key, value in keys.items() if value is not None})}"
+
+
+def _keys_of(shape: Shape) -> Mapping[str, Any]:
+    """The keys of an item, with what stands for a missing one."""
+    if not shape.merge_key:
+        return {}
+    return _KEYS.get(shape.merge_key) or {shape.merge_key: None}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,177 @@
+"""Fan-out of changes to watchers: one bounded ring of recent changes a resource, and cursors into it.
+
+A watcher owns no buffer. It keeps the revision up to which it has seen everything; a slow one finds that
+the ring has moved on and reads what it missed from the tables, until compaction ends that too (410). So neither
+the number nor the slowness of watchers costs memory. For one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+
+from sampan.kube.meta import Object
+
+_RING_EVENTS = 1024
+_RING_BYTES = 4 * 1024 * 1024
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Change:
+    """One committed change of one object."""
+
+    def __init__(  # noqa: PLR0913  a row of the log, column by column
+        self,
+        rev: int,
+        resource: str,
+        namespace: str,
+        name: str,
+        *,
+        deleted: bool,
+        data: bytes,
+        previous: bytes | None,
+    ) -> None:
+        self.rev = rev
+        self.resource = resource
+        self.namespace = namespace
+        self.name = name
+        self.deleted = deleted
+        self.data = data
+        """The object after the change; of a deletion, its last state."""
+        self.previous = previous
+
+    @property
+    def type(self) -> Literal["ADDED", "MODIFIED", "DELETED"]:
+        if self.deleted:
+            return "DELETED"
+        return "ADDED" if self.previous is None else "MODIFIED"
+
+    # Shared by all watchers, hence never to be changed: for matching selectors only.
+
+    @cached_property
+    def object(self) -> Object:
+        found: Object = _decode(self.data)
+        return found
+
+    @cached_property
+    def previous_object(self) -> Object | None:
+        return None if self.previous is None else _decode(self.previous)
+
+    @property
+    def size(self) -> int:
+        return len(self.data) + len(self.previous or b"")
+
+
+class ChangeFeed:
+    """The recent changes of one resource."""
+
+    def __init__(self, hub: ChangeHub) -> None:
+        self.hub = hub
+        self.complete_since = hub.started
+        """The ring holds everything after this revision."""
+        self._ring: deque[Change] = deque()
+        self._bytes = 0
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def append(self, change: Change) -> None:
+        self._ring.append(change)
+        self._bytes += change.size
+        while len(self._ring) > _RING_EVENTS or (self._bytes > _RING_BYTES and len(self._ring) > 1):
+            evicted = self._ring.popleft()
+            self._bytes -= evicted.size
+            self.complete_since = evicted.rev
+        if self._waiters:
+            waiters, self._waiters = self._waiters, set()
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def after(self, rev: int) -> list[Change]:
+        newer = []
+        for change in reversed(self._ring):
+            if change.rev <= rev:
+                break
+            newer.append(change)
+        newer.reverse()
+        return newer
+
+    async def changed(self, within_seconds: float | None) -> None:
+        """Returns at the next change, or after `within_seconds`."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await asyncio.wait((waiter,), timeout=within_seconds)
+        finally:
+            self._waiters.discard(waiter)
+
+
+class ChangeHub:
+    """All feeds, and the newest published revision."""
+
+    def __init__(self, revision: int) -> None:
+        self.started = revision
+        self.revision = revision
+        self._feeds: dict[str, ChangeFeed] = {}
+
+    def feed(self, resource: str) -> ChangeFeed:
+        feed = self._feeds.get(resource)
+        if feed is None:
+            feed = self._feeds[resource] = ChangeFeed(self)
+        return feed
+
+    def publish(self, change: Change) -> None:
+        self.revision = change.rev
+        self.feed(change.resource).append(change)
+
+
+class Subscription:
+    """One watcher's cursor. Changes come once each, in order of their revisions."""
+
+    def __init__(
+        self,
+        feed: ChangeFeed,
+        history: Callable[[int], Awaitable[tuple[Sequence[Change], int]]],
+        *,
+        namespace: str | None,
+        name: str | None,
+        since: int,
+    ) -> None:
+        self._feed = feed
+        self._history = history
+        self._namespace = namespace
+        self._name = name
+        self.revision = since
+        """Every change up to here was delivered: what a bookmark may say."""
+
+    async def next(self, within_seconds: float | None = None) -> list[Change]:
+        """The next changes, at least one; or none when `within_seconds` have gone by. Raises ExpiredError."""
+        loop = asyncio.get_running_loop()
+        deadline = None if within_seconds is None else loop.time() + within_seconds
+        while True:
+            changes = await self._pull()
+            if changes:
+                return changes
+            left = None if deadline is None else deadline - loop.time()
+            if left is not None and left <= 0:
+                return []
+            if self.revision >= self._feed.complete_since:
+                await self._feed.changed(left)
+
+    async def _pull(self) -> list[Change]:
+        if self.revision >= self._feed.complete_since:
+            changes: Sequence[Change] = self._feed.after(self.revision)
+            self.revision = max(self.revision, self._feed.hub.revision)
+        else:
+            changes, self.revision = await self._history(self.revision)
+        return [
+            change
+            for change in changes
+            if (self._namespace is None or change.namespace == self._namespace)
+            and (self._name is None or change.name == self._name)
+        ]

@@ -1,0 +1,360 @@
+"""The server's HTTP face: an ASGI application for /api, /apis, /version, /openapi and the health checks.
+
+It turns a request into one of the verbs and its outcome into bytes. Every failure is answered with a Status in JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hmac import compare_digest
+from typing import Any, ClassVar
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from sampan.client.protocol import PatchType, WriteOptions
+from sampan.cluster.apiserver import binding, codec, discovery, params, streams
+from sampan.cluster.apiserver.codec import Accepted
+from sampan.cluster.apiserver.openapi import OpenApi
+from sampan.cluster.apiserver.podlogs import PodLogs
+from sampan.cluster.apiserver.presentation import Presenter
+from sampan.cluster.apiserver.storage import Record
+from sampan.cluster.apiserver.tables import KINDS as TRANSFORMED_KINDS
+from sampan.cluster.apiserver.verbs import Verbs
+from sampan.kube.errors import (
+    ApiError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+    UnauthorizedError,
+    UnsupportedMediaTypeError,
+)
+from sampan.kube.kinds import KindRegistry, Resource
+from sampan.lib.log import get_logger
+from sampan.web import asgi
+
+log = get_logger(__name__)
+
+_encode = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path names."""
+
+    resource: Resource
+    namespace: str | None
+    name: str
+    subresource: str
+
+
+@dataclass
+class Request:
+    scope: Scope
+    receive: Receive
+    send: Send
+    query: params.Query = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.query = params.parse(self.scope["query_string"])
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @cached_property
+    def content_type(self) -> str:
+        return asgi.header(self.scope, b"content-type")
+
+    def accepted(self, kinds: tuple[str, ...] = ()) -> Accepted:
+        return codec.accepted(asgi.header(self.scope, b"accept"), kinds)
+
+    async def body(self) -> Any:
+        raw = await asgi.read_body(self.scope, self.receive, codec.MAX_BODY_BYTES)
+        if "yaml" in self.content_type:
+            # Slow to read, and rare: not in the event loop.
+            return await asyncio.to_thread(codec.decode_body, raw, self.content_type)
+        return codec.decode_body(raw, self.content_type)
+
+
+class HttpFace:
+    """The ASGI application. `close` ends the streams that are open, so that a server can stop."""
+
+    def __init__(
+        self, verbs: Verbs, registry: KindRegistry, *, pod_logs: PodLogs | None = None, token: str = ""
+    ) -> None:
+        self._verbs = verbs
+        self._registry = registry
+        self._pod_logs = pod_logs
+        self._token = token
+        self._presenter = Presenter(verbs)
+        self._openapi = OpenApi(registry, verbs.strategies.schema)
+        self._streams: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._refuse(scope, receive, send)
+            return
+        try:
+            self._authenticate(scope)
+            await self._route(Request(scope, receive, send))
+        except ApiError as error:
+            await asgi.respond_error(send, error)
+        except asgi.ClientGoneError:
+            return
+        except Exception as error:
+            log.error("a request failed unexpectedly", path=scope["path"], exc=error)
+            await asgi.respond_error(
+                send, InternalError("an error on the server has prevented the request from succeeding")
+            )
+
+    def close(self) -> None:
+        for task in self._streams:
+            task.cancel()
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """WebSockets (exec, attach) are not served yet."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _authenticate(self, scope: Scope) -> None:
+        """A request without a token is the single user's; a wrong token is a mistake worth telling."""
+        given = asgi.header(scope, b"authorization")
+        if not self._token or not given.lower().startswith("bearer "):
+            return
+        if not compare_digest(given[7:].strip().encode(), self._token.encode()):
+            raise UnauthorizedError("Unauthorized")
+
+    async def _route(self, request: Request) -> None:
+        parts = [part for part in request.scope["path"].split("/") if part]
+        match parts:
+            case ["api" | "apis" as root, *rest]:
+                await self._route_api(request, root, rest)
+            case ["version"]:
+                await self._json(request, discovery.VERSION)
+            case ["openapi", "v3"]:
+                await self._json(request, self._openapi.index())
+            case ["openapi", "v3", *group_version]:
+                await self._json(request, _found(self._openapi.document("/".join(group_version))))
+            case ["openapi", "v2"]:
+                await self._json(request, self._openapi.v2())
+            case ["healthz" | "livez" | "readyz", *_]:
+                await asgi.respond(request.send, 200, b"ok", b"text/plain; charset=utf-8")
+            case _:
+                raise _no_such_path()
+
+    async def _route_api(self, request: Request, root: str, rest: list[str]) -> None:
+        core = root == "api"
+        if not rest:
+            accepted = request.accepted(discovery.AGGREGATED_KINDS)
+            if accepted.as_kind:
+                document = discovery.aggregated(self._registry, core=core, version=accepted.version)
+                content = f"{codec.JSON};g=apidiscovery.k8s.io;v={accepted.version};as={accepted.as_kind}"
+                await asgi.respond(request.send, 200, _encode(document), content.encode())
+                return
+            await self._json(
+                request, discovery.api_versions() if core else discovery.api_group_list(self._registry)
+            )
+            return
+        if not core and len(rest) == 1:
+            await self._json(request, _found(discovery.api_group(self._registry, rest[0])))
+            return
+        group, version, path = ("", rest[0], rest[1:]) if core else (rest[0], rest[1], rest[2:])
+        if not path:
+            await self._json(request, _found(discovery.api_resource_list(self._registry, group, version)))
+            return
+        await self._serve(request, self._target(group, version, path))
+
+    def _target(self, group: str, version: str, path: list[str]) -> Target:
+        namespace = None
+        # /namespaces/NAME/status is a sub-resource of the namespace, not a kind within it.
+        if path[0] == "namespaces" and len(path) > 2 and path[2] not in ("status", "finalize"):
+            namespace, path = path[1], path[2:]
+        resource = self._registry.by_path(group, version, path[0])
+        if resource is None or len(path) > 3 or (namespace is not None and not resource.namespaced):
+            raise _no_such_path()
+        name = path[1] if len(path) > 1 else ""
+        if name and resource.namespaced and namespace is None:
+            raise _no_such_path()
+        subresource = path[2] if len(path) > 2 else ""
+        if subresource and subresource not in resource.subresources:
+            raise _no_such_path()
+        return Target(resource, namespace, name, subresource)
+
+    async def _serve(self, request: Request, target: Target) -> None:
+        kind = "collection" if not target.name else target.subresource
+        handler = self._HANDLERS.get((request.method, kind))
+        if handler is None:
+            raise MethodNotAllowedError(
+                "the server does not allow this method on the requested resource",
+                details={"kind": target.resource.plural},
+            )
+        await handler(self, request, target)
+
+    # Collections.
+
+    async def _list(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options = params.list_options(request.query)
+        if params.flag(request.query, "watch"):
+            wanted = streams.WatchRequest(target.resource, target.namespace, options, request.query, accepted)
+            chunks = streams.watch(self._verbs, self._presenter, wanted)
+            await self._stream(request, chunks, self._presenter.content_type(accepted, watch=True))
+            return
+        page = await self._verbs.list(target.resource, target.namespace, options)
+        body = self._presenter.collection(target.resource, page, accepted, request.query)
+        await asgi.respond(request.send, 200, body, self._presenter.content_type(accepted))
+
+    async def _create(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options = self._write_options(request)
+        obj = await request.body()
+        record = await self._verbs.create(target.resource, obj, target.namespace, options)
+        await self._object(request, target, record, accepted, 201)
+
+    async def _delete_collection(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options = params.delete_options(request.query, await request.body())
+        listed = params.list_options(request.query)
+        page = await self._verbs.delete_collection(target.resource, target.namespace, listed, options)
+        body = self._presenter.collection(target.resource, page, accepted, request.query)
+        await asgi.respond(request.send, 200, body, self._presenter.content_type(accepted))
+
+    # Objects.
+
+    async def _get(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        record = self._verbs.get(target.resource, target.name, target.namespace)
+        await self._object(request, target, record, accepted, 200)
+
+    async def _replace(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options = self._write_options(request)
+        obj = await request.body()
+        record = await self._verbs.replace(
+            target.resource, target.name, obj, target.namespace, options, target.subresource
+        )
+        await self._object(request, target, record, accepted, 200)
+
+    async def _patch(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options = self._write_options(request)
+        media_type = request.content_type.partition(";")[0].strip()
+        try:
+            patch_type = PatchType(media_type)
+        except ValueError as error:
+            raise UnsupportedMediaTypeError(
+                "the body of the request was in an unknown format - accepted media types include: "
+                + ", ".join(PatchType)
+            ) from error
+        patch = await request.body()
+        record, created = await self._verbs.patch(
+            target.resource, target.name, patch, target.namespace, patch_type, options, target.subresource
+        )
+        await self._object(request, target, record, accepted, 201 if created else 200)
+
+    async def _delete(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options = params.delete_options(request.query, await request.body())
+        record, gone = await self._verbs.delete(target.resource, target.name, target.namespace, options)
+        if gone and not self._verbs.strategies.of(target.resource).returns_deleted:
+            await self._json(request, _deleted(target, record))
+        else:
+            await self._object(request, target, record, accepted, 200)
+
+    @staticmethod
+    def _write_options(request: Request) -> WriteOptions:
+        options = params.write_options(request.query)
+        if options.field_manager or request.content_type.startswith(PatchType.APPLY):
+            return options
+        # As Kubernetes: the program's name, for who does not name its manager.
+        program = asgi.header(request.scope, b"user-agent").partition("/")[0][:128]
+        return replace(options, field_manager=program)
+
+    # Sub-resources of a pod.
+
+    async def _log(self, request: Request, target: Target) -> None:
+        options = params.log_options(request.query)
+        pod = self._verbs.get(target.resource, target.name, target.namespace).object()
+        chunks = await streams.log(self._pod_logs, pod, options)
+        await self._stream(request, chunks, b"text/plain")
+
+    async def _bind(self, request: Request, target: Target) -> None:
+        await binding.bind_from(self._verbs, target.name, target.namespace or "", await request.body())
+        await self._json(request, _SUCCESS, 201)
+
+    async def _evict(self, request: Request, target: Target) -> None:
+        await binding.evict(self._verbs, target.name, target.namespace or "", await request.body())
+        await self._json(request, _SUCCESS, 201)
+
+    _HANDLERS: ClassVar[dict[tuple[str, str], Callable[[HttpFace, Request, Target], Awaitable[None]]]] = {
+        ("GET", "collection"): _list,
+        ("POST", "collection"): _create,
+        ("DELETE", "collection"): _delete_collection,
+        ("GET", ""): _get,
+        ("PUT", ""): _replace,
+        ("PATCH", ""): _patch,
+        ("DELETE", ""): _delete,
+        ("GET", "status"): _get,
+        ("PUT", "status"): _replace,
+        ("PATCH", "status"): _patch,
+        ("PUT", "finalize"): _replace,
+        ("GET", "log"): _log,
+        ("POST", "binding"): _bind,
+        ("POST", "eviction"): _evict,
+    }
+
+    # Answers.
+
+    async def _object(
+        self, request: Request, target: Target, record: Record, accepted: Accepted, status: int
+    ) -> None:
+        body = self._presenter.object(target.resource, record, accepted, request.query)
+        warnings = [(b"warning", f'299 - "{_quoted(text)}"'.encode()) for text in record.warnings]
+        await asgi.respond(request.send, status, body, self._presenter.content_type(accepted), warnings)
+
+    async def _json(self, request: Request, document: Any, status: int = 200) -> None:
+        if request.method not in ("GET", "POST", "DELETE"):
+            raise MethodNotAllowedError("the server does not allow this method on the requested resource")
+        await asgi.respond(request.send, status, _encode(document))
+
+    async def _stream(self, request: Request, chunks: streams.Chunks, content_type: bytes) -> None:
+        task = asyncio.create_task(asgi.stream(request.receive, request.send, chunks, content_type))
+        self._streams.add(task)
+        try:
+            await asyncio.wait((task,))
+            if task.cancelled():
+                await asgi.finish(request.send)
+        finally:
+            self._streams.discard(task)
+            task.cancel()
+
+
+_SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+def _deleted(target: Target, record: Record) -> dict[str, Any]:
+    details: dict[str, Any] = {"name": target.name, "kind": target.resource.plural}
+    if target.resource.group:
+        details["group"] = target.resource.group
+    details["uid"] = record.object()["metadata"]["uid"]
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+def _quoted(text: str) -> str:
+    """For a header: ASCII without line ends, quotes escaped."""
+    return ascii(text)[1:-1].replace("\\'", "'").replace('"', '\\"')
+
+
+def _found(document: Any) -> Any:
+    if document is None:
+        raise _no_such_path()
+    return document
+
+
+def _no_such_path() -> NotFoundError:
+    return NotFoundError("the server could not find the requested resource")

@@ -1,0 +1,129 @@
+"""The Client protocol on the verbs themselves: no HTTP, and only as much copying as isolation needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from sampan.client.protocol import (
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
+    DEFAULT_LOG,
+    DEFAULT_WRITE,
+    DeleteOptions,
+    ListOptions,
+    LogOptions,
+    ObjectList,
+    PatchType,
+    Subresource,
+    WatchEvent,
+    WriteOptions,
+)
+from sampan.cluster.apiserver import binding
+from sampan.cluster.apiserver.podlogs import PodLogs, stream
+from sampan.cluster.apiserver.queries import encode_continue
+from sampan.cluster.apiserver.storage import decode, encode
+from sampan.cluster.apiserver.verbs import Verbs
+from sampan.cluster.apiserver.watching import watch
+from sampan.kube import meta
+from sampan.kube.errors import BadRequestError
+from sampan.kube.kinds import PODS, Resource
+from sampan.kube.meta import Object
+
+
+class InProcessClient:
+    """Objects that come out are decoded from what is stored, so every caller has its own."""
+
+    def __init__(self, verbs: Verbs, pod_logs: PodLogs | None) -> None:
+        self._verbs = verbs
+        self._pod_logs = pod_logs
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        return self._verbs.get(resource, name, namespace).object()
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, options: ListOptions = DEFAULT_LIST
+    ) -> ObjectList:
+        page = await self._verbs.list(resource, namespace, options)
+        return ObjectList(
+            [decode(data) for data in page.items], str(page.revision), encode_continue(page), page.remaining
+        )
+
+    async def create(self, resource: Resource, obj: Object, options: WriteOptions = DEFAULT_WRITE) -> Object:
+        own = _copied(obj)
+        record = await self._verbs.create(resource, own, meta.namespace(own) or None, options)
+        return record.object()
+
+    async def replace(
+        self,
+        resource: Resource,
+        obj: Object,
+        options: WriteOptions = DEFAULT_WRITE,
+        *,
+        subresource: Subresource = "",
+    ) -> Object:
+        own = _copied(obj)
+        record = await self._verbs.replace(
+            resource, meta.name(own), own, meta.namespace(own) or None, options, subresource
+        )
+        return record.object()
+
+    async def patch(  # noqa: PLR0913  as the protocol
+        self,
+        resource: Resource,
+        name: str,
+        patch: Any,
+        namespace: str | None = None,
+        *,
+        patch_type: PatchType = PatchType.MERGE,
+        subresource: Subresource = "",
+        options: WriteOptions = DEFAULT_WRITE,
+    ) -> Object:
+        record, _ = await self._verbs.patch(
+            resource, name, _copied(patch), namespace, patch_type, options, subresource
+        )
+        return record.object()
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        options: DeleteOptions = DEFAULT_DELETE,
+    ) -> Object:
+        record, _ = await self._verbs.delete(resource, name, namespace, options)
+        return record.object()
+
+    async def delete_collection(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        list_options: ListOptions = DEFAULT_LIST,
+        options: DeleteOptions = DEFAULT_DELETE,
+    ) -> None:
+        await self._verbs.delete_collection(resource, namespace, list_options, options)
+
+    async def watch(
+        self, resource: Resource, namespace: str | None = None, options: ListOptions = DEFAULT_LIST
+    ) -> AsyncIterator[WatchEvent]:
+        async for batch in watch(self._verbs, resource, namespace, options):
+            for event in batch:
+                if event.type != "BOOKMARK":
+                    yield WatchEvent(event.type, decode(event.data))
+
+    async def bind(self, pod: str, namespace: str, node: str) -> None:
+        await binding.bind(self._verbs, pod, namespace, node)
+
+    async def log(self, pod: str, namespace: str, options: LogOptions = DEFAULT_LOG) -> AsyncIterator[bytes]:
+        found = self._verbs.get(PODS, pod, namespace).object()
+        async for chunk in stream(self._pod_logs, found, options):
+            yield chunk
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return decode(encode(value))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise BadRequestError(f"the object cannot be written as JSON: {error}") from error

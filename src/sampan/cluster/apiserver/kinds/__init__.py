@@ -1,0 +1,17 @@
+"""What each built-in kind adds to the generic verbs. Adding a kind is one declaration in a module here."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from sampan.cluster.apiserver.kinds import core, events, jobs, pods
+from sampan.cluster.apiserver.strategy import Strategy
+from sampan.kube.schema import Schema
+
+BUILT_IN: tuple[Strategy, ...] = (*core.STRATEGIES, pods.STRATEGY, events.STRATEGY, jobs.STRATEGY)
+"""All built-in kinds, in the order in which discovery lists them."""
+
+
+def built_in_schema() -> Schema:
+    """The fields of all built-in kinds."""
+    return Schema.parse(resources.files(__name__).joinpath("builtin.schema").read_text("utf-8"))

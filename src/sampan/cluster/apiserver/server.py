@@ -1,0 +1,89 @@
+"""The embedded API server: its parts put together, its start and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import sqlalchemy as sa
+from starlette.types import ASGIApp
+
+from sampan.client.protocol import Client
+from sampan.cluster.apiserver import storage
+from sampan.cluster.apiserver.http import HttpFace
+from sampan.cluster.apiserver.inprocess import InProcessClient
+from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
+from sampan.cluster.apiserver.podlogs import PodLogs
+from sampan.cluster.apiserver.strategy import Strategies
+from sampan.cluster.apiserver.verbs import Verbs
+from sampan.kube.kinds import EVENTS, KindRegistry
+from sampan.lib.clock import Clock
+from sampan.lib.tasks import TaskSet
+from sampan.store.database import Database
+
+_COMPACT_EVERY_SECONDS = 60
+_KEPT_MINUTES = 10
+_EVENT_MINUTES = 60
+"""kube-apiserver's --event-ttl by default."""
+
+
+class ApiServer:
+    """Kubernetes' API over one database, for one event loop.
+
+    Make `tables`, add the components' kinds to `registry`, then `start`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        registry: KindRegistry | None = None,
+        *,
+        pod_logs: PodLogs | None = None,
+        token: str = "",
+    ) -> None:
+        self.tables: sa.MetaData = storage.tables
+        self.registry = registry or KindRegistry()
+        for strategy in BUILT_IN:
+            self.registry.add(strategy.resource)
+        self.storage = storage.Storage(database)
+        self._verbs = Verbs(self.storage, Strategies(BUILT_IN, built_in_schema()), clock)
+        self._client = InProcessClient(self._verbs, pod_logs)
+        self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
+        self._tasks = TaskSet("apiserver")
+
+    @property
+    def client(self) -> Client:
+        return self._client
+
+    @property
+    def asgi(self) -> ASGIApp:
+        """Serves /api, /apis, /version, /openapi, /healthz, /livez and /readyz, by their full paths."""
+        return self._http
+
+    async def start(self) -> None:
+        self.storage.start()
+        self._tasks.spawn(self._compact_forever(), name="compaction")
+
+    def close_streams(self) -> None:
+        """Ends open watches and logs: an HTTP server that waits for its answers to end can then stop."""
+        self._http.close()
+
+    async def stop(self) -> None:
+        self.close_streams()
+        await self._tasks.close()
+
+    async def _compact_forever(self) -> None:
+        """Keeps ten minutes of history, as kube-apiserver keeps five to ten, and Events for an hour, as it does."""
+        # One entry a minute: the revision that was the newest then.
+        revisions = deque([self.storage.revision], maxlen=_EVENT_MINUTES + 1)
+        while True:
+            await asyncio.sleep(_COMPACT_EVERY_SECONDS)
+            revisions.append(self.storage.revision)
+            # In small slices: no write of a user waits long behind one.
+            if len(revisions) > _KEPT_MINUTES:
+                while await self.storage.compact(revisions[-1 - _KEPT_MINUTES]):
+                    pass
+            if len(revisions) > _EVENT_MINUTES:
+                while await self.storage.expire(EVENTS.key, revisions[0]):
+                    pass

@@ -1,0 +1,125 @@
+"""What one kind adds to the generic verbs: defaults, validation, preparation, columns. Declared in `kinds`.
+
+A strategy is data and pure functions. It reads and changes the object it is given and nothing else; it runs in
+the database's writer thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from sampan.kube import meta, names
+from sampan.kube.fielderrors import FieldErrors
+from sampan.kube.kinds import Resource
+from sampan.kube.meta import Object
+from sampan.kube.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of `kubectl get`. Those with a priority above 0 are shown by `-o wide` only."""
+
+    name: str
+    value: Callable[[Object, datetime], Any]
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SelectableField:
+    """Where the value of a field selector's path is found, and what stands for a missing one."""
+
+    path: str
+    default: str = ""
+
+    def read(self, obj: Object) -> str:
+        value = meta.lookup(obj, self.path)
+        if value is None:
+            return self.default
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def selectable(*paths: str) -> Mapping[str, SelectableField]:
+    """Fields that are selected by their own path."""
+    return MappingProxyType({path: SelectableField(path) for path in paths})
+
+
+METADATA_FIELDS = selectable("metadata.name", "metadata.namespace")
+
+
+def _nothing(*_: Any) -> None:
+    """For kinds that need no such step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    resource: Resource
+    built_in: bool = True
+    name_rule: Callable[[str], list[str]] = names.dns_subdomain
+    default: Callable[[Object], None] = _nothing
+    """Fills in what is missing, on create and update."""
+    prepare_create: Callable[[Object], None] = _nothing
+    """Sets what the server decides: the first status, generated labels. After `default`, the uid is known."""
+    prepare_update: Callable[[Object, Object, str], None] = _nothing
+    """(new, old, now): puts back what an update may not change silently."""
+    validate: Callable[[Object, FieldErrors], None] = _nothing
+    validate_update: Callable[[Object, Object, FieldErrors], None] = _nothing
+    """(new, old, errors), beside `validate`."""
+    fields: Mapping[str, SelectableField] = field(default_factory=lambda: MappingProxyType({}))
+    """Field selectors beside metadata.name and metadata.namespace."""
+    columns: tuple[Column, ...] = ()
+    """Beside Name and Age; empty means just those."""
+    generations: bool = False
+    """Whether metadata.generation counts changes of the spec."""
+    keeps_status_on_create: bool = False
+    finalizers_in_spec: bool = False
+    """Namespaces: gone only when spec.finalizers is empty too."""
+    grace_period: Callable[[Object, int | None], int] | None = None
+    """Seconds between the request to delete and the end, given the requested ones. None: no such period."""
+    unconditional_update: bool = True
+    """Whether a replace may come without a resourceVersion."""
+    returns_deleted: bool = False
+    """Whether DELETE is answered with the object itself even when it is gone at once, not with a Status."""
+    protected_names: frozenset[str] = frozenset()
+    """Objects that may not be deleted."""
+
+    @property
+    def has_status(self) -> bool:
+        return "status" in self.resource.subresources
+
+    def selectable(self, path: str) -> SelectableField | None:
+        return METADATA_FIELDS.get(path) or self.fields.get(path)
+
+
+def custom(resource: Resource) -> Strategy:
+    """For kinds that nothing is declared about: as custom resources behave."""
+    return Strategy(resource=resource, built_in=False, generations=True, unconditional_update=False)
+
+
+class Strategies:
+    """By resource; those without a declaration of their own behave as custom resources."""
+
+    def __init__(self, strategies: Iterable[Strategy], schema: Schema) -> None:
+        self.schema = schema
+        """Of the built-in kinds, by their names."""
+        self._by_resource = {strategy.resource: strategy for strategy in strategies}
+
+    def __iter__(self) -> Iterator[Strategy]:
+        return iter(self._by_resource.values())
+
+    def of(self, resource: Resource) -> Strategy:
+        strategy = self._by_resource.get(resource)
+        if strategy is None:
+            strategy = self._by_resource[resource] = custom(resource)
+        return strategy
+
+    def type_name(self, resource: Resource) -> str:
+        """Its type in the schema; empty for a kind that the schema does not know."""
+        strategy = self.of(resource)
+        return resource.kind if strategy.built_in and resource.kind in self.schema.types else ""

@@ -1,0 +1,53 @@
+"""An embedded API server for tests: in-process, or on a loopback port as the world sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from sampan.cluster.apiserver import ApiServer, PodLogs
+from sampan.kube.kinds import NAMESPACES
+from sampan.lib.clock import Clock, SystemClock
+from sampan.store.database import Database
+
+
+@asynccontextmanager
+async def embedded(
+    folder: Path, *, clock: Clock | None = None, pod_logs: PodLogs | None = None, token: str = ""
+) -> AsyncIterator[ApiServer]:
+    """On a database in `folder`, which is gone on with where there is one. Has the namespace `default`."""
+    database = Database.sqlite(folder / "sampan.db")
+    server = ApiServer(database, clock or SystemClock(), pod_logs=pod_logs, token=token)
+    database.create(server.tables)
+    await server.start()
+    try:
+        namespaces = await server.client.list(NAMESPACES)
+        if not namespaces.items:
+            await server.client.create(NAMESPACES, {"metadata": {"name": "default"}})
+        yield server
+    finally:
+        await server.stop()
+        await database.close()
+
+
+@asynccontextmanager
+async def loopback(app: ASGIApp) -> AsyncIterator[str]:
+    """Serves `app`; gives its address."""
+    # asyncio switches Nagle's algorithm off only where the protocol is named: 40 ms an answer otherwise.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    http = uvicorn.Server(config)
+    serving = asyncio.create_task(http.serve(sockets=[listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        http.should_exit = True
+        await serving
+        listener.close()

@@ -1,0 +1,23 @@
+"""Kubernetes' documented behaviour as tests that every Client must pass, ours and those over a real API server.
+
+Subclass it and say how to connect:
+
+    class TestMyClient(ClientConformance):
+        @asynccontextmanager
+        async def connect(self) -> AsyncIterator[Client]:
+            yield my_client
+
+Each test works in a namespace of its own, which it deletes. Nothing is expected but an API server: no controller, no
+node. Pods are made unschedulable, Jobs suspended, so that a real cluster leaves them alone.
+"""
+
+from __future__ import annotations
+
+from sampan.testing.conformance.kinds import KindChecks
+from sampan.testing.conformance.patching import PatchingChecks
+from sampan.testing.conformance.reading import ReadingChecks
+from sampan.testing.conformance.writing import WritingChecks
+
+
+class ClientConformance(WritingChecks, PatchingChecks, ReadingChecks, KindChecks):
+    """Inherit, and implement `connect`."""

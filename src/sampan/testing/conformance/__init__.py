@@ -1,0 +1,1 @@
+"""The parts of the Client conformance class, by subject. Users import `sampan.testing.client_conformance`."""

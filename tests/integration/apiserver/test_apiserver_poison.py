@@ -1,0 +1,110 @@
+"""Malformed objects of every built-in kind: each is stored or refused by name, none breaks the server."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import random
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sampan.cluster.apiserver.kinds import BUILT_IN
+from sampan.kube.errors import ApiError, InternalError
+from sampan.kube.kinds import Resource
+from sampan.testing.apiserver import embedded
+
+CONTAINER = {
+    "name": "main",
+    "image": "a:1",
+    "env": [
+        {"name": "A", "value": "1"},
+        {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "a"}}},
+    ],
+    "ports": [{"containerPort": 80, "name": "http"}],
+    "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+    "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}},
+    "readinessProbe": {"httpGet": {"port": 80}},
+}
+POD_SPEC = {
+    "containers": [CONTAINER],
+    "initContainers": [{"name": "init", "image": "b", "restartPolicy": "Always"}],
+    "volumes": [{"name": "v", "configMap": {"name": "c"}}],
+    "restartPolicy": "Never",
+}
+SPECS: dict[str, dict[str, Any]] = {
+    "Pod": {"spec": POD_SPEC},
+    "Job": {"spec": {"completions": 2, "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD_SPEC}}},
+    "ConfigMap": {"data": {"a": "b"}, "binaryData": {"c": "ZA=="}},
+    "Secret": {"data": {"a": "ZA=="}, "stringData": {"b": "c"}, "type": "Opaque"},
+    "Event": {"involvedObject": {"kind": "Pod", "name": "a", "namespace": "default"}, "reason": "x"},
+    "PersistentVolumeClaim": {
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    },
+    "PersistentVolume": {
+        "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}
+    },
+    "Service": {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}},
+    "Node": {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+}
+METADATA = {"labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["x.y/z"], "ownerReferences": []}
+POISON: tuple[Any, ...] = (
+    None, "", "x", -1, 0, 2**70, 1.5, True, [], {}, [None], [[]], [{}], {"": ""}, {"name": None}, "é" * 300,
+)  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every path into `value`."""
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in items:
+        found += places(each, (*path, key))
+    return found
+
+
+def poisoned(obj: dict[str, Any], path: tuple[Any, ...], poison: Any) -> dict[str, Any]:
+    result = copy.deepcopy(obj)
+    holder: Any = result
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = poison
+    return result
+
+
+async def answered(request: Awaitable[Any], case: Any) -> None:
+    """Done, or refused for a reason: anything but our own fault."""
+    try:
+        await request
+    except InternalError:
+        pytest.fail(f"the server did not expect {case}")
+    except ApiError:
+        return
+
+
+@pytest.mark.parametrize("resource", [each.resource for each in BUILT_IN], ids=lambda each: each.kind)
+def test_every_field_of_every_kind_can_be_wrong(resource: Resource, tmp_path: Path) -> None:
+    whole = {"metadata": dict(METADATA), **copy.deepcopy(SPECS.get(resource.kind, {}))}
+    if resource.namespaced:
+        whole["metadata"]["namespace"] = "default"
+    cases = [(path, poison) for path in places(whole) for poison in POISON]
+    # Enough to meet each place often over the runs, few enough for a second.
+    chosen = random.Random(resource.kind).sample(cases, min(400, len(cases)))
+
+    async def main() -> None:
+        async with embedded(tmp_path) as server:
+            client = server.client
+            whole["metadata"]["name"] = "good"
+            good = await client.create(resource, whole)
+            for at, (path, poison) in enumerate(chosen):
+                bad = poisoned(whole, path, poison)
+                if isinstance(bad.get("metadata"), dict):
+                    bad["metadata"]["name"] = f"bad-{at}"
+                await answered(client.create(resource, bad), (path, poison))
+                patch = poisoned(good, path, poison) if path[0] in good else bad
+                namespace = good["metadata"].get("namespace")
+                await answered(client.patch(resource, "good", patch, namespace), (path, poison))
+            assert (await client.list(resource)).items
+
+    asyncio.run(main())

@@ -1,0 +1,15 @@
+"""What kube-controller-manager does on a real cluster, as far as one machine needs it.
+
+    job             batch/v1 Jobs
+    garbage         ownerReferences: background, foreground and orphan deletion
+    namespace       empties namespaces that are deleted
+    serviceaccount  what every namespace has
+    volumes         folders for PersistentVolumeClaims
+
+Written against the Client protocol only. The composition root runs what `controllers` returns, beside the
+scheduler, under a `sampan.reconcile.manager.Manager`.
+"""
+
+from sampan.cluster.workloads.registry import controllers
+
+__all__ = ["controllers"]

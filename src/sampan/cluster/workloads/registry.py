@@ -1,0 +1,41 @@
+"""The list of workload controllers, written out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sampan.client.protocol import Client
+from sampan.cluster.workloads.garbage.collector import GarbageCollector
+from sampan.cluster.workloads.job.backoff import Backoff
+from sampan.cluster.workloads.job.controller import JobReconciler
+from sampan.cluster.workloads.namespace import NamespaceReconciler
+from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
+from sampan.cluster.workloads.volumes.controller import VolumeReconciler
+from sampan.kube.kinds import KindRegistry
+from sampan.lib.clock import Clock
+from sampan.reconcile.cache import Caches
+from sampan.reconcile.manager import Runnable
+
+
+def controllers(
+    client: Client,
+    clock: Clock,
+    kinds: KindRegistry,
+    volumes_root: Path,
+    caches: Caches | None = None,
+    job_backoff: Backoff | None = None,
+) -> list[Runnable]:
+    """All of them, in the order in which to start them.
+
+    `caches` may be shared with others of the same client, such as the scheduler. Volumes become folders below
+    `volumes_root`, which is made when it is first needed.
+    """
+    caches = caches or Caches(client)
+    return [
+        ServiceAccountReconciler(client, caches).controller(),
+        NamespaceReconciler(client, clock, caches, kinds).controller(),
+        VolumeReconciler(client, clock, caches, volumes_root).controller(),
+        JobReconciler(client, clock, caches, job_backoff or Backoff()).controller(),
+        # Last: it borrows the caches that the others asked for.
+        GarbageCollector(client, caches, kinds),
+    ]

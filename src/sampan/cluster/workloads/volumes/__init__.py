@@ -1,0 +1,8 @@
+"""PersistentVolumeClaims become folders of this machine.
+
+    matching     pure: which volume suits a claim, and the volume that is made for one
+    folders      the folders themselves: made, and removed with care
+    controller   the reconciler of claims and volumes
+
+Source: pkg/controller/volume/persistentvolume and pvcprotection, v1.33.
+"""

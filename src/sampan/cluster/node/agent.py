@@ -1,0 +1,251 @@
+"""The node agent: runs on this machine the pods that are assigned to it, as the kubelet does on a node of a cluster.
+
+One worker for each pod (`pod_sync`); here are the watch that feeds them, what is found after a restart, and the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, WatchEvent
+from sampan.cluster.node import node_object
+from sampan.cluster.node.env import POD_IP
+from sampan.cluster.node.factory import ContainerFactory, EnvironmentSource, NodeFacts
+from sampan.cluster.node.gpus import GpuAllocator
+from sampan.cluster.node.layout import Layout, pod_uid
+from sampan.cluster.node.logs import PodLogs
+from sampan.cluster.node.pod_sync import NodeParts, PodWorker
+from sampan.cluster.node.runtimes.process import ProcessRuntime
+from sampan.cluster.node.settings import NodeSettings
+from sampan.cluster.node.starting import Starter
+from sampan.cluster.node.status import Verdict
+from sampan.kube import meta, pods
+from sampan.kube.errors import AlreadyExistsError, ApiError, ConflictError, ExpiredError, NotFoundError
+from sampan.kube.kinds import NODES, PODS
+from sampan.lib.clock import Clock, rfc3339
+from sampan.lib.log import get_logger
+from sampan.lib.tasks import TaskSet
+from sampan.reconcile.events import EventRecorder
+
+log = get_logger(__name__)
+
+_HEARTBEAT_SECONDS = 300
+_RETRY_SECONDS = 1.0
+_FAULT_SECONDS = 5.0
+# How much longer than their grace period pods may take until the server no longer waits for them.
+_STOP_PATIENCE_SECONDS = 5.0
+# The kubelet's words at a graceful shutdown of its node (pkg/kubelet/nodeshutdown, v1.31).
+SHUTDOWN = Verdict("Terminated", "Pod was terminated in response to imminent node shutdown.")
+
+
+class NodeAgent:
+    """For one event loop. `home` is Sampan's home; `api` the address at which pods reach the API server."""
+
+    def __init__(
+        self,
+        client: Client,
+        home: Path,
+        clock: Clock,
+        environments: EnvironmentSource,
+        settings: NodeSettings,
+        *,
+        api: tuple[str, int] = (POD_IP, 8080),
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._settings = settings
+        home = home.absolute()
+        self._layout = Layout(home)
+        self._machine = node_object.observe(home)
+        self._runtime = ProcessRuntime(self._layout.run, clock, settings)
+        self._recorder = EventRecorder(client, clock, "kubelet", self._machine.name)
+        gpus = GpuAllocator(self._machine.gpus)
+        facts = NodeFacts(self._machine.capacity, api, self._machine.gpus)
+        factory = ContainerFactory(client, self._layout, environments, settings, facts)
+        starter = Starter(factory, self._runtime, gpus, clock)
+        self._parts = NodeParts(client, clock, self._layout, self._runtime, starter, gpus, self._recorder)
+        self._workers: dict[str, PodWorker] = {}
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        # Pods whose last status is written: an older one of theirs may still be on its way to the watch.
+        self._finished: set[str] = set()
+        self._tasks = TaskSet("node")
+        self._watching: asyncio.Task[None] | None = None
+        self._removals: asyncio.Queue[Path] = asyncio.Queue()
+        self.pod_logs = PodLogs(home, clock)
+
+    @property
+    def node_name(self) -> str:
+        return self._machine.name
+
+    @property
+    def can_mount(self) -> bool:
+        """Whether volumes can be shown at mount points of their own here. Known after `start`."""
+        return self._runtime.can_mount
+
+    async def start(self) -> None:
+        """Returns when this machine is a Node and the pods that were on it are taken over. Raises ApiError."""
+        for folder in (self._layout.pods, self._layout.logs, self._layout.run):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self._runtime.open()
+        await self._register()
+        version = await self._take_stock(at_start=True)
+        self._tasks.spawn(self._remove_folders(), name="removals")
+        self._tasks.spawn(self._beat(), name="heartbeat")
+        self._watching = self._tasks.spawn(self._watch(version), name="watch")
+
+    async def stop(self, *, keep_pods: bool = False) -> None:
+        """Ends the pods, whose status then says why; with `keep_pods` they run on, for the next server."""
+        if self._watching is not None:
+            self._watching.cancel()
+        if keep_pods:
+            for run in self._runs.values():
+                run.cancel()
+        else:
+            grace = float(self._settings.shutdown_grace_seconds)
+            for worker in self._workers.values():
+                worker.terminate(SHUTDOWN, grace)
+            if self._runs:
+                await asyncio.wait(self._runs.values(), timeout=grace + _STOP_PATIENCE_SECONDS)
+        await self._recorder.close()
+        await self._tasks.close()
+        await self._runtime.close()
+
+    # Pods
+
+    async def _watch(self, version: str) -> None:
+        """Feeds the workers for ever."""
+        while True:
+            try:
+                options = ListOptions(field_selector=self._selector, resource_version=version)
+                async for event in self._client.watch(PODS, options=options):
+                    version = meta.resource_version(event.object) or version
+                    self._see(event)
+            except ExpiredError:
+                version = await self._relist()
+            except ApiError as error:
+                log.warning("watch of pods broken", why=error.message)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _relist(self) -> str:
+        while True:
+            try:
+                return await self._take_stock(at_start=False)
+            except ApiError as error:
+                log.warning("pods not listed", why=error.message)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _take_stock(self, *, at_start: bool) -> str:
+        """Lists the pods of this node, and forgets those that are gone; the version to watch from."""
+        found = await self._client.list(PODS, options=ListOptions(field_selector=self._selector))
+        by_uid = {meta.uid(pod): pod for pod in found.items}
+        if at_start:
+            await self._clear_leftovers(by_uid)
+        for uid in [*self._workers, *self._finished]:
+            if uid not in by_uid:
+                self._forget(uid)
+        for pod in found.items:
+            self._sync(pod, adopt=at_start)
+        return found.resource_version
+
+    @property
+    def _selector(self) -> str:
+        return f"spec.nodeName={self._machine.name}"
+
+    def _see(self, event: WatchEvent) -> None:
+        if event.type == "DELETED":
+            self._forget(meta.uid(event.object))
+        elif event.type != "BOOKMARK":
+            self._sync(event.object)
+
+    def _sync(self, pod: Object, *, adopt: bool = False) -> None:
+        uid = meta.uid(pod)
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.update(pod)
+        elif uid in self._finished or pods.is_terminal(pod):
+            self._finished.add(uid)
+            if meta.is_deleting(pod):
+                self._tasks.spawn(self._let_go(pod), name="delete")
+        else:
+            self._begin(pod, adopt=adopt)
+
+    def _begin(self, pod: Object, *, adopt: bool) -> None:
+        worker = PodWorker(self._parts, pod)
+        self._workers[worker.uid] = worker
+        if adopt:
+            worker.adopt(self._runtime.running())
+        run = self._tasks.spawn(worker.run(), name=f"pod {worker.name}")
+        self._runs[worker.uid] = run
+        run.add_done_callback(lambda _: self._ended(worker.uid))
+
+    def _ended(self, uid: str) -> None:
+        self._workers.pop(uid, None)
+        run = self._runs.pop(uid, None)
+        if run is None or run.cancelled():
+            return
+        if run.exception() is not None:
+            # A fault of ours, which is in the log: the pod goes on, with a new worker.
+            self._tasks.spawn(self._begin_again(), name="again")
+            return
+        self._finished.add(uid)
+        self._removals.put_nowait(self._layout.pod(uid).path)
+
+    async def _begin_again(self) -> None:
+        await asyncio.sleep(_FAULT_SECONDS)
+        found = await self._client.list(PODS, options=ListOptions(field_selector=self._selector))
+        for pod in found.items:
+            self._sync(pod, adopt=True)
+
+    def _forget(self, uid: str) -> None:
+        self._finished.discard(uid)
+        if (worker := self._workers.get(uid)) is not None:
+            worker.gone()
+
+    async def _let_go(self, pod: Object) -> None:
+        """A pod that is over needs nothing more from the node."""
+        options = DeleteOptions(grace_period_seconds=0, uid=meta.uid(pod))
+        try:
+            await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), options)
+        except (NotFoundError, ConflictError):
+            return
+        except ApiError as error:
+            log.warning("pod not deleted", pod=meta.name(pod), why=error.message)
+
+    async def _clear_leftovers(self, by_uid: Mapping[str, Object]) -> None:
+        """Of pods that were deleted while no server ran."""
+        strays = [each for each in self._runtime.running() if pod_uid(each) not in by_uid]
+        await asyncio.gather(*(self._runtime.stop(each, 0) for each in strays))
+        folders = await asyncio.to_thread(lambda: list(self._layout.pods.iterdir()))
+        for folder in folders:
+            pod = by_uid.get(folder.name)
+            if pod is None or pods.is_terminal(pod):
+                self._removals.put_nowait(folder)
+
+    async def _remove_folders(self) -> None:
+        """One after the other, so that a thousand pods that end together leave the machine usable."""
+        while True:
+            folder = await self._removals.get()
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    # The Node
+
+    async def _register(self) -> None:
+        wanted = node_object.node(self._machine, rfc3339(self._clock.now()))
+        try:
+            await self._client.create(NODES, wanted)
+        except AlreadyExistsError:
+            labels = {"metadata": {"labels": wanted["metadata"]["labels"]}}
+            await self._client.patch(NODES, self._machine.name, labels)
+        status = {"status": wanted["status"]}
+        await self._client.patch(NODES, self._machine.name, status, subresource="status")
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            try:
+                await self._register()
+            except ApiError as error:
+                log.warning("node not updated", why=error.message)

@@ -1,0 +1,224 @@
+"""From a container to what runs it: its environment, its variables, its command, its spec for the runtime.
+
+Called by `pod_sync` for each start. The order is the kubelet's: image, then configuration, then the container.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sampan.client.protocol import Object, Reader
+from sampan.cluster.node import env, references, volumes
+from sampan.cluster.node.environments import SYSTEM_KEY, Environment, PipInstall, PythonProgram, recognise
+from sampan.cluster.node.layout import Layout, PodFolder, container_id
+from sampan.cluster.node.references import References
+from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, WarmProgram
+from sampan.cluster.node.settings import NodeSettings
+from sampan.kube import meta, quantities
+
+_MARK = "HOME"
+
+
+class EnvironmentSource(Protocol):
+    """What the node needs of `environments.Environments`."""
+
+    async def for_image(self, image: str) -> Environment:
+        """Raises EnvironmentsError."""
+        ...
+
+    async def with_installs(self, base: Environment, installs: Sequence[PipInstall]) -> Environment:
+        """Raises EnvironmentBuildError."""
+        ...
+
+    def pod_layer(self, env: Environment, folder: Path) -> Environment:
+        """Raises OSError."""
+        ...
+
+    def warm_modules(self, env: Environment) -> tuple[str, ...]: ...
+
+    def notes(self, image: str) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What containers may learn of the machine, settled at start."""
+
+    capacity: env.Capacity
+    api: tuple[str, int]
+    """Host and port of the API server, as pods reach it."""
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start of one container."""
+
+    pod: Object
+    container: dict[str, Any]
+    number: int
+    gpus: tuple[str, ...] = ()
+    """Those assigned to it."""
+
+
+class ContainerFactory:
+    """Makes ContainerSpecs. For one event loop; what takes long runs in threads."""
+
+    def __init__(
+        self,
+        client: Reader,
+        layout: Layout,
+        environments: EnvironmentSource,
+        settings: NodeSettings,
+        facts: NodeFacts,
+    ) -> None:
+        self._client = client
+        self._layout = layout
+        self._environments = environments
+        self._settings = settings
+        self._facts = facts
+
+    async def environment(self, container: Mapping[str, Any]) -> Environment:
+        """What the image stands for, built if need be. Raises EnvironmentsError."""
+        return await self._environments.for_image(str(container.get("image") or ""))
+
+    def notes(self, container: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the user should know about the environment of the image."""
+        return self._environments.notes(str(container.get("image") or ""))
+
+    async def spec(
+        self, run: Run, image: Environment, *, can_mount: bool, can_overlay: bool
+    ) -> ContainerSpec:
+        """Raises ContainerConfigError, VolumeNotReadyError, EnvironmentsError, ApiError, OSError."""
+        found = await references.fetch(self._client, run.pod)
+        uid, name = meta.uid(run.pod), str(run.container["name"])
+        folder = self._layout.pod(uid)
+        places = await self._volumes(run.pod, folder, found)
+        mounts = volumes.mounts(run.container, places, can_mount=can_mount)
+        private = can_mount and self._settings.private_tmp
+        tmp = "/tmp" if private else str(folder.tmp)  # noqa: S108
+        argv = env.command(run.container, self._env(run, image, tmp, found))
+        program = self._recognise(run.container, argv)
+        environment = image
+        if program is not None:
+            environment = await self._environments.with_installs(image, program.installs)
+        own = folder.container(name, run.number)
+        # Either way a pod may `pip install` without changing the environment for others.
+        overlay = environment.prefix if can_overlay and environment.key != SYSTEM_KEY else None
+        layer = environment if overlay else await asyncio.to_thread(self._layer, environment, own / "python")
+        cwd, mounts = _working_directory(run.container, own / "work", mounts, can_mount=can_mount)
+        values = self._env(run, layer, tmp, found)
+        # A shell sets it: so a program finds the same variables whether a shell was before it or not.
+        values.setdefault("PWD", cwd)
+        return ContainerSpec(
+            id=container_id(uid, name, run.number),
+            folder=own,
+            log=self._layout.log(meta.namespace(run.pod), uid, name, run.number),
+            argv=argv,
+            env=values if program is None else {**values, **program.setenv},
+            cwd=cwd,
+            scratch=folder.scratch,
+            folders=(folder.home, folder.tmp, own / "work"),
+            overlay=overlay,
+            mounts=mounts,
+            private_tmp=folder.tmp if private else None,
+            visible=self._visible(environment, mounts) if private else (),
+            mark=f"{_MARK}={values[_MARK]}",
+            limits=_limits(run.container),
+            program=self._warm(environment, layer, program),
+        )
+
+    def _recognise(self, container: Mapping[str, Any], argv: Sequence[str]) -> PythonProgram | None:
+        if not self._settings.warm:
+            return None
+        own = {str(each.get("name")): str(each.get("value") or "") for each in container.get("env") or ()}
+        if container.get("envFrom"):
+            # Which variables those are is not worth finding out: they could steer pip.
+            return None
+        program = recognise(argv, own)
+        return None if program is None or program.venv else program
+
+    def _layer(self, environment: Environment, folder: Path) -> Environment:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return self._environments.pod_layer(environment, folder)
+
+    async def _volumes(self, pod: Object, folder: PodFolder, found: References) -> dict[str, Path]:
+        if not meta.spec(pod).get("volumes"):
+            return {}
+        return await asyncio.to_thread(volumes.prepare, pod, folder, found, self._facts.capacity)
+
+    def _env(self, run: Run, environment: Environment, tmp: str, found: References) -> dict[str, str]:
+        hostname = str(meta.spec(run.pod).get("hostname") or meta.name(run.pod))
+        home = str(self._layout.pod(meta.uid(run.pod)).home)
+        bins = [str(each) for each in environment.bin_dirs]
+        values = env.base(home, tmp, hostname, self._facts.api, bins)
+        values.update(environment.env)
+        if self._facts.gpus:
+            values["CUDA_VISIBLE_DEVICES"] = ",".join(run.gpus)
+        return env.compose(run.pod, run.container, values, found, self._facts.capacity)
+
+    def _warm(
+        self, environment: Environment, layer: Environment, program: PythonProgram | None
+    ) -> WarmProgram | None:
+        if program is None:
+            return None
+        return WarmProgram(
+            environment=environment.key,
+            python=environment.python,
+            preload=self._environments.warm_modules(environment),
+            module=program.module,
+            argv=program.argv,
+            source=program.source,
+            source_name=program.source_name,
+            executable=str(layer.python),
+            prefix=str(layer.prefix) if layer.prefix != environment.prefix else "",
+            shell=bool(program.installs) or program.source is not None,
+            key_env=program.setenv,
+        )
+
+    def _visible(self, environment: Environment, mounts: Sequence[Mount]) -> tuple[str, ...]:
+        """Of the folders that containers need, those that a private /tmp would hide."""
+        needed = {
+            str(self._layout.home),
+            str(environment.prefix),
+            sys.prefix,
+            sys.base_prefix,
+            str(Path(__file__).parent),
+        }
+        needed.update(environment.env.get(name, "") for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR"))
+        needed.update(str(mount.source) for mount in mounts)
+        below = sorted(path for path in needed if path.startswith("/tmp/") and os.path.isdir(path))  # noqa: S108
+        return tuple(
+            path for path in below if not any(path != top and path.startswith(top + "/") for top in below)
+        )
+
+
+def _working_directory(
+    container: Mapping[str, Any], own: Path, mounts: tuple[Mount, ...], *, can_mount: bool
+) -> tuple[str, tuple[Mount, ...]]:
+    """A container's own folder, unless it names one; that is shown where the machine lacks it."""
+    wanted = str(container.get("workingDir") or "")
+    if not wanted:
+        return str(own), mounts
+    inside = any(
+        wanted == mount.target or wanted.startswith(mount.target.rstrip("/") + "/") for mount in mounts
+    )
+    if can_mount and not inside and not os.path.isdir(wanted):
+        mounts = (*mounts, Mount(own, wanted))
+    return wanted, mounts
+
+
+def _limits(container: Mapping[str, Any]) -> Limits:
+    limits = (container.get("resources") or {}).get("limits") or {}
+    memory, cpu = limits.get("memory"), limits.get("cpu")
+    return Limits(
+        memory_bytes=quantities.whole(memory) if memory is not None else 0,
+        cpu_millis=quantities.millis(cpu) if cpu is not None else 0,
+    )

@@ -1,0 +1,178 @@
+"""The output of containers for the API's log sub-resource: reads the CRI files that launchers write.
+
+Needs nothing but the home folder: logs are there while the server restarts, and after the pod is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sampan.client.protocol import LogOptions, Object
+from sampan.cluster.node.layout import Layout
+from sampan.cluster.node.runtimes.protocol import EXIT_FILE
+from sampan.kube import meta, pods
+from sampan.kube.errors import BadRequestError, NotFoundError
+from sampan.lib.clock import Clock, SystemClock, parse_rfc3339
+
+_CHUNK_BYTES = 256 * 1024
+_POLL_SECONDS = 0.1
+
+
+class PodLogs:
+    """Implements the API server's `PodLogs` seam. For one event loop; files are read in threads."""
+
+    def __init__(self, home: Path, clock: Clock | None = None) -> None:
+        self._layout = Layout(home)
+        self._clock = clock or SystemClock()
+
+    async def read(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
+        """Raises BadRequestError before the container has started, NotFoundError for a missing previous one."""
+        path = self._path(pod, options)
+        view = _View(options, self._since(options))
+        offset = 0
+        if options.tail_lines is not None:
+            offset = await asyncio.to_thread(_tail_offset, path, options.tail_lines)
+        while True:
+            # Asked first: what was written before the end is then surely read.
+            is_over = not options.follow or self._is_over(pod, options, path)
+            data, offset = await asyncio.to_thread(_read_records, path, offset)
+            if data:
+                text = view.render(data)
+                if text:
+                    yield text
+                if view.is_full:
+                    return
+            elif is_over:
+                return
+            else:
+                await asyncio.sleep(_POLL_SECONDS)
+
+    def _path(self, pod: Object, options: LogOptions) -> Path:
+        status = pods.container_status(pod, options.container) or {}
+        restart = int(status.get("restartCount") or 0)
+        uid = meta.uid(pod)
+        where = f'container "{options.container}" in pod "{meta.name(pod)}"'
+        if options.previous:
+            # While it waits for a restart, the run that ended is the one that restartCount numbers.
+            previous = (
+                restart
+                if "waiting" in (status.get("state") or {}) and status.get("lastState")
+                else restart - 1
+            )
+            path = self._layout.log(meta.namespace(pod), uid, options.container, previous)
+            if previous < 0 or not path.exists():
+                raise NotFoundError(f"previous terminated {where} not found")
+            return path
+        path = self._layout.log(meta.namespace(pod), uid, options.container, restart)
+        # The container may have started after this status was written.
+        newer = self._layout.log(meta.namespace(pod), uid, options.container, restart + 1)
+        if newer.exists():
+            return newer
+        if not path.exists():
+            waiting = (status.get("state") or {}).get("waiting") or {}
+            reason = waiting.get("reason") or "ContainerCreating"
+            message = f": {waiting['message']}" if waiting.get("message") else ""
+            raise BadRequestError(f"{where} is waiting to start: {reason}{message}")
+        return path
+
+    def _is_over(self, pod: Object, options: LogOptions, log: Path) -> bool:
+        run = self._layout.pod(meta.uid(pod)).container(options.container, int(log.stem.rpartition(".")[2]))
+        return not run.exists() or (run / EXIT_FILE).exists()
+
+    def _since(self, options: LogOptions) -> datetime | None:
+        if options.since_seconds is not None:
+            return self._clock.now() - timedelta(seconds=options.since_seconds)
+        if options.since_time:
+            try:
+                return parse_rfc3339(options.since_time)
+            except ValueError as error:
+                raise BadRequestError(f"sinceTime: {error}") from error
+        return None
+
+
+class _View:
+    """Turns records into what the caller asked for."""
+
+    def __init__(self, options: LogOptions, since: datetime | None) -> None:
+        self._timestamps = options.timestamps
+        self._since = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").encode() if since else b""
+        self._left = options.limit_bytes
+        self._in_line = False
+
+    @property
+    def is_full(self) -> bool:
+        return self._left is not None and self._left <= 0
+
+    def render(self, data: bytes) -> bytes:
+        parts: list[bytes] = []
+        # Only at newlines: a carriage return is text, as in progress bars.
+        for line in data.split(b"\n")[:-1]:
+            time, _, rest = line.partition(b" ")
+            # Both are in UTC and of fixed width as far as they are compared.
+            if self._since and time[: len(self._since)] < self._since:
+                continue
+            _, _, rest = rest.partition(b" ")
+            tag, _, text = rest.partition(b" ")
+            if self._timestamps and not self._in_line:
+                parts.append(time + b" ")
+            parts.append(text if tag == b"P" else text + b"\n")
+            self._in_line = tag == b"P"
+        text = b"".join(parts)
+        if self._left is not None:
+            text = text[: self._left]
+            self._left -= len(text)
+        return text
+
+
+def _read_records(path: Path, offset: int) -> tuple[bytes, int]:
+    """Whole records from `offset` on, and the offset after them."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(_CHUNK_BYTES)
+    except FileNotFoundError:
+        return b"", offset
+    end = data.rfind(b"\n") + 1
+    return data[:end], offset + end
+
+
+def _tail_offset(path: Path, lines: int) -> int:
+    """Where the last `lines` lines begin, read from the end of the file in blocks."""
+    if lines <= 0:
+        return os.path.getsize(path)
+    count, start = 0, os.path.getsize(path)
+    for position, record in _records_backwards(path):
+        if _ends_line(record) and (count := count + 1) > lines:
+            return start
+        start = position
+    return start
+
+
+def _records_backwards(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Records with their offsets, the last one first."""
+    with path.open("rb") as file:
+        position = file.seek(0, os.SEEK_END)
+        rest = b""
+        while position > 0:
+            size = min(_CHUNK_BYTES, position)
+            position -= size
+            file.seek(position)
+            block = file.read(size) + rest
+            lines = block.split(b"\n")
+            rest = lines[0]
+            at = position + len(block)
+            for line in reversed(lines[1:]):
+                at -= len(line)
+                if line:
+                    yield at, line
+                at -= 1
+        if rest:
+            yield 0, rest
+
+
+def _ends_line(record: bytes) -> bool:
+    return record.split(b" ", 3)[2:3] == [b"F"]

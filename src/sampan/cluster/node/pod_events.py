@@ -1,0 +1,81 @@
+"""The Events of a pod, in the kubelet's words (kubernetes/pkg/kubelet/events, kuberuntime and images, v1.31)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sampan.client.protocol import Object
+from sampan.cluster.node.records import ContainerRecord
+from sampan.kube import meta
+from sampan.reconcile.events import EventRecorder
+
+
+class PodEvents:
+    """For one pod; recording never waits and never fails."""
+
+    def __init__(self, recorder: EventRecorder, pod: Object) -> None:
+        self._recorder = recorder
+        self._pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                key: meta.metadata(pod).get(key) for key in ("name", "namespace", "uid", "resourceVersion")
+            },
+        }
+        self.pod_name = f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
+
+    def pulling(self, record: ContainerRecord) -> None:
+        self._normal("Pulling", f'Pulling image "{_image(record)}"')
+
+    def pulled(self, record: ContainerRecord, seconds: float | None, notes: Sequence[str]) -> None:
+        image = _image(record)
+        if seconds is None:
+            self._normal("Pulled", f'Container image "{image}" already present on machine')
+        else:
+            self._normal("Pulled", f'Successfully pulled image "{image}" in {seconds:.3g}s')
+        for note in notes:
+            self._warning("ImageSubstituted", note)
+
+    def pull_failed(self, record: ContainerRecord, reason: str, message: str) -> None:
+        if reason == "InvalidImageName":
+            self._warning("InspectFailed", f'Failed to apply default image tag "{_image(record)}": {message}')
+        else:
+            self._warning("Failed", f'Failed to pull image "{_image(record)}": {message}')
+        self._warning("Failed", f"Error: {reason}")
+
+    def pull_backs_off(self, record: ContainerRecord) -> None:
+        self._normal("BackOff", f'Back-off pulling image "{_image(record)}"')
+
+    def created(self, record: ContainerRecord) -> None:
+        self._normal("Created", f"Created container: {record.name}")
+
+    def started(self, record: ContainerRecord) -> None:
+        self._normal("Started", f"Started container {record.name}")
+
+    def start_failed(self, message: str) -> None:
+        self._warning("Failed", f"Error: {message}")
+
+    def mount_failed(self, message: str) -> None:
+        self._warning("FailedMount", message)
+
+    def killing(self, record: ContainerRecord) -> None:
+        self._normal("Killing", f"Stopping container {record.name}")
+
+    def unhealthy(self, message: str) -> None:
+        self._warning("Unhealthy", message)
+
+    def restart_backs_off(self, record: ContainerRecord) -> None:
+        self._warning("BackOff", f"Back-off restarting failed container {record.name} in pod {self.pod_name}")
+
+    def deadline_exceeded(self, message: str) -> None:
+        self._normal("DeadlineExceeded", message)
+
+    def _normal(self, reason: str, message: str) -> None:
+        self._recorder.normal(self._pod, reason, message)
+
+    def _warning(self, reason: str, message: str) -> None:
+        self._recorder.warning(self._pod, reason, message)
+
+
+def _image(record: ContainerRecord) -> str:
+    return str(record.spec.get("image") or "")

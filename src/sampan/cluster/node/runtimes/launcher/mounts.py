@@ -1,0 +1,160 @@
+"""A container's view of the files: a mount namespace with its volumes, and a /tmp of its own.
+
+Runs in the forked child, before its program. Mount points that the machine lacks are made without touching it:
+the nearest folder that exists is replaced, in this namespace only, by a scratch folder into which every entry is
+bound back; for `/` that means a new root.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from typing import Any
+
+from .libc import (
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    MS_BIND,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_RELATIME,
+    MS_REMOUNT,
+    mount,
+    unshare,
+)
+
+
+def enter_namespace() -> None:
+    """Raises OSError where neither root nor user namespaces allow a mount namespace."""
+    if os.geteuid() == 0:
+        unshare(CLONE_NEWNS)
+    else:
+        user, group = os.geteuid(), os.getegid()
+        unshare(CLONE_NEWUSER | CLONE_NEWNS)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{user} {user} 1")
+        _write("/proc/self/gid_map", f"{group} {group} 1")
+    mount("none", "/", MS_REC | MS_PRIVATE)
+
+
+def possible(folder: str) -> tuple[bool, bool]:
+    """Whether namespaces, and in them overlays of `folder`, work: tried in a child, nothing else can tell."""
+    scratch = os.path.join(folder, f"probe-{os.getpid()}")
+    lower = os.path.join(scratch, "lower")
+    pid = os.fork()
+    if pid == 0:
+        answer = 1
+        try:
+            enter_namespace()
+            answer = 2
+            os.makedirs(lower)
+            overlay(lower, os.path.join(scratch, "upper"), os.path.join(scratch, "work"))
+            _touch(os.path.join(lower, "file"))
+            answer = 0
+        finally:
+            os._exit(answer)
+    status = os.waitpid(pid, 0)[1]
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1
+    shutil.rmtree(scratch, ignore_errors=True)
+    return code in (0, 2), code == 0
+
+
+def overlay(lower: str, upper: str, work: str) -> None:
+    """Makes `lower` writable at its own path: what is changed lands in `upper`. Raises OSError."""
+    for folder in (upper, work):
+        os.makedirs(folder, exist_ok=True)
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    try:
+        # Without it the end of each container would wait for the disk; what is written is thrown away anyway.
+        mount("overlay", lower, 0, "overlay", options + ",volatile")
+    except OSError:
+        # Linux before 5.10.
+        mount("overlay", lower, 0, "overlay", options)
+
+
+class View:
+    """The mounts of one container. `scratch` is a folder of the pod's for missing mount points."""
+
+    def __init__(self, scratch: str) -> None:
+        self._scratch = scratch
+        self._replaced: list[str] = []
+        # Folders in which anything may be made, with all below them: volumes, and what was made for them.
+        self._own: list[str] = []
+
+    def build(self, volumes: list[dict[str, Any]], tmp: str | None, visible: list[str]) -> None:
+        if tmp:
+            self._private_tmp(tmp, visible)
+        for volume in sorted(volumes, key=lambda volume: str(volume["target"]).count("/")):
+            self._bind(volume["source"], volume["target"], bool(volume.get("read_only")))
+
+    def _private_tmp(self, tmp: str, visible: list[str]) -> None:
+        for path in visible:
+            inside = os.path.join(tmp, os.path.relpath(path, "/tmp"))  # noqa: S108
+            os.makedirs(inside, exist_ok=True)
+            mount(path, inside, MS_BIND | MS_REC)
+        mount(tmp, "/tmp", MS_BIND | MS_REC)  # noqa: S108
+        self._own.append("/tmp")  # noqa: S108
+
+    def _bind(self, source: str, target: str, read_only: bool) -> None:
+        target = os.path.realpath(target)
+        if not os.path.lexists(target):
+            self._make_mount_point(target, folder=os.path.isdir(source))
+        mount(source, target, MS_BIND | MS_REC)
+        if read_only:
+            mount("none", target, MS_REMOUNT | MS_BIND | MS_RDONLY | _kept_flags(target))
+        self._own.append(target)
+
+    def _make_mount_point(self, target: str, folder: bool) -> None:
+        base, top = os.path.dirname(target), target
+        while not os.path.isdir(base):
+            base, top = os.path.dirname(base), base
+        if base not in self._replaced and not self._is_own(base):
+            self._replace(base)
+        self._own.append(top)
+        if folder:
+            os.makedirs(target, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            _touch(target)
+
+    def _is_own(self, folder: str) -> bool:
+        return any(folder == own or folder.startswith(own + "/") for own in self._own)
+
+    def _replace(self, base: str) -> None:
+        staging = os.path.join(self._scratch, base.strip("/").replace("/", "@") or "@root")
+        os.makedirs(staging, exist_ok=True)
+        for entry in sorted(os.scandir(base), key=lambda entry: entry.name):
+            place = os.path.join(staging, entry.name)
+            if entry.is_symlink():
+                if not os.path.lexists(place):
+                    os.symlink(os.readlink(entry.path), place)
+                continue
+            if stat.S_ISDIR(entry.stat().st_mode):
+                os.makedirs(place, exist_ok=True)
+            else:
+                _touch(place)
+            mount(entry.path, place, MS_BIND | MS_REC)
+        if base == "/":
+            os.chroot(staging)
+            os.chdir("/")
+        else:
+            mount(staging, base, MS_BIND | MS_REC)
+        self._replaced.append(base)
+
+
+def _kept_flags(target: str) -> int:
+    """Flags of the mount below that a user namespace may not take away, such as nosuid on /tmp."""
+    flags = os.statvfs(target).f_flag
+    kept = flags & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME)
+    return kept | (MS_RELATIME if flags & os.ST_RELATIME else 0)
+
+
+def _touch(path: str) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)

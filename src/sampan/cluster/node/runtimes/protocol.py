@@ -1,0 +1,180 @@
+"""The seam between the node agent and whatever runs containers.
+
+A container is named by the agent, once and for all: `POD_UID/NAME/RESTART`. A runtime keeps on disk what a restarted
+server must find again, and writes the container's log in CRI format; it knows no pods and no API.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+EXIT_FILE, STARTED_FILE = "exit.json", "started.json"
+
+
+class RuntimeFailureError(Exception):
+    """The runtime itself failed, not the container: `message` says what, and what may help."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    source: Path
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WarmProgram:
+    """A Python program that may be forked from a warm interpreter instead of being executed."""
+
+    environment: str
+    """Names the environment whose interpreter it is, by content."""
+    python: Path
+    preload: tuple[str, ...]
+    module: str
+    argv: tuple[str, ...]
+    source: str | None = None
+    source_name: str = ""
+    executable: str = ""
+    """What `sys.executable` is to be; the interpreter's own when empty."""
+    prefix: str = ""
+    """A virtual environment layered over it, as `sys.prefix`; none when empty."""
+    shell: bool = False
+    """Whether a shell would wait for it, and say in the log how it was killed."""
+    key_env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that modules read while they are preloaded: programs with others get another interpreter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """0 means none."""
+
+    memory_bytes: int = 0
+    cpu_millis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """All that a container needs to start. Paths are absolute."""
+
+    id: str
+    folder: Path
+    """The container's own, made at its start: the started and exit files lie in it."""
+    log: Path
+    argv: tuple[str, ...]
+    """Executed, unless `program` is set and a warm interpreter can be had."""
+    env: Mapping[str, str]
+    cwd: str
+    scratch: Path
+    """A folder of the pod's for mount points that the machine lacks."""
+    folders: tuple[Path, ...] = ()
+    """Made before the start, where they are missing."""
+    mounts: tuple[Mount, ...] = ()
+    overlay: Path | None = None
+    """A folder that the container may write without changing it for others; needs `can_overlay`."""
+    private_tmp: Path | None = None
+    visible: tuple[str, ...] = ()
+    """Folders below /tmp that must be seen though /tmp is private."""
+    mark: str = ""
+    """An entry of `env` that only this pod's processes have."""
+    limits: Limits = Limits()
+    program: WarmProgram | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended. `exit_code` is 128 + the signal's number for one killed by a signal."""
+
+    exit_code: int
+    started_at: str
+    """RFC 3339; empty when it is not known."""
+    finished_at: str
+    signal: int = 0
+    oom: bool = False
+    reason: str = ""
+    """StartError, ContainerStatusUnknown, or empty for an ordinary end."""
+    message: str = ""
+
+
+class ContainerRuntime(Protocol):
+    """Contract: one event loop; calls may run concurrently; nothing blocks the loop.
+
+    * A container that was started ends in exactly one Exit, whatever happens to server or runtime.
+    * When an Exit is seen, the log is complete and the exit file written (save on a full disk).
+    * Failures of the runtime are RuntimeFailureError; a command that cannot be executed is no failure but an Exit
+      with the reason StartError.
+    """
+
+    @property
+    def can_mount(self) -> bool:
+        """Whether `mounts` and `private_tmp` can be had. Known after `open`."""
+        ...
+
+    @property
+    def can_overlay(self) -> bool:
+        """Whether `overlay` can be had."""
+        ...
+
+    async def open(self) -> None:
+        """Finds again what an earlier server left running."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go. Containers run on."""
+        ...
+
+    def running(self) -> Sequence[str]:
+        """Ids of the containers that run now, also those of an earlier server."""
+        ...
+
+    async def start(self, spec: ContainerSpec) -> str:
+        """Returns when the command runs, or could not be executed: the time, in RFC 3339."""
+        ...
+
+    async def wait(self, container: str) -> Exit:
+        """For a container that was started here or is `running`. KeyError for another."""
+        ...
+
+    async def stop(self, container: str, grace_seconds: float) -> None:
+        """SIGTERM, then SIGKILL to all its processes. Returns at the end; nothing happens for an unknown one."""
+        ...
+
+
+def read_exit(folder: Path) -> Exit | None:
+    """The end that a container's folder tells, or None."""
+    record = _read(folder / EXIT_FILE)
+    return None if record is None else exit_from(record)
+
+
+def exit_from(record: Mapping[str, object]) -> Exit:
+    """The Exit that an exit file, or a launcher's event, describes."""
+    return Exit(
+        exit_code=int(str(record.get("exit_code", 137))),
+        started_at=str(record.get("started_at", "")),
+        finished_at=str(record.get("finished_at", "")),
+        signal=int(str(record.get("signal", 0))),
+        oom=bool(record.get("oom")),
+        reason=str(record.get("reason", "")),
+        message=str(record.get("message", "")),
+    )
+
+
+def read_started(folder: Path) -> tuple[int, str] | None:
+    """Process id and start time of a container that has run, or None."""
+    record = _read(folder / STARTED_FILE)
+    return None if record is None else (int(str(record["pid"])), str(record["started_at"]))
+
+
+def _read(path: Path) -> dict[str, object] | None:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None

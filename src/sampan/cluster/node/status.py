@@ -1,0 +1,180 @@
+"""The status of a pod, made from the records of its containers. Pure.
+
+Every field that Kubernetes' API declares as required is there: typed clients refuse an object without them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sampan.client.protocol import Object
+from sampan.cluster.node import decisions
+from sampan.cluster.node.env import POD_IP
+from sampan.cluster.node.layout import container_id
+from sampan.cluster.node.records import ContainerRecord, Running, Terminated, Waiting
+from sampan.cluster.node.runtimes.protocol import Exit
+from sampan.kube import conditions, meta, pods
+from sampan.lib.clock import parse_rfc3339, rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An end that does not come from the containers: a deadline, a shutdown."""
+
+    reason: str
+    message: str
+
+
+@dataclass(slots=True)
+class PodState:
+    """All that a status is made from, beside the pod itself."""
+
+    policy: str
+    start_time: str
+    records: dict[str, ContainerRecord] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    has_sandbox: bool = False
+    """The pod's folders are there."""
+
+
+def is_over(state: PodState) -> bool:
+    """No container runs and none will: the phase is final."""
+    busy = any(record.is_running or record.is_starting for record in state.records.values())
+    return not busy and (
+        state.verdict is not None or decisions.is_settled(state.policy, state.records.values())
+    )
+
+
+def pod_status(pod: Object, state: PodState, now: str) -> dict[str, Any]:
+    """The whole status; conditions keep their times where they did not change, and those of others stay."""
+    uid = meta.uid(pod)
+    phase = _phase(state)
+    main = [record for record in state.records.values() if not record.is_init]
+    init = [record for record in state.records.values() if record.is_init]
+    status: dict[str, Any] = {
+        "phase": phase,
+        "conditions": copy.deepcopy(meta.status(pod).get("conditions") or []),
+        "hostIP": POD_IP,
+        "hostIPs": [{"ip": POD_IP}],
+        "podIP": POD_IP,
+        "podIPs": [{"ip": POD_IP}],
+        "startTime": state.start_time,
+        "qosClass": meta.status(pod).get("qosClass") or pods.qos_class(pod),
+        "containerStatuses": [_container_status(uid, record) for record in main],
+    }
+    if init:
+        status["initContainerStatuses"] = [_container_status(uid, record) for record in init]
+    # An empty value takes away what an earlier status said.
+    verdict = state.verdict if phase == pods.FAILED else None
+    status["reason"] = verdict.reason if verdict else None
+    status["message"] = verdict.message if verdict else None
+    _put_conditions(status, state, phase, now)
+    return status
+
+
+def container_state(record: ContainerRecord, uid: str) -> dict[str, Any]:
+    if isinstance(record.state, Running):
+        return pods.running(record.state.started_at)
+    if isinstance(record.state, Terminated):
+        return _terminated(record.state.exit, container_id(uid, record.name, record.restart))
+    return pods.waiting(record.state.reason, record.state.message)
+
+
+def _phase(state: PodState) -> str:
+    if state.verdict is not None and is_over(state):
+        return pods.FAILED
+    return decisions.phase(state.policy, state.records)
+
+
+def _container_status(uid: str, record: ContainerRecord) -> dict[str, Any]:
+    status: dict[str, Any] = {
+        "name": record.name,
+        "image": str(record.spec.get("image") or ""),
+        "imageID": record.image_id,
+        "ready": record.is_ready,
+        "started": record.is_started,
+        "restartCount": record.restart,
+        "state": container_state(record, uid),
+        "lastState": {},
+    }
+    if record.last is not None:
+        # While it waits, the last run is the one that `restart` still numbers.
+        last = record.restart - (0 if isinstance(record.state, Waiting) else 1)
+        status["lastState"] = _terminated(record.last, container_id(uid, record.name, last))
+    if record.has_run:
+        status["containerID"] = f"sampan://{container_id(uid, record.name, record.restart)}"
+    return status
+
+
+def _terminated(end: Exit, container: str) -> dict[str, Any]:
+    reason = "OOMKilled" if end.oom else end.reason
+    return pods.terminated(
+        end.exit_code,
+        started_at=_seconds(end.started_at or end.finished_at),
+        finished_at=_seconds(end.finished_at),
+        reason=reason,
+        message=end.message,
+        container_id=f"sampan://{container}",
+    )
+
+
+def _seconds(text: str) -> str:
+    """Kubernetes' Time has whole seconds."""
+    return rfc3339(parse_rfc3339(text)) if text else "1970-01-01T00:00:00Z"
+
+
+def _put_conditions(status: dict[str, Any], state: PodState, phase: str, now: str) -> None:
+    holder: Object = {"status": status}
+    records = state.records.values()
+    completed = phase in (pods.SUCCEEDED, pods.FAILED)
+    conditions.put(holder, "PodReadyToStartContainers", _truth(state.has_sandbox and not completed), now=now)
+    main = [record for record in records if not record.is_init]
+    init_missing = (
+        [record.name for record in records if record.is_init and not _is_initialised(record)]
+        if not any(record.has_run for record in main)
+        else []
+    )
+    if init_missing:
+        message = f"containers with incomplete status: [{' '.join(init_missing)}]"
+        conditions.put(
+            holder, "Initialized", "False", now=now, reason="ContainersNotInitialized", message=message
+        )
+    else:
+        reason = "PodCompleted" if phase == pods.SUCCEEDED else ""
+        conditions.put(holder, "Initialized", "True", now=now, reason=reason)
+    for type_ in ("Ready", "ContainersReady"):
+        truth, reason, message = _readiness(state.records, phase)
+        conditions.put(holder, type_, truth, now=now, reason=reason, message=message)
+    conditions.put(holder, "PodScheduled", "True", now=now)
+
+
+def _is_initialised(record: ContainerRecord) -> bool:
+    if record.is_sidecar:
+        return record.is_started
+    return record.end is not None and record.end.exit_code == 0
+
+
+def _readiness(records: Mapping[str, ContainerRecord], phase: str) -> tuple[str, str, str]:
+    if phase == pods.SUCCEEDED:
+        return "False", "PodCompleted", ""
+    if phase == pods.FAILED:
+        return "False", "PodFailed", ""
+    unready = [
+        record.name
+        for record in records.values()
+        if not record.is_ready and (not record.is_init or record.is_sidecar)
+    ]
+    if unready:
+        return "False", "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
+    return "True", "", ""
+
+
+def _truth(value: bool) -> str:
+    return "True" if value else "False"
+
+
+def waiting_reason(record: ContainerRecord) -> str:
+    return record.state.reason if isinstance(record.state, Waiting) else ""

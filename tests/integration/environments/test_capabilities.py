@@ -1,0 +1,75 @@
+"""The doctor's probes on the machine that runs the tests: quick, complete, and never a traceback."""
+
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sampan.cluster.node import capabilities
+from sampan.cluster.node.capabilities import Probe, probe_machine
+
+
+def by_name(probes: list[Probe]) -> dict[str, Probe]:
+    return {probe.name: probe for probe in probes}
+
+
+def test_all_probes_answer_within_a_second_or_so(tmp_path: Path) -> None:
+    started = time.perf_counter()
+    probes = probe_machine(tmp_path)
+    assert time.perf_counter() - started < 3
+    assert list(by_name(probes)) == [
+        "mount namespaces", "cgroups", "podman", "docker", "GPUs", "disk", "memory", "uv", "Python versions",
+        "open files",
+    ]  # fmt: skip
+    for probe in probes:
+        assert probe.detail
+        assert "\n" not in probe.detail
+        assert probe.ok is not False or probe.remedy, probe
+
+
+def test_what_is_here_is_found(tmp_path: Path) -> None:
+    probes = by_name(probe_machine(tmp_path / "not" / "there" / "yet"))
+    assert probes["uv"].ok
+    assert f"3.{sys.version_info.minor}" in probes["Python versions"].detail
+    assert "GiB" in probes["disk"].detail
+
+
+def test_missing_tools_are_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    podman = by_name(probe_machine(tmp_path))["podman"]
+    assert (podman.ok, podman.detail) == (None, "not installed")
+    assert podman.remedy
+
+
+def test_a_daemon_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    assert by_name(probe_machine(tmp_path))["docker"].ok is False
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{tmp_path}/docker.sock")
+        server.listen()
+        assert by_name(probe_machine(tmp_path))["docker"].ok is True
+
+
+def test_the_index(tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        assert by_name(probe_machine(tmp_path, index_url=url))["package index"].ok in (True, None)
+    assert by_name(probe_machine(tmp_path, index_url=url))["package index"].ok in (False, None)
+    assert by_name(probe_machine(tmp_path, index_url=f"file://{tmp_path}"))["package index"].ok is True
+
+
+def test_a_probe_that_fails_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Probe:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(capabilities, "_memory", broken)
+    memory = by_name(probe_machine(tmp_path))["memory"]
+    assert (memory.ok, memory.detail) == (None, "cannot be told: no such luck")

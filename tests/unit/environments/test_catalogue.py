@@ -1,0 +1,170 @@
+"""What images become: the built-in catalogue, and the user's own file in front of it."""
+
+from pathlib import Path
+
+import pytest
+
+from sampan.cluster.node.environments import CatalogueError, ImagePlan, UnknownImageError
+from sampan.cluster.node.environments.catalogue import (
+    BUILT_IN,
+    Catalogue,
+    load_catalogue,
+    parse_catalogue,
+)
+
+NOWHERE = Path("/nonexistent/images.toml")
+
+
+def plan(image: str) -> ImagePlan:
+    return load_catalogue(NOWHERE).plan(image)
+
+
+@pytest.mark.parametrize(
+    ("image", "python"),
+    [
+        ("python:3.11", "3.11"),
+        ("python:3.9-slim-bookworm", "3.9"),
+        ("python:3.14.0rc2-alpine", "3.14"),
+        ("python:3.7", "3.7"),
+        ("docker.io/library/python:3.12@sha256:" + "b" * 64, "3.12"),
+        ("public.ecr.aws/docker/library/python:3.12", "3.12"),
+        ("mirror.example:5000/python:3.10", "3.10"),
+        ("artifactory.example/remote/library/python:3.10", "3.10"),
+        ("python", ""),
+        ("python:latest", ""),
+        ("python:3", ""),
+        ("python:slim", ""),
+        ("python:alpine3.9", ""),
+        ("registry.access.redhat.com/ubi9/python-311:latest", "3.11"),
+        ("registry.redhat.io/ubi8/python-39", "3.9"),
+        ("ghcr.io/astral-sh/uv:python3.12-bookworm-slim", "3.12"),
+        ("ghcr.io/astral-sh/uv:0.5.1-python3.13-alpine", "3.13"),
+        ("continuumio/miniconda3", ""),
+    ],
+)
+def test_python_images(image: str, python: str) -> None:
+    found = plan(image)
+    assert not found.system
+    assert found.python == python
+
+
+@pytest.mark.parametrize(
+    ("image", "requirement"),
+    [
+        ("pytorch/pytorch:2.4.0-cuda12.1-cudnn9-runtime", "torch==2.4.0"),
+        ("pytorch/pytorch:2.10.1-cuda13.0-cudnn9-devel", "torch==2.10.1"),
+        ("pytorch/pytorch:1.13.1-cuda11.6-cudnn8-runtime", "torch==1.13.1"),
+        ("pytorch/pytorch", "torch"),
+        ("harbor.example/proxy/pytorch/pytorch:2.6.0", "torch==2.6.0"),
+        ("nvcr.io/nvidia/pytorch:24.05-py3", "torch"),
+        ("tensorflow/tensorflow:2.17.0", "tensorflow==2.17.0"),
+        ("tensorflow/tensorflow:2.13.0-gpu-jupyter", "jupyterlab"),
+        ("tensorflow/tensorflow:latest", "tensorflow"),
+        ("gcr.io/deeplearning-platform-release/tf2-cpu.2-11:latest", "tensorflow==2.11.*"),
+        ("us-docker.pkg.dev/vertex-ai/training/pytorch-gpu.2-3.py310", "torch==2.3.*"),
+        ("us-docker.pkg.dev/vertex-ai/training/scikit-learn-cpu.1-3", "scikit-learn==1.3.*"),
+        ("us-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.1-7:latest", "xgboost==1.7.*"),
+        ("nvcr.io/nvidia/jax:24.04-py3", "jax"),
+        ("ghcr.io/kubeflow/trainer/xgboost-runtime:v3.0.5", "xgboost==3.0.5"),
+        ("scikit-learn:1.5.2", "scikit-learn==1.5.2"),
+        ("quay.io/jupyter/scipy-notebook:python-3.11", "pandas"),
+        ("jupyter/minimal-notebook", "notebook"),
+        (
+            "gcr.io/ml-pipeline/google-cloud-pipeline-components:2.22.0",
+            "google-cloud-pipeline-components==2.22.0",
+        ),
+    ],
+)
+def test_framework_images_carry_their_version(image: str, requirement: str) -> None:
+    found = plan(image)
+    assert requirement in found.requirements
+    assert not [text for text in found.requirements if "{" in text]
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["alpine", "alpine:3.20", "library/bash", "busybox:1.36", "ubuntu:24.04", "debian:bookworm-slim",
+     "ghcr.io/containerd/busybox", "google/cloud-sdk:slim", "registry.k8s.io/e2e-test-images/busybox:1.29-4",
+     "public.ecr.aws/docker/library/alpine"],
+)  # fmt: skip
+def test_system_images_use_the_machines_tools(image: str) -> None:
+    found = plan(image)
+    assert found.system
+    assert (found.python, found.requirements) == ("", ())
+
+
+@pytest.mark.parametrize("image", ["someone/python", "python:2.7", "gcr.io/my-image", "argostub/createpvc"])
+def test_an_unknown_image_says_what_to_write_and_where(image: str) -> None:
+    with pytest.raises(UnknownImageError) as caught:
+        plan(image)
+    message = caught.value.message
+    assert str(NOWHERE) in message
+    assert "docs/images.md" in message
+    # The lines of the message, put into that file, are the remedy.
+    lines = message[message.index("[[image]]") : message.index("\n\n(or")]
+    assert Catalogue(parse_catalogue(lines, "user"), NOWHERE).plan(image).requirements == ("numpy", "pandas")
+
+
+@pytest.mark.parametrize(
+    ("image", "shell"),
+    [("alpine:3.20", "bash"), ("docker.io/library/busybox", "bash"), ("registry.access.redhat.com/ubi9/ubi", "bash"),
+     ("debian:12", ""), ("ubuntu", "")],
+)  # fmt: skip
+def test_which_shell_an_images_sh_is(image: str, shell: str) -> None:
+    assert plan(image).shell == shell
+
+
+def test_every_built_in_entry_is_sound() -> None:
+    for entry in load_catalogue(NOWHERE):
+        assert entry.source == BUILT_IN
+        groups = {
+            name
+            for regex in (entry.tag, entry.name)
+            if regex is not None
+            for name in regex.groupindex
+        }  # fmt: skip
+        for text in (entry.python, *entry.requirements):
+            for part in text.split("{")[1:]:
+                assert part.partition("}")[0] in groups, entry
+
+
+def test_the_users_file_comes_first(tmp_path: Path) -> None:
+    file = tmp_path / "images.toml"
+    file.write_text('[[image]]\nmatch = "python"\npython = "3.13"\nrequirements = ["polars"]\n')
+    found = load_catalogue(file).plan("python:3.9")
+    assert (found.python, found.requirements, found.source) == ("3.13", ("polars",), str(file))
+
+
+def test_a_pattern_with_registry_fits_that_registry_only() -> None:
+    entries = parse_catalogue('[[image]]\nmatch = "registry.example/team/*"\npython = "3.11"\n', "user")
+    catalogue = Catalogue(entries, NOWHERE)
+    assert catalogue.plan("registry.example/team/train:v7").python == "3.11"
+    with pytest.raises(UnknownImageError):
+        catalogue.plan("other.example/team/train:v7")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[[image]\n", "not valid TOML"),
+        ("[[images]]\n", '"images" is not known'),
+        ("[[image]]\npython = '3.11'\n", '"match" is missing'),
+        ("[[image]]\nmatch = 'a'\npyhton = '3.11'\n", '"pyhton" is not a key'),
+        ("[[image]]\nmatch = 'a'\npython = 3.11\n", '"python" must be str'),
+        ("[[image]]\nmatch = 'a'\npython = 'py3'\n", 'python = "py3"'),
+        (
+            "[[image]]\nmatch = 'a'\nrequirements = ['git+https://x']\n",
+            '"git+https://x" is not a requirement',
+        ),
+        ("[[image]]\nmatch = 'a'\nsystem = true\npython = '3.11'\n", '"system"'),
+        ("[[image]]\nmatch = 'a'\nshell = 'bash'\n", '"shell"'),
+        ("[[image]]\nmatch = 'a'\ntag = '('\n", "not a regular expression"),
+    ],
+)
+def test_a_wrong_file_is_named_with_the_entry(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "images.toml"
+    file.write_text(text)
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(file)
+    assert says in caught.value.message
+    assert str(file) in caught.value.message

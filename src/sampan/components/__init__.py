@@ -1,0 +1,55 @@
+"""One folder per Kubeflow component, the same rooms in each, and the type of their doors.
+
+Components never import each other, save for another's `api` room; they meet through API objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    # Types only: a command that imports one module of a component must not pay for SQL and the web.
+    import sqlalchemy as sa
+    from starlette.routing import BaseRoute
+
+    from sampan.client.protocol import Client
+    from sampan.kube.kinds import Resource
+    from sampan.lib.clock import Clock
+    from sampan.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the composition root hands to a component's door."""
+
+    client: Client
+    database: Database
+    clock: Clock
+    home: Path
+    """SAMPAN_HOME, absolute and existing. A component writes below a folder of its own in it."""
+    default_namespace: str = "default"
+
+
+class Component(Protocol):
+    """A door: the only part of a component that `app` imports. Nothing is read or started by making one."""
+
+    name: str
+    resources: Sequence[Resource]
+    """Kinds the component adds to the cluster."""
+    tables: Sequence[sa.MetaData]
+    """Its SQL tables, made before `start`."""
+
+    async def start(self, services: Services) -> None:
+        """Picks up what a previous process left and starts working. Called once."""
+        ...
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its HTTP routes, called after `start`."""
+        ...
+
+    async def stop(self) -> None:
+        """Stops working and leaves all state in the database. Called once, whatever `start` did."""
+        ...

@@ -1,0 +1,1 @@
+"""Kinds, states and validation of pipelines; pure, open to other components."""

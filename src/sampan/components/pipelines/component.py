@@ -1,0 +1,103 @@
+"""The door to Kubeflow Pipelines: its tables, its routes, and the engine behind them.
+
+The API answers as soon as the server does. The engine and the reader of the IR (protobuf, CEL) load right
+after, in a thread, and what needs them waits: a first run, an upload. A failure to load is reported once to
+the log and then to each request that needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from starlette.routing import BaseRoute, Mount
+
+from sampan.components import Services
+from sampan.components.pipelines.api.packages import check_expanded
+from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.rest import PREFIXES, Api, Backend, Prepare, RunEngine, endpoints
+from sampan.components.pipelines.store import tables
+from sampan.kube.kinds import Resource
+from sampan.lib.tasks import TaskSet
+
+_ENGINE = "sampan.components.pipelines.engine.engine"
+_IR = "sampan.components.pipelines.api.ir"
+
+_LOAD_DELAY_SECONDS = 0.2
+"""Long enough for the server to say that it is ready before two cores are busy with imports."""
+
+
+class _Engine(RunEngine, Protocol):
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class PipelinesComponent:
+    """Implements `sampan.components.Component`."""
+
+    name = "pipelines"
+    resources: Sequence[Resource] = ()
+    tables: Sequence[sa.MetaData] = (tables.metadata,)
+
+    def __init__(self, settings: PipelineSettings | None = None) -> None:
+        self._settings = settings or PipelineSettings()
+        self._tasks = TaskSet("pipelines")
+        self._backend: Backend | None = None
+        self._engine: asyncio.Task[_Engine] | None = None
+
+    async def start(self, services: Services) -> None:
+        self._engine = self._tasks.spawn(self._start_engine(services), name="engine")
+        self._backend = Backend(
+            database=services.database,
+            client=services.client,
+            clock=services.clock,
+            home=services.home,
+            settings=self._settings,
+            namespace=services.default_namespace,
+            engine=self._started_engine,
+            prepare=_load_prepare,
+        )
+
+    def routes(self) -> Sequence[BaseRoute]:
+        assert self._backend is not None, "routes() is called after start()"
+        api = Api(self._backend, endpoints())
+        return [Mount(prefix, app=api) for prefix in PREFIXES]
+
+    async def stop(self) -> None:
+        engine = self._engine
+        if engine is not None and engine.done() and not engine.cancelled() and engine.exception() is None:
+            await engine.result().stop()
+        await self._tasks.close()
+
+    async def _start_engine(self, services: Services) -> _Engine:
+        await asyncio.sleep(_LOAD_DELAY_SECONDS)
+        module = await asyncio.to_thread(importlib.import_module, _ENGINE)
+        engine: _Engine = module.Engine(
+            services.client, services.database, services.clock, services.home, self._settings
+        )
+        await engine.start()
+        return engine
+
+    async def _started_engine(self) -> RunEngine:
+        assert self._engine is not None
+        # A request that gives up must not take the engine down with it.
+        return await asyncio.shield(self._engine)
+
+
+async def _load_prepare() -> Prepare:
+    ir: Any = await asyncio.to_thread(importlib.import_module, _IR)
+
+    def prepare(source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
+        document = ir.load(source)
+        stored = document.to_json()
+        check_expanded(stored)
+        ir.validate(document)
+        if parameters is not None:
+            ir.bind_parameters(document, parameters)
+        return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+
+    return prepare

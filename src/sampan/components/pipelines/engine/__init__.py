@@ -1,0 +1,12 @@
+"""Interprets the pipeline IR: one step is one pod, the state of every task is a row.
+
+    engine      the door: submit, terminate, retry; start and stop; owns everything below
+    driver      one run: an asyncio task that feeds events to the machine, commits its turns, acts on them
+    machine     one run's state machine, without I/O: rows in, events in, a turn of changes out
+    pods        the watch over all pods of runs; creating, adopting, deleting them
+    the pure parts  graph, resolve, placeholders, conditions, iteration, executor_input, podspec, platform, outputs,
+                caching, final_status, importer, failure
+
+What the world sees follows the rows: a pod is created after the row that names it was committed, and is forgotten
+after its outputs were. So a process that dies at any point is continued from rows and pods alone.
+"""

@@ -1,0 +1,362 @@
+"""Drives one run: feeds events to its machine, commits each turn, then acts on it.
+
+One asyncio task a run. Events that arrive while a turn is committed are taken together in the next, so a burst of
+ended steps costs one transaction. A commit that fails, because the disk is full say, is tried until it succeeds: the
+machine is then ahead of the rows, but nothing is done that the rows do not say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sampan.client.protocol import Client, Object
+from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine.changes import Change, Changes
+from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.errors import StepError
+from sampan.components.pipelines.engine.failure import (
+    End,
+    PodEnd,
+    has_started,
+    pod_end,
+    vanished,
+    waits_for,
+)
+from sampan.components.pipelines.engine.machine import RunMachine
+from sampan.components.pipelines.engine.outputs import StepResult, collect
+from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
+from sampan.components.pipelines.engine.podspec import ATTEMPT_LABEL, TASK_ID_LABEL
+from sampan.components.pipelines.engine.slots import Slots
+from sampan.components.pipelines.engine.turn import Launch, Removal, Timer, Turn, VolumeOperation
+from sampan.components.pipelines.engine.volumes import operate
+from sampan.components.pipelines.engine.workspace import claim_name
+from sampan.components.pipelines.store import transitions
+from sampan.components.pipelines.store.transitions import RunState, Transition
+from sampan.lib.clock import Clock
+from sampan.lib.log import get_logger
+from sampan.lib.tasks import TaskSet
+from sampan.store.database import Database, StorageError, StorageFullError
+
+log = get_logger(__name__)
+
+_COMMIT_PAUSE_SECONDS = 2.0
+_TELL_SECONDS = 2.0
+"""A pod that waits no longer than this is not news: most only wait for their turn."""
+_LOG_LINES = 20
+"""Of a failed step, in its error."""
+
+Event = Callable[[RunMachine], None]
+ExistingPod = Callable[[str], Object | None]
+"""A pod of a former engine by its name, as it is now; None for one that must be created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all drivers share."""
+
+    client: Client
+    database: Database
+    clock: Clock
+    pods: Pods
+    slots: Slots
+    changes: Changes
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One attempt under way."""
+
+    launch: Launch
+    created_at: float | None = None
+    """Monotonic; None until the pod is known to exist."""
+    is_collected: bool = False
+    waits_for: str = ""
+    told: str = ""
+    """What the task's row says that it waits for."""
+    telling: asyncio.TimerHandle | None = None
+
+
+class RunDriver:
+    """`run` is the task; everything else posts to it. For one event loop."""
+
+    def __init__(
+        self, machine: RunMachine, context: RunContext, services: Services, existing: ExistingPod
+    ) -> None:
+        self._machine = machine
+        self._context = context
+        self._services = services
+        self._existing = existing
+        self._inbox: list[Event] = []
+        self._acknowledged: list[asyncio.Future[None]] = []
+        self._wake = asyncio.Event()
+        self._flights: dict[str, _Flight] = {}
+        self._launching: dict[str, asyncio.Task[None]] = {}
+        self._removing: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet(f"run/{context.run_id}")
+        self._timers: set[asyncio.TimerHandle] = set()
+        self.is_over = False
+        """Whether the run's end is committed. What it leaves in the cluster may still be on its way out."""
+
+    @property
+    def run_id(self) -> str:
+        return self._context.run_id
+
+    @property
+    def namespace(self) -> str:
+        return self._context.job.namespace
+
+    def post(self, event: Event) -> None:
+        """Hands an event to the machine, soon."""
+        self._inbox.append(event)
+        self._wake.set()
+
+    async def perform(self, event: Event) -> None:
+        """As `post`, and returns once what it changed is committed, or the run is over."""
+        done = asyncio.get_running_loop().create_future()
+        self._acknowledged.append(done)
+        self.post(event)
+        await done
+
+    async def run(self) -> bool:
+        """Until the run is over. False when its row was deleted meanwhile."""
+        try:
+            while not self._machine.is_over:
+                await self._wake.wait()
+                self._wake.clear()
+                acknowledged, self._acknowledged = self._acknowledged, []
+                turn = self._turn()
+                kept = await self._commit(turn)
+                self.is_over = self._machine.is_over
+                _settle(acknowledged)
+                if not kept:
+                    log.info("run was deleted", run=self.run_id)
+                    return False
+                self._act(turn)
+            if self._removing:
+                await asyncio.wait(self._removing)
+            if self._context.pipeline.config.workspace_size:
+                job = self._context.job
+                await self._services.pods.delete_claim(claim_name(job), job.namespace)
+            return True
+        finally:
+            _settle(self._acknowledged)
+            self._services.slots.forget(self.run_id)
+
+    async def close(self) -> None:
+        """Lets go of the run where it stands."""
+        for timer in self._timers:
+            timer.cancel()
+        await self._tasks.close()
+
+    # Turns
+
+    def _turn(self) -> Turn:
+        events, self._inbox = self._inbox, []
+        machine, slots = self._machine, self._services.slots
+        for event in events:
+            try:
+                event(machine)
+                machine.settle()
+            except Exception as error:
+                # Our own fault, never a user's: the run must end with a word rather than hang.
+                log.error("the engine failed on an event", run=self.run_id, exc=error)
+                machine.cancel(f"internal error of the engine: {error!r}", RuntimeState.FAILED)
+        share = slots.share(self.run_id)
+        while share > 0 and machine.steps.waiting:
+            machine.steps.launch_next()
+            machine.settle()
+            share -= 1
+        slots.report(
+            self.run_id,
+            len(machine.steps.in_flight),
+            waits=machine.steps.waiting > 0,
+            wake=self._wake.set,
+        )
+        return machine.take()
+
+    async def _commit(self, turn: Turn) -> bool:
+        """False when the run is gone."""
+        if not turn.has_rows:
+            return True
+        transition = Transition(
+            run_id=self.run_id,
+            inserted=turn.inserted,
+            updated=turn.updated,
+            artifacts=turn.artifacts,
+            links=turn.links,
+            run=[RunState(change.state, change.at, change.error) for change in turn.run],
+        )
+        while True:
+            try:
+                kept = await self._services.database.write(
+                    lambda connection: transitions.apply(connection, transition)
+                )
+                break
+            except (StorageFullError, StorageError) as error:
+                log.error(
+                    "a run's progress cannot be stored, trying again", run=self.run_id, error=str(error)
+                )
+            await asyncio.sleep(_COMMIT_PAUSE_SECONDS)
+        changed = frozenset(row.task_id for rows in (turn.inserted, turn.updated) for row in rows)
+        self._services.changes.publish(Change(self.run_id, changed, self._machine.is_over or not kept))
+        return kept
+
+    def _act(self, turn: Turn) -> None:
+        for launch in turn.launches:
+            self._flights[launch.task_id] = _Flight(launch)
+            # Asked for now: from here on, what happens to the pod comes to `on_pod`.
+            found = self._existing(launch.pod_name)
+            task = self._tasks.spawn(self._launch(launch, found), name=launch.pod_name)
+            self._launching[launch.task_id] = task
+        for removal in turn.removals:
+            task = self._tasks.spawn(self._remove(removal), name=removal.pod)
+            self._removing.add(task)
+            task.add_done_callback(self._removing.discard)
+        for operation in turn.operations:
+            self._tasks.spawn(self._operate(operation), name=operation.image)
+        for timer in turn.timers:
+            self._start_timer(timer)
+
+    def _start_timer(self, timer: Timer) -> None:
+        def due() -> None:
+            self._timers.discard(handle)
+            if timer.task_id:
+                self.post(lambda machine: machine.steps.retry_due(timer.task_id))
+            else:
+                self.post(lambda machine: machine.deadline_passed())
+
+        handle = asyncio.get_running_loop().call_later(timer.delay_seconds, due)
+        self._timers.add(handle)
+
+    # Pods
+
+    async def _launch(self, launch: Launch, pod: Object | None) -> None:
+        try:
+            if pod is None:
+                self._context.files.prepare(launch.paths)
+                if launch.workspace is not None:
+                    await self._services.pods.ensure_claim(launch.workspace)
+                pod = await self._services.pods.create(launch.pod)
+        except (PodRejectedError, OSError) as error:
+            message = error.message if isinstance(error, PodRejectedError) else f"its folders: {error}"
+            self.post(lambda machine: machine.steps.rejected(launch.task_id, launch.attempt, message))
+            return
+        finally:
+            if self._launching.get(launch.task_id) is asyncio.current_task():
+                del self._launching[launch.task_id]
+        flight = self._flights.get(launch.task_id)
+        if flight is not None and flight.launch is launch:
+            flight.created_at = self._services.clock.monotonic()
+        self.on_pod(pod, deleted=False)
+
+    async def _remove(self, removal: Removal) -> None:
+        # A pod that is just being created would come to be after its removal, and stay.
+        launching = self._launching.get(removal.task_id)
+        if launching is not None:
+            await asyncio.wait([launching])
+        existed = await self._services.pods.delete(removal.pod, self._context.job.namespace)
+        if removal.awaited and not existed:
+            self.post(lambda machine: machine.pod_gone(removal.task_id))
+
+    def on_pod(self, pod: Object, *, deleted: bool) -> None:
+        """A pod of this run as it is now. May be called any number of times for the same state."""
+        labels = pod["metadata"].get("labels") or {}
+        task_id = labels.get(TASK_ID_LABEL, "")
+        end = pod_end(pod) or (vanished(str(pod["metadata"].get("uid", ""))) if deleted else None)
+        if end is None:
+            self._note_waiting(pod, labels)
+            return
+        if self._machine.is_canceling:
+            self.post(lambda machine: machine.pod_gone(task_id))
+            return
+        flight = self._flight(labels)
+        if flight is None:
+            return
+        flight.is_collected = True
+        self._tasks.spawn(self._collect(flight.launch, pod, end), name=f"collect/{flight.launch.pod_name}")
+
+    def _flight(self, labels: Mapping[str, str]) -> _Flight | None:
+        """That of a pod by its labels, unless it is a former attempt's or has ended already."""
+        flight = self._flights.get(labels.get(TASK_ID_LABEL, ""))
+        if flight is None or labels.get(ATTEMPT_LABEL) != str(flight.launch.attempt) or flight.is_collected:
+            return None
+        return flight
+
+    def _note_waiting(self, pod: Object, labels: Mapping[str, str]) -> None:
+        flight = self._flight(labels)
+        if flight is None:
+            return
+        flight.waits_for = waits_for(pod)
+        if flight.waits_for == flight.told or flight.telling is not None:
+            return
+
+        def tell() -> None:
+            flight.telling = None
+            self._timers.discard(handle)
+            if flight.is_collected or flight.waits_for == flight.told:
+                return
+            why, launch = flight.waits_for, flight.launch
+            flight.told = why
+            self.post(lambda machine: machine.steps.waits(launch.task_id, launch.attempt, why))
+
+        # What is no longer so is corrected at once.
+        delay = _TELL_SECONDS if flight.waits_for else 0.0
+        flight.telling = handle = asyncio.get_running_loop().call_later(delay, tell)
+        self._timers.add(handle)
+
+    def on_list(self, names: frozenset[str], began: float) -> None:
+        """After a gap in the watch: pods that should be among `names` and are not have vanished."""
+        for task_id, flight in list(self._flights.items()):
+            launch = flight.launch
+            existed = flight.created_at is not None and flight.created_at < began
+            if existed and not flight.is_collected and launch.pod_name not in names:
+                flight.is_collected = True
+                outcome = StepError(vanished().message)
+                self._post_end(task_id, launch, vanished(), outcome)
+
+    async def _collect(self, launch: Launch, pod: Object, end: PodEnd) -> None:
+        outcome: StepResult | StepError
+        if end.end is End.SUCCEEDED:
+            try:
+                outcome = await asyncio.to_thread(
+                    collect, self._context.files, launch.component, launch.planned, launch.paths
+                )
+            except StepError as error:
+                outcome = error
+        else:
+            outcome = StepError(await self._explanation(launch, pod, end))
+        self._post_end(launch.task_id, launch, end, outcome)
+
+    def _post_end(self, task_id: str, launch: Launch, end: PodEnd, outcome: StepResult | StepError) -> None:
+        def event(machine: RunMachine) -> None:
+            if machine.is_canceling:
+                machine.pod_gone(task_id)
+                return
+            machine.steps.ended(task_id, launch.attempt, end, outcome)
+
+        if (flight := self._flights.get(task_id)) is not None and flight.launch is launch:
+            del self._flights[task_id]
+        self.post(event)
+
+    async def _explanation(self, launch: Launch, pod: Object, end: PodEnd) -> str:
+        """What the user reads: how it ended, and the end of its log."""
+        if end.end is not End.FAILED or not has_started(pod):
+            return end.explanation
+        lines = await self._services.pods.last_lines(launch.pod_name, self._context.job.namespace, _LOG_LINES)
+        return f"{end.explanation}; the end of its log:\n{lines}" if lines else end.explanation
+
+    async def _operate(self, operation: VolumeOperation) -> None:
+        message, parameters = "", None
+        try:
+            parameters = await operate(self._services.client, self._context.job.namespace, operation)
+        except StepError as error:
+            message = error.message
+        self.post(lambda machine: machine.steps.operation_ended(operation.task_id, parameters, message))
+
+
+def _settle(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)

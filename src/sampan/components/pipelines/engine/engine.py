@@ -1,0 +1,319 @@
+"""The engine's door: takes runs up, stops them, tries them again, and continues all of them after a restart.
+
+Made and called by the component. REST has put the run's row there before `submit`; the engine owns its tasks,
+artifacts and state from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
+from sampan.components.pipelines.api import ir
+from sampan.components.pipelines.api.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+)
+from sampan.components.pipelines.api.ir_model import Pipeline, Value
+from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine.changes import Change, Changes
+from sampan.components.pipelines.engine.conditions import Expressions
+from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
+from sampan.components.pipelines.engine.failure import End, pod_end
+from sampan.components.pipelines.engine.lookups import StoredLookups
+from sampan.components.pipelines.engine.machine import RunMachine
+from sampan.components.pipelines.engine.placeholders import JobContext
+from sampan.components.pipelines.engine.pods import Pods
+from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL, resource_name
+from sampan.components.pipelines.engine.retry import retry
+from sampan.components.pipelines.engine.slots import Slots
+from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
+from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
+from sampan.components.pipelines.store.runs import RunRow
+from sampan.components.pipelines.store.transitions import RunState, Transition
+from sampan.kube.errors import ApiError
+from sampan.kube.kinds import PODS
+from sampan.lib.clock import Clock, from_micros, rfc3339, to_micros
+from sampan.lib.ids import new_uid
+from sampan.lib.log import get_logger
+from sampan.lib.tasks import TaskSet
+from sampan.store.database import Database
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Running:
+    driver: RunDriver
+    task: asyncio.Task[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    context: RunContext
+    parameters: Mapping[str, Value] = field(repr=False)
+
+
+class Engine:
+    """For one event loop. `start` before anything else, `stop` at the end; runs go on from there next time."""
+
+    def __init__(
+        self,
+        client: Client,
+        database: Database,
+        clock: Clock,
+        home: Path,
+        settings: PipelineSettings,
+        files: StepFiles | None = None,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+        self._files = files or LocalStepFiles(home)
+        self._pods = Pods(client, clock)
+        self._changes = Changes()
+        self._services = Services(
+            client, database, clock, self._pods, Slots(settings.max_parallel_pods), self._changes
+        )
+        self._tasks = TaskSet("pipelines")
+        self._running: dict[str, _Running] = {}
+        self._starting: dict[str, bool] = {}
+        """Runs that are being read, and whether somebody asked to stop them meanwhile."""
+        self._existing: dict[str, Object] | None = None
+        """While starting: every pod by its name, kept up to date, for the runs that are being taken up."""
+
+    async def start(self) -> None:
+        """Takes up every run that is not final. Raises ApiError when the API server cannot be asked."""
+        items, resource_version = await self._pods.list_all()
+        self._existing = {pod["metadata"]["name"]: pod for pod in items}
+        # The watch begins where the list ended; what happens meanwhile is not missed.
+        self._tasks.spawn(self._pods.watch(resource_version, self._on_pod, self._on_list), name="watch")
+        unfinished = await self._database.read(runs.unfinished)
+        for run in unfinished:
+            await self._take_up(run)
+        self._remove_orphans(self._existing, {run.run_id for run in unfinished})
+        self._existing = None
+        if unfinished:
+            log.info("unfinished runs taken up", runs=len(unfinished))
+
+    async def stop(self) -> None:
+        """Lets go of everything where it stands. Pods go on running."""
+        await self._tasks.close()
+        for running in list(self._running.values()):
+            await running.driver.close()
+        self._running.clear()
+
+    async def submit(self, run_id: str) -> None:
+        """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""
+        await self._take_up(await self._row(run_id))
+
+    async def terminate(self, run_id: str) -> None:
+        """Stops a run: its pods are deleted, nothing begins any more. Nothing happens when it is over."""
+        running = self._running.get(run_id)
+        if running is not None:
+            await running.driver.perform(_stop)
+            return
+        if run_id in self._starting:
+            self._starting[run_id] = True
+            return
+        run = await self._row(run_id)
+        if not run.runtime_state.is_final:
+            await self._set_state(run_id, RuntimeState.CANCELED)
+
+    async def retry(self, run_id: str) -> None:
+        """Runs what failed or was stopped again and keeps the rest. FailedPreconditionError unless it is over."""
+        if (running := self._running.get(run_id)) is not None and running.driver.is_over:
+            await asyncio.wait([running.task])  # its pods and its workspace are just being removed
+        run = await self._row(run_id)
+        if run_id in self._running or not run.runtime_state.is_final:
+            raise FailedPreconditionError(
+                f"run {run_id} is {run.state}; only a run that has ended can be retried"
+            )
+        if run.runtime_state is RuntimeState.SUCCEEDED:
+            raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
+        prepared = await self._prepare(run)
+        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        now = self._now()
+        plan = retry(prepared.context, rows, now)
+        transition = Transition(
+            run_id, updated=plan.updated, deleted=plan.deleted, run=[RunState(RuntimeState.RUNNING, now)]
+        )
+        await self._database.write(lambda connection: transitions.apply(connection, transition))
+        await self._take_up(await self._row(run_id))
+
+    async def forget(self, run_id: str, namespace: str) -> None:
+        """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
+        running = self._running.pop(run_id, None)
+        if running is not None:
+            running.task.cancel()
+            await running.driver.close()
+        await self._remove_pods(run_id, namespace)
+        await asyncio.to_thread(self._files.forget, run_id)
+
+    async def changes(self, run_id: str) -> AsyncIterator[Change]:
+        """Every change of the run from now on; ends with the last one, at once for a run that is over."""
+        running = self._running.get(run_id)
+        if run_id not in self._starting and (running is None or running.driver.is_over):
+            yield Change(run_id, frozenset(), is_over=True)
+            return
+        async for change in self._changes.of(run_id):
+            yield change
+
+    # Taking up
+
+    async def _take_up(self, run: RunRow) -> None:
+        """Starts a new run or continues one. What is wrong with it becomes its error."""
+        run_id = run.run_id
+        if run_id in self._running or run_id in self._starting or run.runtime_state.is_final:
+            return
+        self._starting[run_id] = False
+        try:
+            prepared = await self._prepare(run)
+            event = await self._first_event(run, prepared)
+        except InvalidArgumentError as error:
+            await self._set_state(run_id, RuntimeState.FAILED, error.message)
+            return
+        finally:
+            is_unwanted = self._starting.pop(run_id)
+        driver = RunDriver(RunMachine(prepared.context), prepared.context, self._services, self._existing_pod)
+        self._running[run_id] = _Running(driver, self._tasks.spawn(self._drive(driver), name=run_id))
+        if is_unwanted:
+            driver.post(event)
+            event = _stop
+        await driver.perform(event)
+
+    async def _first_event(self, run: RunRow, prepared: _Prepared) -> Event:
+        """What starts or continues the run's machine."""
+        run_id = run.run_id
+        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        recorded = await self._database.read(lambda connection: artifacts.of_run(connection, run_id))
+        if run.runtime_state is RuntimeState.CANCELING:
+            pods = {
+                pod["metadata"]["labels"].get(TASK_ID_LABEL, ""): name
+                for name, pod in (self._existing or {}).items()
+                if pod["metadata"]["labels"].get(RUN_LABEL) == run_id and pod_end(pod) is None
+            }
+            return lambda machine: machine.resume_canceling(rows, recorded, pods)
+        if rows:
+            return lambda machine: machine.resume(rows, recorded)
+        return lambda machine: machine.start(prepared.parameters)
+
+    async def _drive(self, driver: RunDriver) -> None:
+        kept = True
+        try:
+            kept = await driver.run()
+        finally:
+            self._running.pop(driver.run_id, None)
+            await driver.close()
+            if not kept:
+                self._tasks.spawn(self._remove_pods(driver.run_id, driver.namespace), name="removal")
+
+    async def _prepare(self, run: RunRow) -> _Prepared:
+        """In a thread: a large spec takes a while to read. Raises InvalidArgumentError."""
+        document, parameters = await asyncio.to_thread(_read_spec, run)
+        config = msgspec.json.decode(run.runtime_config or b"{}")
+        pipeline = document.pipeline
+        requested = config.get("pipeline_root") or pipeline.default_pipeline_root
+        created = rfc3339(from_micros(run.created_at))
+        job = JobContext(
+            run_id=run.run_id,
+            display_name=run.display_name,
+            resource_name=resource_name(pipeline.name, run.run_id),
+            pipeline_name=pipeline.name,
+            namespace=run.namespace,
+            pipeline_root=self._files.pipeline_root(requested, run.namespace, pipeline.name),
+            create_time=created,
+            schedule_time=rfc3339(from_micros(run.scheduled_at)) if run.scheduled_at else created,
+        )
+        return _Prepared(self._context(run, pipeline, job), parameters)
+
+    def _context(self, run: RunRow, pipeline: Pipeline, job: JobContext) -> RunContext:
+        return RunContext(
+            run_id=run.run_id,
+            pipeline=pipeline,
+            job=job,
+            graphs={},
+            expressions=Expressions(),
+            files=self._files,
+            lookups=StoredLookups(self._database, run.namespace),
+            now=self._now,
+            new_id=new_uid,
+            cache=self._settings.cache,
+            service_account=run.service_account,
+        )
+
+    # Pods
+
+    def _remove_orphans(self, pods: Mapping[str, Object], unfinished: Set[str]) -> None:
+        """Pods that still run or wait though their run is over or gone: a former engine did not come to it."""
+        for name, pod in pods.items():
+            metadata, end = pod["metadata"], pod_end(pod)
+            is_live = end is None or end.end is End.HOPELESS
+            if is_live and metadata["labels"].get(RUN_LABEL, "") not in unfinished:
+                log.info("removing a pod whose run is over", pod=name)
+                self._tasks.spawn(self._pods.delete(name, metadata["namespace"]), name=f"removal/{name}")
+
+    async def _remove_pods(self, run_id: str, namespace: str) -> None:
+        try:
+            selector = ListOptions(label_selector=f"{RUN_LABEL}={run_id}")
+            await self._client.delete_collection(PODS, namespace, selector, DeleteOptions())
+        except ApiError as error:
+            log.warning("pods of a deleted run remain", run=run_id, error=error.message)
+
+    def _existing_pod(self, name: str) -> Object | None:
+        return self._existing.get(name) if self._existing is not None else None
+
+    def _on_pod(self, pod: Object, deleted: bool) -> None:
+        if self._existing is not None:
+            # A run that is being taken up cannot be told yet: it will look here.
+            if deleted:
+                self._existing.pop(pod["metadata"]["name"], None)
+            else:
+                self._existing[pod["metadata"]["name"]] = pod
+        running = self._running.get((pod["metadata"].get("labels") or {}).get(RUN_LABEL, ""))
+        if running is not None:
+            running.driver.on_pod(pod, deleted=deleted)
+
+    def _on_list(self, pods: list[Object], began: float) -> None:
+        names: dict[str, set[str]] = {}
+        for pod in pods:
+            names.setdefault(pod["metadata"]["labels"].get(RUN_LABEL, ""), set()).add(pod["metadata"]["name"])
+            self._on_pod(pod, False)
+        for run_id, running in list(self._running.items()):
+            running.driver.on_list(frozenset(names.get(run_id, ())), began)
+
+    # Rows
+
+    async def _row(self, run_id: str) -> RunRow:
+        row = await self._database.read(lambda connection: runs.get(connection, run_id))
+        if row is None:
+            raise NotFoundError(f"run {run_id} not found")
+        return row
+
+    async def _set_state(self, run_id: str, state: RuntimeState, error: str = "") -> None:
+        transition = Transition(run_id, run=[RunState(state, self._now(), error)])
+        await self._database.write(lambda connection: transitions.apply(connection, transition))
+        self._changes.publish(Change(run_id, frozenset(), is_over=state.is_final))
+
+    def _now(self) -> int:
+        return to_micros(self._clock.now())
+
+
+def _stop(machine: RunMachine) -> None:
+    machine.cancel("the run was stopped")
+
+
+def _read_spec(run: RunRow) -> tuple[ir.PipelineDocument, dict[str, Value]]:
+    document = ir.load(msgspec.json.decode(run.spec))
+    ir.validate(document)
+    config = msgspec.json.decode(run.runtime_config or b"{}")
+    return document, ir.bind_parameters(document, config.get("parameters") or {})

@@ -1,0 +1,76 @@
+"""From a node to the launch of its current attempt: paths, executor input, pod. Pure."""
+
+from __future__ import annotations
+
+from sampan.components.pipelines.api.ir_model import Component, Container, Importer
+from sampan.components.pipelines.engine import modelcar, workspace
+from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.errors import StepError
+from sampan.components.pipelines.engine.executor_input import executor_input, provided
+from sampan.components.pipelines.engine.importer import Imported, copier, imported
+from sampan.components.pipelines.engine.node import Node
+from sampan.components.pipelines.engine.placeholders import executor_lookup, sibling_lookup
+from sampan.components.pipelines.engine.platform import platform
+from sampan.components.pipelines.engine.podspec import Step, build_pod, takes_task_config, task_config
+from sampan.components.pipelines.engine.resolve import Resolver
+from sampan.components.pipelines.engine.step_files import StepOutputs
+from sampan.components.pipelines.engine.turn import Launch
+
+
+def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
+    """The same for the same attempt, so that a restarted engine finds what the former one made. Raises StepError."""
+    executor = context.pipeline.executors[node.component.executor_label]
+    component = node.component
+    wanted = imported_by(context, node, executor) if isinstance(executor, Importer) else None
+    container = copier(wanted) if wanted else executor
+    assert isinstance(container, Container)
+    attempt = len(node.attempts)
+    outputs = StepOutputs(tuple(component.output_parameters), tuple(component.output_artifacts))
+    root = context.job.pipeline_root
+    paths = context.files.layout(root, context.run_id, node.path, attempt, outputs)
+    job = context.job.lookup(node.name, node.id)
+    told = executor_input(component, node.inputs, paths, job)
+    step = Step(
+        job=context.job,
+        task_id=node.id,
+        task_name=node.name,
+        scope_path=node.path,
+        attempt=attempt,
+        retries=node.retries,
+        component=component,
+        container=container,
+        platform=platform(context.pipeline.kubernetes.get(component.executor_label, {}), resolver.value),
+        lookup=executor_lookup(told, job, _lists(component)),
+        provided=provided(node.inputs),
+        service_account=context.service_account,
+    )
+    for name in takes_task_config(component):
+        told["inputs"]["parameterValues"][name] = task_config(step)
+    pod = build_pod(step)
+    context.files.attach(pod["spec"], paths)
+    modelcar.attach(pod["spec"], node.inputs)
+    if wanted is not None:
+        told["outputs"]["artifacts"][wanted.output]["artifacts"][0] |= {
+            "uri": wanted.uri,
+            "metadata": dict(wanted.metadata),
+        }
+    claim = None
+    if context.pipeline.config.workspace_size and (wanted is not None or workspace.is_used(node.inputs)):
+        workspace.attach(pod["spec"], context.job)
+        claim = workspace.claim(context.job, context.pipeline.config)
+    return Launch(node.id, attempt, pod, paths, told["outputs"]["artifacts"], component, claim)
+
+
+def imported_by(context: RunContext, node: Node, importer: Importer) -> Imported:
+    """What an importer task records. Raises StepError."""
+    siblings = sibling_lookup(node.inputs.parameters)
+    job = context.job.lookup(node.name, node.id)
+    found = imported(importer, node.component, node.inputs, lambda text: siblings(text) or job(text))
+    if importer.download_to_workspace and not context.pipeline.config.workspace_size:
+        raise StepError("the importer downloads to the workspace, but the pipeline has none")
+    return found
+
+
+def _lists(component: Component) -> frozenset[str]:
+    slots = (*component.input_artifacts.items(), *component.output_artifacts.items())
+    return frozenset(name for name, slot in slots if slot.is_list)

@@ -1,0 +1,190 @@
+"""Where a step's files are: the seam between the engine and storage, and its local implementation.
+
+Each attempt of a step has folders of its own, so that a second attempt never sees what the first one left:
+
+    HOME/pipelines/work/<run>/<task>/<attempt>/<name>                 output parameter files
+    ROOT/<run>/<task>[/<iteration>…]/<attempt>/executor_output.json   the SDK derives `dsl.get_uri` from its folder
+    ROOT/<run>/<task>[/<iteration>…]/<attempt>/<artifact>             output artifacts
+
+ROOT is the run's pipeline root, HOME/artifacts/<namespace>/<pipeline> by default. A root on a remote store for which
+no store is configured is kept below HOME/artifacts/<scheme>/<bucket>, so that pipelines written for a cloud run here.
+Artifact URIs are plain absolute paths: a container sees them at the same path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sampan.lib.ids import short_hash
+
+_REMOTE_ROOT = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>[^?]*)")
+_UNSAFE = re.compile(r"[^\w.\-]")
+_LONGEST_SEGMENT = 100
+
+_LARGEST_READ = 64 * 1024 * 1024
+"""Bytes of one output parameter or executor output. More belongs into an artifact."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPaths:
+    """The files of one attempt, as the container sees them."""
+
+    output_file: str
+    parameters: Mapping[str, str]
+    artifacts: Mapping[str, str]
+    """URIs by output name."""
+    folders: tuple[str, ...]
+    """What must exist before the step begins."""
+    roots: tuple[str, ...]
+    """Folders that the container must see."""
+
+
+class StepFiles(Protocol):
+    """Lays out, prepares and reads a step's files.
+
+    Thread-safe. `pipeline_root`, `layout` and `attach` are pure, `prepare` and `exists` are so cheap that they may be
+    called within the event loop; the others block: call them in a thread.
+    """
+
+    def pipeline_root(self, requested: str, namespace: str, pipeline: str) -> str:
+        """The root of a run's artifacts; `requested` is what the user asked for, or empty."""
+        ...
+
+    def layout(
+        self, root: str, run_id: str, scope_path: str, attempt: int, outputs: StepOutputs
+    ) -> StepPaths:
+        """Pure: the same arguments always give the same paths."""
+        ...
+
+    def attach(self, pod_spec: dict[str, Any], paths: StepPaths) -> None:
+        """Adds to a new pod's spec the volumes through which it sees its files."""
+        ...
+
+    def prepare(self, paths: StepPaths) -> None:
+        """Makes the folders. Raises OSError."""
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """A file that the step may have written; None when there is none. OSError; ValueError when too big."""
+        ...
+
+    def exists(self, uri: str) -> bool:
+        """Whether something lies at the URI."""
+        ...
+
+    def publish(self, custom_path: str, uri: str) -> bool:
+        """Brings what a step wrote at a path of its own to the artifact's URI. False when nothing is there."""
+        ...
+
+    def forget(self, run_id: str) -> None:
+        """Removes a run's working files, not its artifacts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutputs:
+    parameters: tuple[str, ...]
+    artifacts: tuple[str, ...]
+
+
+class LocalStepFiles:
+    """`StepFiles` in this machine's file system."""
+
+    def __init__(self, home: Path) -> None:
+        self._artifacts = home / "artifacts"
+        self._work = home / "pipelines" / "work"
+
+    def pipeline_root(self, requested: str, namespace: str, pipeline: str) -> str:
+        if requested.startswith("file://"):
+            requested = requested.removeprefix("file://")
+        if requested.startswith("/"):
+            return requested.rstrip("/")
+        if remote := _REMOTE_ROOT.fullmatch(requested):
+            parts = [_segment(part) for part in remote["rest"].split("/") if part]
+            return str(self._artifacts.joinpath(_segment(remote["scheme"]), *parts))
+        return str(self._artifacts / _segment(namespace) / _segment(pipeline))
+
+    def layout(
+        self, root: str, run_id: str, scope_path: str, attempt: int, outputs: StepOutputs
+    ) -> StepPaths:
+        # Texts, not Paths: this is done for every step.
+        task = "/".join(_segment(part) for part in scope_path.split("/")[1:])
+        run = _segment(run_id)
+        place = f"{root}/{run}/{task}/{attempt}"
+        work = f"{self._work}/{run}"
+        parameters = f"{work}/{task}/{attempt}"
+        return StepPaths(
+            output_file=f"{place}/executor_output.json",
+            parameters={name: f"{parameters}/{_segment(name)}" for name in outputs.parameters},
+            artifacts={name: f"{place}/{_segment(name)}" for name in outputs.artifacts},
+            folders=(place, parameters) if outputs.parameters else (place,),
+            roots=(root, str(self._artifacts), work),
+        )
+
+    def attach(self, pod_spec: dict[str, Any], paths: StepPaths) -> None:
+        roots = _outermost(paths.roots)
+        for index, root in enumerate(roots):
+            name = f"sampan-files-{index}"
+            source = {"path": root, "type": "DirectoryOrCreate"}
+            pod_spec.setdefault("volumes", []).append({"name": name, "hostPath": source})
+            for container in pod_spec["containers"]:
+                container.setdefault("volumeMounts", []).append({"name": name, "mountPath": root})
+
+    def prepare(self, paths: StepPaths) -> None:
+        for folder in paths.folders:
+            os.makedirs(folder, exist_ok=True)
+
+    def read(self, path: str) -> bytes | None:
+        file = Path(path)
+        try:
+            if file.stat().st_size > _LARGEST_READ:
+                limit = _LARGEST_READ // 1024**2
+                raise ValueError(f"{path} holds more than {limit} MiB; write it as an artifact instead")
+            return file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def exists(self, uri: str) -> bool:
+        return uri.startswith("/") and Path(uri).exists()
+
+    def publish(self, custom_path: str, uri: str) -> bool:
+        source, target = Path(custom_path), Path(uri)
+        if source == target or not source.exists():
+            return source.exists()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True)
+        else:
+            with contextlib.suppress(shutil.SameFileError):
+                shutil.copyfile(source, target)
+        return True
+
+    def forget(self, run_id: str) -> None:
+        shutil.rmtree(self._work / _segment(run_id), ignore_errors=True)
+
+
+def _segment(name: str) -> str:
+    """`name` as one component of a path: names come from users, and may not lead elsewhere.
+
+    Two names that differ stay different, even where what was unsafe in them is gone.
+    """
+    safe = _UNSAFE.sub("_", name)[:_LONGEST_SEGMENT]
+    if safe != name or not safe.strip("."):
+        safe = f"{safe.strip('.') or 'x'}-{short_hash(name)}"
+    return safe
+
+
+def _outermost(folders: Iterable[str]) -> list[str]:
+    """`folders` without those that lie in another one."""
+    kept: list[str] = []
+    for folder in sorted(set(folders), key=len):
+        if not any(folder == other or folder.startswith(f"{other}/") for other in kept):
+            kept.append(folder)
+    return kept

@@ -1,0 +1,85 @@
+"""What one turn of a run's machine changes: rows for one transaction, and acts for after it.
+
+The machine writes, the driver commits and then acts. Nothing in `acts` may happen before the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sampan.components.pipelines.api.ir_model import Component, Value
+from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine.step_files import StepPaths
+from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
+from sampan.components.pipelines.store.tasks import TaskRow
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A pod to create, or to adopt where it exists; and how its outputs will be read."""
+
+    task_id: str
+    attempt: int
+    pod: dict[str, Any]
+    paths: StepPaths
+    planned: Mapping[str, Any]
+    """The output artifacts of the executor input."""
+    component: Component
+    workspace: dict[str, Any] | None = None
+    """The volume claim that must exist before the pod."""
+
+    @property
+    def pod_name(self) -> str:
+        return str(self.pod["metadata"]["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A pod that is not wanted any more. `awaited`: the run ends only once it is gone."""
+
+    task_id: str
+    pod: str
+    awaited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeOperation:
+    """Create or delete a volume claim: a task of kfp-kubernetes that has no pod."""
+
+    task_id: str
+    image: str
+    parameters: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Wake the machine for this task once the time has come; the deadline of the run when there is no task."""
+
+    task_id: str
+    delay_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    state: RuntimeState
+    at: int
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Turn:
+    inserted: list[TaskRow] = field(default_factory=list)
+    updated: list[TaskRow] = field(default_factory=list)
+    artifacts: list[ArtifactRow] = field(default_factory=list)
+    links: list[ArtifactLink] = field(default_factory=list)
+    run: list[RunChange] = field(default_factory=list)
+    launches: list[Launch] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    operations: list[VolumeOperation] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+
+    @property
+    def has_rows(self) -> bool:
+        return bool(self.inserted or self.updated or self.artifacts or self.links or self.run)

@@ -1,0 +1,16 @@
+"""The REST API of Kubeflow Pipelines, v2beta1, as unmodified clients speak it.
+
+`endpoints` is the table of all paths, `dispatch` takes a request through one of them, `authorise` decides. A
+module for each service answers; `render` and `task_details` write its messages. No SQL here: that is `store`.
+"""
+
+from __future__ import annotations
+
+from sampan.components.pipelines.rest.dispatch import Api
+from sampan.components.pipelines.rest.endpoints import endpoints
+from sampan.components.pipelines.rest.ports import Backend, Prepare, RunEngine
+
+__all__ = ["PREFIXES", "Api", "Backend", "Prepare", "RunEngine", "endpoints"]
+
+PREFIXES = ("/apis/v1alpha1", "/apis/v1beta1", "/apis/v2beta1", "/pipeline", "/artifacts", "/k8s")
+"""What belongs to this API on the platform's one port; `/pipeline` in front of a path changes nothing."""

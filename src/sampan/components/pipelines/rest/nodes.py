@@ -1,0 +1,39 @@
+"""From a run's node, as clients name it, to the task: by id, by pod, by name or by path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.components.pipelines.api.errors import InvalidArgumentError
+from sampan.components.pipelines.rest.dispatch import Call
+from sampan.components.pipelines.rest.scopes import not_found
+from sampan.components.pipelines.store import tasks
+from sampan.components.pipelines.store.tasks import TaskRow
+
+_SHOWN = 5
+
+
+async def find_task(call: Call, node: str) -> TaskRow:
+    """The one task of the path's run that `node` means. Raises NotFoundError, InvalidArgumentError."""
+    run_id = call.params["run_id"]
+    found = await call.backend.database.read(lambda connection: _matching(connection, run_id, node))
+    if not found:
+        raise not_found("step", node)
+    if len(found) > 1:
+        paths = ", ".join(row.scope_path for row in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise InvalidArgumentError(
+            f"{node!r} means {len(found)} steps of this run; name one of {paths}{more}"
+        )
+    return found[0]
+
+
+def _matching(connection: Any, run_id: str, node: str) -> list[TaskRow]:
+    rows = tasks.list_by_run(connection, run_id)
+    exact = [row for row in rows if node == row.task_id or any(node == a.pod for a in row.attempts)]
+    if exact:
+        return exact
+    path = [row for row in rows if node == row.scope_path or row.scope_path.endswith(f"/{node}")]
+    if len(path) == 1:
+        return path
+    return [row for row in rows if node in (row.name, row.display_name)] or path

@@ -1,0 +1,105 @@
+"""Stored rows as the API's messages, in proto JSON. Pure.
+
+What single-user mode leaves out (the namespace) is left out here; times that have not come are written as
+upstream does, as the epoch. Specifications pass from the table to the answer without being parsed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from sampan.components.pipelines.api.wire import present, time_of
+from sampan.components.pipelines.store.experiments import ExperimentRow
+from sampan.components.pipelines.store.listing import Page
+from sampan.components.pipelines.store.pipelines import PipelineRow, VersionRow
+from sampan.components.pipelines.store.runs import RunRow
+
+
+class _Spec(msgspec.Struct):
+    pipeline_spec: msgspec.Raw
+    platform_spec: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_SPEC = msgspec.json.Decoder(_Spec)
+
+
+def experiment(row: ExperimentRow) -> dict[str, Any]:
+    return present(
+        experiment_id=row.experiment_id,
+        display_name=row.display_name,
+        description=row.description,
+        created_at=time_of(row.created_at),
+        storage_state=row.storage_state,
+        last_run_created_at=time_of(row.last_run_created_at),
+    )
+
+
+def pipeline(row: PipelineRow) -> dict[str, Any]:
+    return present(
+        pipeline_id=row.pipeline_id,
+        display_name=row.display_name,
+        description=row.description,
+        created_at=time_of(row.created_at),
+        name=row.name,
+        tags=json.loads(row.tags),
+    )
+
+
+def version(row: VersionRow) -> dict[str, Any]:
+    return present(
+        pipeline_id=row.pipeline_id,
+        pipeline_version_id=row.pipeline_version_id,
+        display_name=row.display_name,
+        description=row.description,
+        created_at=time_of(row.created_at),
+        package_url=present(pipeline_url=row.package_url),
+        pipeline_spec=specification(row.spec),
+        code_source_url=row.code_source_url,
+        name=row.name,
+        tags=json.loads(row.tags),
+    )
+
+
+def run(row: RunRow) -> dict[str, Any]:
+    """Without the tasks' details."""
+    if row.spec_inline:
+        source: dict[str, Any] = {"pipeline_spec": specification(row.spec)}
+    else:
+        reference = present(pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id)
+        source = {"pipeline_version_reference": reference}
+    return present(
+        experiment_id=row.experiment_id,
+        run_id=row.run_id,
+        display_name=row.display_name,
+        storage_state=row.storage_state,
+        description=row.description,
+        runtime_config=_runtime_config(row.runtime_config),
+        service_account=row.service_account,
+        created_at=time_of(row.created_at),
+        scheduled_at=time_of(row.scheduled_at),
+        finished_at=time_of(row.finished_at),
+        state=row.state,
+        error=json.loads(row.error) if row.error else None,
+        recurring_run_id=row.recurring_run_id,
+        state_history=json.loads(row.state_history),
+        **source,
+    )
+
+
+def page(name: str, found: Page[dict[str, Any]]) -> dict[str, Any]:
+    """A list's answer, its items under `name`."""
+    return present(**{name: found.items}, total_size=found.total_size, next_page_token=found.next_page_token)
+
+
+def specification(stored: str) -> msgspec.Raw:
+    """`pipeline_spec` as answers show it: the IR alone, or with its platform specification beside it."""
+    spec = _SPEC.decode(stored)
+    return spec.pipeline_spec if bytes(spec.platform_spec) == b"{}" else msgspec.Raw(stored.encode())
+
+
+def _runtime_config(stored: str) -> dict[str, Any]:
+    config = json.loads(stored)
+    return present(parameters=config.get("parameters"), pipeline_root=config.get("pipeline_root"))

@@ -1,0 +1,225 @@
+"""A run's tasks as messages: in the shape of 2.0 (`run_details`), and in upstream's newest (`tasks`).
+
+Runs inside a read of the database, in a reader thread. Where the two differ:
+
+* 2.0 knows artifacts by numbers of a metadata store that is not here: the names are given, without ids;
+* 2.0 has no state for a step answered from the cache, and calls it SKIPPED;
+* PENDING and CANCELED, which the newest shape does not know, are given in both: they are the truth.
+
+Sources: kubeflow/pipelines 2.17, backend/api/v2beta1/run.proto; master of August 2026,
+backend/api/v2beta1/go_http_client/run_model/{v2beta1_pipeline_task,pipeline_task_input_outputs}.go.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sampan.components.pipelines.api.states import IOType, RuntimeState
+from sampan.components.pipelines.api.wire import present, time_of
+from sampan.components.pipelines.store import artifacts, task_pages, tasks
+from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
+from sampan.components.pipelines.store.tasks import AttemptRow, StateRow, TaskRow
+
+_OUTPUTS = frozenset(
+    {IOType.OUTPUT, IOType.ONE_OF_OUTPUT, IOType.ITERATOR_OUTPUT, IOType.TASK_FINAL_STATUS_OUTPUT}
+)
+_UNKNOWN_CODE = 2
+"""google.rpc's UNKNOWN: a step's own failure is none of the API's codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What tasks are shown with: their children's ids and names, their links, and the artifacts linked."""
+
+    children: Mapping[str, Sequence[tuple[str, str]]]
+    links: Mapping[str, Sequence[ArtifactLink]] = field(default_factory=dict)
+    artifacts: Mapping[str, ArtifactRow] = field(default_factory=dict)
+
+
+def of_run(connection: Any, run_id: str, *, full: bool) -> dict[str, Any]:
+    """The fields of a run that show its tasks; with `full`, in the newest shape too."""
+    rows = tasks.list_by_run(connection, run_id)
+    children: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in rows:
+        children[row.parent_task_id].append((row.task_id, row.name))
+    details = [_detail(row, children.get(row.task_id, ())) for row in rows]
+    fields = present(run_details=present(task_details=details))
+    if full:
+        around = Surroundings(
+            children,
+            _by_task(artifacts.links_of_run(connection, run_id)),
+            artifacts.of_run(connection, run_id),
+        )
+        fields |= present(tasks=[task(row, around) for row in rows])
+    return fields
+
+
+def surroundings(connection: Any, rows: Sequence[TaskRow]) -> Surroundings:
+    """For a few tasks, one by one."""
+    links = [link for row in rows for link in artifacts.links_of_task(connection, row.task_id)]
+    return Surroundings(
+        task_pages.children(connection, [row.task_id for row in rows]),
+        _by_task(links),
+        artifacts.get_many(connection, {link.artifact_id for link in links}),
+    )
+
+
+def task(row: TaskRow, around: Surroundings) -> dict[str, Any]:
+    """The newest shape."""
+    attributes = present(
+        iteration_index=str(row.iteration_index) if row.iteration_index >= 0 else "",
+        iteration_count=str(row.iteration_count) if row.iteration_count >= 0 else "",
+    )
+    links = around.links.get(row.task_id, ())
+    return present(
+        name=row.name,
+        display_name=row.display_name,
+        task_id=row.task_id,
+        run_id=row.run_id,
+        pods=[present(name=a.pod, uid=a.uid, type="EXECUTOR") for a in row.attempts],
+        cache_fingerprint=row.cache_fingerprint,
+        create_time=time_of(row.created_at),
+        start_time=time_of(row.started_at) if row.started_at else "",
+        end_time=time_of(row.finished_at) if row.finished_at else "",
+        state=row.state.value,
+        status_metadata=present(message=row.error),
+        state_history=[_status(entry) for entry in row.state_history],
+        type=row.type.value,
+        type_attributes=attributes,
+        parent_task_id=row.parent_task_id,
+        child_tasks=[present(task_id=key, name=name) for key, name in around.children.get(row.task_id, ())],
+        inputs=present(
+            parameters=_input_parameters(row),
+            artifacts=_io_artifacts((link for link in links if link.type not in _OUTPUTS), around.artifacts),
+        ),
+        outputs=present(
+            parameters=_output_parameters(row),
+            artifacts=_io_artifacts((link for link in links if link.type in _OUTPUTS), around.artifacts),
+        ),
+        scope_path=row.scope_path.replace("/", "."),
+    )
+
+
+def artifact(row: ArtifactRow) -> dict[str, Any]:
+    message = present(
+        artifact_id=row.artifact_id,
+        name=row.name,
+        description=row.description,
+        type=row.type.value,
+        uri=row.uri,
+        metadata=dict(row.metadata),
+        created_at=time_of(row.created_at),
+    )
+    if row.number_value is not None:
+        # An optional field: zero is a value. JSON has no word for the others.
+        message["number_value"] = (
+            row.number_value if math.isfinite(row.number_value) else str(row.number_value)
+        )
+    return message
+
+
+def link(row: ArtifactLink) -> dict[str, Any]:
+    return present(
+        id=row.id,
+        artifact_id=row.artifact_id,
+        run_id=row.run_id,
+        task_id=row.task_id,
+        type=row.type.value,
+        producer=_producer(row.producer_task_name, row.producer_iteration),
+        key=row.key,
+    )
+
+
+def _detail(row: TaskRow, children: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The shape of 2.0."""
+    pods = [attempt.pod for attempt in row.attempts]
+    failed = [a.pod for a in row.attempts if a.state in (RuntimeState.FAILED, RuntimeState.CANCELED)]
+    return present(
+        run_id=row.run_id,
+        task_id=row.task_id,
+        display_name=row.display_name,
+        create_time=time_of(row.created_at),
+        start_time=time_of(row.started_at),
+        end_time=time_of(row.finished_at),
+        executor_detail=present(main_job=pods[-1] if pods else "", failed_main_jobs=failed),
+        state=_older_state(row.state),
+        # Of a task that is under way it says what its pod waits for: no error yet.
+        error={"code": _UNKNOWN_CODE, "message": row.error} if row.error and row.state.is_final else None,
+        inputs={name: {} for name in row.inputs.artifacts},
+        outputs={name: {} for name in row.outputs.artifacts},
+        parent_task_id=row.parent_task_id,
+        state_history=[
+            {"update_time": entry.update_time, "state": _older_state(entry.state)}
+            for entry in row.state_history
+        ],
+        pod_name=pods[-1] if pods else "",
+        child_tasks=[{"task_id": key} for key, _ in children],
+    )
+
+
+def _older_state(state: RuntimeState) -> str:
+    return RuntimeState.SKIPPED if state is RuntimeState.CACHED else state.value
+
+
+def _status(entry: StateRow) -> dict[str, Any]:
+    return {"update_time": entry.update_time, "state": entry.state.value}
+
+
+def _input_parameters(row: TaskRow) -> list[dict[str, Any]]:
+    shown = []
+    for key, value in row.inputs.parameters.items():
+        source = row.inputs.sources.get(key)
+        shown.append(
+            {"value": value}
+            | present(
+                parameter_key=key,
+                type=source.type.value if source is not None else "",
+                producer=_producer(source.producer, -1) if source is not None else {},
+            )
+        )
+    return shown
+
+
+def _output_parameters(row: TaskRow) -> list[dict[str, Any]]:
+    producer = _producer(row.name, row.iteration_index)
+    kind = IOType.OUTPUT.value
+    return [
+        {"value": value, "parameter_key": key, "type": kind, "producer": producer}
+        for key, value in row.outputs.parameters.items()
+    ]
+
+
+def _io_artifacts(links: Iterable[ArtifactLink], rows: Mapping[str, ArtifactRow]) -> list[dict[str, Any]]:
+    """One entry for each name and producer, with all artifacts that came under it."""
+    grouped: dict[tuple[str, IOType, str, int], list[dict[str, Any]]] = defaultdict(list)
+    for entry in links:
+        if entry.artifact_id in rows:
+            place = (entry.key, entry.type, entry.producer_task_name, entry.producer_iteration)
+            grouped[place].append(artifact(rows[entry.artifact_id]))
+    return [
+        present(artifacts=shown, artifact_key=key, type=kind.value, producer=_producer(name, iteration))
+        for (key, kind, name, iteration), shown in grouped.items()
+    ]
+
+
+def _producer(task_name: str, iteration: int) -> dict[str, Any]:
+    producer = present(task_name=task_name)
+    if task_name and iteration >= 0:
+        producer["iteration"] = str(iteration)
+    return producer
+
+
+def _by_task(links: Iterable[ArtifactLink]) -> dict[str, list[ArtifactLink]]:
+    grouped: dict[str, list[ArtifactLink]] = defaultdict(list)
+    for entry in links:
+        grouped[entry.task_id].append(entry)
+    return grouped
+
+
+def current_attempt(row: TaskRow) -> AttemptRow | None:
+    """The attempt whose pod is the task's: the last one."""
+    return row.attempts[-1] if row.attempts else None

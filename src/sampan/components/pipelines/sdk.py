@@ -1,0 +1,207 @@
+"""Runs from Python and from our own command line: a small synchronous client of the REST API.
+
+Beyond what the official SDK offers: all tasks of a run with their states, logs of any step, live. It imports
+neither the server nor a database, and the transport is handed in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from sampan.components.pipelines.api.states import RuntimeState, TaskType
+from sampan.components.pipelines.api.wire import EPOCH
+
+_API = "/apis/v2beta1"
+_PAGE = 200
+
+# What the engine makes of a pipeline's structure; the rest are steps, which have logs.
+_STRUCTURE = frozenset(
+    {
+        TaskType.ROOT,
+        TaskType.DAG,
+        TaskType.LOOP,
+        TaskType.LOOP_ITERATION,
+        TaskType.CONDITION,
+        TaskType.CONDITION_BRANCH,
+    }
+)
+
+
+Query = Mapping[str, str | int]
+
+
+class Transport(Protocol):
+    """`sampan.client.http.JsonClient`. Every method raises its HttpError, whose message is for people."""
+
+    def get(self, path: str, query: Query | None = None) -> Any: ...
+    def post(self, path: str, body: Any = None) -> Any: ...
+    def delete(self, path: str, query: Query | None = None) -> Any: ...
+    def stream_lines(self, path: str, query: Query | None = None) -> Iterator[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of a run, as it was when asked for. Times are RFC 3339, empty while they have not come."""
+
+    task_id: str
+    name: str
+    path: str
+    """From the root, as `root.for-loop-1.train`."""
+    type: TaskType
+    state: RuntimeState
+    created_at: str
+    started_at: str
+    finished_at: str
+    error: str
+    pods: tuple[str, ...]
+    iteration: int | None
+    parent_task_id: str
+    raw: Mapping[str, Any] = field(repr=False)
+    """The whole message, with inputs, outputs and artifacts."""
+
+    @property
+    def is_step(self) -> bool:
+        return self.type not in _STRUCTURE
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, as it was when asked for."""
+
+    run_id: str
+    name: str
+    state: RuntimeState
+    created_at: str
+    finished_at: str
+    error: str
+    experiment_id: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+class Runs:
+    """What can be done with runs, on one server."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._http = transport
+
+    def submit(
+        self,
+        spec: Mapping[str, Any],
+        name: str,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        experiment_id: str = "",
+        pipeline_root: str = "",
+    ) -> Run:
+        """Starts `spec`, the IR alone or with its platform specification (`{pipeline_spec, platform_spec}`)."""
+        config: dict[str, Any] = {"parameters": dict(parameters or {})}
+        if pipeline_root:
+            config["pipeline_root"] = pipeline_root
+        body = {"display_name": name, "pipeline_spec": spec, "runtime_config": config}
+        if experiment_id:
+            body["experiment_id"] = experiment_id
+        return _run(self._http.post(f"{_API}/runs", body))
+
+    def get(self, run_id: str) -> Run:
+        return _run(self._http.get(f"{_API}/runs/{_quoted(run_id)}"))
+
+    def newest(self, limit: int = 20) -> list[Run]:
+        """The newest runs."""
+        query: Query = {"page_size": min(limit, _PAGE), "sort_by": "created_at desc"}
+        return [_run(raw) for raw in self._pages(f"{_API}/runs", "runs", query, limit)]
+
+    def find(self, text: str) -> Run | None:
+        """The run whose id `text` is or begins, or the newest one of that name."""
+        if len(text) < 4:
+            return None
+        for run in self.newest(_PAGE):
+            if run.run_id.startswith(text) or run.name == text:
+                return run
+        return None
+
+    def tasks(self, run_id: str) -> list[Task]:
+        """All of the run's tasks, oldest first."""
+        query: Query = {"page_size": _PAGE, "order_by": "create_time"}
+        return [_task(raw) for raw in self._pages(f"{_API}/runs/{_quoted(run_id)}/tasks", "tasks", query)]
+
+    def wait(self, run_id: str, *, timeout_seconds: float | None = None, poll_seconds: float = 0.5) -> Run:
+        """The run once it has ended, whatever the end. Raises TimeoutError."""
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while not (run := self.get(run_id)).state.is_final:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"run {run_id} is still {run.state} after {timeout_seconds:.0f} s")
+            time.sleep(poll_seconds)
+        return run
+
+    def log(self, run_id: str, step: str, *, follow: bool = False) -> Iterator[str]:
+        """Lines of a step's log. `step` is a task's id, name or path, or one of its pods."""
+        path = f"/apis/v1alpha1/runs/{_quoted(run_id)}/nodes/{_quoted(step)}/log"
+        return self._http.stream_lines(path, {"follow": "true"} if follow else None)
+
+    def terminate(self, run_id: str) -> None:
+        self._http.post(f"{_API}/runs/{_quoted(run_id)}:terminate")
+
+    def retry(self, run_id: str) -> None:
+        self._http.post(f"{_API}/runs/{_quoted(run_id)}:retry")
+
+    def delete(self, run_id: str) -> None:
+        self._http.delete(f"{_API}/runs/{_quoted(run_id)}")
+
+    def _pages(
+        self, path: str, name: str, query: Query, limit: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        token, count = "", 0
+        while True:
+            page = self._http.get(path, {**query, "page_token": token} if token else query)
+            for item in page.get(name, []):
+                if limit is not None and count >= limit:
+                    return
+                count += 1
+                yield item
+            token = page.get("next_page_token", "")
+            if not token:
+                return
+
+
+def _run(raw: Mapping[str, Any]) -> Run:
+    return Run(
+        run_id=raw["run_id"],
+        name=raw.get("display_name", ""),
+        state=RuntimeState(raw.get("state", "PENDING")),
+        created_at=raw.get("created_at", ""),
+        finished_at=_time(raw.get("finished_at", "")),
+        error=raw.get("error", {}).get("message", ""),
+        experiment_id=raw.get("experiment_id", ""),
+        raw=raw,
+    )
+
+
+def _task(raw: Mapping[str, Any]) -> Task:
+    iteration = raw.get("type_attributes", {}).get("iteration_index")
+    return Task(
+        task_id=raw["task_id"],
+        name=raw.get("display_name", "") or raw.get("name", ""),
+        path=raw.get("scope_path", ""),
+        type=TaskType(raw.get("type", "RUNTIME")),
+        state=RuntimeState(raw.get("state", "PENDING")),
+        created_at=raw.get("create_time", ""),
+        started_at=_time(raw.get("start_time", "")),
+        finished_at=_time(raw.get("end_time", "")),
+        error=raw.get("status_metadata", {}).get("message", ""),
+        pods=tuple(pod["name"] for pod in raw.get("pods", [])),
+        iteration=None if iteration is None else int(iteration),
+        parent_task_id=raw.get("parent_task_id", ""),
+        raw=raw,
+    )
+
+
+def _time(text: str) -> str:
+    return "" if text == EPOCH else text
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")

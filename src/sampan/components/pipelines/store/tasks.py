@@ -1,0 +1,212 @@
+"""Tasks of runs: the rows. The engine writes them, one transaction a transition; REST reads them.
+
+Every function works inside the caller's transaction. JSON columns are decoded here; their shapes are the dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from sampan.components.pipelines.api.states import IOType, RuntimeState, TaskType
+from sampan.components.pipelines.store import artifacts, tables
+
+_TASKS = tables.tasks
+_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs")
+_IN_LIMIT = 500
+
+
+class AttemptRow(msgspec.Struct, omit_defaults=True, frozen=True):
+    """One pod that ran, or runs, the task.
+
+    `state` is CANCELED for one that was stopped, or lost through no fault of the step (a node shutdown, say).
+    """
+
+    pod: str
+    state: RuntimeState
+    uid: str = ""
+    exit_code: int | None = None
+    message: str = ""
+    started_at: int = 0
+    finished_at: int = 0
+    counts: bool = True
+    """Against the retry policy: False for attempts from before the user retried the run."""
+
+
+class StateRow(msgspec.Struct, omit_defaults=True, frozen=True):
+    """One entry of the history, in the shape of the KFP API."""
+
+    update_time: str
+    state: RuntimeState
+
+
+class ParameterSource(msgspec.Struct, omit_defaults=True, frozen=True):
+    """Where an input's value came from."""
+
+    type: IOType
+    producer: str = ""
+
+
+class InputsRow(msgspec.Struct, omit_defaults=True, frozen=True):
+    """Resolved inputs. Artifacts by id."""
+
+    parameters: dict[str, Any] = {}
+    artifacts: dict[str, list[str]] = {}
+    sources: dict[str, ParameterSource] = {}
+    """Of the parameters; artifacts have theirs in `artifact_tasks`."""
+
+
+class OutputsRow(msgspec.Struct, omit_defaults=True, frozen=True):
+    """Recorded outputs. Artifacts by id."""
+
+    parameters: dict[str, Any] = {}
+    artifacts: dict[str, list[str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task of one run. Times are microseconds, 0 for none; indexes are -1 for none."""
+
+    task_id: str
+    run_id: str
+    parent_task_id: str
+    name: str
+    scope_path: str
+    display_name: str
+    type: TaskType
+    state: RuntimeState
+    created_at: int
+    started_at: int = 0
+    finished_at: int = 0
+    iteration_index: int = -1
+    iteration_count: int = -1
+    state_history: Sequence[StateRow] = ()
+    error: str = ""
+    attempts: Sequence[AttemptRow] = ()
+    inputs: InputsRow = field(default_factory=InputsRow)
+    outputs: OutputsRow = field(default_factory=OutputsRow)
+    cache_fingerprint: str = ""
+    cached_from_task_id: str = ""
+
+
+_DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
+    "state_history": msgspec.json.Decoder(list[StateRow]),
+    "attempts": msgspec.json.Decoder(list[AttemptRow]),
+    "inputs": msgspec.json.Decoder(InputsRow),
+    "outputs": msgspec.json.Decoder(OutputsRow),
+}
+
+# Built once: compiling a statement costs more than running it.
+_UPDATE = (
+    _TASKS.update()
+    .where(_TASKS.c.task_id == sa.bindparam("key"))
+    .values(
+        {
+            column.name: sa.bindparam(column.name)
+            for column in _TASKS.columns
+            if column.name not in ("task_id", "run_id", "parent_task_id")
+        }
+    )
+)
+
+
+def insert(connection: sa.Connection, rows: Sequence[TaskRow]) -> None:
+    if rows:
+        connection.execute(_TASKS.insert(), [_values(row) for row in rows])
+
+
+def update(connection: sa.Connection, rows: Sequence[TaskRow]) -> None:
+    """Writes every column of rows that exist. A row that is gone, because its run was deleted, stays gone."""
+    if rows:
+        values = []
+        for row in rows:
+            value = _values(row)
+            value["key"] = value.pop("task_id")
+            del value["run_id"], value["parent_task_id"]
+            values.append(value)
+        connection.execute(_UPDATE, values)
+
+
+def delete(connection: sa.Connection, task_ids: Sequence[str]) -> None:
+    """Removes tasks that will run anew, with their links to artifacts."""
+    artifacts.unlink_tasks(connection, task_ids)
+    for start in range(0, len(task_ids), _IN_LIMIT):
+        chunk = task_ids[start : start + _IN_LIMIT]
+        connection.execute(_TASKS.delete().where(_TASKS.c.task_id.in_(chunk)))
+
+
+def get(connection: sa.Connection, task_id: str) -> TaskRow | None:
+    found = connection.execute(sa.select(_TASKS).where(_TASKS.c.task_id == task_id)).one_or_none()
+    return _row(found) if found is not None else None
+
+
+def list_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
+    """In the order of their making: a task comes after its parent."""
+    query = (
+        sa.select(_TASKS)
+        .where(_TASKS.c.run_id == run_id)
+        .order_by(_TASKS.c.created_at, _TASKS.c.scope_path, _TASKS.c.task_id)
+    )
+    return [_row(found) for found in connection.execute(query)]
+
+
+def list_by_parent(connection: sa.Connection, parent_task_id: str) -> list[TaskRow]:
+    query = (
+        sa.select(_TASKS)
+        .where(_TASKS.c.parent_task_id == parent_task_id)
+        .order_by(_TASKS.c.created_at, _TASKS.c.scope_path)
+    )
+    return [_row(found) for found in connection.execute(query)]
+
+
+def find_cached(connection: sa.Connection, fingerprint: str) -> list[TaskRow]:
+    """Executions with this fingerprint that succeeded, newest first: candidates for reuse."""
+    query = (
+        sa.select(_TASKS)
+        .where(
+            _TASKS.c.cache_fingerprint == fingerprint,
+            _TASKS.c.state == RuntimeState.SUCCEEDED.value,
+        )
+        .order_by(_TASKS.c.finished_at.desc())
+        .limit(5)
+    )
+    return [_row(found) for found in connection.execute(query)]
+
+
+def _values(row: TaskRow) -> dict[str, Any]:
+    encode = msgspec.json.encode
+    return {
+        "task_id": row.task_id,
+        "run_id": row.run_id,
+        "parent_task_id": row.parent_task_id,
+        "name": row.name,
+        "scope_path": row.scope_path,
+        "display_name": row.display_name,
+        "type": row.type.value,
+        "iteration_index": row.iteration_index,
+        "iteration_count": row.iteration_count,
+        "state": row.state.value,
+        "state_history": encode(row.state_history).decode(),
+        "error": row.error,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "attempts": encode(row.attempts).decode(),
+        "inputs": encode(row.inputs).decode(),
+        "outputs": encode(row.outputs).decode(),
+        "cache_fingerprint": row.cache_fingerprint,
+        "cached_from_task_id": row.cached_from_task_id,
+    }
+
+
+def _row(found: sa.Row[Any]) -> TaskRow:
+    values = dict(found._mapping)
+    values["type"] = TaskType(values["type"])
+    values["state"] = RuntimeState(values["state"])
+    for column in _JSON_COLUMNS:
+        values[column] = _DECODERS[column].decode(values[column])
+    return TaskRow(**values)

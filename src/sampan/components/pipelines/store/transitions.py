@@ -1,0 +1,54 @@
+"""One transition of a run: everything that changes together, in one transaction.
+
+The engine calls `apply` through `Database.write`; it holds no SQL itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.store import artifacts, runs, tasks
+from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
+from sampan.components.pipelines.store.tasks import TaskRow
+
+_UNKNOWN_CODE = 2
+"""google.rpc.Code.UNKNOWN: a step failed, which is nobody's fault in particular."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    state: RuntimeState
+    at: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    run_id: str
+    inserted: Sequence[TaskRow] = ()
+    updated: Sequence[TaskRow] = ()
+    deleted: Sequence[str] = ()
+    """Tasks that will run anew."""
+    artifacts: Sequence[ArtifactRow] = ()
+    links: Sequence[ArtifactLink] = ()
+    run: Sequence[RunState] = ()
+
+
+def apply(connection: sa.Connection, transition: Transition) -> bool:
+    """False, and nothing written, when the run was deleted meanwhile."""
+    if runs.namespace_of(connection, transition.run_id) is None:
+        return False
+    if transition.deleted:
+        tasks.delete(connection, transition.deleted)
+    tasks.insert(connection, transition.inserted)
+    tasks.update(connection, transition.updated)
+    artifacts.insert(connection, transition.artifacts)
+    artifacts.link(connection, transition.links)
+    for change in transition.run:
+        error = {"code": _UNKNOWN_CODE, "message": change.error} if change.error else None
+        runs.set_state(connection, transition.run_id, change.state, change.at, error)
+    return True

@@ -1,0 +1,135 @@
+"""The embedded platform: its parts, and the one order in which they start and stop.
+
+    database → API server → first objects → controllers, scheduler → node → components
+
+Each part is handed what it needs and knows no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
+
+from sampan import __version__
+from sampan.app import registry
+from sampan.app.page import Facts
+from sampan.app.settings import Settings
+from sampan.app.web import build_app
+from sampan.client.protocol import Client, ListOptions
+from sampan.cluster.apiserver import ApiServer
+from sampan.cluster.node.agent import NodeAgent
+from sampan.cluster.node.environments import Environments
+from sampan.cluster.node.logs import PodLogs
+from sampan.cluster.scheduler import Scheduler
+from sampan.cluster.workloads import controllers
+from sampan.components import Services
+from sampan.kube.errors import AlreadyExistsError
+from sampan.kube.kinds import NAMESPACES, PODS
+from sampan.lib.clock import Clock, SystemClock
+from sampan.lib.log import get_logger
+from sampan.reconcile.cache import Caches
+from sampan.reconcile.manager import Manager
+from sampan.store.database import Database
+
+log = get_logger(__name__)
+
+FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kubeflow", "kubeflow-system")
+"""Namespaces that clients expect to be there from the start."""
+
+
+class Platform:
+    """Everything of one home, in one process and one event loop. `stop` ends whatever `start` began."""
+
+    def __init__(self, settings: Settings, *, url: str, token: str = "", clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._url = url
+        self._token = token
+        self._clock = clock or SystemClock()
+        self._ends: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._api: ApiServer | None = None
+
+    @property
+    def client(self) -> Client:
+        assert self._api is not None, "the platform has started"
+        return self._api.client
+
+    async def start(self) -> ASGIApp:
+        """Returns the HTTP application once all parts work. Raises StorageError, ApiError."""
+        settings, home = self._settings, self._settings.home
+        database = Database.sqlite(home / "sampan.db")
+        self._ends.append(("database", database.close))
+
+        api = ApiServer(database, self._clock, pod_logs=PodLogs(home, self._clock), token=self._token)
+        self._api = api
+        components = registry.components(settings)
+        for resource in (resource for component in components for resource in component.resources):
+            api.registry.add(resource)
+        for tables in (api.tables, *(tables for component in components for tables in component.tables)):
+            database.create(tables)
+        await api.start()
+        self._ends.append(("API server", api.stop))
+        await self._create_namespaces()
+
+        caches = Caches(api.client)
+        manager = Manager(
+            [
+                *controllers(api.client, self._clock, api.registry, home / "volumes", caches),
+                Scheduler(api.client, self._clock, caches),
+            ]
+        )
+        await manager.start()
+        self._ends.append(("controllers", manager.stop))
+
+        environments = Environments(home, settings.environments)
+        self._ends.append(("environments", environments.close))
+        where = urlsplit(self._url)
+        agent = NodeAgent(
+            api.client,
+            home,
+            self._clock,
+            environments,
+            settings.node,
+            api=(where.hostname or "127.0.0.1", where.port or 80),
+        )
+        await agent.start()
+        self._ends.append(("node", agent.stop))
+
+        services = Services(api.client, database, self._clock, home)
+        for component in components:
+            await component.start(services)
+            self._ends.append((component.name, component.stop))
+        routes = [route for component in components for route in component.routes()]
+        return build_app(api.asgi, routes, self._facts(), settings.server, self._token)
+
+    def close_streams(self) -> None:
+        """Ends open watches and followed logs, which would keep the HTTP server from ending."""
+        if self._api is not None:
+            self._api.close_streams()
+
+    async def stop(self) -> None:
+        """In the opposite order. What fails on the way is logged, and the rest still ends."""
+        while self._ends:
+            name, end = self._ends.pop()
+            try:
+                await end()
+            except Exception as error:
+                log.error("stopping failed", part=name, exc=error)
+
+    async def _create_namespaces(self) -> None:
+        async def create(name: str) -> None:
+            try:
+                await self.client.create(NAMESPACES, {"metadata": {"name": name}})
+            except AlreadyExistsError:
+                return
+
+        await asyncio.gather(*(create(name) for name in FIRST_NAMESPACES))
+
+    def _facts(self) -> Facts:
+        async def running_pods() -> int:
+            found = await self.client.list(PODS, None, ListOptions(field_selector="status.phase=Running"))
+            return len(found.items)
+
+        return Facts(__version__, self._url, str(self._settings.home), running_pods)

@@ -1,0 +1,13 @@
+"""The list of doors, by hand: what is not here does not exist."""
+
+from __future__ import annotations
+
+from sampan.app.settings import Settings
+from sampan.components import Component
+
+
+def components(settings: Settings) -> list[Component]:
+    """In the order in which they start."""
+    from sampan.components.pipelines.component import PipelinesComponent
+
+    return [PipelinesComponent(settings.pipelines)]

@@ -1,0 +1,252 @@
+"""Settings: frozen dataclasses, read once from the settings file, the environment and the command line.
+
+`load` merges, weakest first: the defaults, `settings.toml` in the home folder (or the file given), variables such as
+`SAMPAN_SERVER_PORT`, and the command line. Whatever is wrong is reported with its file and line, or its variable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sampan.cluster.node.settings import EnvironmentSettings, NodeSettings
+from sampan.components.pipelines.api.settings import PipelineSettings
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used. The message says where it stands and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the one port is."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback is refused until authentication is configured."""
+    port: int = 8080
+    """Port to listen on; 0 takes a free one."""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR; the log is `logs/server.log` in the home folder."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names a browser may use for this server in its Host header, beside loopback's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. A table of `settings.toml` is a field here."""
+
+    home: Path
+    """The folder that holds everything: database, artifacts, logs, environments."""
+    server: ServerSettings = field(default_factory=ServerSettings)
+    node: NodeSettings = field(default_factory=NodeSettings)
+    environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
+    pipelines: PipelineSettings = field(default_factory=PipelineSettings)
+
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def default_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """`SAMPAN_HOME`, or `~/.sampan`."""
+    return Path(environ.get("SAMPAN_HOME") or Path.home() / ".sampan").expanduser().absolute()
+
+
+def load(
+    home: Path,
+    *,
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The settings in force. `overrides` maps `server.port` and the like to values from the command line.
+
+    Raises SettingsError.
+    """
+    sections = {f.name: f.default_factory for f in dataclasses.fields(Settings) if f.name != "home"}
+    values: dict[str, dict[str, Any]] = {name: {} for name in sections}
+    path = file or home / "settings.toml"
+    if file is not None and not file.exists():
+        raise SettingsError(f"{file}: no such settings file")
+    if file is not None or _exists(path):
+        _read_file(path, values)
+    _read_environment(environ, values)
+    for dotted, value in (overrides or {}).items():
+        section, _, name = dotted.partition(".")
+        values[section][name] = value
+    built = {name: _build(typing.get_type_hints(Settings)[name], given) for name, given in values.items()}
+    settings = Settings(home=home, **built)
+    _check(settings)
+    return settings
+
+
+def describe() -> list[tuple[str, str, str, str]]:
+    """(name, type, default, help) of every setting: the reference in docs/settings.md is made of it."""
+    rows = []
+    for section, cls in typing.get_type_hints(Settings).items():
+        if section == "home":
+            continue
+        texts = _field_docs(cls)
+        for f in dataclasses.fields(cls):
+            default = getattr(cls(), f.name)
+            hint = typing.get_type_hints(cls)[f.name]
+            rows.append((f"{section}.{f.name}", _type_name(hint), _toml(default), texts.get(f.name, "")))
+    return rows
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise SettingsError(
+            f"{path}: {error.strerror}; make the home folder readable, or choose another with --home"
+        ) from error
+
+
+def _read_file(path: Path, values: dict[str, dict[str, Any]]) -> None:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    hints = typing.get_type_hints(Settings)
+    for section, table in document.items():
+        if section not in values or not isinstance(table, dict):
+            known = ", ".join(f"[{name}]" for name in values)
+            raise SettingsError(
+                f"{_at(path, text, section)}: unknown setting {section!r}; known tables: {known}"
+            )
+        names = typing.get_type_hints(hints[section])
+        for name, value in table.items():
+            where = _at(path, text, section, name)
+            if name not in names:
+                raise SettingsError(
+                    f"{where}: unknown setting {section}.{name}; known in [{section}]: {', '.join(names)}"
+                )
+            values[section][name] = _convert(value, names[name], where, f"{section}.{name}")
+
+
+def _read_environment(environ: Mapping[str, str], values: dict[str, dict[str, Any]]) -> None:
+    hints = typing.get_type_hints(Settings)
+    for section in values:
+        for name, hint in typing.get_type_hints(hints[section]).items():
+            variable = f"SAMPAN_{section}_{name}".upper()
+            if variable in environ:
+                value = _from_text(environ[variable], hint)
+                values[section][name] = _convert(value, hint, variable, f"{section}.{name}")
+
+
+def _from_text(text: str, hint: Any) -> Any:
+    if hint is bool:
+        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(
+            text.lower(), text
+        )
+    if hint is int or hint is float:
+        try:
+            return hint(text)
+        except ValueError:
+            return text
+    if typing.get_origin(hint) is tuple:
+        return [part for part in text.split(",") if part]
+    return text
+
+
+def _convert(value: Any, hint: Any, where: str, name: str) -> Any:
+    expected = _type_name(hint)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if (
+        typing.get_origin(hint) is tuple
+        and isinstance(value, list)
+        and all(isinstance(v, str) for v in value)
+    ):
+        return tuple(value)
+    if hint is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise SettingsError(f"{where}: {name} must be {expected}, not {value!r}")
+
+
+def _build(cls: Any, given: dict[str, Any]) -> Any:
+    return cls(**given)
+
+
+def _check(settings: Settings) -> None:
+    server = settings.server
+    if not 0 <= server.port <= 65535:
+        raise SettingsError(f"server.port must be between 0 and 65535, not {server.port}")
+    if server.log_level not in _LOG_LEVELS:
+        raise SettingsError(
+            f"server.log_level must be one of {', '.join(_LOG_LEVELS)}, not {server.log_level!r}"
+        )
+
+
+def _at(path: Path, text: str, section: str, name: str = "") -> str:
+    """`file:line` of a key, found by reading the lines: tomllib does not keep them."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\s*([\w.-]+)\s*\]", line)
+        if header:
+            table = header.group(1)
+            if table == section and not name:
+                return f"{path}:{number}"
+            continue
+        key = re.match(r"\s*([\w.-]+)\s*=", line)
+        if key is None:
+            continue
+        dotted = f"{table}.{key.group(1)}" if table else key.group(1)
+        if dotted in (f"{section}.{name}", section):
+            return f"{path}:{number}"
+    return str(path)
+
+
+def _type_name(hint: Any) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
+    if hint in names:
+        return names[hint]
+    if typing.get_origin(hint) is tuple:
+        return "a list of texts"
+    return " or ".join(_type_name(part) for part in typing.get_args(hint) if part is not type(None)) or "text"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    if isinstance(value, (int, float)):
+        return str(value)
+    return "(none)" if value is None else f'"{value}"'
+
+
+def _field_docs(cls: type) -> dict[str, str]:
+    """The docstring under each field of a dataclass, read from its source."""
+    import ast
+    import inspect
+    import textwrap
+
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs = {}
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+            and isinstance(following.value.value, str)
+        ):
+            docs[statement.target.id] = " ".join(following.value.value.split())
+    return docs

@@ -1,0 +1,73 @@
+"""The command `sampan`: a table of commands, each loaded when it is called.
+
+Importing everything would cost every `sampan up` and `sampan runs` the time of all the others.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated, NoReturn
+
+import typer
+
+from sampan import __version__
+
+# Command: (module, function).
+_PLATFORM = {
+    "up": ("sampan.cli.up", "up"),
+    "doctor": ("sampan.cli.doctor", "doctor"),
+    "images": ("sampan.cli.images", "images"),
+}
+_COMPONENTS = {
+    "sampan.cli.pipelines": ("run", "runs", "logs", "stop"),
+}
+
+
+def build(wanted: str | None) -> typer.Typer:
+    """The command line with the command `wanted` only; with all of them for help, or for a name nobody knows."""
+    app = typer.Typer(
+        name="sampan",
+        help="A whole Kubeflow on your machine: no cluster, no containers, one command.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    known = {*_PLATFORM, *(name for names in _COMPONENTS.values() for name in names)}
+    if wanted is None and "--version" in sys.argv:
+        return app
+    chosen = {wanted} if wanted in known else known
+    for name, (module, function) in _PLATFORM.items():
+        if name in chosen:
+            app.command(name, rich_help_panel="Platform")(getattr(import_module(module), function))
+    for module, names in _COMPONENTS.items():
+        if chosen.intersection(names):
+            import_module(module).add(app)
+    return app
+
+
+def main() -> NoReturn:
+    """The entry point. Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    try:
+        build(wanted)()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"sampan {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass

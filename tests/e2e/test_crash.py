@@ -1,0 +1,223 @@
+"""Nothing is lost: the server is killed at every point of a run, and the run ends as an undisturbed one.
+
+The run has a chain, a loop, a retried step and an exit handler. Compared are the states of all tasks, the results, how
+often each step's program ran, and every line of every log.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sampan.testing.pipelines import (
+    Component,
+    constant,
+    lightweight,
+    loop,
+    output,
+    parameter,
+    pipeline,
+    shell,
+    task,
+)
+from sampan.testing.server import HttpError, ServerProcess
+
+CRASHING = Path(__file__).with_name("crashing_server.py")
+INTEGER = "NUMBER_INTEGER"
+
+# Each program notes that it ran, says three lines with time between them, and gives its input plus one.
+_COUNTED = """
+echo "$1" >> "$0/ran"
+echo "$1: first"; sleep 0.05; echo "$1: second" >&2; sleep 0.05; echo "$1: third"
+mkdir -p "$(dirname "$3")"; printf '%s' "$(($2 + 1))" > "$3"
+"""
+_SAID = re.compile(r"[\w-]+: \w+$|not yet$|now$")
+_FLAKY = """
+echo flaky >> "$0/ran"
+if [ ! -e "$0/flaky" ]; then : > "$0/flaky"; echo "not yet"; exit 3; fi
+echo "now"
+"""
+_WARM = """
+def warm(folder: str, n: int) -> int:
+    import time
+    with open(folder + "/ran", "a") as ran:
+        ran.write("warm\\n")
+    for line in ("first", "second", "third"):
+        print("warm:", line, flush=True)
+        time.sleep(0.1)
+    return n + 1
+"""
+
+
+def spec(folder: Path) -> dict[str, Any]:
+    step = Component(
+        "step",
+        shell(
+            _COUNTED,
+            str(folder),
+            "{{$.inputs.parameters['label']}}",
+            "{{$.inputs.parameters['n']}}",
+            "{{$.outputs.parameters['sum'].output_file}}",
+        ),
+        {"label": "STRING", "n": INTEGER},
+        {"sum": INTEGER},
+    )
+    flaky = Component("flaky", shell(_FLAKY, str(folder)))
+    # Forked from a warm interpreter, which must outlive the server too.
+    warm = Component(
+        "warm", lightweight("warm", _WARM), {"folder": "STRING", "n": INTEGER}, {"Output": INTEGER}
+    )
+    inner = {
+        "dag": {
+            "tasks": {
+                "one": task("step", label="loop-one", n=parameter("item")),
+                "two": task("step", label="loop-two", n=output("one", "sum")),
+            }
+        },
+        "inputDefinitions": {"parameters": {"item": {"parameterType": INTEGER}}},
+    }
+    work = {
+        "dag": {
+            "tasks": {
+                "a": task("step", label="a", n=1),
+                "b": task("step", label="b", n=output("a", "sum")),
+                "loop": loop("inner", [10, 20, 30], after=("b",)),
+                "flaky": {
+                    **task("flaky", after=("b",)),
+                    "retryPolicy": {"maxRetryCount": 2, "backoffDuration": "0s"},
+                },
+                "warm": task("warm", folder=str(folder), n=output("b", "sum")),
+                "c": task("step", label="c", n=output("warm", "Output"), after=("loop", "flaky")),
+            }
+        }
+    }
+    tasks = {
+        "exit-handler-1": {"componentRef": {"name": "comp-work"}},
+        "cleanup": {
+            **task("step", label="cleanup", n=constant(100), after=("exit-handler-1",)),
+            "triggerPolicy": {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},
+        },
+    }
+    return pipeline("crash", tasks, step, flaky, warm, dags={"work": work, "inner": inner})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What must not differ."""
+
+    state: str
+    tasks: dict[str, tuple[str, str]]
+    ran: dict[str, int]
+    logs: dict[str, list[str]]
+
+
+def outcome(server: ServerProcess, run_id: str, folder: Path) -> Outcome:
+    state = server.wait_run(run_id, timeout=90)["state"]
+    tasks, logs = {}, {}
+    for found in server.tasks(run_id):
+        key = f"{found['scope_path']}/{found.get('type_attributes', {}).get('iteration_index', '')}"
+        outputs = found.get("outputs", {}).get("parameters", [])
+        tasks[key] = (found["state"], str(sorted((o["parameter_key"], str(o["value"])) for o in outputs)))
+        for attempt, pod in enumerate(found.get("pods", [])):
+            text = server.text(f"/api/v1/namespaces/default/pods/{pod['name']}/log")
+            # kfp's own lines carry times and temporary names.
+            logs[f"{key}#{attempt}"] = sorted(line for line in text.splitlines() if _SAID.match(line))
+    return Outcome(state, tasks, dict(Counter((folder / "ran").read_text().split())), logs)
+
+
+def work_folder(tmp_path: Path) -> Path:
+    """Below the home, which steps see wherever it is: their /tmp is their own."""
+    folder = tmp_path / "home" / "work"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def submit(server: ServerProcess, folder: Path) -> str:
+    """The run's id, also when the server dies while it answers."""
+    (server.home / "armed").touch()
+    try:
+        return server.submit(spec(folder), name="crash")
+    except (OSError, HttpError):
+        return ""
+
+
+def crashed(tmp_path: Path, at: int, when: str) -> tuple[bool, Outcome]:
+    """Runs until the crash, starts again undisturbed. False: the run had ended before commit number `at`."""
+    folder = work_folder(tmp_path)
+    server = ServerProcess(
+        tmp_path / "home", command=(sys.executable, str(CRASHING), str(at), when, "up")
+    ).start()
+    run_id = submit(server, folder)
+    assert server.process is not None
+    hit = True
+    deadline = time.monotonic() + 60
+    while server.process.poll() is None:
+        try:
+            if run_id and server.call("GET", f"/apis/v2beta1/runs/{run_id}")["state"] == "SUCCEEDED":
+                hit = False
+                break
+        except (OSError, HttpError):
+            break
+        assert time.monotonic() < deadline, "neither crashed nor ended"
+        time.sleep(0.05)
+    server.kill()
+    (server.home / "armed").unlink()
+
+    with ServerProcess(tmp_path / "home") as again:
+        if not run_id:
+            listed = again.call("GET", "/apis/v2beta1/runs").get("runs", [])
+            run_id = listed[0]["run_id"] if listed else again.submit(spec(folder), name="crash")
+        return hit, outcome(again, run_id, folder)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    tmp_path = tmp_path_factory.mktemp("undisturbed")
+    folder = work_folder(tmp_path)
+    with ServerProcess(tmp_path / "home") as server:
+        return outcome(server, server.submit(spec(folder), name="crash"), folder)
+
+
+def test_the_undisturbed_run_is_what_the_others_are_compared_with(undisturbed: Outcome) -> None:
+    assert undisturbed.state == "SUCCEEDED"
+    assert undisturbed.ran == {
+        "a": 1,
+        "b": 1,
+        "loop-one": 3,
+        "loop-two": 3,
+        "flaky": 2,
+        "warm": 1,
+        "c": 1,
+        "cleanup": 1,
+    }
+    assert len([lines for lines in undisturbed.logs.values() if len(lines) == 3]) == 11
+
+
+@pytest.mark.parametrize("at", [1, 4, 9, 15, 24, 36])
+def test_a_crash_changes_nothing(tmp_path: Path, undisturbed: Outcome, at: int) -> None:
+    hit, found = crashed(tmp_path, at, "after" if at % 2 else "before")
+    assert hit, "the run has fewer commits than that: lower the number"
+    assert found == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_a_crash_at_every_commit_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, undisturbed: Outcome
+) -> None:
+    at = 1
+    while True:
+        results = [crashed(tmp_path_factory.mktemp(f"{at}-{when}"), at, when) for when in ("before", "after")]
+        for hit, found in results:
+            assert found == undisturbed, f"differs when killed at commit {at} (hit: {hit})"
+        if not any(hit for hit, _ in results):
+            break
+        at += 1
+    assert at > 30

@@ -1,0 +1,57 @@
+"""The official SDK, unmodified, in an environment of its own, against a real server.
+
+`SAMPAN_TEST_ENVS` names the folder that keeps the environments between runs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from sampan.testing.server import ServerProcess
+
+JOURNEY = Path(__file__).with_name("kfp_client_journey.py")
+ENVIRONMENTS = Path(os.environ.get("SAMPAN_TEST_ENVS") or Path(tempfile.gettempdir()) / "sampan-test-envs")
+
+
+def interpreter_with(*requirements: str) -> Path:
+    """A Python that has `requirements` installed, made once."""
+    folder = ENVIRONMENTS / "-".join(requirements).replace("==", "-")
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        uv = find_uv_bin()
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *requirements], check=True)
+        (folder / "complete").touch()
+    return python
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path / "home") as server:
+        yield server
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "version",
+    ["2.17.0", pytest.param("2.14.6", marks=pytest.mark.slow), pytest.param("2.7.0", marks=pytest.mark.slow)],
+)
+def test_the_journey_of_a_client(server: ServerProcess, tmp_path: Path, version: str) -> None:
+    python = interpreter_with(f"kfp=={version}")
+    ended = subprocess.run(
+        [python, "-W", "ignore", JOURNEY, server.url, tmp_path],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    assert f"the journey of kfp {version} is over" in ended.stdout

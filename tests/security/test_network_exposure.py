@@ -1,0 +1,84 @@
+"""Rows 1, 2, 18 and 19: who can reach the server, with which words, and what there is to find."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import psutil
+import pytest
+
+from sampan.components.pipelines.rest import PREFIXES, endpoints
+
+KUBERNETES = (
+    "/api",
+    "/api/v1/namespaces",
+    "/api/v1/namespaces/default/secrets",
+    "/apis/batch/v1/namespaces/default/jobs",
+    "/openapi/v2",
+    "/version",
+)
+
+
+def test_every_socket_is_on_loopback(target: Any) -> None:
+    assert target.server.process is not None
+    server = psutil.Process(target.server.process.pid)
+    listening = [
+        connection.laddr
+        for process in (server, *server.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert [address.port for address in listening] == [target.address[1]]
+    assert all(ipaddress.ip_address(address.ip).is_loopback for address in listening)
+
+
+@pytest.mark.parametrize("token", ["wrong", "", "x" * 5000])
+def test_a_wrong_token_opens_no_route(target: Any, token: str) -> None:
+    paths = [("GET", path) for path in (*KUBERNETES, "/")]
+    paths += [
+        (endpoint.method, endpoint.path.replace("{", "").replace("}", ""))
+        for endpoint in endpoints()
+        if endpoint.path.startswith(tuple(PREFIXES))
+    ]
+    assert len(paths) > 50
+    opened = [
+        (method, path, status)
+        for method, path in paths
+        if (status := target.ask(method, path, authorization=f"Bearer {token}")[0]) != 401
+    ]
+    assert opened == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/debug", "/debug/pprof", "/debug/pprof/heap", "/metrics", "/docs", "/redoc", "/openapi.json", "/logs", "/logs/",
+     "/console", "/.env", "/.git/config", "/sampan.db", "/run/token", "/static/../sampan.db", "/server-status",
+     "/configz", "/flagz", "/api/v1/nodes/x/proxy/run"],
+)  # fmt: skip
+def test_nothing_is_there_for_debugging(target: Any, path: str) -> None:
+    assert target.ask("GET", path)[0] in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"kubeflow_userid": "admin@example.com"},
+        {"x_goog_authenticated_user_email": "accounts.google.com:admin@example.com"},
+        {"x_remote_user": "admin", "x_remote_group": "system:masters"},
+        {"impersonate_user": "admin"},
+        {"x_forwarded_for": "10.0.0.1", "x_forwarded_host": "evil.example", "x_forwarded_proto": "https"},
+        {"forwarded": "for=10.0.0.1;host=evil.example"},
+        {"x_http_method_override": "DELETE"},
+        {"x_original_url": "/api/v1/secrets", "x_rewrite_url": "/api/v1/secrets"},
+    ],
+)
+def test_identity_and_routing_by_header_count_for_nothing(target: Any, headers: dict[str, str]) -> None:
+    for path in ("/api/v1/namespaces/default", "/apis/v2beta1/experiments", "/"):
+        plain, given = target.ask("GET", path), target.ask("GET", path, **headers)
+        assert plain[0] == given[0] == 200
+        if path != "/":  # the page shows times
+            assert plain[2] == given[2]
+        assert b"evil.example" not in given[2]
+    # They do not stand in for a token either.
+    assert target.ask("GET", "/api/v1/namespaces", authorization="Bearer wrong", **headers)[0] == 401

@@ -1,0 +1,99 @@
+"""Rows 9 and 10: pages of other sites in the user's browser, and pages made of what users wrote.
+
+The rules are tested in tests/integration/apiserver/test_web_guards.py; here, that they hold for the whole server.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+POD = "/api/v1/namespaces/default/configmaps"
+RUNS = "/apis/v2beta1/runs"
+CHANGES = (
+    ("POST", POD),
+    ("PUT", f"{POD}/x"),
+    ("PATCH", f"{POD}/x"),
+    ("DELETE", f"{POD}/x"),
+    ("DELETE", POD),
+    ("POST", RUNS),
+    ("DELETE", f"{RUNS}/x"),
+    ("POST", f"{RUNS}/x:terminate"),
+    ("POST", "/apis/v2beta1/pipelines/upload"),
+    ("POST", "/nothing/here"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:1"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"},
+    ],
+)
+def test_no_other_site_changes_anything(target: Any, method: str, path: str, headers: dict[str, str]) -> None:
+    status, answered, _body = target.ask(method, path, b"{}", content_type="text/plain", **headers)
+    assert status == 403
+    assert "access-control-allow-origin" not in answered
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:80",
+        "127.0.0.1@evil.example",
+        "2130706433",
+    ],
+)
+def test_no_name_of_another_site_is_answered(target: Any, host: str) -> None:
+    """DNS rebinding: the page's own name, resolved to us."""
+    for path in ("/", POD, RUNS, "/healthz"):
+        assert target.ask("GET", path, host=host)[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/", POD, RUNS, "/openapi/v2"])
+def test_nobody_is_invited_to_read(target: Any, path: str) -> None:
+    for method in ("GET", "OPTIONS"):
+        _status, headers, _body = target.ask(
+            method, path, origin="http://evil.example", access_control_request_method="DELETE"
+        )
+        assert not [name for name in headers if name.startswith("access-control-")]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</title><svg/onload=alert(1)>",
+    "javascript:alert(1)",
+    "{{constructor.constructor('alert(1)')()}}",
+)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_what_users_wrote_is_text_on_the_page(target: Any, payload: str) -> None:
+    experiment = json.dumps({"display_name": payload}).encode()
+    assert target.ask("POST", "/apis/v2beta1/experiments", experiment)[0] == 200
+    spec = {"pipelineInfo": {"name": "page"}, "schemaVersion": "2.1.0", "root": {"dag": {"tasks": {}}}}
+    run = json.dumps({"display_name": payload, "pipeline_spec": spec}).encode()
+    target.ask("POST", RUNS, run)
+
+    status, headers, page = target.ask("GET", "/")
+    assert status == 200
+    assert b"<script" not in page
+    assert b"onerror=alert(1)>" not in page
+    assert b"<svg" not in page
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    _status, headers, _body = target.ask("GET", "/apis/v2beta1/experiments")
+    assert headers["content-type"] == "application/json"

@@ -31,7 +31,7 @@ async def render(facts: Facts) -> str:
     pods = await facts.running_pods()
     url = html.escape(facts.url)
     places = [
-        ("Kubeflow Pipelines", f"{url}/apis/v2beta1", f'kfp.Client(host="{url}")'),
+        ("Pipelines", f"{url}/apis/v2beta1", f'kfp.Client(host="{url}")'),
         ("Kubernetes", f"{url}/api", f"export KUBECONFIG={html.escape(facts.home)}/kubeconfig"),
     ]
     listed = "".join(

@@ -82,7 +82,8 @@ def test_a_failure_is_tried_again_with_growing_delay(fail):
         assert seen[0] == GOOD
         assert controller.queue.failures(BAD) == 0
         gaps = [after - before for before, after in pairwise(tries)]
-        assert gaps[2] > gaps[0]
+        # Lower bounds only, since a busy machine may take longer; a timer may be early by its resolution.
+        assert all(gap >= least - 0.001 for gap, least in zip(gaps, (0.005, 0.01, 0.02), strict=True))
 
     run(reconcile, scenario, workers=1)
 

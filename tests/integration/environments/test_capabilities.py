@@ -39,8 +39,7 @@ def test_what_is_here_is_found(tmp_path: Path) -> None:
 def test_missing_tools_are_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     podman = by_name(probe_machine(tmp_path))["podman"]
-    assert (podman.ok, podman.detail) == (None, "not installed")
-    assert podman.remedy
+    assert (podman.ok, podman.detail, podman.remedy) == (None, "not installed; nothing uses it yet", "")
 
 
 def test_a_daemon_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +48,10 @@ def test_a_daemon_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-    assert by_name(probe_machine(tmp_path))["docker"].ok is False
+    silent = by_name(probe_machine(tmp_path))["docker"]
+    # No finding either: there is nothing to mend while nothing uses it.
+    assert silent.ok is None
+    assert "does not answer" in silent.detail
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"{tmp_path}/docker.sock")
         server.listen()

@@ -143,16 +143,13 @@ def _cgroups() -> Probe:
 
 
 def _container_engine(name: str) -> Probe:
+    """Never a finding: pods are processes, and no container runtime uses one yet."""
     path = shutil.which(name)
     if path is None:
-        return Probe(
-            name, None, "not installed", "Needed only for images that are more than Python packages."
-        )
+        return Probe(name, None, "not installed; nothing uses it yet")
     if name == "docker" and not _answers(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")):
-        return Probe(
-            name, False, f"{path}, but its daemon does not answer", "Start it: sudo systemctl start docker"
-        )
-    return Probe(name, True, path)
+        return Probe(name, None, f"{path}, but its daemon does not answer; nothing uses it yet")
+    return Probe(name, True, f"{path}; nothing uses it yet")
 
 
 def _answers(address: str) -> bool:

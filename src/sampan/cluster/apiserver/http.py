@@ -33,6 +33,7 @@ from sampan.kube.errors import (
     UnsupportedMediaTypeError,
 )
 from sampan.kube.kinds import KindRegistry, Resource
+from sampan.kube.schema import Schema
 from sampan.lib.log import get_logger
 from sampan.web import asgi
 
@@ -56,7 +57,10 @@ class Request:
     scope: Scope
     receive: Receive
     send: Send
+    schema: Schema
     query: params.Query = field(init=False)
+    duplicates: tuple[str, ...] = ()
+    """Known once the body is read."""
 
     def __post_init__(self) -> None:
         self.query = params.parse(self.scope["query_string"])
@@ -76,8 +80,11 @@ class Request:
         raw = await asgi.read_body(self.scope, self.receive, codec.MAX_BODY_BYTES)
         if "yaml" in self.content_type:
             # Slow to read, and rare: not in the event loop.
-            return await asyncio.to_thread(codec.decode_body, raw, self.content_type)
-        return codec.decode_body(raw, self.content_type)
+            body = await asyncio.to_thread(codec.decode_body, raw, self.content_type, self.schema)
+        else:
+            body = codec.decode_body(raw, self.content_type, self.schema)
+        self.duplicates = body.duplicates
+        return body.value
 
 
 class HttpFace:
@@ -100,7 +107,7 @@ class HttpFace:
             return
         try:
             self._authenticate(scope)
-            await self._route(Request(scope, receive, send))
+            await self._route(Request(scope, receive, send, self._verbs.strategies.schema))
         except ApiError as error:
             await asgi.respond_error(send, error)
         except asgi.ClientGoneError:
@@ -211,8 +218,7 @@ class HttpFace:
 
     async def _create(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
-        obj = await request.body()
+        obj, options = await self._written(request)
         record = await self._verbs.create(target.resource, obj, target.namespace, options)
         await self._object(request, target, record, accepted, 201)
 
@@ -233,8 +239,7 @@ class HttpFace:
 
     async def _replace(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
-        obj = await request.body()
+        obj, options = await self._written(request)
         record = await self._verbs.replace(
             target.resource, target.name, obj, target.namespace, options, target.subresource
         )
@@ -242,7 +247,6 @@ class HttpFace:
 
     async def _patch(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
         media_type = request.content_type.partition(";")[0].strip()
         try:
             patch_type = PatchType(media_type)
@@ -251,7 +255,7 @@ class HttpFace:
                 "the body of the request was in an unknown format - accepted media types include: "
                 + ", ".join(PatchType)
             ) from error
-        patch = await request.body()
+        patch, options = await self._written(request)
         record, created = await self._verbs.patch(
             target.resource, target.name, patch, target.namespace, patch_type, options, target.subresource
         )
@@ -267,13 +271,15 @@ class HttpFace:
             await self._object(request, target, record, accepted, 200)
 
     @staticmethod
-    def _write_options(request: Request) -> WriteOptions:
+    async def _written(request: Request) -> tuple[Any, WriteOptions]:
+        """The body and the options of a write."""
         options = params.write_options(request.query)
-        if options.field_manager or request.content_type.startswith(PatchType.APPLY):
-            return options
-        # As Kubernetes: the program's name, for who does not name its manager.
-        program = asgi.header(request.scope, b"user-agent").partition("/")[0][:128]
-        return replace(options, field_manager=program)
+        if not options.field_manager and not request.content_type.startswith(PatchType.APPLY):
+            # As Kubernetes: the program's name, for who does not name its manager.
+            program = asgi.header(request.scope, b"user-agent").partition("/")[0][:128]
+            options = replace(options, field_manager=program)
+        body = await request.body()
+        return body, replace(options, duplicates=request.duplicates) if request.duplicates else options
 
     # Sub-resources of a pod.
 

@@ -1,0 +1,89 @@
+"""Keys that stand twice in one object of a body, which decoding alone would not show: the last one just wins.
+
+Called by `codec` for every body; what comes of it is up to the request's fieldValidation. Messages are those of
+sigs.k8s.io/json and go-yaml, v1.34.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+_KEY = re.compile(rb'(?<!\\)"\s*:')
+_REPORTED = 100
+"""As many as Kubernetes tells of."""
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object, with all that was said."""
+
+
+def find(body: bytes, value: Any) -> tuple[str, ...]:
+    """`value` is what `body` was decoded to: JSON, or else YAML."""
+    if body.lstrip()[:1] not in (b"{", b"["):
+        return _in_yaml(body)
+    # Fewer keys than colons behind strings: one was there twice, or a text only looks like a key.
+    if len(_KEY.findall(body)) <= _count_keys(value):
+        return ()
+    try:
+        pairs = json.loads(body, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return ()
+    found = dict.fromkeys(f'duplicate field "{path}"' for path in _in_json(pairs, ""))
+    return tuple(found)[:_REPORTED]
+
+
+def _count_keys(value: Any) -> int:
+    count, left = 0, [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            count += len(each)
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+    return count
+
+
+def _in_json(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Pairs):
+        seen = set()
+        for key, each in value:
+            where = f"{path}.{key}" if path else key
+            if key in seen:
+                yield where
+            seen.add(key)
+            yield from _in_json(each, where)
+    elif isinstance(value, list):
+        for at, each in enumerate(value):
+            yield from _in_json(each, f"{path}[{at}]")
+
+
+def _in_yaml(body: bytes) -> tuple[str, ...]:
+    try:
+        root = yaml.compose(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return ()
+    lines, left = [], [root]
+    while left:
+        node = left.pop(0)
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, each in node.value:
+                left.append(each)
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in seen:
+                        lines.append((key.start_mark.line + 1, key.value))
+                    seen.add(key.value)
+        elif isinstance(node, yaml.SequenceNode):
+            left += node.value
+    if not lines:
+        return ()
+    told = "".join(
+        f'\n  line {line}: key "{key}" already set in map' for line, key in sorted(lines)[:_REPORTED]
+    )
+    return (f"yaml: unmarshal errors:{told}",)

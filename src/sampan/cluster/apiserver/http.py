@@ -18,7 +18,8 @@ from starlette.types import Receive, Scope, Send
 from sampan.client.protocol import PatchType, WriteOptions
 from sampan.cluster.apiserver import binding, codec, discovery, params, streams
 from sampan.cluster.apiserver.codec import Accepted
-from sampan.cluster.apiserver.openapi import OpenApi
+from sampan.cluster.apiserver.openapi import documents as openapi
+from sampan.cluster.apiserver.openapi.documents import Kind, OpenApi
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.presentation import Presenter
 from sampan.cluster.apiserver.storage import Record
@@ -98,7 +99,7 @@ class HttpFace:
         self._pod_logs = pod_logs
         self._token = token
         self._presenter = Presenter(verbs)
-        self._openapi = OpenApi(registry, verbs.strategies.schema)
+        self._openapi = OpenApi(verbs.strategies.schema)
         self._streams: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,12 +144,8 @@ class HttpFace:
                 await self._route_api(request, root, rest)
             case ["version"]:
                 await self._json(request, discovery.VERSION)
-            case ["openapi", "v3"]:
-                await self._json(request, self._openapi.index())
-            case ["openapi", "v3", *group_version]:
-                await self._json(request, _found(self._openapi.document("/".join(group_version))))
-            case ["openapi", "v2"]:
-                await self._json(request, self._openapi.v2())
+            case ["openapi", *below]:
+                await self._document(request, "/".join(below))
             case ["healthz" | "livez" | "readyz", *_]:
                 await asgi.respond(request.send, 200, b"ok", b"text/plain; charset=utf-8")
             case _:
@@ -327,6 +324,14 @@ class HttpFace:
         if request.method not in ("GET", "POST", "DELETE"):
             raise MethodNotAllowedError("the server does not allow this method on the requested resource")
         await asgi.respond(request.send, status, _encode(document))
+
+    async def _document(self, request: Request, path: str) -> None:
+        kinds = [Kind(each, self._verbs.strategies.of(each).openapi) for each in self._registry]
+        accept, tag = (asgi.header(request.scope, name) for name in (b"accept", b"if-none-match"))
+        asked = openapi.Request(path, accept, request.query, tag)
+        answer = await asyncio.to_thread(self._openapi.answer, asked, self._registry.generation, kinds)
+        headers = [(name.encode(), value.encode()) for name, value in answer.headers]
+        await asgi.respond(request.send, answer.status, answer.body, answer.content_type.encode(), headers)
 
     async def _stream(self, request: Request, chunks: streams.Chunks, content_type: bytes) -> None:
         task = asyncio.create_task(asgi.stream(request.receive, request.send, chunks, content_type))

@@ -88,6 +88,8 @@ class Strategy:
     """Whether DELETE is answered with the object itself even when it is gone at once, not with a Status."""
     protected_names: frozenset[str] = frozenset()
     """Objects that may not be deleted."""
+    openapi: Callable[[], Object] | None = None
+    """The kind's schema for OpenAPI v3, where the built-in schema does not have it."""
 
     @property
     def has_status(self) -> bool:

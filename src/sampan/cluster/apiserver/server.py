@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
-from sampan.cluster.apiserver import storage
+from sampan.cluster.apiserver import scale, storage
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
@@ -49,7 +49,7 @@ class ApiServer:
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
         self.storage = storage.Storage(database)
-        self._verbs = Verbs(self.storage, Strategies(BUILT_IN, built_in_schema()), clock)
+        self._verbs = Verbs(self.storage, Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema()), clock)
         self._client = InProcessClient(self._verbs, pod_logs)
         self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
         self._tasks = TaskSet("apiserver")

@@ -22,6 +22,7 @@ from sampan.cluster.apiserver.openapi import documents as openapi
 from sampan.cluster.apiserver.openapi.documents import Kind, OpenApi
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.presentation import Presenter
+from sampan.cluster.apiserver.scale import SCALE
 from sampan.cluster.apiserver.storage import Record
 from sampan.cluster.apiserver.tables import KINDS as TRANSFORMED_KINDS
 from sampan.cluster.apiserver.verbs import Verbs
@@ -244,14 +245,7 @@ class HttpFace:
 
     async def _patch(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        media_type = request.content_type.partition(";")[0].strip()
-        try:
-            patch_type = PatchType(media_type)
-        except ValueError as error:
-            raise UnsupportedMediaTypeError(
-                "the body of the request was in an unknown format - accepted media types include: "
-                + ", ".join(PatchType)
-            ) from error
+        patch_type = _patch_type(request)
         patch, options = await self._written(request)
         record, created = await self._verbs.patch(
             target.resource, target.name, patch, target.namespace, patch_type, options, target.subresource
@@ -268,15 +262,42 @@ class HttpFace:
             await self._object(request, target, record, accepted, 200)
 
     @staticmethod
-    async def _written(request: Request) -> tuple[Any, WriteOptions]:
-        """The body and the options of a write."""
+    def _write_options(request: Request) -> WriteOptions:
         options = params.write_options(request.query)
-        if not options.field_manager and not request.content_type.startswith(PatchType.APPLY):
-            # As Kubernetes: the program's name, for who does not name its manager.
-            program = asgi.header(request.scope, b"user-agent").partition("/")[0][:128]
-            options = replace(options, field_manager=program)
+        if options.field_manager or request.content_type.startswith(PatchType.APPLY):
+            return options
+        # As Kubernetes: the program's name, for who does not name its manager.
+        program = asgi.header(request.scope, b"user-agent").partition("/")[0][:128]
+        return replace(options, field_manager=program)
+
+    async def _written(self, request: Request) -> tuple[Any, WriteOptions]:
+        """The body and the options of a write."""
+        options = self._write_options(request)
         body = await request.body()
         return body, replace(options, duplicates=request.duplicates) if request.duplicates else options
+
+    # The scale sub-resource.
+
+    async def _get_scale(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        record = self._verbs.get_scale(target.resource, target.name, target.namespace)
+        await self._object(request, replace(target, resource=SCALE), record, accepted, 200)
+
+    async def _replace_scale(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options = self._write_options(request)
+        record = await self._verbs.replace_scale(
+            target.resource, target.name, await request.body(), target.namespace, options
+        )
+        await self._object(request, replace(target, resource=SCALE), record, accepted, 200)
+
+    async def _patch_scale(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options, patch_type = self._write_options(request), _patch_type(request)
+        record = await self._verbs.patch_scale(
+            target.resource, target.name, await request.body(), target.namespace, patch_type, options
+        )
+        await self._object(request, replace(target, resource=SCALE), record, accepted, 200)
 
     # Sub-resources of a pod.
 
@@ -306,6 +327,9 @@ class HttpFace:
         ("PUT", "status"): _replace,
         ("PATCH", "status"): _patch,
         ("PUT", "finalize"): _replace,
+        ("GET", "scale"): _get_scale,
+        ("PUT", "scale"): _replace_scale,
+        ("PATCH", "scale"): _patch_scale,
         ("GET", "log"): _log,
         ("POST", "binding"): _bind,
         ("POST", "eviction"): _evict,
@@ -346,6 +370,16 @@ class HttpFace:
 
 
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+def _patch_type(request: Request) -> PatchType:
+    try:
+        return PatchType(request.content_type.partition(";")[0].strip())
+    except ValueError as error:
+        raise UnsupportedMediaTypeError(
+            "the body of the request was in an unknown format - accepted media types include: "
+            + ", ".join(PatchType)
+        ) from error
 
 
 def _deleted(target: Target, record: Record) -> dict[str, Any]:

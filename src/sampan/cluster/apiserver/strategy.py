@@ -123,6 +123,8 @@ class Strategy:
     """Where what is stored differs from what is served. None costs nothing."""
     openapi: Callable[[], Object] | None = None
     """The kind's schema for OpenAPI v3, where the built-in schema does not have it."""
+    openapi_digest: str = ""
+    """Changes with that schema."""
     types: Callable[[], Schema] | None = None
     """What server-side apply knows of a custom kind's lists and maps; its root type is named `ROOT_TYPE`."""
     terminating: bool = False

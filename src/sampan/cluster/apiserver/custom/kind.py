@@ -34,6 +34,8 @@ class CustomKind:
     version: Mapping[str, Any] = field(default_factory=dict)
     """The version's entry in the definition, without its schema."""
     deprecation: str = ""
+    digest: str = ""
+    """Another one for another schema."""
 
     @cached_property
     def root(self) -> Node:
@@ -94,6 +96,7 @@ class CustomKind:
             scale=_scale(self.version),
             conversion=conversion,
             openapi=self.openapi,
+            openapi_digest=self.digest,
             types=lambda: self.types,
             terminating=terminating,
         )

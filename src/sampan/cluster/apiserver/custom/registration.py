@@ -237,6 +237,7 @@ class Definitions:
                         "selectableFields": version.selectable_fields,
                     },
                     warning if version.deprecated else "",
+                    f"{definition.metadata.get('uid')} {definition.metadata.get('generation')} {at}",
                 )
             )
         return found

@@ -29,7 +29,7 @@ INGRESS_RULE = {
 def made(kind: str, obj: dict[str, Any]) -> tuple[Strategy, dict[str, Any]]:
     """As the server would store it."""
     strategy = BY_KIND[kind]
-    found = {"metadata": {"name": "one"}, **copy.deepcopy(obj)}
+    found = {"metadata": {"name": "one", "creationTimestamp": "2026-01-01T00:00:00Z"}, **copy.deepcopy(obj)}
     strategy.default(found)
     strategy.prepare_create(found)
     return strategy, found
@@ -126,7 +126,12 @@ def problems(kind: str, obj: dict[str, Any]) -> list[str]:
         (
             "APIService",
             {"spec": {"group": "a", "version": "v1"}},
-            {"Service": "Local", "Available": "Unknown"},
+            {"Service": "Local", "Available": "True"},
+        ),
+        (
+            "APIService",
+            {"spec": {"group": "a", "version": "v1", "service": {"namespace": "n", "name": "s"}}},
+            {"Service": "n/s", "Available": "False (FailedDiscoveryCheck)"},
         ),
         (
             "CertificateSigningRequest",

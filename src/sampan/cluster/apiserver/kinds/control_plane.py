@@ -54,6 +54,24 @@ def _default_service(service: Object) -> None:
         reference.setdefault("port", 443)
 
 
+def _prepare_service(service: Object) -> None:
+    """What is served here is available; what another server would have to serve is not."""
+    local = not service["spec"].get("service")
+    service["status"] = {
+        "conditions": [
+            {
+                "type": "Available",
+                "status": "True" if local else "False",
+                "lastTransitionTime": service["metadata"]["creationTimestamp"],
+                "reason": "Local" if local else "FailedDiscoveryCheck",
+                "message": "Local APIServices are always available"
+                if local
+                else "requests are not forwarded to other API servers",
+            }
+        ]
+    }
+
+
 def _validate_service(service: Object, errors: FieldErrors) -> None:
     spec, name = service["spec"], meta.name(service)
     wanted = f"{spec.get('version') or ''}.{spec.get('group') or ''}"
@@ -62,8 +80,6 @@ def _validate_service(service: Object, errors: FieldErrors) -> None:
     for key in ("groupPriorityMinimum", "versionPriority"):
         if (spec.get(key) or 0) <= 0:
             errors.invalid(f"spec.{key}", spec.get(key) or 0, "must be positive")
-    if spec.get("service") and not spec.get("caBundle") and not spec.get("insecureSkipTLSVerify"):
-        return
     if not spec.get("service") and spec.get("caBundle"):
         errors.invalid("spec.caBundle", "", "local APIServices may not have a caBundle")
 
@@ -197,6 +213,7 @@ STRATEGIES = (
         # Names of the core group end with a dot.
         name_rule=names.path_segment,
         default=_default_service,
+        prepare_create=_prepare_service,
         validate=_validate_service,
         columns=(NAME, Column("Service", _served_by), Column("Available", _available), AGE),
     ),

@@ -212,3 +212,6 @@ JOB_SETS = Resource(
     "jobsets",
     singular="jobset",
 )
+API_SERVICES = Resource(
+    "apiregistration.k8s.io", "v1", "APIService", "apiservices", namespaced=False, singular="apiservice"
+)

@@ -116,7 +116,7 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
             before["name"],
             _precondition("UID", metadata["uid"], before["uid"]),
         )
-    if subresource == "status":
+    if subresource in ("status", "approval"):
         _restore(new, old, keep="status")
         if not strategy.built_in:
             # Of a custom resource, the status endpoint changes the status alone.

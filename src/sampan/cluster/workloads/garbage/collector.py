@@ -91,7 +91,9 @@ class GarbageCollector:
 
     async def _watch_new_kinds(self) -> None:
         """Nothing that an Event says is owned or owns, and there are many."""
-        fresh = {each.key: each for each in self._kinds if each.key not in self._watched and each != EVENTS}
+        fresh = {
+            each.key: each for each in self._kinds if each.key not in self._watched and each.key != EVENTS.key
+        }
         await asyncio.gather(*(self._watch(resource) for resource in fresh.values()))
 
     async def _watch(self, resource: Resource) -> None:

@@ -63,8 +63,11 @@ class Program:
 
 def compile_expression(text: str) -> Program:
     """Raises CelError for what is no expression, or calls what there is not."""
-    tree = parse(text)
-    return Program(tree, _compile(tree))
+    try:
+        tree = parse(text)
+        return Program(tree, _compile(tree))
+    except RecursionError as error:
+        raise CelError("expression recursion limit exceeded") from error
 
 
 def field_name(name: str) -> str:

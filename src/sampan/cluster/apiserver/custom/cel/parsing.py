@@ -215,8 +215,7 @@ class _Parser:
             optional = token.text == "?." or bool(self._take("?"))
             name = self._next()
             if name.kind not in ("name", "quoted"):
-                self._at -= 1
-                raise self._unexpected()
+                raise self._unexpected(token=name)
             if not optional and name.kind == "name" and self._take("("):
                 node = Node("call", name.text, self._arguments(")"), target=node, at=name.at)
             else:
@@ -242,8 +241,7 @@ class _Parser:
                 return self._map(token)
             if token.text == "." and self._peek().kind == "name":
                 return self._name(self._next())
-        self._at -= 1
-        raise self._unexpected()
+        raise self._unexpected(token=token)
 
     def _name(self, token: _Token) -> Node:
         constants = {"true": True, "false": False, "null": None}
@@ -346,8 +344,8 @@ class _Parser:
         if not self._take(text):
             raise self._unexpected(text)
 
-    def _unexpected(self, wanted: str = "") -> CelError:
-        token = self._peek()
+    def _unexpected(self, wanted: str = "", token: _Token | None = None) -> CelError:
+        token = token or self._peek()
         shown = token.text or "<EOF>"
         expecting = f" expecting '{wanted}'" if wanted else ""
         return _syntax(self._text, token.at, f"mismatched input '{shown}'{expecting}")

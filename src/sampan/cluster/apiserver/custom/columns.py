@@ -47,7 +47,7 @@ def _reader(path: str, type_: str) -> Callable[[Object, datetime], Any]:
 
 
 def cell(found: list[Any], type_: str, now: datetime) -> Any:
-    """A wildcard's values as one text, like Go's template engine prints them; None: nothing of that type."""
+    """Of the first value only, also where a wildcard finds several; None: nothing of that type."""
     value = found[0]
     if type_ == "integer":
         return int(value) if _is_number(value) else None
@@ -57,7 +57,7 @@ def cell(found: list[Any], type_: str, now: datetime) -> Any:
         return value if isinstance(value, bool) else None
     if type_ == "date":
         return _since(value, now)
-    return " ".join(_text(each) for each in found) if len(found) > 1 else _text(value)
+    return _text(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -103,7 +103,7 @@ def validator(check_rule: schemas.RuleCheck) -> Callable[[Object, FieldErrors], 
             errors.invalid(
                 "spec.preserveUnknownFields",
                 True,
-                "must be false in order to use defaults in the schema; use x-kubernetes-preserve-unknown-fields",
+                "cannot set to true, set x-preserve-unknown-fields to true in spec.versions[*].schema instead",
             )
         _validate_conversion(spec.get("conversion") or {}, errors)
         _validate_versions(spec.get("versions") or [], errors, check_rule)
@@ -179,14 +179,12 @@ def _validate_conversion(conversion: Mapping[str, Any], errors: FieldErrors) -> 
 def _validate_versions(versions: list[Any], errors: FieldErrors, check_rule: schemas.RuleCheck) -> None:
     seen: set[str] = set()
     unique = True
-    written = [(each.get("schema") or {}).get("openAPIV3Schema") for each in versions]
-    shared = bool(versions) and all(each == written[0] for each in written) and written[0] is not None
     for at, version in enumerate(versions):
         path, name = f"spec.versions[{at}]", version.get("name") or ""
         errors.each(f"{path}.name", name, names.dns_1035_label(name))
         unique = unique and name not in seen
         seen.add(name)
-        if written[at] is None:
+        if (version.get("schema") or {}).get("openAPIV3Schema") is None:
             errors.required(f"{path}.schema.openAPIV3Schema", "schemas are required")
         if version.get("deprecationWarning") and not version.get("deprecated"):
             errors.invalid(
@@ -194,10 +192,6 @@ def _validate_versions(versions: list[Any], errors: FieldErrors, check_rule: sch
                 version["deprecationWarning"],
                 "can only be set for deprecated versions",
             )
-        _validate_subresources(version.get("subresources") or {}, f"{path}.subresources", errors)
-        _validate_columns(
-            version.get("additionalPrinterColumns") or (), f"{path}.additionalPrinterColumns", errors
-        )
         _validate_selectable(version.get("selectableFields") or (), f"{path}.selectableFields", errors)
     if not unique:
         errors.invalid(
@@ -209,11 +203,21 @@ def _validate_versions(versions: list[Any], errors: FieldErrors, check_rule: sch
             [each.get("name") for each in versions],
             "must have exactly one version marked as storage version",
         )
-    # A schema that all versions share is told of once, where the internal version keeps it.
-    for at, raw in enumerate(written[:1] if shared else written):
-        where = "spec.validation" if shared else f"spec.versions[{at}].schema"
-        if raw is not None:
-            schemas.check(raw, f"{where}.openAPIV3Schema", errors, check_rule)
+    for where, raw in _shared(versions, "schema", "validation"):
+        if raw and raw.get("openAPIV3Schema") is not None:
+            schemas.check(raw["openAPIV3Schema"], f"{where}.openAPIV3Schema", errors, check_rule)
+    for where, subresources in _shared(versions, "subresources", "subresources"):
+        _validate_subresources(subresources or {}, where, errors)
+    for where, columns in _shared(versions, "additionalPrinterColumns", "additionalPrinterColumns"):
+        _validate_columns(columns or (), where, errors)
+
+
+def _shared(versions: list[Any], key: str, top: str) -> list[tuple[str, Any]]:
+    """(path, value): what all versions share is told of once, where Kubernetes' internal version keeps it."""
+    found = [version.get(key) for version in versions]
+    if found and all(each == found[0] for each in found):
+        return [(f"spec.{top}", found[0])]
+    return [(f"spec.versions[{at}].{key}", each) for at, each in enumerate(found)]
 
 
 def _validate_subresources(subresources: Mapping[str, Any], path: str, errors: FieldErrors) -> None:
@@ -230,9 +234,10 @@ def _validate_subresources(subresources: Mapping[str, Any], path: str, errors: F
             if key != "labelSelectorPath":
                 errors.required(f"{path}.scale.{key}")
         elif "[" in value or not value.startswith("."):
-            errors.invalid(f"{path}.scale.{key}", value, "must be a json path without array notation")
+            errors.invalid(f"{path}.scale.{key}", value, "must be a simple json path starting with .")
         elif not value.startswith(tuple(f"{each}." for each in below)):
-            errors.invalid(f"{path}.scale.{key}", value, f"should be a json path under {' or '.join(below)}")
+            under = below[0] if len(below) == 1 else f"either {' or '.join(below)}"
+            errors.invalid(f"{path}.scale.{key}", value, f"should be a json path under {under}")
 
 
 def _validate_columns(columns: Iterable[Any], path: str, errors: FieldErrors) -> None:
@@ -246,7 +251,7 @@ def _validate_columns(columns: Iterable[Any], path: str, errors: FieldErrors) ->
             errors.invalid(f"{where}.type", column["type"], f"must be one of {','.join(_COLUMN_TYPES)}")
         if column.get("format") and column["format"] not in _COLUMN_FORMATS:
             errors.invalid(f"{where}.format", column["format"], f"must be one of {','.join(_COLUMN_FORMATS)}")
-        _validate_path(column.get("jsonPath") or "", f"{where}.jsonPath", errors)
+        _validate_path(column.get("jsonPath") or "", f"{where}.JSONPath", errors)
 
 
 def _validate_selectable(fields: Any, path: str, errors: FieldErrors) -> None:
@@ -267,8 +272,9 @@ def _validate_path(value: str, path: str, errors: FieldErrors) -> None:
         return
     try:
         if not value.startswith("."):
-            raise ValueError(f"must be a simple json path starting with '.', not {value!r}")
-        jsonpath.parse(value)
+            errors.invalid(path, value, "must be a simple json path starting with .")
+        else:
+            jsonpath.parse(value)
     except ValueError as error:
         errors.invalid(path, value, f"is an invalid jsonpath: {error}")
 

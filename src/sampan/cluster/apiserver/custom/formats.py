@@ -112,8 +112,3 @@ def is_of(format_: str, text: str) -> bool:
     """True for a format that nobody checks."""
     check = _CHECKS.get(format_)
     return check is None or check(text)
-
-
-def integer_bounds(format_: str) -> tuple[int, int] | None:
-    bits = {"int32": 31, "int64": 63}.get(format_)
-    return None if bits is None else (-(2**bits), 2**bits - 1)

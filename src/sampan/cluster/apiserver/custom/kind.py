@@ -48,7 +48,15 @@ class CustomKind:
     def admit(self, obj: Object) -> fieldcheck.Findings:
         """Drops what the schema does not know. The metadata are of the built-in type."""
         found = fieldcheck.check(self.built_in, "ObjectMeta", obj["metadata"])
-        found.unknown = [f"metadata.{path}" for path in found.unknown] + shaping.prune(self.root, obj)
+
+        def coerce(metadata: Any, path: str) -> list[str]:
+            inner = fieldcheck.check(self.built_in, "ObjectMeta", metadata)
+            if inner.mistyped:
+                found.mistyped = found.mistyped or f"{path}: {inner.mistyped}"
+            return [f"{path}.{each}" for each in inner.unknown]
+
+        found.unknown = [f"metadata.{path}" for path in found.unknown]
+        found.unknown += shaping.prune(self.root, obj, coerce)
         return found
 
     def default(self, obj: Object) -> None:

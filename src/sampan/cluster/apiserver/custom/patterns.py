@@ -63,4 +63,5 @@ def problem(pattern: str) -> str:
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "unknown"
+    last = lines[-1].partition(". Check function")[0] if lines else "unknown"
+    return last.removeprefix("error: ")[:200]

@@ -7,7 +7,7 @@ pkg/apiserver/schema/{validation,complete}.go, v1.31.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sampan.cluster.apiserver.custom import patterns, shaping, values
@@ -87,8 +87,6 @@ def _schema(walk: _Walk, raw: Any, path: str, depth: int, *, root: bool = False)
             f"{path}.uniqueItems",
             "uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
         )
-    if raw.get("additionalProperties") is False:
-        errors.forbidden(f"{path}.additionalProperties", "additionalProperties cannot be set to false")
     if raw.get("additionalProperties") is not None and raw.get("properties"):
         errors.forbidden(
             f"{path}.additionalProperties", "additionalProperties and properties are mutual exclusive"
@@ -117,9 +115,7 @@ def _type(raw: Mapping[str, Any], path: str, errors: FieldErrors, *, root: bool)
     int_or_string = raw.get("x-kubernetes-int-or-string") is True
     if type_ and type_ not in _TYPES:
         errors.unsupported(f"{path}.type", type_, _TYPES)
-    if int_or_string and type_:
-        errors.forbidden(f"{path}.type", "must be empty if x-kubernetes-int-or-string is true")
-    elif (
+    if (
         not type_
         and not int_or_string
         and not root
@@ -169,7 +165,7 @@ def _lists(raw: Mapping[str, Any], path: str, errors: FieldErrors) -> None:
             )
         return
     if kind not in ("atomic", "set", "map"):
-        errors.unsupported(f"{path}.x-kubernetes-list-type", kind, ("atomic", "map", "set"))
+        errors.unsupported(f"{path}.x-kubernetes-list-type", kind, ("atomic", "set", "map"), in_order=True)
         return
     if raw.get("type") != "array":
         errors.invalid(
@@ -201,11 +197,12 @@ def _map_keys(items: Mapping[str, Any], keys: list[str], path: str, errors: Fiel
         )
     properties = items.get("properties") if isinstance(items.get("properties"), dict) else {}
     assert isinstance(properties, dict)
-    for at, key in enumerate(keys):
+    for key in keys:
         found = properties.get(key)
-        where = f"{path}.x-kubernetes-list-map-keys[{at}]"
         if not isinstance(found, dict):
-            errors.invalid(where, key, "entries must all be names of item properties")
+            errors.invalid(
+                f"{path}.x-kubernetes-list-map-keys", keys, "entries must all be names of item properties"
+            )
         elif found.get("type") in ("array", "object"):
             errors.invalid(
                 f"{path}.items.properties[{key}].type",
@@ -225,14 +222,13 @@ def _junctors(walk: _Walk, raw: Mapping[str, Any], path: str, depth: int) -> Non
     int_or_string = raw.get("x-kubernetes-int-or-string") is True
     for junctor in _JUNCTORS:
         for at, each in enumerate(raw.get(junctor) or ()):
-            _inside(walk, each, f"{path}.{junctor}[{at}]", (raw, path), depth + 1, int_or_string)
+            _inside(walk, each, f"{path}.{junctor}[{at}]", depth + 1, int_or_string=int_or_string)
     if raw.get("not") is not None:
-        _inside(walk, raw["not"], f"{path}.not", (raw, path), depth + 1, False)
+        _inside(walk, raw["not"], f"{path}.not", depth + 1)
 
 
-def _inside(
-    walk: _Walk, raw: Any, path: str, outer: tuple[Mapping[str, Any], str], depth: int, int_or_string: bool
-) -> None:
+def _inside(walk: _Walk, raw: Any, path: str, depth: int, *, int_or_string: bool = False) -> None:
+    """Below allOf, anyOf, oneOf and not: only what checks values may stand."""
     errors = walk.errors
     if not isinstance(raw, dict) or depth > MAX_DEPTH:
         errors.wrong_type(path, values.type_of(raw), "must be an object, and not nested deeper than allowed")
@@ -242,34 +238,15 @@ def _inside(
         if raw.get(key) is not None and not (int_or_string and key == "type"):
             errors.forbidden(f"{path}.{key}", "must be empty to be structural")
     _value_checks(raw, path, errors)
-    declared, where = outer
-    known = declared.get("properties") or {}
     for name, each in (raw.get("properties") or {}).items():
-        if name not in known and not isinstance(declared.get("additionalProperties"), dict):
-            errors.required(
-                f"{where}.properties[{name}]", f"because it is defined in {path}.properties[{name}]"
-            )
-        else:
-            below = known.get(name) or declared.get("additionalProperties") or {}
-            _inside(
-                walk,
-                each,
-                f"{path}.properties[{name}]",
-                (below, f"{where}.properties[{name}]"),
-                depth + 1,
-                False,
-            )
+        _inside(walk, each, f"{path}.properties[{name}]", depth + 1)
     if isinstance(raw.get("items"), dict):
-        below = declared.get("items")
-        if not isinstance(below, dict):
-            errors.required(f"{where}.items", f"because it is defined in {path}.items")
-        else:
-            _inside(walk, raw["items"], f"{path}.items", (below, f"{where}.items"), depth + 1, False)
+        _inside(walk, raw["items"], f"{path}.items", depth + 1)
     for junctor in _JUNCTORS:
         for at, each in enumerate(raw.get(junctor) or ()):
-            _inside(walk, each, f"{path}.{junctor}[{at}]", outer, depth + 1, int_or_string)
+            _inside(walk, each, f"{path}.{junctor}[{at}]", depth + 1, int_or_string=int_or_string)
     if raw.get("not") is not None:
-        _inside(walk, raw["not"], f"{path}.not", outer, depth + 1, False)
+        _inside(walk, raw["not"], f"{path}.not", depth + 1)
 
 
 def _metadata(raw: Mapping[str, Any], path: str, errors: FieldErrors) -> None:
@@ -291,12 +268,13 @@ def _defaults(raw: Mapping[str, Any], path: str, errors: FieldErrors) -> None:
     """That every default is what its schema allows, with nothing in it that would be pruned."""
     default = raw.get("default")
     if default is not None:
-        node = Node(dict(raw))
-        found = FieldErrors()
-        values.validate(node, default, found, f"{path}.default")
-        errors.causes += found.causes
-        if isinstance(default, dict) and not found and (gone := shaping.prune(node, _copied(default))):
-            errors.invalid(f"{path}.default", default, f"must not have unknown fields: {', '.join(gone)}")
+        node, where, found = Node(dict(raw)), f"{path}.default", FieldErrors()
+        values.validate(node, default, found)
+        for cause in found.causes:
+            below = f".{cause.field}" if cause.field and not cause.field.startswith("[") else cause.field
+            errors.causes.append(replace(cause, field=where + below))
+        if isinstance(default, dict) and not found and shaping.prune(node, _copied(default)):
+            errors.invalid(where, default, "must not have unknown fields")
     for name, each in (raw.get("properties") or {}).items():
         _defaults(each, f"{path}.properties[{name}]", errors)
     for key in ("items", "additionalProperties"):

@@ -5,6 +5,7 @@ Source: apiextensions-apiserver/pkg/apiserver/schema/{pruning,defaulting}, v1.31
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -14,34 +15,40 @@ from sampan.kube.meta import Object
 _ROOT = frozenset({"apiVersion", "kind", "metadata"})
 
 
-def prune(node: Node, obj: Object) -> list[str]:
+Coerce = Callable[[Any, str], list[str]]
+"""(metadata, path) of an object within the object: takes out what is no metadata; the paths of that."""
+
+
+def prune(node: Node, obj: Object, coerce: Coerce | None = None) -> list[str]:
     """Drops what the schema does not know; the paths of what went."""
     gone: list[str] = []
-    _prune_object(node, obj, "", gone)
+    _prune_object(node, obj, "", gone, coerce)
     return gone
 
 
-def _prune(node: Node | None, value: Any, path: str, gone: list[str]) -> None:
+def _prune(node: Node | None, value: Any, path: str, gone: list[str], coerce: Coerce | None) -> None:
     if isinstance(value, dict):
         if node is None:
             # Described nowhere, and kept by what is above.
             return
-        _prune_object(node, value, path, gone)
+        _prune_object(node, value, path, gone, coerce)
     elif isinstance(value, list) and node is not None and node.items is not None:
         for at, item in enumerate(value):
             if isinstance(item, dict | list):
-                _prune(node.items, item, f"{path}[{at}]", gone)
+                _prune(node.items, item, f"{path}[{at}]", gone, coerce)
 
 
-def _prune_object(node: Node, obj: Object, path: str, gone: list[str]) -> None:
+def _prune_object(node: Node, obj: Object, path: str, gone: list[str], coerce: Coerce | None) -> None:
     unknown: list[str] = []
     for key, value in obj.items():
         if node.embedded and key in _ROOT:
+            if key == "metadata" and path and coerce is not None:
+                gone += coerce(value, f"{path}.metadata")
             continue
         child = node.child(key)
         if child is not None:
             if isinstance(value, dict | list):
-                _prune(child, value, f"{path}.{key}" if path else key, gone)
+                _prune(child, value, f"{path}.{key}" if path else key, gone, coerce)
         elif not node.open:
             unknown.append(key)
     for key in unknown:

@@ -65,7 +65,7 @@ def _typed(node: Node, value: Any, path: str, errors: FieldErrors) -> bool:
         return True
     found = type_of(value)
     listed = ",".join(wanted)
-    errors.wrong_type(path, found, f'{path or "<root>"} in body must be of type {listed}: "{found}"')
+    errors.wrong_type(path, found, f'{path} in body must be of type {listed}: "{found}"')
     return False
 
 
@@ -79,11 +79,12 @@ def _scalar(raw: Schema, value: Any, path: str, errors: FieldErrors) -> None:
 
 
 def _text(raw: Schema, value: str, path: str, errors: FieldErrors) -> None:
+    # The first of these three that fails is told, as Kubernetes does.
     if (limit := raw.get("maxLength")) is not None and len(value) > limit:
         errors.too_long(path, limit)
-    if (limit := raw.get("minLength")) is not None and len(value) < limit:
+    elif (limit := raw.get("minLength")) is not None and len(value) < limit:
         errors.invalid(path, value, f"{path} in body should be at least {limit} chars long")
-    if pattern := raw.get("pattern"):
+    elif pattern := raw.get("pattern"):
         try:
             matches = patterns.search(pattern, value)
         except ValueError:
@@ -108,10 +109,6 @@ def _number(raw: Schema, value: float, path: str, errors: FieldErrors) -> None:
         if value < limit or (exclusive and value == limit):
             than = "greater than" if exclusive else "greater than or equal to"
             errors.invalid(path, value, f"{path} in body should be {than} {_go(limit)}")
-    bounds = formats.integer_bounds(raw.get("format") or "")
-    if bounds and not bounds[0] <= value <= bounds[1]:
-        checked = f"Checked value must be of type integer with format {raw['format']} in body"
-        errors.wrong_type(path, value, checked)
 
 
 def _divides(factor: float, value: float) -> bool:
@@ -130,8 +127,10 @@ def _object(node: Node, value: Mapping[str, Any], path: str, errors: FieldErrors
     raw = node.raw
     if (limit := raw.get("maxProperties")) is not None and len(value) > limit:
         errors.too_many(path, len(value), limit)
+        return
     if (limit := raw.get("minProperties")) is not None and len(value) < limit:
-        errors.invalid(path, dict(value), f"{path} in body should have at least {limit} properties")
+        errors.invalid(path, len(value), f"{path} in body should have at least {limit} properties")
+        return
     for name in raw.get("required") or ():
         if name not in value:
             errors.required(f"{path}.{name}" if path else name)
@@ -140,13 +139,8 @@ def _object(node: Node, value: Mapping[str, Any], path: str, errors: FieldErrors
     for key, each in value.items():
         child = node.child(key)
         if child is not None:
-            _value(child, each, _below(node, path, key), errors)
-
-
-def _below(node: Node, path: str, key: str) -> str:
-    # Kubernetes writes the keys of a map like fields here, unlike in built-in kinds.
-    del node
-    return f"{path}.{key}" if path else key
+            # Keys of a map are written like fields here, unlike in built-in kinds.
+            _value(child, each, f"{path}.{key}" if path else key, errors)
 
 
 def _embedded(value: Mapping[str, Any], path: str, errors: FieldErrors) -> None:
@@ -163,7 +157,8 @@ def _list(node: Node, value: list[Any], path: str, errors: FieldErrors) -> None:
         errors.too_many(path, len(value), limit)
         return
     if (limit := raw.get("minItems")) is not None and len(value) < limit:
-        errors.invalid(path, value, f"{path} in body should have at least {limit} items")
+        errors.invalid(path, len(value), f"{path} in body should have at least {limit} items")
+        return
     if raw.get("uniqueItems") is True and len({_canonical(each) for each in value}) < len(value):
         errors.invalid(path, value, f"{path} in body shouldn't contain duplicates")
     if node.items is not None:
@@ -199,8 +194,12 @@ def _key(node: Node, item: Mapping[str, Any], key: str) -> Any:
 
 def _alternatives(raw: Schema, value: Any, path: str, errors: FieldErrors) -> None:
     """allOf, anyOf, oneOf and not: value validations only, without types of their own below."""
-    for each in raw.get("allOf") or ():
-        errors.causes += _failures(each, value, path)
+    if choices := raw.get("allOf"):
+        failed = [_failures(each, value, path) for each in choices]
+        errors.causes += [cause for each in failed for cause in each]
+        if any(failed):
+            more = ". None validated" if all(failed) else ""
+            errors.invalid(_NOWHERE, "", f'"{path}" must validate all the schemas (allOf){more}')
     if choices := raw.get("anyOf"):
         failed = [_failures(each, value, path) for each in choices]
         if all(failed):

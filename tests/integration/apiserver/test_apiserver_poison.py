@@ -81,6 +81,25 @@ SPECS: dict[str, dict[str, Any]] = {
             "behavior": {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1}]}},
         }
     },
+    "autoscaling/v1 HorizontalPodAutoscaler": {
+        "metadata": {"annotations": {"autoscaling.alpha.kubernetes.io/metrics": '[1, {"resource": 2}]'}},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
+            "maxReplicas": 3,
+            "targetCPUUtilizationPercentage": 50,
+        },
+    },
+    "events.k8s.io/v1 Event": {
+        "regarding": {"kind": "Pod", "name": "a", "namespace": "default"},
+        "reason": "x",
+        "action": "y",
+        "type": "Normal",
+        "eventTime": "2024-01-01T00:00:00.000000Z",
+        "reportingController": "a.b/c",
+        "reportingInstance": "c",
+        "deprecatedSource": {"component": "d"},
+        "series": {"count": 1, "lastObservedTime": "2024-01-01T00:00:00.000000Z"},
+    },
     "NetworkPolicy": {
         "spec": {
             "podSelector": {"matchLabels": {"a": "b"}},
@@ -179,9 +198,12 @@ async def answered(request: Awaitable[Any], case: Any) -> None:
         return
 
 
-@pytest.mark.parametrize("resource", [each.resource for each in BUILT_IN], ids=lambda each: each.kind)
+@pytest.mark.parametrize(
+    "resource", [each.resource for each in BUILT_IN], ids=lambda each: f"{each.api_version} {each.kind}"
+)
 def test_every_field_of_every_kind_can_be_wrong(resource: Resource, tmp_path: Path) -> None:
-    whole = {"metadata": dict(METADATA), **copy.deepcopy(SPECS.get(resource.kind, {}))}
+    spec = SPECS.get(f"{resource.api_version} {resource.kind}") or SPECS.get(resource.kind, {})
+    whole = {**copy.deepcopy(spec), "metadata": {**METADATA, **spec.get("metadata", {})}}
     if resource.namespaced:
         whole["metadata"]["namespace"] = "default"
     cases = [(path, poison) for path in places(whole) for poison in POISON]

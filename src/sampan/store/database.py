@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import functools
 import importlib.util
+import json
 import queue
 import sqlite3
 import threading
@@ -283,6 +284,7 @@ def _engine(url: str, *, writer: bool = False) -> sa.Engine:
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
         # SQLAlchemy opens transactions itself; the driver's own guess would break savepoints.
         connection.isolation_level = None
+        connection.create_function("json_entry", 2, _json_entry, deterministic=True)
         cursor = connection.cursor()
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
@@ -298,6 +300,15 @@ def _engine(url: str, *, writer: bool = False) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def _json_entry(text: str, key: str) -> str | None:
+    """In SQL: the text under `key` of a JSON object; NULL for anything else."""
+    try:
+        found = json.loads(text).get(key)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 # A number of our own: other programs' advisory locks in the same database are none of our business.

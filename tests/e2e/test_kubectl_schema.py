@@ -1,4 +1,4 @@
-"""kubectl, unmodified: what it sends in protobuf, what it explains and validates from OpenAPI, kinds that are stored."""
+"""kubectl, unmodified: bodies in protobuf, explain and validation from OpenAPI, kinds that are only stored."""
 
 from __future__ import annotations
 

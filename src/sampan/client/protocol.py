@@ -48,6 +48,8 @@ class WriteOptions:
     dry_run: bool = False
     force: bool = False
     field_validation: str = "Warn"
+    duplicates: tuple[str, ...] = ()
+    """What `field_validation` is to judge beside the object: only who reads a body can tell what it said twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ AGGREGATED_KINDS = ("APIGroupDiscoveryList",)
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _SUBRESOURCE_VERBS: dict[str, list[str]] = {
     "status": ["get", "patch", "update"],
+    "approval": ["get", "patch", "update"],
     "scale": ["get", "patch", "update"],
     "finalize": ["update"],
     "log": ["get"],

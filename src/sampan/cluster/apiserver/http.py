@@ -18,7 +18,8 @@ from starlette.types import Receive, Scope, Send
 from sampan.client.protocol import PatchType, WriteOptions
 from sampan.cluster.apiserver import binding, codec, discovery, params, streams
 from sampan.cluster.apiserver.codec import Accepted
-from sampan.cluster.apiserver.openapi import OpenApi
+from sampan.cluster.apiserver.openapi import documents as openapi
+from sampan.cluster.apiserver.openapi.documents import Kind, OpenApi
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.presentation import Presenter
 from sampan.cluster.apiserver.scale import SCALE
@@ -34,6 +35,7 @@ from sampan.kube.errors import (
     UnsupportedMediaTypeError,
 )
 from sampan.kube.kinds import KindRegistry, Resource
+from sampan.kube.schema import Schema
 from sampan.lib.log import get_logger
 from sampan.web import asgi
 
@@ -57,7 +59,10 @@ class Request:
     scope: Scope
     receive: Receive
     send: Send
+    schema: Schema
     query: params.Query = field(init=False)
+    duplicates: tuple[str, ...] = ()
+    """Known once the body is read."""
 
     def __post_init__(self) -> None:
         self.query = params.parse(self.scope["query_string"])
@@ -77,8 +82,11 @@ class Request:
         raw = await asgi.read_body(self.scope, self.receive, codec.MAX_BODY_BYTES)
         if "yaml" in self.content_type:
             # Slow to read, and rare: not in the event loop.
-            return await asyncio.to_thread(codec.decode_body, raw, self.content_type)
-        return codec.decode_body(raw, self.content_type)
+            body = await asyncio.to_thread(codec.decode_body, raw, self.content_type, self.schema)
+        else:
+            body = codec.decode_body(raw, self.content_type, self.schema)
+        self.duplicates = body.duplicates
+        return body.value
 
 
 class HttpFace:
@@ -92,7 +100,7 @@ class HttpFace:
         self._pod_logs = pod_logs
         self._token = token
         self._presenter = Presenter(verbs)
-        self._openapi = OpenApi(registry, verbs.strategies.schema)
+        self._openapi = OpenApi(verbs.strategies.schema)
         self._streams: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +109,7 @@ class HttpFace:
             return
         try:
             self._authenticate(scope)
-            await self._route(Request(scope, receive, send))
+            await self._route(Request(scope, receive, send, self._verbs.strategies.schema))
         except ApiError as error:
             await asgi.respond_error(send, error)
         except asgi.ClientGoneError:
@@ -137,12 +145,8 @@ class HttpFace:
                 await self._route_api(request, root, rest)
             case ["version"]:
                 await self._json(request, discovery.VERSION)
-            case ["openapi", "v3"]:
-                await self._json(request, self._openapi.index())
-            case ["openapi", "v3", *group_version]:
-                await self._json(request, _found(self._openapi.document("/".join(group_version))))
-            case ["openapi", "v2"]:
-                await self._json(request, self._openapi.v2())
+            case ["openapi", *below]:
+                await self._document(request, "/".join(below))
             case ["healthz" | "livez" | "readyz", *_]:
                 await asgi.respond(request.send, 200, b"ok", b"text/plain; charset=utf-8")
             case _:
@@ -212,8 +216,7 @@ class HttpFace:
 
     async def _create(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
-        obj = await request.body()
+        obj, options = await self._written(request)
         record = await self._verbs.create(target.resource, obj, target.namespace, options)
         await self._object(request, target, record, accepted, 201)
 
@@ -234,8 +237,7 @@ class HttpFace:
 
     async def _replace(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
-        obj = await request.body()
+        obj, options = await self._written(request)
         record = await self._verbs.replace(
             target.resource, target.name, obj, target.namespace, options, target.subresource
         )
@@ -243,9 +245,8 @@ class HttpFace:
 
     async def _patch(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
         patch_type = _patch_type(request)
-        patch = await request.body()
+        patch, options = await self._written(request)
         record, created = await self._verbs.patch(
             target.resource, target.name, patch, target.namespace, patch_type, options, target.subresource
         )
@@ -268,6 +269,12 @@ class HttpFace:
         # As Kubernetes: the program's name, for who does not name its manager.
         program = asgi.header(request.scope, b"user-agent").partition("/")[0][:128]
         return replace(options, field_manager=program)
+
+    async def _written(self, request: Request) -> tuple[Any, WriteOptions]:
+        """The body and the options of a write."""
+        options = self._write_options(request)
+        body = await request.body()
+        return body, replace(options, duplicates=request.duplicates) if request.duplicates else options
 
     # The scale sub-resource.
 
@@ -319,6 +326,9 @@ class HttpFace:
         ("GET", "status"): _get,
         ("PUT", "status"): _replace,
         ("PATCH", "status"): _patch,
+        ("GET", "approval"): _get,
+        ("PUT", "approval"): _replace,
+        ("PATCH", "approval"): _patch,
         ("PUT", "finalize"): _replace,
         ("GET", "scale"): _get_scale,
         ("PUT", "scale"): _replace_scale,
@@ -341,6 +351,14 @@ class HttpFace:
         if request.method not in ("GET", "POST", "DELETE"):
             raise MethodNotAllowedError("the server does not allow this method on the requested resource")
         await asgi.respond(request.send, status, _encode(document))
+
+    async def _document(self, request: Request, path: str) -> None:
+        kinds = [Kind(each, self._verbs.strategies.of(each).openapi) for each in self._registry]
+        accept, tag = (asgi.header(request.scope, name) for name in (b"accept", b"if-none-match"))
+        asked = openapi.Request(path, accept, request.query, tag)
+        answer = await asyncio.to_thread(self._openapi.answer, asked, self._registry.generation, kinds)
+        headers = [(name.encode(), value.encode()) for name, value in answer.headers]
+        await asgi.respond(request.send, answer.status, answer.body, answer.content_type.encode(), headers)
 
     async def _stream(self, request: Request, chunks: streams.Chunks, content_type: bytes) -> None:
         task = asyncio.create_task(asgi.stream(request.receive, request.send, chunks, content_type))

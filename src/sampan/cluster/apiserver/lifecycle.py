@@ -11,18 +11,16 @@ from typing import Any
 
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.cluster.apiserver.strategy import Strategy
-from sampan.kube import fieldcheck, meta, names
+from sampan.kube import meta, names
 from sampan.kube.errors import BadRequestError, conflict, invalid
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
-from sampan.kube.schema import Schema
 from sampan.lib import ids
 from sampan.lib.clock import Clock, parse_rfc3339, rfc3339
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _ANNOTATIONS_LIMIT = 256 * 1024
-_REPORTED_FIELDS = 20
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
 
@@ -51,29 +49,6 @@ def check_shape(strategy: Strategy, obj: Any, namespace: str | None) -> None:
         )
     else:
         metadata["namespace"] = namespace
-
-
-def check_fields(schema: Schema, type_name: str, obj: Object, validation: str) -> tuple[str, ...]:
-    """That every field is of its type; the warnings about unknown ones. Raises BadRequestError.
-
-    `validation` is the request's fieldValidation. Unknown fields are dropped whatever it says.
-    """
-    if not type_name:
-        return ()
-    findings = fieldcheck.check(schema, type_name, obj)
-    if findings.mistyped:
-        raise BadRequestError(f"{_cannot_be_handled(obj)}: {findings.mistyped}")
-    if not findings.unknown or validation == "Ignore":
-        return ()
-    unknown = tuple(f'unknown field "{path}"' for path in findings.unknown[:_REPORTED_FIELDS])
-    if validation == "Strict":
-        raise BadRequestError(f"{_cannot_be_handled(obj)}: strict decoding error: {', '.join(unknown)}")
-    return unknown
-
-
-def _cannot_be_handled(obj: Object) -> str:
-    kind, version = obj["kind"], obj["apiVersion"].rpartition("/")[2]
-    return f'{kind} in version "{version}" cannot be handled as a {kind}'
 
 
 def _check_metadata_types(kind: str, metadata: Object) -> None:
@@ -140,7 +115,7 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
             before["name"],
             _precondition("UID", metadata["uid"], before["uid"]),
         )
-    if subresource == "status":
+    if subresource in ("status", "approval"):
         _restore(new, old, keep="status")
         if not strategy.built_in:
             # Of a custom resource, the status endpoint changes the status alone.

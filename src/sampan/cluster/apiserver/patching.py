@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sampan.client.protocol import PatchType, WriteOptions
+from sampan.cluster.apiserver import strictness
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.kube import managedfields, patches
 from sampan.kube.errors import BadRequestError, UnsupportedMediaTypeError, invalid
@@ -42,6 +43,7 @@ def patcher(  # noqa: PLR0913  as the request
     _check_apply(resource, patch, options)
     writer = managedfields.Writer(options.field_manager, now, resource.api_version, subresource)
     type_name = strategies.type_name(resource)
+    strictness.check_applied(strategies.schema, type_name, patch)
     return lambda old: managedfields.apply(
         strategies.schema, type_name, old, patch, writer, force=options.force
     )

@@ -100,6 +100,8 @@ class Strategy:
     """Of the `scale` sub-resource, for kinds that have one."""
     protected_names: frozenset[str] = frozenset()
     """Objects that may not be deleted."""
+    openapi: Callable[[], Object] | None = None
+    """The kind's schema for OpenAPI v3, where the built-in schema does not have it."""
 
     @property
     def has_status(self) -> bool:

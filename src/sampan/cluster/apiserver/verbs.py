@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
-from sampan.cluster.apiserver import lifecycle
+from sampan.cluster.apiserver import lifecycle, strictness
 from sampan.cluster.apiserver.patching import patcher
 from sampan.cluster.apiserver.queries import Selection, decode_continue
 from sampan.cluster.apiserver.scale import scale_of, with_scale
@@ -60,12 +60,17 @@ class Verbs:
         return rfc3339(self.clock.now())
 
     def _admit(
-        self, strategy: Strategy, obj: Any, namespace: str | None, options: WriteOptions
+        self,
+        strategy: Strategy,
+        obj: Any,
+        namespace: str | None,
+        options: WriteOptions,
+        patch: PatchType | None = None,
     ) -> tuple[str, ...]:
-        """That it is an object of this kind. Returns warnings; raises BadRequestError."""
+        """That it is an object of this kind. Returns warnings; raises BadRequestError, InvalidError."""
         lifecycle.check_shape(strategy, obj, namespace)
         type_name = self.strategies.type_name(strategy.resource)
-        return lifecycle.check_fields(self.strategies.schema, type_name, obj, options.field_validation)
+        return strictness.check(self.strategies.schema, type_name, obj, options, patch)
 
     # Reading.
 
@@ -151,14 +156,14 @@ class Verbs:
             nonlocal warnings
             if patch_type is PatchType.APPLY and not subresource and txn.get(key) is None:
                 obj = apply({})
-                warnings = self._admit(strategy, obj, namespace, options)
+                warnings = self._admit(strategy, obj, namespace, options, patch_type)
                 obj["metadata"]["name"] = name
                 return self._create(txn, strategy, obj), True
 
             def mutation(old: Object) -> Object:
                 nonlocal warnings
                 new = apply(old)
-                warnings = self._admit(strategy, new, namespace, options)
+                warnings = self._admit(strategy, new, namespace, options, patch_type)
                 return new
 
             manager = None if patch_type is PatchType.APPLY else options.field_manager

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from importlib import resources
 
-from sampan.cluster.apiserver.kinds import apps, core, events, jobs, pods
+from sampan.cluster.apiserver.kinds import (
+    admissions,
+    apps,
+    control_plane,
+    core,
+    disruption,
+    events,
+    jobs,
+    networking,
+    pods,
+    replication,
+    storage,
+)
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.schema import Schema
 
@@ -14,6 +26,12 @@ BUILT_IN: tuple[Strategy, ...] = (
     events.STRATEGY,
     *apps.STRATEGIES,
     jobs.STRATEGY,
+    *replication.STRATEGIES,
+    *disruption.STRATEGIES,
+    *networking.STRATEGIES,
+    *storage.STRATEGIES,
+    *admissions.STRATEGIES,
+    *control_plane.STRATEGIES,
 )
 """All built-in kinds, in the order in which discovery lists them."""
 

@@ -353,7 +353,8 @@ class HttpFace:
         await asgi.respond(request.send, status, _encode(document))
 
     async def _document(self, request: Request, path: str) -> None:
-        kinds = [Kind(each, self._verbs.strategies.of(each).openapi) for each in self._registry]
+        strategies = [self._verbs.strategies.of(each) for each in self._registry]
+        kinds = [Kind(each.resource, each.openapi, each.openapi_digest) for each in strategies]
         accept, tag = (asgi.header(request.scope, name) for name in (b"accept", b"if-none-match"))
         asked = openapi.Request(path, accept, request.query, tag)
         answer = await asyncio.to_thread(self._openapi.answer, asked, self._registry.generation, kinds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -11,6 +12,9 @@ from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
 from sampan.cluster.apiserver import scale, storage
+from sampan.cluster.apiserver.custom.converting import Converter
+from sampan.cluster.apiserver.custom.finalizing import Finalizing
+from sampan.cluster.apiserver.custom.registration import Definitions
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
@@ -44,12 +48,17 @@ class ApiServer:
         *,
         pod_logs: PodLogs | None = None,
         token: str = "",
+        converters: Mapping[tuple[str, str], Converter] | None = None,
     ) -> None:
+        """`converters`: by group and kind, of custom kinds that a component of ours serves in several versions."""
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
         self.storage = storage.Storage(database)
-        self._verbs = Verbs(self.storage, Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema()), clock)
+        strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
+        self._verbs = Verbs(self.storage, strategies, clock)
+        self._definitions = Definitions(self.registry, strategies, self.storage, clock, converters)
+        self._finalizing = Finalizing(self._verbs, self._definitions)
         self._client = InProcessClient(self._verbs, pod_logs)
         self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
         self._tasks = TaskSet("apiserver")
@@ -65,6 +74,9 @@ class ApiServer:
 
     async def start(self) -> None:
         self.storage.start()
+        await self._definitions.start()
+        self._definitions.on_change = self._finalizing.look_at
+        self._tasks.spawn(self._finalizing.run(), name="custom resources")
         self._tasks.spawn(self._compact_forever(), name="compaction")
 
     def close_streams(self) -> None:

@@ -16,6 +16,7 @@ from sampan.cluster.apiserver.kinds import (
     pods,
     replication,
     storage,
+    versions,
 )
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.schema import Schema
@@ -32,6 +33,7 @@ BUILT_IN: tuple[Strategy, ...] = (
     *storage.STRATEGIES,
     *admissions.STRATEGIES,
     *control_plane.STRATEGIES,
+    *versions.STRATEGIES,
 )
 """All built-in kinds, in the order in which discovery lists them."""
 

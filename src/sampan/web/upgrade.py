@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import select
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from starlette.types import Scope
@@ -22,6 +22,7 @@ EXTENSION = "sampan.upgrade"
 _UNREAD_BYTES = 256 * 1024
 """Beyond them the connection is not read until the handler has taken some."""
 _LOOK_SECONDS = 2.0
+_PING_SECONDS = 3.0
 _NOT_READ_EVENTS = select.POLLRDHUP | select.POLLERR | select.POLLHUP
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -60,6 +61,20 @@ class UpgradedStream(asyncio.Protocol):
             raise ConnectionResetError("the connection is closed")
         self._transport.write(data)
         await self._writable.wait()
+
+    async def until_lost(self, ping: Callable[[], Awaitable[None]]) -> None:
+        """While nothing is read, `ping` writes something: only then does a peer that is gone say so.
+
+        What it had sent fills the connection, and the end of it comes behind that.
+        """
+        while not self.lost.is_set():
+            try:
+                async with asyncio.timeout(_PING_SECONDS):
+                    await self.lost.wait()
+            except TimeoutError:
+                if self._is_paused:
+                    with contextlib.suppress(OSError):
+                        await ping()
 
     async def end(self) -> None:
         """Neither SPDY nor WebSocket closes one side alone."""

@@ -118,6 +118,7 @@ class Session:
         self._opened: asyncio.Queue[Stream | None] = asyncio.Queue(_UNACCEPTED)
         self._sending = asyncio.Lock()
         self._has_windows = False
+        self._pings = 0
 
     async def run(self) -> None:
         try:
@@ -150,6 +151,11 @@ class Session:
 
     async def close(self) -> None:
         await self._send_goaway(0)
+
+    async def ping(self) -> None:
+        """Raises OSError when the connection is gone. The answer tells nothing more."""
+        self._pings += 2
+        await self._send(Control(Kind.PING, value=self._pings))
 
     # For streams.
 
@@ -200,7 +206,7 @@ class Session:
                 if (stream := self._streams.pop(frame.stream, None)) is not None:
                     stream.cut()
             case Kind.PING:
-                # Ours would be even; we send none.
+                # Those with an even number are ours, coming back.
                 if frame.value % 2:
                     await self._send(Control(Kind.PING, value=frame.value))
             case Kind.SETTINGS | Kind.WINDOW_UPDATE:

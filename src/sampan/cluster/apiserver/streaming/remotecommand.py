@@ -6,6 +6,7 @@ Source: kubelet/pkg/cri/streaming/remotecommand (exec.go, httpstream.go, websock
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 import msgspec
@@ -36,11 +37,13 @@ class ClientStreams(Protocol):
         ...
 
 
-async def join(execution: Execution, client: ClientStreams, lost: asyncio.Event, *, is_exec: bool) -> None:
-    """Until the command has ended, or the client has gone; the command is then let go of."""
+async def join(
+    execution: Execution, client: ClientStreams, lost: Coroutine[Any, Any, None], *, is_exec: bool
+) -> None:
+    """Until the command has ended, or the client has gone, as `lost` says; the command is then let go of."""
     pump = asyncio.create_task(client.pump(execution), name="stdin")
     output = asyncio.create_task(_deliver(execution, client, is_exec=is_exec), name="output")
-    leaving = asyncio.create_task(lost.wait(), name="lost")
+    leaving = asyncio.create_task(lost, name="lost")
     try:
         await asyncio.wait({pump, output, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if output.done() and not pump.done():

@@ -7,7 +7,7 @@ the node refuses, in plain text, as a kubelet's words come through a real API se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -73,21 +73,24 @@ async def port_forward(wanted: Wanted) -> None:
     if negotiation.is_spdy(scope):
         protocol = negotiation.spdy_protocol(scope, (portforward.PROTOCOL,))
         stream = negotiation.open_spdy(scope, protocol or portforward.PROTOCOL)
-        forwarding = portforward.SpdyForwarding(Session(stream), pod, wanted.streams)
-        await _until_lost(forwarding.run(), stream)
+        session = Session(stream)
+        forwarding = portforward.SpdyForwarding(session, pod, wanted.streams)
+        await _until_lost(forwarding.run(), stream, session.ping)
         return
     tunnel = negotiation.tunnelled(portforward.PROTOCOL)
     protocol = negotiation.websocket_protocol(scope, (tunnel, *portforward.CHANNEL_PROTOCOLS))
     if protocol == tunnel:
         stream = negotiation.open_websocket(scope, protocol)
-        tunnelled = Session(portforward.Tunnel(WebSocket(stream)))
-        await _until_lost(portforward.SpdyForwarding(tunnelled, pod, wanted.streams).run(), stream)
+        socket = WebSocket(stream)
+        forwarding = portforward.SpdyForwarding(Session(portforward.Tunnel(socket)), pod, wanted.streams)
+        await _until_lost(forwarding.run(), stream, socket.ping)
         return
     ports = portforward.ports_of(pod, Query(scope).all("ports"))
     stream = negotiation.open_websocket(scope, protocol)
     as_base64 = protocol == portforward.CHANNEL_PROTOCOLS[1]
-    channels = portforward.ChannelForwarding(WebSocket(stream), ports, as_base64=as_base64)
-    await _until_lost(channels.run(pod, wanted.streams), stream)
+    socket = WebSocket(stream)
+    channels = portforward.ChannelForwarding(socket, ports, as_base64=as_base64)
+    await _until_lost(channels.run(pod, wanted.streams), stream, socket.ping)
 
 
 async def _command(wanted: Wanted, options: ExecOptions | AttachOptions) -> None:
@@ -119,10 +122,12 @@ async def _over_websocket(
 ) -> None:
     stream = negotiation.open_websocket(scope, protocol)
     first = websockets.first_channel(stdout=options.stdout, stderr=options.stderr)
-    client = websockets.WebSocketStreams(WebSocket(stream), protocol, tells_start_on=first)
+    socket = WebSocket(stream)
+    client = websockets.WebSocketStreams(socket, protocol, tells_start_on=first)
     try:
         await client.begin()
-        await join(execution, client, stream.lost, is_exec=isinstance(options, ExecOptions))
+        lost = stream.until_lost(socket.ping)
+        await join(execution, client, lost, is_exec=isinstance(options, ExecOptions))
     except OSError:
         return
     finally:
@@ -138,7 +143,8 @@ async def _over_spdy(
     client = spdy.SpdyStreams(session, protocol, running)
     try:
         if await client.open(spdy.expected(options, protocol)):
-            await join(execution, client, stream.lost, is_exec=isinstance(options, ExecOptions))
+            lost = stream.until_lost(session.ping)
+            await join(execution, client, lost, is_exec=isinstance(options, ExecOptions))
     except OSError:
         return
     finally:
@@ -147,8 +153,10 @@ async def _over_spdy(
         await stream.close()
 
 
-async def _until_lost(work: Coroutine[Any, Any, None], stream: UpgradedStream) -> None:
-    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(stream.lost.wait())]
+async def _until_lost(
+    work: Coroutine[Any, Any, None], stream: UpgradedStream, ping: Callable[[], Awaitable[None]]
+) -> None:
+    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(stream.until_lost(ping))]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

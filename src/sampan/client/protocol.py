@@ -209,7 +209,10 @@ class Client(Reader, Writer, Watcher, Protocol):
         ...
 
     async def attach(self, pod: str, namespace: str, options: AttachOptions) -> Execution:
-        """A running container's own streams, from now on; `wait` says 0 at its end. Raises as `exec`."""
+        """A running container's own streams, from now on. `wait` returns at its end; the code is in the pod's status.
+
+        Raises as `exec`.
+        """
         ...
 
     async def connect(self, pod: str, namespace: str, port: int) -> Duplex:

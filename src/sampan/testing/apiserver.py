@@ -48,6 +48,8 @@ async def loopback(app: ASGIApp) -> AsyncIterator[str]:
     # asyncio switches Nagle's algorithm off only where the protocol is named: 40 ms an answer otherwise.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    # So that who connects before the server has begun is not refused.
+    listener.listen(128)
     config = uvicorn.Config(
         app,
         log_level="error",

@@ -6,7 +6,7 @@ import asyncio
 import json
 import struct
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from sampan.client.kubeconfig import Connection
-from sampan.client.protocol import Client, Object
+from sampan.client.protocol import Client, DeleteOptions, Object
 from sampan.client.remote import RemoteClient
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.settings import NodeSettings
+from sampan.kube import meta
 from sampan.kube.kinds import PODS
 from sampan.lib.clock import SystemClock
 from sampan.testing.apiserver import embedded, loopback
@@ -55,6 +56,14 @@ class Place:
                     return found
                 await asyncio.sleep(0.01)
 
+    async def clear(self) -> None:
+        at_once = DeleteOptions(grace_period_seconds=0)
+        for pod in (await self.client.list(PODS, "default")).items:
+            await self.client.delete(PODS, meta.name(pod), "default", at_once)
+        async with asyncio.timeout(30):
+            while (await self.client.list(PODS, "default")).items:
+                await asyncio.sleep(0.01)
+
     def path(self, pod: str, subresource: str, query: str = "") -> str:
         return f"/api/v1/namespaces/default/pods/{pod}/{subresource}?{query}"
 
@@ -78,22 +87,42 @@ async def _place(home: Path) -> AsyncIterator[Place]:
             await agent.stop()
 
 
+class Loop:
+    """An event loop of its own with one such place, for all scenarios: its start costs more than most of them."""
+
+    def __init__(self, home: Path) -> None:
+        self._runner = asyncio.Runner()
+        self._context = _place(home)
+        self.place = self._runner.run(self._context.__aenter__())
+
+    def play(self, scenario: Callable[[Place], Awaitable[None]]) -> None:
+        self._runner.run(self._play(scenario))
+
+    async def _play(self, scenario: Callable[[Place], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(90):
+                await scenario(self.place)
+        finally:
+            while OPENED:
+                OPENED.pop().close()
+            await self.place.clear()
+
+    def close(self) -> None:
+        self._runner.run(self._context.__aexit__(None, None, None))
+        self._runner.close()
+
+
+@pytest.fixture(scope="session")
+def stream_loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    loop = Loop(tmp_path_factory.mktemp("streams"))
+    yield loop
+    loop.close()
+
+
 @pytest.fixture
-def streams(tmp_path: Path) -> Callable[[Callable[[Place], Awaitable[None]]], None]:
-    """Plays a scenario at such a place."""
-
-    def run(scenario: Callable[[Place], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with asyncio.timeout(90), _place(tmp_path) as place:
-                try:
-                    await scenario(place)
-                finally:
-                    while OPENED:
-                        OPENED.pop().close()
-
-        asyncio.run(main())
-
-    return run
+def streams(stream_loop: Loop) -> Callable[[Callable[[Place], Awaitable[None]]], None]:
+    """Plays a scenario at such a place, where no pod is yet."""
+    return stream_loop.play
 
 
 OPENED: list[asyncio.StreamWriter] = []

@@ -12,6 +12,7 @@ from sampan.cluster.workloads.job.controller import JobReconciler
 from sampan.cluster.workloads.namespace import NamespaceReconciler
 from sampan.cluster.workloads.replicaset.controller import ReplicaSetReconciler
 from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
+from sampan.cluster.workloads.statefulset.controller import StatefulSetReconciler
 from sampan.cluster.workloads.volumes.controller import VolumeReconciler
 from sampan.kube.kinds import KindRegistry
 from sampan.lib.clock import Clock
@@ -40,6 +41,7 @@ def controllers(
         JobReconciler(client, clock, caches, job_backoff or Backoff()).controller(),
         ReplicaSetReconciler(client, clock, caches).controller(),
         DeploymentReconciler(client, clock, caches).controller(),
+        StatefulSetReconciler(client, clock, caches).controller(),
         # Last: it borrows the caches that the others asked for.
         GarbageCollector(client, caches, kinds),
     ]

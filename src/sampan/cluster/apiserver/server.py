@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import ClassVar
 
 import sqlalchemy as sa
 from starlette.types import ASGIApp
@@ -33,6 +34,8 @@ class ApiServer:
     Make `tables`, add the components' kinds to `registry`, then `start`.
     """
 
+    tables: ClassVar[sa.MetaData] = storage.tables
+
     def __init__(
         self,
         database: Database,
@@ -42,7 +45,6 @@ class ApiServer:
         pod_logs: PodLogs | None = None,
         token: str = "",
     ) -> None:
-        self.tables: sa.MetaData = storage.tables
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)

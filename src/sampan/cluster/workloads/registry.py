@@ -9,6 +9,7 @@ from sampan.cluster.workloads.deployment.controller import DeploymentReconciler
 from sampan.cluster.workloads.garbage.collector import GarbageCollector
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.cluster.workloads.job.controller import JobReconciler
+from sampan.cluster.workloads.jobset.controller import JobSetReconciler
 from sampan.cluster.workloads.namespace import NamespaceReconciler
 from sampan.cluster.workloads.replicaset.controller import ReplicaSetReconciler
 from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
@@ -42,6 +43,7 @@ def controllers(
         ReplicaSetReconciler(client, clock, caches).controller(),
         DeploymentReconciler(client, clock, caches).controller(),
         StatefulSetReconciler(client, clock, caches).controller(),
+        JobSetReconciler(client, clock, caches).controller(),
         # Last: it borrows the caches that the others asked for.
         GarbageCollector(client, caches, kinds),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sampan.client.protocol import Client
+from sampan.cluster.workloads.cronjob.controller import CronJobReconciler
 from sampan.cluster.workloads.deployment.controller import DeploymentReconciler
 from sampan.cluster.workloads.garbage.collector import GarbageCollector
 from sampan.cluster.workloads.job.backoff import Backoff
@@ -44,6 +45,7 @@ def controllers(
         DeploymentReconciler(client, clock, caches).controller(),
         StatefulSetReconciler(client, clock, caches).controller(),
         JobSetReconciler(client, clock, caches).controller(),
+        CronJobReconciler(client, clock, caches).controller(),
         # Last: it borrows the caches that the others asked for.
         GarbageCollector(client, caches, kinds),
     ]

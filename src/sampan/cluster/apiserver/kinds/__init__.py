@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from sampan.cluster.apiserver.kinds import apps, core, events, jobs, jobsets, pods
+from sampan.cluster.apiserver.kinds import apps, core, cronjobs, events, jobs, jobsets, pods
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.schema import Schema
 
@@ -14,6 +14,7 @@ BUILT_IN: tuple[Strategy, ...] = (
     events.STRATEGY,
     *apps.STRATEGIES,
     jobs.STRATEGY,
+    cronjobs.STRATEGY,
     jobsets.STRATEGY,
 )
 """All built-in kinds, in the order in which discovery lists them."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sampan.cluster.apiserver.kinds.jobspecs import validate_manager
 from sampan.cluster.apiserver.kinds.templates import read
 from sampan.cluster.apiserver.strategy import Column, Strategy
 from sampan.cluster.apiserver.tables import AGE, NAME
@@ -29,7 +30,6 @@ _ACTIONS = ("FailJobSet", "RestartJobSet", "RestartJobSetAndIgnoreMaxRestarts", 
 _STRATEGIES = ("Recreate", "BlockingRecreate", "InPlaceRestart")
 _RULE_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
 _RULE_NAME_LIMIT = 128
-_MANAGER_LIMIT = 63
 _LABEL_LIMIT = 63
 _PODS_LIMIT = 2**31 - 1
 _IMMUTABLE = "Value is immutable"
@@ -72,7 +72,7 @@ def _validate(job_set: Object, errors: FieldErrors) -> None:
     _validate_order(spec, replicated, errors)
     _validate_network(spec["network"], errors)
     if manager := spec.get("managedBy"):
-        _validate_manager(manager, errors)
+        validate_manager(manager, "spec.managedBy", errors)
     for at, each in enumerate(replicated):
         _validate_replicated(job_set, each, f"spec.replicatedJobs[{at}]", known[: at + 1], errors)
     for name in {name for name in known if known.count(name) > 1}:
@@ -113,16 +113,6 @@ def _label_problems(value: str, too_long: str) -> list[str]:
         too_long if problem.startswith("must be no more than") else problem
         for problem in names.dns_1035_label(value)
     ]
-
-
-def _validate_manager(manager: str, errors: FieldErrors) -> None:
-    prefix, slash, path = manager.partition("/")
-    if not slash or not prefix or not path:
-        errors.invalid("spec.managedBy", manager, 'must be a domain-prefixed path (such as "acme.io/foo")')
-    else:
-        errors.each("spec.managedBy", prefix, names.dns_subdomain(prefix))
-    if len(manager) > _MANAGER_LIMIT:
-        errors.invalid("spec.managedBy", manager, f"may not be more than {_MANAGER_LIMIT} bytes")
 
 
 def _validate_replicated(

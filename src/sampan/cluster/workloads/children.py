@@ -63,8 +63,8 @@ class Children:
 
     async def claimed(self, owner: Object) -> list[Object]:
         """What belongs to it after adopting and releasing. ConflictError when somebody else was first."""
-        orphans = self._children.by_index(_CONTROLLER, _orphans_of(meta.namespace(owner)))
-        found = claim(owner, [*self.controlled(owner), *orphans])
+        strays = orphans(self._children, meta.namespace(owner))
+        found = claim(owner, [*self.controlled(owner), *strays])
         for obj in found.release:
             await self._release(owner, obj)
         if found.adopt and await self._may_adopt(owner):
@@ -130,6 +130,11 @@ def index_by_controller(cache: Cache) -> None:
 def controlled_by(cache: Cache, uid: str) -> Sequence[Object]:
     """What names the owner with that uid as its controller."""
     return cache.by_index(_CONTROLLER, uid)
+
+
+def orphans(cache: Cache, namespace: str) -> Sequence[Object]:
+    """What has no controller."""
+    return cache.by_index(_CONTROLLER, _orphans_of(namespace))
 
 
 def _controllers(obj: Object) -> Iterable[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sampan.client.protocol import Client
 from sampan.cluster.workloads.cronjob.controller import CronJobReconciler
+from sampan.cluster.workloads.daemonset.controller import DaemonSetReconciler
 from sampan.cluster.workloads.deployment.controller import DeploymentReconciler
 from sampan.cluster.workloads.garbage.collector import GarbageCollector
 from sampan.cluster.workloads.job.backoff import Backoff
@@ -46,6 +47,7 @@ def controllers(
         StatefulSetReconciler(client, clock, caches).controller(),
         JobSetReconciler(client, clock, caches).controller(),
         CronJobReconciler(client, clock, caches).controller(),
+        DaemonSetReconciler(client, clock, caches).controller(),
         # Last: it borrows the caches that the others asked for.
         GarbageCollector(client, caches, kinds),
     ]

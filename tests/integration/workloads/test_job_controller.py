@@ -393,3 +393,25 @@ def test_a_finished_job_of_another_manager_goes_when_its_time_is_over(run):
         await cluster.gone(JOBS, "work")
 
     run(scenario)
+
+
+def test_a_failure_counts_for_its_index_though_the_pod_is_deleted(run):
+    async def scenario(cluster):
+        spec = {"completionMode": "Indexed", "completions": 1, "backoffLimitPerIndex": 1}
+        await cluster.create(JOBS, "work", **job(**spec))
+        [pod] = await with_pods(cluster, 1)
+        await cluster.finish(pod, 1)
+        # Kept by its finalizer until the next one carries the count.
+        await cluster.client.delete(PODS, meta.name(pod), "team")
+
+        async def replaced() -> Object | None:
+            found = [each for each in await cluster.list(PODS) if meta.uid(each) != meta.uid(pod)]
+            return found[0] if found else None
+
+        second = await cluster.until(replaced)
+        assert meta.annotations(second)["batch.kubernetes.io/job-index-failure-count"] == "1"
+        await cluster.finish(second, 1)
+        done = await ended(cluster)
+        assert (done["status"]["failed"], done["status"]["failedIndexes"]) == (2, "0")
+
+    run(scenario, backoff=timedelta(seconds=0.5))

@@ -126,7 +126,7 @@ class JobReconciler:
         candidates = self._candidates(job, spec)
         memory = self._remember(job, candidates)
         counted = tally(job, spec, candidates, memory.released)
-        failures = memory.failures.with_ends(counted.release)
+        failures = memory.failures.with_ends([*counted.release, *counted.delayed])
         situation = Situation(job, spec, counted, failures, self._backoff, self._clock.now())
         planned = plan(situation)
         if counted.release:
@@ -134,7 +134,7 @@ class JobReconciler:
             job = await update_status(self._client, JOBS, job, status(situation, planned))
             await self._release(counted.release)
             memory.released.update(map(meta.uid, counted.release))
-            memory.failures = failures
+            memory.failures = memory.failures.with_ends(counted.release)
             counted.settle()
             situation = Situation(job, spec, counted, failures, self._backoff, situation.now)
         done, error = await self._carry_out(situation, planned)

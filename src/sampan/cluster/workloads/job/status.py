@@ -82,7 +82,8 @@ def _suspension(job: Object, situation: Situation, now: str) -> None:
 def _is_over(situation: Situation, done: Done) -> bool:
     """Whether no pod can change anything any more."""
     tally = situation.tally
-    return not (tally.active or tally.terminating or tally.release or tally.more or done.created)
+    open_ends = tally.release or tally.delayed or tally.more
+    return not (tally.active or tally.terminating or open_ends or done.created)
 
 
 def _conclude(job: Object, outcome: Outcome, over: bool, now: str) -> None:

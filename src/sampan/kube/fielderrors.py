@@ -27,6 +27,16 @@ class FieldErrors:
     def invalid(self, field: str, value: Any, detail: str) -> None:
         self._add("FieldValueInvalid", field, f"Invalid value: {_shown(value)}", detail)
 
+    def invalid_as_a_whole(self, field: str, detail: str) -> None:
+        """Of an object that is too much to show."""
+        self._add("FieldValueInvalid", field, "Invalid value", detail)
+
+    def too_long(self, field: str, limit: int) -> None:
+        self._add("FieldValueTooLong", field, "Too long", f"may not be more than {limit} bytes")
+
+    def too_many(self, field: str, count: int, limit: int) -> None:
+        self._add("FieldValueTooMany", field, f"Too many: {count}", f"must have at most {limit} items")
+
     def wrong_type(self, field: str, value: Any, detail: str) -> None:
         self._add("FieldValueTypeInvalid", field, f"Invalid value: {_shown(value)}", detail)
 

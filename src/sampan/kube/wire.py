@@ -69,7 +69,7 @@ class _Decoder:
             raise WireError(f"messages are nested more than {MAX_DEPTH} levels deep")
         members = self._numbered(type_)
         found: Object = {}
-        for number, value in _fields(data):
+        for number, value in fields(data):
             member = members.get(number)
             if member is None:
                 # Of a newer client.
@@ -113,7 +113,7 @@ class _Decoder:
 
     def _entry(self, item: Shape, data: bytes, depth: int) -> tuple[str, Any]:
         key, value = "", None
-        for number, each in _fields(data):
+        for number, each in fields(data):
             if number == 1:
                 key = _text(_as_bytes(each))
             elif number == 2:
@@ -130,7 +130,7 @@ class _Decoder:
             assert shape.item is not None
             return [
                 item
-                for number, each in _fields(_as_bytes(value))
+                for number, each in fields(_as_bytes(value))
                 if number == 1
                 for item in self._items(shape.item, each, depth + 1)
             ]
@@ -151,7 +151,8 @@ def _united(type_: Type, read: Object) -> Any:
 # The wire.
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, _Value]]:
+def fields(data: bytes) -> Iterator[tuple[int, _Value]]:
+    """The fields of a message: their numbers, with an integer or with bytes. Raises WireError."""
     at, end = 0, len(data)
     while at < end:
         tag, at = _varint(data, at)
@@ -175,7 +176,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, _Value]]:
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    for number, value in _fields(data):
+    for number, value in fields(data):
         yield number, _as_bytes(value)
 
 
@@ -254,7 +255,7 @@ def _quantity(value: _Value) -> str | None:
 
 def _int_or_string(value: _Value) -> int | str:
     form, number, text = 0, 0, ""
-    for field, each in _fields(_as_bytes(value)):
+    for field, each in fields(_as_bytes(value)):
         if field == 1:
             form = _as_int(each)
         elif field == 2:
@@ -269,7 +270,7 @@ def _moment(value: _Value) -> tuple[datetime, int] | None:
     if not data:
         return None
     seconds = nanos = 0
-    for field, each in _fields(data):
+    for field, each in fields(data):
         if field == 1:
             seconds = _int64(each)
         elif field == 2:

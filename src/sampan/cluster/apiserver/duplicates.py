@@ -7,13 +7,12 @@ sigs.k8s.io/json and go-yaml, v1.34.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import yaml
 
-_KEY = re.compile(rb'(?<!\\)"\s*:')
 _REPORTED = 100
 """As many as Kubernetes tells of."""
 
@@ -26,8 +25,9 @@ def find(body: bytes, value: Any) -> tuple[str, ...]:
     """`value` is what `body` was decoded to: JSON, or else YAML."""
     if body.lstrip()[:1] not in (b"{", b"["):
         return _in_yaml(body)
-    # Fewer keys than colons behind strings: one was there twice, or a text only looks like a key.
-    if len(_KEY.findall(body)) <= _count_keys(value):
+    # What was decoded, written again without repetitions, has as many colons: much faster than a walk through all of
+    # it. Only an escaped colon could hide one.
+    if b"\\u" not in body and body.count(b":") == msgspec.json.encode(value).count(b":"):
         return ()
     try:
         pairs = json.loads(body, object_pairs_hook=_Pairs)
@@ -35,18 +35,6 @@ def find(body: bytes, value: Any) -> tuple[str, ...]:
         return ()
     found = dict.fromkeys(f'duplicate field "{path}"' for path in _in_json(pairs, ""))
     return tuple(found)[:_REPORTED]
-
-
-def _count_keys(value: Any) -> int:
-    count, left = 0, [value]
-    while left:
-        each = left.pop()
-        if isinstance(each, dict):
-            count += len(each)
-            left += each.values()
-        elif isinstance(each, list):
-            left += each
-    return count
 
 
 def _in_json(value: Any, path: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
 from sampan.cluster.apiserver.podlogs import PodLogs
+from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube.kinds import EVENTS, KindRegistry
@@ -66,6 +67,11 @@ class ApiServer:
     @property
     def client(self) -> Client:
         return self._client
+
+    def serve_streams(self, pod_streams: PodStreams) -> None:
+        """From now on exec, attach and port-forward reach the pods; before, they are answered with 503."""
+        self._http.pod_streams = pod_streams
+        self._client.pod_streams = pod_streams
 
     @property
     def asgi(self) -> ASGIApp:

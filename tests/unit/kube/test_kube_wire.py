@@ -75,7 +75,12 @@ def _value(shape: Shape, depth: int) -> Any:
     return st.deferred(lambda: _object(shape.kind, depth + 1))
 
 
-_kinds = sorted(name for name in SCHEMA if SCHEMA.type(name).is_kind)
+# Kinds that are custom resources elsewhere, such as JobSet, have no protobuf.
+_kinds = sorted(
+    name
+    for name in SCHEMA
+    if SCHEMA.type(name).is_kind and all(each.number for each in SCHEMA.type(name).members.values())
+)
 
 
 @given(st.data())

@@ -149,3 +149,20 @@ def test_refusals(streams: Any, which: str) -> None:
             await client.exec("over", "default", ExecOptions(("true",)))
 
     streams(scenario)
+
+
+def test_discovery_names_them(streams: Any, wire: Any) -> None:
+    async def scenario(place: Any) -> None:
+        asked = wire(place.url)
+        assert await asked.ask("GET", "/api/v1", {}) == 200
+        found = {each["name"]: each for each in (await asked.status_object())["resources"]}
+        kinds = {
+            "exec": "PodExecOptions",
+            "attach": "PodAttachOptions",
+            "portforward": "PodPortForwardOptions",
+        }
+        for name, kind in kinds.items():
+            assert found[f"pods/{name}"]["kind"] == kind
+            assert found[f"pods/{name}"]["verbs"] == ["create", "get"]
+
+    streams(scenario)

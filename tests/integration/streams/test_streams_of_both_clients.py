@@ -98,9 +98,9 @@ def test_ports(streams: Any, which: str) -> None:
         writer.close()
 
     async def scenario(place: Any) -> None:
-        await place.run("p")
+        pod = await place.run("p")
         client = getattr(place, which)
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        server = await asyncio.start_server(answer, pod["status"]["podIP"], 0)
         port = server.sockets[0].getsockname()[1]
         connection = await client.connect("p", "default", port)
         await connection.write(b"hello")

@@ -20,6 +20,7 @@ from sampan.app.settings import Settings
 from sampan.app.web import build_app
 from sampan.client.protocol import Client, ListOptions
 from sampan.cluster.apiserver import ApiServer
+from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
@@ -92,7 +93,7 @@ class Platform:
             self._clock,
             environments,
             settings.node,
-            api=(where.hostname or "127.0.0.1", where.port or 80),
+            network=PodNetwork(home.absolute(), (where.hostname or "127.0.0.1", where.port or 80)),
         )
         await agent.start()
         self._ends.append(("node", agent.stop))

@@ -1,6 +1,6 @@
 """Where the node keeps what belongs to pods, below Sampan's home. Pure: names only.
 
-* `pods/UID/{home,tmp,scratch,volumes/NAME}`: the pod's own folders
+* `pods/UID/{home,tmp,scratch,network,volumes/NAME}`: the pod's own folders
 * `pods/UID/CONTAINER.RESTART/`: one run of a container: started.json, exit.json, work, written or python
 * `logs/NAMESPACE/UID/CONTAINER.RESTART.log`: its output in CRI format; logs stay after the pod
 * `run/`: the launchers' sockets
@@ -30,6 +30,11 @@ class Layout:
     def run(self) -> Path:
         return self.home / "run"
 
+    @property
+    def routes(self) -> Path:
+        """A file for each Service: where it leads."""
+        return self.run / "services"
+
     def pod(self, uid: str) -> PodFolder:
         return PodFolder(self.pods / uid)
 
@@ -48,6 +53,10 @@ class PodFolder:
     @property
     def tmp(self) -> Path:
         return self.path / "tmp"
+
+    @property
+    def network(self) -> Path:
+        return self.path / "network"
 
     @property
     def scratch(self) -> Path:

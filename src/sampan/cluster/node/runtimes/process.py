@@ -65,6 +65,10 @@ class ProcessRuntime:
     def can_overlay(self) -> bool:
         return self._pool.can_overlay
 
+    @property
+    def can_network(self) -> bool:
+        return self._pool.can_network
+
     async def open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         await self._pool.open()
@@ -202,6 +206,10 @@ def _message(spec: ContainerSpec, plan: CgroupPlan, *, warm: bool) -> dict[str, 
         "folders": [str(folder) for folder in spec.folders],
         "overlay": _overlay(spec),
         "mark": spec.mark,
+        "hostname": spec.hostname,
+        "network": None
+        if spec.network is None
+        else {"address": spec.network.address, "routes": str(spec.network.routes)},
         "umask": 0o022,
         "oom_score_adj": _OOM_SCORE_ADJ,
         "cgroup_procs": plan.procs,

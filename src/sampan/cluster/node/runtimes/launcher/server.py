@@ -2,7 +2,7 @@
 
 Requests and answers are JSON, one a line:
 
-    {"op": "hello", "id": 1}    -> {"id": 1, "pid": …, "mounts": true, "overlays": true}
+    {"op": "hello", "id": 1}    -> {"id": 1, "pid": …, "mounts": true, "overlays": true, "network": true}
     {"op": "start", "id": 2, "spec": {…}, "env": {…}}   -> {"id": 2, "pid": …, "started_at": …}
     {"op": "signal", "id": 3, "container": ID, "signal": 15, "oom": false}   -> {"id": 3}
     {"op": "list", "id": 4}                             -> {"id": 4, "containers": [{id, pid, started_at}, …]}
@@ -23,19 +23,28 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import child
+from . import child, seccomp
 from .child import Plan
 from .container import Container
 from .crilog import CriLog
 from .orphans import Orphans
+from .sockets import Sockets
 
 DRAIN_SECONDS = 2.0
 """How long a pipe may stay open after the container's end, held by a process that left the session."""
 FIRST_CLIENT_SECONDS = 60.0
 TICK_SECONDS = 0.25
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
+
+
+class Abilities(NamedTuple):
+    """What the kernel allows here; `network` is tried by the cold launcher only, for all."""
+
+    mounts: bool
+    overlays: bool
+    network: bool
 
 
 class _ForkedError(Exception):
@@ -56,10 +65,11 @@ class _Client:
 class Launcher:
     """Single-threaded. `serve` returns None when nobody needs it any more, a plan when this is a child."""
 
-    def __init__(self, listener: socket.socket, can_mount: tuple[bool, bool]) -> None:
+    def __init__(self, listener: socket.socket, abilities: Abilities) -> None:
         self._listener = listener
-        self._can_mount = can_mount
+        self._abilities = abilities
         self._selector = selectors.DefaultSelector()
+        self._sockets = Sockets(self._selector)
         self._clients: list[_Client] = []
         self._containers: dict[int, Container] = {}
         self._unwritten: list[Any] = []
@@ -184,7 +194,7 @@ class Launcher:
     # Requests
 
     def _hello(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"pid": os.getpid(), "mounts": self._can_mount[0], "overlays": self._can_mount[1]}
+        return {"pid": os.getpid(), **self._abilities._asdict()}
 
     def _list(self, request: dict[str, Any]) -> dict[str, Any]:
         found = [
@@ -206,21 +216,33 @@ class Launcher:
             os.makedirs(os.path.dirname(path), exist_ok=True)
         log = CriLog(spec["log"])
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+        own, its = socket.socketpair() if spec.get("network") else (None, None)
         pid = os.fork()
         if pid == 0:
             writers = (pipes[0][1], pipes[1][1])
-            raise _ForkedError(Plan(spec, request["env"], writers, pipes[2][1], self._nofile))
+            raise _ForkedError(Plan(spec, request["env"], writers, pipes[2][1], self._nofile, its))
         for _, writer in pipes:
             os.close(writer)
         streams = {pipes[0][0]: "stdout", pipes[1][0]: "stderr"}
         container = Container(spec, pid, dict(streams), log)
         self._containers[pid] = container
         container.write_started()
+        if its is not None:
+            its.close()
         container.failure = _failure(pipes[2][0])
+        if own is not None:
+            self._lead_sockets(own, spec["network"])
         for stream in streams:
             os.set_blocking(stream, False)
             self._watch(stream, lambda events, stream=stream: self._read(container, stream))  # type: ignore[misc]
         return {"pid": pid, "started_at": container.started_at}
+
+    def _lead_sockets(self, channel: socket.socket, network: dict[str, Any]) -> None:
+        """The child, if it got so far, has sent where to answer for it."""
+        with channel:
+            listener = seccomp.take_over(channel)
+        if listener is not None:
+            self._sockets.add(listener, network)
 
     # Containers
 

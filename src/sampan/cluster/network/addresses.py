@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,31 @@ POD_NETWORK = ipaddress.IPv4Network("127.64.0.0/11")
 SERVICE_NETWORK = ipaddress.IPv4Network("127.96.0.0/11")
 """The launcher knows the two blocks by their second bytes: `node.runtimes.launcher.sockets`."""
 _SLOT = 4096
+
+
+_PRIVILEGED = 1024
+
+
+def lowest_port() -> int:
+    """The first port that this process may take."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOCALHOST, 1))
+        except PermissionError:
+            try:
+                start = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()
+            except OSError:
+                return _PRIVILEGED
+            return min(int(start), _PRIVILEGED)
+        except OSError:
+            return 0
+    return 0
+
+
+def real_port(address: str, port: int, lowest: int) -> int:
+    """Where a pod's port really is: one that only root may take is moved up, out of reach of other programs."""
+    moved = 0 < port < lowest and is_in(POD_NETWORK, address)
+    return port + 65536 - _PRIVILEGED if moved else port
 
 
 def slot(home: Path) -> int:

@@ -30,11 +30,15 @@ from .seccomp import Notification
 
 LOCALHOST = "127.0.0.1"
 _ANY, _ANY6, _LOCALHOST6, _MAPPED = "0.0.0.0", "::", "::1", "::ffff:"  # noqa: S104  (what programs ask for)
+_UNPRIVILEGED_START = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 POD_BLOCK = range(64, 96)
 SERVICE_BLOCK = range(96, 128)
 """Second bytes of the addresses 127.x.y.z. The same numbers stand in `sampan.cluster.network.addresses`."""
 _MAX_ADDRESS_BYTES = 128
 _FIRST_EPHEMERAL = 32768
+_PRIVILEGED = 1024
+_UNPRIVILEGED_PORTS = 65536 - _PRIVILEGED
+"""Where the privileged ports of pods are, port by port, for who may not take those themselves."""
 _BIND_ADDRESS_NO_PORT = 24
 
 
@@ -88,6 +92,7 @@ class Sockets:
         self._selector = selector
         self._turns: dict[tuple[str, str], int] = {}
         self._sticky: dict[tuple[str, str, str], tuple[str, float]] = {}
+        self._lowest_port = _lowest_port()
 
     def add(self, listener: int, network: dict[str, Any]) -> None:
         guard = Guard(listener, network)
@@ -125,7 +130,7 @@ class Sockets:
             if sock.type == socket.SOCK_DGRAM and wanted.is_any and not wanted.port:
                 # A client, of whom it is not known yet whether it will leave the machine.
                 return False
-            host, port = guard.address, wanted.port
+            host, port = guard.address, self._real_port(wanted.port)
             if wanted.family == socket.AF_INET6 and sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
                 # There is one such address only, and beside it as a rule a socket of the other family.
                 host, port = _LOCALHOST6, 0
@@ -158,15 +163,20 @@ class Sockets:
                 return True
             host, port = endpoint
         elif wanted.is_any or wanted.is_localhost:
-            if not guard.address or not _listens(guard.address, port, sock.type):
+            if not guard.address or not _listens(guard.address, self._real_port(port), sock.type):
                 return False
             host = guard.address
-        if host != guard.address and int(host.split(".")[1]) in POD_BLOCK:
-            _come_from(sock, wanted.family, guard.address)
+        if int(host.split(".")[1]) in POD_BLOCK:
+            port = self._real_port(port)
+            if host != guard.address:
+                _come_from(sock, wanted.family, guard.address)
         if host == wanted.host and port == wanted.port:
             return False
         self._carry_out(guard, asked, sock, _target(wanted.family, host, port))
         return True
+
+    def _real_port(self, port: int) -> int:
+        return port + _UNPRIVILEGED_PORTS if 0 < port < self._lowest_port else port
 
     def _endpoint(self, guard: Guard, wanted: Address, sock: socket.socket) -> tuple[str, int] | None:
         """The one whose turn it is, of those that the Service has now."""
@@ -236,6 +246,20 @@ def _connected(guard: Guard, asked: Notification, sock: socket.socket, target: t
     # The listener may be gone with its processes.
     with contextlib.suppress(OSError):
         seccomp.answer(guard.listener, asked, failure)
+
+
+def _lowest_port() -> int:
+    """The first port that may be taken here; `sampan.cluster.network.addresses` asks the same way."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOCALHOST, 1))
+        except PermissionError:
+            with contextlib.suppress(OSError, ValueError), open(_UNPRIVILEGED_START) as file:
+                return min(int(file.read()), _PRIVILEGED)
+            return _PRIVILEGED
+        except OSError:
+            return 0
+    return 0
 
 
 def _address(asked: Notification) -> Address | None:

@@ -121,5 +121,4 @@ class Strategies:
 
     def type_name(self, resource: Resource) -> str:
         """Its type in the schema; empty for a kind that the schema does not know."""
-        strategy = self.of(resource)
-        return resource.kind if strategy.built_in and resource.kind in self.schema.types else ""
+        return self.schema.type_of(resource.api_version, resource.kind) if self.of(resource).built_in else ""

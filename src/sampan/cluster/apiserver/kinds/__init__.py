@@ -13,5 +13,7 @@ BUILT_IN: tuple[Strategy, ...] = (*core.STRATEGIES, pods.STRATEGY, events.STRATE
 
 
 def built_in_schema() -> Schema:
-    """The fields of all built-in kinds."""
-    return Schema.parse(resources.files(__name__).joinpath("builtin.schema").read_text("utf-8"))
+    """The fields of all built-in kinds, of the files in `schemas/`: one for each group and version."""
+    folder = resources.files(__name__).joinpath("schemas")
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return Schema.parse(*(file.read_text("utf-8") for file in files if file.name.endswith(".schema")))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import ClassVar
 
 import sqlalchemy as sa
 from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
-from sampan.cluster.apiserver import storage
+from sampan.cluster.apiserver import scale, storage
+from sampan.cluster.apiserver.allocation import ServiceAllocator
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
-from sampan.kube.kinds import EVENTS, KindRegistry
+from sampan.kube.kinds import EVENTS, SERVICES, KindRegistry
 from sampan.lib.clock import Clock
 from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
@@ -33,6 +35,8 @@ class ApiServer:
     Make `tables`, add the components' kinds to `registry`, then `start`.
     """
 
+    tables: ClassVar[sa.MetaData] = storage.tables
+
     def __init__(
         self,
         database: Database,
@@ -41,13 +45,16 @@ class ApiServer:
         *,
         pod_logs: PodLogs | None = None,
         token: str = "",
+        first_address: int = 0,
     ) -> None:
-        self.tables: sa.MetaData = storage.tables
+        """`first_address` is where in their network the addresses of Services begin."""
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
         self.storage = storage.Storage(database)
-        self._verbs = Verbs(self.storage, Strategies(BUILT_IN, built_in_schema()), clock)
+        strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
+        allocators = {SERVICES: ServiceAllocator(first_address)}
+        self._verbs = Verbs(self.storage, strategies, clock, allocators)
         self._client = InProcessClient(self._verbs, pod_logs)
         self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
         self._tasks = TaskSet("apiserver")

@@ -36,6 +36,10 @@ def set_hostname(name: str) -> None:
     _check(_LIBC.sethostname(encoded, ctypes.c_size_t(len(encoded))), "sethostname")
 
 
+def setns(descriptor: int, kind: int) -> None:
+    _check(_LIBC.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
+
+
 def prctl(option: int, value: int) -> None:
     _check(_LIBC.prctl(ctypes.c_int(option), ctypes.c_ulong(value), 0, 0, 0), "prctl")
 

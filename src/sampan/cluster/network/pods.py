@@ -16,6 +16,8 @@ from sampan.cluster.network import names
 from sampan.cluster.network.addresses import LOCALHOST, PodAddresses, slot
 from sampan.kube import meta
 
+ROUTES = Path("run/services")
+"""Below Sampan's home: a file for each Service."""
 HOSTS, HOSTNAME, RESOLV_CONF = "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sampan.cluster.network.pods import ROUTES
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -33,7 +35,7 @@ class Layout:
     @property
     def routes(self) -> Path:
         """A file for each Service: where it leads."""
-        return self.run / "services"
+        return self.home / ROUTES
 
     def pod(self, uid: str) -> PodFolder:
         return PodFolder(self.pods / uid)

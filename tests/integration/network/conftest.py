@@ -89,6 +89,9 @@ class Cluster:
         pod = await self.until(
             name, lambda pod: pod["status"].get("phase") in ("Succeeded", "Failed"), namespace
         )
+        return await self.log(pod)
+
+    async def log(self, pod: Object) -> list[str]:
         chunks = self.agent.pod_logs.read(pod, LogOptions(container="main"))
         return b"".join([chunk async for chunk in chunks]).decode().splitlines()
 

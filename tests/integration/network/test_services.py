@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import textwrap
 import time
 import urllib.request
@@ -15,7 +16,7 @@ import pytest
 from sampan.client.protocol import PatchType
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
 
-from .conftest import cluster_at
+from .conftest import SERVE, cluster_at
 
 
 def test_a_cluster_ip_takes_turns(play: Any) -> None:
@@ -124,6 +125,43 @@ def test_namespaces_have_their_own_short_names(play: Any) -> None:
         assert lines == [f"['{there['spec']['clusterIP']}'] ['{here['spec']['clusterIP']}']"]
 
     play(scenario)
+
+
+def test_an_external_name_of_the_cluster_follows_it(play: Any) -> None:
+    async def scenario(cluster: Any) -> None:
+        external = {"type": "ExternalName", "selector": None, "ports": None}
+        await cluster.service("alias", externalName="web.other.svc.cluster.local", **external)
+        await cluster.service("fixed", externalName="127.9.9.9", **external)
+        web = await cluster.service("web", "other")
+        found = web["spec"]["clusterIP"]
+        lines = await cluster.run(
+            "asker", f"print(until(lambda: addresses('alias') == ['{found}']), addresses('fixed'))"
+        )
+        assert lines == ["True ['127.9.9.9']"]
+
+    play(scenario)
+
+
+def test_without_addresses_of_their_own_pods_still_find_services(tmp_path: Path) -> None:
+    """As where the kernel does not let sockets be led: the machine's ports, and the relay."""
+
+    async def main() -> None:
+        async with cluster_at(tmp_path, pod_addresses=False) as cluster:
+            port = _free_port()
+            server = SERVE.replace("8080", str(port))
+            await cluster.client.create(PODS, cluster.pod("one", server, labels={"app": "web"}))
+            pod = await cluster.until("one", lambda pod: pod["status"].get("phase") == "Running")
+            assert pod["status"]["podIP"] == "127.0.0.1"
+            await cluster.service("web", ports=[{"port": 8000, "targetPort": port}])
+            assert await cluster.run("asker", "print(fetch('web', 8000).split()[0])") == ["one"]
+
+    asyncio.run(main())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_ports_by_name_and_endpoints_by_hand(play: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sampan.client.streams import ExecOptions
+from sampan.cluster.node.runtimes.process import ProcessRuntime
 
 PYTHON = sys.executable
 
@@ -277,3 +278,20 @@ def test_who_tells_the_machines_address_is_found_too(machine: Any, node_kit: Any
         assert "refused" in await node.log(closed)
 
     play(machine, scenario)
+
+
+def test_a_pod_is_told_where_ports_are_shared(
+    machine: Any, node_kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ProcessRuntime, "can_network", False)
+
+    async def main() -> None:
+        async with machine.up() as node:
+            ports = {"ports": [{"containerPort": 8080}]}
+            pod = await node.run("a", ["true"], container=ports)
+            assert pod["status"]["podIP"] == "127.0.0.1"
+            assert "SharedPorts" in await node.reasons("a")
+            await node.run("b", ["true"])
+            assert "SharedPorts" not in await node.reasons("b")
+
+    asyncio.run(main())

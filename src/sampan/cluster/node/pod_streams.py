@@ -12,6 +12,7 @@ import json
 
 from sampan.client.protocol import Object
 from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
+from sampan.cluster.network.addresses import lowest_port, real_port
 from sampan.cluster.node.env import HOST_IP
 from sampan.cluster.node.runtimes.protocol import (
     AttachSpec,
@@ -58,7 +59,8 @@ class PodStreams:
         for address in addresses:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    return _Connection(*await asyncio.open_connection(address, port, limit=_PIECE_BYTES))
+                    real = real_port(address, port, lowest_port())
+                    return _Connection(*await asyncio.open_connection(address, real, limit=_PIECE_BYTES))
             except TimeoutError:
                 failures.append(f"dial tcp {address}:{port}: i/o timeout")
             except OSError as error:

@@ -25,7 +25,7 @@ from sampan.cluster.node.records import ContainerRecord, crash_loops, ended, rec
 from sampan.cluster.node.runtimes.protocol import ContainerRuntime, Exit, RuntimeFailureError
 from sampan.cluster.node.starting import Start, Starter, pull_backs_off
 from sampan.cluster.node.status import PodState, Verdict, is_over, pod_status
-from sampan.kube import meta
+from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, ConflictError, NotFoundError
 from sampan.kube.kinds import PODS
 from sampan.lib.clock import Clock, parse_rfc3339, rfc3339
@@ -127,6 +127,8 @@ class PodWorker:
             self._changed(urgent=True)
 
     async def run(self) -> None:
+        if self._parts.network.is_refused and any(each.get("ports") for each in pods.containers(self._pod)):
+            self._events.shares_ports()
         try:
             while True:
                 self._wake.clear()

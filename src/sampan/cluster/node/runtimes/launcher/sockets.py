@@ -37,6 +37,7 @@ POD_BLOCK = range(64, 96)
 SERVICE_BLOCK = range(96, 128)
 """Second bytes of the addresses 127.x.y.z. The same numbers stand in `sampan.cluster.network.addresses`."""
 _MAX_ADDRESS_BYTES = 128
+_MAX_REMEMBERED = 10_000
 _FIRST_EPHEMERAL = 32768
 _PRIVILEGED = 1024
 _UNPRIVILEGED_PORTS = 65536 - _PRIVILEGED
@@ -230,6 +231,9 @@ class Sockets:
             turn = self._turns.get(key, random.randrange(len(endpoints)))  # noqa: S311
             chosen = endpoints[turn % len(endpoints)]
             self._turns[key] = (turn + 1) % len(endpoints)
+        if len(self._sticky) > _MAX_REMEMBERED or len(self._turns) > _MAX_REMEMBERED:
+            self._sticky.clear()
+            self._turns.clear()
         if seconds:
             self._sticky[caller] = (chosen, time.monotonic())
         host, _, port = chosen.rpartition(":")

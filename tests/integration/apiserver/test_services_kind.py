@@ -115,6 +115,20 @@ def test_what_was_given_outlives_the_server(tmp_path: Path) -> None:
     [
         ({"ports": []}, "spec.ports", "Required value"),
         ({"type": "Odd"}, "spec.type", 'Unsupported value: "Odd": supported values: "ClusterIP"'),
+        ({"clusterIP": "bad"}, "spec.clusterIPs[0]", "must be a valid IP address"),
+        ({"externalIPs": ["bad"]}, "spec.externalIPs[0]", "must be a valid IP address"),
+        ({"ipFamilies": ["IPv6"]}, "spec.ipFamilies[0]", "not configured on this cluster"),
+        ({"ipFamilyPolicy": "RequireDualStack"}, "spec.ipFamilyPolicy", "not configured for dual-stack"),
+        (
+            {"type": "NodePort", "externalTrafficPolicy": "x"},
+            "spec.externalTrafficPolicy",
+            'supported values: "Cluster", "Local"',
+        ),
+        (
+            {"externalTrafficPolicy": "Local"},
+            "spec.externalTrafficPolicy",
+            "may only be set for externally-accessible services",
+        ),
         ({"clusterIP": "10.0.0.1"}, "spec.clusterIPs", "failed to allocate IP 10.0.0.1"),
         (
             {"clusterIP": "None", "type": "NodePort"},

@@ -74,9 +74,12 @@ class ServiceAllocator:
             spec["clusterIPs"] = [spec["clusterIP"]]
             return
         if not is_in(SERVICE_NETWORK, wanted):
-            problem = f"the provided network does not match the current range {SERVICE_NETWORK}"
-            problem = f"failed to allocate IP {wanted}: {problem}"
-            errors.invalid("spec.clusterIPs", [wanted], problem)
+            errors.invalid(
+                "spec.clusterIPs",
+                [wanted],
+                f"failed to allocate IP {wanted}: the provided IP ({wanted}) is not in the valid range. "
+                f"The range of valid IPs is {SERVICE_NETWORK}",
+            )
         elif self._is_taken(txn, wanted, key):
             errors.invalid(
                 "spec.clusterIPs",

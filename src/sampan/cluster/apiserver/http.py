@@ -194,7 +194,9 @@ class HttpFace:
         else:
             service = self._verbs.get(SERVICES, wanted.name, namespace).object()
             backend = proxy.of_service(wanted, service, self._endpoints(wanted.name, namespace))
-        await proxy.forward(backend, request.scope, request.receive, request.send)
+        work = proxy.forward(backend, request.scope, request.receive, request.send)
+        if not await self._tracked(work):
+            await asgi.finish(request.send)
 
     def _endpoints(self, name: str, namespace: str) -> Object | None:
         try:

@@ -99,6 +99,7 @@ class Platform:
         )
         await agent.start()
         self._ends.append(("node", agent.stop))
+        api.serve_streams(agent.pod_streams)
 
         services = Services(api.client, database, self._clock, home)
         for component in components:

@@ -127,9 +127,13 @@ class _Http:
             lifespan="off",
             server_header=False,
             date_header=False,
+            # Forwarded headers count from a trusted proxy only, and none is configured.
+            proxy_headers=False,
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             http=BoundedProtocol,
+            # WebSockets are taken over from HTTP (`connections`), by whoever serves them.
+            ws="none",
         )
         self._listener = listener
         self._server = _QuietServer(config)

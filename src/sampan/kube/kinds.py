@@ -22,6 +22,8 @@ class Resource:
     subresources: tuple[str, ...] = field(default=("status",))
     """Of `status`, `scale`, `log`, `exec`, `binding`, `token`, …"""
     list_kind: str = ""
+    stored_as: str = ""
+    """The key of another group's kind that this one is a second face of."""
 
     @property
     def api_version(self) -> str:
@@ -30,7 +32,7 @@ class Resource:
     @property
     def key(self) -> str:
         """`jobs.batch`, `pods`: the storage key, the same for every version of the kind."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+        return self.stored_as or (f"{self.plural}.{self.group}" if self.group else self.plural)
 
     @property
     def collection_kind(self) -> str:

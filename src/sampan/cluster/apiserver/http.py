@@ -6,7 +6,7 @@ It turns a request into one of the verbs and its outcome into bytes. Every failu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hmac import compare_digest
@@ -21,6 +21,7 @@ from sampan.cluster.apiserver.codec import Accepted
 from sampan.cluster.apiserver.openapi import documents as openapi
 from sampan.cluster.apiserver.openapi.documents import Kind, OpenApi
 from sampan.cluster.apiserver.podlogs import PodLogs
+from sampan.cluster.apiserver.podstreams import PodStreams, served
 from sampan.cluster.apiserver.presentation import Presenter
 from sampan.cluster.apiserver.scale import SCALE
 from sampan.cluster.apiserver.storage import Record
@@ -98,6 +99,8 @@ class HttpFace:
         self._verbs = verbs
         self._registry = registry
         self._pod_logs = pod_logs
+        self.pod_streams: PodStreams | None = None
+        """Set once a node can be reached."""
         self._token = token
         self._presenter = Presenter(verbs)
         self._openapi = OpenApi(verbs.strategies.schema)
@@ -125,7 +128,7 @@ class HttpFace:
             task.cancel()
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """WebSockets (exec, attach) are not served yet."""
+        """A WebSocket that the HTTP server has accepted by itself; ours are upgraded from HTTP."""
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -307,6 +310,16 @@ class HttpFace:
         chunks = await streams.log(self._pod_logs, pod, options)
         await self._stream(request, chunks, b"text/plain")
 
+    async def _stream_into(self, request: Request, target: Target) -> None:
+        """exec, attach, port-forward: GET as the way of a WebSocket, POST as that of SPDY."""
+        # Some forty milliseconds, which only those need to spend who use it.
+        from sampan.cluster.apiserver.streaming import service  # noqa: PLC0415
+
+        pod = self._verbs.get(target.resource, target.name, target.namespace).object()
+        wanted = service.Wanted(request.scope, request.send, pod, served(self.pod_streams))
+        serve = {"exec": service.exec_, "attach": service.attach, "portforward": service.port_forward}
+        await self._tracked(serve[target.subresource](wanted))
+
     async def _bind(self, request: Request, target: Target) -> None:
         await binding.bind_from(self._verbs, target.name, target.namespace or "", await request.body())
         await self._json(request, _SUCCESS, 201)
@@ -334,6 +347,12 @@ class HttpFace:
         ("PUT", "scale"): _replace_scale,
         ("PATCH", "scale"): _patch_scale,
         ("GET", "log"): _log,
+        ("GET", "exec"): _stream_into,
+        ("POST", "exec"): _stream_into,
+        ("GET", "attach"): _stream_into,
+        ("POST", "attach"): _stream_into,
+        ("GET", "portforward"): _stream_into,
+        ("POST", "portforward"): _stream_into,
         ("POST", "binding"): _bind,
         ("POST", "eviction"): _evict,
     }
@@ -353,7 +372,8 @@ class HttpFace:
         await asgi.respond(request.send, status, _encode(document))
 
     async def _document(self, request: Request, path: str) -> None:
-        kinds = [Kind(each, self._verbs.strategies.of(each).openapi) for each in self._registry]
+        strategies = [self._verbs.strategies.of(each) for each in self._registry]
+        kinds = [Kind(each.resource, each.openapi, each.openapi_digest) for each in strategies]
         accept, tag = (asgi.header(request.scope, name) for name in (b"accept", b"if-none-match"))
         asked = openapi.Request(path, accept, request.query, tag)
         answer = await asyncio.to_thread(self._openapi.answer, asked, self._registry.generation, kinds)
@@ -361,12 +381,19 @@ class HttpFace:
         await asgi.respond(request.send, answer.status, answer.body, answer.content_type.encode(), headers)
 
     async def _stream(self, request: Request, chunks: streams.Chunks, content_type: bytes) -> None:
-        task = asyncio.create_task(asgi.stream(request.receive, request.send, chunks, content_type))
+        if not await self._tracked(asgi.stream(request.receive, request.send, chunks, content_type)):
+            await asgi.finish(request.send)
+
+    async def _tracked(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Runs what lasts until `close`; whether it came to its own end. Raises what it raises."""
+        task = asyncio.create_task(work)
         self._streams.add(task)
         try:
             await asyncio.wait((task,))
             if task.cancelled():
-                await asgi.finish(request.send)
+                return False
+            task.result()
+            return True
         finally:
             self._streams.discard(task)
             task.cancel()

@@ -102,6 +102,7 @@ def validate_create(strategy: Strategy, obj: Object) -> None:
     errors = FieldErrors()
     _validate_metadata(strategy, obj["metadata"], errors)
     strategy.validate(obj, errors)
+    strategy.validate_create(obj, errors)
     _raise(strategy, obj, errors)
 
 
@@ -131,7 +132,7 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
     strategy.default(new)
     if subresource == "":
         strategy.prepare_update(new, old, now)
-    if strategy.generations and subresource == "" and _desired_changed(new, old):
+    if strategy.generations and subresource != "status" and _desired_changed(strategy, new, old):
         metadata["generation"] = int(before.get("generation") or 0) + 1
 
 
@@ -149,7 +150,7 @@ def validate_update(strategy: Strategy, new: Object, old: Object, subresource: s
                 "no new finalizers can be added if the object is being deleted, found new finalizers "
                 f"[]string{{{listed}}}",
             )
-    if subresource == "":
+    if subresource == "" or (strategy.validates_status and subresource in ("status", "scale")):
         strategy.validate(new, errors)
         strategy.validate_update(new, old, errors)
     _raise(strategy, new, errors)
@@ -179,6 +180,7 @@ def begin_deletion(strategy: Strategy, obj: Object, options: DeleteOptions, cloc
     """Marks `obj` as being deleted; True when nothing stands in the way of removing it now."""
     metadata = obj["metadata"]
     _set_propagation(obj, options.propagation)
+    strategy.prepare_delete(obj, rfc3339(clock.now()))
     grace = 0
     if strategy.grace_period is not None:
         grace = strategy.grace_period(obj, options.grace_period_seconds)
@@ -235,8 +237,9 @@ def _put_back(new: Object, old: Object, key: str) -> None:
         new.pop(key, None)
 
 
-def _desired_changed(new: Object, old: Object) -> bool:
-    apart = ("metadata", "status", "kind", "apiVersion")
+def _desired_changed(strategy: Strategy, new: Object, old: Object) -> bool:
+    # Where the status is no sub-resource it is a field like others.
+    apart = ("metadata", "kind", "apiVersion", *(("status",) if strategy.has_status else ()))
     return any(new.get(key) != old.get(key) for key in new.keys() | old.keys() if key not in apart)
 
 

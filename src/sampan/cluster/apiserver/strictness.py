@@ -10,6 +10,7 @@ import copy
 import json
 
 from sampan.client.protocol import PatchType, WriteOptions
+from sampan.cluster.apiserver.strategy import Strategies, Strategy
 from sampan.kube import fieldcheck
 from sampan.kube.errors import ApiError, BadRequestError, InternalError, invalid
 from sampan.kube.fielderrors import FieldErrors
@@ -20,15 +21,15 @@ _REPORTED = 100
 
 
 def check(
-    schema: Schema, type_name: str, obj: Object, options: WriteOptions, patch: PatchType | None
+    strategies: Strategies, strategy: Strategy, obj: Object, options: WriteOptions, patch: PatchType | None
 ) -> tuple[str, ...]:
     """Returns warnings; `patch` is the way in which `obj` came about. BadRequestError, InvalidError."""
     duplicates = options.duplicates
     if patch is PatchType.JSON:
         duplicates = tuple(f"json patch {each}" for each in duplicates)
     unknown: list[str] = []
-    if type_name:
-        findings = fieldcheck.check(schema, type_name, obj)
+    findings = _findings(strategies, strategy, obj)
+    if findings is not None:
         if findings.mistyped:
             raise _refusal(obj, findings.mistyped, patch)
         unknown = findings.unknown
@@ -40,6 +41,13 @@ def check(
             raise BadRequestError(f"error strict decoding patch: {', '.join(duplicates)}")
         raise _refusal(obj, f"strict decoding error: {', '.join(found)}", patch)
     return found
+
+
+def _findings(strategies: Strategies, strategy: Strategy, obj: Object) -> fieldcheck.Findings | None:
+    if strategy.admit is not None:
+        return strategy.admit(obj)
+    type_name = strategies.type_name(strategy.resource)
+    return fieldcheck.check(strategies.schema, type_name, obj) if type_name else None
 
 
 def check_applied(schema: Schema, type_name: str, config: Object) -> None:

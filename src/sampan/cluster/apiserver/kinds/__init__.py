@@ -9,13 +9,16 @@ from sampan.cluster.apiserver.kinds import (
     apps,
     control_plane,
     core,
+    cronjobs,
     disruption,
     events,
     jobs,
+    jobsets,
     networking,
     pods,
     replication,
     storage,
+    versions,
 )
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.schema import Schema
@@ -26,12 +29,15 @@ BUILT_IN: tuple[Strategy, ...] = (
     events.STRATEGY,
     *apps.STRATEGIES,
     jobs.STRATEGY,
+    cronjobs.STRATEGY,
+    jobsets.STRATEGY,
     *replication.STRATEGIES,
     *disruption.STRATEGIES,
     *networking.STRATEGIES,
     *storage.STRATEGIES,
     *admissions.STRATEGIES,
     *control_plane.STRATEGIES,
+    *versions.STRATEGIES,
 )
 """All built-in kinds, in the order in which discovery lists them."""
 

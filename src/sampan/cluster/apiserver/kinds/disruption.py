@@ -138,6 +138,22 @@ def _target(metric: Object, current: Object) -> str:
     return f"{wanted['name']}: {text}" if kind in ("Resource", "ContainerResource") else text
 
 
+AUTOSCALERS = Strategy(
+    resource=_AUTOSCALERS,
+    default=_default_autoscaler,
+    prepare_create=_prepare_autoscaler,
+    validate=_validate_autoscaler,
+    columns=(
+        NAME,
+        Column("Reference", _reference),
+        Column("Targets", _targets),
+        Column("MinPods", read("spec.minReplicas", "<unset>")),
+        Column("MaxPods", read("spec.maxReplicas"), type="integer"),
+        Column("Replicas", read("status.currentReplicas"), type="integer"),
+        AGE,
+    ),
+)
+"""Version v2, which is stored; `versions` adds v1."""
 STRATEGIES = (
     Strategy(
         resource=_BUDGETS,
@@ -153,19 +169,5 @@ STRATEGIES = (
             AGE,
         ),
     ),
-    Strategy(
-        resource=_AUTOSCALERS,
-        default=_default_autoscaler,
-        prepare_create=_prepare_autoscaler,
-        validate=_validate_autoscaler,
-        columns=(
-            NAME,
-            Column("Reference", _reference),
-            Column("Targets", _targets),
-            Column("MinPods", read("spec.minReplicas", "<unset>")),
-            Column("MaxPods", read("spec.maxReplicas"), type="integer"),
-            Column("Replicas", read("status.currentReplicas"), type="integer"),
-            AGE,
-        ),
-    ),
+    AUTOSCALERS,
 )

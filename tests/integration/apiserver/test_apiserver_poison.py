@@ -143,6 +143,26 @@ SPECS: dict[str, dict[str, Any]] = {
         "spec": {"type": "Limited", "limited": {"limitResponse": {"type": "Queue", "queuing": {"queues": 1}}}}
     },
 }
+SPECS["CronJob"] = {"spec": {"schedule": "* * * * *", "timeZone": "UTC", "jobTemplate": SPECS["Job"]}}
+OTHER_VERSIONS: dict[tuple[str, str], dict[str, Any]] = {
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): {
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
+            "maxReplicas": 3,
+            "targetCPUUtilizationPercentage": 50,
+        }
+    },
+    ("events.k8s.io/v1", "Event"): {
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "a.b/c",
+        "reportingInstance": "a",
+        "action": "Run",
+        "reason": "Ran",
+        "type": "Normal",
+        "regarding": {"kind": "Pod", "name": "a", "namespace": "default"},
+    },
+}
+"""Of kinds that are served in more than one."""
 NAMES = {"APIService": "v1.a.b"}
 """Of kinds whose names follow from their contents."""
 METADATA = {"labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["x.y/z"], "ownerReferences": []}
@@ -181,7 +201,8 @@ async def answered(request: Awaitable[Any], case: Any) -> None:
 
 @pytest.mark.parametrize("resource", [each.resource for each in BUILT_IN], ids=lambda each: each.kind)
 def test_every_field_of_every_kind_can_be_wrong(resource: Resource, tmp_path: Path) -> None:
-    whole = {"metadata": dict(METADATA), **copy.deepcopy(SPECS.get(resource.kind, {}))}
+    spec = OTHER_VERSIONS.get((resource.api_version, resource.kind)) or SPECS.get(resource.kind, {})
+    whole = {"metadata": dict(METADATA), **copy.deepcopy(spec)}
     if resource.namespaced:
         whole["metadata"]["namespace"] = "default"
     cases = [(path, poison) for path in places(whole) for poison in POISON]

@@ -14,7 +14,8 @@ from sampan.cluster.apiserver.tables import table
 from sampan.kube.fielderrors import FieldErrors
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-BY_KIND = {strategy.resource.kind: strategy for strategy in BUILT_IN}
+BY_KIND = {strategy.resource.kind: strategy for strategy in reversed(BUILT_IN)}
+"""Of several versions the stored one, which is declared first."""
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 INGRESS_RULE = {
     "host": "a.example.com",

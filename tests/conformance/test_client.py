@@ -56,3 +56,7 @@ class TestRealCluster(ClientConformance):
     async def connect(self) -> AsyncIterator[Client]:
         async with remote(kubeconfig.load(Path(_CLUSTER))) as client:
             yield client
+
+    async def version(self, client: Client) -> tuple[int, int]:
+        assert isinstance(client, RemoteClient)
+        return await client.version()

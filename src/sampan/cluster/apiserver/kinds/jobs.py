@@ -22,6 +22,11 @@ JOB_NAME = "batch.kubernetes.io/job-name"
 _COMPLETION_MODES = ("NonIndexed", "Indexed")
 
 
+_OPEN_METADATA = ("annotations", "labels")
+_OPEN_SPEC = ("affinity", "nodeSelector", "schedulingGates", "tolerations")
+"""Of the template of a Job that has not started: what a queue may still decide."""
+
+
 def _default(job: Object) -> None:
     spec = job.setdefault("spec", {})
     if "completions" not in spec and "parallelism" not in spec:
@@ -98,9 +103,22 @@ def _validate_update(new: Object, old: Object, errors: FieldErrors) -> None:
         if key == "completions" and indexed and after.get(key) == after["parallelism"]:
             continue  # elastic indexed jobs: both together
         errors.invalid(f"spec.{key}", after.get(key), "field is immutable")
-    # What runs may be changed only while nothing of it has started.
-    if not before["suspend"] and after["template"] != before["template"]:
+    # Where its pods may run can be changed, but only while nothing of it has started.
+    waits = before["suspend"] and not meta.status(old).get("startTime")
+    known = _placed_as(before["template"], after["template"]) if waits else before["template"]
+    if after["template"] != known:
         errors.invalid("spec.template", after["template"], "field is immutable")
+
+
+def _placed_as(template: Object, other: Object) -> Object:
+    """`template`, with the scheduling directives of `other` (pkg/apis/batch/validation, v1.31)."""
+    metadata = _with(template["metadata"], other["metadata"], _OPEN_METADATA)
+    return {"metadata": metadata, "spec": _with(template["spec"], other["spec"], _OPEN_SPEC)}
+
+
+def _with(mapping: Object, other: Object, keys: tuple[str, ...]) -> Object:
+    kept = {key: value for key, value in mapping.items() if key not in keys}
+    return kept | {key: other[key] for key in keys if key in other}
 
 
 def _status(job: Object, _: datetime) -> str:

@@ -42,6 +42,7 @@ async def loopback(app: ASGIApp) -> AsyncIterator[str]:
     # asyncio switches Nagle's algorithm off only where the protocol is named: 40 ms an answer otherwise.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # who comes before the server is up waits
     config = uvicorn.Config(app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
     http = uvicorn.Server(config)
     serving = asyncio.create_task(http.serve(sockets=[listener]))

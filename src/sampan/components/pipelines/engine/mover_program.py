@@ -148,7 +148,7 @@ def download(platform: Platform, entry: dict[str, Any]) -> None:
     for _ in range(2):
         digest = hashlib.sha256()
         done = 0
-        with open(path, "wb") as file:
+        with open(path + ".sampan-part", "wb") as file:
             while done < entry["size"]:
                 last = min(done + CHUNK, entry["size"]) - 1
                 wanted = {"Range": f"bytes={done}-{last}"}
@@ -159,7 +159,8 @@ def download(platform: Platform, entry: dict[str, Any]) -> None:
                 digest.update(content)
                 done += len(content)
         if done == entry["size"] and digest.hexdigest() == entry["sha256"]:
-            os.chmod(path, 0o777 if entry["executable"] else 0o666)
+            os.chmod(file.name, 0o777 if entry["executable"] else 0o666)
+            os.replace(file.name, path)
             return
     raise FailureError(f"the input {path} changed while it was fetched")
 

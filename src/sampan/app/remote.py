@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sampan import __version__
 from sampan.app import registry
+from sampan.app.database import open_database
 from sampan.app.http import HttpServer
 from sampan.app.listening import StartError, listen
 from sampan.app.page import Facts
@@ -33,7 +34,6 @@ from sampan.kube.errors import ApiError, NotFoundError
 from sampan.kube.kinds import NAMESPACES, NODES, PODS, Resource
 from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
-from sampan.store.database import Database
 from sampan.web import asgi
 
 log = get_logger(__name__)
@@ -98,12 +98,11 @@ class RemotePlatform:
     async def start(self) -> ASGIApp:
         """Returns the HTTP application once all parts work. Raises StartError, StorageError, ApiError."""
         settings, home = self._settings, self._settings.home
-        database = Database.sqlite(home / "sampan.db")
+        components = registry.components(settings)
+        tables = [tables for component in components for tables in component.tables]
+        database = open_database(settings, tables)
         self._ends.append(("database", database.close))
         self._ends.append(("cluster", self._client.close))
-        components = registry.components(settings)
-        for tables in (tables for component in components for tables in component.tables):
-            database.create(tables)
         reached = await reach(self._client, self._connection)
         log.info("cluster reached", server=self._connection.server, version="{}.{}".format(*reached.version))
 

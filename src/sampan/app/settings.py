@@ -19,6 +19,7 @@ from typing import Any
 
 from sampan.cluster.node.settings import EnvironmentSettings, NodeSettings
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.store.settings import DatabaseSettings
 
 
 class SettingsError(Exception):
@@ -76,6 +77,7 @@ class Settings:
     """The folder that holds everything: database, artifacts, logs, environments."""
     server: ServerSettings = field(default_factory=ServerSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
     node: NodeSettings = field(default_factory=NodeSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)

@@ -45,6 +45,9 @@ class FieldErrors:
             f"supported values: {choices}",
         )
 
+    def too_long(self, field: str, limit: int) -> None:
+        self._add("FieldValueTooLong", field, "Too long", f"may not be more than {limit} bytes")
+
     def not_found(self, field: str, value: Any) -> None:
         self._add("FieldValueNotFound", field, f"Not found: {_shown(value)}")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sampan.client.protocol import PatchType, WriteOptions
+from sampan.cluster.apiserver.lifecycle import UndecodableError
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.kube import managedfields, patches
-from sampan.kube.errors import BadRequestError, UnsupportedMediaTypeError, invalid
+from sampan.kube.errors import BadRequestError, InvalidError, UnsupportedMediaTypeError, invalid
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -27,10 +29,12 @@ def patcher(  # noqa: PLR0913  as the request
     """Raises BadRequestError for a body that is no such patch; the function, what the patch raises."""
     if patch_type is PatchType.JSON:
         return lambda old: patches.json_patch(old, patch)
+    if patch_type is PatchType.MERGE:
+        if not isinstance(patch, dict):
+            raise _leaves_no_object(patch, "it leaves no object")
+        return lambda old: patches.merge(old, patch)
     if not isinstance(patch, dict):
         raise BadRequestError("the body of the patch must be an object")
-    if patch_type is PatchType.MERGE:
-        return lambda old: patches.merge(old, patch)
     if patch_type is PatchType.STRATEGIC:
         type_name = strategies.type_name(resource)
         if not type_name:
@@ -45,6 +49,23 @@ def patcher(  # noqa: PLR0913  as the request
     return lambda old: managedfields.apply(
         strategies.schema, type_name, old, patch, writer, force=options.force
     )
+
+
+@contextmanager
+def undecodable(patch_type: PatchType, made: Object) -> Iterator[None]:
+    """Of what a patch has made of an object, as InvalidError (endpoints/handlers/patch.go, v1.31)."""
+    try:
+        yield
+    except UndecodableError as error:
+        if patch_type is PatchType.APPLY:
+            raise
+        raise _leaves_no_object(made, error.message) from error
+
+
+def _leaves_no_object(made: Any, why: str) -> InvalidError:
+    errors = FieldErrors()
+    errors.invalid("patch", made, why)
+    return invalid("", "", "", errors.causes)
 
 
 def _check_apply(resource: Resource, config: Object, options: WriteOptions) -> None:

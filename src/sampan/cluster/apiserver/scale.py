@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sampan.cluster.apiserver.lifecycle import UndecodableError
 from sampan.cluster.apiserver.strategy import Column, ScalePaths, Strategy
 from sampan.cluster.apiserver.tables import AGE, NAME
 from sampan.kube import meta, selectors
@@ -88,7 +89,7 @@ def with_scale(obj: Object, scale: Any, paths: ScalePaths) -> Object:
         or isinstance(wanted, bool)
         or wanted > _MOST
     ):
-        raise BadRequestError("Scale in the request cannot be handled: spec.replicas must be an integer")
+        raise UndecodableError("Scale in the request cannot be handled: spec.replicas must be an integer")
     if wanted < 0:
         errors = FieldErrors()
         errors.invalid("spec.replicas", wanted, "must be greater than or equal to 0")

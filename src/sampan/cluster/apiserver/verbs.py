@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
 from sampan.cluster.apiserver import lifecycle
-from sampan.cluster.apiserver.patching import patcher
+from sampan.cluster.apiserver.patching import patcher, undecodable
 from sampan.cluster.apiserver.queries import Selection, decode_continue
 from sampan.cluster.apiserver.scale import scale_of, with_scale
 from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction, encode
@@ -113,11 +113,7 @@ class Verbs:
     ) -> Record:
         strategy = self.strategies.of(resource)
         warnings = self._admit(strategy, obj, namespace, options)
-        given = obj["metadata"].setdefault("name", name)
-        if given != name:
-            raise BadRequestError(
-                f"the name of the object ({given}) does not match the name on the URL ({name})"
-            )
+        lifecycle.check_name(obj, name)
         if not strategy.unconditional_update and not obj["metadata"].get("resourceVersion"):
             errors = FieldErrors()
             errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
@@ -158,7 +154,9 @@ class Verbs:
             def mutation(old: Object) -> Object:
                 nonlocal warnings
                 new = apply(old)
-                warnings = self._admit(strategy, new, namespace, options)
+                with undecodable(patch_type, new):
+                    warnings = self._admit(strategy, new, namespace, options)
+                lifecycle.check_name(new, name)
                 return new
 
             manager = None if patch_type is PatchType.APPLY else options.field_manager
@@ -201,7 +199,8 @@ class Verbs:
             # A Scale has no lists: all three mean the same.
             patch_type = PatchType.MERGE
         apply = patcher(self.strategies, resource, patch_type, patch, options, self.now(), "scale")
-        return await self._scale(resource, name, apply, namespace, options)
+        with undecodable(patch_type, patch):
+            return await self._scale(resource, name, apply, namespace, options)
 
     async def _scale(
         self,

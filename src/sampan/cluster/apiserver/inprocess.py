@@ -28,7 +28,7 @@ from sampan.cluster.apiserver.storage import decode, encode
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.cluster.apiserver.watching import watch
 from sampan.kube import meta
-from sampan.kube.errors import BadRequestError
+from sampan.kube.errors import BadRequestError, NotFoundError
 from sampan.kube.kinds import PODS, Resource
 from sampan.kube.meta import Object
 
@@ -67,6 +67,7 @@ class InProcessClient:
         own = _copied(obj)
         if subresource == "scale":
             return await self._replace_scale(resource, own, options)
+        _check_served(resource, subresource)
         record = await self._verbs.replace(
             resource, meta.name(own), own, meta.namespace(own) or None, options, subresource
         )
@@ -87,6 +88,7 @@ class InProcessClient:
         if subresource == "scale":
             scaled = await self._verbs.patch_scale(resource, name, own, namespace, patch_type, options)
             return scaled.object()
+        _check_served(resource, subresource)
         record, _ = await self._verbs.patch(resource, name, own, namespace, patch_type, options, subresource)
         return record.object()
 
@@ -128,6 +130,12 @@ class InProcessClient:
         found = self._verbs.get(PODS, pod, namespace).object()
         async for chunk in stream(self._pod_logs, found, options):
             yield chunk
+
+
+def _check_served(resource: Resource, subresource: str) -> None:
+    """As over HTTP, where there is no such path."""
+    if subresource and subresource not in resource.subresources:
+        raise NotFoundError("the server could not find the requested resource")
 
 
 def _copied(value: Any) -> Any:

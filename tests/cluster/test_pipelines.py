@@ -13,6 +13,7 @@ from typing import Any
 from sampan.client.protocol import ListOptions
 from sampan.kube.kinds import PODS
 from sampan.testing.environments import interpreter_with
+from sampan.testing.pipelines import Component, pipeline, shell, task
 from sampan.testing.server import ServerProcess
 
 from .conftest import Cluster, platform
@@ -135,6 +136,23 @@ def test_a_platform_that_was_killed_goes_on(
         server.start()
         assert server.wait_run(run_id, timeout=100)["state"] == "SUCCEEDED"
         assert len(tasks(server, run_id)["linger"]["pods"]) == 1
+
+
+def test_pods_of_others_are_left_alone(cluster: Cluster, tmp_path: Path) -> None:
+    """Upstream's own pods have the same labels."""
+    labels = {"pipeline/runid": "somebody-elses", "pipelines.kubeflow.org/v2_component": "true"}
+    pod = {
+        "metadata": {"name": "other", "namespace": cluster.namespace, "labels": labels},
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "main", "image": "python:3.11"}]},
+    }
+    cluster.ask(lambda client: client.create(PODS, pod))
+    with platform(tmp_path / "home", cluster) as server:
+        # The engine has looked at all pods once it takes a run.
+        step = Component("step", shell("true", image="python:3.11"))
+        run_id = server.submit(pipeline("one", {"step": task("step")}, step))
+        assert server.wait_run(run_id, timeout=100)["state"] == "SUCCEEDED"
+    found = cluster.ask(lambda client: client.get(PODS, "other", cluster.namespace))
+    assert "deletionTimestamp" not in found["metadata"]
 
 
 def test_the_command_line_and_the_example(server: ServerProcess) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sampan.components.pipelines.engine.mover_pod import PLAN_ANNOTATION, Mover, add_mover
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepPaths, outermost
-from sampan.components.pipelines.engine.transfer_plans import TransferPlan, signed
+from sampan.components.pipelines.engine.transfer_plans import TransferPlan, owner_of, signed
 
 
 class MovedStepFiles(LocalStepFiles):
@@ -20,6 +20,7 @@ class MovedStepFiles(LocalStepFiles):
         super().__init__(home)
         self._mover = mover
         self._key = key
+        self.owner = owner_of(key)
 
     def pipeline_root(self, requested: str, namespace: str, pipeline: str) -> str:
         root = super().pipeline_root(requested, namespace, pipeline)

@@ -14,8 +14,8 @@ from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, Object
 from sampan.components.pipelines.engine.mover_pod import AUDIENCE, PLAN_ANNOTATION
-from sampan.components.pipelines.engine.podspec import MAIN_CONTAINER, RUN_LABEL
-from sampan.components.pipelines.engine.transfer_plans import PlanError, TransferPlan, verified
+from sampan.components.pipelines.engine.podspec import MAIN_CONTAINER, OWNER_LABEL, RUN_LABEL
+from sampan.components.pipelines.engine.transfer_plans import PlanError, TransferPlan, owner_of, verified
 from sampan.kube.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from sampan.kube.kinds import PODS, Resource
 from sampan.lib.clock import Clock
@@ -49,7 +49,8 @@ class PodCallers:
         self._client = client
         self._clock = clock
         self._key = key
-        self._pods = Cache(client, PODS, selector=ListOptions(label_selector=RUN_LABEL), keep=_reduced)
+        ours = ListOptions(label_selector=f"{RUN_LABEL},{OWNER_LABEL}={owner_of(key)}")
+        self._pods = Cache(client, PODS, selector=ours, keep=_reduced)
         self._trusted: dict[str, tuple[float, Identity]] = {}
         self._reviewing = asyncio.Semaphore(_REVIEWS_AT_ONCE)
         self._changed: dict[tuple[str, str], asyncio.Event] = {}

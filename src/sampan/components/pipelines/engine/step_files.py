@@ -55,6 +55,9 @@ class StepFiles(Protocol):
     called within the event loop; the others block: call them in a thread.
     """
 
+    owner: str
+    """Marks the pods of this home among those of others; empty where there can be no others."""
+
     def pipeline_root(self, requested: str, namespace: str, pipeline: str) -> str:
         """The root of a run's artifacts; `requested` is what the user asked for, or empty."""
         ...
@@ -98,6 +101,8 @@ class StepOutputs:
 
 class LocalStepFiles:
     """`StepFiles` in this machine's file system."""
+
+    owner = ""
 
     def __init__(self, home: Path) -> None:
         self._artifacts = home / "artifacts"

@@ -13,6 +13,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from sampan.lib.ids import short_hash
+
 
 @dataclass(frozen=True, slots=True)
 class TransferPlan:
@@ -53,6 +55,11 @@ def load_key(file: Path) -> bytes:
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(key := secrets.token_bytes(32))
     return key
+
+
+def owner_of(key: bytes) -> str:
+    """A name for the home that has the key, good for a label; tells nothing of the key."""
+    return short_hash("owner", key.hex(), length=16)
 
 
 def _signature(text: str, key: bytes) -> str:

@@ -203,13 +203,14 @@ async def _is_allowed(client: Client, namespace: str, needed: tuple[str, str, st
 
 async def transfers_address(client: Client, cluster: ClusterSettings) -> tuple[str, socket.socket]:
     """Where pods reach us, and the socket that listens there. Raises StartError."""
-    scheme = "https" if cluster.callback_certificate else "http"
     if cluster.callback_url:
-        # What pods call may lead here through a Service or a proxy: only the port is ours to choose.
         where = urlsplit(cluster.callback_url)
-        host = cluster.callback_host or where.hostname or ""
-        listener = listen(host, cluster.callback_port or where.port or 0, setting="cluster.callback_port")
-        return cluster.callback_url.rstrip("/"), listener
+        # With an address of its own to listen on, what pods call is forwarded to us by somebody else.
+        host, port = cluster.callback_host, cluster.callback_port
+        if not host:
+            host, port = where.hostname or "", where.port or (443 if where.scheme == "https" else 80)
+        return cluster.callback_url.rstrip("/"), listen(host, port, setting="cluster.callback_url")
+    scheme = "https" if cluster.callback_certificate else "http"
     host = cluster.callback_host or await _own_address(client)
     listener = listen(host, cluster.callback_port, setting="cluster.callback_port")
     shown = f"[{host}]" if ":" in host else host

@@ -55,8 +55,7 @@ class ClusterSettings:
     callback_url: str = ""
     """Where pods reach this machine; empty for its address towards the cluster's nodes, and `callback_port`."""
     callback_host: str = ""
-    """Address to listen on for pods, where it is not the one in `callback_url`. Without a pod's token nothing is
-    served there."""
+    """Address to listen on for pods, with `callback_port`, where `callback_url` leads to something that forwards."""
     callback_port: int = 8081
     """Port to listen on for pods; 0 takes a free one, and running steps do not outlive a restart then."""
     callback_certificate: str = ""

@@ -258,6 +258,9 @@ def test_a_large_file_goes_on_where_it_stopped(tmp_path: Path) -> None:
         _, said = await put(here, target, content[400:], offset=400, **whole)
         assert json.loads(said) == {"size": 1000, "complete": True}
         assert target.read_bytes() == content
+        # The last piece again: it need not begin anew.
+        _, said = await put(here, target, content[400:], offset=400, **whole)
+        assert json.loads(said) == {"size": 1000, "complete": True}
         _, said = await here.asks("GET", "/part", path=target, **whole)
         assert json.loads(said) == {"size": 1000, "complete": True}
 

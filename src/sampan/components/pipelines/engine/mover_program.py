@@ -29,7 +29,7 @@ from urllib.parse import urlencode, urlsplit
 
 CHUNK = 8 * 1024 * 1024
 THREADS = 4
-ANSWER_SECONDS = 120
+ANSWER_SECONDS = 600  # the platform hashes files of many gigabytes meanwhile
 WAIT_SECONDS = 20
 UNKNOWN_SECONDS = 60
 LONGEST_PAUSE_SECONDS = 15

@@ -22,7 +22,10 @@ from sampan.lib.ids import short_hash
 
 MOST_FILES = 100_000
 _PART = ".sampan-part-"
-_CHUNK = 4 * 1024 * 1024
+_FILE_LOCKS = 64
+"""Shared by all files: two pieces of the same one are never written at once, those of two hardly ever wait."""
+_MOST_PODS = 1000
+"""Whose totals are remembered; one that is forgotten begins anew."""
 
 
 class DiskFullError(ApiError):
@@ -56,6 +59,7 @@ class Transfers:
         self._work = home / "pipelines" / "work"
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
+        self._file_locks = [threading.Lock() for _ in range(_FILE_LOCKS)]
         self._taken: dict[str, _Taken] = {}
         self._digests: dict[tuple[str, int, int], str] = {}
 
@@ -126,9 +130,8 @@ class Transfers:
     def begun(self, plan: TransferPlan, upload: Upload) -> dict[str, Any]:
         """How much of a file is here already. Raises ApiError."""
         target = self._target(plan, upload.path)
-        with contextlib.suppress(OSError):
-            if target.stat().st_size == upload.size and self._digest(target, target.stat()) == upload.sha256:
-                return {"size": upload.size, "complete": True}
+        if self._is_complete(target, upload):
+            return {"size": upload.size, "complete": True}
         part = _part(target, upload)
         return {"size": part.stat().st_size if part.exists() else 0, "complete": False}
 
@@ -136,7 +139,14 @@ class Transfers:
         """Appends to a file; completes it. Tells how much is here, which may differ. Raises ApiError."""
         target = self._target(plan, upload.path)
         self._account(plan.pod, upload)
+        with self._file_locks[hash(upload.path) % _FILE_LOCKS]:
+            return self._append(target, upload, offset, content)
+
+    def _append(self, target: Path, upload: Upload, offset: int, content: bytes) -> dict[str, Any]:
         part = _part(target, upload)
+        if offset and not part.exists() and self._is_complete(target, upload):
+            # The answer that said so was lost.
+            return {"size": upload.size, "complete": True}
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with part.open("ab") as stream:
@@ -159,6 +169,12 @@ class Transfers:
         except OSError as error:
             raise DiskFullError(f"the platform cannot keep {upload.path}: {error.strerror}") from error
         return {"size": upload.size, "complete": True}
+
+    def _is_complete(self, target: Path, upload: Upload) -> bool:
+        with contextlib.suppress(OSError):
+            found = target.stat()
+            return found.st_size == upload.size and self._digest(target, found) == upload.sha256
+        return False
 
     def make_folder(self, plan: TransferPlan, path: str) -> None:
         try:
@@ -187,6 +203,8 @@ class Transfers:
 
     def _account(self, pod: str, upload: Upload) -> None:
         with self._lock:
+            if pod not in self._taken and len(self._taken) >= _MOST_PODS:
+                self._taken.pop(next(iter(self._taken)))
             taken = self._taken.setdefault(pod, _Taken())
             taken.total += upload.size - taken.sizes.get(upload.path, 0)
             taken.sizes[upload.path] = upload.size

@@ -22,7 +22,7 @@ from sampan.client import kubeconfig
 from sampan.client.remote import RemoteClient
 from sampan.kube.kinds import NAMESPACES
 from sampan.lib.ids import random_suffix
-from sampan.testing.environments import interpreter_with
+from sampan.testing.clients import interpreter_with
 from sampan.testing.server import ServerProcess
 
 CLUSTER = os.environ.get("SAMPAN_TEST_KUBECONFIG", "")

@@ -12,7 +12,7 @@ from typing import Any
 
 from sampan.client.protocol import ListOptions
 from sampan.kube.kinds import PODS
-from sampan.testing.environments import interpreter_with
+from sampan.testing.clients import interpreter_with
 from sampan.testing.pipelines import Component, pipeline, shell, task
 from sampan.testing.server import ServerProcess
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sampan.testing.environments import interpreter_with
+from sampan.testing.clients import interpreter_with
 from sampan.testing.server import ServerProcess
 
 JOURNEY = Path(__file__).with_name("kfp_client_journey.py")

@@ -32,6 +32,8 @@ class HttpServer:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             http=BoundedProtocol,
+            # WebSockets are taken over from HTTP (`connections`), by whoever serves them.
+            ws="none",
             ssl_certfile=certificate or None,
             ssl_keyfile=key or None,
         )

@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -34,6 +34,7 @@ from sampan.client.protocol import (
 )
 from sampan.client.retrying import backoff
 from sampan.client.sending import Request, Sender
+from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
 from sampan.kube import meta
 from sampan.kube.errors import (
     BadRequestError,
@@ -45,6 +46,9 @@ from sampan.kube.errors import (
     from_status,
 )
 from sampan.kube.kinds import PODS, Resource
+
+if TYPE_CHECKING:
+    from sampan.client import remote_streams
 
 _PAGE = 500
 _WATCH_SECONDS = 300
@@ -265,6 +269,37 @@ class RemoteClient:
         async with aclosing(self._sender.stream(request, None)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def exec(self, pod: str, namespace: str, options: ExecOptions) -> Execution:
+        return await self._command(_path(PODS, namespace, pod, "exec"), options)
+
+    async def attach(self, pod: str, namespace: str, options: AttachOptions) -> Execution:
+        return await self._command(_path(PODS, namespace, pod, "attach"), options)
+
+    async def connect(self, pod: str, namespace: str, port: int) -> Duplex:
+        # Rarely used, and its library takes a while to load.
+        from sampan.client import remote_streams  # noqa: PLC0415
+
+        path = _path(PODS, namespace, pod, "portforward")
+        query = [("ports", str(port))]
+        opened = await remote_streams.open_socket(
+            await self._address(), path, query, remote_streams.PORT_PROTOCOLS
+        )
+        return remote_streams.RemotePort(opened[0], opened[2])
+
+    async def _command(self, path: str, options: ExecOptions | AttachOptions) -> Execution:
+        from sampan.client import remote_streams  # noqa: PLC0415  as in `connect`
+
+        opened = await remote_streams.open_socket(
+            await self._address(), path, remote_streams.query_of(options), remote_streams.COMMAND_PROTOCOLS
+        )
+        return remote_streams.RemoteExecution(*opened)
+
+    async def _address(self) -> remote_streams.Address:
+        from sampan.client import remote_streams  # noqa: PLC0415  as in `connect`
+
+        headers, tls = await self._sender.introduction()
+        return remote_streams.Address(self._server, headers, tls)
 
     async def _request(
         self,

@@ -7,7 +7,9 @@ every failure is an ApiError.
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
@@ -106,6 +108,19 @@ class Sender:
                 raise error_of(answer.status_code, content)
             attempt += 1
             await asyncio.sleep(pause)
+
+    async def introduction(self) -> tuple[dict[str, str], ssl.SSLContext | None]:
+        """What lets in a connection that others open: its headers, and TLS where the server has it. Raises ApiError."""
+        connection, credential = self._connection, await self._credentials.current()
+        headers = {"user-agent": _USER_AGENT, **impersonation(connection)}
+        if credential.token:
+            headers["authorization"] = f"Bearer {credential.token}"
+        elif connection.username:
+            pair = f"{connection.username}:{connection.password}".encode()
+            headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        if not connection.server.startswith("https"):
+            return headers, None
+        return headers, connection.ssl_context(credential.certificate, credential.key)
 
     def _pause(self, answer: httpx.Response, attempt: int) -> float | None:
         if answer.status_code == 401 and attempt == 1 and self._credentials.can_renew:

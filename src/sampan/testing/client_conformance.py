@@ -13,6 +13,7 @@ node. Pods are made unschedulable, Jobs suspended, so that a real cluster leaves
 
 from __future__ import annotations
 
+from sampan.testing.conformance.customresources import CustomResourceChecks
 from sampan.testing.conformance.kinds import KindChecks
 from sampan.testing.conformance.machinery import MachineryChecks
 from sampan.testing.conformance.patching import PatchingChecks
@@ -22,6 +23,12 @@ from sampan.testing.conformance.writing import WritingChecks
 
 
 class ClientConformance(
-    WritingChecks, PatchingChecks, ReadingChecks, KindChecks, ScalingChecks, MachineryChecks
+    WritingChecks,
+    PatchingChecks,
+    ReadingChecks,
+    KindChecks,
+    ScalingChecks,
+    CustomResourceChecks,
+    MachineryChecks,
 ):
     """Inherit, and implement `connect`."""

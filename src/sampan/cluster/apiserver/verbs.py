@@ -7,15 +7,16 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
 from sampan.cluster.apiserver import conversion, lifecycle, strictness
-from sampan.cluster.apiserver.patching import patcher
+from sampan.cluster.apiserver.patching import invalid_patch, patcher
 from sampan.cluster.apiserver.queries import Selection, decode_continue
-from sampan.cluster.apiserver.scale import scale_of, with_scale
+from sampan.cluster.apiserver.scale import MistypedScaleError, scale_of, with_scale
 from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction, encode
 from sampan.cluster.apiserver.strategy import ScalePaths, Strategies, Strategy
 from sampan.kube.errors import (
@@ -48,11 +49,22 @@ Mutation = Callable[[Object], Object]
 """From a copy of the stored object to the wanted one."""
 
 
+Allocator = Callable[[Transaction, Object], None]
+"""Gives an object what no two may have. Called in the transaction that writes it; raises ApiError."""
+
+
 class Verbs:
     """For one event loop."""
 
-    def __init__(self, storage: Storage, strategies: Strategies, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        strategies: Strategies,
+        clock: Clock,
+        allocators: Mapping[Resource, Allocator] = MappingProxyType({}),
+    ) -> None:
         self.storage = storage
+        self._allocators = allocators
         self.strategies = strategies
         self.clock = clock
 
@@ -121,11 +133,7 @@ class Verbs:
     ) -> Record:
         strategy = self.strategies.of(resource)
         warnings = self._admit(strategy, obj, namespace, options)
-        given = obj["metadata"].setdefault("name", name)
-        if given != name:
-            raise BadRequestError(
-                f"the name of the object ({given}) does not match the name on the URL ({name})"
-            )
+        lifecycle.check_name(obj, name)
         if not strategy.unconditional_update and not obj["metadata"].get("resourceVersion"):
             errors = FieldErrors()
             errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
@@ -168,6 +176,7 @@ class Verbs:
                 nonlocal warnings
                 new = apply(old)
                 warnings = self._admit(strategy, new, namespace, options, patch_type)
+                lifecycle.check_name(new, name)
                 return new
 
             manager = None if patch_type is PatchType.APPLY else options.field_manager
@@ -210,7 +219,10 @@ class Verbs:
             # A Scale has no lists: all three mean the same.
             patch_type = PatchType.MERGE
         apply = patcher(self.strategies, resource, patch_type, patch, options, self.now(), "scale")
-        return await self._scale(resource, name, apply, namespace, options)
+        try:
+            return await self._scale(resource, name, apply, namespace, options)
+        except MistypedScaleError as error:
+            raise invalid_patch(patch, error.message) from error
 
     async def _scale(
         self,
@@ -287,6 +299,8 @@ class Verbs:
         key = _key(resource, metadata["name"], metadata.get("namespace"))
         if txn.get(key) is not None:
             raise already_exists(resource.group, resource.plural, key.name)
+        if resource in self._allocators:
+            self._allocators[resource](txn, obj)
         return conversion.put(txn, strategy, key, obj, None)
 
     def _update(
@@ -317,6 +331,8 @@ class Verbs:
             writer = Writer(manager or "unknown", self.now(), resource.api_version, subresource)
             track(*self.strategies.typed(resource), old, new, writer)
         lifecycle.validate_update(strategy, new, old, part)
+        if resource in self._allocators and not part:
+            self._allocators[resource](txn, new)
         if lifecycle.is_removable(strategy, new):
             return conversion.delete(txn, strategy, key, new, current)
         return conversion.put(txn, strategy, key, new, current)

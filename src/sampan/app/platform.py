@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from sampan import __version__
 from sampan.app import registry
+from sampan.app.certificates import Certificates
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
 from sampan.app.web import build_app
@@ -24,7 +25,7 @@ from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.scheduler import Scheduler
-from sampan.cluster.workloads import controllers
+from sampan.cluster.workloads import Trust, controllers
 from sampan.components import Services
 from sampan.kube.errors import AlreadyExistsError
 from sampan.kube.kinds import NAMESPACES, PODS
@@ -43,8 +44,18 @@ FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kubeflow", "kubefl
 class Platform:
     """Everything of one home, in one process and one event loop. `stop` ends whatever `start` began."""
 
-    def __init__(self, settings: Settings, *, url: str, token: str = "", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        url: str,
+        token: str = "",
+        secure_port: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
+        """`secure_port` is where the same application is served with TLS, for pods; 0 where it is not."""
         self._settings = settings
+        self._secure_port = secure_port
         self._url = url
         self._token = token
         self._clock = clock or SystemClock()
@@ -59,10 +70,18 @@ class Platform:
     async def start(self) -> ASGIApp:
         """Returns the HTTP application once all parts work. Raises StorageError, ApiError."""
         settings, home = self._settings, self._settings.home
+        certificates = Certificates(home / "pki")
+        making = asyncio.create_task(certificates.ensure(), name="certificates")
         database = Database.sqlite(home / "sampan.db")
         self._ends.append(("database", database.close))
 
-        api = ApiServer(database, self._clock, pod_logs=PodLogs(home, self._clock), token=self._token)
+        api = ApiServer(
+            database,
+            self._clock,
+            pod_logs=PodLogs(home, self._clock),
+            token=self._token,
+            signing_key=certificates.folder / "sa.key",
+        )
         self._api = api
         components = registry.components(settings)
         for resource in (resource for component in components for resource in component.resources):
@@ -76,7 +95,14 @@ class Platform:
         caches = Caches(api.client)
         manager = Manager(
             [
-                *controllers(api.client, self._clock, api.registry, home / "volumes", caches),
+                *controllers(
+                    api.client,
+                    self._clock,
+                    api.registry,
+                    home / "volumes",
+                    caches,
+                    trust=Trust(await making, api.tokens.for_secret),
+                ),
                 Scheduler(api.client, self._clock, caches),
             ]
         )
@@ -92,7 +118,7 @@ class Platform:
             self._clock,
             environments,
             settings.node,
-            api=(where.hostname or "127.0.0.1", where.port or 80),
+            api=(where.hostname or "127.0.0.1", self._secure_port or where.port or 80),
         )
         await agent.start()
         self._ends.append(("node", agent.stop))
@@ -102,7 +128,7 @@ class Platform:
             await component.start(services)
             self._ends.append((component.name, component.stop))
         routes = [route for component in components for route in component.routes()]
-        return build_app(api.asgi, routes, self._facts(), settings.server, self._token)
+        return build_app(api.asgi, routes, self._facts(), settings.server, api.gate)
 
     def close_streams(self) -> None:
         """Ends open watches and followed logs, which would keep the HTTP server from ending."""

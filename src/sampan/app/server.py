@@ -22,8 +22,9 @@ import uvicorn
 
 from sampan import __version__
 from sampan.app import kubeconfig
+from sampan.app.certificates import CertificateError, Certificates
 from sampan.app.connections import BoundedProtocol
-from sampan.app.home import Home, ServerInfo
+from sampan.app.home import Home, ServerInfo, write_private
 from sampan.app.platform import Platform
 from sampan.app.settings import Settings
 from sampan.kube.errors import ApiError
@@ -63,6 +64,8 @@ def serve(settings: Settings, *, on_ready: Callable[[Ready], None], on_stopping:
             f"{error.filename or settings.home}: {error.strerror or error}; see that the home folder is writable "
             "and its disk not full, or choose another with --home"
         ) from error
+    except CertificateError as error:
+        raise StartError(str(error)) from error
     except ApiError as error:
         # The parts write objects while they start: a full disk refuses those.
         log.error("the server could not start", why=error.message)
@@ -85,12 +88,14 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
 
-    platform = Platform(settings, url=url, token=home.token())
-    http: _Http | None = None
+    secure = _bind_secure(settings)
+    platform = Platform(settings, url=url, token=home.token(), secure_port=secure.getsockname()[1])
+    http: list[_Http] = []
     try:
         app = await platform.start()
-        http = _Http(app, listener)
-        await http.start()
+        http = [_Http(app, listener), _Http(app, secure, Certificates(settings.home / "pki"))]
+        for each in http:
+            await each.start()
         kubeconfig.write(settings.home / "kubeconfig", url, home.token())
         home.publish(ServerInfo(os.getpid(), url, __version__, rfc3339(SystemClock().now())))
         seconds = _process_age() or time.monotonic() - started
@@ -110,8 +115,8 @@ async def _serve(
             # A second Ctrl-C ends the process at once: everything that counts is on disk.
             loop.remove_signal_handler(number)
         platform.close_streams()
-        if http is not None:
-            await http.stop()
+        await asyncio.gather(*(each.stop() for each in http))
+        secure.close()
         await platform.stop()
         log.info("server stopped")
 
@@ -119,7 +124,10 @@ async def _serve(
 class _Http:
     """uvicorn in our event loop, without its signal handlers."""
 
-    def __init__(self, app: object, listener: socket.socket) -> None:
+    def __init__(
+        self, app: object, listener: socket.socket, certificates: Certificates | None = None
+    ) -> None:
+        """With `certificates` it speaks TLS."""
         config = uvicorn.Config(
             app,  # type: ignore[arg-type]
             log_config=None,
@@ -130,6 +138,8 @@ class _Http:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             http=BoundedProtocol,
+            ssl_certfile=certificates.server if certificates else None,
+            ssl_keyfile=certificates.server_key if certificates else None,
         )
         self._listener = listener
         self._server = _QuietServer(config)
@@ -200,6 +210,18 @@ def _bind(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port}: {why}; choose another with --port, or 0 for any free one"
         ) from error
     listener.setblocking(False)
+    return listener
+
+
+def _bind_secure(settings: Settings) -> socket.socket:
+    """The port with TLS, which pods are told. The same one again after a restart: pods that went on know no other."""
+    file = settings.home / "run" / "secure-port"
+    try:
+        port = int(file.read_text("utf-8"))
+        listener = _bind(settings.server.host, port)
+    except (OSError, ValueError, OverflowError, StartError):
+        listener = _bind(settings.server.host, 0)
+    write_private(file, str(listener.getsockname()[1]))
     return listener
 
 

@@ -27,7 +27,7 @@ from sampan.client.protocol import (
 )
 from sampan.kube import meta
 from sampan.kube.errors import ApiError, BadRequestError, ServiceUnavailableError, from_status
-from sampan.kube.kinds import PODS, Resource
+from sampan.kube.kinds import PODS, SERVICE_ACCOUNTS, Resource
 
 _JSON = "application/json"
 _CONNECT_SECONDS = 10.0
@@ -171,6 +171,10 @@ class RemoteClient:
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
         await self._request("POST", _path(PODS, namespace, pod, "binding"), body=body)
+
+    async def create_token(self, account: str, namespace: str, request: Object) -> Object:
+        typed = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", **request}
+        return await self._request("POST", _path(SERVICE_ACCOUNTS, namespace, account, "token"), body=typed)
 
     async def log(self, pod: str, namespace: str, options: LogOptions = DEFAULT_LOG) -> AsyncIterator[bytes]:
         async with aclosing(self._stream(_path(PODS, namespace, pod, "log"), _log_params(options))) as chunks:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -22,6 +24,12 @@ class Resource:
     subresources: tuple[str, ...] = field(default=("status",))
     """Of `status`, `scale`, `log`, `exec`, `binding`, `token`, …"""
     list_kind: str = ""
+    verbs: tuple[str, ...] = STANDARD_VERBS
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether there are objects of this kind; a question such as a SubjectAccessReview is only answered."""
+        return "get" in self.verbs
 
     @property
     def api_version(self) -> str:
@@ -143,5 +151,21 @@ STORAGE_CLASSES = Resource(
     namespaced=False,
     singular="storageclass",
     short_names=("sc",),
+    subresources=(),
+)
+LIMIT_RANGES = Resource(
+    "", "v1", "LimitRange", "limitranges", singular="limitrange", short_names=("limits",), subresources=()
+)
+RESOURCE_QUOTAS = Resource(
+    "", "v1", "ResourceQuota", "resourcequotas", singular="resourcequota", short_names=("quota",)
+)
+PRIORITY_CLASSES = Resource(
+    "scheduling.k8s.io",
+    "v1",
+    "PriorityClass",
+    "priorityclasses",
+    namespaced=False,
+    singular="priorityclass",
+    short_names=("pc",),
     subresources=(),
 )

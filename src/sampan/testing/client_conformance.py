@@ -13,11 +13,12 @@ node. Pods are made unschedulable, Jobs suspended, so that a real cluster leaves
 
 from __future__ import annotations
 
+from sampan.testing.conformance.access import AccessChecks
 from sampan.testing.conformance.kinds import KindChecks
 from sampan.testing.conformance.patching import PatchingChecks
 from sampan.testing.conformance.reading import ReadingChecks
 from sampan.testing.conformance.writing import WritingChecks
 
 
-class ClientConformance(WritingChecks, PatchingChecks, ReadingChecks, KindChecks):
+class ClientConformance(WritingChecks, PatchingChecks, ReadingChecks, KindChecks, AccessChecks):
     """Inherit, and implement `connect`."""

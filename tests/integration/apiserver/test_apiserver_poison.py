@@ -34,6 +34,7 @@ POD_SPEC = {
     "volumes": [{"name": "v", "configMap": {"name": "c"}}],
     "restartPolicy": "Never",
 }
+ROLE_REF = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
 SPECS: dict[str, dict[str, Any]] = {
     "Pod": {"spec": POD_SPEC},
     "Job": {"spec": {"completions": 2, "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD_SPEC}}},
@@ -47,6 +48,33 @@ SPECS: dict[str, dict[str, Any]] = {
         "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}
     },
     "Service": {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}},
+    "RoleBinding": {
+        "roleRef": ROLE_REF,
+        "subjects": [{"kind": "ServiceAccount", "name": "a", "namespace": "b"}],
+    },
+    "ClusterRoleBinding": {"roleRef": ROLE_REF, "subjects": [{"kind": "User", "name": "a"}]},
+    "Role": {"rules": [{"apiGroups": [""], "resources": ["pods"], "resourceNames": ["a"], "verbs": ["get"]}]},
+    "ClusterRole": {
+        "rules": [{"nonResourceURLs": ["/a/*"], "verbs": ["get"]}],
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]},
+    },
+    "ResourceQuota": {
+        "spec": {
+            "hard": {"pods": "1", "requests.cpu": "1"},
+            "scopes": ["NotTerminating"],
+            "scopeSelector": {
+                "matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["a"]}]
+            },
+        }
+    },
+    "LimitRange": {
+        "spec": {
+            "limits": [
+                {"type": "Container", "max": {"cpu": "2"}, "default": {"cpu": "1"}, "min": {"cpu": "1m"}}
+            ]
+        }
+    },
+    "PriorityClass": {"value": 1, "globalDefault": False, "preemptionPolicy": "Never"},
     "Node": {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
 }
 METADATA = {"labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["x.y/z"], "ownerReferences": []}

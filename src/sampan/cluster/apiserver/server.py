@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from pathlib import Path
 
 import sqlalchemy as sa
 from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
-from sampan.cluster.apiserver import storage
+from sampan.cluster.apiserver import bootstrap, storage
+from sampan.cluster.apiserver.access.accounts import AccountTokens
+from sampan.cluster.apiserver.access.authorizer import Authorizer
+from sampan.cluster.apiserver.access.gate import Gate
+from sampan.cluster.apiserver.access.index import RbacIndex
+from sampan.cluster.apiserver.access.reviews import Reviews
+from sampan.cluster.apiserver.access.signing import Signer
+from sampan.cluster.apiserver.admission.pipeline import Pipeline
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
@@ -41,15 +49,26 @@ class ApiServer:
         *,
         pod_logs: PodLogs | None = None,
         token: str = "",
+        signing_key: Path | None = None,
     ) -> None:
+        """`token` is the single user's; `signing_key` the file with the key of service accounts' tokens."""
         self.tables: sa.MetaData = storage.tables
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
         self.storage = storage.Storage(database)
-        self._verbs = Verbs(self.storage, Strategies(BUILT_IN, built_in_schema()), clock)
-        self._client = InProcessClient(self._verbs, pod_logs)
-        self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
+        self.tokens = AccountTokens(self.storage, Signer(signing_key), clock)
+        self._index = RbacIndex()
+        self.gate = Gate(token, self.tokens, Authorizer(self._index))
+        self.admission = Pipeline(self.gate.authorizer)
+        answers = Reviews(self.gate).answers()
+        for resource in answers:
+            self.registry.add(resource)
+        self._verbs = Verbs(
+            self.storage, Strategies(BUILT_IN, built_in_schema()), clock, self.admission, answers
+        )
+        self._client = InProcessClient(self._verbs, pod_logs, self.tokens)
+        self._http = HttpFace(self._verbs, self.registry, self.gate, pod_logs=pod_logs)
         self._tasks = TaskSet("apiserver")
 
     @property
@@ -63,6 +82,9 @@ class ApiServer:
 
     async def start(self) -> None:
         self.storage.start()
+        self._index.follow(self.storage)
+        self.admission.follow(self.storage)
+        await bootstrap.create_missing(self._verbs)
         self._tasks.spawn(self._compact_forever(), name="compaction")
 
     def close_streams(self) -> None:

@@ -137,6 +137,15 @@ class Transaction:
         row = self._connection.execute(_select_current, key._asdict()).first()
         return Record(row[0], row[1]) if row else None
 
+    def all(self, resource: str, namespace: str) -> list[tuple[Key, Record]]:
+        """The objects of a kind in one namespace, as this transaction has them."""
+        rows = self._connection.execute(
+            sa.select(_objects.c.name, _objects.c.rev, _objects.c.data).where(
+                _objects.c.resource == resource, _objects.c.namespace == namespace, _live
+            )
+        )
+        return [(Key(resource, namespace, name), Record(rev, data)) for name, rev, data in rows]
+
     def unchanged_since(self, resource: str, revision: int, limit: int) -> list[tuple[Key, Record]]:
         """The oldest objects of a resource that nobody wrote after `revision`."""
         rows = self._connection.execute(
@@ -188,6 +197,7 @@ class Storage:
         """The newest handed out; the writer thread's own."""
         self._compacted = 0
         self._hub = ChangeHub(0)
+        self._observers: dict[str, list[Callable[[Change], None]]] = {}
         self.cache = RecordCache()
 
     def start(self) -> None:
@@ -240,6 +250,17 @@ class Storage:
             if record is not None:
                 self.cache.put(key, record)
         return record
+
+    def current(self, resource: str) -> list[Record]:
+        """All objects of a kind of which there are few. Blocks; for start-up."""
+        select = sa.select(_objects.c.rev, _objects.c.data).where(_objects.c.resource == resource, _live)
+        return self._database.read_now(
+            lambda connection: [Record(rev, data) for rev, data in connection.execute(select)]
+        )
+
+    def observe(self, resource: str, observer: Callable[[Change], None]) -> None:
+        """Calls `observer` with every change, before the write that made it is acknowledged. It may not block."""
+        self._observers.setdefault(resource, []).append(observer)
 
     async def page(self, query: ListQuery) -> Page:
         """Raises ExpiredError when `query.revision` was compacted."""
@@ -366,6 +387,8 @@ class Storage:
                 self.cache.discard(key, change.rev)
             else:
                 self.cache.put(key, Record(change.rev, change.data))
+            for observer in self._observers.get(change.resource, ()):
+                observer(change)
             self._hub.publish(change)
 
 

@@ -7,15 +7,19 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
 from sampan.cluster.apiserver import lifecycle
+from sampan.cluster.apiserver.access import identity
+from sampan.cluster.apiserver.access.reviews import Answer
+from sampan.cluster.apiserver.admission.pipeline import Pipeline, request_for
 from sampan.cluster.apiserver.patching import patcher
 from sampan.cluster.apiserver.queries import Selection, decode_continue
-from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction
+from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction, encode
 from sampan.cluster.apiserver.strategy import Strategies, Strategy
 from sampan.kube.errors import (
     ApiError,
@@ -23,6 +27,7 @@ from sampan.kube.errors import (
     Cause,
     ForbiddenError,
     InternalError,
+    MethodNotAllowedError,
     already_exists,
     conflict,
     invalid,
@@ -50,10 +55,20 @@ Mutation = Callable[[Object], Object]
 class Verbs:
     """For one event loop."""
 
-    def __init__(self, storage: Storage, strategies: Strategies, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        strategies: Strategies,
+        clock: Clock,
+        admission: Pipeline,
+        answers: Mapping[Resource, Answer],
+    ) -> None:
+        """`answers` are the kinds that are not stored but answered, such as a SubjectAccessReview."""
         self.storage = storage
         self.strategies = strategies
         self.clock = clock
+        self.admission = admission
+        self._answers = {kind.key: answer for kind, answer in answers.items()}
 
     def now(self) -> str:
         return rfc3339(self.clock.now())
@@ -76,6 +91,11 @@ class Verbs:
 
     async def list(self, resource: Resource, namespace: str | None, options: ListOptions) -> Page:
         """One page; `queries.encode_continue` makes its token. BadRequestError, ExpiredError."""
+        if not resource.is_stored:
+            raise MethodNotAllowedError(
+                "the server does not allow this method on the requested resource",
+                details={"kind": resource.plural},
+            )
         strategy = self.strategies.of(resource)
         selection = Selection.parse(strategy, options)
         revision, after = decode_continue(options, self.storage)
@@ -98,6 +118,10 @@ class Verbs:
     ) -> Record:
         strategy = self.strategies.of(resource)
         warnings = self._admit(strategy, obj, namespace, options)
+        if (answer := self._answers.get(resource.key)) is not None:
+            obj["metadata"].pop("resourceVersion", None)
+            answered = answer(obj, namespace or "", identity.current.get())
+            return Record(0, encode(answered), warnings)
         record = await self._write(lambda txn: self._create(txn, strategy, obj), options)
         return replace(record, warnings=warnings) if warnings else record
 
@@ -203,8 +227,10 @@ class Verbs:
         return page
 
     async def _write(self, fn: Callable[[Transaction], T], options: WriteOptions) -> T:
+        # Who writes is known in the writer thread too.
+        context = copy_context()
         try:
-            return await self.storage.write(fn, dry_run=options.dry_run)
+            return await self.storage.write(lambda txn: context.run(fn, txn), dry_run=options.dry_run)
         except ApiError:
             raise
         except Exception as error:
@@ -221,11 +247,18 @@ class Verbs:
         if not metadata.get("name") and metadata.get("generateName"):
             # Before anything that is derived from the name.
             metadata["name"] = _free_name(txn, resource, metadata)
+        concerns = self.admission.concerns(resource, metadata.get("namespace") or "")
+        if concerns:
+            strategy.default(obj)
+            obj = self.admission.mutate(request_for("CREATE", resource, obj), obj, None, txn)
+            metadata = obj["metadata"]
         lifecycle.prepare_create(strategy, obj, self.clock)
         lifecycle.validate_create(strategy, obj)
         key = _key(resource, metadata["name"], metadata.get("namespace"))
         if txn.get(key) is not None:
             raise already_exists(resource.group, resource.plural, key.name)
+        if concerns:
+            self.admission.check(request_for("CREATE", resource, obj), obj, None, txn)
         return txn.put(key, obj, None)
 
     def _update(
@@ -247,6 +280,9 @@ class Verbs:
         seen = new["metadata"].get("resourceVersion")
         if seen and seen != str(current.rev):
             raise conflict(resource.group, resource.plural, key.name, _STALE)
+        concerns = self.admission.concerns(resource, key.namespace)
+        if concerns:
+            new = self.admission.mutate(request_for("UPDATE", resource, old, subresource), new, old, txn)
         lifecycle.prepare_update(strategy, new, old, subresource, self.now())
         if new == old:
             return current
@@ -254,6 +290,8 @@ class Verbs:
             writer = Writer(manager or "unknown", self.now(), resource.api_version, subresource)
             track(self.strategies.schema, self.strategies.type_name(resource), old, new, writer)
         lifecycle.validate_update(strategy, new, old, subresource)
+        if concerns:
+            self.admission.check(request_for("UPDATE", resource, old, subresource), new, old, txn)
         if lifecycle.is_removable(strategy, new):
             return txn.delete(key, new, current)
         return txn.put(key, new, current)

@@ -4,6 +4,8 @@
     garbage         ownerReferences: background, foreground and orphan deletion
     namespace       empties namespaces that are deleted
     serviceaccount  what every namespace has
+    tokens          Secrets that hold the token of a service account
+    clusterroles    ClusterRoles that are the sum of others
     volumes         folders for PersistentVolumeClaims
 
 Written against the Client protocol only. The composition root runs what `controllers` returns, beside the
@@ -11,5 +13,6 @@ scheduler, under a `sampan.reconcile.manager.Manager`.
 """
 
 from sampan.cluster.workloads.registry import controllers
+from sampan.cluster.workloads.tokens import Trust
 
-__all__ = ["controllers"]
+__all__ = ["Trust", "controllers"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from sampan.client.protocol import Client
+from sampan.cluster.workloads.clusterroles import AggregationReconciler
 from sampan.cluster.workloads.garbage.collector import GarbageCollector
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.cluster.workloads.job.controller import JobReconciler
 from sampan.cluster.workloads.namespace import NamespaceReconciler
 from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
+from sampan.cluster.workloads.tokens import NO_TRUST, TokenReconciler, Trust
 from sampan.cluster.workloads.volumes.controller import VolumeReconciler
 from sampan.kube.kinds import KindRegistry
 from sampan.lib.clock import Clock
@@ -17,13 +19,14 @@ from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
 
 
-def controllers(
+def controllers(  # noqa: PLR0913  one call, in the composition root
     client: Client,
     clock: Clock,
     kinds: KindRegistry,
     volumes_root: Path,
     caches: Caches | None = None,
     job_backoff: Backoff | None = None,
+    trust: Trust = NO_TRUST,
 ) -> list[Runnable]:
     """All of them, in the order in which to start them.
 
@@ -32,7 +35,9 @@ def controllers(
     """
     caches = caches or Caches(client)
     return [
-        ServiceAccountReconciler(client, caches).controller(),
+        ServiceAccountReconciler(client, caches, trust.root_ca).controller(),
+        TokenReconciler(client, caches, trust).controller(),
+        AggregationReconciler(client, caches).controller(),
         NamespaceReconciler(client, clock, caches, kinds).controller(),
         VolumeReconciler(client, clock, caches, volumes_root).controller(),
         JobReconciler(client, clock, caches, job_backoff or Backoff()).controller(),

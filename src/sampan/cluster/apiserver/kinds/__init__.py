@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from importlib import resources
 
-from sampan.cluster.apiserver.kinds import core, events, jobs, pods
+from sampan.cluster.apiserver.kinds import core, events, jobs, pods, policy, rbac
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.schema import Schema
 
-BUILT_IN: tuple[Strategy, ...] = (*core.STRATEGIES, pods.STRATEGY, events.STRATEGY, jobs.STRATEGY)
+BUILT_IN: tuple[Strategy, ...] = (
+    *core.STRATEGIES,
+    pods.STRATEGY,
+    events.STRATEGY,
+    jobs.STRATEGY,
+    *policy.STRATEGIES,
+    *rbac.STRATEGIES,
+)
 """All built-in kinds, in the order in which discovery lists them."""
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from sampan import __version__
 from sampan.app import registry
 from sampan.app.certificates import Certificates
+from sampan.app.database import open_database
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
 from sampan.app.web import build_app
@@ -33,7 +34,6 @@ from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
-from sampan.store.database import Database
 
 log = get_logger(__name__)
 
@@ -72,7 +72,9 @@ class Platform:
         settings, home = self._settings, self._settings.home
         certificates = Certificates(home / "pki")
         making = asyncio.create_task(certificates.ensure(), name="certificates")
-        database = Database.sqlite(home / "sampan.db")
+        components = registry.components(settings)
+        tables = [ApiServer.tables, *(tables for component in components for tables in component.tables)]
+        database = open_database(settings, tables)
         self._ends.append(("database", database.close))
 
         api = ApiServer(
@@ -83,11 +85,8 @@ class Platform:
             signing_key=certificates.folder / "sa.key",
         )
         self._api = api
-        components = registry.components(settings)
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
-        for tables in (api.tables, *(tables for component in components for tables in component.tables)):
-            database.create(tables)
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_namespaces()

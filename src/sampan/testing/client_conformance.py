@@ -17,8 +17,11 @@ from sampan.testing.conformance.access import AccessChecks
 from sampan.testing.conformance.kinds import KindChecks
 from sampan.testing.conformance.patching import PatchingChecks
 from sampan.testing.conformance.reading import ReadingChecks
+from sampan.testing.conformance.scaling import ScalingChecks
 from sampan.testing.conformance.writing import WritingChecks
 
 
-class ClientConformance(WritingChecks, PatchingChecks, ReadingChecks, KindChecks, AccessChecks):
+class ClientConformance(
+    WritingChecks, PatchingChecks, ReadingChecks, KindChecks, ScalingChecks, AccessChecks
+):
     """Inherit, and implement `connect`."""

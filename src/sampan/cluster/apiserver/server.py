@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from pathlib import Path
+from typing import ClassVar
 
 import sqlalchemy as sa
 from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
-from sampan.cluster.apiserver import bootstrap, storage
+from sampan.cluster.apiserver import bootstrap, scale, storage
 from sampan.cluster.apiserver.access.accounts import AccountTokens
 from sampan.cluster.apiserver.access.authorizer import Authorizer
 from sampan.cluster.apiserver.access.gate import Gate
@@ -41,6 +42,8 @@ class ApiServer:
     Make `tables`, add the components' kinds to `registry`, then `start`.
     """
 
+    tables: ClassVar[sa.MetaData] = storage.tables
+
     def __init__(
         self,
         database: Database,
@@ -52,7 +55,6 @@ class ApiServer:
         signing_key: Path | None = None,
     ) -> None:
         """`token` is the single user's; `signing_key` the file with the key of service accounts' tokens."""
-        self.tables: sa.MetaData = storage.tables
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
@@ -64,9 +66,8 @@ class ApiServer:
         answers = Reviews(self.gate).answers()
         for resource in answers:
             self.registry.add(resource)
-        self._verbs = Verbs(
-            self.storage, Strategies(BUILT_IN, built_in_schema()), clock, self.admission, answers
-        )
+        strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
+        self._verbs = Verbs(self.storage, strategies, clock, self.admission, answers)
         self._client = InProcessClient(self._verbs, pod_logs, self.tokens)
         self._http = HttpFace(self._verbs, self.registry, self.gate, pod_logs=pod_logs)
         self._tasks = TaskSet("apiserver")

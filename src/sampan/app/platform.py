@@ -87,6 +87,8 @@ class Platform:
         self._api = api
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
+        for component in components:
+            api.admission.add(component.admission)
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_namespaces()

@@ -102,8 +102,10 @@ class HttpFace:
             await self._refuse(scope, receive, send)
             return
         try:
-            self._admit(scope)
-            await self._route(Request(scope, receive, send))
+            # The web guards have asked the gate already, where there are any.
+            user = scope.get("state", {}).get("user") or self._gate.admit(scope)
+            with identity.acting(user):
+                await self._route(Request(scope, receive, send))
         except ApiError as error:
             await asgi.respond_error(send, error)
         except asgi.ClientGoneError:
@@ -123,11 +125,6 @@ class HttpFace:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
-
-    def _admit(self, scope: Scope) -> None:
-        """The web guards have asked the gate already, where there are any."""
-        user = scope.get("state", {}).get("user") or self._gate.admit(scope)
-        identity.current.set(user)
 
     async def _route(self, request: Request) -> None:
         parts = [part for part in request.scope["path"].split("/") if part]

@@ -347,6 +347,7 @@ class Verbs:
         if concerns:
             self.admission.check(request_for("UPDATE", resource, old, subresource), new, old, txn)
         if lifecycle.is_removable(strategy, new):
+            self.admission.released(resource, new, txn)
             return txn.delete(key, new, current)
         return txn.put(key, new, current)
 
@@ -367,6 +368,7 @@ class Verbs:
         if lifecycle.begin_deletion(strategy, new, options, self.clock):
             # What watchers see of an object that went at once is its last state, without marks of deletion.
             last = new if "deletionTimestamp" in old["metadata"] else old
+            self.admission.released(resource, old, txn)
             return txn.delete(key, last, current), True
         return (current if new == old else txn.put(key, new, current)), False
 

@@ -5,6 +5,7 @@
     namespace       empties namespaces that are deleted
     serviceaccount  what every namespace has
     tokens          Secrets that hold the token of a service account
+    quota           counts of ResourceQuotas
     clusterroles    ClusterRoles that are the sum of others
     volumes         folders for PersistentVolumeClaims
 

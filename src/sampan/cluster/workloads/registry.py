@@ -10,6 +10,7 @@ from sampan.cluster.workloads.garbage.collector import GarbageCollector
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.cluster.workloads.job.controller import JobReconciler
 from sampan.cluster.workloads.namespace import NamespaceReconciler
+from sampan.cluster.workloads.quota import QuotaReconciler
 from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
 from sampan.cluster.workloads.tokens import NO_TRUST, TokenReconciler, Trust
 from sampan.cluster.workloads.volumes.controller import VolumeReconciler
@@ -38,6 +39,7 @@ def controllers(  # noqa: PLR0913  one call, in the composition root
         ServiceAccountReconciler(client, caches, trust.root_ca).controller(),
         TokenReconciler(client, caches, trust).controller(),
         AggregationReconciler(client, caches).controller(),
+        QuotaReconciler(client, clock, caches, kinds).controller(),
         NamespaceReconciler(client, clock, caches, kinds).controller(),
         VolumeReconciler(client, clock, caches, volumes_root).controller(),
         JobReconciler(client, clock, caches, job_backoff or Backoff()).controller(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from sampan.web.guards import User
@@ -20,6 +22,15 @@ SYSTEM = User("system:sampan", (MASTERS, AUTHENTICATED))
 
 current: ContextVar[User] = ContextVar("current user", default=SYSTEM)
 """Set by `http` for each request to the Kubernetes API; what nobody set it for is our own."""
+
+
+@contextmanager
+def acting(user: User) -> Iterator[None]:
+    token = current.set(user)
+    try:
+        yield
+    finally:
+        current.reset(token)
 
 
 def account_name(namespace: str, name: str) -> str:

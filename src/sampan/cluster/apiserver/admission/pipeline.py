@@ -127,9 +127,15 @@ class Pipeline:
         if request.subresource == "":
             for check in self._checks.get(request.resource.key, ()):
                 check(request, obj, old)
-            # Last, because it counts what nothing refuses any more.
-            if request.namespace and (quotas := self._quotas.of(request.namespace)):
-                resourcequota.charge(request, quotas, obj, old, txn)
+        # Last, because it counts what nothing refuses any more.
+        if request.namespace and (quotas := self._quotas.of(request.namespace)):
+            resourcequota.charge(request, quotas, obj, old, txn)
+
+    def released(self, resource: Resource, obj: Object, txn: Transaction) -> None:
+        """That an object is gone."""
+        namespace = str(obj["metadata"].get("namespace") or "")
+        if namespace and (quotas := self._quotas.of(namespace)):
+            resourcequota.charge(request_for("UPDATE", resource, obj), quotas, None, obj, txn)
 
 
 def request_for(operation: str, resource: Resource, obj: Object, subresource: str = "") -> AdmissionRequest:

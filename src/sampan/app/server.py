@@ -135,6 +135,8 @@ class _Http:
             lifespan="off",
             server_header=False,
             date_header=False,
+            # Whether a request came with TLS decides who sends it: no header may say so.
+            proxy_headers=False,
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             http=BoundedProtocol,

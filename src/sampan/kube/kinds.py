@@ -28,8 +28,8 @@ class Resource:
 
     @property
     def is_stored(self) -> bool:
-        """Whether there are objects of this kind; a question such as a SubjectAccessReview is only answered."""
-        return "get" in self.verbs
+        """Whether there are objects of this kind: a SubjectAccessReview is only answered, usage only measured."""
+        return "create" in self.verbs and "get" in self.verbs
 
     @property
     def api_version(self) -> str:

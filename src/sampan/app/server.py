@@ -135,7 +135,8 @@ class _Http:
             lifespan="off",
             server_header=False,
             date_header=False,
-            # Whether a request came with TLS decides who sends it: no header may say so.
+            # Forwarded headers count from a trusted proxy only, and none is configured. Whether a request came with
+            # TLS decides who sends it.
             proxy_headers=False,
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,

@@ -234,6 +234,7 @@ class Storage:
         self._compacted = 0
         self._hub = ChangeHub(0)
         self._observers: dict[str, list[Callable[[Change], None]]] = {}
+        self._reloads: list[Callable[[], None]] = []
         self._in_doubt = False
         """Whether a commit was not confirmed: it may be in the database, unseen by cache and watchers."""
         self.cache = RecordCache()
@@ -302,6 +303,10 @@ class Storage:
     def observe(self, resource: str, observer: Callable[[Change], None]) -> None:
         """Calls `observer` with every change, before the write that made it is acknowledged. It may not block."""
         self._observers.setdefault(resource, []).append(observer)
+
+    def on_doubt(self, reload: Callable[[], None]) -> None:
+        """Calls `reload` when changes may have been kept that no observer was told of: `current` knows them."""
+        self._reloads.append(reload)
 
     async def page(self, query: ListQuery) -> Page:
         """Raises ExpiredError when `query.revision` was compacted."""
@@ -424,6 +429,8 @@ class Storage:
             self._in_doubt = False
             self.cache.clear()
             self._hub.forget(outcome[1][0].rev - 1)
+            for reload in self._reloads:
+                reload()
         for change in outcome[1]:
             key = Key(change.resource, change.namespace, change.name)
             if change.deleted:

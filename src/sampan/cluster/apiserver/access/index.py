@@ -17,8 +17,7 @@ from sampan.kube.meta import Object
 from sampan.kube.rbac import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, Rule, rules_of
 from sampan.web.guards import User
 
-_ROLE_KINDS = (ROLES, CLUSTER_ROLES)
-_BINDING_KINDS = (ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS)
+_KINDS = (ROLES, CLUSTER_ROLES, ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,14 @@ class RbacIndex:
 
     def follow(self, storage: Storage) -> None:
         """Reads what is stored, and everything that is written from now on."""
-        for resource in (*_ROLE_KINDS, *_BINDING_KINDS):
+        for resource in _KINDS:
             storage.observe(resource.key, self._on_change)
+        storage.on_doubt(lambda: self._load(storage))
+        self._load(storage)
+
+    def _load(self, storage: Storage) -> None:
+        self._roles, self._bindings, self._by_subject = {}, {}, {}
+        for resource in _KINDS:
             for record in storage.current(resource.key):
                 self.put(record.object())
 

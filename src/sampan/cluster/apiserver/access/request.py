@@ -24,7 +24,7 @@ _VERBS = {
 }
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _TRUE = frozenset({"", "1", "t", "T", "true", "TRUE", "True"})
-_VERSION = re.compile(r"v\d")
+_VERSION = re.compile(r"v\d+((alpha|beta)\d+)?")
 _PIPELINES = "/pipeline"
 
 
@@ -54,7 +54,7 @@ def read(scope: Scope) -> Attributes:
     parts = [part for part in path.split("/") if part]
     if len(parts) < 3 or parts[0] not in ("api", "apis"):
         return by_url
-    if parts[0] == "apis" and _VERSION.match(parts[1]):
+    if parts[0] == "apis" and _VERSION.fullmatch(parts[1]):
         # A group is never named like a version: this is the API of Kubeflow Pipelines, under its other name. What is
         # public below /apis, for discovery, does not include it.
         return Attributes(method.lower(), _PIPELINES + path)

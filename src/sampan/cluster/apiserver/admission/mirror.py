@@ -20,13 +20,19 @@ class Mirror:
 
     def follow(self, storage: Storage) -> None:
         storage.observe(self._resource.key, self._on_change)
-        for record in storage.current(self._resource.key):
-            obj = record.object()
-            self._replace(meta.namespace(obj), meta.name(obj), obj)
+        storage.on_doubt(lambda: self._load(storage))
+        self._load(storage)
 
     def of(self, namespace: str) -> tuple[Object, ...]:
         """Not to be changed."""
         return self._by_namespace.get(namespace, ())
+
+    def _load(self, storage: Storage) -> None:
+        found: dict[str, tuple[Object, ...]] = {}
+        for record in storage.current(self._resource.key):
+            obj = record.object()
+            found[meta.namespace(obj)] = (*found.get(meta.namespace(obj), ()), obj)
+        self._by_namespace = found
 
     def _on_change(self, change: Change) -> None:
         self._replace(change.namespace, change.name, None if change.deleted else change.object)

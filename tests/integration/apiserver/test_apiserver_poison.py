@@ -34,10 +34,16 @@ POD_SPEC = {
     "volumes": [{"name": "v", "configMap": {"name": "c"}}],
     "restartPolicy": "Never",
 }
+TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {**POD_SPEC, "restartPolicy": "Always"}}
 ROLE_REF = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
 SPECS: dict[str, dict[str, Any]] = {
     "Pod": {"spec": POD_SPEC},
     "Job": {"spec": {"completions": 2, "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD_SPEC}}},
+    **{
+        kind: {"spec": {"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}}
+        for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+    },
+    "ControllerRevision": {"data": {"a": "b"}, "revision": 1},
     "ConfigMap": {"data": {"a": "b"}, "binaryData": {"c": "ZA=="}},
     "Secret": {"data": {"a": "ZA=="}, "stringData": {"b": "c"}, "type": "Opaque"},
     "Event": {"involvedObject": {"kind": "Pod", "name": "a", "namespace": "default"}, "reason": "x"},

@@ -22,6 +22,7 @@ from sampan.app.settings import Settings
 from sampan.app.web import build_app
 from sampan.client.protocol import Client, ListOptions
 from sampan.cluster.apiserver import ApiServer
+from sampan.cluster.apiserver.apiservices import ApiServices
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
@@ -92,6 +93,9 @@ class Platform:
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_namespaces()
+        api_services = ApiServices(api.client, api.registry)
+        api_services.start()
+        self._ends.append(("APIServices", api_services.stop))
 
         caches = Caches(api.client)
         manager = Manager(
@@ -123,6 +127,7 @@ class Platform:
         )
         await agent.start()
         self._ends.append(("node", agent.stop))
+        api.serve_streams(agent.pod_streams)
 
         services = Services(api.client, database, self._clock, home)
         for component in components:

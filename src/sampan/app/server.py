@@ -143,6 +143,8 @@ class _Http:
             http=BoundedProtocol,
             ssl_certfile=certificates.server if certificates else None,
             ssl_keyfile=certificates.server_key if certificates else None,
+            # WebSockets are taken over from HTTP (`connections`), by whoever serves them.
+            ws="none",
         )
         self._listener = listener
         self._server = _QuietServer(config)

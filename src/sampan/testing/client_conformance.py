@@ -14,6 +14,7 @@ node. Pods are made unschedulable, Jobs suspended, so that a real cluster leaves
 from __future__ import annotations
 
 from sampan.testing.conformance.access import AccessChecks
+from sampan.testing.conformance.customresources import CustomResourceChecks
 from sampan.testing.conformance.kinds import KindChecks
 from sampan.testing.conformance.patching import PatchingChecks
 from sampan.testing.conformance.reading import ReadingChecks
@@ -22,6 +23,12 @@ from sampan.testing.conformance.writing import WritingChecks
 
 
 class ClientConformance(
-    WritingChecks, PatchingChecks, ReadingChecks, KindChecks, ScalingChecks, AccessChecks
+    WritingChecks,
+    PatchingChecks,
+    ReadingChecks,
+    KindChecks,
+    ScalingChecks,
+    CustomResourceChecks,
+    AccessChecks,
 ):
     """Inherit, and implement `connect`."""

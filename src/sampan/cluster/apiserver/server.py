@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,10 +20,14 @@ from sampan.cluster.apiserver.access.index import RbacIndex
 from sampan.cluster.apiserver.access.reviews import Reviews
 from sampan.cluster.apiserver.access.signing import Signer
 from sampan.cluster.apiserver.admission.pipeline import Pipeline
+from sampan.cluster.apiserver.custom.converting import Converter
+from sampan.cluster.apiserver.custom.finalizing import Finalizing
+from sampan.cluster.apiserver.custom.registration import Definitions
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
 from sampan.cluster.apiserver.podlogs import PodLogs
+from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube.kinds import EVENTS, KindRegistry
@@ -44,7 +49,7 @@ class ApiServer:
 
     tables: ClassVar[sa.MetaData] = storage.tables
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what the composition root knows
         self,
         database: Database,
         clock: Clock,
@@ -53,8 +58,12 @@ class ApiServer:
         pod_logs: PodLogs | None = None,
         token: str = "",
         signing_key: Path | None = None,
+        converters: Mapping[tuple[str, str], Converter] | None = None,
     ) -> None:
-        """`token` is the single user's; `signing_key` the file with the key of service accounts' tokens."""
+        """`token` is the single user's; `signing_key` the file with the key of service accounts' tokens.
+
+        `converters`: by group and kind, of custom kinds that a component of ours serves in several versions.
+        """
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
@@ -68,6 +77,8 @@ class ApiServer:
             self.registry.add(resource)
         strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
         self._verbs = Verbs(self.storage, strategies, clock, self.admission, answers)
+        self._definitions = Definitions(self.registry, strategies, self.storage, clock, converters)
+        self._finalizing = Finalizing(self._verbs, self._definitions)
         self._client = InProcessClient(self._verbs, pod_logs, self.tokens)
         self._http = HttpFace(self._verbs, self.registry, self.gate, pod_logs=pod_logs)
         self._tasks = TaskSet("apiserver")
@@ -75,6 +86,11 @@ class ApiServer:
     @property
     def client(self) -> Client:
         return self._client
+
+    def serve_streams(self, pod_streams: PodStreams) -> None:
+        """From now on exec, attach and port-forward reach the pods; before, they are answered with 503."""
+        self._http.pod_streams = pod_streams
+        self._client.pod_streams = pod_streams
 
     @property
     def asgi(self) -> ASGIApp:
@@ -86,6 +102,9 @@ class ApiServer:
         self._index.follow(self.storage)
         self.admission.follow(self.storage)
         await bootstrap.create_missing(self._verbs)
+        await self._definitions.start()
+        self._definitions.on_change = self._finalizing.look_at
+        self._tasks.spawn(self._finalizing.run(), name="custom resources")
         self._tasks.spawn(self._compact_forever(), name="compaction")
 
     def close_streams(self) -> None:

@@ -233,7 +233,6 @@ class Storage:
         self._writer = _Writer(database)
         self._compacted = 0
         self._hub = ChangeHub(0)
-        self._observers: dict[str, list[Callable[[Change], None]]] = {}
         self._reloads: list[Callable[[], None]] = []
         self._in_doubt = False
         """Whether a commit was not confirmed: it may be in the database, unseen by cache and watchers."""
@@ -249,6 +248,14 @@ class Storage:
         newest, self._compacted = self._database.read_now(load)
         self._writer.revision = max(newest, self._compacted, 1)
         self._hub = ChangeHub(self._writer.revision)
+
+    def observe(self, resource: str, observer: Callable[[Change], None]) -> None:
+        """Calls `observer` for every change of a resource, before who wrote it is answered. After `start`."""
+        self._hub.observers.setdefault(resource, []).append(observer)
+
+    def end_watches(self, resource: str) -> None:
+        """For a kind that is no longer served."""
+        self._hub.end(resource)
 
     @property
     def revision(self) -> int:
@@ -299,10 +306,6 @@ class Storage:
         return self._database.read_now(
             lambda connection: [Record(rev, data) for rev, data in connection.execute(select)]
         )
-
-    def observe(self, resource: str, observer: Callable[[Change], None]) -> None:
-        """Calls `observer` with every change, before the write that made it is acknowledged. It may not block."""
-        self._observers.setdefault(resource, []).append(observer)
 
     def on_doubt(self, reload: Callable[[], None]) -> None:
         """Calls `reload` when changes may have been kept that no observer was told of: `current` knows them."""
@@ -437,8 +440,6 @@ class Storage:
                 self.cache.discard(key, change.rev)
             else:
                 self.cache.put(key, Record(change.rev, change.data))
-            for observer in self._observers.get(change.resource, ()):
-                observer(change)
             self._hub.publish(change)
 
 

@@ -25,6 +25,7 @@ from sampan.kube.errors import InternalError
 
 _PIECE_BYTES = 64 * 1024
 _CONNECT_SECONDS = 10.0
+_CLOSE_SECONDS = 5.0
 
 
 class PodStreams:
@@ -125,5 +126,9 @@ class _Connection:
 
     async def close(self) -> None:
         self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._writer.wait_closed()
+        except (OSError, TimeoutError):
+            # What is left was written for somebody who does not read.
+            self._writer.transport.abort()

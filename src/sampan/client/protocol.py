@@ -198,6 +198,14 @@ class Client(Reader, Writer, Watcher, Protocol):
         """
         ...
 
+    async def create_token(self, account: str, namespace: str, request: Object) -> Object:
+        """A token for a service account (the `token` sub-resource): the TokenRequest with its `status.token`.
+
+        `request` is a TokenRequest, of which only `spec` counts: audiences, expirationSeconds, boundObjectRef.
+        NotFoundError, InvalidError, ConflictError for a bound object with another uid.
+        """
+        ...
+
     def log(self, pod: str, namespace: str, options: LogOptions = DEFAULT_LOG) -> AsyncIterator[bytes]:
         """Chunks of the container's output. NotFoundError, or BadRequestError while it is not started."""
         ...

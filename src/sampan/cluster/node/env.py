@@ -69,6 +69,7 @@ def base(home: str, tmp: str, hostname: str, api: tuple[str, int], bins: Sequenc
         "HOSTNAME": hostname,
         "KUBERNETES_SERVICE_HOST": api[0],
         "KUBERNETES_SERVICE_PORT": str(api[1]),
+        "KUBERNETES_SERVICE_PORT_HTTPS": str(api[1]),
     }
 
 

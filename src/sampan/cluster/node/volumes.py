@@ -19,6 +19,7 @@ from sampan.kube import meta, pods
 
 _DEFAULT_MODE = 0o644
 _DATA = "..data"
+_API_ACCESS = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class VolumeNotReadyError(Exception):
@@ -63,6 +64,9 @@ def mounts(container: Mapping[str, Any], places: Mapping[str, Path], *, can_moun
             )
         source = _with_sub_path(source, str(entry.get("subPath") or ""))
         if os.path.normpath(target) == str(source) and not entry.get("readOnly"):
+            continue
+        if not can_mount and target == _API_ACCESS:
+            # Every pod is given this one. Where it cannot be shown, a program finds no account, and says so itself.
             continue
         if not can_mount:
             raise ContainerConfigError(

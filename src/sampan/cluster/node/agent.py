@@ -13,6 +13,7 @@ from pathlib import Path
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, WatchEvent
 from sampan.cluster.node import node_object
 from sampan.cluster.node.env import POD_IP
+from sampan.cluster.node.execution import RuntimeExecutor
 from sampan.cluster.node.factory import ContainerFactory, EnvironmentSource, NodeFacts
 from sampan.cluster.node.gpus import GpuAllocator
 from sampan.cluster.node.layout import Layout, pod_uid
@@ -38,7 +39,9 @@ _FAULT_SECONDS = 5.0
 # How much longer than their grace period pods may take until the server no longer waits for them.
 _STOP_PATIENCE_SECONDS = 5.0
 # The kubelet's words at a graceful shutdown of its node (pkg/kubelet/nodeshutdown, v1.31).
-SHUTDOWN = Verdict("Terminated", "Pod was terminated in response to imminent node shutdown.")
+SHUTDOWN = Verdict(
+    "Terminated", "Pod was terminated in response to imminent node shutdown.", is_disruption=True
+)
 
 
 class NodeAgent:
@@ -66,7 +69,16 @@ class NodeAgent:
         facts = NodeFacts(self._machine.capacity, api, self._machine.gpus)
         factory = ContainerFactory(client, self._layout, environments, settings, facts)
         starter = Starter(factory, self._runtime, gpus, clock)
-        self._parts = NodeParts(client, clock, self._layout, self._runtime, starter, gpus, self._recorder)
+        self._parts = NodeParts(
+            client,
+            clock,
+            self._layout,
+            self._runtime,
+            starter,
+            gpus,
+            self._recorder,
+            RuntimeExecutor(self._runtime),
+        )
         self._workers: dict[str, PodWorker] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         # Pods whose last status is written: an older one of theirs may still be on its way to the watch.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sampan.client.protocol import Object, Reader
-from sampan.cluster.node import env, references, volumes
+from sampan.cluster.node import env, references, termination, volumes
 from sampan.cluster.node.environments import SYSTEM_KEY, Environment, PipInstall, PythonProgram, recognise
 from sampan.cluster.node.layout import Layout, PodFolder, container_id
 from sampan.cluster.node.references import References
@@ -129,6 +129,7 @@ class ContainerFactory:
             mounts=mounts,
             private_tmp=folder.tmp if private else None,
             visible=self._visible(environment, mounts) if private else (),
+            termination=termination.mount_of(run.container, own) if can_mount else None,
             mark=f"{_MARK}={values[_MARK]}",
             limits=_limits(run.container),
             program=self._warm(environment, layer, program),

@@ -58,11 +58,21 @@ class PodEvents:
     def mount_failed(self, message: str) -> None:
         self._warning("FailedMount", message)
 
-    def killing(self, record: ContainerRecord) -> None:
-        self._normal("Killing", f"Stopping container {record.name}")
+    def killing(self, record: ContainerRecord, message: str = "") -> None:
+        self._normal("Killing", message or f"Stopping container {record.name}")
 
-    def unhealthy(self, message: str) -> None:
-        self._warning("Unhealthy", message)
+    def unhealthy(self, message: str, *, is_warning: bool = False) -> None:
+        self._warning("ProbeWarning" if is_warning else "Unhealthy", message)
+
+    def probe_errored(self, container: str, kind: str, message: str) -> None:
+        self._warning("Unhealthy", f"{kind} probe errored: {message}")
+
+    def hook_failed(self, hook: str) -> None:
+        """`hook` is PostStart or PreStop. What it said may hold secrets."""
+        self._warning(f"Failed{hook}Hook", f"{hook}Hook failed")
+
+    def evicted(self, message: str) -> None:
+        self._warning("Evicted", message)
 
     def restart_backs_off(self, record: ContainerRecord) -> None:
         self._warning("BackOff", f"Back-off restarting failed container {record.name} in pod {self.pod_name}")

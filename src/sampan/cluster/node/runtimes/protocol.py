@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGTERM
 from typing import Protocol
 
 EXIT_FILE, STARTED_FILE = "exit.json", "started.json"
@@ -82,6 +83,8 @@ class ContainerSpec:
     private_tmp: Path | None = None
     visible: tuple[str, ...] = ()
     """Folders below /tmp that must be seen though /tmp is private."""
+    termination: tuple[Path, str] | None = None
+    """A file that the container may write its last words to, and where it sees that; needs `can_mount`."""
     mark: str = ""
     """An entry of `env` that only this pod's processes have."""
     limits: Limits = Limits()
@@ -142,8 +145,11 @@ class ContainerRuntime(Protocol):
         """For a container that was started here or is `running`. KeyError for another."""
         ...
 
-    async def stop(self, container: str, grace_seconds: float) -> None:
-        """SIGTERM, then SIGKILL to all its processes. Returns at the end; nothing happens for an unknown one."""
+    async def stop(self, container: str, grace_seconds: float, number: int = SIGTERM) -> None:
+        """The signal `number`, then SIGKILL, to all its processes.
+
+        Returns at the end; nothing happens for an unknown one.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sampan.client.protocol import Client, LogOptions, Object
+from sampan.client.protocol import Client, DeleteOptions, LogOptions, Object
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
@@ -86,6 +86,9 @@ class Node:
 
 class Kit:
     """Questions about a pod."""
+
+    pods = PODS
+    at_once = DeleteOptions(grace_period_seconds=0)
 
     @staticmethod
     def is_over(pod: Object) -> bool:

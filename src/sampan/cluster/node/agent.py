@@ -18,6 +18,7 @@ from sampan.cluster.node.factory import ContainerFactory, EnvironmentSource, Nod
 from sampan.cluster.node.gpus import GpuAllocator
 from sampan.cluster.node.layout import Layout, pod_uid
 from sampan.cluster.node.logs import PodLogs
+from sampan.cluster.node.pod_streams import PodStreams
 from sampan.cluster.node.pod_sync import NodeParts, PodWorker
 from sampan.cluster.node.runtimes.process import ProcessRuntime
 from sampan.cluster.node.settings import NodeSettings
@@ -87,6 +88,7 @@ class NodeAgent:
         self._watching: asyncio.Task[None] | None = None
         self._removals: asyncio.Queue[Path] = asyncio.Queue()
         self.pod_logs = PodLogs(home, clock)
+        self.pod_streams = PodStreams(self._runtime)
 
     @property
     def node_name(self) -> str:

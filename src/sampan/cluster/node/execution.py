@@ -5,10 +5,17 @@ Made by `agent`; called by `handlers`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from sampan.cluster.node.handlers import HandlerError
-from sampan.cluster.node.runtimes.protocol import ContainerRuntime
+from sampan.cluster.node.runtimes.protocol import (
+    ContainerRuntime,
+    ExecFailedError,
+    ExecSpec,
+    RuntimeFailureError,
+    output_of,
+)
 
 MAX_OUTPUT_BYTES = 10 * 1024
 
@@ -20,4 +27,12 @@ class RuntimeExecutor:
         self._runtime = runtime
 
     async def __call__(self, container: str, argv: Sequence[str], seconds: float) -> tuple[int, bytes]:
-        raise HandlerError("the container runtime cannot run commands in containers")
+        try:
+            execution = await self._runtime.exec(container, ExecSpec(tuple(argv)))
+        except ExecFailedError as error:
+            # A command that is missing is an answer of the container, not a fault of the node.
+            return error.exit_code, error.message.encode()
+        except RuntimeFailureError as error:
+            raise HandlerError(error.message) from error
+        async with asyncio.timeout(seconds):
+            return await output_of(execution, MAX_OUTPUT_BYTES)

@@ -116,6 +116,9 @@ class ContainerFactory:
         values = self._env(run, layer, tmp, found)
         # A shell sets it: so a program finds the same variables whether a shell was before it or not.
         values.setdefault("PWD", cwd)
+        if run.container.get("tty"):
+            # As container runtimes do.
+            values.setdefault("TERM", "xterm")
         return ContainerSpec(
             id=container_id(uid, name, run.number),
             folder=own,
@@ -132,11 +135,15 @@ class ContainerFactory:
             termination=termination.mount_of(run.container, own) if can_mount else None,
             mark=f"{_MARK}={values[_MARK]}",
             limits=_limits(run.container),
+            stdin=bool(run.container.get("stdin")),
+            stdin_once=bool(run.container.get("stdinOnce")),
+            tty=bool(run.container.get("tty")),
             program=self._warm(environment, layer, program),
         )
 
     def _recognise(self, container: Mapping[str, Any], argv: Sequence[str]) -> PythonProgram | None:
-        if not self._settings.warm:
+        if not self._settings.warm or container.get("stdin") or container.get("tty"):
+            # The standard streams of a warm interpreter were made for other files.
             return None
         own = {str(each.get("name")): str(each.get("value") or "") for each in container.get("env") or ()}
         if container.get("envFrom"):

@@ -34,6 +34,7 @@ class Launcher:
         self.containers: set[str] = set()
         self.used_at = time.monotonic()
         self.can_mount = self.can_overlay = False
+        self.socket = Path()
         self._pool = pool
         self._connection: LauncherConnection | None = None
 
@@ -47,6 +48,7 @@ class Launcher:
 
     async def connect(self, socket: Path) -> list[dict[str, Any]]:
         """The containers that it runs. Raises OSError when nobody listens, RuntimeFailureError."""
+        self.socket = socket
         self._connection = await connect(socket, self._exited, self._lost)
         hello = await self.request("hello")
         self.can_mount, self.can_overlay = bool(hello["mounts"]), bool(hello["overlays"])

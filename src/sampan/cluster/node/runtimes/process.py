@@ -15,13 +15,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sampan.client.streams import Execution
+from sampan.cluster.node.runtimes import executions
 from sampan.cluster.node.runtimes.cgroups import CgroupPlan, Cgroups
 from sampan.cluster.node.runtimes.memory import MemoryWatch, Watched
 from sampan.cluster.node.runtimes.pool import Launcher, LauncherPool
 from sampan.cluster.node.runtimes.protocol import (
     EXIT_FILE,
     STARTED_FILE,
+    AttachSpec,
     ContainerSpec,
+    ExecSpec,
     Exit,
     RuntimeFailureError,
     exit_from,
@@ -116,6 +120,19 @@ class ProcessRuntime:
             await launcher.request("signal", container=container, signal=int(signal.SIGKILL))
         await asyncio.shield(end)
 
+    async def exec(self, container: str, spec: ExecSpec) -> Execution:
+        return await executions.execute(self._running_launcher(container).socket, container, spec)
+
+    async def attach(self, container: str, spec: AttachSpec) -> Execution:
+        launcher = self._running_launcher(container)
+        return await executions.attach(launcher.socket, container, spec, self._ends[container])
+
+    def _running_launcher(self, container: str) -> Launcher:
+        launcher = self._pool.of(container)
+        if launcher is None or container not in self._ends:
+            raise RuntimeFailureError("the container does not run")
+        return launcher
+
     def forget(self, container: str) -> None:
         """Its end is no longer of interest."""
         self._ends.pop(container, None)
@@ -205,6 +222,9 @@ def _message(spec: ContainerSpec, plan: CgroupPlan, devices: Path, *, warm: bool
         "overlay": _overlay(spec),
         "termination": [str(spec.termination[0]), spec.termination[1]] if spec.termination else None,
         "mark": spec.mark,
+        "stdin": spec.stdin,
+        "stdin_once": spec.stdin_once,
+        "tty": spec.tty,
         "umask": 0o022,
         "oom_score_adj": _OOM_SCORE_ADJ,
         "cgroup_procs": plan.procs,

@@ -6,12 +6,15 @@ server must find again, and writes the container's log in CRI format; it knows n
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGTERM
 from typing import Protocol
+
+from sampan.client.streams import Execution, Stream
 
 EXIT_FILE, STARTED_FILE = "exit.json", "started.json"
 
@@ -89,6 +92,40 @@ class ContainerSpec:
     """An entry of `env` that only this pod's processes have."""
     limits: Limits = Limits()
     program: WarmProgram | None = None
+    stdin: bool = False
+    """Whether it has one, which stays open while nobody is attached; else it reads an end at once."""
+    stdin_once: bool = False
+    """Whether that ends with the first who was attached."""
+    tty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExecSpec:
+    """A command in a running container. A terminal has one output, stdout."""
+
+    argv: tuple[str, ...]
+    stdin: bool = False
+    stdout: bool = True
+    stderr: bool = True
+    tty: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Besides the container's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachSpec:
+    stdin: bool = False
+    stdout: bool = True
+    stderr: bool = True
+
+
+class ExecFailedError(Exception):
+    """The command could not be executed: `exit_code` is 127 for one that is missing, 126 for one that cannot run."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +188,36 @@ class ContainerRuntime(Protocol):
         Returns at the end; nothing happens for an unknown one.
         """
         ...
+
+    async def exec(self, container: str, spec: ExecSpec) -> Execution:
+        """Starts a command with the container's files, variables, working directory and limits.
+
+        It dies with the container, and with `close`; what it leaves in the background lives on in the container.
+        Raises ExecFailedError, and RuntimeFailureError when the container does not run.
+        """
+        ...
+
+    async def attach(self, container: str, spec: AttachSpec) -> Execution:
+        """The container's own stdin, and its output from now on; `close` leaves it running.
+
+        Who does not read makes the container wait, for a minute at most. RuntimeFailureError as above.
+        """
+        ...
+
+
+async def output_of(execution: Execution, limit: int = 64 * 1024) -> tuple[int, bytes]:
+    """Exit code and the first `limit` bytes of both outputs, for probes and hooks. Closes it, when cancelled too."""
+    kept = bytearray()
+
+    async def drain(stream: Stream) -> None:
+        while data := await execution.read(stream):
+            kept.extend(data[: max(limit - len(kept), 0)])
+
+    try:
+        await asyncio.gather(drain("stdout"), drain("stderr"))
+        return await execution.wait(), bytes(kept)
+    finally:
+        await execution.close()
 
 
 def read_exit(folder: Path) -> Exit | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import resource
 import signal
+import termios
 from typing import Any
 
 from . import mounts
@@ -34,19 +36,22 @@ class StartError(Exception):
 
 
 class Plan:
-    """All that the child needs, settled before the fork."""
+    """All that the child needs, settled before the fork.
+
+    `stdio` are its first three descriptors, -1 for none; one terminal three times where `spec` has `tty`.
+    """
 
     def __init__(
         self,
         spec: dict[str, Any],
         env: dict[str, str],
-        outputs: tuple[int, int],
+        stdio: tuple[int, ...],
         report: int,
         nofile: tuple[int, int],
     ) -> None:
         self.spec = spec
         self.env = env
-        self.outputs = outputs
+        self.stdio = stdio
         self.report = report
         self.nofile = nofile
 
@@ -57,12 +62,21 @@ def set_up(plan: Plan) -> None:
     os.setsid()
     # If the launcher dies its children go with it: nobody would be left to record how they ended.
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    _stdio(plan.outputs)
+    _stdio(plan.stdio, bool(spec.get("tty")))
     for procs in spec.get("cgroup_procs", ()):
         _write(procs, "0")
     _limits(spec, plan.nofile)
     for folder in spec.get("folders", ()):
         os.makedirs(folder, exist_ok=True)
+    if "join" in spec:
+        _join(spec)
+    else:
+        _new_view(spec)
+    _working_directory(spec["cwd"])
+    os.umask(spec.get("umask", 0o022))
+
+
+def _new_view(spec: dict[str, Any]) -> None:
     tmp, overlay, last_words = spec.get("tmp"), spec.get("overlay"), spec.get("termination")
     if tmp or overlay or last_words or spec.get("mounts"):
         try:
@@ -76,8 +90,17 @@ def set_up(plan: Plan) -> None:
                 mounts.show_termination_log(view, last_words)
         except OSError as error:
             raise StartError(f"volumes cannot be mounted: {error}") from None
-    _working_directory(spec["cwd"])
-    os.umask(spec.get("umask", 0o022))
+
+
+def _join(spec: dict[str, Any]) -> None:
+    """The view of a container that runs: `spec` is of a command in it."""
+    try:
+        mounts.join(spec["join"])
+    except OSError as error:
+        raise StartError(f"the container's files cannot be reached: {error}") from None
+    if spec.get("overlay"):
+        # A forked program has put this off until it starts another process; here one comes.
+        mounts.overlay(*spec["overlay"])
 
 
 def execute(plan: Plan) -> None:
@@ -111,13 +134,14 @@ def reset_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _stdio(outputs: tuple[int, int]) -> None:
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(outputs[0], 1)
-    os.dup2(outputs[1], 2)
+def _stdio(stdio: tuple[int, ...], tty: bool) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for number, descriptor in enumerate(stdio):
+        os.dup2(null if descriptor < 0 else descriptor, number)
     if null > 2:
         os.close(null)
+    if tty:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _limits(spec: dict[str, Any], nofile: tuple[int, int]) -> None:

@@ -9,6 +9,7 @@ import signal
 import time
 from typing import Any
 
+from .attachments import Attachment
 from .crilog import CriLog, timestamp
 
 READ_BYTES = 64 * 1024
@@ -17,10 +18,16 @@ READ_BYTES = 64 * 1024
 class Container:
     """`streams` maps the read ends of the pipes that are still open to the names of the streams."""
 
-    def __init__(self, spec: dict[str, Any], pid: int, streams: dict[int, str], log: CriLog) -> None:
+    def __init__(
+        self, spec: dict[str, Any], env: dict[str, str], pid: int, streams: dict[int, str], log: CriLog
+    ) -> None:
         self.id: str = spec["id"]
         self.pid = pid
         self.streams = streams
+        self.env = env
+        self.stdin = -1
+        """Where what is typed goes: the writing end of a pipe, or the terminal's master. -1 for none."""
+        self.attachments: list[Attachment] = []
         self.started_at = timestamp(time.time_ns())
         self.oom = False
         self.status: int | None = None
@@ -29,7 +36,7 @@ class Container:
         self._ended_at = ""
         self._asked_to_end = 0
         self._lingers = False
-        self._spec = spec
+        self.spec = self._spec = spec
         self._log = log
 
     @property
@@ -43,14 +50,31 @@ class Container:
             data = os.read(stream, READ_BYTES)
         except BlockingIOError:
             return True
-        if data:
-            self._log.feed(self.streams[stream], data)
-            return True
-        return False
+        except OSError:
+            # So a terminal says that its other side is closed.
+            data = b""
+        if not data:
+            return False
+        self._log.feed(self.streams[stream], data)
+        for attachment in self.attachments:
+            attachment.feed(self.streams[stream], data, time.monotonic())
+        return True
 
     def end_stream(self, stream: int) -> None:
         self._log.end(self.streams.pop(stream))
+        if stream == self.stdin:
+            self.stdin = -1
         os.close(stream)
+
+    def is_held(self) -> bool:
+        """Whether one who listens has not taken yet what was read: then nothing more is read."""
+        return any(attachment.held_since for attachment in self.attachments)
+
+    def end_stdin(self) -> None:
+        """The program reads its end. A terminal has none."""
+        if self.stdin >= 0 and self.stdin not in self.streams:
+            os.close(self.stdin)
+            self.stdin = -1
 
     def signal(self, number: int) -> None:
         """To the whole process group; to the process alone in the instant before the group exists."""
@@ -94,6 +118,9 @@ class Container:
 
     def close(self) -> dict[str, Any]:
         """Ends the log, then writes the exit file: who sees the exit may read the whole log."""
+        self.end_stdin()
+        for attachment in self.attachments:
+            attachment.close()
         self._log.feed("stderr", self._last_words())
         self._log.end("stderr")
         self._log.close()

@@ -30,6 +30,10 @@ def unshare(flags: int) -> None:
     _check(_LIBC.unshare(ctypes.c_int(flags)), "unshare")
 
 
+def setns(descriptor: int, kind: int) -> None:
+    _check(_LIBC.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
+
+
 def prctl(option: int, value: int) -> None:
     _check(_LIBC.prctl(ctypes.c_int(option), ctypes.c_ulong(value), 0, 0, 0), "prctl")
 

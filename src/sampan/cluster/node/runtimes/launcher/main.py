@@ -109,6 +109,6 @@ def _program(plan: Plan, ending: Ending) -> Program:
         program.adopt()
     except BaseException as error:
         child.report_failure(plan.report, error)
-    for descriptor in (*plan.outputs, plan.report):
+    for descriptor in {*plan.stdio, plan.report} - {-1}:
         os.close(descriptor)
     return program

@@ -25,6 +25,7 @@ from .libc import (
     MS_RELATIME,
     MS_REMOUNT,
     mount,
+    setns,
     unshare,
 )
 
@@ -42,6 +43,26 @@ def enter_namespace() -> None:
         _write("/proc/self/uid_map", f"{user} {user} 1")
         _write("/proc/self/gid_map", f"{group} {group} 1")
     mount("none", "/", MS_REC | MS_PRIVATE)
+
+
+def join(pid: int) -> None:
+    """Enters the view of the process `pid`: its namespaces, and its root where that is not the namespace's own."""
+    own, other = "/proc/self", f"/proc/{pid}"
+    root = os.open(other + "/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    namespaces = []
+    # The user namespace first: it gives the rights to enter the other one.
+    for name, kind in (("user", CLONE_NEWUSER), ("mnt", CLONE_NEWNS)):
+        path = f"/ns/{name}"
+        # One's own user namespace cannot be entered again.
+        if os.stat(own + path).st_ino != os.stat(other + path).st_ino:
+            namespaces.append((os.open(other + path, os.O_RDONLY | os.O_CLOEXEC), kind))
+    for descriptor, kind in namespaces:
+        setns(descriptor, kind)
+    if namespaces:
+        os.chdir(root)
+        os.chroot(".")
+    for descriptor in (root, *(each[0] for each in namespaces)):
+        os.close(descriptor)
 
 
 def possible(folder: str) -> tuple[bool, bool]:
@@ -67,7 +88,12 @@ def possible(folder: str) -> tuple[bool, bool]:
 
 
 def overlay(lower: str, upper: str, work: str) -> None:
-    """Makes `lower` writable at its own path: what is changed lands in `upper`. Raises OSError."""
+    """Makes `lower` writable at its own path: what is changed lands in `upper`. Raises OSError.
+
+    Nothing happens where it is so already: a program and a command in its container may both ask for it.
+    """
+    if _is_overlay(lower, upper):
+        return
     for folder in (upper, work):
         os.makedirs(folder, exist_ok=True)
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
@@ -79,11 +105,24 @@ def overlay(lower: str, upper: str, work: str) -> None:
         mount("overlay", lower, 0, "overlay", options)
 
 
+def _is_overlay(folder: str, upper: str) -> bool:
+    # As the kernel writes it: a blank or a backslash in a path is an octal number there.
+    place, option = (
+        path.replace("\\", "\\134").replace(" ", "\\040") for path in (folder, "upperdir=" + upper)
+    )
+    with open("/proc/self/mountinfo", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.rstrip("\n").split(" ")
+            if fields[4] == place and option in fields[-1].split(","):
+                return True
+    return False
+
+
 class View:
     """The mounts of one container.
 
-    `scratch` is a folder of the pod's for missing mount points, `devices` one of the node's for those in /dev: it is the
-    same for all, so that only the first container makes its entries.
+    `scratch` is a folder of the pod's for missing mount points, `devices` one of the node's for those in /dev: it is
+    the same for all, so that only the first container makes its entries.
     """
 
     def __init__(self, scratch: str, devices: str) -> None:

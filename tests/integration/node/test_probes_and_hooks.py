@@ -265,3 +265,43 @@ def test_last_words_survive_a_crash_of_the_server(machine: Any, node_kit: Any) -
             assert node_kit.terminated(pod)["message"] == "gone\n"
 
     asyncio.run(main())
+
+
+def test_commands_as_probes_and_hooks(machine: Any) -> None:
+    async def main() -> None:
+        async with machine.up() as node:
+            container = {
+                "lifecycle": {
+                    "postStart": {"exec": {"command": ["sh", "-c", "echo began > $HOME/story"]}},
+                    "preStop": {"exec": {"command": ["sh", "-c", "echo ends >> $HOME/story"]}},
+                },
+                "readinessProbe": {"exec": {"command": ["sh", "-c", "echo no; exit 1"]}, **QUICK},
+            }
+            script = "trap 'cat $HOME/story; exit 0' TERM; while :; do sleep 0.05; done"
+            await node.create("told", ["sh", "-c", script], container=container)
+            pod = await node.until("told", lambda pod: "running" in (status(pod).get("state") or {}))
+            for _ in range(100):
+                if found := await messages(node, "Unhealthy"):
+                    break
+            assert found == ["Readiness probe failed: no\n"]
+            assert status(pod)["ready"] is False
+            await node.client.delete(PODS, "told", "default")
+            await node.gone("told")
+            assert (await node.log(pod)).splitlines() == ["began", "ends"]
+
+    asyncio.run(main())
+
+
+def test_a_command_that_takes_too_long_fails_its_probe(machine: Any) -> None:
+    async def main() -> None:
+        async with machine.up() as node:
+            probe = {"exec": {"command": ["sleep", "100"]}, **QUICK, "timeoutSeconds": 1}
+            await node.create(
+                "slow", ["sleep", "100"], container={"livenessProbe": probe}, restartPolicy="Never"
+            )
+            pod = await node.until("slow", lambda pod: pod["status"].get("phase") == "Failed")
+            assert status(pod)["restartCount"] == 0
+            assert "Container main failed liveness probe" in await messages(node, "Killing")
+            assert 'command "sleep 100" timed out after 1s' in (await messages(node, "Unhealthy"))[0]
+
+    asyncio.run(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -35,6 +35,17 @@ class TestInProcess(ClientConformance):
         with tempfile.TemporaryDirectory() as folder:
             async with embedded(Path(folder)) as server:
                 yield server.client
+
+
+class TestOnPostgreSQL(ClientConformance):
+    @pytest.fixture(autouse=True)
+    def _database(self, postgresql: Callable[[], str]) -> None:
+        self.url = postgresql()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Client]:
+        async with embedded(Path("unused"), database_url=self.url) as server:
+            yield server.client
 
 
 class TestRemote(ClientConformance):

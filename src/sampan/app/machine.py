@@ -30,7 +30,23 @@ class MachineError(Exception):
 def probe(settings: Settings) -> list[Probe]:
     from sampan.cluster.node.capabilities import probe_machine
 
-    return probe_machine(settings.home, index_url=settings.environments.index_url)
+    probes = probe_machine(settings.home, index_url=settings.environments.index_url)
+    return [*probes, *_database(settings)]
+
+
+def _database(settings: Settings) -> list[Probe]:
+    from sampan.app import repair
+    from sampan.cluster.node.capabilities import Probe
+
+    findings = repair.check(settings)
+    if findings is None:
+        return []
+    if not findings:
+        return [Probe("database", True, "sound")]
+    return [
+        Probe("database", False, finding, "stop the server, then `sampan doctor --repair`")
+        for finding in findings
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from sampan import __version__
 from sampan.app import registry
+from sampan.app.database import open_database
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
 from sampan.app.web import build_app
@@ -32,7 +33,6 @@ from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
-from sampan.store.database import Database
 
 log = get_logger(__name__)
 
@@ -59,16 +59,15 @@ class Platform:
     async def start(self) -> ASGIApp:
         """Returns the HTTP application once all parts work. Raises StorageError, ApiError."""
         settings, home = self._settings, self._settings.home
-        database = Database.sqlite(home / "sampan.db")
+        components = registry.components(settings)
+        tables = [ApiServer.tables, *(tables for component in components for tables in component.tables)]
+        database = open_database(settings, tables)
         self._ends.append(("database", database.close))
 
         api = ApiServer(database, self._clock, pod_logs=PodLogs(home, self._clock), token=self._token)
         self._api = api
-        components = registry.components(settings)
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
-        for tables in (api.tables, *(tables for component in components for tables in component.tables)):
-            database.create(tables)
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_namespaces()

@@ -19,6 +19,7 @@ from typing import Any
 
 from sampan.cluster.node.settings import EnvironmentSettings, NodeSettings
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.store.settings import DatabaseSettings
 
 
 class SettingsError(Exception):
@@ -46,6 +47,7 @@ class Settings:
     home: Path
     """The folder that holds everything: database, artifacts, logs, environments."""
     server: ServerSettings = field(default_factory=ServerSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
     node: NodeSettings = field(default_factory=NodeSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)

@@ -99,7 +99,8 @@ class RemoteClient:
             "PUT",
             _path(resource, meta.namespace(obj), meta.name(obj), subresource),
             params=_write_params(options),
-            body=_typed(resource, obj),
+            # A Scale is of a kind of its own.
+            body=obj if subresource == "scale" else _typed(resource, obj),
         )
 
     async def patch(  # noqa: PLR0913  as the protocol

@@ -145,3 +145,66 @@ STORAGE_CLASSES = Resource(
     short_names=("sc",),
     subresources=(),
 )
+REPLICA_SETS = Resource(
+    "apps",
+    "v1",
+    "ReplicaSet",
+    "replicasets",
+    singular="replicaset",
+    short_names=("rs",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
+DEPLOYMENTS = Resource(
+    "apps",
+    "v1",
+    "Deployment",
+    "deployments",
+    singular="deployment",
+    short_names=("deploy",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
+STATEFUL_SETS = Resource(
+    "apps",
+    "v1",
+    "StatefulSet",
+    "statefulsets",
+    singular="statefulset",
+    short_names=("sts",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
+DAEMON_SETS = Resource(
+    "apps",
+    "v1",
+    "DaemonSet",
+    "daemonsets",
+    singular="daemonset",
+    short_names=("ds",),
+    categories=("all",),
+)
+CONTROLLER_REVISIONS = Resource(
+    "apps",
+    "v1",
+    "ControllerRevision",
+    "controllerrevisions",
+    singular="controllerrevision",
+    subresources=(),
+)
+CRON_JOBS = Resource(
+    "batch",
+    "v1",
+    "CronJob",
+    "cronjobs",
+    singular="cronjob",
+    short_names=("cj",),
+    categories=("all",),
+)
+JOB_SETS = Resource(
+    "jobset.x-k8s.io",
+    "v1alpha2",
+    "JobSet",
+    "jobsets",
+    singular="jobset",
+)

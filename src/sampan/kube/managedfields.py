@@ -24,28 +24,6 @@ Paths = frozenset[Path]
 
 _ANY = Shape("any")
 _BEFORE = "before-first-apply"
-# Owned as a whole: x-kubernetes-map-type=atomic.
-_ATOMIC = frozenset(
-    {
-        "ConfigMapKeySelector",
-        "LabelSelector",
-        "LocalObjectReference",
-        "NodeSelector",
-        "NodeSelectorTerm",
-        "ObjectFieldSelector",
-        "ObjectReference",
-        "ResourceFieldSelector",
-        "SecretKeySelector",
-        "SecretReference",
-        "TypedLocalObjectReference",
-    }
-)
-# Lists whose items are told apart by more than the key of strategic merge patch, and what stands for a missing one.
-_KEYS: Mapping[str, Mapping[str, Any]] = {
-    "containerPort": {"containerPort": None, "protocol": "TCP"},
-    "port": {"port": None, "protocol": "TCP"},
-    "topologyKey": {"topologyKey": None, "whenUnsatisfiable": None},
-}
 # Of the server or of the object's identity: nobody's to manage.
 _UNMANAGED = frozenset(
     {("f:apiVersion",), ("f:kind",), ("f:metadata",)}
@@ -259,14 +237,14 @@ def _flatten(schema: Schema, shape: Shape, obj: Object) -> dict[Path, Any]:
 
 
 def _collect(schema: Schema, shape: Shape, value: Any, path: Path, found: dict[Path, Any]) -> None:
-    if isinstance(value, dict) and shape.kind not in _ATOMIC and (value or not path):
+    if isinstance(value, dict) and not _is_atomic(schema, shape) and (value or not path):
         for key, each in value.items():
             _collect(schema, _child(schema, shape, key), each, (*path, f"f:{key}"), found)
-    elif isinstance(value, list) and shape.merge_key is not None and value:
+    elif isinstance(value, list) and shape.keys is not None and value:
         for item in value:
-            below = (*path, _step(shape, item))
+            below = (*path, _step(schema, shape, item))
             found[below] = True
-            if shape.merge_key:
+            if shape.keys:
                 _collect(schema, shape.item or _ANY, item, below, found)
     else:
         found[path] = value
@@ -274,18 +252,18 @@ def _collect(schema: Schema, shape: Shape, value: Any, path: Path, found: dict[P
 
 def _merge(schema: Schema, shape: Shape, live: Any, config: Any) -> Any:
     if isinstance(config, dict):
-        if shape.kind in _ATOMIC or not isinstance(live, dict):
+        if _is_atomic(schema, shape) or not isinstance(live, dict):
             return config
         merged = dict(live)
         for key, value in config.items():
             merged[key] = _merge(schema, _child(schema, shape, key), live.get(key), value)
         return merged
-    if not isinstance(config, list) or shape.merge_key is None or not isinstance(live, list):
+    if not isinstance(config, list) or shape.keys is None or not isinstance(live, list):
         return config
-    items = {_step(shape, item): item for item in live}
+    items = {_step(schema, shape, item): item for item in live}
     for item in config:
-        step = _step(shape, item)
-        items[step] = _merge(schema, shape.item or _ANY, items.get(step), item) if shape.merge_key else item
+        step = _step(schema, shape, item)
+        items[step] = _merge(schema, shape.item or _ANY, items.get(step), item) if shape.keys else item
     return list(items.values())
 
 
@@ -312,11 +290,11 @@ def _remove_one(schema: Schema, shape: Shape, holder: Any, path: Path, where: tu
             del holder[key]
     elif isinstance(holder, list):
         for at, item in enumerate(holder):
-            if _step(shape, item) != step:
+            if _step(schema, shape, item) != step:
                 continue
             if last:
                 del holder[at]
-            elif path[depth + 1][2:] not in _keys_of(shape):
+            elif path[depth + 1][2:] not in (shape.keys or ()):
                 # An item that stays keeps what it is found by.
                 holder[at] = _shallow(item)
                 _remove_one(schema, shape.item or _ANY, holder[at], path, below)
@@ -339,25 +317,25 @@ def _child(schema: Schema, shape: Shape, key: str) -> Shape:
 
 def _metadata_shape(schema: Schema) -> Shape:
     """Every kind has it, those without a schema too."""
-    return Shape("ObjectMeta") if "ObjectMeta" in schema.types else _ANY
+    return Shape("ObjectMeta") if "ObjectMeta" in schema else _ANY
 
 
-def _step(shape: Shape, item: Any) -> str:
-    if not shape.merge_key:
+def _is_atomic(schema: Schema, shape: Shape) -> bool:
+    return shape.atomic or (shape.kind in schema and schema.type(shape.kind).atomic)
+
+
+def _step(schema: Schema, shape: Shape, item: Any) -> str:
+    if not shape.keys:
         return f"v:{_compact(item)}"
     if not isinstance(item, dict):
-        raise BadRequestError(f"an item of a list that is merged by {shape.merge_key} must be an object")
-    keys = {key: item.get(key, missing) for key, missing in _keys_of(shape).items()}
-    if keys[shape.merge_key] is None:
-        raise BadRequestError(f"an item of a list does not have its key: {shape.merge_key}")
+        raise BadRequestError(
+            f"an item of a list that is merged by {', '.join(shape.keys)} must be an object"
+        )
+    keys = {key: item.get(key, missing) for key, missing in schema.list_keys(shape).items()}
+    # All but the first may be missing: they tell apart what the first alone does not.
+    if keys[shape.keys[0]] is None:
+        raise BadRequestError(f"an item of a list does not have its key: {shape.keys[0]}")
     return f"k:{_compact({key: value for key, value in keys.items() if value is not None})}"
-
-
-def _keys_of(shape: Shape) -> Mapping[str, Any]:
-    """The keys of an item, with what stands for a missing one."""
-    if not shape.merge_key:
-        return {}
-    return _KEYS.get(shape.merge_key) or {shape.merge_key: None}
 
 
 def _compact(value: Any) -> str:

@@ -1,196 +1,224 @@
-"""Schemas of objects: their types, a check against them, and what strategic merge patch needs to know.
+"""The types of the built-in kinds: their fields, how those are written in protobuf, and how lists are merged.
 
-The text form is one type's name on a line of its own and its fields, indented, below it:
+The text form is a type's name on a line of its own and its fields, indented, below it:
 
+    package io.k8s.api.core.v1 v1
+    Pod kind
+        metadata:ObjectMeta=1 spec:PodSpec=2 status:PodStatus=3
     Container
-        name!:string env:[EnvVar]@name args:[string]
+        name!:string=1 args:[string]=4 tty:boolean=18 env:[EnvVar]@name=7 livenessProbe:*Probe=10
 
-`!` marks a required field; `[T]` is a list and `{T}` a map; `@key` a list that strategic merge patch merges by that
-key, `@` alone one of plain values; a `!` at the end keeps only the keys that the patch lists ($retainKeys).
+`package` says what OpenAPI calls the types after it and of which group and version they are. Words after a type's
+name: `kind` (it has apiVersion and kind), `atomic` (server-side apply owns it as a whole), `union` (in JSON it is
+whichever of its fields it looks like). Of a field, in this order:
+
+    name!       required                        *T      a pointer: its zero is not the same as its absence
+    [T] {T}     a list, a map from strings      @key    strategic merge patch merges the list by this key
+    @           ... as a set of plain values    @key!   ... and keeps only what the patch lists ($retainKeys)
+    %a,b        server-side apply tells the items apart by these keys, where that is not what @ says;
+                %set: by their values; %atomic: the list or map is owned as a whole
+    |value      stands for a missing key        =7      its number in protobuf
+    +T=2        the fields of T, in JSON; one field with all of them in protobuf
+
+A type whose plain name another group uses already has its group before it: `events.Event`. Types are read when
+they are first asked for. Facts of Kubernetes' API, so that the data needs no code of its own; `fieldcheck`, `wire`,
+`strategic` and `managedfields` read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from sampan.kube.quantities import parse as parse_quantity
-from sampan.lib.clock import parse_rfc3339
+SCALARS = frozenset(
+    {
+        "any",
+        "boolean",
+        "bytes",
+        "int32",
+        "int64",
+        "intOrString",
+        "json",
+        "microTime",
+        "number",
+        "quantity",
+        "raw",
+        "string",
+        "time",
+    }
+)
+"""`bytes` is base64 in JSON; `raw` an object and `json` any value that protobuf carries as JSON text; `any` has no
+form in protobuf and is for types that nothing is known about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`kind` is list, map, a scalar of `SCALARS`, or the name of a type. `item` is of a list or map."""
+    """`kind` is list, map, one of `SCALARS`, or the name of a type. `item` is of a list or map."""
 
     kind: str
     item: Shape | None = None
     merge_key: str | None = None
-    """Of a list that is merged: a key, or empty for plain values. None: the list is replaced."""
+    """Of a list that strategic merge patch merges: a key, or empty for plain values. None: it is replaced."""
     retains_keys: bool = False
+    keys: tuple[str, ...] | None = None
+    """What tells a list's items apart in server-side apply; empty: their values. None: owned as a whole."""
+    atomic: bool = False
+    """Of a map or an object: owned as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     shape: Shape
     required: bool = False
+    pointer: bool = False
+    number: int = 0
+    """In protobuf; 0 where it is not written there."""
+    default: str | None = None
+    """Of a key of a list's items."""
 
 
 Fields = dict[str, Field]
 
 
-class Schema:
-    """Types by name. Immutable."""
+@dataclass(slots=True)
+class Type:
+    name: str
+    package: str = ""
+    """As OpenAPI names it: `io.k8s.api.core.v1`."""
+    is_kind: bool = False
+    atomic: bool = False
+    union: bool = False
+    fields: Fields = field(default_factory=dict)
+    """By their names in JSON, those of inlined types among them."""
+    members: Fields = field(default_factory=dict)
+    """As in protobuf: an inlined type is one member, named `+Type`."""
 
-    def __init__(self, types: dict[str, Fields]) -> None:
-        self.types = types
+    @property
+    def kind(self) -> str:
+        """Without what tells it from another group's type of that name."""
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    package: str
+    flags: tuple[str, ...]
+    lines: list[str]
+
+
+class Schema:
+    """Types by name; by group, version and kind, their names."""
+
+    def __init__(self, sources: dict[str, _Source], kinds: dict[tuple[str, str], str]) -> None:
+        self._sources = sources
+        self._kinds = kinds
+        self._types: dict[str, Type] = {}
 
     @classmethod
-    def parse(cls, text: str) -> Schema:
-        """Raises ValueError for a text that is not in this form, or names a type it does not define."""
-        types: dict[str, Fields] = {}
-        fields: Fields = {}
-        for line in text.splitlines():
-            if not line.strip() or line.startswith("#"):
-                continue
-            if not line.startswith(" "):
-                fields = types.setdefault(line.strip(), {})
-                continue
-            for entry in line.split():
-                name, _, form = entry.partition(":")
-                fields[name.rstrip("!")] = Field(_shape(form), name.endswith("!"))
-        for name in (shape.kind for each in types.values() for shape in _shapes(each.values())):
-            if name not in types and name not in SCALARS and name not in ("list", "map"):
-                raise ValueError(f"the schema has no type {name}")
-        return cls(types)
+    def parse(cls, *texts: str) -> Schema:
+        sources: dict[str, _Source] = {}
+        kinds: dict[tuple[str, str], str] = {}
+        for text in texts:
+            package = api_version = ""
+            lines: list[str] = []
+            for line in text.splitlines():
+                if line.startswith(" "):
+                    lines.append(line)
+                elif line.startswith("package "):
+                    _, package, api_version = line.split()
+                elif line and not line.startswith("#"):
+                    name, *flags = line.split()
+                    lines = []
+                    sources[name] = _Source(package, tuple(flags), lines)
+                    if "kind" in flags:
+                        kinds[api_version, name.rpartition(".")[2]] = name
+        return cls(sources, kinds)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sources
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def type(self, name: str) -> Type:
+        """Raises ValueError for a type that is not there, or whose text is not in this form."""
+        found = self._types.get(name)
+        if found is None:
+            found = self._types[name] = self._read(name)
+        return found
+
+    def type_of(self, api_version: str, kind: str) -> str:
+        """The name of a kind's type; empty where there is none."""
+        return self._kinds.get((api_version, kind), "")
 
     def field(self, type_name: str, key: str) -> Shape | None:
-        fields = self.types.get(type_name)
-        found = fields.get(key) if fields else None
+        if type_name not in self._sources:
+            return None
+        found = self.type(type_name).fields.get(key)
         return None if found is None else found.shape
 
-    def check(self, type_name: str, obj: Any) -> Findings:
-        """Reports, and drops nulls in place, as a server that decodes into structs does."""
-        findings = Findings()
-        _check_fields(self.types, self.types[type_name], obj, "", findings)
-        findings.unknown = [path for path in findings.unknown if path not in ("apiVersion", "kind")]
-        return findings
+    def list_keys(self, shape: Shape) -> dict[str, str | None]:
+        """The keys of a list's items, with what stands for a missing one."""
+        item = shape.item.kind if shape.item is not None else ""
+        fields = self.type(item).fields if item in self._sources else {}
+        return {key: fields[key].default if key in fields else None for key in shape.keys or ()}
 
-
-@dataclass(slots=True)
-class Findings:
-    mistyped: str = ""
-    """The first value of a wrong type: `spec.containers[0].name: expected string, got integer`."""
-    unknown: list[str] = field(default_factory=list)
-    """Paths of fields that the schema does not have."""
-
-
-def _check_fields(types: dict[str, Fields], fields: Fields, obj: Any, path: str, findings: Findings) -> None:
-    if not isinstance(obj, dict):
-        findings.mistyped = (
-            findings.mistyped or f"{path or 'the object'}: expected object, got {json_type(obj)}"
+    def _read(self, name: str) -> Type:
+        source = self._sources.get(name)
+        if source is None:
+            raise ValueError(f"the schema has no type {name}")
+        found = Type(
+            name, source.package, "kind" in source.flags, "atomic" in source.flags, "union" in source.flags
         )
-        return
-    nulls = None
-    for key, value in obj.items():
-        if value is None:
-            nulls = [*(nulls or ()), key]
-            continue
-        declared = fields.get(key)
-        where = f"{path}.{key}" if path else key
-        if declared is None:
-            findings.unknown.append(where)
-        else:
-            _check(types, declared.shape, value, where, findings)
-    for key in nulls or ():
-        del obj[key]
+        if found.is_kind:
+            found.fields = {"apiVersion": _TEXT, "kind": _TEXT}
+        for line in source.lines:
+            for entry in line.split():
+                key, read = _entry(entry)
+                self._verify(read.shape)
+                found.members[key] = read
+                if key.startswith("+"):
+                    found.fields |= self.type(read.shape.kind).fields
+                else:
+                    found.fields[key] = read
+        return found
+
+    def _verify(self, shape: Shape) -> None:
+        inner = shape
+        while inner.item is not None:
+            inner = inner.item
+        if inner.kind not in SCALARS and inner.kind not in self._sources:
+            raise ValueError(f"the schema has no type {inner.kind}")
 
 
-def _check(types: dict[str, Fields], shape: Shape, value: Any, path: str, findings: Findings) -> None:
-    kind = shape.kind
-    scalar = SCALARS.get(kind)
-    if scalar is not None:
-        if not scalar(value) and not findings.mistyped:
-            findings.mistyped = f"{path}: expected {kind}, got {json_type(value)}"
-    elif kind == "list":
-        assert shape.item is not None
-        if not isinstance(value, list):
-            findings.mistyped = findings.mistyped or f"{path}: expected array, got {json_type(value)}"
-            return
-        for at, item in enumerate(value):
-            _check(types, shape.item, item, f"{path}[{at}]", findings)
-    elif kind == "map":
-        assert shape.item is not None
-        if not isinstance(value, dict):
-            findings.mistyped = findings.mistyped or f"{path}: expected object, got {json_type(value)}"
-            return
-        for key, item in value.items():
-            if item is None and shape.item.kind == "string":
-                value[key] = ""
-            else:
-                _check(types, shape.item, item, f"{path}[{key}]", findings)
-    else:
-        _check_fields(types, types[kind], value, path, findings)
+_TEXT = Field(Shape("string"))
 
 
-def json_type(value: Any) -> str:
-    names = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
-    return names.get(type(value), "null")
-
-
-def _is_int(value: Any) -> bool:
-    return type(value) is int or (type(value) is float and value.is_integer())
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _is_quantity(value: Any) -> bool:
-    try:
-        parse_quantity(value)
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
-def _is_time(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        parse_rfc3339(value)
-    except (ValueError, OverflowError):
-        return False
-    return True
-
-
-SCALARS: dict[str, Callable[[Any], bool]] = {
-    "any": lambda _: True,
-    "string": lambda value: isinstance(value, str),
-    "boolean": lambda value: isinstance(value, bool),
-    "integer": _is_int,
-    "number": _is_number,
-    "intOrString": lambda value: isinstance(value, str) or _is_int(value),
-    "quantity": _is_quantity,
-    "time": _is_time,
-    "microTime": _is_time,
-}
+def _entry(text: str) -> tuple[str, Field]:
+    text, _, number = text.partition("=")
+    if text.startswith("+"):
+        return text, Field(Shape(text[1:]), number=int(number or 0))
+    name, _, form = text.partition(":")
+    form, _, default = form.partition("|")
+    pointer = form.startswith("*")
+    return name.rstrip("!"), Field(
+        _shape(form.lstrip("*")), name.endswith("!"), pointer, int(number or 0), default or None
+    )
 
 
 def _shape(text: str) -> Shape:
-    form, at, merge = text.partition("@")
+    text, _, apart = text.partition("%")
+    form, merged, merge = text.partition("@")
+    merge_key = merge.rstrip("!") if merged else None
     retains = merge.endswith("!")
-    key = merge.rstrip("!") if at else None
     if form.startswith("["):
-        return Shape("list", _shape(form[1:-1]), key, retains)
+        keys: tuple[str, ...] | None = None
+        if apart:
+            keys = {"atomic": None, "set": ()}.get(apart, tuple(apart.split(",")))
+        elif merge_key is not None:
+            keys = (merge_key,) if merge_key else ()
+        return Shape("list", _shape(form[1:-1]), merge_key, retains, keys)
+    atomic = apart == "atomic"
     if form.startswith("{"):
-        return Shape("map", _shape(form[1:-1]))
-    return Shape(form, retains_keys=retains)
-
-
-def _shapes(fields: Iterable[Field]) -> Iterable[Shape]:
-    for declared in fields:
-        shape: Shape | None = declared.shape
-        while shape is not None:
-            yield shape
-            shape = shape.item
+        return Shape("map", _shape(form[1:-1]), atomic=atomic)
+    return Shape(form, retains_keys=retains, atomic=atomic)

@@ -127,6 +127,19 @@ def format_labels(labels: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
+def format_selector(selector: Mapping[str, Any]) -> str:
+    """The text form of a `LabelSelector` object, sorted by key as Kubernetes prints it."""
+    terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or ():
+        key, operator = str(expression.get("key", "")), expression.get("operator")
+        if operator in ("In", "NotIn"):
+            values = ",".join(sorted(map(str, expression.get("values") or ())))
+            terms.append((key, f"{key} {operator.lower()} ({values})"))
+        else:
+            terms.append((key, f"!{key}" if operator == "DoesNotExist" else key))
+    return ",".join(term for _, term in sorted(terms))
+
+
 def _requirement(text: str, tokens: list[str]) -> Requirement:
     negated = tokens[0] == "!"
     if negated:

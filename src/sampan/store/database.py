@@ -1,14 +1,17 @@
-"""One SQL database with a single writer whose commits are batched.
+"""One SQL database with a single writer whose commits are batched: SQLite in a file, or a PostgreSQL server.
 
 SQLite allows one writer at a time, and a commit costs more than the statements in it. So every write of the process
 goes through one thread, which takes all that is waiting and commits it as one transaction; each write is a savepoint
-of its own and fails alone. A write that returned survives `kill -9` of the process (WAL).
+of its own and fails alone. A write that returned survives `kill -9` of the process (WAL). On PostgreSQL the writer
+holds an advisory lock, so that two servers never write to one database.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.util
 import queue
 import sqlite3
 import threading
@@ -66,16 +69,40 @@ class Database:
         """The database in `file`, made if missing. Raises StorageError if it cannot be opened."""
         return cls(f"sqlite:///{file}")
 
+    @classmethod
+    def at(cls, url: str, file: Path) -> Database:
+        """At `url`, or in `file` when that is empty. Raises StorageError for an address that cannot be used."""
+        return cls(_server_url(url)) if url else cls.sqlite(file)
+
     def create(self, metadata: sa.MetaData) -> None:
         """Makes the tables that are missing. Blocks; for start-up."""
+        self.change(metadata.create_all)
+
+    def change(self, fn: Callable[[sa.Connection], None]) -> None:
+        """`fn` in a transaction, in this thread. Blocks; for start-up, before anything else writes."""
         try:
             with self._writer_engine.begin() as connection:
-                metadata.create_all(connection)
+                fn(connection)
         except sa.exc.DBAPIError as error:
             failure = _translated(error)
             if isinstance(failure, StorageError):
-                failure = StorageError(f"{self._engine.url.database}: {failure}")
+                failure = StorageError(f"{self.name}: {failure}")
             raise failure from error
+
+    def copy_to(self, file: Path) -> None:
+        """A consistent copy of a SQLite database, over any older copy. Blocks. StorageError, StorageFullError."""
+        file.unlink(missing_ok=True)
+        try:
+            with contextlib.closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("VACUUM INTO ?", (str(file),))
+        except sqlite3.Error as error:
+            raise _translated(sa.exc.DBAPIError("VACUUM INTO", None, error)) from error
+
+    @property
+    def name(self) -> str:
+        """The file or the address, without the password."""
+        url = self._engine.url
+        return str(url.database) if self.dialect == "sqlite" else url.render_as_string(hide_password=True)
 
     async def read(self, fn: Callable[[sa.Connection], T]) -> T:
         """`fn` in a reader thread, for anything that may take longer than a millisecond."""
@@ -171,6 +198,9 @@ class Database:
         try:
             write.result = write.fn(connection)
         except Exception as error:
+            if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+                # The server is gone, and the whole transaction with it.
+                raise
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT own")
             write.error = error
             if isinstance(error, sa.exc.DBAPIError):
@@ -196,7 +226,7 @@ def _settle(batch: list[_Write]) -> None:
 
 def _engine(url: str, *, writer: bool = False) -> sa.Engine:
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
+        return _postgresql(url, writer=writer)
     memory = ":memory:" in url or "mode=memory" in url
     engine = sa.create_engine(
         url,
@@ -226,9 +256,66 @@ def _engine(url: str, *, writer: bool = False) -> sa.Engine:
     return engine
 
 
+# A number of our own: other programs' advisory locks in the same database are none of our business.
+_WRITER_LOCK = 0x53414D50414E
+_STATEMENT_TIMEOUT_MS = 60_000
+
+
+def _server_url(url: str) -> str:
+    """As SQLAlchemy wants it. Raises StorageError."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise StorageError(
+            f"database.url begins with {scheme!r}; write postgresql://USER:PASSWORD@HOST/DATABASE, or leave it out for "
+            "SQLite in the home folder"
+        )
+    if importlib.util.find_spec("psycopg") is None:
+        raise StorageError("PostgreSQL needs the driver psycopg: pip install 'sampan[postgres]'")
+    return f"postgresql+psycopg://{rest}"
+
+
+def _postgresql(url: str, *, writer: bool) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        # One snapshot a read, as SQLite gives: a list and the revision it is of belong together.
+        isolation_level="READ COMMITTED" if writer else "REPEATABLE READ",
+        connect_args={"connect_timeout": 10, "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}"},
+        pool_size=1 if writer else 5,
+        max_overflow=0 if writer else 10,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.adapters.register_dumper(str, _text_dumper())
+        if writer:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", (_WRITER_LOCK,))
+                (locked,) = cursor.fetchone()
+            connection.commit()
+            if not locked:
+                raise StorageError(
+                    "another Sampan server writes to this PostgreSQL database; stop it, or name another database"
+                )
+
+    return engine
+
+
+@functools.cache
+def _text_dumper() -> type:
+    """PostgreSQL's texts cannot hold NUL, which SQLite's can: the character that depicts it stands in."""
+    from psycopg.types.string import StrDumper  # noqa: PLC0415  the driver is an extra
+
+    class Dumper(StrDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\N{SYMBOL FOR NULL}") if "\0" in obj else obj)
+
+    return Dumper
+
+
 def _translated(error: sa.exc.DBAPIError) -> StorageError | StorageFullError:
     text = str(error.orig)
-    if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
+    if any(words in text for words in ("disk is full", "No space left", "disk I/O error", "disk full")):
         return StorageFullError(
             f"the disk that holds the database is full ({text}); free space and try again"
         )
@@ -240,4 +327,7 @@ def _translated(error: sa.exc.DBAPIError) -> StorageError | StorageFullError:
         return StorageError(
             f"the database cannot be written ({text}); check the folder's owner and permissions"
         )
+    if error.connection_invalidated or "connection" in text.lower():
+        first = text.strip().splitlines()[0] if text.strip() else "connection lost"
+        return StorageError(f"the database cannot be reached ({first}); see that its server runs")
     return StorageError(f"the database refused the operation: {text}")

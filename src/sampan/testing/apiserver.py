@@ -19,10 +19,15 @@ from sampan.store.database import Database
 
 @asynccontextmanager
 async def embedded(
-    folder: Path, *, clock: Clock | None = None, pod_logs: PodLogs | None = None, token: str = ""
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    pod_logs: PodLogs | None = None,
+    token: str = "",
+    database_url: str = "",
 ) -> AsyncIterator[ApiServer]:
-    """On a database in `folder`, which is gone on with where there is one. Has the namespace `default`."""
-    database = Database.sqlite(folder / "sampan.db")
+    """On a database in `folder` or at `database_url`, gone on with where there is one. Has the namespace `default`."""
+    database = Database.at(database_url, folder / "sampan.db")
     server = ApiServer(database, clock or SystemClock(), pod_logs=pod_logs, token=token)
     database.create(server.tables)
     await server.start()

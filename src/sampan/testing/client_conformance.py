@@ -16,8 +16,9 @@ from __future__ import annotations
 from sampan.testing.conformance.kinds import KindChecks
 from sampan.testing.conformance.patching import PatchingChecks
 from sampan.testing.conformance.reading import ReadingChecks
+from sampan.testing.conformance.scaling import ScalingChecks
 from sampan.testing.conformance.writing import WritingChecks
 
 
-class ClientConformance(WritingChecks, PatchingChecks, ReadingChecks, KindChecks):
+class ClientConformance(WritingChecks, PatchingChecks, ReadingChecks, KindChecks, ScalingChecks):
     """Inherit, and implement `connect`."""

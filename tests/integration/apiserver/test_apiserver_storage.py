@@ -16,9 +16,9 @@ import pytest
 from sampan.client.protocol import Client, ListOptions
 from sampan.cluster.apiserver.storage import Key, ListQuery, Storage, decode, tables
 from sampan.kube import meta
-from sampan.kube.errors import ExpiredError, ServerTimeoutError
+from sampan.kube.errors import ExpiredError, ServerTimeoutError, ServiceUnavailableError
 from sampan.kube.kinds import CONFIG_MAPS
-from sampan.store.database import Database
+from sampan.store.database import Database, StorageError
 from sampan.testing.apiserver import embedded
 
 
@@ -266,3 +266,41 @@ def test_objects_in_memory_are_bounded(tmp_path: Path) -> None:
         await database.close()
 
     asyncio.run(main())
+
+
+class _Forgetful(Database):
+    """Commits, and then says that it has not: a connection that broke at the wrong instant."""
+
+    forgets = False
+
+    async def write(self, fn: Any, after: Any = None) -> Any:
+        if not self.forgets:
+            return await super().write(fn, after)
+        await super().write(fn)
+        raise StorageError("connection lost")
+
+
+def test_a_commit_that_nobody_confirmed_reaches_watchers_and_readers(tmp_path: Path) -> None:
+    async def main() -> tuple[list[int], Any]:
+        database = _Forgetful.sqlite(tmp_path / "sampan.db")
+        assert isinstance(database, _Forgetful)
+        database.create(tables)
+        storage = Storage(database)
+        storage.start()
+        first = await _put(storage, "a", 1)
+        subscription = storage.subscribe("things", since=first)
+        waiting = asyncio.create_task(subscription.next())
+        await asyncio.sleep(0)
+        database.forgets = True
+        with pytest.raises(ServiceUnavailableError):
+            await _put(storage, "a", 2)
+        database.forgets = False
+        await _put(storage, "b", 3)
+        seen = [change.object["value"] for change in await waiting]
+        while len(seen) < 2:
+            seen += [change.object["value"] for change in await subscription.next(5)]
+        found = storage.get(Key("things", "ns", "a"))
+        await database.close()
+        return seen, found and found.object()["value"]
+
+    assert asyncio.run(main()) == ([2, 3], 2)

@@ -19,11 +19,11 @@ Pod
 ObjectMeta
     name:string labels:{string} finalizers:[string]@
 Spec
-    containers:[Container]@name args:[string] replicas:integer
+    containers:[Container]@name args:[string] replicas:int64
 Container
-    name!:string image:string ports:[Port]@containerPort
+    name!:string image:string ports:[Port]@containerPort%containerPort,protocol
 Port
-    containerPort!:integer protocol:string
+    containerPort!:int64 protocol:string|TCP
 """)
 
 

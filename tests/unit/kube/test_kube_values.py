@@ -1,4 +1,4 @@
-"""Quantities, names, schemas, conditions, owners and pods."""
+"""Quantities, names, conditions, owners and pods."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampan.kube import conditions, names, owners, pods, quantities
-from sampan.kube.schema import Schema
 
 
 @pytest.mark.parametrize(
@@ -69,49 +68,6 @@ def test_quantities_are_compared_and_rounded() -> None:
 def test_names(rule: Any, good: list[str], bad: list[str]) -> None:
     assert [name for name in good if rule(name)] == []
     assert [name for name in bad if not rule(name)] == []
-
-
-SCHEMA = Schema.parse("""
-# A comment.
-Thing
-    name!:string count:integer ratio:number on:boolean when:time size:quantity port:intOrString
-    tags:{string} parts:[Part]@name free:any
-Part
-    name:string
-""")
-
-
-@pytest.mark.parametrize(
-    ("obj", "mistyped"),
-    [
-        ({"name": "a", "count": 1, "ratio": 1.5, "on": True, "free": [1], "port": "http"}, ""),
-        ({"when": "2026-01-01T00:00:00Z", "size": "1Gi", "port": 80, "parts": [{"name": "x"}]}, ""),
-        ({"name": 1}, "name: expected string, got integer"),
-        ({"count": True}, "count: expected integer, got boolean"),
-        ({"when": "yesterday"}, "when: expected time, got string"),
-        ({"size": "big"}, "size: expected quantity, got string"),
-        ({"tags": {"a": 1}}, "tags[a]: expected string, got integer"),
-        ({"parts": {}}, "parts: expected array, got object"),
-        ({"parts": [{"name": "x"}, {"name": []}]}, "parts[1].name: expected string, got array"),
-        ({"parts": ["x"]}, "parts[0]: expected object, got string"),
-        ([], "the object: expected object, got array"),
-    ],
-)
-def test_schema_finds_wrong_types(obj: Any, mistyped: str) -> None:
-    assert SCHEMA.check("Thing", obj).mistyped == mistyped
-
-
-def test_schema_finds_unknown_fields_and_drops_nulls() -> None:
-    obj: Any = {"name": None, "parts": [{"nome": 1}], "x": 2, "tags": {"a": None}, "kind": "Thing"}
-    findings = SCHEMA.check("Thing", obj)
-    assert findings.unknown == ["parts[0].nome", "x"]
-    assert "name" not in obj
-    assert obj["tags"] == {"a": ""}
-
-
-def test_schema_must_define_what_it_names() -> None:
-    with pytest.raises(ValueError, match="no type Nowhere"):
-        Schema.parse("Thing\n    a:Nowhere")
 
 
 def test_conditions_change_their_time_with_their_status_only() -> None:

@@ -86,11 +86,7 @@ class ChangeFeed:
             evicted = self._ring.popleft()
             self._bytes -= evicted.size
             self.complete_since = evicted.rev
-        if self._waiters:
-            waiters, self._waiters = self._waiters, set()
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+        self._wake()
 
     def after(self, rev: int) -> list[Change]:
         newer = []
@@ -110,6 +106,19 @@ class ChangeFeed:
         finally:
             self._waiters.discard(waiter)
 
+    def forget(self, rev: int) -> None:
+        """Changes up to `rev` may be missing here: watchers read them from the tables."""
+        self._ring.clear()
+        self._bytes = 0
+        self.complete_since = rev
+        self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
 
 class ChangeHub:
     """All feeds, and the newest published revision."""
@@ -124,6 +133,12 @@ class ChangeHub:
         if feed is None:
             feed = self._feeds[resource] = ChangeFeed(self)
         return feed
+
+    def forget(self, rev: int) -> None:
+        """After a commit that may have happened unseen. Before a change of `rev` + 1 is published."""
+        self.started = rev
+        for feed in self._feeds.values():
+            feed.forget(rev)
 
     def publish(self, change: Change) -> None:
         self.revision = change.rev

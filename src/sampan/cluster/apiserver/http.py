@@ -21,6 +21,7 @@ from sampan.cluster.apiserver.codec import Accepted
 from sampan.cluster.apiserver.openapi import OpenApi
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.presentation import Presenter
+from sampan.cluster.apiserver.scale import SCALE
 from sampan.cluster.apiserver.storage import Record
 from sampan.cluster.apiserver.tables import KINDS as TRANSFORMED_KINDS
 from sampan.cluster.apiserver.verbs import Verbs
@@ -243,14 +244,7 @@ class HttpFace:
     async def _patch(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
         options = self._write_options(request)
-        media_type = request.content_type.partition(";")[0].strip()
-        try:
-            patch_type = PatchType(media_type)
-        except ValueError as error:
-            raise UnsupportedMediaTypeError(
-                "the body of the request was in an unknown format - accepted media types include: "
-                + ", ".join(PatchType)
-            ) from error
+        patch_type = _patch_type(request)
         patch = await request.body()
         record, created = await self._verbs.patch(
             target.resource, target.name, patch, target.namespace, patch_type, options, target.subresource
@@ -274,6 +268,29 @@ class HttpFace:
         # As Kubernetes: the program's name, for who does not name its manager.
         program = asgi.header(request.scope, b"user-agent").partition("/")[0][:128]
         return replace(options, field_manager=program)
+
+    # The scale sub-resource.
+
+    async def _get_scale(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        record = self._verbs.get_scale(target.resource, target.name, target.namespace)
+        await self._object(request, replace(target, resource=SCALE), record, accepted, 200)
+
+    async def _replace_scale(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options = self._write_options(request)
+        record = await self._verbs.replace_scale(
+            target.resource, target.name, await request.body(), target.namespace, options
+        )
+        await self._object(request, replace(target, resource=SCALE), record, accepted, 200)
+
+    async def _patch_scale(self, request: Request, target: Target) -> None:
+        accepted = request.accepted(TRANSFORMED_KINDS)
+        options, patch_type = self._write_options(request), _patch_type(request)
+        record = await self._verbs.patch_scale(
+            target.resource, target.name, await request.body(), target.namespace, patch_type, options
+        )
+        await self._object(request, replace(target, resource=SCALE), record, accepted, 200)
 
     # Sub-resources of a pod.
 
@@ -303,6 +320,9 @@ class HttpFace:
         ("PUT", "status"): _replace,
         ("PATCH", "status"): _patch,
         ("PUT", "finalize"): _replace,
+        ("GET", "scale"): _get_scale,
+        ("PUT", "scale"): _replace_scale,
+        ("PATCH", "scale"): _patch_scale,
         ("GET", "log"): _log,
         ("POST", "binding"): _bind,
         ("POST", "eviction"): _evict,
@@ -335,6 +355,16 @@ class HttpFace:
 
 
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+def _patch_type(request: Request) -> PatchType:
+    try:
+        return PatchType(request.content_type.partition(";")[0].strip())
+    except ValueError as error:
+        raise UnsupportedMediaTypeError(
+            "the body of the request was in an unknown format - accepted media types include: "
+            + ", ".join(PatchType)
+        ) from error
 
 
 def _deleted(target: Target, record: Record) -> dict[str, Any]:

@@ -65,6 +65,8 @@ class InProcessClient:
         subresource: Subresource = "",
     ) -> Object:
         own = _copied(obj)
+        if subresource == "scale":
+            return await self._replace_scale(resource, own, options)
         record = await self._verbs.replace(
             resource, meta.name(own), own, meta.namespace(own) or None, options, subresource
         )
@@ -81,10 +83,16 @@ class InProcessClient:
         subresource: Subresource = "",
         options: WriteOptions = DEFAULT_WRITE,
     ) -> Object:
-        record, _ = await self._verbs.patch(
-            resource, name, _copied(patch), namespace, patch_type, options, subresource
-        )
+        own = _copied(patch)
+        if subresource == "scale":
+            scaled = await self._verbs.patch_scale(resource, name, own, namespace, patch_type, options)
+            return scaled.object()
+        record, _ = await self._verbs.patch(resource, name, own, namespace, patch_type, options, subresource)
         return record.object()
+
+    async def _replace_scale(self, resource: Resource, scale: Object, options: WriteOptions) -> Object:
+        name, namespace = meta.name(scale), meta.namespace(scale) or None
+        return (await self._verbs.replace_scale(resource, name, scale, namespace, options)).object()
 
     async def delete(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.cluster.apiserver.strategy import Strategy
-from sampan.kube import meta, names
+from sampan.kube import fieldcheck, meta, names
 from sampan.kube.errors import BadRequestError, conflict, invalid
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
@@ -56,25 +56,24 @@ def check_shape(strategy: Strategy, obj: Any, namespace: str | None) -> None:
 def check_fields(schema: Schema, type_name: str, obj: Object, validation: str) -> tuple[str, ...]:
     """That every field is of its type; the warnings about unknown ones. Raises BadRequestError.
 
-    `validation` is the request's fieldValidation. Unknown fields are kept whatever it says.
+    `validation` is the request's fieldValidation. Unknown fields are dropped whatever it says.
     """
     if not type_name:
         return ()
-    findings = schema.check(type_name, obj)
+    findings = fieldcheck.check(schema, type_name, obj)
     if findings.mistyped:
-        raise BadRequestError(
-            f'{obj["kind"]} in version "{obj["apiVersion"]}" cannot be handled as a {obj["kind"]}: '
-            f"{findings.mistyped}"
-        )
+        raise BadRequestError(f"{_cannot_be_handled(obj)}: {findings.mistyped}")
     if not findings.unknown or validation == "Ignore":
         return ()
     unknown = tuple(f'unknown field "{path}"' for path in findings.unknown[:_REPORTED_FIELDS])
     if validation == "Strict":
-        raise BadRequestError(
-            f'{obj["kind"]} in version "{obj["apiVersion"]}" cannot be handled as a {obj["kind"]}: '
-            f"strict decoding error: {', '.join(unknown)}"
-        )
+        raise BadRequestError(f"{_cannot_be_handled(obj)}: strict decoding error: {', '.join(unknown)}")
     return unknown
+
+
+def _cannot_be_handled(obj: Object) -> str:
+    kind, version = obj["kind"], obj["apiVersion"].rpartition("/")[2]
+    return f'{kind} in version "{version}" cannot be handled as a {kind}'
 
 
 def _check_metadata_types(kind: str, metadata: Object) -> None:

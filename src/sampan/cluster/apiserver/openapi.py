@@ -24,9 +24,13 @@ _PATCH_TYPES = (
 )
 _SCALARS: dict[str, Object] = {
     "any": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    "raw": {"type": "object"},
+    "json": {},
+    "bytes": {"type": "string", "format": "byte"},
     "string": {"type": "string"},
     "boolean": {"type": "boolean"},
-    "integer": {"type": "integer", "format": "int64"},
+    "int32": {"type": "integer", "format": "int32"},
+    "int64": {"type": "integer", "format": "int64"},
     "number": {"type": "number", "format": "double"},
     "intOrString": {"type": "string", "format": "int-or-string"},
     "quantity": {"type": "string"},
@@ -77,9 +81,10 @@ class OpenApi:
 
     def _add_kind(self, resource: Resource, schemas: dict[str, Object]) -> None:
         group_version_kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-        if resource.kind in self._schema.types:
-            self._add_type(resource.kind, schemas)
-            found = schemas.pop(resource.kind)
+        name = self._schema.type_of(resource.api_version, resource.kind)
+        if name:
+            self._add_type(name, schemas)
+            found = schemas.pop(name)
         else:
             found = {"type": "object", "properties": {"metadata": {"type": "object"}}}
             found["x-kubernetes-preserve-unknown-fields"] = True
@@ -92,7 +97,7 @@ class OpenApi:
             return
         found: Object = {"type": "object", "properties": {}}
         schemas[name] = found
-        fields = self._schema.types[name]
+        fields = self._schema.type(name).fields
         for key, field in fields.items():
             found["properties"][key] = self._shape(field.shape, schemas)
         if required := [key for key, field in fields.items() if field.required]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import ClassVar
 
 import sqlalchemy as sa
 from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
-from sampan.cluster.apiserver import storage
+from sampan.cluster.apiserver import scale, storage
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
@@ -33,6 +34,8 @@ class ApiServer:
     Make `tables`, add the components' kinds to `registry`, then `start`.
     """
 
+    tables: ClassVar[sa.MetaData] = storage.tables
+
     def __init__(
         self,
         database: Database,
@@ -42,12 +45,11 @@ class ApiServer:
         pod_logs: PodLogs | None = None,
         token: str = "",
     ) -> None:
-        self.tables: sa.MetaData = storage.tables
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
         self.storage = storage.Storage(database)
-        self._verbs = Verbs(self.storage, Strategies(BUILT_IN, built_in_schema()), clock)
+        self._verbs = Verbs(self.storage, Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema()), clock)
         self._client = InProcessClient(self._verbs, pod_logs)
         self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
         self._tasks = TaskSet("apiserver")

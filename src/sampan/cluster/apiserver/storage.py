@@ -30,14 +30,16 @@ decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
 tables = sa.MetaData()
 _Revision = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+# Lists are in the order of the names' bytes, whatever language the database server speaks.
+_Name = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 _objects = sa.Table(
     "kube_objects",
     tables,
     sa.Column("rev", _Revision, primary_key=True, autoincrement=False),
-    sa.Column("resource", sa.Text, nullable=False),
-    sa.Column("namespace", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("resource", _Name, nullable=False),
+    sa.Column("namespace", _Name, nullable=False),
+    sa.Column("name", _Name, nullable=False),
     sa.Column("superseded_rev", _Revision, nullable=True),
     # A tombstone supersedes itself, so that no list at any revision shows it.
     sa.Column("deleted", sa.Boolean, nullable=False),
@@ -188,6 +190,8 @@ class Storage:
         """The newest handed out; the writer thread's own."""
         self._compacted = 0
         self._hub = ChangeHub(0)
+        self._in_doubt = False
+        """Whether a commit was not confirmed: it may be in the database, unseen by cache and watchers."""
         self.cache = RecordCache()
 
     def start(self) -> None:
@@ -224,6 +228,7 @@ class Storage:
         try:
             result, _ = await self._database.write(run, after=self._publish)
         except (StorageError, StorageFullError) as error:
+            self._in_doubt = self._in_doubt or not dry_run
             raise ServiceUnavailableError(str(error)) from error
         return result
 
@@ -360,6 +365,12 @@ class Storage:
         return found
 
     def _publish(self, outcome: tuple[object, list[Change]]) -> None:
+        if self._in_doubt and outcome[1]:
+            # The first write that is known to be kept since: what came before it is read from the tables.
+            # Watchers are woken after this, when the change below is in the ring too.
+            self._in_doubt = False
+            self.cache.clear()
+            self._hub.forget(outcome[1][0].rev - 1)
         for change in outcome[1]:
             key = Key(change.resource, change.namespace, change.name)
             if change.deleted:
@@ -394,6 +405,10 @@ class RecordCache:
         while self.size > self.limit_bytes:
             _, evicted = self._records.popitem(last=False)
             self.size -= len(evicted.data)
+
+    def clear(self) -> None:
+        self._records.clear()
+        self.size = 0
 
     def discard(self, key: Key, rev: int) -> None:
         known = self._records.get(key)

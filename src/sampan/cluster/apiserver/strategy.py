@@ -50,6 +50,16 @@ def selectable(*paths: str) -> Mapping[str, SelectableField]:
     return MappingProxyType({path: SelectableField(path) for path in paths})
 
 
+@dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where an object holds what its `scale` sub-resource shows, as dotted paths."""
+
+    spec: str = "spec.replicas"
+    status: str = "status.replicas"
+    selector: str = ""
+    """Of a LabelSelector or of its text form; empty when there is none."""
+
+
 METADATA_FIELDS = selectable("metadata.name", "metadata.namespace")
 
 
@@ -86,6 +96,8 @@ class Strategy:
     """Whether a replace may come without a resourceVersion."""
     returns_deleted: bool = False
     """Whether DELETE is answered with the object itself even when it is gone at once, not with a Status."""
+    scale: ScalePaths | None = None
+    """Of the `scale` sub-resource, for kinds that have one."""
     protected_names: frozenset[str] = frozenset()
     """Objects that may not be deleted."""
 
@@ -121,5 +133,4 @@ class Strategies:
 
     def type_name(self, resource: Resource) -> str:
         """Its type in the schema; empty for a kind that the schema does not know."""
-        strategy = self.of(resource)
-        return resource.kind if strategy.built_in and resource.kind in self.schema.types else ""
+        return self.schema.type_of(resource.api_version, resource.kind) if self.of(resource).built_in else ""

@@ -15,8 +15,9 @@ from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteO
 from sampan.cluster.apiserver import lifecycle
 from sampan.cluster.apiserver.patching import patcher
 from sampan.cluster.apiserver.queries import Selection, decode_continue
-from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction
-from sampan.cluster.apiserver.strategy import Strategies, Strategy
+from sampan.cluster.apiserver.scale import scale_of, with_scale
+from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction, encode
+from sampan.cluster.apiserver.strategy import ScalePaths, Strategies, Strategy
 from sampan.kube.errors import (
     ApiError,
     BadRequestError,
@@ -176,6 +177,57 @@ class Verbs:
             lambda txn: self._update(txn, strategy, key, mutation, subresource, ""), WriteOptions()
         )
 
+    # Scaling: an object seen as a Scale.
+
+    def get_scale(self, resource: Resource, name: str, namespace: str | None) -> Record:
+        paths = self._scale_paths(resource)
+        return _scale_record(self.get(resource, name, namespace), paths)
+
+    async def replace_scale(
+        self, resource: Resource, name: str, scale: Any, namespace: str | None, options: WriteOptions
+    ) -> Record:
+        return await self._scale(resource, name, lambda _: scale, namespace, options)
+
+    async def patch_scale(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Any,
+        namespace: str | None,
+        patch_type: PatchType,
+        options: WriteOptions,
+    ) -> Record:
+        if patch_type in (PatchType.STRATEGIC, PatchType.APPLY):
+            # A Scale has no lists: all three mean the same.
+            patch_type = PatchType.MERGE
+        apply = patcher(self.strategies, resource, patch_type, patch, options, self.now(), "scale")
+        return await self._scale(resource, name, apply, namespace, options)
+
+    async def _scale(
+        self,
+        resource: Resource,
+        name: str,
+        change: Mutation,
+        namespace: str | None,
+        options: WriteOptions,
+    ) -> Record:
+        strategy, paths = self.strategies.of(resource), self._scale_paths(resource)
+        key = _key(resource, name, namespace)
+
+        def mutation(obj: Object) -> Object:
+            return with_scale(obj, change(scale_of(obj, paths)), paths)
+
+        record = await self._write(
+            lambda txn: self._update(txn, strategy, key, mutation, "scale", options.field_manager), options
+        )
+        return _scale_record(record, paths)
+
+    def _scale_paths(self, resource: Resource) -> ScalePaths:
+        paths = self.strategies.of(resource).scale
+        if paths is None:
+            raise not_found(resource.group, f"{resource.plural}/scale", "")
+        return paths
+
     async def delete(
         self, resource: Resource, name: str, namespace: str | None, options: DeleteOptions
     ) -> tuple[Record, bool]:
@@ -247,13 +299,15 @@ class Verbs:
         seen = new["metadata"].get("resourceVersion")
         if seen and seen != str(current.rev):
             raise conflict(resource.group, resource.plural, key.name, _STALE)
-        lifecycle.prepare_update(strategy, new, old, subresource, self.now())
+        # Scaling is an update of the object itself, seen through a Scale.
+        part = "" if subresource == "scale" else subresource
+        lifecycle.prepare_update(strategy, new, old, part, self.now())
         if new == old:
             return current
         if manager is not None and "managedFields" in old["metadata"]:
             writer = Writer(manager or "unknown", self.now(), resource.api_version, subresource)
             track(self.strategies.schema, self.strategies.type_name(resource), old, new, writer)
-        lifecycle.validate_update(strategy, new, old, subresource)
+        lifecycle.validate_update(strategy, new, old, part)
         if lifecycle.is_removable(strategy, new):
             return txn.delete(key, new, current)
         return txn.put(key, new, current)
@@ -281,6 +335,10 @@ class Verbs:
 
 def _key(resource: Resource, name: str, namespace: str | None) -> Key:
     return Key(resource.key, (namespace or "") if resource.namespaced else "", name)
+
+
+def _scale_record(record: Record, paths: ScalePaths) -> Record:
+    return replace(record, data=encode(scale_of(record.object(), paths)))
 
 
 def _free_name(txn: Transaction, resource: Resource, metadata: Object) -> str:

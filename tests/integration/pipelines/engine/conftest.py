@@ -277,14 +277,14 @@ OpenCluster = Callable[..., Any]
 
 
 @pytest.fixture
-def open_cluster(tmp_path: Path) -> OpenCluster:
+def open_cluster(tmp_path: Path, database_url: str) -> OpenCluster:
     """`async with open_cluster(name=behaviour, …) as cluster`."""
 
     @asynccontextmanager
     async def opened(
         settings: PipelineSettings | None = None, **behaviours: Behaviour
     ) -> AsyncIterator[Cluster]:
-        database = Database.sqlite(tmp_path / "sampan.db")
+        database = Database.at(database_url, tmp_path / "sampan.db")
         logs = KubeletLogs()
         api = ApiServer(database, SystemClock(), pod_logs=logs)
         database.create(api.tables)

@@ -68,10 +68,10 @@ class StandInEngine:
 class Caller:
     """Sends requests to the API, and opens its database to the test."""
 
-    def __init__(self, home: Path, settings: PipelineSettings) -> None:
+    def __init__(self, home: Path, settings: PipelineSettings, database_url: str) -> None:
         self._runner = asyncio.Runner()
         self.home = home
-        self.database = Database.sqlite(home / "sampan.db")
+        self.database = Database.at(database_url, home / "sampan.db")
         self.database.create(tables.metadata)
         self.engine = StandInEngine(self.database)
         self.kubernetes = ApiServer(self.database, SystemClock())
@@ -188,17 +188,17 @@ async def _request(
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Caller]:
-    caller = Caller(tmp_path, PipelineSettings())
+def api(tmp_path: Path, database_url: str) -> Iterator[Caller]:
+    caller = Caller(tmp_path, PipelineSettings(), database_url)
     caller.start()
     yield caller
     caller.close()
 
 
 @pytest.fixture
-def open_api(tmp_path: Path) -> Iterator[Caller]:
+def open_api(tmp_path: Path, database_url: str) -> Iterator[Caller]:
     """With a setting that lets packages come from loopback."""
-    caller = Caller(tmp_path, PipelineSettings(allow_private_urls=True))
+    caller = Caller(tmp_path, PipelineSettings(allow_private_urls=True), database_url)
     caller.start()
     yield caller
     caller.close()

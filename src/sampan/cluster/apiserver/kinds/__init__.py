@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from importlib import resources
 
-from sampan.cluster.apiserver.kinds import core, events, jobs, pods
+from sampan.cluster.apiserver.kinds import apps, core, events, jobs, pods
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.schema import Schema
 
-BUILT_IN: tuple[Strategy, ...] = (*core.STRATEGIES, pods.STRATEGY, events.STRATEGY, jobs.STRATEGY)
+BUILT_IN: tuple[Strategy, ...] = (
+    *core.STRATEGIES,
+    pods.STRATEGY,
+    events.STRATEGY,
+    *apps.STRATEGIES,
+    jobs.STRATEGY,
+)
 """All built-in kinds, in the order in which discovery lists them."""
 
 
 def built_in_schema() -> Schema:
-    """The fields of all built-in kinds."""
-    return Schema.parse(resources.files(__name__).joinpath("builtin.schema").read_text("utf-8"))
+    """The fields of all built-in kinds, of the files in `schemas/`: one for each group and version."""
+    folder = resources.files(__name__).joinpath("schemas")
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return Schema.parse(*(file.read_text("utf-8") for file in files if file.name.endswith(".schema")))

@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.states import ArtifactType, PredicateOperation
@@ -42,6 +45,26 @@ _SCALAR_OPERATORS: Mapping[PredicateOperation, Callable[[Any, Any], Any]] = {
     PredicateOperation.LESS_THAN: operator.lt,
     PredicateOperation.LESS_THAN_EQUALS: operator.le,
 }
+
+
+class _TagOf(FunctionElement[str]):
+    """One entry of a text column that holds a JSON object of texts; NULL where it is missing."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(_TagOf)
+def _tag_of(element: _TagOf, compiler: SQLCompiler, **options: Any) -> str:
+    # Not a JSON path: a tag may hold any character.
+    column, tag = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"(SELECT value FROM json_each({column}) WHERE key = {tag})"  # noqa: S608  bound parameters only
+
+
+@compiles(_TagOf, "postgresql")
+def _tag_of_postgresql(element: _TagOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, tag = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"(CAST({column} AS json) ->> CAST({tag} AS text))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +262,7 @@ def _condition(listable: Listable, predicate: Predicate) -> sa.ColumnElement[boo
                 f"filter: the tag {predicate.key!r} is compared with string_value only"
             )
         # A missing tag equals nothing and differs from everything.
-        value = sa.func.coalesce(sa.type_coerce(listable.tags, sa.JSON)[tag].as_string(), "")
+        value = sa.func.coalesce(_TagOf(listable.tags, sa.literal(tag)), "")
         return _compare(value, predicate.operation, predicate.value)
     column = listable.fields.get(predicate.key)
     if column is None:

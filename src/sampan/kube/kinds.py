@@ -97,7 +97,16 @@ PODS = Resource(
     singular="pod",
     short_names=("po",),
     categories=("all",),
-    subresources=("status", "log", "binding", "eviction", "exec", "attach", "portforward"),
+    subresources=(
+        "status",
+        "log",
+        "binding",
+        "eviction",
+        "exec",
+        "attach",
+        "portforward",
+        "ephemeralcontainers",
+    ),
 )
 CONFIG_MAPS = Resource(
     "", "v1", "ConfigMap", "configmaps", singular="configmap", short_names=("cm",), subresources=()

@@ -32,6 +32,7 @@ _SUBRESOURCE_VERBS: dict[str, list[str]] = {
     "scale": ["get", "patch", "update"],
     "finalize": ["update"],
     "log": ["get"],
+    "ephemeralcontainers": ["get", "patch", "update"],
     "binding": ["create"],
     "eviction": ["create"],
     "token": ["create"],

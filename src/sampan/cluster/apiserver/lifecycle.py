@@ -147,6 +147,9 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
             new["metadata"] = metadata = {**before, "managedFields": metadata.get("managedFields", [])}
             if not metadata["managedFields"]:
                 del metadata["managedFields"]
+    elif (rules := strategy.parts.get(subresource)) is not None:
+        rules.prepare_update(new, old)
+        metadata = new["metadata"]
     elif subresource == "finalize":
         _restore(new, old, keep="spec")
     elif subresource == "" and strategy.has_status:
@@ -177,6 +180,8 @@ def validate_update(strategy: Strategy, new: Object, old: Object, subresource: s
     if subresource == "":
         strategy.validate(new, errors)
         strategy.validate_update(new, old, errors)
+    elif (rules := strategy.parts.get(subresource)) is not None:
+        rules.validate_update(new, old, errors)
     _raise(strategy, new, errors)
 
 

@@ -19,7 +19,7 @@ class PodLogs(Protocol):
         """Chunks of the output of `options.container`, which is set and exists in the pod.
 
         With `follow`, ends when the container has ended and everything was delivered. Raises BadRequestError for
-        a container that is not started yet, NotFoundError for a previous one that there was not.
+        a container that is not started yet, and for a previous one that there was not.
         """
         ...
 
@@ -31,14 +31,16 @@ def stream(pod_logs: PodLogs | None, pod: Object, options: LogOptions) -> AsyncI
     name, spec = meta.name(pod), meta.spec(pod)
     regular = [container["name"] for container in spec.get("containers") or ()]
     init = [container["name"] for container in spec.get("initContainers") or ()]
+    ephemeral = [container["name"] for container in spec.get("ephemeralContainers") or ()]
     container = options.container
     if not container:
         if len(regular) > 1:
             raise BadRequestError(
                 f"a container name must be specified for pod {name}, choose one of: [{' '.join(regular)}]"
                 + (f" or one of the init containers: [{' '.join(init)}]" if init else "")
+                + (f" or one of the ephemeral containers: [{' '.join(ephemeral)}]" if ephemeral else "")
             )
         container = regular[0]
-    elif container not in regular and container not in init:
+    elif container not in (*regular, *init, *ephemeral):
         raise BadRequestError(f"container {container} is not valid for pod {name}")
     return pod_logs.read(pod, replace(options, container=container))

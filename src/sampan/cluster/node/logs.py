@@ -15,11 +15,18 @@ from sampan.client.protocol import LogOptions, Object
 from sampan.cluster.node.layout import Layout
 from sampan.cluster.node.runtimes.protocol import EXIT_FILE
 from sampan.kube import meta, pods
-from sampan.kube.errors import BadRequestError, NotFoundError
+from sampan.kube.errors import BadRequestError
 from sampan.lib.clock import Clock, SystemClock, parse_rfc3339
 
 _CHUNK_BYTES = 256 * 1024
 _POLL_SECONDS = 0.1
+
+
+# Source: kubernetes/pkg/kubelet/kubelet_pods.go, validateContainerLogStatus, v1.31.
+_WAITING = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
 
 
 class PodLogs:
@@ -30,7 +37,10 @@ class PodLogs:
         self._clock = clock or SystemClock()
 
     async def read(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
-        """Raises BadRequestError before the container has started, NotFoundError for a missing previous one."""
+        """Raises BadRequestError before the container has started, and for a previous one that there was not."""
+        if not pods.node_name(pod):
+            # Nothing ran anywhere yet: as upstream, there is nothing to read and no error.
+            return
         path = self._path(pod, options)
         view = _View(options, self._since(options))
         offset = 0
@@ -65,7 +75,7 @@ class PodLogs:
             )
             path = self._layout.log(meta.namespace(pod), uid, options.container, previous)
             if previous < 0 or not path.exists():
-                raise NotFoundError(f"previous terminated {where} not found")
+                raise BadRequestError(f"previous terminated {where} not found")
             return path
         path = self._layout.log(meta.namespace(pod), uid, options.container, restart)
         # The container may have started after this status was written.
@@ -73,10 +83,11 @@ class PodLogs:
         if newer.exists():
             return newer
         if not path.exists():
+            if pods.is_terminal(pod) and not status.get("containerID"):
+                raise BadRequestError(f"{where} is not available")
             waiting = (status.get("state") or {}).get("waiting") or {}
-            reason = waiting.get("reason") or "ContainerCreating"
-            message = f": {waiting['message']}" if waiting.get("message") else ""
-            raise BadRequestError(f"{where} is waiting to start: {reason}{message}")
+            reason = str(waiting.get("reason") or "ContainerCreating")
+            raise BadRequestError(f"{where} is waiting to start: {_WAITING.get(reason, reason)}")
         return path
 
     def _is_over(self, pod: Object, options: LogOptions, log: Path) -> bool:

@@ -68,7 +68,7 @@ def _names(pod: Object) -> tuple[set[str], set[str], set[str]]:
     config_maps: set[str] = set()
     secrets: set[str] = set()
     claims: set[str] = set()
-    for container in pods.containers(pod):
+    for container in pods.all_containers(pod):
         for source in container.get("envFrom") or ():
             config_maps.add((source.get("configMapRef") or {}).get("name", ""))
             secrets.add((source.get("secretRef") or {}).get("name", ""))

@@ -13,6 +13,7 @@ from sampan.kube.meta import Object
 
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
+_RESTART_POLICIES = ("Always", "Never", "OnFailure")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
@@ -73,16 +74,29 @@ def validate_containers(spec: Object, path: str, volumes: set[str], errors: Fiel
             else:
                 errors.each(f"{where}.name", name, names.dns_label(name))
             seen.add(name)
-            _validate_container(container, where, volumes, errors)
-            policy = container.get("restartPolicy")
-            if policy is not None and (key == "containers" or policy != "Always"):
-                if key == "containers":
-                    errors.forbidden(f"{where}.restartPolicy", "may not be set for non-init containers")
-                else:
-                    errors.unsupported(f"{where}.restartPolicy", policy, ("Always",))
+            validate_container(container, where, volumes, errors)
+            _validate_restarts(container, where, errors)
 
 
-def _validate_container(container: Object, path: str, volumes: set[str], errors: FieldErrors) -> None:
+def _validate_restarts(container: Object, path: str, errors: FieldErrors) -> None:
+    """A container's own policy and rules. Source: KEP-5307 (ContainerRestartRules), v1.34."""
+    policy, rules = container.get("restartPolicy"), container.get("restartPolicyRules") or ()
+    if policy is not None and policy not in _RESTART_POLICIES:
+        errors.unsupported(f"{path}.restartPolicy", policy, _RESTART_POLICIES)
+    if rules and policy is None:
+        errors.required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    for at, rule in enumerate(rules):
+        where = f"{path}.restartPolicyRules[{at}]"
+        if rule.get("action") != "Restart":
+            errors.unsupported(f"{where}.action", rule.get("action"), ("Restart",))
+        codes = rule.get("exitCodes")
+        if codes is None:
+            errors.required(f"{where}.exitCodes", "must be specified")
+        elif codes.get("operator") not in ("In", "NotIn"):
+            errors.unsupported(f"{where}.exitCodes.operator", codes.get("operator"), ("In", "NotIn"))
+
+
+def validate_container(container: Object, path: str, volumes: set[str], errors: FieldErrors) -> None:
     image = container.get("image") or ""
     if not image:
         errors.required(f"{path}.image")

@@ -24,6 +24,7 @@ from sampan.cluster.node.runtimes.process import ProcessRuntime
 from sampan.cluster.node.settings import NodeSettings
 from sampan.cluster.node.starting import Starter
 from sampan.cluster.node.status import Verdict
+from sampan.cluster.node.watching import Reference, ReferenceWatch
 from sampan.kube import meta, pods
 from sampan.kube.errors import AlreadyExistsError, ApiError, ConflictError, ExpiredError, NotFoundError
 from sampan.kube.kinds import NODES, PODS
@@ -87,6 +88,7 @@ class NodeAgent:
         self._tasks = TaskSet("node")
         self._watching: asyncio.Task[None] | None = None
         self._removals: asyncio.Queue[Path] = asyncio.Queue()
+        self._references = ReferenceWatch(client, self._tasks, self._reference_changed)
         self.pod_logs = PodLogs(home, clock)
         self.pod_streams = PodStreams(self._runtime)
 
@@ -189,6 +191,8 @@ class NodeAgent:
     def _begin(self, pod: Object, *, adopt: bool) -> None:
         worker = PodWorker(self._parts, pod)
         self._workers[worker.uid] = worker
+        if worker.shows_references:
+            self._references.ensure()
         if adopt:
             worker.adopt(self._runtime.running())
         run = self._tasks.spawn(worker.run(), name=f"pod {worker.name}")
@@ -206,6 +210,10 @@ class NodeAgent:
             return
         self._finished.add(uid)
         self._removals.put_nowait(self._layout.pod(uid).path)
+
+    def _reference_changed(self, reference: Reference | None) -> None:
+        for worker in self._workers.values():
+            worker.reference_changed(reference)
 
     async def _begin_again(self) -> None:
         await asyncio.sleep(_FAULT_SECONDS)

@@ -38,10 +38,13 @@ class PodLogs:
 
     async def read(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
         """Raises BadRequestError before the container has started, and for a previous one that there was not."""
-        if not pods.node_name(pod):
+        try:
+            path = self._path(pod, options)
+        except BadRequestError:
+            if pods.node_name(pod):
+                raise
             # Nothing ran anywhere yet: as upstream, there is nothing to read and no error.
             return
-        path = self._path(pod, options)
         view = _View(options, self._since(options))
         offset = 0
         if options.tail_lines is not None:

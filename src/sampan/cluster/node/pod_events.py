@@ -39,12 +39,15 @@ class PodEvents:
     def pull_failed(self, record: ContainerRecord, reason: str, message: str) -> None:
         if reason == "InvalidImageName":
             self._warning("InspectFailed", f'Failed to apply default image tag "{_image(record)}": {message}')
+        elif reason == "ErrImageNeverPull":
+            self._warning("ErrImageNeverPull", message)
         else:
             self._warning("Failed", f'Failed to pull image "{_image(record)}": {message}')
         self._warning("Failed", f"Error: {reason}")
 
     def pull_backs_off(self, record: ContainerRecord) -> None:
         self._normal("BackOff", f'Back-off pulling image "{_image(record)}"')
+        self._warning("Failed", "Error: ImagePullBackOff")
 
     def created(self, record: ContainerRecord) -> None:
         self._normal("Created", f"Created container: {record.name}")

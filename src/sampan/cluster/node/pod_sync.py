@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from sampan.client.protocol import Client, DeleteOptions, Object, PatchType
-from sampan.cluster.node import decisions, hooks, probes, termination
+from sampan.cluster.node import decisions, hooks, probes, references, storage_use, termination
 from sampan.cluster.node.adoption import adopt
 from sampan.cluster.node.env import POD_IP
-from sampan.cluster.node.gpus import GpuAllocator
+from sampan.cluster.node.gpus import GpuAllocator, remembered
 from sampan.cluster.node.handlers import Executor, HandlerError, Target
 from sampan.cluster.node.layout import Layout, container_id
 from sampan.cluster.node.pod_events import PodEvents
@@ -29,6 +29,7 @@ from sampan.cluster.node.records import ContainerRecord, crash_loops, ended, rec
 from sampan.cluster.node.runtimes.protocol import ContainerRuntime, Exit, RuntimeFailureError
 from sampan.cluster.node.starting import Start, Starter, pull_backs_off
 from sampan.cluster.node.status import OWN_CONDITIONS, PodState, Verdict, is_over, pod_status
+from sampan.cluster.node.watching import Reference
 from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, ConflictError, NotFoundError
 from sampan.kube.kinds import PODS
@@ -41,6 +42,8 @@ log = get_logger(__name__)
 
 COALESCE_SECONDS = 0.05
 """How long a status that is only good news may wait: a container that is over by then costs one write, not two."""
+STORAGE_SECONDS = 10.0
+"""Between two looks at what a pod with a limit keeps on disk. Source: pkg/kubelet/kubelet.go, v1.31."""
 _RETRY_SECONDS = 1.0
 _PULL_ERROR_SECONDS = 5.0
 """How long ErrImagePull is shown before it becomes ImagePullBackOff."""
@@ -82,6 +85,11 @@ class PodWorker:
         self._is_urgent = False
         self._is_gone = False
         self._stop_grace = math.inf
+        self._shown = references.shown(pod)
+        self._shows_itself = references.shows_itself(pod)
+        self._storage = storage_use.limits_of(pod)
+        self._refreshing: asyncio.Task[None] | None = None
+        self._is_stale = False
         self._prober: Prober | None = None
         if any(probes.has_probes(record.spec) for record in self._state.records.values()):
             title = f"{self.namespace}/{self.name}"
@@ -103,6 +111,10 @@ class PodWorker:
             record = self._state.records[name]
             self._runs(record, statuses.get(name) or {})
             self._watch(record)
+            self._parts.gpus.take(
+                container_id(self.uid, name, record.restart),
+                remembered(folder.container(name, record.restart)),
+            )
             if hooks.is_pending(folder.container(name, record.restart)):
                 self._tasks.spawn(self._owed_post_start(record), name=f"postStart {name}")
         for record in self._state.records.values():
@@ -112,6 +124,8 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """The pod as the API has it now."""
         before, self._pod = self._pod, pod
+        if self._shows_itself and _told(pod) != _told(before):
+            self.refresh()
         if meta.spec(pod) != meta.spec(before):
             self._take_over_spec()
             changed = True
@@ -122,6 +136,34 @@ class PodWorker:
         if changed:
             # A status that comes back from the API is no reason to look again.
             self._wake.set()
+
+    @property
+    def shows_references(self) -> bool:
+        """Whether volumes show ConfigMaps or Secrets, which may change."""
+        return bool(self._shown)
+
+    def reference_changed(self, reference: Reference | None) -> None:
+        if self._shown and (reference is None or reference in self._shown):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Brings the files of volumes up to date, now or after what is under way."""
+        self._is_stale = True
+        busy = self._refreshing is not None and not self._refreshing.done()
+        if (
+            not busy
+            and not self._is_gone
+            and not any(each.is_starting for each in self._state.records.values())
+        ):
+            self._refreshing = self._tasks.spawn(self._refresh(), name="refresh")
+
+    async def _refresh(self) -> None:
+        while self._is_stale:
+            self._is_stale = False
+            try:
+                await self._parts.starter.refresh(self._pod)
+            except ApiError as error:
+                log.warning("volumes not refreshed", pod=self.name, why=error.message)
 
     def _take_over_spec(self) -> None:
         """Of a container only the image may change; ephemeral ones may come."""
@@ -153,6 +195,8 @@ class PodWorker:
             self._changed(urgent=True)
 
     async def run(self) -> None:
+        if self._storage:
+            self._tasks.spawn(self._watch_storage(), name="storage")
         try:
             while True:
                 self._wake.clear()
@@ -197,6 +241,19 @@ class PodWorker:
         self.terminate(Verdict("DeadlineExceeded", message), self._grace())
         return math.inf
 
+    async def _watch_storage(self) -> None:
+        """Evicts the pod when it keeps more on disk than it may."""
+        folder = self._parts.layout.pod(self.uid)
+        logs = self._log_of("", 0).parent
+        while not self._stopping.is_set():
+            await asyncio.sleep(STORAGE_SECONDS)
+            use = await asyncio.to_thread(storage_use.measure, self._pod, folder, logs)
+            if message := storage_use.exceeded(self._storage, use):
+                if not self._stopping.is_set():
+                    self._events.evicted(message)
+                    self.terminate(Verdict("Evicted", message), 0.0)
+                return
+
     def _grace(self) -> float:
         asked = meta.metadata(self._pod).get("deletionGracePeriodSeconds")
         own = meta.spec(self._pod).get("terminationGracePeriodSeconds")
@@ -226,6 +283,9 @@ class PodWorker:
         self._runs(record)
         self._watch(record)
         self._changed()
+        if self._is_stale:
+            # It changed while the volumes were being made.
+            self.refresh()
         if self._stopping.is_set():
             self._kill(record, self._stop_grace)
         elif failed:
@@ -474,6 +534,10 @@ class PodWorker:
 def _deletion(pod: Object) -> tuple[Any, Any]:
     metadata = meta.metadata(pod)
     return metadata.get("deletionTimestamp"), metadata.get("deletionGracePeriodSeconds")
+
+
+def _told(pod: Object) -> tuple[Any, Any]:
+    return meta.labels(pod), meta.annotations(pod)
 
 
 def _gates(pod: Object) -> list[Any]:

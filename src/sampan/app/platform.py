@@ -95,6 +95,7 @@ class Platform:
         )
         await agent.start()
         self._ends.append(("node", agent.stop))
+        api.metrics.provider = agent.stats
 
         services = Services(api.client, database, self._clock, home)
         for component in components:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -22,6 +24,7 @@ class Resource:
     subresources: tuple[str, ...] = field(default=("status",))
     """Of `status`, `scale`, `log`, `exec`, `binding`, `token`, …"""
     list_kind: str = ""
+    verbs: tuple[str, ...] = STANDARD_VERBS
 
     @property
     def api_version(self) -> str:

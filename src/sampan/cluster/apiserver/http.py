@@ -16,7 +16,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from sampan.client.protocol import PatchType, WriteOptions
-from sampan.cluster.apiserver import binding, codec, discovery, params, streams
+from sampan.cluster.apiserver import binding, codec, discovery, metrics, params, streams
 from sampan.cluster.apiserver.codec import Accepted
 from sampan.cluster.apiserver.openapi import OpenApi
 from sampan.cluster.apiserver.podlogs import PodLogs
@@ -92,6 +92,7 @@ class HttpFace:
         self._pod_logs = pod_logs
         self._token = token
         self._presenter = Presenter(verbs)
+        self.metrics = metrics.MetricsApi(verbs)
         self._openapi = OpenApi(registry, verbs.strategies.schema)
         self._streams: set[asyncio.Task[Any]] = set()
 
@@ -168,7 +169,11 @@ class HttpFace:
         if not path:
             await self._json(request, _found(discovery.api_resource_list(self._registry, group, version)))
             return
-        await self._serve(request, self._target(group, version, path))
+        target = self._target(group, version, path)
+        if group == metrics.GROUP:
+            await self._serve_metrics(request, target)
+        else:
+            await self._serve(request, target)
 
     def _target(self, group: str, version: str, path: list[str]) -> Target:
         namespace = None
@@ -190,11 +195,22 @@ class HttpFace:
         kind = "collection" if not target.name else target.subresource
         handler = self._HANDLERS.get((request.method, kind))
         if handler is None:
-            raise MethodNotAllowedError(
-                "the server does not allow this method on the requested resource",
-                details={"kind": target.resource.plural},
-            )
+            raise _not_allowed(target)
         await handler(self, request, target)
+
+    async def _serve_metrics(self, request: Request, target: Target) -> None:
+        """Read only, and nothing to watch."""
+        if request.method != "GET" or params.flag(request.query, "watch"):
+            raise _not_allowed(target)
+        resource, accepted = target.resource, request.accepted(TRANSFORMED_KINDS)
+        if target.name:
+            document = await self.metrics.get(resource, target.name, target.namespace)
+        else:
+            options = params.list_options(request.query)
+            document = await self.metrics.collection(resource, target.namespace, options)
+        if accepted.as_kind == "Table":
+            document = self.metrics.as_table(resource, document, request.query.get("includeObject", ""))
+        await asgi.respond(request.send, 200, _encode(document), self._presenter.content_type(accepted))
 
     # Collections.
 
@@ -387,6 +403,13 @@ def _found(document: Any) -> Any:
     if document is None:
         raise _no_such_path()
     return document
+
+
+def _not_allowed(target: Target) -> MethodNotAllowedError:
+    return MethodNotAllowedError(
+        "the server does not allow this method on the requested resource",
+        details={"kind": target.resource.plural},
+    )
 
 
 def _no_such_path() -> NotFoundError:

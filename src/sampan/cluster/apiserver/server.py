@@ -14,6 +14,7 @@ from sampan.cluster.apiserver import scale, storage
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
+from sampan.cluster.apiserver.metrics import NODE_METRICS, POD_METRICS, MetricsApi
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
@@ -48,11 +49,18 @@ class ApiServer:
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
+        for resource in (NODE_METRICS, POD_METRICS):
+            self.registry.add(resource)
         self.storage = storage.Storage(database)
         self._verbs = Verbs(self.storage, Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema()), clock)
         self._client = InProcessClient(self._verbs, pod_logs)
         self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
         self._tasks = TaskSet("apiserver")
+
+    @property
+    def metrics(self) -> MetricsApi:
+        """Its `provider` is to be set once there is a node."""
+        return self._http.metrics
 
     @property
     def client(self) -> Client:

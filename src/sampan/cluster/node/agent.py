@@ -23,6 +23,7 @@ from sampan.cluster.node.pod_sync import NodeParts, PodWorker
 from sampan.cluster.node.runtimes.process import ProcessRuntime
 from sampan.cluster.node.settings import NodeSettings
 from sampan.cluster.node.starting import Starter
+from sampan.cluster.node.stats import NodeStats, Watched
 from sampan.cluster.node.status import Verdict
 from sampan.cluster.node.watching import Reference, ReferenceWatch
 from sampan.kube import meta, pods
@@ -90,6 +91,7 @@ class NodeAgent:
         self._removals: asyncio.Queue[Path] = asyncio.Queue()
         self._references = ReferenceWatch(client, self._tasks, self._reference_changed)
         self.pod_logs = PodLogs(home, clock)
+        self.stats = NodeStats(self._machine.name, self._running)
         self.pod_streams = PodStreams(self._runtime)
 
     @property
@@ -210,6 +212,9 @@ class NodeAgent:
             return
         self._finished.add(uid)
         self._removals.put_nowait(self._layout.pod(uid).path)
+
+    def _running(self) -> list[tuple[Object, list[Watched]]]:
+        return [(worker.pod, worker.sessions()) for worker in self._workers.values()]
 
     def _reference_changed(self, reference: Reference | None) -> None:
         for worker in self._workers.values():

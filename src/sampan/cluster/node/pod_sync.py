@@ -26,8 +26,9 @@ from sampan.cluster.node.pod_events import PodEvents
 from sampan.cluster.node.probes import Answer, Outcome, Probe
 from sampan.cluster.node.probing import Prober
 from sampan.cluster.node.records import ContainerRecord, crash_loops, ended, records_of, started
-from sampan.cluster.node.runtimes.protocol import ContainerRuntime, Exit, RuntimeFailureError
+from sampan.cluster.node.runtimes.protocol import ContainerRuntime, Exit, RuntimeFailureError, read_started
 from sampan.cluster.node.starting import Start, Starter, pull_backs_off
+from sampan.cluster.node.stats import Watched
 from sampan.cluster.node.status import OWN_CONDITIONS, PodState, Verdict, is_over, pod_status
 from sampan.cluster.node.watching import Reference
 from sampan.kube import meta, pods
@@ -89,6 +90,7 @@ class PodWorker:
         self._shows_itself = references.shows_itself(pod)
         self._storage = storage_use.limits_of(pod)
         self._refreshing: asyncio.Task[None] | None = None
+        self._sessions: dict[tuple[str, int], int] = {}
         self._is_stale = False
         self._prober: Prober | None = None
         if any(probes.has_probes(record.spec) for record in self._state.records.values()):
@@ -100,6 +102,23 @@ class PodWorker:
     @property
     def is_running(self) -> bool:
         return any(record.is_running or record.is_starting for record in self._state.records.values())
+
+    @property
+    def pod(self) -> Object:
+        return self._pod
+
+    def sessions(self) -> list[Watched]:
+        """The containers that run, for who counts what they use."""
+        found: list[Watched] = []
+        folder = self._parts.layout.pod(self.uid)
+        for record in self._state.records.values():
+            if record.is_running:
+                run = record.name, record.restart
+                if run not in self._sessions and (began := read_started(folder.container(*run))):
+                    self._sessions[run] = began[0]
+                if run in self._sessions:
+                    found.append(Watched(record.name, self._sessions[run]))
+        return found
 
     def adopt(self, running: Collection[str]) -> None:
         """Goes on with what an earlier server began. Before `run`."""

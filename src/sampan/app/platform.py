@@ -21,6 +21,10 @@ from sampan.app.settings import Settings
 from sampan.app.web import build_app
 from sampan.client.protocol import Client, ListOptions
 from sampan.cluster.apiserver import ApiServer
+from sampan.cluster.network import addresses
+from sampan.cluster.network.api_service import ensure_api_service
+from sampan.cluster.network.parts import network_parts
+from sampan.cluster.network.pods import ROUTES, PodNetwork
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
@@ -64,7 +68,13 @@ class Platform:
         database = open_database(settings, tables)
         self._ends.append(("database", database.close))
 
-        api = ApiServer(database, self._clock, pod_logs=PodLogs(home, self._clock), token=self._token)
+        api = ApiServer(
+            database,
+            self._clock,
+            pod_logs=PodLogs(home, self._clock),
+            token=self._token,
+            first_address=addresses.slot(home),
+        )
         self._api = api
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
@@ -73,8 +83,12 @@ class Platform:
         await self._create_namespaces()
 
         caches = Caches(api.client)
+        where = urlsplit(self._url)
+        network = PodNetwork(home, (where.hostname or addresses.LOCALHOST, where.port or 80))
+        await ensure_api_service(api.client, *network.api)
         manager = Manager(
             [
+                *network_parts(api.client, caches, network, home / ROUTES),
                 *controllers(api.client, self._clock, api.registry, home / "volumes", caches),
                 Scheduler(api.client, self._clock, caches),
             ]
@@ -84,14 +98,13 @@ class Platform:
 
         environments = Environments(home, settings.environments)
         self._ends.append(("environments", environments.close))
-        where = urlsplit(self._url)
         agent = NodeAgent(
             api.client,
             home,
             self._clock,
             environments,
             settings.node,
-            api=(where.hostname or "127.0.0.1", where.port or 80),
+            network=network,
         )
         await agent.start()
         self._ends.append(("node", agent.stop))

@@ -101,13 +101,7 @@ PODS = Resource(
     short_names=("po",),
     categories=("all",),
     subresources=(
-        "status",
-        "log",
-        "binding",
-        "eviction",
-        "exec",
-        "attach",
-        "portforward",
+        *("status", "log", "binding", "eviction", "exec", "attach", "portforward", "proxy"),
         "ephemeralcontainers",
     ),
 )
@@ -144,7 +138,25 @@ PERSISTENT_VOLUMES = Resource(
     short_names=("pv",),
 )
 SERVICES = Resource(
-    "", "v1", "Service", "services", singular="service", short_names=("svc",), categories=("all",)
+    "",
+    "v1",
+    "Service",
+    "services",
+    singular="service",
+    short_names=("svc",),
+    categories=("all",),
+    subresources=("status", "proxy"),
+)
+ENDPOINTS = Resource(
+    "", "v1", "Endpoints", "endpoints", singular="endpoints", short_names=("ep",), subresources=()
+)
+ENDPOINT_SLICES = Resource(
+    "discovery.k8s.io",
+    "v1",
+    "EndpointSlice",
+    "endpointslices",
+    singular="endpointslice",
+    subresources=(),
 )
 LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases", singular="lease", subresources=())
 STORAGE_CLASSES = Resource(

@@ -46,7 +46,20 @@ SPECS: dict[str, dict[str, Any]] = {
     "PersistentVolume": {
         "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}
     },
-    "Service": {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}},
+    "Service": {
+        "spec": {
+            "type": "NodePort",
+            "sessionAffinity": "ClientIP",
+            "ports": [{"name": "a", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+            "selector": {"a": "b"},
+        }
+    },
+    "Endpoints": {"subsets": [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"name": "a", "port": 80}]}]},
+    "EndpointSlice": {
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+        "ports": [{"name": "a", "port": 80}],
+    },
     "Node": {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
 }
 METADATA = {"labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["x.y/z"], "ownerReferences": []}

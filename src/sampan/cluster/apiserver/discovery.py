@@ -35,6 +35,7 @@ _SUBRESOURCE_VERBS: dict[str, list[str]] = {
     "binding": ["create"],
     "eviction": ["create"],
     "token": ["create"],
+    "proxy": ["create", "delete", "get", "patch", "update"],
 }
 """Sub-resources that are not listed are not served."""
 _SUBRESOURCE_KINDS = {

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
 from sampan.cluster.apiserver import scale, storage
+from sampan.cluster.apiserver.allocation import ServiceAllocator
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
@@ -18,7 +19,7 @@ from sampan.cluster.apiserver.metrics import NODE_METRICS, POD_METRICS, MetricsA
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
-from sampan.kube.kinds import EVENTS, KindRegistry
+from sampan.kube.kinds import EVENTS, SERVICES, KindRegistry
 from sampan.lib.clock import Clock
 from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
@@ -45,14 +46,18 @@ class ApiServer:
         *,
         pod_logs: PodLogs | None = None,
         token: str = "",
+        first_address: int = 0,
     ) -> None:
+        """`first_address` is where in their network the addresses of Services begin."""
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
         for resource in (NODE_METRICS, POD_METRICS):
             self.registry.add(resource)
         self.storage = storage.Storage(database)
-        self._verbs = Verbs(self.storage, Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema()), clock)
+        strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
+        allocators = {SERVICES: ServiceAllocator(first_address)}
+        self._verbs = Verbs(self.storage, strategies, clock, allocators)
         self._client = InProcessClient(self._verbs, pod_logs)
         self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
         self._tasks = TaskSet("apiserver")

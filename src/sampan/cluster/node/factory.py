@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sampan.client.protocol import Client, Object
+from sampan.cluster.network import names
+from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import claims, env, references, termination, volumes
 from sampan.cluster.node.environments import (
     SYSTEM_KEY,
@@ -26,7 +28,7 @@ from sampan.cluster.node.environments import (
 )
 from sampan.cluster.node.layout import Layout, PodFolder, container_id
 from sampan.cluster.node.references import References
-from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, WarmProgram
+from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, Network, WarmProgram
 from sampan.cluster.node.settings import NodeSettings
 from sampan.cluster.node.tokens import Tokens
 from sampan.kube import meta, quantities
@@ -63,8 +65,6 @@ class NodeFacts:
     """What containers may learn of the machine, settled at start."""
 
     capacity: env.Capacity
-    api: tuple[str, int]
-    """Host and port of the API server, as pods reach it."""
     gpus: tuple[str, ...] = ()
 
 
@@ -89,14 +89,15 @@ class ContainerFactory:
         environments: EnvironmentSource,
         settings: NodeSettings,
         facts: NodeFacts,
-        tokens: Tokens | None = None,
+        network: PodNetwork,
     ) -> None:
         self._client = client
         self._layout = layout
         self._environments = environments
         self._settings = settings
         self._facts = facts
-        self.tokens = tokens
+        self._network = network
+        self.tokens: Tokens | None = None
 
     async def environment(self, container: Mapping[str, Any]) -> Environment:
         """What the image stands for, built if the pull policy allows. Raises EnvironmentsError."""
@@ -118,10 +119,13 @@ class ContainerFactory:
         uid, name = meta.uid(run.pod), str(run.container["name"])
         folder = self._layout.pod(uid)
         places = await self._volumes(run.pod, folder, found)
+        host_network = bool(meta.spec(run.pod).get("hostNetwork"))
         private = can_mount and self._settings.private_tmp
         tmp = "/tmp" if private else str(folder.tmp)  # noqa: S108
         values = self._env(run, image, tmp, found)
         mounts = volumes.mounts(run.container, places, can_mount=can_mount, values=values)
+        if can_mount and not host_network:
+            mounts = (*mounts, *self._files(run.pod, folder, mounts))
         argv = env.command(run.container, values)
         program = self._recognise(run.container, argv)
         environment = image
@@ -152,6 +156,8 @@ class ContainerFactory:
             private_tmp=folder.tmp if private else None,
             visible=self._visible(environment, mounts) if private else (),
             termination=termination.mount_of(run.container, own) if can_mount else None,
+            hostname="" if host_network else names.hostname(run.pod),
+            network=self._sockets(run.pod) if self._network.has_addresses else None,
             mark=f"{_MARK}={values[_MARK]}",
             limits=_limits(run.container),
             stdin=bool(run.container.get("stdin")),
@@ -170,6 +176,16 @@ class ContainerFactory:
         if folder.path.exists():
             found = await references.fetch(self._client, pod, self.tokens)
             await asyncio.to_thread(volumes.refresh, pod, folder, found, self._facts.capacity)
+
+    def _files(self, pod: Object, folder: PodFolder, others: Sequence[Mount]) -> list[Mount]:
+        """Those that say who the pod is, save where a volume takes their place."""
+        taken = {mount.target.rstrip("/") for mount in others}
+        found = self._network.files(pod, folder.network)
+        return [Mount(path, target) for target, path in found.items() if target not in taken]
+
+    def _sockets(self, pod: Object) -> Network:
+        address = str(meta.status(pod).get("podIP") or "")
+        return Network("" if meta.spec(pod).get("hostNetwork") else address, self._layout.routes)
 
     def _recognise(self, container: Mapping[str, Any], argv: Sequence[str]) -> PythonProgram | None:
         if not self._settings.warm or container.get("stdin") or container.get("tty"):
@@ -193,10 +209,10 @@ class ContainerFactory:
         return await asyncio.to_thread(volumes.prepare, pod, folder, found, self._facts.capacity)
 
     def _env(self, run: Run, environment: Environment, tmp: str, found: References) -> dict[str, str]:
-        hostname = str(meta.spec(run.pod).get("hostname") or meta.name(run.pod))
         home = str(self._layout.pod(meta.uid(run.pod)).home)
         bins = [str(each) for each in environment.bin_dirs]
-        values = env.base(home, tmp, hostname, self._facts.api, bins)
+        values = self._network.links(run.pod)
+        values.update(env.base(home, tmp, names.hostname(run.pod), self._network.api, bins))
         values.update(environment.env)
         if self._facts.gpus:
             values["CUDA_VISIBLE_DEVICES"] = ",".join(run.gpus)

@@ -12,7 +12,7 @@ import json
 
 from sampan.client.protocol import Object
 from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
-from sampan.cluster.node.env import POD_IP
+from sampan.cluster.node.env import HOST_IP
 from sampan.cluster.node.runtimes.protocol import (
     AttachSpec,
     ContainerRuntime,
@@ -51,9 +51,9 @@ class PodStreams:
 
     async def connect(self, pod: Object, port: int) -> Duplex:
         """Raises OSError, whose text names the address."""
-        own = str(meta.status(pod).get("podIP") or POD_IP)
+        own = str(meta.status(pod).get("podIP") or HOST_IP)
         # A pod that shares the machine's address may listen on either loopback address; one with its own may not.
-        addresses = (own, "::1") if own == POD_IP else (own,)
+        addresses = (own, "::1") if own == HOST_IP else (own,)
         failures: list[str] = []
         for address in addresses:
             try:

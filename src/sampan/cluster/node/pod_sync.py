@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from sampan.client.protocol import Client, DeleteOptions, Object, PatchType
+from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import decisions, hooks, probes, references, storage_use, termination
 from sampan.cluster.node.adoption import adopt
-from sampan.cluster.node.env import POD_IP
 from sampan.cluster.node.gpus import GpuAllocator, remembered
 from sampan.cluster.node.handlers import Executor, HandlerError, Target
 from sampan.cluster.node.layout import Layout, container_id
@@ -61,6 +61,7 @@ class NodeParts:
     starter: Starter
     gpus: GpuAllocator
     recorder: EventRecorder
+    network: PodNetwork
     execute: Executor
 
 
@@ -77,7 +78,9 @@ class PodWorker:
             policy=str(meta.spec(pod).get("restartPolicy") or "Always"),
             start_time=str(meta.status(pod).get("startTime") or rfc3339(parts.clock.now())),
             records=records_of(pod),
+            address=parts.network.address(pod),
         )
+        parts.network.attach(pod, self._state.address, parts.layout.pod(self.uid).network)
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tasks = TaskSet(f"pod {self.namespace}/{self.name}")
@@ -180,7 +183,7 @@ class PodWorker:
         while self._is_stale:
             self._is_stale = False
             try:
-                await self._parts.starter.refresh(self._pod)
+                await self._parts.starter.refresh(self._addressed())
             except ApiError as error:
                 log.warning("volumes not refreshed", pod=self.name, why=error.message)
 
@@ -290,7 +293,9 @@ class PodWorker:
         hook = hooks.hook_of(record.spec, "postStart")
         if hook is not None:
             hooks.mark_pending(self._parts.layout.pod(self.uid).container(record.name, run))
-        started_at = await self._parts.starter.start(Start(self._pod, record, self._events, self._stopping))
+        started_at = await self._parts.starter.start(
+            Start(self._addressed(), record, self._events, self._stopping)
+        )
         if started_at is None:
             record.is_starting = False
             self._failed_to_start(record)
@@ -326,8 +331,7 @@ class PodWorker:
         )
 
     def _target(self, record: ContainerRecord, run: int) -> Target:
-        ip = str(meta.status(self._pod).get("podIP") or POD_IP)
-        return Target(container_id(self.uid, record.name, run), record.spec, ip)
+        return Target(container_id(self.uid, record.name, run), record.spec, self._state.address)
 
     async def _post_start(self, record: ContainerRecord, run: int, hook: Mapping[str, Any]) -> bool:
         """False when the hook has failed. A pod that is to end does not wait for it."""
@@ -372,6 +376,11 @@ class PodWorker:
 
     def _answered(self, name: str, kind: str, answer: Answer) -> None:
         self._events.unhealthy(probes.unhealthy(kind, answer), is_warning=answer.outcome is Outcome.WARNING)
+
+    def _addressed(self) -> Object:
+        """The pod as its containers see it: with its address, which may not be written yet."""
+        address = {"podIP": self._state.address, "podIPs": [{"ip": self._state.address}]}
+        return {**self._pod, "status": {**meta.status(self._pod), **address}}
 
     def _failed_to_start(self, record: ContainerRecord) -> None:
         self._changed(urgent=True)

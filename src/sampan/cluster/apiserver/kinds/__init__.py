@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from importlib import resources
 
-from sampan.cluster.apiserver.kinds import apps, core, events, jobs, pods
+from sampan.cluster.apiserver.kinds import apps, core, events, jobs, pods, services
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.schema import Schema
 
 BUILT_IN: tuple[Strategy, ...] = (
     *core.STRATEGIES,
+    *services.STRATEGIES,
     pods.STRATEGY,
     events.STRATEGY,
     *apps.STRATEGIES,

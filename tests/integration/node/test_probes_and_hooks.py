@@ -14,6 +14,8 @@ import pytest
 from sampan.client.protocol import DeleteOptions
 from sampan.kube.kinds import EVENTS, PODS
 
+HERE = "127.0.0.1"
+"""Where the servers of these tests listen: in no pod."""
 QUICK = {"periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 5}
 
 
@@ -64,6 +66,7 @@ def test_readiness_follows_the_container(machine: Any) -> None:
             async with machine.up() as node:
                 get = {
                     "port": "web",
+                    "host": HERE,
                     "path": "/ready",
                     "httpHeaders": [{"name": "X-Probe", "value": "yes"}],
                 }
@@ -90,13 +93,26 @@ def test_readiness_follows_the_container(machine: Any) -> None:
     asyncio.run(main())
 
 
+def test_a_server_in_a_pod_is_asked_at_the_pod_s_address(machine: Any) -> None:
+    async def main() -> None:
+        async with machine.up() as node:
+            probe = {"httpGet": {"port": 8123, "path": "/ready"}, "periodSeconds": 1, "timeoutSeconds": 5}
+            script = "(sleep 1; touch ready) & exec python3 -m http.server 8123"
+            await node.create("a", ["sh", "-c", script], container={"readinessProbe": probe})
+            pod = await node.until("a", lambda pod: status(pod).get("started"))
+            assert status(pod)["ready"] is False
+            await node.until("a", lambda pod: status(pod)["ready"])
+
+    asyncio.run(main())
+
+
 def test_a_container_that_is_not_alive_is_restarted(machine: Any) -> None:
     async def main() -> None:
         async with machine.up() as node:
             # Nothing listens on this port.
             with web() as server:
                 port = server.server_port
-            probe = {"tcpSocket": {"port": port}, **QUICK, "terminationGracePeriodSeconds": 1}
+            probe = {"tcpSocket": {"host": HERE, "port": port}, **QUICK, "terminationGracePeriodSeconds": 1}
             await node.create(
                 "dead", ["sleep", "100"], container={"livenessProbe": probe}, restartPolicy="Always"
             )
@@ -116,7 +132,7 @@ def test_the_others_wait_for_the_startup_probe(machine: Any) -> None:
         with web() as server:
             async with machine.up() as node:
                 server.healthy = False
-                get = {"httpGet": {"port": server.server_port, "path": "/"}}
+                get = {"httpGet": {"host": HERE, "port": server.server_port, "path": "/"}}
                 sidecar = {
                     "name": "side",
                     "image": "busybox",
@@ -142,7 +158,7 @@ def test_the_others_wait_for_the_startup_probe(machine: Any) -> None:
 def test_a_restarted_server_goes_on_asking(machine: Any) -> None:
     async def main() -> None:
         with web() as server:
-            get = {"httpGet": {"port": server.server_port, "path": "/"}}
+            get = {"httpGet": {"host": HERE, "port": server.server_port, "path": "/"}}
             container = {"livenessProbe": {**get, **QUICK}, "readinessProbe": {**get, **QUICK}}
             async with machine.up(crash=True) as node:
                 await node.create("a", ["sleep", "100"], container=container, restartPolicy="Always")
@@ -184,8 +200,8 @@ def test_hooks_that_reach_their_server(machine: Any) -> None:
                 # What it answers is not looked at, as upstream.
                 server.healthy = False
                 lifecycle = {
-                    "postStart": {"httpGet": {"port": server.server_port, "path": "/began"}},
-                    "preStop": {"httpGet": {"port": server.server_port, "path": "/ends"}},
+                    "postStart": {"httpGet": {"host": HERE, "port": server.server_port, "path": "/began"}},
+                    "preStop": {"httpGet": {"host": HERE, "port": server.server_port, "path": "/ends"}},
                 }
                 await node.create("hooked", ["sleep", "100"], container={"lifecycle": lifecycle})
                 await node.until("hooked", lambda pod: "running" in (status(pod).get("state") or {}))
@@ -202,7 +218,7 @@ def test_a_post_start_hook_that_fails_ends_the_container(machine: Any) -> None:
         with web() as server:
             port = server.server_port
         async with machine.up() as node:
-            lifecycle = {"postStart": {"httpGet": {"port": port, "path": "/"}}}
+            lifecycle = {"postStart": {"httpGet": {"host": HERE, "port": port, "path": "/"}}}
             pod = await node.run("hooked", ["sleep", "100"], container={"lifecycle": lifecycle})
             assert pod["status"]["phase"] == "Failed"
             assert {"FailedPostStartHook", "Killing"} <= set(await node.reasons("hooked"))

@@ -127,6 +127,8 @@ class _Http:
             lifespan="off",
             server_header=False,
             date_header=False,
+            # Forwarded headers count from a trusted proxy only, and none is configured.
+            proxy_headers=False,
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             http=BoundedProtocol,

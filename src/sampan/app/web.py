@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sampan.app.page import Facts, render
 from sampan.app.settings import ServerSettings
@@ -33,4 +33,32 @@ def build_app(
     # A trailing slash is another resource to Kubernetes: a redirect would hide a client's mistake.
     app.router.redirect_slashes = False
     guards = GuardSettings.bound_to(server.host, server.allowed_hosts)
-    return Guards(app, guards, SingleUser(token))
+    return Guards(_Front(kubernetes, app, _api_roots(routes)), guards, SingleUser(token))
+
+
+class _Front:
+    """Takes Kubernetes' own paths past the framework, whose routing costs as much as a read of an object.
+
+    `others` are first parts below /apis that belong to components, such as v2beta1.
+    """
+
+    def __init__(self, kubernetes: ASGIApp, app: ASGIApp, others: frozenset[str]) -> None:
+        self._kubernetes = kubernetes
+        self._app = app
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._kubernetes if self._is_kubernetes(scope) else self._app)(scope, receive, send)
+
+    def _is_kubernetes(self, scope: Scope) -> bool:
+        if scope["type"] != "http":
+            return False
+        path: str = scope["path"]
+        if path.startswith("/api/v1/"):
+            return True
+        return path.startswith("/apis/") and path[6:].partition("/")[0] not in self._others
+
+
+def _api_roots(routes: Sequence[BaseRoute]) -> frozenset[str]:
+    paths = [str(getattr(route, "path", "")) for route in routes]
+    return frozenset(path[6:].partition("/")[0] for path in paths if path.startswith("/apis/"))

@@ -11,8 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
 _FINDINGS = 20
 _BATCH = 500
+_ROW: sa.ColumnClause[int] = sa.column("rowid")
+"""A row's number, by itself: a table gets one of its own."""
 
 
 @dataclass(slots=True)
@@ -96,17 +101,21 @@ def _open(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str, report: Salvage) -> None:
+def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, name: str, report: Salvage) -> None:
     """By ascending row number; where a page cannot be read, the search goes on behind it."""
-    columns = [row[1] for row in new.execute(f"PRAGMA table_info('{table}')")]
-    names = ", ".join(f'"{column}"' for column in columns)
-    into = f'INSERT OR IGNORE INTO "{table}" (rowid, {names}) VALUES ({", ".join("?" * (len(columns) + 1))})'  # noqa: S608
-    select = f'SELECT rowid, {names} FROM "{table}" NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ?'  # noqa: S608
+    columns = [row[1] for row in new.execute(f"PRAGMA table_info('{name}')")]
+    table = sa.table(name, sa.column("rowid"), *(sa.column(column) for column in columns))
+    insert = _sql(sa.insert(table).prefix_with("OR IGNORE"))
+    select = _sql(
+        sa.select(table).where(sa.bindparam("last") < _ROW).order_by(_ROW).limit(sa.bindparam("most"))
+    )
     last, step, saved, lost = 0, 1, 0, 0
     highest = _highest(old, table)
     while last < highest:
         try:
-            rows = old.execute(select, (last, _BATCH if step == 1 else 1)).fetchall()
+            rows = old.execute(select, (last, _BATCH if step == 1 else 1, 0)).fetchall()
+        except sqlite3.ProgrammingError:
+            raise
         except sqlite3.DatabaseError:
             # Row by row up to the damage, then in growing leaps over it.
             one = _one(old, select, last)
@@ -118,25 +127,30 @@ def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str, re
             rows = [one]
         if not rows:
             break
-        new.executemany(into, rows)
+        new.executemany(insert, rows)
         saved += len(rows)
         last, step = rows[-1][0], 1
-    report.rows[table] = saved
+    report.rows[name] = saved
     if lost:
-        report.lost[table] = min(lost, highest)
+        report.lost[name] = min(lost, highest)
+
+
+def _sql(statement: sa.ClauseElement) -> str:
+    """With question marks, in the order in which the statement names its parameters; a limit brings an offset."""
+    return str(statement.compile(dialect=sqlite.dialect()))
 
 
 def _one(old: sqlite3.Connection, select: str, last: int) -> tuple[int, ...] | None:
     try:
-        found: tuple[int, ...] | None = old.execute(select, (last, 1)).fetchone()
+        found: tuple[int, ...] | None = old.execute(select, (last, 1, 0)).fetchone()
     except sqlite3.DatabaseError:
         return None
     return found
 
 
-def _highest(connection: sqlite3.Connection, table: str) -> int:
+def _highest(connection: sqlite3.Connection, table: sa.TableClause) -> int:
     with contextlib.suppress(sqlite3.DatabaseError):
-        row = connection.execute(f'SELECT max(rowid) FROM "{table}"').fetchone()  # noqa: S608
+        row = connection.execute(_sql(sa.select(sa.func.max(_ROW)).select_from(table))).fetchone()
         return int(row[0] or 0)
     # Not even its end can be read: as far as a table of this kind may plausibly go.
     return 1_000_000
@@ -146,6 +160,6 @@ def _drop_orphans(new: sqlite3.Connection, report: Salvage) -> None:
     """Rows whose parents were lost."""
     while broken := new.execute("PRAGMA foreign_key_check").fetchmany(_BATCH):
         for table, row, _parent, _key in broken:
-            new.execute(f'DELETE FROM "{table}" WHERE rowid = ?', (row,))  # noqa: S608
+            new.execute(_sql(sa.delete(sa.table(table)).where(sa.bindparam("row") == _ROW)), (row,))
             report.rows[table] -= 1
             report.lost[table] = report.lost.get(table, 0) + 1

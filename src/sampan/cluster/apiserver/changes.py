@@ -169,17 +169,24 @@ class Subscription:
         loop = asyncio.get_running_loop()
         deadline = None if within_seconds is None else loop.time() + within_seconds
         while True:
+            from_ring = self._is_in_ring
             changes = await self._pull()
             if changes:
                 return changes
             left = None if deadline is None else deadline - loop.time()
             if left is not None and left <= 0:
                 return []
-            if self.revision >= self._feed.complete_since:
+            # While the tables were read a change may have come, and gone by: look into the ring before waiting.
+            if from_ring and self._is_in_ring:
                 await self._feed.changed(left)
 
+    @property
+    def _is_in_ring(self) -> bool:
+        """Whether the ring holds everything that is still to come."""
+        return self.revision >= self._feed.complete_since
+
     async def _pull(self) -> list[Change]:
-        if self.revision >= self._feed.complete_since:
+        if self._is_in_ring:
             changes: Sequence[Change] = self._feed.after(self.revision)
             self.revision = max(self.revision, self._feed.hub.revision)
         else:

@@ -127,17 +127,32 @@ class Page:
 class Transaction:
     """Reads and writes in the writer thread. What it wrote is kept together or not at all."""
 
-    def __init__(
-        self, connection: sa.Connection, next_revision: Callable[[], int], *, dry_run: bool = False
-    ) -> None:
+    def __init__(self, connection: sa.Connection, writer: _Writer, *, dry_run: bool = False) -> None:
         self._connection = connection
-        self._next_revision = next_revision
+        self._writer = writer
         self._dry_run = dry_run
+        self._own: dict[Key, Record | None] = {}
+        """What this transaction has written; None for what it has deleted."""
         self.changes: list[Change] = []
 
     def get(self, key: Key) -> Record | None:
-        row = self._connection.execute(_select_current, key._asdict()).first()
-        return Record(row[0], row[1]) if row else None
+        if key in self._own:
+            return self._own[key]
+        record = self._writer.known.get(key)
+        if record is None:
+            row = self._writer.select.execute(self._connection, key._asdict()).fetchone()
+            if row is not None:
+                record = Record(row[0], row[1])
+                self._writer.known.put(key, record)
+        return record
+
+    def close(self) -> None:
+        """It has succeeded: what it has written is what the next one reads."""
+        for key, record in self._own.items():
+            if record is None:
+                self._writer.known.remove(key)
+            else:
+                self._writer.known.put(key, record)
 
     def unchanged_since(self, resource: str, revision: int, limit: int) -> list[tuple[Key, Record]]:
         """The oldest objects of a resource that nobody wrote after `revision`."""
@@ -160,13 +175,13 @@ class Transaction:
     def _append(self, key: Key, obj: Object, previous: Record | None, *, deleted: bool) -> Record:
         if self._dry_run:
             return Record(previous.rev if previous else 0, encode(obj))
-        rev = self._next_revision()
+        rev = self._writer.next_revision()
         obj["metadata"]["resourceVersion"] = str(rev)
         data = encode(obj)
         if previous is not None:
-            self._connection.execute(_supersede, {"previous": previous.rev, "successor": rev})
-        self._connection.execute(
-            _insert,
+            self._writer.supersede.execute(self._connection, {"previous": previous.rev, "successor": rev})
+        self._writer.insert.execute(
+            self._connection,
             {
                 "rev": rev,
                 **key._asdict(),
@@ -178,7 +193,27 @@ class Transaction:
         self.changes.append(
             Change(rev, *key, deleted=deleted, data=data, previous=previous.data if previous else None)
         )
-        return Record(rev, data)
+        record = Record(rev, data)
+        self._own[key] = None if deleted else record
+        return record
+
+
+class _Writer:
+    """What transactions share, in the writer thread alone."""
+
+    def __init__(self, database: Database) -> None:
+        self.revision = 0
+        """The newest handed out."""
+        self.known = RecordCache()
+        """Exactly what is stored of the objects used last: nobody else writes."""
+        self.select = database.prepare(_select_current)
+        self.insert = database.prepare(_insert)
+        self.supersede = database.prepare(_supersede)
+        database.on_rollback = self.known.clear
+
+    def next_revision(self) -> int:
+        self.revision += 1
+        return self.revision
 
 
 class Storage:
@@ -186,8 +221,7 @@ class Storage:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._revision = 0
-        """The newest handed out; the writer thread's own."""
+        self._writer = _Writer(database)
         self._compacted = 0
         self._hub = ChangeHub(0)
         self._in_doubt = False
@@ -202,8 +236,8 @@ class Storage:
             return newest, connection.execute(_select_compacted).scalar() or 0
 
         newest, self._compacted = self._database.read_now(load)
-        self._revision = max(newest, self._compacted, 1)
-        self._hub = ChangeHub(self._revision)
+        self._writer.revision = max(newest, self._compacted, 1)
+        self._hub = ChangeHub(self._writer.revision)
 
     @property
     def revision(self) -> int:
@@ -222,8 +256,10 @@ class Storage:
         """
 
         def run(connection: sa.Connection) -> tuple[T, list[Change]]:
-            transaction = Transaction(connection, self._next_revision, dry_run=dry_run)
-            return fn(transaction), transaction.changes
+            transaction = Transaction(connection, self._writer, dry_run=dry_run)
+            result = fn(transaction)
+            transaction.close()
+            return result, transaction.changes
 
         try:
             result, _ = await self._database.write(run, after=self._publish)
@@ -279,10 +315,6 @@ class Storage:
         return await self.write(delete)
 
     # In the writer thread.
-
-    def _next_revision(self) -> int:
-        self._revision += 1
-        return self._revision
 
     @staticmethod
     def _delete_superseded(connection: sa.Connection, revision: int) -> int:
@@ -409,6 +441,11 @@ class RecordCache:
     def clear(self) -> None:
         self._records.clear()
         self.size = 0
+
+    def remove(self, key: Key) -> None:
+        known = self._records.pop(key, None)
+        if known is not None:
+            self.size -= len(known.data)
 
     def discard(self, key: Key, rev: int) -> None:
         known = self._records.get(key)

@@ -96,7 +96,7 @@ class _Lines:
                 for event in batch
                 if event.type != "BOOKMARK" or (self.bookmarks and (closing or not first))
             )
-            first = False
+            first = first and batch[-1].type != "BOOKMARK"
 
     def _data(self, event: Seen) -> bytes:
         request = self.request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from sampan.client.protocol import ListOptions
@@ -13,6 +14,8 @@ from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube.errors import BadRequestError
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
+
+_INITIAL_PAGE = 500
 
 
 class Seen(NamedTuple):
@@ -50,19 +53,23 @@ async def watch(
 ) -> AsyncIterator[list[Seen]]:
     """Batches without end. `idle_seconds` says how long a quiet spell gives a batch of one BOOKMARK.
 
-    Without a resourceVersion the objects that exist come first, as ADDED, closed by a BOOKMARK. Raises
+    Without a resourceVersion the objects that exist come first, as ADDED, the last of them closed by a BOOKMARK. Raises
     ExpiredError when the revision to go on from is no longer kept.
     """
     storage = verbs.storage
     selection = Selection.parse(verbs.strategies.of(resource), options)
     scope = namespace if resource.namespaced else None
     if options.resource_version in ("", "0"):
-        page = await storage.page(
-            ListQuery(resource.key, scope, selection.name, predicate=selection.predicate)
+        query = ListQuery(
+            resource.key, scope, selection.name, limit=_INITIAL_PAGE, predicate=selection.predicate
         )
+        # A page at a time, all as of one revision: a slow watcher holds no more than that.
+        page = await storage.page(query)
         since = page.revision
-        initial = [Seen("ADDED", data, since) for data in page.items]
-        yield [*initial, Seen("BOOKMARK", b"", since)]
+        while page.last is not None:
+            yield [Seen("ADDED", data, since) for data in page.items]
+            page = await storage.page(replace(query, revision=since, after=page.last))
+        yield [*(Seen("ADDED", data, since) for data in page.items), Seen("BOOKMARK", b"", since)]
     elif options.resource_version.isdecimal():
         since = int(options.resource_version)
     else:

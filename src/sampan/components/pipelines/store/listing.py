@@ -56,9 +56,8 @@ class _TagOf(FunctionElement[str]):
 
 @compiles(_TagOf)
 def _tag_of(element: _TagOf, compiler: SQLCompiler, **options: Any) -> str:
-    # Not a JSON path: a tag may hold any character.
-    column, tag = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"(SELECT value FROM json_each({column}) WHERE key = {tag})"  # noqa: S608  bound parameters only
+    # SQLite's own JSON paths cannot name every tag; `store.database` gives it a function that can.
+    return compiler.process(sa.func.json_entry(*element.clauses), **options)
 
 
 @compiles(_TagOf, "postgresql")

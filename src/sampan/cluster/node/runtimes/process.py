@@ -95,6 +95,7 @@ class ProcessRuntime:
         launcher.containers.add(spec.id)
         try:
             message = _message(spec, plan, self._folder / "dev", warm=warm)
+            message["log_max_bytes"] = self._settings.log_max_bytes
             answer = await launcher.request("start", spec=message, env=dict(spec.env))
         except RuntimeFailureError:
             # A launcher that died has settled the end already; one that refused has not.

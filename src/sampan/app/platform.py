@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -85,7 +86,7 @@ class Platform:
         caches = Caches(api.client)
         where = urlsplit(self._url)
         network = PodNetwork(home, (where.hostname or addresses.LOCALHOST, where.port or 80))
-        await ensure_api_service(api.client, *network.api)
+        own_names = await ensure_api_service(api.client, *network.api)
         manager = Manager(
             [
                 *network_parts(api.client, caches, network, home / ROUTES),
@@ -115,7 +116,8 @@ class Platform:
             await component.start(services)
             self._ends.append((component.name, component.stop))
         routes = [route for component in components for route in component.routes()]
-        return build_app(api.asgi, routes, self._facts(), settings.server, self._token)
+        server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
+        return build_app(api.asgi, routes, self._facts(), server, self._token)
 
     def close_streams(self) -> None:
         """Ends open watches and followed logs, which would keep the HTTP server from ending."""

@@ -89,6 +89,9 @@ class Cluster:
         pod = await self.until(
             name, lambda pod: pod["status"].get("phase") in ("Succeeded", "Failed"), namespace
         )
+        return await self.log(pod)
+
+    async def log(self, pod: Object) -> list[str]:
         chunks = self.agent.pod_logs.read(pod, LogOptions(container="main"))
         return b"".join([chunk async for chunk in chunks]).decode().splitlines()
 
@@ -113,7 +116,9 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster_at(home: Path, *, keep_pods: bool = False) -> AsyncIterator[Cluster]:
+async def cluster_at(
+    home: Path, *, keep_pods: bool = False, pod_addresses: bool = True
+) -> AsyncIterator[Cluster]:
     clock = SystemClock()
     database = Database.sqlite(home / "sampan.db")
     database.create(ApiServer.tables)
@@ -125,7 +130,8 @@ async def cluster_at(home: Path, *, keep_pods: bool = False) -> AsyncIterator[Cl
     caches, network = Caches(api.client), PodNetwork(home)
     manager = Manager(network_parts(api.client, caches, network, home / ROUTES))
     await manager.start()
-    agent = NodeAgent(api.client, home, clock, Environments(home), NodeSettings(), network=network)
+    settings = NodeSettings(pod_addresses=pod_addresses)
+    agent = NodeAgent(api.client, home, clock, Environments(home), settings, network=network)
     await agent.start()
     try:
         yield Cluster(api.client, agent)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import textwrap
+import time
 import urllib.request
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sampan.client.protocol import PatchType
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
+
+from .conftest import SERVE, cluster_at
 
 
 def test_a_cluster_ip_takes_turns(play: Any) -> None:
@@ -118,6 +127,43 @@ def test_namespaces_have_their_own_short_names(play: Any) -> None:
     play(scenario)
 
 
+def test_an_external_name_of_the_cluster_follows_it(play: Any) -> None:
+    async def scenario(cluster: Any) -> None:
+        external = {"type": "ExternalName", "selector": None, "ports": None}
+        await cluster.service("alias", externalName="web.other.svc.cluster.local", **external)
+        await cluster.service("fixed", externalName="127.9.9.9", **external)
+        web = await cluster.service("web", "other")
+        found = web["spec"]["clusterIP"]
+        lines = await cluster.run(
+            "asker", f"print(until(lambda: addresses('alias') == ['{found}']), addresses('fixed'))"
+        )
+        assert lines == ["True ['127.9.9.9']"]
+
+    play(scenario)
+
+
+def test_without_addresses_of_their_own_pods_still_find_services(tmp_path: Path) -> None:
+    """As where the kernel does not let sockets be led: the machine's ports, and the relay."""
+
+    async def main() -> None:
+        async with cluster_at(tmp_path, pod_addresses=False) as cluster:
+            port = _free_port()
+            server = SERVE.replace("8080", str(port))
+            await cluster.client.create(PODS, cluster.pod("one", server, labels={"app": "web"}))
+            pod = await cluster.until("one", lambda pod: pod["status"].get("phase") == "Running")
+            assert pod["status"]["podIP"] == "127.0.0.1"
+            await cluster.service("web", ports=[{"port": 8000, "targetPort": port}])
+            assert await cluster.run("asker", "print(fetch('web', 8000).split()[0])") == ["one"]
+
+    asyncio.run(main())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def test_ports_by_name_and_endpoints_by_hand(play: Any) -> None:
     async def scenario(cluster: Any) -> None:
         ports = {"ports": [{"name": "http", "containerPort": 8080}]}
@@ -166,8 +212,6 @@ def _get(host: str, port: int) -> str:
                 return str(answer.read().decode())
         except OSError as error:
             failure = error
-            import time
-
             time.sleep(0.05)
     return repr(failure)
 
@@ -258,5 +302,68 @@ def test_variables_tell_of_services(play: Any) -> None:
         address = service["spec"]["clusterIP"]
         assert await cluster.run("told", text) == [f"{address} tcp://{address}:80"]
         assert await cluster.run("untold", text, enableServiceLinks=False) == ["None None"]
+
+    play(scenario)
+
+
+def test_all_goes_on_while_the_server_restarts(tmp_path: Path) -> None:
+    """Who runs keeps address, names and routes with no server, and is told of changes by the next one."""
+    text = """
+        print(until(lambda: fetch("web", tries=1).startswith("web-0")), flush=True)
+        print(until(lambda: not os.path.exists("RUNNING")), fetch("web", tries=1).split()[0], flush=True)
+        print(until(lambda: addresses("late"), 20), flush=True)
+    """.replace("RUNNING", str(tmp_path / "RUNNING"))
+
+    async def main() -> None:
+        (tmp_path / "RUNNING").touch()
+        async with cluster_at(tmp_path, keep_pods=True) as cluster:
+            if not cluster.agent.has_pod_addresses:
+                pytest.skip("this kernel does not let sockets be led")
+            service = await cluster.service("web")
+            address = await cluster.server("web-0")
+            running = asyncio.create_task(cluster.run("asker", "import os\n" + textwrap.dedent(text)))
+            await asyncio.sleep(2)
+            running.cancel()
+        (tmp_path / "RUNNING").unlink()
+        await asyncio.sleep(1)
+        async with cluster_at(tmp_path) as cluster:
+            again = await cluster.until("web-0", lambda pod: pod["status"].get("podIP"))
+            assert again["status"]["podIP"] == address
+            assert (await cluster.client.get(SERVICES, "web", "default"))["spec"] == service["spec"]
+            await cluster.service("late")
+            pod = await cluster.until("asker", lambda pod: pod["status"].get("phase") == "Succeeded")
+            assert await cluster.log(pod) == ["True", "True web-0", "True"]
+
+    asyncio.run(main())
+
+
+def test_a_relay_passes_on_what_comes_and_each_end(play: Any) -> None:
+    """Megabytes, both ways at once, and one direction that ends before the other."""
+
+    async def scenario(cluster: Any) -> None:
+        server = """
+            listener = socket.create_server(("", 8080))
+            while True:
+                caller, _ = listener.accept()
+                data = caller.makefile("rb").read()
+                caller.sendall(data[::-1]); caller.close()
+        """
+        pod = cluster.pod("echo", server, labels={"app": "web"})
+        await cluster.client.create(PODS, pod)
+        service = await cluster.service("web", type="NodePort")
+        port = service["spec"]["ports"][0]["nodePort"]
+        sent = bytes(range(256)) * 16384
+        received = b""
+        async with asyncio.timeout(20):
+            # Until the relay listens and the server behind it does, there is no answer.
+            while not received:
+                with contextlib.suppress(OSError):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.write(sent)
+                    writer.write_eof()
+                    received = await reader.read()
+                    writer.close()
+                await asyncio.sleep(0.05)
+        assert received == sent[::-1]
 
     play(scenario)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sampan.client.streams import ExecOptions
+
 PYTHON = sys.executable
 
 SERVE = """
@@ -232,5 +234,23 @@ def test_forked_programs_have_the_pods_address_too(machine: Any) -> None:
         shell = 'printf "%s" "$0" > /tmp/p.py && python3 /tmp/p.py'
         pod = await node.run("shell", ["sh", "-c", shell, code])
         assert (await node.log(pod)).strip() == pod["status"]["podIP"]
+
+    play(machine, scenario)
+
+
+def test_a_command_in_a_container_is_at_the_same_place(machine: Any, node_kit: Any) -> None:
+    """What `kubectl exec` starts: localhost is the pod's, and so is its name."""
+
+    async def scenario(node: Any) -> None:
+        await node.create("own", program(SERVE), container=named("own"))
+        pod = await node.until("own", node_kit.is_running)
+        command = (*program("print(fetch('localhost')); import socket; print(socket.gethostname())", FETCH),)
+        execution = await node.agent.pod_streams.exec(pod, ExecOptions(command, "main", stdout=True))
+        output = b""
+        while data := await execution.read("stdout"):
+            output += data
+        assert await execution.wait() == 0
+        await execution.close()
+        assert output.decode().splitlines() == ["own 127.0.0.1", "own"]
 
     play(machine, scenario)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sampan.client.protocol import Client
+from sampan.client.protocol import Client, Object
 from sampan.cluster.network.addresses import LOCALHOST
 from sampan.cluster.network.endpoints import SERVICE_NAME
 from sampan.cluster.network.links import API_SERVICE
+from sampan.cluster.network.names import service_names
 from sampan.kube.errors import AlreadyExistsError
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, SERVICES, Resource
 
@@ -18,8 +19,8 @@ _NAMESPACE = "default"
 _PORT_NAME, _PORT = "https", 443
 
 
-async def ensure_api_service(client: Client, host: str, port: int) -> None:
-    """Raises ApiError. `host` is an address; a name means this machine."""
+async def ensure_api_service(client: Client, host: str, port: int) -> tuple[str, ...]:
+    """The names under which pods find it then. `host` is an address; a name means this machine. Raises ApiError."""
     host = host if host[:1].isdigit() else LOCALHOST
     metadata = {"name": API_SERVICE, "namespace": _NAMESPACE}
     labels = {"component": "apiserver", "provider": "kubernetes"}
@@ -31,7 +32,7 @@ async def ensure_api_service(client: Client, host: str, port: int) -> None:
             "type": "ClusterIP",
         },
     }
-    await _ensure(client, SERVICES, service)
+    address = str((await _ensure(client, SERVICES, service))["spec"]["clusterIP"])
     ports = [{"name": _PORT_NAME, "port": port, "protocol": "TCP"}]
     skip = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     subsets = [{"addresses": [{"ip": host}], "ports": ports}]
@@ -43,11 +44,13 @@ async def ensure_api_service(client: Client, host: str, port: int) -> None:
         "ports": ports,
     }
     await _ensure(client, ENDPOINT_SLICES, slice_)
+    # Not the bare one: any network may have a machine of that name.
+    return (address, *service_names(API_SERVICE, _NAMESPACE, local=False).split())
 
 
-async def _ensure(client: Client, resource: Resource, wanted: dict[str, Any]) -> None:
+async def _ensure(client: Client, resource: Resource, wanted: dict[str, Any]) -> Object:
     try:
-        await client.create(resource, wanted)
+        return await client.create(resource, wanted)
     except AlreadyExistsError:
         name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
-        await client.patch(resource, name, wanted, namespace)
+        return await client.patch(resource, name, wanted, namespace)

@@ -38,6 +38,8 @@ class View:
     address: str = ""
     """Empty for a headless one, and for a name of something outside."""
     ports: dict[str, list[str]] = field(default_factory=dict)
+    alias: bool = False
+    """Stands for another Service of the cluster."""
     found: list[tuple[str, str]] = field(default_factory=list)
     """Of a headless one the endpoints that its name leads to: address, hostname."""
 
@@ -125,7 +127,9 @@ class ServiceDirectory:
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, {}
-        for key in dirty:
+        # Last those that stand for another Service, which may be among the changed ones.
+        aliases = [key for key, view in self._views.items() if view.alias and key not in dirty]
+        for key in [*sorted(dirty, key=self._is_external), *aliases]:
             try:
                 self._update(key)
             except Exception as error:
@@ -136,6 +140,10 @@ class ServiceDirectory:
             self._network.refresh()
             for listener in self._listeners:
                 listener(self._views)
+
+    def _is_external(self, key: _Key) -> bool:
+        service = self._services.get(*key)
+        return service is not None and meta.spec(service).get("type") == "ExternalName"
 
     def _update(self, key: _Key) -> None:
         service = self._services.get(*key)
@@ -173,10 +181,9 @@ class ServiceDirectory:
             return View(service, found=[(str(ipaddress.IPv4Address(name)), "")])
         parts = name.removesuffix(f".{names.CLUSTER_DOMAIN}").split(".")
         if len(parts) == 3 and parts[2] == "svc":
-            target = self._views.get((parts[1], parts[0]))
-            if target is None:
-                return View(service)
-            return View(service, found=[(target.address, "")] if target.address else target.found)
+            target = self._views.get((parts[1], parts[0])) or View(service)
+            found = [(target.address, "")] if target.address else target.found
+            return View(service, alias=True, found=found)
         view = View(service)
         self._tasks.spawn(self._look_up(view, name), name="look-up")
         return view

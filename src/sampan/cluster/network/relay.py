@@ -29,6 +29,7 @@ from sampan.reconcile.cache import Cache, Caches
 
 log = get_logger(__name__)
 
+_COALESCE_SECONDS = 0.1
 _MAX_CLUSTER_PORTS = 256
 _HIGH_WATER = 256 * 1024
 Place = tuple[str, int]
@@ -119,7 +120,7 @@ class Relay:
     def __init__(self, caches: Caches, directory: ServiceDirectory) -> None:
         self._pods = caches.of(PODS)
         self._doors: dict[Place, _Door] = {}
-        self._services: dict[Place, Sequence[str]] = {}
+        self._views: Mapping[tuple[str, str], View] = {}
         self._host_ports: dict[str, dict[Place, Sequence[str]]] = {}
         self._refused: set[Place] = set()
         self._sides: set[_Side] = set()
@@ -151,7 +152,7 @@ class Relay:
     # What is wanted.
 
     def _services_changed(self, views: Mapping[tuple[str, str], View]) -> None:
-        self._services = wanted_places(views.values())
+        self._views = views
         self._wake.set()
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -166,8 +167,9 @@ class Relay:
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
+            await asyncio.sleep(_COALESCE_SECONDS)
             self._wake.clear()
-            wanted = dict(self._services)
+            wanted = wanted_places(self._views.values())
             for places in self._host_ports.values():
                 wanted.update(places)
             for place in self._doors.keys() - wanted.keys():
@@ -243,6 +245,7 @@ def wanted_places(views: Iterable[View]) -> dict[Place, Sequence[str]]:
     """The ports of the machine that lead to Services, and where to. The first who wants one has it."""
     found: dict[Place, Sequence[str]] = {}
     cluster: dict[Place, Sequence[str]] = {}
+    most = min(_MAX_CLUSTER_PORTS, _spare_sockets())
     for view in views:
         spec = meta.spec(view.service)
         for port in spec.get("ports") or ():
@@ -253,7 +256,7 @@ def wanted_places(views: Iterable[View]) -> dict[Place, Sequence[str]]:
                 found[LOCALHOST, int(port["nodePort"])] = targets
             if spec.get("type") == "LoadBalancer":
                 found.setdefault((LOCALHOST, int(port["port"])), targets)
-            if len(cluster) < min(_MAX_CLUSTER_PORTS, _spare_sockets()):
+            if len(cluster) < most:
                 cluster[view.address, int(port["port"])] = targets
     return {**cluster, **found}
 

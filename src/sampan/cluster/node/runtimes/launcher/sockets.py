@@ -23,6 +23,7 @@ import selectors
 import socket
 import struct
 import time
+import traceback
 from typing import Any, NamedTuple
 
 from . import seccomp
@@ -104,10 +105,14 @@ class Sockets:
             return
         if not found[0][1] & select.POLLIN:
             # No process is left that could ask.
-            self._selector.unregister(guard.listener)
-            os.close(guard.listener)
+            self._drop(guard)
             return
-        asked = seccomp.receive(guard.listener)
+        try:
+            asked = seccomp.receive(guard.listener)
+        except OSError:
+            traceback.print_exc()
+            self._drop(guard)
+            return
         if asked is None:
             return
         try:
@@ -115,8 +120,18 @@ class Sockets:
         except OSError:
             # Of the caller's making, or it is gone: the kernel knows the right error.
             is_done = False
+        except Exception:
+            # All containers hang on this loop: not one of them may end it.
+            traceback.print_exc()
+            is_done = False
         if not is_done:
             seccomp.proceed(guard.listener, asked)
+
+    def _drop(self, guard: Guard) -> None:
+        self._selector.unregister(guard.listener)
+        os.close(guard.listener)
+        # The number may be another's soon, and an answer still on its way.
+        guard.listener = -1
 
     # Each returns whether the call has been, or will be, answered.
 
@@ -243,9 +258,7 @@ def _connected(guard: Guard, asked: Notification, sock: socket.socket, target: t
     """Asked once more, the kernel tells how it ended, and knows that it was told."""
     failure = sock.connect_ex(target)
     sock.close()
-    # The listener may be gone with its processes.
-    with contextlib.suppress(OSError):
-        seccomp.answer(guard.listener, asked, failure)
+    seccomp.answer(guard.listener, asked, failure)
 
 
 def _lowest_port() -> int:

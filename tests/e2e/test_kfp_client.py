@@ -1,36 +1,18 @@
-"""The official SDK, unmodified, in an environment of its own, against a real server.
-
-`SAMPAN_TEST_ENVS` names the folder that keeps the environments between runs.
-"""
+"""The official SDK, unmodified, in an environment of its own, against a real server."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from uv import find_uv_bin
 
+from sampan.testing.clients import interpreter_with
 from sampan.testing.server import ServerProcess
 
 JOURNEY = Path(__file__).with_name("kfp_client_journey.py")
-ENVIRONMENTS = Path(os.environ.get("SAMPAN_TEST_ENVS") or Path(tempfile.gettempdir()) / "sampan-test-envs")
-
-
-def interpreter_with(*requirements: str) -> Path:
-    """A Python that has `requirements` installed, made once."""
-    folder = ENVIRONMENTS / "-".join(requirements).replace("==", "-")
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        uv = find_uv_bin()
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *requirements], check=True)
-        (folder / "complete").touch()
-    return python
 
 
 @pytest.fixture

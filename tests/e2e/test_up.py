@@ -21,7 +21,7 @@ from sampan.testing.server import ServerProcess
 ALLOWED_PACKAGES = {
     "anyio", "certifi", "click", "dotenv", "greenlet", "h11", "httptools", "idna", "markdown_it", "mdurl", "msgspec",
     "psutil", "pygments", "python_multipart", "rich", "shellingham", "sqlalchemy", "starlette", "typer",
-    "typing_extensions", "uv", "uvicorn", "uvloop", "watchfiles", "websockets", "wsproto", "yaml", "typing_inspection",
+    "typing_extensions", "uv", "uvicorn", "uvloop", "watchfiles", "yaml", "typing_inspection",
     "annotated_doc", "annotated_types", "pydantic", "pydantic_core", "cython_runtime",
 }  # fmt: skip
 

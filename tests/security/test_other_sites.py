@@ -44,6 +44,40 @@ def test_no_other_site_changes_anything(target: Any, method: str, path: str, hea
     assert "access-control-allow-origin" not in answered
 
 
+STREAMS = tuple(f"/api/v1/namespaces/default/pods/x/{each}" for each in ("exec", "attach", "portforward"))
+WEBSOCKET = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec_websocket_version": "13",
+    "sec_websocket_key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+    "sec_websocket_protocol": "v5.channel.k8s.io",
+}
+SPDY = {"connection": "Upgrade", "upgrade": "SPDY/3.1", "x_stream_protocol_version": "v4.channel.k8s.io"}
+
+
+@pytest.mark.parametrize("path", STREAMS)
+@pytest.mark.parametrize(("method", "upgrade"), [("GET", WEBSOCKET), ("GET", SPDY), ("POST", SPDY)])
+def test_no_other_site_opens_a_stream_into_a_pod(
+    target: Any, method: str, path: str, upgrade: dict[str, str]
+) -> None:
+    """A page may open a WebSocket to any server, and no browser asks that server before."""
+    path += "?command=id&stdout=1&ports=80"
+    for headers in (
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"host": "evil.example"},
+    ):
+        status, answered, _body = target.ask(method, path, **upgrade, **headers)
+        assert status == 403
+        assert "access-control-allow-origin" not in answered
+    wrong = {"authorization": "Bearer wrong"}
+    assert target.ask(method, path, **upgrade, **wrong)[0] == 401
+    # Refused for what it says, not for what it is.
+    assert target.ask(method, path, **upgrade)[0] == 404
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -1,21 +1,30 @@
-"""Connections of the one port: what uvicorn leaves unbounded, bounded.
+"""Connections of the one port: what uvicorn leaves unbounded, bounded; and what it does not know, given away.
 
 uvicorn's fast parser takes a request's head of any size, for any length of time. A page or a program that opens a
 thousand connections and says nothing more would otherwise use up our memory or our file descriptors. Bodies are bounded
 by `web.guards`.
+
+A request that asks for SPDY or WebSocket runs as any other, with a way to take its connection over (`web.upgrade`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sampan.web.upgrade import EXTENSION, Headers, UpgradedStream
 
 HEAD_BYTES = 256 * 1024
 """Of a request's line and headers; one more read of the socket may be taken."""
 HEAD_SECONDS = 30.0
 """From the first byte of a head, or the connection's beginning, to the head's end."""
+
+SURPLUS_BYTES = 256 * 1024
+"""What may follow the head of a request to upgrade before it is answered."""
+_PROTOCOLS = frozenset({b"spdy/3.1", b"websocket"})
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -23,6 +32,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
+    _asked: bytes | None = None
+    """What came after a request to upgrade; None where there was none."""
+    _latest = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -38,7 +50,35 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.send_400_response("The request's headers are too large.")
                 return
             self._head_bytes += len(data)
+        if self._asked is not None:
+            self._asked += data
+            if len(self._asked) > SURPLUS_BYTES:
+                self.transport.close()
+            return
+        self._latest = data
         super().data_received(data)
+        self._latest = b""
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """uvicorn calls it while it handles the parser's exception, which tells where the head ended."""
+        error = sys.exc_info()[1]
+        if error is not None and EXTENSION in (self.scope.get("extensions") or {}):
+            self._asked = self._latest[int(error.args[0]) :]
+
+    def _take_over(self, headers: Headers) -> UpgradedStream:
+        cycle: Any = self.cycle
+        # The answer is given here; uvicorn is to add nothing.
+        cycle.response_started = cycle.response_complete = True
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\n" + lines + b"\r\n")
+        stream = UpgradedStream(self.connections.discard)
+        self.connections.discard(self)
+        self.connections.add(stream)  # type: ignore[arg-type]
+        stream.connection_made(self.transport)
+        if self._asked:
+            stream.data_received(self._asked)
+        self.transport.set_protocol(stream)
+        return stream
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -46,6 +86,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
+        if self._get_upgrade() in _PROTOCOLS:
+            self.scope["extensions"] = {EXTENSION: self._take_over}  # type: ignore[dict-item]
+            super().on_headers_complete()
+            # Where it is refused, nobody can say where the next request would begin.
+            self.cycle.keep_alive = False
+            return
         super().on_headers_complete()
 
     def _begin_head(self) -> None:

@@ -22,6 +22,7 @@ from sampan.app.settings import Settings
 from sampan.app.web import build_app
 from sampan.client.protocol import Client, ListOptions
 from sampan.cluster.apiserver import ApiServer
+from sampan.cluster.apiserver.apiservices import ApiServices
 from sampan.cluster.network import addresses
 from sampan.cluster.network.api_service import ensure_api_service
 from sampan.cluster.network.parts import network_parts
@@ -74,14 +75,17 @@ class Platform:
             self._clock,
             pod_logs=PodLogs(home, self._clock),
             token=self._token,
-            first_address=addresses.slot(home),
         )
         self._api = api
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
+        api.service_allocator.begin_at(addresses.slot(home))
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_namespaces()
+        api_services = ApiServices(api.client, api.registry)
+        api_services.start()
+        self._ends.append(("APIServices", api_services.stop))
 
         caches = Caches(api.client)
         where = urlsplit(self._url)
@@ -110,6 +114,7 @@ class Platform:
         await agent.start()
         self._ends.append(("node", agent.stop))
         api.metrics.provider = agent.stats
+        api.serve_streams(agent.pod_streams)
 
         services = Services(api.client, database, self._clock, home)
         for component in components:

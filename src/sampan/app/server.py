@@ -132,6 +132,8 @@ class _Http:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             http=BoundedProtocol,
+            # WebSockets are taken over from HTTP (`connections`), by whoever serves them.
+            ws="none",
         )
         self._listener = listener
         self._server = _QuietServer(config)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
 from sampan.kube.kinds import Resource
 
 Object = dict[str, Any]
@@ -48,6 +49,8 @@ class WriteOptions:
     dry_run: bool = False
     force: bool = False
     field_validation: str = "Warn"
+    duplicates: tuple[str, ...] = ()
+    """What `field_validation` is to judge beside the object: only who reads a body can tell what it said twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +200,26 @@ class Client(Reader, Writer, Watcher, Protocol):
 
     def log(self, pod: str, namespace: str, options: LogOptions = DEFAULT_LOG) -> AsyncIterator[bytes]:
         """Chunks of the container's output. NotFoundError, or BadRequestError while it is not started."""
+        ...
+
+    async def exec(self, pod: str, namespace: str, options: ExecOptions) -> Execution:
+        """A command in a running container, to be closed. The pod itself is as it is: no object is written.
+
+        NotFoundError; BadRequestError when it is not clear in which container, or the pod has no node;
+        InternalError for a container that does not run; ServiceUnavailableError where there is no node.
+        """
+        ...
+
+    async def attach(self, pod: str, namespace: str, options: AttachOptions) -> Execution:
+        """A running container's own streams, from now on. `wait` returns at its end; the code is in the pod's status.
+
+        Raises as `exec`.
+        """
+        ...
+
+    async def connect(self, pod: str, namespace: str, port: int) -> Duplex:
+        """A connection to a port of the pod (the `portforward` sub-resource), to be closed.
+
+        NotFoundError, BadRequestError; what the pod refuses is an OSError here, or of the first read.
+        """
         ...

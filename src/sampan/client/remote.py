@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import httpx
 import msgspec
@@ -25,9 +26,13 @@ from sampan.client.protocol import (
     WatchEvent,
     WriteOptions,
 )
+from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
 from sampan.kube import meta
 from sampan.kube.errors import ApiError, BadRequestError, ServiceUnavailableError, from_status
 from sampan.kube.kinds import PODS, Resource
+
+if TYPE_CHECKING:
+    from sampan.client import remote_streams
 
 _JSON = "application/json"
 _CONNECT_SECONDS = 10.0
@@ -177,6 +182,40 @@ class RemoteClient:
         async with aclosing(self._stream(_path(PODS, namespace, pod, "log"), _log_params(options))) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def exec(self, pod: str, namespace: str, options: ExecOptions) -> Execution:
+        return await self._command(_path(PODS, namespace, pod, "exec"), options)
+
+    async def attach(self, pod: str, namespace: str, options: AttachOptions) -> Execution:
+        return await self._command(_path(PODS, namespace, pod, "attach"), options)
+
+    async def connect(self, pod: str, namespace: str, port: int) -> Duplex:
+        # Rarely used, and its library takes a while to load.
+        from sampan.client import remote_streams  # noqa: PLC0415
+
+        path = _path(PODS, namespace, pod, "portforward")
+        query = [("ports", str(port))]
+        opened = await remote_streams.open_socket(self._address(), path, query, remote_streams.PORT_PROTOCOLS)
+        return remote_streams.RemotePort(opened[0], opened[2])
+
+    async def _command(self, path: str, options: ExecOptions | AttachOptions) -> Execution:
+        from sampan.client import remote_streams  # noqa: PLC0415  as in `connect`
+
+        opened = await remote_streams.open_socket(
+            self._address(), path, remote_streams.query_of(options), remote_streams.COMMAND_PROTOCOLS
+        )
+        return remote_streams.RemoteExecution(*opened)
+
+    def _address(self) -> remote_streams.Address:
+        from sampan.client import remote_streams  # noqa: PLC0415  as in `connect`
+
+        connection = self._connection
+        headers = {"User-Agent": _USER_AGENT, **self._credentials()}
+        if connection.username:
+            pair = f"{connection.username}:{connection.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        tls = connection.ssl_context() if connection.server.startswith("https") else None
+        return remote_streams.Address(connection.server, headers, tls)
 
     async def _request(
         self,

@@ -27,6 +27,17 @@ class FieldErrors:
     def invalid(self, field: str, value: Any, detail: str) -> None:
         self._add("FieldValueInvalid", field, f"Invalid value: {_shown(value)}", detail)
 
+    def invalid_as_a_whole(self, field: str, detail: str) -> None:
+        """Of an object that is too much to show."""
+        self._add("FieldValueInvalid", field, "Invalid value", detail)
+
+    def too_long(self, field: str, limit: int) -> None:
+        self._add("FieldValueTooLong", field, "Too long", f"may not be more than {limit} bytes")
+
+    def too_many(self, field: str, count: int, limit: int) -> None:
+        items = "item" if limit == 1 else "items"
+        self._add("FieldValueTooMany", field, f"Too many: {count}", f"must have at most {limit} {items}")
+
     def wrong_type(self, field: str, value: Any, detail: str) -> None:
         self._add("FieldValueTypeInvalid", field, f"Invalid value: {_shown(value)}", detail)
 
@@ -36,8 +47,12 @@ class FieldErrors:
     def forbidden(self, field: str, detail: str) -> None:
         self._add("FieldValueForbidden", field, "Forbidden", detail)
 
-    def unsupported(self, field: str, value: Any, supported: Iterable[str]) -> None:
-        choices = ", ".join(json.dumps(choice) for choice in sorted(supported))
+    def unsupported(
+        self, field: str, value: Any, supported: Iterable[str], *, in_order: bool = False
+    ) -> None:
+        """`in_order`: as given, which is how a schema's enum is told."""
+        listed = supported if in_order else sorted(supported)
+        choices = ", ".join(json.dumps(choice, ensure_ascii=False) for choice in listed)
         self._add(
             "FieldValueNotSupported",
             field,

@@ -25,6 +25,8 @@ class Resource:
     """Of `status`, `scale`, `log`, `exec`, `binding`, `token`, …"""
     list_kind: str = ""
     verbs: tuple[str, ...] = STANDARD_VERBS
+    stored_as: str = ""
+    """The key of another group's kind that this one is a second face of."""
 
     @property
     def api_version(self) -> str:
@@ -33,7 +35,7 @@ class Resource:
     @property
     def key(self) -> str:
         """`jobs.batch`, `pods`: the storage key, the same for every version of the kind."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+        return self.stored_as or (f"{self.plural}.{self.group}" if self.group else self.plural)
 
     @property
     def collection_kind(self) -> str:
@@ -58,14 +60,18 @@ class KindRegistry:
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
         self._by_kind: dict[tuple[str, str, str], Resource] = {}
+        self.generation = 0
+        """Moves with every change: what was made of the kinds may be kept while it stands still."""
         for resource in resources:
             self.add(resource)
 
     def add(self, resource: Resource) -> None:
+        self.generation += 1
         self._by_path[resource.group, resource.version, resource.plural] = resource
         self._by_kind[resource.group, resource.version, resource.kind] = resource
 
     def remove(self, resource: Resource) -> None:
+        self.generation += 1
         self._by_path.pop((resource.group, resource.version, resource.plural), None)
         self._by_kind.pop((resource.group, resource.version, resource.kind), None)
 
@@ -231,4 +237,7 @@ JOB_SETS = Resource(
     "JobSet",
     "jobsets",
     singular="jobset",
+)
+API_SERVICES = Resource(
+    "apiregistration.k8s.io", "v1", "APIService", "apiservices", namespaced=False, singular="apiservice"
 )

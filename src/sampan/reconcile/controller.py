@@ -84,6 +84,11 @@ def mapped(cache: Cache, function: Callable[[Object], Iterable[K]]) -> Source[K]
     return Source(cache, requests)
 
 
+def reads(cache: Cache) -> Source[Any]:
+    """A kind that the reconciler reads, and whose changes alone concern nobody."""
+    return Source(cache, lambda _old, _new: ())
+
+
 class Controller(Generic[K]):
     """Runs one reconciler. `reconcile` is called for one item at a time per worker, never twice at once for
     one.

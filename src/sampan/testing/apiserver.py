@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from sampan.app.connections import BoundedProtocol
 from sampan.cluster.apiserver import ApiServer, PodLogs
 from sampan.kube.kinds import NAMESPACES
 from sampan.lib.clock import Clock, SystemClock
@@ -47,7 +48,17 @@ async def loopback(app: ASGIApp) -> AsyncIterator[str]:
     # asyncio switches Nagle's algorithm off only where the protocol is named: 40 ms an answer otherwise.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    # So that who connects before the server has begun is not refused.
+    listener.listen(128)
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
+        # As the platform's own: streams into pods need it.
+        http=BoundedProtocol,
+    )
     http = uvicorn.Server(config)
     serving = asyncio.create_task(http.serve(sockets=[listener]))
     try:

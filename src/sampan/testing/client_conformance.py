@@ -13,6 +13,7 @@ node. Pods are made unschedulable, Jobs suspended, so that a real cluster leaves
 
 from __future__ import annotations
 
+from sampan.testing.conformance.customresources import CustomResourceChecks
 from sampan.testing.conformance.kinds import KindChecks
 from sampan.testing.conformance.patching import PatchingChecks
 from sampan.testing.conformance.reading import ReadingChecks
@@ -20,5 +21,7 @@ from sampan.testing.conformance.scaling import ScalingChecks
 from sampan.testing.conformance.writing import WritingChecks
 
 
-class ClientConformance(WritingChecks, PatchingChecks, ReadingChecks, KindChecks, ScalingChecks):
+class ClientConformance(
+    WritingChecks, PatchingChecks, ReadingChecks, KindChecks, ScalingChecks, CustomResourceChecks
+):
     """Inherit, and implement `connect`."""

@@ -116,7 +116,12 @@ class Guards:
         host = _only_header(scope, b"host")
         if not self._is_ours(_hostname(host)):
             raise ForbiddenError(f'this server does not answer to the name "{host[:100]}"')
-        if scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS:
+        # A page may open a WebSocket to any site, and browsers ask nobody before: it counts as a change.
+        if (
+            scope["type"] == "websocket"
+            or scope["method"] not in _SAFE_METHODS
+            or asgi.header(scope, b"upgrade")
+        ):
             self._check_origin(scope, host)
         if self._authenticator is not None:
             scope.setdefault("state", {})["user"] = self._authenticator.user(scope)

@@ -115,7 +115,7 @@ def test_refusals_are_statuses(tmp_path: Path, method: str, path: str, code: int
         (b'{"metadata": {"name": "a"}, "data": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", JSON, 400),
         (b'{"metadata": {"name": "a"}, "x": ' + b'{"x":' * 300 + b"1" + b"}" * 300 + b"}", JSON, 400),
         (b'{"metadata": {"name": "a"}, "data": {"a": "' + b"x" * 3_200_000 + b'"}}', JSON, 413),
-        (b"{}", {"content-type": "application/vnd.kubernetes.protobuf"}, 415),
+        (b"{}", {"content-type": "application/vnd.kubernetes.protobuf"}, 400),
         (b"<html>", {"content-type": "text/html"}, 415),
         (b"a: &a [x]\nb: [*a, *a]\n", {"content-type": "application/yaml"}, 400),
         (b"a: [\n", {"content-type": "application/yaml"}, 400),

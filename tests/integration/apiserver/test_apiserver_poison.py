@@ -34,6 +34,15 @@ POD_SPEC = {
     "volumes": [{"name": "v", "configMap": {"name": "c"}}],
     "restartPolicy": "Never",
 }
+TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {**POD_SPEC, "restartPolicy": "Always"}}
+KEPT = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
+WEBHOOK: dict[str, Any] = {
+    "name": "a.b.c",
+    "sideEffects": "None",
+    "admissionReviewVersions": ["v1"],
+    "clientConfig": {"service": {"name": "a", "namespace": "b"}},
+    "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+}
 SPECS: dict[str, dict[str, Any]] = {
     "Pod": {"spec": POD_SPEC},
     "Job": {"spec": {"completions": 2, "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD_SPEC}}},
@@ -61,7 +70,114 @@ SPECS: dict[str, dict[str, Any]] = {
         "ports": [{"name": "a", "port": 80}],
     },
     "Node": {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+    "Deployment": {"spec": KEPT},
+    "ReplicaSet": {"spec": KEPT},
+    "StatefulSet": {"spec": {**KEPT, "serviceName": "a"}},
+    "DaemonSet": {"spec": KEPT},
+    "ControllerRevision": {"data": {"a": "b"}, "revision": 1},
+    "PodTemplate": {"template": TEMPLATE},
+    "ReplicationController": {"spec": {"selector": {"a": "b"}, "template": TEMPLATE}},
+    "PodDisruptionBudget": {"spec": {"minAvailable": "50%", "selector": {"matchLabels": {"a": "b"}}}},
+    "HorizontalPodAutoscaler": {
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
+            "maxReplicas": 3,
+            "metrics": [
+                {
+                    "type": "Pods",
+                    "pods": {
+                        "metric": {"name": "a"},
+                        "target": {"type": "AverageValue", "averageValue": "1"},
+                    },
+                }
+            ],
+            "behavior": {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1}]}},
+        }
+    },
+    "NetworkPolicy": {
+        "spec": {
+            "podSelector": {"matchLabels": {"a": "b"}},
+            "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 80}]}],
+            "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+        }
+    },
+    "Ingress": {
+        "spec": {
+            "rules": [
+                {
+                    "host": "a.example.com",
+                    "http": {
+                        "paths": [
+                            {
+                                "path": "/",
+                                "pathType": "Prefix",
+                                "backend": {"service": {"name": "a", "port": {"number": 80}}},
+                            }
+                        ]
+                    },
+                }
+            ]
+        }
+    },
+    "IngressClass": {"spec": {"controller": "a.b/c", "parameters": {"kind": "K", "name": "n"}}},
+    "StorageClass": {"provisioner": "a.b/c", "parameters": {"a": "b"}},
+    "CSIDriver": {"spec": {"tokenRequests": [{"audience": "a"}]}},
+    "CSINode": {"spec": {"drivers": [{"name": "a", "nodeID": "b", "topologyKeys": ["c"]}]}},
+    "VolumeAttachment": {"spec": {"attacher": "a", "nodeName": "b", "source": {"persistentVolumeName": "c"}}},
+    "CSIStorageCapacity": {"storageClassName": "a", "capacity": "1Gi"},
+    "VolumeAttributesClass": {"driverName": "a", "parameters": {"a": "b"}},
+    "MutatingWebhookConfiguration": {"webhooks": [WEBHOOK]},
+    "ValidatingWebhookConfiguration": {"webhooks": [WEBHOOK]},
+    "ValidatingAdmissionPolicy": {
+        "spec": {
+            "validations": [{"expression": "true"}],
+            "matchConstraints": {"resourceRules": [WEBHOOK["rules"][0]]},
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+        }
+    },
+    "ValidatingAdmissionPolicyBinding": {
+        "spec": {"policyName": "a", "validationActions": ["Deny"], "paramRef": {"name": "a"}}
+    },
+    "APIService": {
+        "spec": {
+            "group": "a.b",
+            "version": "v1",
+            "groupPriorityMinimum": 10,
+            "versionPriority": 1,
+            "service": {"name": "a", "namespace": "b"},
+        }
+    },
+    "CertificateSigningRequest": {
+        "spec": {"request": "ZA==", "signerName": "a.b/c", "usages": ["client auth"]}
+    },
+    "RuntimeClass": {"handler": "a", "scheduling": {"nodeSelector": {"a": "b"}}},
+    "FlowSchema": {"spec": {"priorityLevelConfiguration": {"name": "a"}, "rules": [{"subjects": []}]}},
+    "PriorityLevelConfiguration": {
+        "spec": {"type": "Limited", "limited": {"limitResponse": {"type": "Queue", "queuing": {"queues": 1}}}}
+    },
 }
+SPECS["CronJob"] = {"spec": {"schedule": "* * * * *", "timeZone": "UTC", "jobTemplate": SPECS["Job"]}}
+OTHER_VERSIONS: dict[tuple[str, str], dict[str, Any]] = {
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): {
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
+            "maxReplicas": 3,
+            "targetCPUUtilizationPercentage": 50,
+        }
+    },
+    ("events.k8s.io/v1", "Event"): {
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "a.b/c",
+        "reportingInstance": "a",
+        "action": "Run",
+        "reason": "Ran",
+        "type": "Normal",
+        "regarding": {"kind": "Pod", "name": "a", "namespace": "default"},
+    },
+}
+"""Of kinds that are served in more than one."""
+NAMES = {"APIService": "v1.a.b"}
+"""Of kinds whose names follow from their contents."""
 METADATA = {"labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["x.y/z"], "ownerReferences": []}
 POISON: tuple[Any, ...] = (
     None, "", "x", -1, 0, 2**70, 1.5, True, [], {}, [None], [[]], [{}], {"": ""}, {"name": None}, "é" * 300,
@@ -98,7 +214,8 @@ async def answered(request: Awaitable[Any], case: Any) -> None:
 
 @pytest.mark.parametrize("resource", [each.resource for each in BUILT_IN], ids=lambda each: each.kind)
 def test_every_field_of_every_kind_can_be_wrong(resource: Resource, tmp_path: Path) -> None:
-    whole = {"metadata": dict(METADATA), **copy.deepcopy(SPECS.get(resource.kind, {}))}
+    spec = OTHER_VERSIONS.get((resource.api_version, resource.kind)) or SPECS.get(resource.kind, {})
+    whole = {"metadata": dict(METADATA), **copy.deepcopy(spec)}
     if resource.namespaced:
         whole["metadata"]["namespace"] = "default"
     cases = [(path, poison) for path in places(whole) for poison in POISON]
@@ -108,7 +225,7 @@ def test_every_field_of_every_kind_can_be_wrong(resource: Resource, tmp_path: Pa
     async def main() -> None:
         async with embedded(tmp_path) as server:
             client = server.client
-            whole["metadata"]["name"] = "good"
+            name = whole["metadata"]["name"] = NAMES.get(resource.kind, "good")
             good = await client.create(resource, whole)
             for at, (path, poison) in enumerate(chosen):
                 bad = poisoned(whole, path, poison)
@@ -117,7 +234,7 @@ def test_every_field_of_every_kind_can_be_wrong(resource: Resource, tmp_path: Pa
                 await answered(client.create(resource, bad), (path, poison))
                 patch = poisoned(good, path, poison) if path[0] in good else bad
                 namespace = good["metadata"].get("namespace")
-                await answered(client.patch(resource, "good", patch, namespace), (path, poison))
+                await answered(client.patch(resource, name, patch, namespace), (path, poison))
             assert (await client.list(resource)).items
 
     asyncio.run(main())

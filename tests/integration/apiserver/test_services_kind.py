@@ -115,6 +115,20 @@ def test_what_was_given_outlives_the_server(tmp_path: Path) -> None:
     [
         ({"ports": []}, "spec.ports", "Required value"),
         ({"type": "Odd"}, "spec.type", 'Unsupported value: "Odd": supported values: "ClusterIP"'),
+        ({"clusterIP": "bad"}, "spec.clusterIPs[0]", "must be a valid IP address"),
+        ({"externalIPs": ["bad"]}, "spec.externalIPs[0]", "must be a valid IP address"),
+        ({"ipFamilies": ["IPv6"]}, "spec.ipFamilies[0]", "not configured on this cluster"),
+        ({"ipFamilyPolicy": "RequireDualStack"}, "spec.ipFamilyPolicy", "not configured for dual-stack"),
+        (
+            {"type": "NodePort", "externalTrafficPolicy": "x"},
+            "spec.externalTrafficPolicy",
+            'supported values: "Cluster", "Local"',
+        ),
+        (
+            {"externalTrafficPolicy": "Local"},
+            "spec.externalTrafficPolicy",
+            "may only be set for externally-accessible services",
+        ),
         ({"clusterIP": "10.0.0.1"}, "spec.clusterIPs", "failed to allocate IP 10.0.0.1"),
         (
             {"clusterIP": "None", "type": "NodePort"},
@@ -275,3 +289,42 @@ async def _pods(client: Client, web: httpx.AsyncClient, port: int) -> None:
 async def _pieces() -> Any:
     yield b"one"
     yield b"two"
+
+
+async def _switching(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Agrees to any other protocol, and then says everything twice."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"\r\nconnection: Upgrade" in head
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello "
+    )
+    while data := await reader.read(1000):
+        writer.write(data * 2)
+    writer.close()
+
+
+def test_the_proxy_lets_both_sides_speak_something_else(tmp_path: Path) -> None:
+    async def main() -> None:
+        backend = await asyncio.start_server(_switching, "127.0.0.1", 0)
+        port = backend.sockets[0].getsockname()[1]
+        async with embedded(tmp_path) as server, loopback(server.asgi) as url:
+            metadata = {"name": "one", "namespace": "default"}
+            spec = {"containers": [{"name": "a", "image": "x"}]}
+            await server.client.create(PODS, {"metadata": metadata, "spec": spec})
+            status = {"status": {"podIP": "127.0.0.1"}}
+            await server.client.patch(PODS, "one", status, "default", subresource="status")
+            host, _, own = url.removeprefix("http://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(own))
+            path = f"/api/v1/namespaces/default/pods/one:{port}/proxy/ws"
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n".encode()
+            )
+            async with asyncio.timeout(10):
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+                assert await reader.readexactly(6) == b"hello "
+                writer.write(b"abc")
+                assert await reader.readexactly(6) == b"abcabc"
+                writer.close()
+        backend.close()
+
+    asyncio.run(main())

@@ -122,7 +122,8 @@ async def cluster_at(
     clock = SystemClock()
     database = Database.sqlite(home / "sampan.db")
     database.create(ApiServer.tables)
-    api = ApiServer(database, clock, first_address=addresses.slot(home))
+    api = ApiServer(database, clock)
+    api.service_allocator.begin_at(addresses.slot(home))
     await api.start()
     for name in NAMES:
         with suppress(AlreadyExistsError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from sampan.client.streams import ExecOptions
+from sampan.cluster.node.runtimes.process import ProcessRuntime
 
 PYTHON = sys.executable
 
@@ -254,3 +256,42 @@ def test_a_command_in_a_container_is_at_the_same_place(machine: Any, node_kit: A
         assert output.decode().splitlines() == ["own 127.0.0.1", "own"]
 
     play(machine, scenario)
+
+
+def test_who_tells_the_machines_address_is_found_too(machine: Any, node_kit: Any) -> None:
+    """Dask, Ray and Open MPI listen at every address and tell their peers that of an interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no other address")
+        interface = probe.getsockname()[0]
+
+    async def scenario(node: Any) -> None:
+        await node.create("server", program(SERVE.replace("8080", "18931")), container=named("server"))
+        server = (await node.until("server", node_kit.is_running))["status"]["podIP"]
+        pod = await node.run(
+            "client", program(f"print(fetch({interface!r}, 18931)); print({server!r})", FETCH)
+        )
+        assert (await node.log(pod)).splitlines() == [f"server {pod['status']['podIP']}", server]
+        closed = await node.run("closed", program(f"print(fetch({interface!r}, 18932, tries=1))", FETCH))
+        assert "refused" in await node.log(closed)
+
+    play(machine, scenario)
+
+
+def test_a_pod_is_told_where_ports_are_shared(
+    machine: Any, node_kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ProcessRuntime, "can_network", False)
+
+    async def main() -> None:
+        async with machine.up() as node:
+            ports = {"ports": [{"containerPort": 8080}]}
+            pod = await node.run("a", ["true"], container=ports)
+            assert pod["status"]["podIP"] == "127.0.0.1"
+            assert "SharedPorts" in await node.reasons("a")
+            await node.run("b", ["true"])
+            assert "SharedPorts" not in await node.reasons("b")
+
+    asyncio.run(main())

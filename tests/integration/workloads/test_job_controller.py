@@ -10,6 +10,7 @@ import pytest
 from sampan.client.protocol import DeleteOptions, Object, Propagation
 from sampan.kube import conditions, meta
 from sampan.kube.kinds import JOBS, PODS
+from sampan.lib.clock import rfc3339
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
 TEMPLATE = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}]}}
@@ -342,3 +343,75 @@ def test_jobs_survive_a_restart_at_any_point(run, tmp_path):
     run(one_more)
     run(one_more)
     run(finish, lambda _pod: 0)
+
+
+def test_a_selector_of_its_own_adopts_the_pods_of_a_job_that_was_let_go(run):
+    async def scenario(cluster):
+        old = await cluster.create(JOBS, "old", **job(parallelism=2, completions=2))
+        found = await with_pods(cluster, 2)
+        await cluster.client.delete(JOBS, "old", "team", DeleteOptions(propagation=Propagation.ORPHAN))
+        await cluster.gone(JOBS, "old")
+        labels = {"batch.kubernetes.io/controller-uid": meta.uid(old)}
+        template = {**TEMPLATE, "metadata": {"labels": labels}}
+        spec = {"manualSelector": True, "selector": {"matchLabels": labels}, "template": template}
+        await cluster.create(JOBS, "new", spec={**spec, "parallelism": 2, "completions": 2})
+
+        async def adopted() -> bool:
+            pods = await cluster.list(PODS)
+            return all(FINALIZER in meta.finalizers(pod) for pod in pods) and {
+                each["name"] for pod in pods for each in pod["metadata"].get("ownerReferences", ())
+            } == {"new"}
+
+        await cluster.until(adopted)
+        for pod in found:
+            await cluster.finish(pod)
+        done = await ended(cluster, "new")
+        assert done["status"]["succeeded"] == 2
+        assert {meta.uid(pod) for pod in await cluster.list(PODS)} == set(map(meta.uid, found))
+
+    run(scenario)
+
+
+def test_the_index_is_in_the_name_of_a_pod_however_long(run):
+    async def scenario(cluster):
+        name = "a" * 61
+        await cluster.create(JOBS, name, **job(completions=2, parallelism=2, completionMode="Indexed"))
+        found = await with_pods(cluster, 2)
+        assert {meta.name(pod)[:58] for pod in found} == {"a" * 55 + "-0-", "a" * 55 + "-1-"}
+
+    run(scenario)
+
+
+def test_a_finished_job_of_another_manager_goes_when_its_time_is_over(run):
+    async def scenario(cluster):
+        managed = job(managedBy="example.com/other", ttlSecondsAfterFinished=0)
+        await cluster.create(JOBS, "work", **managed)
+        now = rfc3339(cluster.clock.now())
+        done = {"type": "Complete", "status": "True", "lastTransitionTime": now}
+        status = {"conditions": [done], "startTime": now, "completionTime": now}
+        await cluster.client.patch(JOBS, "work", {"status": status}, "team", subresource="status")
+        await cluster.gone(JOBS, "work")
+
+    run(scenario)
+
+
+def test_a_failure_counts_for_its_index_though_the_pod_is_deleted(run):
+    async def scenario(cluster):
+        spec = {"completionMode": "Indexed", "completions": 1, "backoffLimitPerIndex": 1}
+        await cluster.create(JOBS, "work", **job(**spec))
+        [pod] = await with_pods(cluster, 1)
+        await cluster.finish(pod, 1)
+        # Kept by its finalizer until the next one carries the count.
+        await cluster.client.delete(PODS, meta.name(pod), "team")
+
+        async def replaced() -> Object | None:
+            found = [each for each in await cluster.list(PODS) if meta.uid(each) != meta.uid(pod)]
+            return found[0] if found else None
+
+        second = await cluster.until(replaced)
+        assert meta.annotations(second)["batch.kubernetes.io/job-index-failure-count"] == "1"
+        await cluster.finish(second, 1)
+        done = await ended(cluster)
+        assert (done["status"]["failed"], done["status"]["failedIndexes"]) == (2, "0")
+
+    run(scenario, backoff=timedelta(seconds=0.5))

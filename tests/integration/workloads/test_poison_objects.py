@@ -6,6 +6,7 @@ becomes of them does not matter; what matters is that everybody else's objects a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Iterator
@@ -20,7 +21,20 @@ from sampan.cluster.apiserver.storage import Key
 from sampan.cluster.apiserver.strategy import custom
 from sampan.kube import conditions, meta
 from sampan.kube.errors import BadRequestError
-from sampan.kube.kinds import CONFIG_MAPS, JOBS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Resource
+from sampan.kube.kinds import (
+    CONFIG_MAPS,
+    CONTROLLER_REVISIONS,
+    CRON_JOBS,
+    DEPLOYMENTS,
+    JOB_SETS,
+    JOBS,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+    Resource,
+)
 from sampan.lib import ids
 
 HOSTILE: tuple[Any, ...] = (
@@ -76,6 +90,97 @@ METADATA = {
     ],
     "deletionTimestamp": "2026-01-01T00:00:00Z",
 }
+SELECTED = {
+    "replicas": 1,
+    "minReadySeconds": 1,
+    "revisionHistoryLimit": 1,
+    "selector": {
+        "matchLabels": {"a": "b"},
+        "matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}],
+    },
+    "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD_SPEC},
+}
+SET_STATUS = {
+    "replicas": 1,
+    "availableReplicas": 1,
+    "observedGeneration": 1,
+    "collisionCount": 1,
+    "currentRevision": "r",
+    "conditions": [{"type": "Progressing", "status": "True", "lastUpdateTime": "2026-01-01T00:00:00Z"}],
+}
+OWNED = {
+    "labels": {"a": "b", "controller-revision-hash": "r", "jobset.sigs.k8s.io/restart-attempt": "0"},
+    "annotations": {
+        "deployment.kubernetes.io/revision": "1",
+        "deployment.kubernetes.io/desired-replicas": "1",
+        "controller.kubernetes.io/pod-deletion-cost": "1",
+    },
+    "ownerReferences": [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u", "controller": True}
+    ],
+}
+APPS: tuple[tuple[Resource, dict[str, Any]], ...] = (
+    (
+        DEPLOYMENTS,
+        {
+            "metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}},
+            "spec": {
+                **SELECTED,
+                "strategy": {
+                    "type": "RollingUpdate",
+                    "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1},
+                },
+                "progressDeadlineSeconds": 60,
+            },
+            "status": SET_STATUS,
+        },
+    ),
+    (REPLICA_SETS, {"metadata": OWNED, "spec": SELECTED, "status": SET_STATUS}),
+    (PODS, {"metadata": OWNED, "spec": POD_SPEC, "status": POD_STATUS}),
+    (
+        STATEFUL_SETS,
+        {
+            "spec": {
+                **SELECTED,
+                "ordinals": {"start": 1},
+                "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}},
+                "volumeClaimTemplates": [
+                    {"metadata": {"name": "v"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+                ],
+            },
+            "status": SET_STATUS,
+        },
+    ),
+    (CONTROLLER_REVISIONS, {"metadata": OWNED, "data": {"spec": {"template": {}}}, "revision": 1}),
+    (
+        CRON_JOBS,
+        {
+            "spec": {
+                "schedule": "* * * * *",
+                "timeZone": "UTC",
+                "startingDeadlineSeconds": 60,
+                "successfulJobsHistoryLimit": 1,
+                "jobTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": {"template": {"spec": POD_SPEC}}},
+            },
+            "status": {"active": [{"name": "a", "uid": "u"}], "lastScheduleTime": "2026-01-01T00:00:00Z"},
+        },
+    ),
+    (
+        JOB_SETS,
+        {
+            "spec": {
+                "replicatedJobs": [
+                    {"name": "a", "replicas": 1, "template": {"spec": {"template": {"spec": POD_SPEC}}}},
+                    {"name": "b", "dependsOn": [{"name": "a", "status": "Ready"}], "template": {"spec": {}}},
+                ],
+                "network": {"enableDNSHostnames": True, "subdomain": "x"},
+                "failurePolicy": {"maxRestarts": 1, "rules": [{"name": "r", "action": "FailJobSet"}]},
+                "coordinator": {"replicatedJob": "a", "jobIndex": 0},
+            },
+            "status": {"restarts": 0, "conditions": [{"type": "Suspended", "status": "True"}]},
+        },
+    ),
+)
 VICTIMS: tuple[tuple[Resource, dict[str, Any]], ...] = (
     (PODS, {"metadata": METADATA, "spec": POD_SPEC, "status": POD_STATUS}),
     (PODS, {"metadata": {"labels": {}}, "spec": POD_SPEC, "status": {"conditions": []}}),
@@ -113,9 +218,9 @@ def poisons() -> Iterator[tuple[Resource, dict[str, Any]]]:
     The server itself counts on the shape of metadata and checks it for every kind, before any validation.
     """
     chance = random.Random(11)
-    for resource, victim in VICTIMS:
+    for number, (resource, victim) in enumerate((*VICTIMS, *APPS)):
         for path in paths(victim):
-            for hostile in chance.sample(HOSTILE, 2):
+            for hostile in chance.sample(HOSTILE, 2 if number < len(VICTIMS) else 1):
                 poisoned = replaced(victim, path, hostile)
                 with suppress(BadRequestError):
                     check_shape(custom(resource), deepcopy(poisoned), "team")
@@ -142,8 +247,13 @@ def test_everybody_else_is_taken_care_of(run, restarted, caplog):
     caplog.set_level(logging.CRITICAL)  # what is logged about each of them is not the point here
 
     async def poison(cluster):
-        for number, (resource, obj) in enumerate(poisons()):
-            await plant(cluster, resource, obj, f"poison-{number}")
+        # Side by side, so that they share commits.
+        await asyncio.gather(
+            *(
+                plant(cluster, resource, obj, f"poison-{number}")
+                for number, (resource, obj) in enumerate(poisons())
+            )
+        )
 
     async def work(cluster):
         await cluster.client.create(
@@ -156,6 +266,23 @@ def test_everybody_else_is_taken_care_of(run, restarted, caplog):
             "data",
             spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
         )
+        labels = {"app": "web"}
+        kept = {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "main", "image": "a"}]},
+            },
+        }
+        await cluster.create(DEPLOYMENTS, "web", spec=kept)
+        await cluster.create(STATEFUL_SETS, "db", spec={**kept, "serviceName": "db"})
+        every_minute = {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}}
+        await cluster.create(CRON_JOBS, "tick", spec=every_minute)
+        last = {"status": {"lastScheduleTime": "2026-01-01T00:00:00Z"}}
+        await cluster.client.patch(CRON_JOBS, "tick", last, "team", subresource="status")
+        replicated = {"name": "a", "template": {"spec": {"template": template}}}
+        await cluster.create(JOB_SETS, "train", spec={"replicatedJobs": [replicated]})
         parent = await cluster.create(CONFIG_MAPS, "parent")
         reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "parent", "uid": meta.uid(parent)}
         await cluster.create(CONFIG_MAPS, "child", metadata={"ownerReferences": [reference]})
@@ -168,6 +295,14 @@ def test_everybody_else_is_taken_care_of(run, restarted, caplog):
             return conditions.is_true(await cluster.get(JOBS, "work"), "Complete")
 
         await cluster.until(placed_and_done)
+
+        async def everybody_has_pods() -> bool:
+            sets = await cluster.list(PODS, "app=web")
+            made = await cluster.list(JOBS, "jobset.sigs.k8s.io/jobset-name=train")
+            ticked = meta.status(await cluster.get(CRON_JOBS, "tick"))["lastScheduleTime"]
+            return len(sets) >= 2 and bool(made) and ticked > "2026-01-02"
+
+        await cluster.until(everybody_has_pods)
         await cluster.gone(CONFIG_MAPS, "child")
 
         async def bound():

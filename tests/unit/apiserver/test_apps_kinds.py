@@ -141,3 +141,14 @@ def test_a_scale_shows_the_selector_as_text():
     scale = scale_of(obj, STRATEGIES[kinds.REPLICA_SETS].scale)
     assert scale["spec"] == {"replicas": 3}
     assert scale["status"] == {"replicas": 2, "selector": "a=x,b in (1,2),c"}
+
+
+def test_annotations_of_a_deployment_count_as_a_change():
+    old, new = defaulted(kinds.DEPLOYMENTS), defaulted(kinds.DEPLOYMENTS)
+    old["metadata"]["generation"] = new["metadata"]["generation"] = 4
+    strategy = STRATEGIES[kinds.DEPLOYMENTS]
+    strategy.prepare_update(new, old, "")
+    assert new["metadata"]["generation"] == 4
+    new["metadata"]["annotations"] = {"a": "b"}
+    strategy.prepare_update(new, old, "")
+    assert new["metadata"]["generation"] == 5

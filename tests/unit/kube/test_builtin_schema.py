@@ -6,6 +6,8 @@ from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
 from sampan.kube.schema import SCALARS, Shape
 
 SCHEMA = built_in_schema()
+# Custom resources upstream, which have no form in protobuf.
+_CUSTOM = "io.x-k8s."
 # Kinds of the meta group are in every group.
 _WITHOUT_METADATA = {"DeleteOptions", "ConversionReview", "Status"}
 
@@ -19,6 +21,8 @@ def test_every_type_is_readable_and_names_only_types_that_are_there() -> None:
 
 def test_every_field_has_its_own_number_in_protobuf() -> None:
     for name in SCHEMA:
+        if SCHEMA.type(name).package.startswith(_CUSTOM):
+            continue
         numbers = [field.number for field in SCHEMA.type(name).members.values()]
         assert 0 not in numbers, name
         assert len(set(numbers)) == len(numbers), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,18 @@ def test_ports_that_the_machine_opens() -> None:
 )
 def test_addresses_as_system_calls_have_them(data: bytes, found: tuple[int, str, int] | None) -> None:
     assert sockets.parse(data) == found
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the table is in the machine's order")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("0700407F", "127.64.0.7"),
+        ("00000000", "0.0.0.0"),
+        ("0" * 32, "0.0.0.0"),
+        ("0000000000000000FFFF00000700407F", "127.64.0.7"),
+        ("00000000000000000000000001000000", ""),
+    ],
+)
+def test_addresses_as_the_kernels_table_has_them(text: str, found: str) -> None:
+    assert sockets._from_table(text) == found

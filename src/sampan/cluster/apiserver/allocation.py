@@ -25,10 +25,13 @@ _ALL = 1 << 62
 class ServiceAllocator:
     """Remembers who has what. A note that is out of date is found out by looking at the Service it names."""
 
-    def __init__(self, start: int) -> None:
-        """`start` is the offset in the Services' network from which addresses are given."""
-        self._next = start
+    def __init__(self) -> None:
+        self._next = 0
         self._owners: dict[str, Key] | None = None
+
+    def begin_at(self, offset: int) -> None:
+        """Where in the Services' network the search for a free address begins. Before the server starts."""
+        self._next = offset
 
     def __call__(self, txn: Transaction, service: Object) -> None:
         """Fills in what is missing. Raises InvalidError for what is asked for and cannot be had."""
@@ -74,9 +77,12 @@ class ServiceAllocator:
             spec["clusterIPs"] = [spec["clusterIP"]]
             return
         if not is_in(SERVICE_NETWORK, wanted):
-            problem = f"the provided network does not match the current range {SERVICE_NETWORK}"
-            problem = f"failed to allocate IP {wanted}: {problem}"
-            errors.invalid("spec.clusterIPs", [wanted], problem)
+            errors.invalid(
+                "spec.clusterIPs",
+                [wanted],
+                f"failed to allocate IP {wanted}: the provided IP ({wanted}) is not in the valid range. "
+                f"The range of valid IPs is {SERVICE_NETWORK}",
+            )
         elif self._is_taken(txn, wanted, key):
             errors.invalid(
                 "spec.clusterIPs",

@@ -75,6 +75,8 @@ class ChangeFeed:
         self.hub = hub
         self.complete_since = hub.started
         """The ring holds everything after this revision."""
+        self.ended = False
+        """The kind is no longer served: nothing comes any more."""
         self._ring: deque[Change] = deque()
         self._bytes = 0
         self._waiters: set[asyncio.Future[None]] = set()
@@ -86,6 +88,11 @@ class ChangeFeed:
             evicted = self._ring.popleft()
             self._bytes -= evicted.size
             self.complete_since = evicted.rev
+        self._wake()
+
+    def end(self) -> None:
+        """Watchers see what is left, and then the end."""
+        self.ended = True
         self._wake()
 
     def after(self, rev: int) -> list[Change]:
@@ -114,10 +121,11 @@ class ChangeFeed:
         self._wake()
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._waiters:
+            waiters, self._waiters = self._waiters, set()
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
 
 class ChangeHub:
@@ -127,6 +135,8 @@ class ChangeHub:
         self.started = revision
         self.revision = revision
         self._feeds: dict[str, ChangeFeed] = {}
+        self.observers: dict[str, list[Callable[[Change], None]]] = {}
+        """By resource: called before who wrote is answered. They must not raise, nor wait."""
 
     def feed(self, resource: str) -> ChangeFeed:
         feed = self._feeds.get(resource)
@@ -143,6 +153,15 @@ class ChangeHub:
     def publish(self, change: Change) -> None:
         self.revision = change.rev
         self.feed(change.resource).append(change)
+        for observe in self.observers.get(change.resource, ()):
+            observe(change)
+
+    def end(self, resource: str) -> None:
+        """Ends every watch of the resource. One that begins later has a feed of its own."""
+        feed = self._feeds.pop(resource, None)
+        if feed is not None:
+            self.feed(resource).complete_since = self.revision
+            feed.end()
 
 
 class Subscription:
@@ -164,8 +183,12 @@ class Subscription:
         self.revision = since
         """Every change up to here was delivered: what a bookmark may say."""
 
+    @property
+    def ended(self) -> bool:
+        return self._feed.ended
+
     async def next(self, within_seconds: float | None = None) -> list[Change]:
-        """The next changes, at least one; or none when `within_seconds` have gone by. Raises ExpiredError."""
+        """The next changes, at least one; none when `within_seconds` have gone by, or at the end. ExpiredError."""
         loop = asyncio.get_running_loop()
         deadline = None if within_seconds is None else loop.time() + within_seconds
         while True:
@@ -173,6 +196,8 @@ class Subscription:
             changes = await self._pull()
             if changes:
                 return changes
+            if self._feed.ended:
+                return []
             left = None if deadline is None else deadline - loop.time()
             if left is not None and left <= 0:
                 return []

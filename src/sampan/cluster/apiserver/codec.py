@@ -1,6 +1,6 @@
 """Media types: what a request's body says, and in which form the answer is wanted.
 
-A further format is one more entry in `_DECODERS`.
+A further format is one more entry in `_DECODERS`; protobuf, which needs the schema, stands beside it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ from typing import Any
 import msgspec
 import yaml
 
+from sampan.cluster.apiserver import duplicates
+from sampan.kube import wire
 from sampan.kube.errors import BadRequestError, NotAcceptableError, UnsupportedMediaTypeError
+from sampan.kube.schema import Schema
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """As kube-apiserver."""
 MAX_DEPTH = 200
 """Of nested objects and arrays. Real objects stay below 40; a recursion limit would be reached at about 1,000."""
 
-JSON, YAML = "application/json", "application/yaml"
+JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 # The C parser where PyYAML was built with it.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ACCEPTED = f"{JSON}, {YAML}"
+_ACCEPTED_BODIES = f"{_ACCEPTED}, {PROTOBUF}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +57,53 @@ def accepted(header: str, kinds: tuple[str, ...] = ()) -> Accepted:
     raise NotAcceptableError(f"only the following media types are accepted: {_ACCEPTED}")
 
 
-def decode_body(body: bytes, content_type: str) -> Any:
-    """None for an empty body. Raises UnsupportedMediaTypeError, BadRequestError."""
+@dataclass(frozen=True, slots=True)
+class Body:
+    """`value` is None for an empty body. `duplicates`: what is wrong with keys that stand in it twice."""
+
+    value: Any
+    duplicates: tuple[str, ...] = ()
+
+
+def decode_body(body: bytes, content_type: str, schema: Schema) -> Body:
+    """Raises UnsupportedMediaTypeError, BadRequestError."""
     media_type = content_type.partition(";")[0].strip().lower() or JSON
     decoder = _DECODERS.get(media_type)
-    if decoder is None:
-        raise UnsupportedMediaTypeError(
-            f"the body of the request was in an unknown format - accepted media types include: {_ACCEPTED}"
-        )
+    if decoder is None and media_type != PROTOBUF:
+        raise _unsupported(_ACCEPTED_BODIES)
     if not body:
-        return None
+        return Body(None)
+    if decoder is None:
+        return Body(decode_protobuf(body, schema))
     found = decoder(body)
     # Counting brackets clears nearly every body without a walk through it.
     if (media_type not in _JSON_TYPES or body.count(b"{") + body.count(b"[") > MAX_DEPTH) and _too_deep(
         found
     ):
         raise _deep()
+    return Body(found, duplicates.find(body, found))
+
+
+def decode_protobuf(body: bytes, schema: Schema) -> Any:
+    """An object of a built-in kind. Others have no form in protobuf, as in Kubernetes."""
+    try:
+        api_version, kind, raw = wire.envelope(body)
+        # Every group has DeleteOptions of its own, all of one type.
+        name = kind if kind == "DeleteOptions" else schema.type_of(api_version, kind)
+        if not name:
+            raise _unsupported(_ACCEPTED)
+        found = {"apiVersion": api_version, "kind": kind, **wire.decode(schema, name, raw)}
+    except wire.WireError as error:
+        raise BadRequestError(f"the body of the request is not valid protobuf: {error}") from error
+    if _too_deep(found):
+        raise _deep()
     return found
+
+
+def _unsupported(accepted: str) -> UnsupportedMediaTypeError:
+    return UnsupportedMediaTypeError(
+        f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+    )
 
 
 def decode_json(body: bytes) -> Any:

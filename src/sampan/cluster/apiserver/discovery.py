@@ -5,6 +5,7 @@ Source: k8s.io/apimachinery/pkg/apis/meta/v1/types.go, k8s.io/api/apidiscovery/v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,6 +29,7 @@ AGGREGATED_KINDS = ("APIGroupDiscoveryList",)
 
 _SUBRESOURCE_VERBS: dict[str, list[str]] = {
     "status": ["get", "patch", "update"],
+    "approval": ["get", "patch", "update"],
     "scale": ["get", "patch", "update"],
     "finalize": ["update"],
     "log": ["get"],
@@ -46,14 +48,29 @@ _SUBRESOURCE_KINDS = {
 }
 
 
+_VERSION = re.compile(r"v([1-9]\d*)(?:(alpha|beta)([1-9]\d*))?")
+
+
+def version_order(name: str) -> tuple[int, int, int, str]:
+    """General availability before beta before alpha, newer before older; other names last, in their order.
+
+    Source: k8s.io/apimachinery/pkg/version/helpers.go, v1.31.
+    """
+    found = _VERSION.fullmatch(name)
+    if found is None:
+        return 3, 0, 0, name
+    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
+    return stage, -int(found[1]), -int(found[3] or 0), name
+
+
 def groups(registry: KindRegistry) -> dict[str, list[str]]:
-    """Versions by named group, in the order of registration."""
+    """Versions by named group, the preferred one first; groups in the order of registration."""
     found: dict[str, list[str]] = {}
     for resource in registry:
         versions = found.setdefault(resource.group, [])
         if resource.version not in versions:
             versions.append(resource.version)
-    return found
+    return {group: sorted(versions, key=version_order) for group, versions in found.items()}
 
 
 def api_versions() -> Object:

@@ -6,7 +6,7 @@ It turns a request into one of the verbs and its outcome into bytes. Every failu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hmac import compare_digest
@@ -18,8 +18,10 @@ from starlette.types import Receive, Scope, Send
 from sampan.client.protocol import PatchType, WriteOptions
 from sampan.cluster.apiserver import binding, codec, discovery, metrics, params, streams
 from sampan.cluster.apiserver.codec import Accepted
-from sampan.cluster.apiserver.openapi import OpenApi
+from sampan.cluster.apiserver.openapi import documents as openapi
+from sampan.cluster.apiserver.openapi.documents import Kind, OpenApi
 from sampan.cluster.apiserver.podlogs import PodLogs
+from sampan.cluster.apiserver.podstreams import PodStreams, served
 from sampan.cluster.apiserver.presentation import Presenter
 from sampan.cluster.apiserver.scale import SCALE
 from sampan.cluster.apiserver.storage import Record
@@ -35,6 +37,7 @@ from sampan.kube.errors import (
 )
 from sampan.kube.kinds import ENDPOINTS, PODS, SERVICES, KindRegistry, Resource
 from sampan.kube.meta import Object
+from sampan.kube.schema import Schema
 from sampan.lib.log import get_logger
 from sampan.web import asgi
 
@@ -58,7 +61,10 @@ class Request:
     scope: Scope
     receive: Receive
     send: Send
+    schema: Schema
     query: params.Query = field(init=False)
+    duplicates: tuple[str, ...] = ()
+    """Known once the body is read."""
 
     def __post_init__(self) -> None:
         self.query = params.parse(self.scope["query_string"])
@@ -78,8 +84,11 @@ class Request:
         raw = await asgi.read_body(self.scope, self.receive, codec.MAX_BODY_BYTES)
         if "yaml" in self.content_type:
             # Slow to read, and rare: not in the event loop.
-            return await asyncio.to_thread(codec.decode_body, raw, self.content_type)
-        return codec.decode_body(raw, self.content_type)
+            body = await asyncio.to_thread(codec.decode_body, raw, self.content_type, self.schema)
+        else:
+            body = codec.decode_body(raw, self.content_type, self.schema)
+        self.duplicates = body.duplicates
+        return body.value
 
 
 class HttpFace:
@@ -91,10 +100,12 @@ class HttpFace:
         self._verbs = verbs
         self._registry = registry
         self._pod_logs = pod_logs
+        self.pod_streams: PodStreams | None = None
+        """Set once a node can be reached."""
         self._token = token
         self._presenter = Presenter(verbs)
         self.metrics = metrics.MetricsApi(verbs)
-        self._openapi = OpenApi(registry, verbs.strategies.schema)
+        self._openapi = OpenApi(verbs.strategies.schema)
         self._streams: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +114,7 @@ class HttpFace:
             return
         try:
             self._authenticate(scope)
-            await self._route(Request(scope, receive, send))
+            await self._route(Request(scope, receive, send, self._verbs.strategies.schema))
         except ApiError as error:
             await asgi.respond_error(send, error)
         except asgi.ClientGoneError:
@@ -119,7 +130,7 @@ class HttpFace:
             task.cancel()
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """WebSockets (exec, attach) are not served yet."""
+        """A WebSocket that the HTTP server has accepted by itself; ours are upgraded from HTTP."""
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -139,12 +150,8 @@ class HttpFace:
                 await self._route_api(request, root, rest)
             case ["version"]:
                 await self._json(request, discovery.VERSION)
-            case ["openapi", "v3"]:
-                await self._json(request, self._openapi.index())
-            case ["openapi", "v3", *group_version]:
-                await self._json(request, _found(self._openapi.document("/".join(group_version))))
-            case ["openapi", "v2"]:
-                await self._json(request, self._openapi.v2())
+            case ["openapi", *below]:
+                await self._document(request, "/".join(below))
             case ["healthz" | "livez" | "readyz", *_]:
                 await asgi.respond(request.send, 200, b"ok", b"text/plain; charset=utf-8")
             case _:
@@ -192,7 +199,9 @@ class HttpFace:
         else:
             service = self._verbs.get(SERVICES, wanted.name, namespace).object()
             backend = proxy.of_service(wanted, service, self._endpoints(wanted.name, namespace))
-        await proxy.forward(backend, request.scope, request.receive, request.send)
+        work = proxy.forward(backend, request.scope, request.receive, request.send)
+        if not await self._tracked(work):
+            await asgi.finish(request.send)
 
     def _endpoints(self, name: str, namespace: str) -> Object | None:
         try:
@@ -253,8 +262,7 @@ class HttpFace:
 
     async def _create(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
-        obj = await request.body()
+        obj, options = await self._written(request)
         record = await self._verbs.create(target.resource, obj, target.namespace, options)
         await self._object(request, target, record, accepted, 201)
 
@@ -275,8 +283,7 @@ class HttpFace:
 
     async def _replace(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
-        obj = await request.body()
+        obj, options = await self._written(request)
         record = await self._verbs.replace(
             target.resource, target.name, obj, target.namespace, options, target.subresource
         )
@@ -284,9 +291,8 @@ class HttpFace:
 
     async def _patch(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        options = self._write_options(request)
         patch_type = _patch_type(request)
-        patch = await request.body()
+        patch, options = await self._written(request)
         record, created = await self._verbs.patch(
             target.resource, target.name, patch, target.namespace, patch_type, options, target.subresource
         )
@@ -309,6 +315,12 @@ class HttpFace:
         # As Kubernetes: the program's name, for who does not name its manager.
         program = asgi.header(request.scope, b"user-agent").partition("/")[0][:128]
         return replace(options, field_manager=program)
+
+    async def _written(self, request: Request) -> tuple[Any, WriteOptions]:
+        """The body and the options of a write."""
+        options = self._write_options(request)
+        body = await request.body()
+        return body, replace(options, duplicates=request.duplicates) if request.duplicates else options
 
     # The scale sub-resource.
 
@@ -341,6 +353,16 @@ class HttpFace:
         chunks = await streams.log(self._pod_logs, pod, options)
         await self._stream(request, chunks, b"text/plain")
 
+    async def _stream_into(self, request: Request, target: Target) -> None:
+        """exec, attach, port-forward: GET as the way of a WebSocket, POST as that of SPDY."""
+        # Some forty milliseconds, which only those need to spend who use it.
+        from sampan.cluster.apiserver.streaming import service  # noqa: PLC0415
+
+        pod = self._verbs.get(target.resource, target.name, target.namespace).object()
+        wanted = service.Wanted(request.scope, request.send, pod, served(self.pod_streams))
+        serve = {"exec": service.exec_, "attach": service.attach, "portforward": service.port_forward}
+        await self._tracked(serve[target.subresource](wanted))
+
     async def _bind(self, request: Request, target: Target) -> None:
         await binding.bind_from(self._verbs, target.name, target.namespace or "", await request.body())
         await self._json(request, _SUCCESS, 201)
@@ -360,6 +382,9 @@ class HttpFace:
         ("GET", "status"): _get,
         ("PUT", "status"): _replace,
         ("PATCH", "status"): _patch,
+        ("GET", "approval"): _get,
+        ("PUT", "approval"): _replace,
+        ("PATCH", "approval"): _patch,
         ("PUT", "finalize"): _replace,
         ("GET", "ephemeralcontainers"): _get,
         ("PUT", "ephemeralcontainers"): _replace,
@@ -368,6 +393,12 @@ class HttpFace:
         ("PUT", "scale"): _replace_scale,
         ("PATCH", "scale"): _patch_scale,
         ("GET", "log"): _log,
+        ("GET", "exec"): _stream_into,
+        ("POST", "exec"): _stream_into,
+        ("GET", "attach"): _stream_into,
+        ("POST", "attach"): _stream_into,
+        ("GET", "portforward"): _stream_into,
+        ("POST", "portforward"): _stream_into,
         ("POST", "binding"): _bind,
         ("POST", "eviction"): _evict,
     }
@@ -386,13 +417,29 @@ class HttpFace:
             raise MethodNotAllowedError("the server does not allow this method on the requested resource")
         await asgi.respond(request.send, status, _encode(document))
 
+    async def _document(self, request: Request, path: str) -> None:
+        strategies = [self._verbs.strategies.of(each) for each in self._registry]
+        kinds = [Kind(each.resource, each.openapi, each.openapi_digest) for each in strategies]
+        accept, tag = (asgi.header(request.scope, name) for name in (b"accept", b"if-none-match"))
+        asked = openapi.Request(path, accept, request.query, tag)
+        answer = await asyncio.to_thread(self._openapi.answer, asked, self._registry.generation, kinds)
+        headers = [(name.encode(), value.encode()) for name, value in answer.headers]
+        await asgi.respond(request.send, answer.status, answer.body, answer.content_type.encode(), headers)
+
     async def _stream(self, request: Request, chunks: streams.Chunks, content_type: bytes) -> None:
-        task = asyncio.create_task(asgi.stream(request.receive, request.send, chunks, content_type))
+        if not await self._tracked(asgi.stream(request.receive, request.send, chunks, content_type)):
+            await asgi.finish(request.send)
+
+    async def _tracked(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Runs what lasts until `close`; whether it came to its own end. Raises what it raises."""
+        task = asyncio.create_task(work)
         self._streams.add(task)
         try:
             await asyncio.wait((task,))
             if task.cancelled():
-                await asgi.finish(request.send)
+                return False
+            task.result()
+            return True
         finally:
             self._streams.discard(task)
             task.cancel()

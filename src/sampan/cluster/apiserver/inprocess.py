@@ -21,8 +21,10 @@ from sampan.client.protocol import (
     WatchEvent,
     WriteOptions,
 )
-from sampan.cluster.apiserver import binding
+from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
+from sampan.cluster.apiserver import binding, podstreams
 from sampan.cluster.apiserver.podlogs import PodLogs, stream
+from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.queries import encode_continue
 from sampan.cluster.apiserver.storage import decode, encode
 from sampan.cluster.apiserver.verbs import Verbs
@@ -39,6 +41,7 @@ class InProcessClient:
     def __init__(self, verbs: Verbs, pod_logs: PodLogs | None) -> None:
         self._verbs = verbs
         self._pod_logs = pod_logs
+        self.pod_streams: PodStreams | None = None
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         return self._verbs.get(resource, name, namespace).object()
@@ -128,6 +131,21 @@ class InProcessClient:
         found = self._verbs.get(PODS, pod, namespace).object()
         async for chunk in stream(self._pod_logs, found, options):
             yield chunk
+
+    async def exec(self, pod: str, namespace: str, options: ExecOptions) -> Execution:
+        found = self._verbs.get(PODS, pod, namespace).object()
+        checked = podstreams.checked_exec(found, options)
+        return await podstreams.served(self.pod_streams).exec(found, checked)
+
+    async def attach(self, pod: str, namespace: str, options: AttachOptions) -> Execution:
+        found = self._verbs.get(PODS, pod, namespace).object()
+        checked = podstreams.checked_attach(found, options)
+        return await podstreams.served(self.pod_streams).attach(found, checked)
+
+    async def connect(self, pod: str, namespace: str, port: int) -> Duplex:
+        found = self._verbs.get(PODS, pod, namespace).object()
+        checked = podstreams.checked_port(found, str(port))
+        return await podstreams.served(self.pod_streams).connect(found, checked)
 
 
 def _copied(value: Any) -> Any:

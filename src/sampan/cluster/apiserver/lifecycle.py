@@ -11,18 +11,16 @@ from typing import Any
 
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.cluster.apiserver.strategy import Strategy
-from sampan.kube import fieldcheck, meta, names
+from sampan.kube import meta, names
 from sampan.kube.errors import BadRequestError, conflict, invalid
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
-from sampan.kube.schema import Schema
 from sampan.lib import ids
 from sampan.lib.clock import Clock, parse_rfc3339, rfc3339
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _ANNOTATIONS_LIMIT = 256 * 1024
-_REPORTED_FIELDS = 20
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
 
@@ -51,29 +49,6 @@ def check_shape(strategy: Strategy, obj: Any, namespace: str | None) -> None:
         )
     else:
         metadata["namespace"] = namespace
-
-
-def check_fields(schema: Schema, type_name: str, obj: Object, validation: str) -> tuple[str, ...]:
-    """That every field is of its type; the warnings about unknown ones. Raises BadRequestError.
-
-    `validation` is the request's fieldValidation. Unknown fields are dropped whatever it says.
-    """
-    if not type_name:
-        return ()
-    findings = fieldcheck.check(schema, type_name, obj)
-    if findings.mistyped:
-        raise BadRequestError(f"{_cannot_be_handled(obj)}: {findings.mistyped}")
-    if not findings.unknown or validation == "Ignore":
-        return ()
-    unknown = tuple(f'unknown field "{path}"' for path in findings.unknown[:_REPORTED_FIELDS])
-    if validation == "Strict":
-        raise BadRequestError(f"{_cannot_be_handled(obj)}: strict decoding error: {', '.join(unknown)}")
-    return unknown
-
-
-def _cannot_be_handled(obj: Object) -> str:
-    kind, version = obj["kind"], obj["apiVersion"].rpartition("/")[2]
-    return f'{kind} in version "{version}" cannot be handled as a {kind}'
 
 
 def _check_metadata_types(kind: str, metadata: Object) -> None:
@@ -127,6 +102,7 @@ def validate_create(strategy: Strategy, obj: Object) -> None:
     errors = FieldErrors()
     _validate_metadata(strategy, obj["metadata"], errors)
     strategy.validate(obj, errors)
+    strategy.validate_create(obj, errors)
     _raise(strategy, obj, errors)
 
 
@@ -140,7 +116,7 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
             before["name"],
             _precondition("UID", metadata["uid"], before["uid"]),
         )
-    if subresource == "status":
+    if subresource in ("status", "approval"):
         _restore(new, old, keep="status")
         if not strategy.built_in:
             # Of a custom resource, the status endpoint changes the status alone.
@@ -159,7 +135,7 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
     strategy.default(new)
     if subresource == "":
         strategy.prepare_update(new, old, now)
-    if strategy.generations and subresource == "" and _desired_changed(new, old):
+    if strategy.generations and subresource != "status" and _desired_changed(strategy, new, old):
         metadata["generation"] = int(before.get("generation") or 0) + 1
 
 
@@ -177,7 +153,7 @@ def validate_update(strategy: Strategy, new: Object, old: Object, subresource: s
                 "no new finalizers can be added if the object is being deleted, found new finalizers "
                 f"[]string{{{listed}}}",
             )
-    if subresource == "":
+    if subresource == "" or (strategy.validates_status and subresource in ("status", "scale")):
         strategy.validate(new, errors)
         strategy.validate_update(new, old, errors)
     elif (rules := strategy.parts.get(subresource)) is not None:
@@ -209,6 +185,7 @@ def begin_deletion(strategy: Strategy, obj: Object, options: DeleteOptions, cloc
     """Marks `obj` as being deleted; True when nothing stands in the way of removing it now."""
     metadata = obj["metadata"]
     _set_propagation(obj, options.propagation)
+    strategy.prepare_delete(obj, rfc3339(clock.now()))
     grace = 0
     if strategy.grace_period is not None:
         grace = strategy.grace_period(obj, options.grace_period_seconds)
@@ -265,8 +242,9 @@ def _put_back(new: Object, old: Object, key: str) -> None:
         new.pop(key, None)
 
 
-def _desired_changed(new: Object, old: Object) -> bool:
-    apart = ("metadata", "status", "kind", "apiVersion")
+def _desired_changed(strategy: Strategy, new: Object, old: Object) -> bool:
+    # Where the status is no sub-resource it is a field like others.
+    apart = ("metadata", "kind", "apiVersion", *(("status",) if strategy.has_status else ()))
     return any(new.get(key) != old.get(key) for key in new.keys() | old.keys() if key not in apart)
 
 

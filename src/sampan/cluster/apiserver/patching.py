@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sampan.client.protocol import PatchType, WriteOptions
+from sampan.cluster.apiserver import strictness
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.kube import managedfields, patches
 from sampan.kube.errors import BadRequestError, UnsupportedMediaTypeError, invalid
@@ -41,10 +42,10 @@ def patcher(  # noqa: PLR0913  as the request
         return lambda old: strategic_merge(strategies.schema, type_name, old, patch)
     _check_apply(resource, patch, options)
     writer = managedfields.Writer(options.field_manager, now, resource.api_version, subresource)
-    type_name = strategies.type_name(resource)
-    return lambda old: managedfields.apply(
-        strategies.schema, type_name, old, patch, writer, force=options.force
-    )
+    schema, type_name = strategies.typed(resource)
+    if strategies.type_name(resource):
+        strictness.check_applied(schema, type_name, patch)
+    return lambda old: managedfields.apply(schema, type_name, old, patch, writer, force=options.force)
 
 
 def _check_apply(resource: Resource, config: Object, options: WriteOptions) -> None:

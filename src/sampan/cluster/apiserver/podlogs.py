@@ -28,19 +28,26 @@ def stream(pod_logs: PodLogs | None, pod: Object, options: LogOptions) -> AsyncI
     """Settles which container is meant. Raises BadRequestError naming the choices when it is not clear."""
     if pod_logs is None:
         raise ServiceUnavailableError("no node of this cluster keeps logs")
+    return pod_logs.read(pod, replace(options, container=chosen_container(pod, options.container)))
+
+
+def chosen_container(pod: Object, container: str) -> str:
+    """The one that is meant. Raises BadRequestError naming the choices when it is not clear.
+
+    Source: pkg/registry/core/pod/strategy.go, validateContainer, v1.31.
+    """
     name, spec = meta.name(pod), meta.spec(pod)
-    regular = [container["name"] for container in spec.get("containers") or ()]
-    init = [container["name"] for container in spec.get("initContainers") or ()]
-    ephemeral = [container["name"] for container in spec.get("ephemeralContainers") or ()]
-    container = options.container
-    if not container:
-        if len(regular) > 1:
-            raise BadRequestError(
-                f"a container name must be specified for pod {name}, choose one of: [{' '.join(regular)}]"
-                + (f" or one of the init containers: [{' '.join(init)}]" if init else "")
-                + (f" or one of the ephemeral containers: [{' '.join(ephemeral)}]" if ephemeral else "")
-            )
-        container = regular[0]
-    elif container not in (*regular, *init, *ephemeral):
-        raise BadRequestError(f"container {container} is not valid for pod {name}")
-    return pod_logs.read(pod, replace(options, container=container))
+    regular = [each["name"] for each in spec.get("containers") or ()]
+    init = [each["name"] for each in spec.get("initContainers") or ()]
+    ephemeral = [each["name"] for each in spec.get("ephemeralContainers") or ()]
+    if container:
+        if container not in (*regular, *init, *ephemeral):
+            raise BadRequestError(f"container {container} is not valid for pod {name}")
+        return container
+    if len(regular) > 1:
+        raise BadRequestError(
+            f"a container name must be specified for pod {name}, choose one of: [{' '.join(regular)}]"
+            + (f" or one of the init containers: [{' '.join(init)}]" if init else "")
+            + (f" or one of the ephemeral containers: [{' '.join(ephemeral)}]" if ephemeral else "")
+        )
+    return str(regular[0])

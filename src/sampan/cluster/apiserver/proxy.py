@@ -1,7 +1,8 @@
 """The sub-resource `proxy` of Services and pods: a request to the API server, passed on to what listens there.
 
-Plain HTTP/1.1, streamed both ways. Loaded at its first use. Source: pkg/registry/core/{service,pod}/rest and
-storage/rest.go (ResourceLocation), k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go, v1.31.
+HTTP/1.1, streamed both ways, and what it switches to, as WebSocket. Loaded at its first use.
+Source: pkg/registry/core/{service,pod}/rest and storage/rest.go (ResourceLocation),
+k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go, v1.31.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sampan.kube import meta
 from sampan.kube.errors import BadRequestError, ServiceUnavailableError
 from sampan.kube.meta import Object
 from sampan.web import asgi
+from sampan.web.upgrade import take_over
 
 _CONNECT_SECONDS = 10.0
 _PIECE_BYTES = 64 * 1024
@@ -141,18 +143,17 @@ class _Peer:
 
 async def _converse(backend: Backend, path: bytes, peer: _Peer) -> None:
     connection = h11.Connection(h11.CLIENT)
-    headers = [(key, value) for key, value in peer.scope["headers"] if key not in _NOT_PASSED_ON]
-    if not any(key == b"content-length" for key, _ in headers) and peer.scope["method"] not in (
-        "GET",
-        "HEAD",
-    ):
-        headers.append((b"transfer-encoding", b"chunked"))
-    headers = [(key, value) for key, value in headers if key != b"host"]
-    headers.append((b"host", f"{backend.host}:{backend.port}".encode()))
-    headers.append((b"connection", b"close"))
-    request = h11.Request(method=peer.scope["method"], target=path, headers=headers)
+    upgrade = asgi.header(peer.scope, b"upgrade").encode()
+    request = h11.Request(
+        method=peer.scope["method"], target=path, headers=_passed_on(backend, peer.scope, upgrade)
+    )
     peer.writer.write(connection.send(request) or b"")
-    sending = asyncio.create_task(_send_body(connection, peer))
+    if upgrade:
+        # What comes after it is for whoever takes the connection over.
+        peer.writer.write(connection.send(h11.EndOfMessage()) or b"")
+        sending = asyncio.create_task(asyncio.sleep(0))
+    else:
+        sending = asyncio.create_task(_send_body(connection, peer))
     try:
         await _answer(connection, peer)
     except (h11.RemoteProtocolError, OSError) as error:
@@ -163,6 +164,17 @@ async def _converse(backend: Backend, path: bytes, peer: _Peer) -> None:
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
+
+
+def _passed_on(backend: Backend, scope: Scope, upgrade: bytes) -> list[tuple[bytes, bytes]]:
+    kept = [(key, value) for key, value in scope["headers"] if key not in (*_NOT_PASSED_ON, b"host")]
+    has_length = any(key == b"content-length" for key, _ in kept)
+    if not has_length and scope["method"] not in ("GET", "HEAD"):
+        kept.append((b"transfer-encoding", b"chunked"))
+    kept.append((b"host", f"{backend.host}:{backend.port}".encode()))
+    if upgrade:
+        return [*kept, (b"connection", b"Upgrade"), (b"upgrade", upgrade)]
+    return [*kept, (b"connection", b"close")]
 
 
 async def _send_body(connection: h11.Connection, peer: _Peer) -> None:
@@ -195,7 +207,37 @@ async def _answer(connection: h11.Connection, peer: _Peer) -> None:
         elif isinstance(event, h11.EndOfMessage):
             await asgi.finish(peer.send)
             return
+        elif isinstance(event, h11.InformationalResponse) and event.status_code == 101:
+            await _switch(event, connection.trailing_data[0], peer)
+            return
     raise ConnectionResetError("the connection was closed before the end of an answer")
+
+
+async def _switch(response: h11.InformationalResponse, early: bytes, peer: _Peer) -> None:
+    """Both sides speak something else from now on, such as WebSocket: bytes are passed on as they come."""
+    headers = [(bytes(key), bytes(value)) for key, value in response.headers if bytes(key) != b"set-cookie"]
+    peer.has_begun = True
+    stream = take_over(peer.scope, headers)
+
+    async def back() -> None:
+        data = early or await peer.reader.read(_PIECE_BYTES)
+        while data:
+            await stream.write(data)
+            data = await peer.reader.read(_PIECE_BYTES)
+
+    async def forth() -> None:
+        while data := await stream.read():
+            peer.writer.write(data)
+            await peer.writer.drain()
+
+    tasks = [asyncio.create_task(back()), asyncio.create_task(forth())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await stream.close()
 
 
 async def _events(connection: h11.Connection, reader: asyncio.StreamReader) -> AsyncIterator[Any]:

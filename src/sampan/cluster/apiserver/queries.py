@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from sampan.client.protocol import ListOptions
+from sampan.cluster.apiserver import conversion
 from sampan.cluster.apiserver.storage import Page, Storage
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube import meta, selectors
@@ -48,7 +49,8 @@ class Selection:
 
         name = fields.exact("metadata.name")
         exact_name_only = name is not None and not labels and len(fields.requirements) == 1
-        return cls(name, fields.exact("metadata.namespace"), None if exact_name_only else matches)
+        found = None if exact_name_only else conversion.predicate(strategy, matches)
+        return cls(name, fields.exact("metadata.namespace"), found)
 
 
 def encode_continue(page: Page) -> str:

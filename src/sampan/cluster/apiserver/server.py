@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -12,11 +13,15 @@ from starlette.types import ASGIApp
 from sampan.client.protocol import Client
 from sampan.cluster.apiserver import scale, storage
 from sampan.cluster.apiserver.allocation import ServiceAllocator
+from sampan.cluster.apiserver.custom.converting import Converter
+from sampan.cluster.apiserver.custom.finalizing import Finalizing
+from sampan.cluster.apiserver.custom.registration import Definitions
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
 from sampan.cluster.apiserver.metrics import NODE_METRICS, POD_METRICS, MetricsApi
 from sampan.cluster.apiserver.podlogs import PodLogs
+from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube.kinds import EVENTS, SERVICES, KindRegistry
@@ -46,9 +51,9 @@ class ApiServer:
         *,
         pod_logs: PodLogs | None = None,
         token: str = "",
-        first_address: int = 0,
+        converters: Mapping[tuple[str, str], Converter] | None = None,
     ) -> None:
-        """`first_address` is where in their network the addresses of Services begin."""
+        """`converters`: by group and kind, of custom kinds that a component of ours serves in several versions."""
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
@@ -56,8 +61,11 @@ class ApiServer:
             self.registry.add(resource)
         self.storage = storage.Storage(database)
         strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
-        allocators = {SERVICES: ServiceAllocator(first_address)}
-        self._verbs = Verbs(self.storage, strategies, clock, allocators)
+        self.service_allocator = ServiceAllocator()
+        """Of the addresses and ports that Services are given."""
+        self._verbs = Verbs(self.storage, strategies, clock, {SERVICES: self.service_allocator})
+        self._definitions = Definitions(self.registry, strategies, self.storage, clock, converters)
+        self._finalizing = Finalizing(self._verbs, self._definitions)
         self._client = InProcessClient(self._verbs, pod_logs)
         self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
         self._tasks = TaskSet("apiserver")
@@ -71,6 +79,11 @@ class ApiServer:
     def client(self) -> Client:
         return self._client
 
+    def serve_streams(self, pod_streams: PodStreams) -> None:
+        """From now on exec, attach and port-forward reach the pods; before, they are answered with 503."""
+        self._http.pod_streams = pod_streams
+        self._client.pod_streams = pod_streams
+
     @property
     def asgi(self) -> ASGIApp:
         """Serves /api, /apis, /version, /openapi, /healthz, /livez and /readyz, by their full paths."""
@@ -78,6 +91,9 @@ class ApiServer:
 
     async def start(self) -> None:
         self.storage.start()
+        await self._definitions.start()
+        self._definitions.on_change = self._finalizing.look_at
+        self._tasks.spawn(self._finalizing.run(), name="custom resources")
         self._tasks.spawn(self._compact_forever(), name="compaction")
 
     def close_streams(self) -> None:

@@ -239,6 +239,14 @@ class Storage:
         self._writer.revision = max(newest, self._compacted, 1)
         self._hub = ChangeHub(self._writer.revision)
 
+    def observe(self, resource: str, observer: Callable[[Change], None]) -> None:
+        """Calls `observer` for every change of a resource, before who wrote it is answered. After `start`."""
+        self._hub.observers.setdefault(resource, []).append(observer)
+
+    def end_watches(self, resource: str) -> None:
+        """For a kind that is no longer served."""
+        self._hub.end(resource)
+
     @property
     def revision(self) -> int:
         """Of the newest change that watchers may have seen."""

@@ -12,7 +12,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sampan.kube import meta, names
+from sampan.kube import fieldcheck, meta, names
+from sampan.kube.errors import NotFoundError
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -60,6 +61,14 @@ class ScalePaths:
     """Of a LabelSelector or of its text form; empty when there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """Between the form of one served version and the stored one. Both may change what they are given."""
+
+    read: Callable[[Object], Object]
+    write: Callable[[Object], Object]
+
+
 METADATA_FIELDS = selectable("metadata.name", "metadata.namespace")
 
 
@@ -81,15 +90,25 @@ class Strategy:
     resource: Resource
     built_in: bool = True
     name_rule: Callable[[str], list[str]] = names.dns_subdomain
+    admit: Callable[[Object], fieldcheck.Findings] | None = None
+    """Finds, and drops, what a custom kind's schema does not know."""
+    deprecation: str = ""
+    """What who writes such an object is warned of."""
     default: Callable[[Object], None] = _nothing
     """Fills in what is missing, on create and update."""
     prepare_create: Callable[[Object], None] = _nothing
     """Sets what the server decides: the first status, generated labels. After `default`, the uid is known."""
     prepare_update: Callable[[Object, Object, str], None] = _nothing
     """(new, old, now): puts back what an update may not change silently."""
+    prepare_delete: Callable[[Object, str], None] = _nothing
+    """(object, now): what a request to delete adds, such as a finalizer."""
     validate: Callable[[Object, FieldErrors], None] = _nothing
+    validate_create: Callable[[Object, FieldErrors], None] = _nothing
+    """Beside `validate`."""
     validate_update: Callable[[Object, Object, FieldErrors], None] = _nothing
     """(new, old, errors), beside `validate`."""
+    validates_status: bool = False
+    """Whether a write of the status is validated like one of the whole object."""
     fields: Mapping[str, SelectableField] = field(default_factory=lambda: MappingProxyType({}))
     """Field selectors beside metadata.name and metadata.namespace."""
     columns: tuple[Column, ...] = ()
@@ -111,6 +130,16 @@ class Strategy:
     """Of the `scale` sub-resource, for kinds that have one."""
     protected_names: frozenset[str] = frozenset()
     """Objects that may not be deleted."""
+    conversion: Conversion | None = None
+    """Where what is stored differs from what is served. None costs nothing."""
+    openapi: Callable[[], Object] | None = None
+    """The kind's schema for OpenAPI v3, where the built-in schema does not have it."""
+    openapi_digest: str = ""
+    """Changes with that schema."""
+    types: Callable[[], Schema] | None = None
+    """What server-side apply knows of a custom kind's lists and maps; its root type is named `ROOT_TYPE`."""
+    terminating: bool = False
+    """The kind itself is being deleted: no new objects."""
 
     @property
     def has_status(self) -> bool:
@@ -120,28 +149,62 @@ class Strategy:
         return METADATA_FIELDS.get(path) or self.fields.get(path)
 
 
+ROOT_TYPE = "#"
+
+
 def custom(resource: Resource) -> Strategy:
     """For kinds that nothing is declared about: as custom resources behave."""
     return Strategy(resource=resource, built_in=False, generations=True, unconditional_update=False)
 
 
 class Strategies:
-    """By resource; those without a declaration of their own behave as custom resources."""
+    """By group, version and plural; those without a declaration of their own behave as custom resources."""
 
     def __init__(self, strategies: Iterable[Strategy], schema: Schema) -> None:
         self.schema = schema
         """Of the built-in kinds, by their names."""
-        self._by_resource = {strategy.resource: strategy for strategy in strategies}
+        self._by_path: dict[tuple[str, str, str], Strategy] = {}
+        self._removed: set[tuple[str, str, str]] = set()
+        for strategy in strategies:
+            self.put(strategy)
 
     def __iter__(self) -> Iterator[Strategy]:
-        return iter(self._by_resource.values())
+        return iter(self._by_path.values())
+
+    def put(self, strategy: Strategy) -> None:
+        """Declares a kind, or declares it anew."""
+        self._by_path[_path(strategy.resource)] = strategy
+        self._removed.discard(_path(strategy.resource))
+
+    def remove(self, resource: Resource) -> None:
+        """The kind is gone: its verbs are refused until it is declared again."""
+        self._by_path.pop(_path(resource), None)
+        self._removed.add(_path(resource))
 
     def of(self, resource: Resource) -> Strategy:
-        strategy = self._by_resource.get(resource)
+        """Raises NotFoundError for a kind that is no longer served."""
+        path = (resource.group, resource.version, resource.plural)
+        strategy = self._by_path.get(path)
         if strategy is None:
-            strategy = self._by_resource[resource] = custom(resource)
+            if path in self._removed:
+                raise NotFoundError("the server could not find the requested resource")
+            strategy = self._by_path[path] = custom(resource)
         return strategy
+
+    def serves(self, resource: Resource) -> bool:
+        return _path(resource) not in self._removed
 
     def type_name(self, resource: Resource) -> str:
         """Its type in the schema; empty for a kind that the schema does not know."""
         return self.schema.type_of(resource.api_version, resource.kind) if self.of(resource).built_in else ""
+
+    def typed(self, resource: Resource) -> tuple[Schema, str]:
+        """What server-side apply goes by: the schema, and the kind's type in it; empty when nothing is known."""
+        strategy = self.of(resource)
+        if strategy.types is not None:
+            return strategy.types(), ROOT_TYPE
+        return self.schema, self.type_name(resource)
+
+
+def _path(resource: Resource) -> tuple[str, str, str]:
+    return resource.group, resource.version, resource.plural

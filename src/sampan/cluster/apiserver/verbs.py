@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
-from sampan.cluster.apiserver import lifecycle
+from sampan.cluster.apiserver import conversion, lifecycle, strictness
 from sampan.cluster.apiserver.patching import patcher
 from sampan.cluster.apiserver.queries import Selection, decode_continue
 from sampan.cluster.apiserver.scale import scale_of, with_scale
@@ -72,27 +72,33 @@ class Verbs:
         return rfc3339(self.clock.now())
 
     def _admit(
-        self, strategy: Strategy, obj: Any, namespace: str | None, options: WriteOptions
+        self,
+        strategy: Strategy,
+        obj: Any,
+        namespace: str | None,
+        options: WriteOptions,
+        patch: PatchType | None = None,
     ) -> tuple[str, ...]:
-        """That it is an object of this kind. Returns warnings; raises BadRequestError."""
+        """That it is an object of this kind. Returns warnings; raises BadRequestError, InvalidError."""
         lifecycle.check_shape(strategy, obj, namespace)
-        type_name = self.strategies.type_name(strategy.resource)
-        return lifecycle.check_fields(self.strategies.schema, type_name, obj, options.field_validation)
+        warnings = strictness.check(self.strategies, strategy, obj, options, patch)
+        return (strategy.deprecation, *warnings) if strategy.deprecation else warnings
 
     # Reading.
 
     def get(self, resource: Resource, name: str, namespace: str | None) -> Record:
+        strategy = self.strategies.of(resource)
         record = self.storage.get(_key(resource, name, namespace))
         if record is None:
             raise not_found(resource.group, resource.plural, name)
-        return record
+        return record if strategy.conversion is None else conversion.served(strategy, record)
 
     async def list(self, resource: Resource, namespace: str | None, options: ListOptions) -> Page:
         """One page; `queries.encode_continue` makes its token. BadRequestError, ExpiredError."""
         strategy = self.strategies.of(resource)
         selection = Selection.parse(strategy, options)
         revision, after = decode_continue(options, self.storage)
-        return await self.storage.page(
+        page = await self.storage.page(
             ListQuery(
                 resource.key,
                 namespace if resource.namespaced else None,
@@ -103,6 +109,7 @@ class Verbs:
                 selection.predicate,
             )
         )
+        return page if strategy.conversion is None else conversion.served_page(strategy, page)
 
     # Writing.
 
@@ -110,6 +117,7 @@ class Verbs:
         self, resource: Resource, obj: Any, namespace: str | None, options: WriteOptions
     ) -> Record:
         strategy = self.strategies.of(resource)
+        conversion.check_open(strategy)
         warnings = self._admit(strategy, obj, namespace, options)
         record = await self._write(lambda txn: self._create(txn, strategy, obj), options)
         return replace(record, warnings=warnings) if warnings else record
@@ -162,15 +170,16 @@ class Verbs:
         def run(txn: Transaction) -> tuple[Record, bool]:
             nonlocal warnings
             if patch_type is PatchType.APPLY and not subresource and txn.get(key) is None:
+                conversion.check_open(strategy)
                 obj = apply({})
-                warnings = self._admit(strategy, obj, namespace, options)
+                warnings = self._admit(strategy, obj, namespace, options, patch_type)
                 obj["metadata"]["name"] = name
                 return self._create(txn, strategy, obj), True
 
             def mutation(old: Object) -> Object:
                 nonlocal warnings
                 new = apply(old)
-                warnings = self._admit(strategy, new, namespace, options)
+                warnings = self._admit(strategy, new, namespace, options, patch_type)
                 return new
 
             manager = None if patch_type is PatchType.APPLY else options.field_manager
@@ -292,7 +301,7 @@ class Verbs:
             raise already_exists(resource.group, resource.plural, key.name)
         if resource in self._allocators:
             self._allocators[resource](txn, obj)
-        return txn.put(key, obj, None)
+        return conversion.put(txn, strategy, key, obj, None)
 
     def _update(
         self,
@@ -308,8 +317,8 @@ class Verbs:
         current = txn.get(key)
         if current is None:
             raise not_found(resource.group, resource.plural, key.name)
-        old = current.object()
-        new = mutation(current.object())
+        old = conversion.read(strategy, current)
+        new = mutation(conversion.read(strategy, current))
         seen = new["metadata"].get("resourceVersion")
         if seen and seen != str(current.rev):
             raise conflict(resource.group, resource.plural, key.name, _STALE)
@@ -317,16 +326,16 @@ class Verbs:
         part = "" if subresource == "scale" else subresource
         lifecycle.prepare_update(strategy, new, old, part, self.now())
         if new == old:
-            return current
+            return conversion.served(strategy, current)
         if manager is not None and "managedFields" in old["metadata"]:
             writer = Writer(manager or "unknown", self.now(), resource.api_version, subresource)
-            track(self.strategies.schema, self.strategies.type_name(resource), old, new, writer)
+            track(*self.strategies.typed(resource), old, new, writer)
         lifecycle.validate_update(strategy, new, old, part)
         if resource in self._allocators and not part:
             self._allocators[resource](txn, new)
         if lifecycle.is_removable(strategy, new):
-            return txn.delete(key, new, current)
-        return txn.put(key, new, current)
+            return conversion.delete(txn, strategy, key, new, current)
+        return conversion.put(txn, strategy, key, new, current)
 
     def _delete(
         self, txn: Transaction, strategy: Strategy, key: Key, options: DeleteOptions
@@ -340,13 +349,15 @@ class Verbs:
                 f'{resource.plural} "{key.name}" is forbidden: this {resource.singular} may not be deleted',
                 details={"name": key.name, "kind": resource.plural},
             )
-        old, new = current.object(), current.object()
+        old, new = conversion.read(strategy, current), conversion.read(strategy, current)
         lifecycle.check_preconditions(strategy, old, options.uid, options.resource_version)
         if lifecycle.begin_deletion(strategy, new, options, self.clock):
             # What watchers see of an object that went at once is its last state, without marks of deletion.
             last = new if "deletionTimestamp" in old["metadata"] else old
-            return txn.delete(key, last, current), True
-        return (current if new == old else txn.put(key, new, current)), False
+            return conversion.delete(txn, strategy, key, last, current), True
+        if new == old:
+            return conversion.served(strategy, current), False
+        return conversion.put(txn, strategy, key, new, current), False
 
 
 def _key(resource: Resource, name: str, namespace: str | None) -> Key:

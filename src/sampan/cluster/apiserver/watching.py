@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from sampan.client.protocol import ListOptions
+from sampan.cluster.apiserver import conversion
 from sampan.cluster.apiserver.changes import Change
 from sampan.cluster.apiserver.queries import Selection
 from sampan.cluster.apiserver.storage import ListQuery, encode
@@ -54,10 +55,10 @@ async def watch(
     """Batches without end. `idle_seconds` says how long a quiet spell gives a batch of one BOOKMARK.
 
     Without a resourceVersion the objects that exist come first, as ADDED, the last of them closed by a BOOKMARK. Raises
-    ExpiredError when the revision to go on from is no longer kept.
+    ExpiredError when the revision to go on from is no longer kept. Ends when the kind is no longer served.
     """
-    storage = verbs.storage
-    selection = Selection.parse(verbs.strategies.of(resource), options)
+    storage, strategy = verbs.storage, verbs.strategies.of(resource)
+    selection = Selection.parse(strategy, options)
     scope = namespace if resource.namespaced else None
     if options.resource_version in ("", "0"):
         query = ListQuery(
@@ -67,9 +68,10 @@ async def watch(
         page = await storage.page(query)
         since = page.revision
         while page.last is not None:
-            yield [Seen("ADDED", data, since) for data in page.items]
+            yield [Seen("ADDED", conversion.served_data(strategy, data), since) for data in page.items]
             page = await storage.page(replace(query, revision=since, after=page.last))
-        yield [*(Seen("ADDED", data, since) for data in page.items), Seen("BOOKMARK", b"", since)]
+        initial = [Seen("ADDED", conversion.served_data(strategy, data), since) for data in page.items]
+        yield [*initial, Seen("BOOKMARK", b"", since)]
     elif options.resource_version.isdecimal():
         since = int(options.resource_version)
     else:
@@ -77,6 +79,10 @@ async def watch(
     subscription = storage.subscribe(resource.key, scope, selection.name, since=since)
     while True:
         changes = await subscription.next(idle_seconds() if idle_seconds else None)
+        if subscription.ended and not changes:
+            return
         batch = [each for each in (seen(change, selection.predicate) for change in changes) if each]
+        if strategy.conversion is not None:
+            batch = [each._replace(data=conversion.served_data(strategy, each.data)) for each in batch]
         if batch or not changes:
             yield batch or [Seen("BOOKMARK", b"", subscription.revision)]

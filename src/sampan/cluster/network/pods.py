@@ -59,6 +59,8 @@ class PodNetwork:
         self.directory: Directory = _NoDirectory()
         self.has_addresses = False
         """Whether pods get addresses of their own; the node sets it when it knows what the kernel allows."""
+        self.is_refused = False
+        """They were to get some, and the kernel does not allow it."""
 
     def address(self, pod: Object) -> str:
         """The pod's address, from now on until `release`."""

@@ -169,17 +169,23 @@ class Relay:
             await self._wake.wait()
             await asyncio.sleep(_COALESCE_SECONDS)
             self._wake.clear()
-            wanted = wanted_places(self._views.values())
-            for places in self._host_ports.values():
-                wanted.update(places)
-            for place in self._doors.keys() - wanted.keys():
-                self._doors.pop(place).server.close()
-            self._refused &= wanted.keys()
-            for place, targets in wanted.items():
-                if place in self._doors:
-                    self._doors[place].targets = targets
-                elif place not in self._refused:
-                    await self._open(place, targets)
+            try:
+                await self._open_and_close()
+            except Exception as error:
+                log.error("ports were not opened", exc=error)
+
+    async def _open_and_close(self) -> None:
+        wanted = wanted_places(self._views.values())
+        for places in self._host_ports.values():
+            wanted.update(places)
+        for place in self._doors.keys() - wanted.keys():
+            self._doors.pop(place).server.close()
+        self._refused &= wanted.keys()
+        for place, targets in wanted.items():
+            if place in self._doors:
+                self._doors[place].targets = targets
+            elif place not in self._refused:
+                await self._open(place, targets)
 
     async def _open(self, place: Place, targets: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()

@@ -116,7 +116,8 @@ class NodeAgent:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._runtime.open()
         self._network.has_addresses = self._settings.pod_addresses and self._runtime.can_network
-        if not self._network.has_addresses and self._settings.pod_addresses:
+        self._network.is_refused = self._settings.pod_addresses and not self._runtime.can_network
+        if self._network.is_refused:
             log.warning("pods have no addresses of their own here", see="sampan doctor")
         await self._register()
         version = await self._take_stock(at_start=True)

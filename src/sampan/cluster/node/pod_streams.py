@@ -12,6 +12,7 @@ import json
 
 from sampan.client.protocol import Object
 from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
+from sampan.cluster.network.addresses import lowest_port, real_port
 from sampan.cluster.node.env import HOST_IP
 from sampan.cluster.node.runtimes.protocol import (
     AttachSpec,
@@ -25,6 +26,7 @@ from sampan.kube.errors import InternalError
 
 _PIECE_BYTES = 64 * 1024
 _CONNECT_SECONDS = 10.0
+_CLOSE_SECONDS = 5.0
 
 
 class PodStreams:
@@ -58,7 +60,8 @@ class PodStreams:
         for address in addresses:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    return _Connection(*await asyncio.open_connection(address, port, limit=_PIECE_BYTES))
+                    real = real_port(address, port, lowest_port())
+                    return _Connection(*await asyncio.open_connection(address, real, limit=_PIECE_BYTES))
             except TimeoutError:
                 failures.append(f"dial tcp {address}:{port}: i/o timeout")
             except OSError as error:
@@ -125,5 +128,9 @@ class _Connection:
 
     async def close(self) -> None:
         self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._writer.wait_closed()
+        except (OSError, TimeoutError):
+            # What is left was written for somebody who does not read.
+            self._writer.transport.abort()

@@ -219,6 +219,8 @@ class PodWorker:
     async def run(self) -> None:
         if self._storage:
             self._tasks.spawn(self._watch_storage(), name="storage")
+        if self._parts.network.is_refused and any(each.get("ports") for each in pods.containers(self._pod)):
+            self._events.shares_ports()
         try:
             while True:
                 self._wake.clear()

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from sampan.client.protocol import Client
+from sampan.cluster.workloads.cronjob.controller import CronJobReconciler
+from sampan.cluster.workloads.daemonset.controller import DaemonSetReconciler
+from sampan.cluster.workloads.deployment.controller import DeploymentReconciler
 from sampan.cluster.workloads.garbage.collector import GarbageCollector
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.cluster.workloads.job.controller import JobReconciler
+from sampan.cluster.workloads.jobset.controller import JobSetReconciler
 from sampan.cluster.workloads.namespace import NamespaceReconciler
+from sampan.cluster.workloads.replicaset.controller import ReplicaSetReconciler
 from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
+from sampan.cluster.workloads.statefulset.controller import StatefulSetReconciler
 from sampan.cluster.workloads.volumes.controller import VolumeReconciler
 from sampan.kube.kinds import KindRegistry
 from sampan.lib.clock import Clock
@@ -36,6 +42,12 @@ def controllers(
         NamespaceReconciler(client, clock, caches, kinds).controller(),
         VolumeReconciler(client, clock, caches, volumes_root).controller(),
         JobReconciler(client, clock, caches, job_backoff or Backoff()).controller(),
+        ReplicaSetReconciler(client, clock, caches).controller(),
+        DeploymentReconciler(client, clock, caches).controller(),
+        StatefulSetReconciler(client, clock, caches).controller(),
+        JobSetReconciler(client, clock, caches).controller(),
+        CronJobReconciler(client, clock, caches).controller(),
+        DaemonSetReconciler(client, clock, caches).controller(),
         # Last: it borrows the caches that the others asked for.
         GarbageCollector(client, caches, kinds),
     ]

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from importlib import resources
 
-from sampan.cluster.apiserver.kinds import apps, core, events, jobs, pods, services
+from sampan.cluster.apiserver.kinds import (
+    admissions,
+    apps,
+    control_plane,
+    core,
+    cronjobs,
+    disruption,
+    events,
+    jobs,
+    jobsets,
+    networking,
+    pods,
+    replication,
+    services,
+    storage,
+    versions,
+)
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.schema import Schema
 
@@ -15,6 +31,15 @@ BUILT_IN: tuple[Strategy, ...] = (
     events.STRATEGY,
     *apps.STRATEGIES,
     jobs.STRATEGY,
+    cronjobs.STRATEGY,
+    jobsets.STRATEGY,
+    *replication.STRATEGIES,
+    *disruption.STRATEGIES,
+    *networking.STRATEGIES,
+    *storage.STRATEGIES,
+    *admissions.STRATEGIES,
+    *control_plane.STRATEGIES,
+    *versions.STRATEGIES,
 )
 """All built-in kinds, in the order in which discovery lists them."""
 

@@ -82,6 +82,12 @@ def _default_daemon_set(obj: Object) -> None:
         rolling.setdefault("maxSurge", 0)
 
 
+def _count_annotations(new: Object, old: Object, _now: str) -> None:
+    """Annotations of a Deployment reach its ReplicaSets: they count as a change of what is wanted."""
+    if meta.annotations(new) != meta.annotations(old):
+        new["metadata"]["generation"] = meta.generation(old) + 1
+
+
 def _status(**first: int) -> Any:
     def prepare(obj: Object) -> None:
         obj["status"] = dict(first)
@@ -256,6 +262,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         resource=kinds.DEPLOYMENTS,
         default=_default_deployment,
         prepare_create=_status(),
+        prepare_update=_count_annotations,
         validate=_validate_deployment,
         validate_update=_same_selector,
         generations=True,

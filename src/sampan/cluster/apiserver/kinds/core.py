@@ -287,9 +287,4 @@ STRATEGIES: tuple[Strategy, ...] = (
         ),
     ),
     Strategy(resource=kinds.LEASES, columns=(NAME, Column("Holder", _path("spec.holderIdentity")), AGE)),
-    Strategy(
-        resource=kinds.STORAGE_CLASSES,
-        returns_deleted=True,
-        columns=(NAME, Column("Provisioner", _path("provisioner")), AGE),
-    ),
 )

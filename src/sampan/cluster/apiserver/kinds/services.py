@@ -20,6 +20,8 @@ from sampan.kube.meta import Object
 TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _AFFINITIES = ("None", "ClientIP")
+_FAMILY_POLICIES = ("PreferDualStack", "SingleStack")
+_TRAFFIC_POLICIES = ("Cluster", "Local")
 _STICKY_SECONDS = 10800
 _MAX_STICKY_SECONDS = 86400
 _MAX_SHOWN = 3
@@ -87,7 +89,7 @@ def _prepare_update(new: Object, old: Object, _now: str) -> None:
             port["nodePort"] = given
         elif not has_node_ports(new) and port.get("nodePort") == given:
             port.pop("nodePort", None)
-    if after["type"] not in ("NodePort", "LoadBalancer"):
+    if after["type"] not in ("NodePort", "LoadBalancer") and not after.get("externalIPs"):
         after.pop("externalTrafficPolicy", None)
     if after["type"] != "LoadBalancer":
         after.pop("allocateLoadBalancerNodePorts", None)
@@ -117,7 +119,41 @@ def _validate(service: Object, errors: FieldErrors) -> None:
             seconds,
             f"must be greater than 0 and less than {_MAX_STICKY_SECONDS}",
         )
+    _validate_addresses(spec, errors)
+    _validate_policies(spec, errors)
     _validate_ports(service, errors)
+
+
+def _validate_addresses(spec: dict[str, Any], errors: FieldErrors) -> None:
+    for at, address in enumerate(spec.get("clusterIPs") or ()):
+        if address != "None":
+            _check_ip(f"spec.clusterIPs[{at}]", str(address), errors)
+    for at, address in enumerate(spec.get("externalIPs") or ()):
+        _check_ip(f"spec.externalIPs[{at}]", str(address), errors)
+    for at, family in enumerate(spec.get("ipFamilies") or ()):
+        if family == "IPv6":
+            errors.invalid(f"spec.ipFamilies[{at}]", family, "not configured on this cluster")
+        elif family != "IPv4":
+            errors.unsupported(f"spec.ipFamilies[{at}]", family, ("IPv4", "IPv6"))
+    policy = spec.get("ipFamilyPolicy")
+    if policy == "RequireDualStack":
+        message = "this cluster is not configured for dual-stack services"
+        errors.invalid("spec.ipFamilyPolicy", policy, message)
+    elif policy not in (None, *_FAMILY_POLICIES):
+        errors.unsupported("spec.ipFamilyPolicy", policy, (*_FAMILY_POLICIES, "RequireDualStack"))
+
+
+def _validate_policies(spec: dict[str, Any], errors: FieldErrors) -> None:
+    for field in ("externalTrafficPolicy", "internalTrafficPolicy"):
+        if spec.get(field) not in (None, "", *_TRAFFIC_POLICIES):
+            errors.unsupported(f"spec.{field}", spec[field], _TRAFFIC_POLICIES)
+    outside = spec["type"] in ("NodePort", "LoadBalancer") or spec.get("externalIPs")
+    if spec.get("externalTrafficPolicy") and not outside:
+        errors.invalid(
+            "spec.externalTrafficPolicy",
+            spec["externalTrafficPolicy"],
+            "may only be set for externally-accessible services",
+        )
 
 
 def _validate_external_name(spec: dict[str, Any], errors: FieldErrors) -> None:

@@ -77,11 +77,23 @@ class GarbageCollector:
     async def _follow_kinds(self) -> None:
         while True:
             await asyncio.sleep(_NEW_KINDS_SECONDS)
+            await self._leave_old_kinds()
             await self._watch_new_kinds()
+
+    async def _leave_old_kinds(self) -> None:
+        """Their objects are gone, and told of: a definition is deleted last."""
+        served = {each.key for each in self._kinds}
+        for key in [key for key in self._watched if key not in served]:
+            cache = self._watched.pop(key)
+            if cache in self._own_caches:
+                self._own_caches.remove(cache)
+                await cache.stop()
 
     async def _watch_new_kinds(self) -> None:
         """Nothing that an Event says is owned or owns, and there are many."""
-        fresh = {each.key: each for each in self._kinds if each.key not in self._watched and each != EVENTS}
+        fresh = {
+            each.key: each for each in self._kinds if each.key not in self._watched and each.key != EVENTS.key
+        }
         await asyncio.gather(*(self._watch(resource) for resource in fresh.values()))
 
     async def _watch(self, resource: Resource) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from sampan.client.protocol import Object
 from sampan.cluster.workloads.job import indexes
-from sampan.cluster.workloads.job.policy import is_ignored
+from sampan.cluster.workloads.job.policy import fails_index, is_ignored
 from sampan.cluster.workloads.job.spec import INDEX_FAILURES, JobSpec, index_of, is_active, is_tracked
-from sampan.kube import meta, pods
+from sampan.kube import conditions, meta, pods
 
 BATCH = 500
 """Pods recorded in one step: keeps the status object small."""
@@ -33,6 +33,8 @@ class Tally:
     uncounted_failed: list[str] = field(default_factory=list)
     release: list[Object] = field(default_factory=list)
     """Finished pods whose finalizer goes as soon as this tally is stored."""
+    delayed: list[Object] = field(default_factory=list)
+    """Failed pods that carry the only count of their index's failures: counted once a replacement carries it on."""
     failed_pods: list[Object] = field(default_factory=list)
     """Pods that count as failed and are still tracked."""
     completed: set[int] = field(default_factory=set)
@@ -70,6 +72,7 @@ def tally(job: Object, spec: JobSpec, candidates: Sequence[Object], released: Co
     tracked = {uid for pod in candidates if is_tracked(pod) and (uid := meta.uid(pod)) not in released}
     _carry_over(job, spec, tracked, result)
     known = {*result.uncounted_succeeded, *result.uncounted_failed}
+    kept = _carriers(job, spec, candidates, result.completed)
     for pod in candidates:
         if is_active(pod):
             result.active.append(pod)
@@ -79,6 +82,11 @@ def tally(job: Object, spec: JobSpec, candidates: Sequence[Object], released: Co
             if spec.replace_failed_only:
                 continue
         if meta.uid(pod) not in tracked:
+            continue
+        if meta.uid(pod) in kept:
+            result.delayed.append(pod)
+            if not is_ignored(pod, spec.failure_rules):
+                result.failed_pods.append(pod)
             continue
         if len(result.release) >= BATCH:
             result.more = True
@@ -134,6 +142,32 @@ def _record(pod: Object, spec: JobSpec, result: Tally, known: set[str]) -> None:
         result.failed_pods.append(pod)
         if uid not in known:
             result.uncounted_failed.append(uid)
+
+
+def _carriers(job: Object, spec: JobSpec, candidates: Iterable[Object], completed: set[int]) -> set[str]:
+    """Uids of failed pods to be kept until they are replaced: were one deleted by hand, a retry would come free.
+
+    Source: pkg/controller/job/backoff_utils.go and indexed_job_utils.go (getPodsWithDelayedDeletionPerIndex), v1.33.
+    """
+    limit = spec.backoff_limit_per_index
+    decided = conditions.is_true(job, "FailureTarget") or conditions.is_true(job, "SuccessCriteriaMet")
+    if not spec.indexed or limit is None or decided or meta.is_deleting(job):
+        return set()
+    given_up = indexes.parse(str(meta.status(job).get("failedIndexes") or ""), spec.completions or 0)
+    last: dict[int, Object] = {}
+    for pod in candidates:
+        index = index_of(pod)
+        if index is not None and (index not in last or failures_before(pod) >= failures_before(last[index])):
+            last[index] = pod
+    return {
+        meta.uid(pod)
+        for index, pod in last.items()
+        if pods.phase(pod) == pods.FAILED
+        and failures_before(pod) < limit
+        and not fails_index(pod, spec.failure_rules)
+        and index not in completed | given_up
+        and index < (spec.completions or 0)
+    }
 
 
 def _failures_by_index(candidates: Iterable[Object]) -> dict[int, int]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sampan.client.protocol import Client, Object, Propagation
+from sampan.cluster.workloads.children import claim, index_by_controller, orphans
 from sampan.cluster.workloads.job import pods as job_pods
 from sampan.cluster.workloads.job.accounting import tally
 from sampan.cluster.workloads.job.backoff import Backoff, Failures
@@ -39,6 +40,7 @@ from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 COMPONENT = "job-controller"
 _ALL = "job"
 _OPEN = "job, not settled"
+_MANUAL = "job, selector of its own"
 _AT_ONCE = 64
 """Writes under way at a time: enough to share commits, few enough to leave room for others."""
 
@@ -61,12 +63,14 @@ class JobReconciler:
         self._pods = caches.of(PODS)
         self._pods.add_index(_ALL, _job_keys)
         self._pods.add_index(_OPEN, lambda pod: _job_keys(pod) if _is_open(pod) else ())
+        self._jobs.add_index(_MANUAL, _namespace_of_manual)
+        index_by_controller(self._pods)
         self._recorder = EventRecorder(client, clock, COMPONENT)
         self._backoff = backoff
         self._memory: dict[Request, _Memory] = {}
 
     def controller(self) -> Controller[Request]:
-        sources = [own(self._jobs), mapped(self._pods, _requests)]
+        sources = [own(self._jobs), mapped(self._pods, self._requests)]
         return Controller("job", self.reconcile, sources, workers=8, close=self._recorder.close)
 
     async def reconcile(self, request: Request) -> Result:
@@ -74,11 +78,38 @@ class JobReconciler:
         await self._release_strays(request, job)
         if job is None or is_finished(job):
             self._memory.pop(request, None)
-        if job is None or (meta.spec(job).get("managedBy") or MANAGER) != MANAGER:
+        if job is None:
             return DONE
         if is_finished(job):
+            # Whoever manages it: time to live is another controller's business upstream.
             return await self._expire(job, read_spec(job))
+        if (meta.spec(job).get("managedBy") or MANAGER) != MANAGER:
+            return DONE
+        await self._adopt(job)
         return await self._sync(job, read_spec(job))
+
+    def _requests(self, pod: Object) -> Iterable[Request]:
+        yield from _requests(pod)
+        if owners.controller_of(pod) is None:
+            for job in self._jobs.by_index(_MANUAL, meta.namespace(pod)):
+                if claim(job, [pod]).adopt:
+                    yield request_for(job)
+
+    async def _adopt(self, job: Object) -> None:
+        """Pods of nobody that a selector of the user's own matches. They are counted from now on."""
+        if not meta.spec(job).get("manualSelector"):
+            return
+        for pod in claim(job, orphans(self._pods, meta.namespace(job))).adopt:
+            references = [*owners.owner_references(pod), owners.owner_reference(job)]
+            metadata = {
+                "uid": meta.uid(pod),
+                "resourceVersion": meta.resource_version(pod),
+                "ownerReferences": references,
+                "finalizers": [*(each for each in meta.finalizers(pod) if each != FINALIZER), FINALIZER],
+            }
+            patch = {"metadata": metadata}
+            adopted = await self._client.patch(PODS, meta.name(pod), patch, meta.namespace(pod))
+            await self._pods.reached(meta.resource_version(adopted))
 
     async def _release_strays(self, request: Request, job: Object | None) -> None:
         """Pods whose Job is gone or has ended are nobody's to count: nothing may keep them."""
@@ -95,7 +126,7 @@ class JobReconciler:
         candidates = self._candidates(job, spec)
         memory = self._remember(job, candidates)
         counted = tally(job, spec, candidates, memory.released)
-        failures = memory.failures.with_ends(counted.release)
+        failures = memory.failures.with_ends([*counted.release, *counted.delayed])
         situation = Situation(job, spec, counted, failures, self._backoff, self._clock.now())
         planned = plan(situation)
         if counted.release:
@@ -103,7 +134,7 @@ class JobReconciler:
             job = await update_status(self._client, JOBS, job, status(situation, planned))
             await self._release(counted.release)
             memory.released.update(map(meta.uid, counted.release))
-            memory.failures = failures
+            memory.failures = memory.failures.with_ends(counted.release)
             counted.settle()
             situation = Situation(job, spec, counted, failures, self._backoff, situation.now)
         done, error = await self._carry_out(situation, planned)
@@ -218,6 +249,10 @@ def _requests(pod: Object) -> Iterable[Request]:
             yield Request(meta.namespace(pod), str(controller.get("name", "")))
     elif is_tracked(pod) and (name := meta.labels(pod).get(JOB_NAME)):
         yield Request(meta.namespace(pod), name)
+
+
+def _namespace_of_manual(job: Object) -> Iterable[str]:
+    return (meta.namespace(job),) if meta.spec(job).get("manualSelector") else ()
 
 
 def _is_open(pod: Object) -> bool:

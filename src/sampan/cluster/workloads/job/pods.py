@@ -19,6 +19,8 @@ from sampan.cluster.workloads.job.spec import (
 from sampan.kube import meta, owners
 
 _INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
+_PREFIX_LIMIT = 58
+"""Of a name that the API completes."""
 
 
 def desired(job: Object, spec: JobSpec, new: NewPod) -> Object:
@@ -45,7 +47,8 @@ def desired(job: Object, spec: JobSpec, new: NewPod) -> Object:
 
 def _give_index(pod: Object, job: str, index: int) -> None:
     metadata, spec = pod["metadata"], pod["spec"]
-    metadata["generateName"] = f"{job}-{index}-"
+    # The index is in the name whatever the name's length: the API would cut it off.
+    metadata["generateName"] = f"{job[: _PREFIX_LIMIT - len(f'-{index}-')]}-{index}-"
     metadata["labels"][INDEX] = str(index)
     metadata["annotations"] = {**meta.annotations(pod), INDEX: str(index)}
     spec["hostname"] = f"{job}-{index}"

@@ -43,8 +43,10 @@ def status(situation: Situation, plan: Plan, done: Done = NOTHING_DONE) -> dict[
         _put_indexes(result, "completedIndexes", tally.completed)
     if spec.backoff_limit_per_index is not None:
         result["failedIndexes"] = indexes.render(plan.failed_indexes - tally.completed)
-    _suspension(job, situation, now)
-    if plan.outcome is not None:
+    if plan.outcome is None:
+        _suspension(job, situation, now)
+    else:
+        result.setdefault("startTime", now)
         _conclude(job, plan.outcome, _is_over(situation, done), now)
     for key in ("active", "ready", "terminating", "succeeded", "failed"):
         if not result[key] and key not in ("ready", "terminating"):
@@ -80,7 +82,8 @@ def _suspension(job: Object, situation: Situation, now: str) -> None:
 def _is_over(situation: Situation, done: Done) -> bool:
     """Whether no pod can change anything any more."""
     tally = situation.tally
-    return not (tally.active or tally.terminating or tally.release or tally.more or done.created)
+    open_ends = tally.release or tally.delayed or tally.more
+    return not (tally.active or tally.terminating or open_ends or done.created)
 
 
 def _conclude(job: Object, outcome: Outcome, over: bool, now: str) -> None:

@@ -6,6 +6,7 @@ The launcher answers here each `bind` and `connect` of its containers (`seccomp`
 * connect to localhost: to the pod's own listener where it has one, else to the machine's.
 * connect to a Service: to one of its endpoints, as a file of `routes` names them; refused where there is none.
 * connect to a pod: from this pod's address.
+* connect to a port of the machine's other addresses that only a pod has: to that pod.
 
 Everything else is left to the kernel. Source of what a Service does: pkg/proxy/iptables/proxier.go, v1.31.
 """
@@ -36,6 +37,7 @@ POD_BLOCK = range(64, 96)
 SERVICE_BLOCK = range(96, 128)
 """Second bytes of the addresses 127.x.y.z. The same numbers stand in `sampan.cluster.network.addresses`."""
 _MAX_ADDRESS_BYTES = 128
+_MAX_REMEMBERED = 10_000
 _FIRST_EPHEMERAL = 32768
 _PRIVILEGED = 1024
 _UNPRIVILEGED_PORTS = 65536 - _PRIVILEGED
@@ -159,7 +161,14 @@ class Sockets:
 
     def _connect(self, guard: Guard, asked: Notification) -> bool:
         wanted = _address(asked)
-        if wanted is None or not (wanted.is_any or wanted.is_localhost or wanted.second in _BLOCKS):
+        if wanted is None:
+            return False
+        if not (
+            wanted.is_any
+            or wanted.is_localhost
+            or wanted.second in _BLOCKS
+            or self._may_be_pod(guard, wanted)
+        ):
             return False
         sock = seccomp.socket_of(asked.thread, asked.arguments[0])
         try:
@@ -177,6 +186,11 @@ class Sockets:
                 seccomp.answer(guard.listener, asked, errno.ECONNREFUSED)
                 return True
             host, port = endpoint
+        elif wanted.second < 0 and not wanted.is_any and not wanted.is_localhost:
+            found = _pod_behind(guard.address, self._real_port(port), sock.type)
+            if not found:
+                return False
+            host = found
         elif wanted.is_any or wanted.is_localhost:
             if not guard.address or not _listens(guard.address, self._real_port(port), sock.type):
                 return False
@@ -189,6 +203,10 @@ class Sockets:
             return False
         self._carry_out(guard, asked, sock, _target(wanted.family, host, port))
         return True
+
+    def _may_be_pod(self, guard: Guard, wanted: Address) -> bool:
+        """A program that asks for the machine's interfaces tells its peers an address that no pod has."""
+        return bool(guard.address) and wanted.second < 0 and _is_the_machines(wanted.host)
 
     def _real_port(self, port: int) -> int:
         return port + _UNPRIVILEGED_PORTS if 0 < port < self._lowest_port else port
@@ -213,6 +231,9 @@ class Sockets:
             turn = self._turns.get(key, random.randrange(len(endpoints)))  # noqa: S311
             chosen = endpoints[turn % len(endpoints)]
             self._turns[key] = (turn + 1) % len(endpoints)
+        if len(self._sticky) > _MAX_REMEMBERED or len(self._turns) > _MAX_REMEMBERED:
+            self._sticky.clear()
+            self._turns.clear()
         if seconds:
             self._sticky[caller] = (chosen, time.monotonic())
         host, _, port = chosen.rpartition(":")
@@ -296,6 +317,17 @@ def _come_from(sock: socket.socket, family: int, address: str) -> None:
         sock.bind(_target(family, address, 0))
 
 
+def _pod_behind(own: str, port: int, kind: int) -> str:
+    """The address of the pod that is meant by a port of the machine which nobody has but pods; empty if none is."""
+    found = _listeners(port, kind)
+    pods = [
+        each for each in found if int((each or _ANY).split(".")[1]) in POD_BLOCK and each.startswith("127.")
+    ]
+    if len(pods) < len(found) or not pods:
+        return ""
+    return own if own in pods else pods[0]
+
+
 def _listens(address: str, port: int, kind: int) -> bool:
     """Whether a socket of the pod has this port. Asked by trying to take it, which disturbs nobody."""
     with socket.socket(socket.AF_INET, kind) as probe:
@@ -314,12 +346,43 @@ def _listens(address: str, port: int, kind: int) -> bool:
 
 def _is_listed(address: str, port: int, kind: int) -> bool:
     """The same from the kernel's table: an outgoing connection may have a high port too."""
-    own = f"{struct.unpack('=I', socket.inet_aton(address))[0]:08X}:{port:04X}"
+    return address in _listeners(port, kind)
+
+
+def _listeners(port: int, kind: int) -> list[str]:
+    """The addresses at which somebody on this machine has this port, from the kernel's table."""
+    found = []
     table, listening = ("tcp", "0A") if kind == socket.SOCK_STREAM else ("udp", "07")
     for name in (table, table + "6"):
         with contextlib.suppress(OSError), open(f"/proc/net/{name}") as file:
             for line in file:
                 fields = line.split()
-                if fields[1].endswith(own) and fields[3] == listening:
-                    return True
-    return False
+                address, _, number = fields[1].partition(":")
+                if fields[3] == listening and number == f"{port:04X}":
+                    found.append(_from_table(address))
+    return found
+
+
+def _from_table(text: str) -> str:
+    """Words in hexadecimal, in the machine's order; of the addresses of IPv6 only those that reach IPv4 too."""
+    if not text.strip("0"):
+        return _ANY
+    return (
+        socket.inet_ntoa(struct.pack("=I", int(text[-8:], 16))) if len(text) == 8 or _is_mapped(text) else ""
+    )
+
+
+def _is_mapped(text: str) -> bool:
+    return struct.pack("=I", int(text[16:24], 16)) == b"\0\0\xff\xff" and not text[:16].strip("0")
+
+
+def _is_the_machines(host: str) -> bool:
+    """Whether an address of IPv4 is one of this machine's own: others cannot be bound to."""
+    if ":" in host:
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,197 @@
+"""Definitions: the types of the schema as OpenAPI writes them, and those of custom kinds.
+
+Called by `documents`. The two dialects differ in how a definition is referred to, and in the two types that are
+either of two others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sampan.cluster.apiserver.openapi import words
+from sampan.kube.kinds import Resource
+from sampan.kube.meta import Object
+from sampan.kube.schema import Field, Schema, Shape
+
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+_PLAIN: dict[str, Object] = {
+    "string": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "bytes": {"type": "string", "format": "byte"},
+    "int32": {"type": "integer", "format": "int32"},
+    "int64": {"type": "integer", "format": "int64"},
+    "number": {"type": "number", "format": "double"},
+    "any": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    "json": {},
+}
+_NAMED = {
+    "intOrString": "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+    "microTime": f"{_META}.MicroTime",
+    "quantity": "io.k8s.apimachinery.pkg.api.resource.Quantity",
+    "raw": "io.k8s.apimachinery.pkg.runtime.RawExtension",
+    "time": f"{_META}.Time",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    prefix: str
+    named: dict[str, Object]
+    """Of the scalars that have a definition of their own."""
+    wraps: bool
+    """Whether a reference stands alone below `allOf`, as in v3, where nothing may stand beside it."""
+
+    def refer(self, name: str) -> Object:
+        return {"$ref": self.prefix + name}
+
+    def field(self, name: str) -> Object:
+        return {"allOf": [self.refer(name)]} if self.wraps else self.refer(name)
+
+
+_TIMES: dict[str, Object] = {
+    "time": {"type": "string", "format": "date-time"},
+    "microTime": {"type": "string", "format": "date-time"},
+    "raw": {"type": "object"},
+}
+V2 = Dialect(
+    "#/definitions/",
+    {
+        **_TIMES,
+        "quantity": {"type": "string"},
+        "intOrString": {"type": "string", "format": "int-or-string"},
+    },
+    wraps=False,
+)
+V3 = Dialect(
+    "#/components/schemas/",
+    {
+        **_TIMES,
+        "quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]},
+        "intOrString": {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
+    },
+    wraps=True,
+)
+
+
+@dataclass
+class Definitions:
+    """Grows with what is asked for, and all that it refers to."""
+
+    schema: Schema
+    dialect: Dialect
+    found: dict[str, Object] = field(default_factory=dict)
+
+    def add_kind(self, resource: Resource, custom: Callable[[], Object] | None) -> None:
+        """The kind and its list."""
+        name = self.kind_name(resource)
+        type_name = self.schema.type_of(resource.api_version, resource.kind)
+        if type_name:
+            self.add_type(type_name)
+        else:
+            self.found[name] = self._custom(resource, custom)
+        self.found[name]["x-kubernetes-group-version-kind"] = [_gvk(resource, resource.kind)]
+        self.found[self.list_name(resource)] = {
+            "type": "object",
+            "description": f"{resource.collection_kind} is a list of {resource.kind}.",
+            "required": ["items"],
+            "properties": {
+                **_type_meta(),
+                "items": {"type": "array", "items": self.dialect.field(name)},
+                "metadata": self.dialect.field(self.add_type("ListMeta")),
+            },
+            "x-kubernetes-group-version-kind": [_gvk(resource, resource.collection_kind)],
+        }
+
+    def add_type(self, type_name: str) -> str:
+        """Its name in the document."""
+        type_ = self.schema.type(type_name)
+        name = f"{type_.package}.{type_.kind}"
+        if name in self.found:
+            return name
+        found = self.found[name] = {"type": "object"}
+        if description := words.of_type(type_.kind):
+            found["description"] = description
+        if type_.atomic:
+            found["x-kubernetes-map-type"] = "atomic"
+        if type_.union:
+            # Any of several JSON types: nothing that a definition could say.
+            del found["type"]
+            return name
+        properties = {key: self._field(key, declared) for key, declared in type_.fields.items()}
+        if properties:
+            found["properties"] = properties
+        if required := sorted(key for key, declared in type_.fields.items() if declared.required):
+            found["required"] = required
+        return name
+
+    def kind_name(self, resource: Resource) -> str:
+        type_name = self.schema.type_of(resource.api_version, resource.kind)
+        if type_name:
+            type_ = self.schema.type(type_name)
+            return f"{type_.package}.{type_.kind}"
+        return ".".join([*reversed(resource.group.split(".")), resource.version, resource.kind])
+
+    def list_name(self, resource: Resource) -> str:
+        return f"{self.kind_name(resource).rpartition('.')[0]}.{resource.collection_kind}"
+
+    def _custom(self, resource: Resource, custom: Callable[[], Object] | None) -> Object:
+        found: Object = dict(custom()) if custom else {"x-kubernetes-preserve-unknown-fields": True}
+        found.setdefault("type", "object")
+        found.setdefault("description", words.of_type(resource.kind) or f"{resource.kind} is a custom kind.")
+        properties = dict(found.get("properties") or {})
+        metadata = {
+            **self.dialect.field(self.add_type("ObjectMeta")),
+            "description": words.FIELDS["metadata"],
+        }
+        found["properties"] = {**properties, **_type_meta(), "metadata": metadata}
+        return found
+
+    def _field(self, key: str, declared: Field) -> Object:
+        found = dict(self._shape(declared.shape))
+        if description := words.of_field(key):
+            found["description"] = description
+        if declared.default is not None:
+            found["default"] = declared.default
+        return found
+
+    def _shape(self, shape: Shape) -> Object:
+        if shape.kind in _PLAIN:
+            return _PLAIN[shape.kind]
+        if shape.kind in _NAMED:
+            name = _NAMED[shape.kind]
+            self.found.setdefault(name, self.dialect.named[shape.kind])
+            return self.dialect.field(name)
+        if shape.item is None:
+            found = self.dialect.field(self.add_type(shape.kind))
+            if shape.retains_keys:
+                found["x-kubernetes-patch-strategy"] = "retainKeys"
+        elif shape.kind == "map":
+            found = {"type": "object", "additionalProperties": self._shape(shape.item)}
+        else:
+            found = {"type": "array", "items": self._shape(shape.item), **_list_marks(shape)}
+        if shape.atomic:
+            found["x-kubernetes-map-type"] = "atomic"
+        return found
+
+
+def _list_marks(shape: Shape) -> Object:
+    found: Object = {"x-kubernetes-list-type": "atomic"}
+    if shape.keys is not None:
+        found["x-kubernetes-list-type"] = "map" if shape.keys else "set"
+    if shape.keys:
+        found["x-kubernetes-list-map-keys"] = list(shape.keys)
+    if shape.merge_key is not None:
+        found["x-kubernetes-patch-strategy"] = "merge,retainKeys" if shape.retains_keys else "merge"
+    if shape.merge_key:
+        found["x-kubernetes-patch-merge-key"] = shape.merge_key
+    return found
+
+
+def _type_meta() -> Object:
+    return {key: {"type": "string", "description": words.FIELDS[key]} for key in ("apiVersion", "kind")}
+
+
+def _gvk(resource: Resource, kind: str) -> dict[str, Any]:
+    return {"group": resource.group, "version": resource.version, "kind": kind}

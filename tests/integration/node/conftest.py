@@ -38,7 +38,14 @@ class Node:
 
     def pod(self, name: str, command: Sequence[str], *, container: Any = None, **spec: Any) -> Object:
         main = {"name": "main", "image": _IMAGE, "command": list(command), **(container or {})}
-        own = {"nodeName": self.agent.node_name, "restartPolicy": "Never", "containers": [main], **spec}
+        own = {
+            "nodeName": self.agent.node_name,
+            "restartPolicy": "Never",
+            # Here are no controllers, which would make the account and its certificates.
+            "automountServiceAccountToken": False,
+            "containers": [main],
+            **spec,
+        }
         return {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from typing import Any
 
 import pytest
 
 from sampan.cluster.node import pod_sync
-from sampan.kube.kinds import CONFIG_MAPS, EVENTS, PERSISTENT_VOLUME_CLAIMS, PODS
+from sampan.cluster.node.tokens import TokenSource
+from sampan.kube.kinds import CONFIG_MAPS, EVENTS, PERSISTENT_VOLUME_CLAIMS, PODS, SERVICE_ACCOUNTS
 
 METADATA = {"name": "data", "namespace": "default"}
 LOOP = "while :; do cat $FILES; echo; sleep 0.05; done"
@@ -192,5 +195,28 @@ def test_an_image_that_may_not_be_built(machine: Any, node_kit: Any) -> None:
             assert there["status"]["phase"] == "Succeeded"
             await node.run("always", ["true"], container={"imagePullPolicy": "Always"})
             assert "Pulling" in await node.reasons("always")
+
+    asyncio.run(main())
+
+
+def test_a_pod_has_a_token_of_its_service_account(machine: Any) -> None:
+    async def main() -> None:
+        async with machine.up() as node:
+            if not node.agent.can_mount:
+                pytest.skip("this machine allows no mount namespace")
+            if not isinstance(node.client, TokenSource):
+                pytest.skip("this API server gives no tokens")
+            account = {"metadata": {"name": "default", "namespace": "default"}}
+            await node.client.create(SERVICE_ACCOUNTS, account)
+            certificates = {"metadata": {"name": "kube-root-ca.crt", "namespace": "default"}}
+            await node.client.create(CONFIG_MAPS, {**certificates, "data": {"ca.crt": "CA"}})
+            script = "cd /var/run/secrets/kubernetes.io/serviceaccount; cat namespace ca.crt; echo; cat token"
+            pod = await node.run("a", ["sh", "-c", script], automountServiceAccountToken=True)
+            first, token = (await node.log(pod)).splitlines()
+            assert first == "defaultCA"
+            payload = token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            assert claims["sub"] == "system:serviceaccount:default:default"
+            assert claims["kubernetes.io"]["pod"]["uid"] == pod["metadata"]["uid"]
 
     asyncio.run(main())

@@ -25,6 +25,7 @@ from sampan.cluster.node.settings import NodeSettings
 from sampan.cluster.node.starting import Starter
 from sampan.cluster.node.stats import NodeStats, Watched
 from sampan.cluster.node.status import Verdict
+from sampan.cluster.node.tokens import Tokens, TokenSource
 from sampan.cluster.node.watching import Reference, ReferenceWatch
 from sampan.kube import meta, pods
 from sampan.kube.errors import AlreadyExistsError, ApiError, ConflictError, ExpiredError, NotFoundError
@@ -38,6 +39,8 @@ log = get_logger(__name__)
 
 _HEARTBEAT_SECONDS = 300
 _RETRY_SECONDS = 1.0
+_TOKEN_SECONDS = 30.0
+"""Between two looks for tokens of running pods that are to be renewed: the shortest lives ten minutes."""
 _FAULT_SECONDS = 5.0
 # How much longer than their grace period pods may take until the server no longer waits for them.
 _STOP_PATIENCE_SECONDS = 5.0
@@ -72,6 +75,9 @@ class NodeAgent:
         facts = NodeFacts(self._machine.capacity, self._machine.gpus)
         self._network = network or PodNetwork(home)
         factory = ContainerFactory(client, self._layout, environments, settings, facts, self._network)
+        self._account_tokens: Tokens | None = None
+        if isinstance(client, TokenSource):
+            self._account_tokens = factory.tokens = Tokens(client, clock)
         starter = Starter(factory, self._runtime, gpus, clock)
         self._parts = NodeParts(
             client,
@@ -123,6 +129,8 @@ class NodeAgent:
         version = await self._take_stock(at_start=True)
         self._tasks.spawn(self._remove_folders(), name="removals")
         self._tasks.spawn(self._beat(), name="heartbeat")
+        if self._account_tokens is not None:
+            self._tasks.spawn(self._renew(self._account_tokens), name="tokens")
         self._watching = self._tasks.spawn(self._watch(version), name="watch")
 
     async def stop(self, *, keep_pods: bool = False) -> None:
@@ -215,6 +223,8 @@ class NodeAgent:
 
     def _ended(self, uid: str) -> None:
         self._workers.pop(uid, None)
+        if self._account_tokens is not None:
+            self._account_tokens.forget(uid)
         self._network.release(uid)
         run = self._runs.pop(uid, None)
         if run is None or run.cancelled():
@@ -225,6 +235,13 @@ class NodeAgent:
             return
         self._finished.add(uid)
         self._removals.put_nowait(self._layout.pod(uid).path)
+
+    async def _renew(self, tokens: Tokens) -> None:
+        while True:
+            await asyncio.sleep(_TOKEN_SECONDS)
+            for worker in self._workers.values():
+                if tokens.is_due(worker.uid):
+                    worker.refresh()
 
     def _running(self) -> list[tuple[Object, list[Watched]]]:
         return [(worker.pod, worker.sessions()) for worker in self._workers.values()]

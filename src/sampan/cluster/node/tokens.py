@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sampan.client.protocol import Object
 from sampan.kube import meta
@@ -22,6 +22,7 @@ Key = tuple[str, str, int]
 """Of a token within its pod: service account, audience, lifetime."""
 
 
+@runtime_checkable
 class TokenSource(Protocol):
     """What this needs of the client."""
 

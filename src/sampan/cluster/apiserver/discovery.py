@@ -34,6 +34,9 @@ _SUBRESOURCE_VERBS: dict[str, list[str]] = {
     "finalize": ["update"],
     "log": ["get"],
     "ephemeralcontainers": ["get", "patch", "update"],
+    "exec": ["create", "get"],
+    "attach": ["create", "get"],
+    "portforward": ["create", "get"],
     "binding": ["create"],
     "eviction": ["create"],
     "token": ["create"],
@@ -41,6 +44,9 @@ _SUBRESOURCE_VERBS: dict[str, list[str]] = {
 }
 """Sub-resources that are not listed are not served."""
 _SUBRESOURCE_KINDS = {
+    "exec": ("", "v1", "PodExecOptions"),
+    "attach": ("", "v1", "PodAttachOptions"),
+    "portforward": ("", "v1", "PodPortForwardOptions"),
     "binding": ("", "v1", "Binding"),
     "eviction": ("policy", "v1", "Eviction"),
     "scale": ("autoscaling", "v1", "Scale"),

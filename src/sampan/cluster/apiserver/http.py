@@ -485,4 +485,6 @@ def _not_allowed(target: Target) -> MethodNotAllowedError:
 
 
 def _no_such_path() -> NotFoundError:
-    return NotFoundError("the server could not find the requested resource")
+    """With details, though there is nothing to tell: `kubectl debug` looks into them, and would fall over none."""
+    cause = {"reason": "UnexpectedServerResponse", "message": "404 page not found"}
+    return NotFoundError("the server could not find the requested resource", details={"causes": [cause]})

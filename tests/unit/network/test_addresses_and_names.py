@@ -185,6 +185,8 @@ def test_ports_that_the_machine_opens() -> None:
     assert wanted_places([balanced]) == {
         place: ["127.64.0.1:8080"] for place in (("127.96.0.1", 80), ("127.0.0.1", 30080), ("127.0.0.1", 80))
     }
+    own = {"metadata": {"name": "kubernetes", "namespace": "default"}, "spec": {"ports": ports}}
+    assert wanted_places([View(own, "127.96.0.1", {"TCP/80": ["127.0.0.1:8080"]})]) == {}
     containers = [{"name": "a", "ports": [{"containerPort": 80, "hostPort": 8000}, {"containerPort": 81}]}]
     running = {**pod(containers=containers), "status": {"podIP": "127.64.0.1"}}
     assert host_ports(running) == {("127.0.0.1", 8000): ["127.64.0.1:80"]}

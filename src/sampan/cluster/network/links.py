@@ -11,6 +11,10 @@ from sampan.kube import meta
 API_SERVICE = "kubernetes"
 
 
+def is_api_service(service: Object) -> bool:
+    return (meta.namespace(service), meta.name(service)) == ("default", API_SERVICE)
+
+
 def variables(service: Object, address: str) -> dict[str, str]:
     """Of a Service with an address; empty for one without ports."""
     ports = meta.spec(service).get("ports") or ()

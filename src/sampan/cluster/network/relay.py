@@ -21,6 +21,7 @@ from typing import cast
 from sampan.client.protocol import Object
 from sampan.cluster.network.addresses import LOCALHOST, lowest_port, real_port
 from sampan.cluster.network.directory import ServiceDirectory, View
+from sampan.cluster.network.links import is_api_service
 from sampan.kube import meta, pods
 from sampan.kube.kinds import PODS
 from sampan.lib.log import get_logger
@@ -254,6 +255,9 @@ def wanted_places(views: Iterable[View]) -> dict[Place, Sequence[str]]:
     most = min(_MAX_CLUSTER_PORTS, _spare_sockets())
     for view in views:
         spec = meta.spec(view.service)
+        if is_api_service(view.service):
+            # Which listens on the machine itself.
+            continue
         for port in spec.get("ports") or ():
             targets = view.ports.get(f"TCP/{port['port']}")
             if targets is None:

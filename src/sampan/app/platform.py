@@ -138,6 +138,7 @@ class Platform:
         )
         await agent.start()
         self._ends.append(("node", agent.stop))
+        api.metrics.provider = agent.stats
         api.serve_streams(agent.pod_streams)
 
         services = Services(api.client, database, self._clock, home)

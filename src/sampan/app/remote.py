@@ -160,7 +160,7 @@ class RemotePlatform:
 
 
 class _SingleUser:
-    """Whoever reaches the loopback is the user; a wrong token is a mistake worth telling. The cluster has its own rules."""
+    """Whoever reaches the loopback is the user; a wrong token is a mistake worth telling. The cluster has its rules."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()

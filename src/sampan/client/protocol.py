@@ -20,7 +20,7 @@ from sampan.kube.kinds import Resource
 
 Object = dict[str, Any]
 
-Subresource = Literal["", "status", "scale", "finalize"]
+Subresource = Literal["", "status", "scale", "finalize", "ephemeralcontainers"]
 """Of an object, for replace and patch. `finalize`: the only way to change a Namespace's spec.finalizers."""
 
 

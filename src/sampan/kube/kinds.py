@@ -111,7 +111,10 @@ PODS = Resource(
     singular="pod",
     short_names=("po",),
     categories=("all",),
-    subresources=("status", "log", "binding", "eviction", "exec", "attach", "portforward", "proxy"),
+    subresources=(
+        *("status", "log", "binding", "eviction", "exec", "attach", "portforward", "proxy"),
+        "ephemeralcontainers",
+    ),
 )
 CONFIG_MAPS = Resource(
     "", "v1", "ConfigMap", "configmaps", singular="configmap", short_names=("cm",), subresources=()

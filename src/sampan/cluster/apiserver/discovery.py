@@ -33,6 +33,7 @@ _SUBRESOURCE_VERBS: dict[str, list[str]] = {
     "scale": ["get", "patch", "update"],
     "finalize": ["update"],
     "log": ["get"],
+    "ephemeralcontainers": ["get", "patch", "update"],
     "exec": ["create", "get"],
     "attach": ["create", "get"],
     "portforward": ["create", "get"],

@@ -15,7 +15,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from sampan.client.protocol import PatchType, WriteOptions
-from sampan.cluster.apiserver import binding, codec, discovery, params, streams
+from sampan.cluster.apiserver import binding, codec, discovery, metrics, params, streams
 from sampan.cluster.apiserver.access import identity
 from sampan.cluster.apiserver.access.accounts import ISSUER
 from sampan.cluster.apiserver.access.gate import Gate
@@ -106,6 +106,7 @@ class HttpFace:
         self.pod_streams: PodStreams | None = None
         """Set once a node can be reached."""
         self._presenter = Presenter(verbs)
+        self.metrics = metrics.MetricsApi(verbs)
         self._openapi = OpenApi(verbs.strategies.schema)
         self._streams: set[asyncio.Task[Any]] = set()
 
@@ -179,7 +180,11 @@ class HttpFace:
         if core and len(path) > 4 and path[0] == "namespaces" and path[4] == "proxy":
             await self._proxy(request, path[1], path[2], path[3])
             return
-        await self._serve(request, self._target(group, version, path))
+        target = self._target(group, version, path)
+        if group == metrics.GROUP:
+            await self._serve_metrics(request, target)
+        else:
+            await self._serve(request, target)
 
     async def _proxy(self, request: Request, namespace: str, plural: str, name: str) -> None:
         """Any method, to a Service or a pod."""
@@ -224,11 +229,22 @@ class HttpFace:
         kind = "collection" if not target.name else target.subresource
         handler = self._HANDLERS.get((request.method, kind))
         if handler is None or not (target.resource.is_stored or handler is HttpFace._create):
-            raise MethodNotAllowedError(
-                "the server does not allow this method on the requested resource",
-                details={"kind": target.resource.plural},
-            )
+            raise _not_allowed(target)
         await handler(self, request, target)
+
+    async def _serve_metrics(self, request: Request, target: Target) -> None:
+        """Read only, and nothing to watch."""
+        if request.method != "GET" or params.flag(request.query, "watch"):
+            raise _not_allowed(target)
+        resource, accepted = target.resource, request.accepted(TRANSFORMED_KINDS)
+        if target.name:
+            document = await self.metrics.get(resource, target.name, target.namespace)
+        else:
+            options = params.list_options(request.query)
+            document = await self.metrics.collection(resource, target.namespace, options)
+        if accepted.as_kind == "Table":
+            document = self.metrics.as_table(resource, document, request.query.get("includeObject", ""))
+        await asgi.respond(request.send, 200, _encode(document), self._presenter.content_type(accepted))
 
     # Collections.
 
@@ -376,6 +392,9 @@ class HttpFace:
         ("PUT", "approval"): _replace,
         ("PATCH", "approval"): _patch,
         ("PUT", "finalize"): _replace,
+        ("GET", "ephemeralcontainers"): _get,
+        ("PUT", "ephemeralcontainers"): _replace,
+        ("PATCH", "ephemeralcontainers"): _patch,
         ("GET", "scale"): _get_scale,
         ("PUT", "scale"): _replace_scale,
         ("PATCH", "scale"): _patch_scale,
@@ -474,6 +493,13 @@ def _found(document: Any) -> Any:
     if document is None:
         raise _no_such_path()
     return document
+
+
+def _not_allowed(target: Target) -> MethodNotAllowedError:
+    return MethodNotAllowedError(
+        "the server does not allow this method on the requested resource",
+        details={"kind": target.resource.plural},
+    )
 
 
 def _no_such_path() -> NotFoundError:

@@ -137,6 +137,9 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
             new["metadata"] = metadata = {**before, "managedFields": metadata.get("managedFields", [])}
             if not metadata["managedFields"]:
                 del metadata["managedFields"]
+    elif (rules := strategy.parts.get(subresource)) is not None:
+        rules.prepare_update(new, old)
+        metadata = new["metadata"]
     elif subresource == "finalize":
         _restore(new, old, keep="spec")
     elif subresource == "" and strategy.has_status:
@@ -167,6 +170,8 @@ def validate_update(strategy: Strategy, new: Object, old: Object, subresource: s
     if subresource == "" or (strategy.validates_status and subresource in ("status", "scale")):
         strategy.validate(new, errors)
         strategy.validate_update(new, old, errors)
+    elif (rules := strategy.parts.get(subresource)) is not None:
+        rules.validate_update(new, old, errors)
     _raise(strategy, new, errors)
 
 

@@ -27,6 +27,7 @@ from sampan.cluster.apiserver.custom.registration import Definitions
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
+from sampan.cluster.apiserver.metrics import NODE_METRICS, POD_METRICS, MetricsApi
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.strategy import Strategies
@@ -68,6 +69,8 @@ class ApiServer:
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
+        for resource in (NODE_METRICS, POD_METRICS):
+            self.registry.add(resource)
         self.storage = storage.Storage(database)
         self.tokens = AccountTokens(self.storage, Signer(signing_key), clock)
         self._index = RbacIndex()
@@ -86,6 +89,11 @@ class ApiServer:
         self._client = InProcessClient(self._verbs, pod_logs, self.tokens)
         self._http = HttpFace(self._verbs, self.registry, self.gate, pod_logs=pod_logs)
         self._tasks = TaskSet("apiserver")
+
+    @property
+    def metrics(self) -> MetricsApi:
+        """Its `provider` is to be set once there is a node."""
+        return self._http.metrics
 
     @property
     def client(self) -> Client:

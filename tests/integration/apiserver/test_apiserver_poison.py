@@ -159,11 +159,12 @@ SPECS: dict[str, dict[str, Any]] = {
 SPECS["CronJob"] = {"spec": {"schedule": "* * * * *", "timeZone": "UTC", "jobTemplate": SPECS["Job"]}}
 OTHER_VERSIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("autoscaling/v1", "HorizontalPodAutoscaler"): {
+        "metadata": {"annotations": {"autoscaling.alpha.kubernetes.io/metrics": '[1, {"resource": 2}]'}},
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
             "maxReplicas": 3,
             "targetCPUUtilizationPercentage": 50,
-        }
+        },
     },
     ("events.k8s.io/v1", "Event"): {
         "eventTime": "2026-01-01T00:00:00.000000Z",
@@ -212,10 +213,12 @@ async def answered(request: Awaitable[Any], case: Any) -> None:
         return
 
 
-@pytest.mark.parametrize("resource", [each.resource for each in BUILT_IN], ids=lambda each: each.kind)
+@pytest.mark.parametrize(
+    "resource", [each.resource for each in BUILT_IN], ids=lambda each: f"{each.api_version} {each.kind}"
+)
 def test_every_field_of_every_kind_can_be_wrong(resource: Resource, tmp_path: Path) -> None:
     spec = OTHER_VERSIONS.get((resource.api_version, resource.kind)) or SPECS.get(resource.kind, {})
-    whole = {"metadata": dict(METADATA), **copy.deepcopy(spec)}
+    whole = {**copy.deepcopy(spec), "metadata": {**METADATA, **spec.get("metadata", {})}}
     if resource.namespaced:
         whole["metadata"]["namespace"] = "default"
     cases = [(path, poison) for path in places(whole) for poison in POISON]

@@ -75,12 +75,7 @@ def _value(shape: Shape, depth: int) -> Any:
     return st.deferred(lambda: _object(shape.kind, depth + 1))
 
 
-# Custom resources upstream have no form in protobuf.
-_kinds = sorted(
-    name
-    for name in SCHEMA
-    if SCHEMA.type(name).is_kind and not SCHEMA.type(name).package.startswith("io.x-k8s.")
-)
+_kinds = sorted(name for name in SCHEMA if SCHEMA.type(name).is_kind and SCHEMA.type(name).in_protobuf)
 
 
 @given(st.data())

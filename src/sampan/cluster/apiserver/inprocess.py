@@ -30,7 +30,7 @@ from sampan.cluster.apiserver.storage import decode, encode
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.cluster.apiserver.watching import watch
 from sampan.kube import meta
-from sampan.kube.errors import BadRequestError
+from sampan.kube.errors import BadRequestError, NotFoundError
 from sampan.kube.kinds import PODS, Resource
 from sampan.kube.meta import Object
 
@@ -70,6 +70,7 @@ class InProcessClient:
         own = _copied(obj)
         if subresource == "scale":
             return await self._replace_scale(resource, own, options)
+        _check_served(resource, subresource)
         record = await self._verbs.replace(
             resource, meta.name(own), own, meta.namespace(own) or None, options, subresource
         )
@@ -90,6 +91,7 @@ class InProcessClient:
         if subresource == "scale":
             scaled = await self._verbs.patch_scale(resource, name, own, namespace, patch_type, options)
             return scaled.object()
+        _check_served(resource, subresource)
         record, _ = await self._verbs.patch(resource, name, own, namespace, patch_type, options, subresource)
         return record.object()
 
@@ -146,6 +148,12 @@ class InProcessClient:
         found = self._verbs.get(PODS, pod, namespace).object()
         checked = podstreams.checked_port(found, str(port))
         return await podstreams.served(self.pod_streams).connect(found, checked)
+
+
+def _check_served(resource: Resource, subresource: str) -> None:
+    """As over HTTP, where there is no such path."""
+    if subresource and subresource not in resource.subresources:
+        raise NotFoundError("the server could not find the requested resource")
 
 
 def _copied(value: Any) -> Any:

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
 from sampan.cluster.apiserver import conversion, lifecycle, strictness
-from sampan.cluster.apiserver.patching import patcher
+from sampan.cluster.apiserver.patching import invalid_patch, patcher
 from sampan.cluster.apiserver.queries import Selection, decode_continue
-from sampan.cluster.apiserver.scale import scale_of, with_scale
+from sampan.cluster.apiserver.scale import MistypedScaleError, scale_of, with_scale
 from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction, encode
 from sampan.cluster.apiserver.strategy import ScalePaths, Strategies, Strategy
 from sampan.kube.errors import (
@@ -133,11 +133,7 @@ class Verbs:
     ) -> Record:
         strategy = self.strategies.of(resource)
         warnings = self._admit(strategy, obj, namespace, options)
-        given = obj["metadata"].setdefault("name", name)
-        if given != name:
-            raise BadRequestError(
-                f"the name of the object ({given}) does not match the name on the URL ({name})"
-            )
+        lifecycle.check_name(obj, name)
         if not strategy.unconditional_update and not obj["metadata"].get("resourceVersion"):
             errors = FieldErrors()
             errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
@@ -180,6 +176,7 @@ class Verbs:
                 nonlocal warnings
                 new = apply(old)
                 warnings = self._admit(strategy, new, namespace, options, patch_type)
+                lifecycle.check_name(new, name)
                 return new
 
             manager = None if patch_type is PatchType.APPLY else options.field_manager
@@ -222,7 +219,10 @@ class Verbs:
             # A Scale has no lists: all three mean the same.
             patch_type = PatchType.MERGE
         apply = patcher(self.strategies, resource, patch_type, patch, options, self.now(), "scale")
-        return await self._scale(resource, name, apply, namespace, options)
+        try:
+            return await self._scale(resource, name, apply, namespace, options)
+        except MistypedScaleError as error:
+            raise invalid_patch(patch, error.message) from error
 
     async def _scale(
         self,

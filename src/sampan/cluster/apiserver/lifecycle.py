@@ -20,7 +20,7 @@ from sampan.lib.clock import Clock, parse_rfc3339, rfc3339
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
-_STANDARD = frozenset({ORPHAN, FOREGROUND, "kubernetes"})
+_STANDARD = frozenset({ORPHAN, FOREGROUND, "kubernetes", "customresourcecleanup.apiextensions.k8s.io"})
 """Finalizers that need no domain."""
 _ANNOTATIONS_LIMIT = 256 * 1024
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")

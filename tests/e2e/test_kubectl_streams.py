@@ -105,11 +105,12 @@ class Kubectl:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(tmp_path_factory.mktemp("streams") / "home") as server:
         port = free_port()
-        web = ["python3", "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+        web = ["python3", "-m", "http.server", str(port), "--bind", "$POD_IP"]
         script = f"head -c {MEGABYTES}000000 /dev/zero > large; echo small > small; exec {' '.join(web)}"
         run(server, "p", ["sh", "-c", "exec sleep 100000"])
-        run(server, "web", ["sh", "-c", script], ports=[{"containerPort": port}])
-        wait_until(lambda: can_connect(port))
+        address = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+        web_pod = run(server, "web", ["sh", "-c", script], ports=[{"containerPort": port}], env=[address])
+        wait_until(lambda: can_connect(web_pod["status"]["podIP"], port))
         yield server
 
 
@@ -124,12 +125,15 @@ def kubectl(request: pytest.FixtureRequest, server: ServerProcess) -> Kubectl:
     )
 
 
-def run(server: ServerProcess, name: str, command: list[str], **container: Any) -> None:
+def run(server: ServerProcess, name: str, command: list[str], **container: Any) -> dict[str, Any]:
+    """The pod, which runs."""
     main = {"name": "main", "image": "busybox", "command": command, **container}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [main]}}
     path = "/api/v1/namespaces/default/pods"
     server.call("POST", path, pod)
     wait_until(lambda: server.call("GET", f"{path}/{name}")["status"].get("phase") == "Running")
+    found: dict[str, Any] = server.call("GET", f"{path}/{name}")
+    return found
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
@@ -145,9 +149,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def can_connect(port: int) -> bool:
+def can_connect(address: str, port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 def running(*words: str) -> bool:

@@ -86,7 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
-        if self._get_upgrade() in _PROTOCOLS:
+        if self.parser.should_upgrade() and self._get_upgrade() in _PROTOCOLS:
             self.scope["extensions"] = {EXTENSION: self._take_over}  # type: ignore[dict-item]
             super().on_headers_complete()
             # Where it is refused, nobody can say where the next request would begin.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -22,6 +23,10 @@ from sampan.app.web import build_app
 from sampan.client.protocol import Client, ListOptions
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.apiserver.apiservices import ApiServices
+from sampan.cluster.network import addresses
+from sampan.cluster.network.api_service import ensure_api_service
+from sampan.cluster.network.parts import network_parts
+from sampan.cluster.network.pods import ROUTES, PodNetwork
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
@@ -65,10 +70,16 @@ class Platform:
         database = open_database(settings, tables)
         self._ends.append(("database", database.close))
 
-        api = ApiServer(database, self._clock, pod_logs=PodLogs(home, self._clock), token=self._token)
+        api = ApiServer(
+            database,
+            self._clock,
+            pod_logs=PodLogs(home, self._clock),
+            token=self._token,
+        )
         self._api = api
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
+        api.service_allocator.begin_at(addresses.slot(home))
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_namespaces()
@@ -77,8 +88,12 @@ class Platform:
         self._ends.append(("APIServices", api_services.stop))
 
         caches = Caches(api.client)
+        where = urlsplit(self._url)
+        network = PodNetwork(home, (where.hostname or addresses.LOCALHOST, where.port or 80))
+        own_names = await ensure_api_service(api.client, *network.api)
         manager = Manager(
             [
+                *network_parts(api.client, caches, network, home / ROUTES),
                 *controllers(api.client, self._clock, api.registry, home / "volumes", caches),
                 Scheduler(api.client, self._clock, caches),
             ]
@@ -88,14 +103,13 @@ class Platform:
 
         environments = Environments(home, settings.environments)
         self._ends.append(("environments", environments.close))
-        where = urlsplit(self._url)
         agent = NodeAgent(
             api.client,
             home,
             self._clock,
             environments,
             settings.node,
-            api=(where.hostname or "127.0.0.1", where.port or 80),
+            network=network,
         )
         await agent.start()
         self._ends.append(("node", agent.stop))
@@ -106,7 +120,8 @@ class Platform:
             await component.start(services)
             self._ends.append((component.name, component.stop))
         routes = [route for component in components for route in component.routes()]
-        return build_app(api.asgi, routes, self._facts(), settings.server, self._token)
+        server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
+        return build_app(api.asgi, routes, self._facts(), server, self._token)
 
     def close_streams(self) -> None:
         """Ends open watches and followed logs, which would keep the HTTP server from ending."""

@@ -103,7 +103,7 @@ PODS = Resource(
     singular="pod",
     short_names=("po",),
     categories=("all",),
-    subresources=("status", "log", "binding", "eviction", "exec", "attach", "portforward"),
+    subresources=("status", "log", "binding", "eviction", "exec", "attach", "portforward", "proxy"),
 )
 CONFIG_MAPS = Resource(
     "", "v1", "ConfigMap", "configmaps", singular="configmap", short_names=("cm",), subresources=()
@@ -138,7 +138,25 @@ PERSISTENT_VOLUMES = Resource(
     short_names=("pv",),
 )
 SERVICES = Resource(
-    "", "v1", "Service", "services", singular="service", short_names=("svc",), categories=("all",)
+    "",
+    "v1",
+    "Service",
+    "services",
+    singular="service",
+    short_names=("svc",),
+    categories=("all",),
+    subresources=("status", "proxy"),
+)
+ENDPOINTS = Resource(
+    "", "v1", "Endpoints", "endpoints", singular="endpoints", short_names=("ep",), subresources=()
+)
+ENDPOINT_SLICES = Resource(
+    "discovery.k8s.io",
+    "v1",
+    "EndpointSlice",
+    "endpointslices",
+    singular="endpointslice",
+    subresources=(),
 )
 LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases", singular="lease", subresources=())
 STORAGE_CLASSES = Resource(

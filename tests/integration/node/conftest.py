@@ -99,6 +99,12 @@ class Kit:
         return bool(pod["status"].get("phase") == "Running")
 
     @staticmethod
+    def has_ended(pod: Object, container: str) -> bool:
+        """Whether this one of its containers has ended."""
+        statuses = pod["status"].get("containerStatuses") or ()
+        return any(each["name"] == container and "terminated" in each["state"] for each in statuses)
+
+    @staticmethod
     def waiting_reason(pod: Object) -> str:
         statuses = pod["status"].get("containerStatuses") or [{}]
         return str(((statuses[0].get("state") or {}).get("waiting") or {}).get("reason", ""))

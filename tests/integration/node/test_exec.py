@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sampan.client.streams import AttachOptions, ExecOptions, Execution
+from sampan.cluster.node.runtimes.process import ProcessRuntime
+from sampan.cluster.node.runtimes.protocol import ContainerSpec, ExecSpec, WarmProgram
+from sampan.cluster.node.settings import NodeSettings
 from sampan.kube import meta
 from sampan.kube.errors import InternalError
+from sampan.lib.clock import SystemClock
 
 SLEEP = ["sh", "-c", "echo up; exec sleep 1000"]
 
@@ -199,14 +205,53 @@ def test_a_server_that_dies_takes_its_commands_along_but_no_container(machine: A
     asyncio.run(main())
 
 
-def test_a_forked_program_is_entered_as_any_other(machine: Any, node_kit: Any) -> None:
-    async def play(node: Any, pod: Any) -> None:
-        code, stdout, _ = await everything(await execute(node, pod, "sh", "-c", "echo $OWN; pwd"))
-        assert (code, stdout.split()[0]) == (0, b"value")
+@pytest.mark.parametrize("warm", [True, False])
+def test_what_a_command_writes_into_an_environment_is_the_containers_own(tmp_path: Path, warm: bool) -> None:
+    """Of a forked program, too, whose own view of it begins with the first process beside it."""
+    (tmp_path / "code").mkdir()
+    program = """
+        import os, subprocess, sys, time
+        while not os.path.exists(sys.argv[1] + "/go"): time.sleep(0.02)
+        subprocess.run(["touch", sys.argv[1] + "/program"], check=True)
+        print(sorted(os.listdir(sys.argv[1])))
+    """
+    (tmp_path / "code" / "hold.py").write_text(textwrap.dedent(program))
+    shared = tmp_path / "shared env"
+    shared.mkdir()
+    (shared / "given").touch()
+    argv = (str(shared),)
+    spec = ContainerSpec(
+        id="a/b/0",
+        folder=tmp_path / "a",
+        log=tmp_path / "a.log",
+        argv=(sys.executable, "-m", "hold", *argv),
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path / "code"), "OWN": "value"},
+        cwd=str(tmp_path),
+        scratch=tmp_path / "scratch",
+        overlay=shared,
+        program=WarmProgram("test", Path(sys.executable), (), "hold", argv) if warm else None,
+    )
 
-    container = {"env": [{"name": "OWN", "value": "value"}], "image": "python:3.11"}
-    command = ["python3", "-m", "timeit", "-n", "1", "-r", "1", "import time; time.sleep(1000)"]
-    scenario(machine, node_kit, play, command=command, container=container)
+    async def main() -> None:
+        runtime = ProcessRuntime(tmp_path / "run", SystemClock(), NodeSettings())
+        await runtime.open()
+        try:
+            if not runtime.can_overlay:
+                pytest.skip("no overlays here")
+            await runtime.start(spec)
+            script = 'echo $OWN; pwd; touch "$0/command"; ls "$0"; touch "$0/go"'
+            started = await runtime.exec("a/b/0", ExecSpec(("sh", "-c", script, str(shared))))
+            code, stdout, stderr = await everything(started)
+            assert (code, stderr) == (0, b"")
+            assert stdout.decode().split() == ["value", str(tmp_path), "command", "given"]
+            end = await runtime.wait("a/b/0")
+            assert end.exit_code == 0
+            assert b"['command', 'given', 'go', 'program']" in spec.log.read_bytes()
+            assert [path.name for path in shared.iterdir()] == ["given"]
+        finally:
+            await runtime.close()
+
+    asyncio.run(main())
 
 
 def test_attaching_to_a_container(machine: Any, node_kit: Any) -> None:

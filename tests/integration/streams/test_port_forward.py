@@ -18,8 +18,9 @@ TUNNEL = "SPDY/3.1+portforward.k8s.io"
 
 
 @asynccontextmanager
-async def listener(handle: Any) -> AsyncIterator[int]:
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+async def listener(pod: Any, handle: Any) -> AsyncIterator[int]:
+    """In the pod's place, at its address."""
+    server = await asyncio.start_server(handle, pod["status"]["podIP"], 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -106,8 +107,8 @@ async def pair(client: Any, port: int, request: int) -> tuple[int, int]:
 @pytest.mark.parametrize("tunnel", [False, True])
 def test_connections_side_by_side(streams: Any, spdy_client: Any, tunnel: bool) -> None:
     async def scenario(place: Any) -> None:
-        await place.run("p")
-        async with listener(echo) as port, forwarding(place, spdy_client, tunnel=tunnel) as client:
+        pod = await place.run("p")
+        async with listener(pod, echo) as port, forwarding(place, spdy_client, tunnel=tunnel) as client:
             pairs = [await pair(client, port, each) for each in range(20)]
             for number, (_, data) in enumerate(pairs):
                 await client.write(data, b"%d:" % number)
@@ -123,8 +124,8 @@ def test_connections_side_by_side(streams: Any, spdy_client: Any, tunnel: bool) 
 
 def test_a_port_where_nobody_listens(streams: Any, spdy_client: Any) -> None:
     async def scenario(place: Any) -> None:
-        await place.run("p")
-        async with listener(echo) as port:
+        pod = await place.run("p")
+        async with listener(pod, echo) as port:
             pass
         async with forwarding(place, spdy_client, tunnel=False) as client:
             error, data = await pair(client, port, 0)
@@ -156,8 +157,8 @@ def test_a_connection_that_is_cut_frees_the_other_side(streams: Any, spdy_client
         writer.close()
 
     async def scenario(place: Any) -> None:
-        await place.run("p")
-        async with listener(flood) as port, listener(silent) as other:
+        pod = await place.run("p")
+        async with listener(pod, flood) as port, listener(pod, silent) as other:
             async with forwarding(place, spdy_client, tunnel=False) as client:
                 error, data = await pair(client, port, 0)
                 await client.until(lambda: len(client.data[data]) > 100_000)
@@ -199,10 +200,10 @@ def test_what_makes_no_pair(streams: Any, spdy_client: Any) -> None:
 
 def test_channels_of_a_websocket(streams: Any) -> None:
     async def scenario(place: Any) -> None:
-        await place.run("p")
-        async with listener(echo) as port, listener(echo) as gone:
+        pod = await place.run("p")
+        async with listener(pod, echo) as port, listener(pod, echo) as gone:
             pass
-        async with listener(echo) as port:
+        async with listener(pod, echo) as port:
             query = f"ports={port}&ports={gone}"
             url = "ws" + place.url.removeprefix("http") + place.path("p", "portforward", query)
             async with connect(

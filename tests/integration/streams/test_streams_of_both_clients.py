@@ -98,9 +98,9 @@ def test_ports(streams: Any, which: str) -> None:
         writer.close()
 
     async def scenario(place: Any) -> None:
-        await place.run("p")
+        pod = await place.run("p")
         client = getattr(place, which)
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        server = await asyncio.start_server(answer, pod["status"]["podIP"], 0)
         port = server.sockets[0].getsockname()[1]
         connection = await client.connect("p", "default", port)
         await connection.write(b"hello")
@@ -147,5 +147,22 @@ def test_refusals(streams: Any, which: str) -> None:
             await asyncio.sleep(0.05)
         with pytest.raises(InternalError, match="container not found"):
             await client.exec("over", "default", ExecOptions(("true",)))
+
+    streams(scenario)
+
+
+def test_discovery_names_them(streams: Any, wire: Any) -> None:
+    async def scenario(place: Any) -> None:
+        asked = wire(place.url)
+        assert await asked.ask("GET", "/api/v1", {}) == 200
+        found = {each["name"]: each for each in (await asked.status_object())["resources"]}
+        kinds = {
+            "exec": "PodExecOptions",
+            "attach": "PodAttachOptions",
+            "portforward": "PodPortForwardOptions",
+        }
+        for name, kind in kinds.items():
+            assert found[f"pods/{name}"]["kind"] == kind
+            assert found[f"pods/{name}"]["verbs"] == ["create", "get"]
 
     streams(scenario)

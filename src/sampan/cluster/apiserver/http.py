@@ -35,7 +35,8 @@ from sampan.kube.errors import (
     UnauthorizedError,
     UnsupportedMediaTypeError,
 )
-from sampan.kube.kinds import KindRegistry, Resource
+from sampan.kube.kinds import ENDPOINTS, PODS, SERVICES, KindRegistry, Resource
+from sampan.kube.meta import Object
 from sampan.kube.schema import Schema
 from sampan.lib.log import get_logger
 from sampan.web import asgi
@@ -175,7 +176,33 @@ class HttpFace:
         if not path:
             await self._json(request, _found(discovery.api_resource_list(self._registry, group, version)))
             return
+        if core and len(path) > 4 and path[0] == "namespaces" and path[4] == "proxy":
+            await self._proxy(request, path[1], path[2], path[3])
+            return
         await self._serve(request, self._target(group, version, path))
+
+    async def _proxy(self, request: Request, namespace: str, plural: str, name: str) -> None:
+        """Any method, to a Service or a pod."""
+        if plural not in (SERVICES.plural, PODS.plural):
+            raise _no_such_path()
+        # With its library, some tens of milliseconds that only those need to spend who use it.
+        from sampan.cluster.apiserver import proxy  # noqa: PLC0415
+
+        wanted = proxy.Wanted.parse(name)
+        if plural == PODS.plural:
+            backend = proxy.of_pod(wanted, self._verbs.get(PODS, wanted.name, namespace).object())
+        else:
+            service = self._verbs.get(SERVICES, wanted.name, namespace).object()
+            backend = proxy.of_service(wanted, service, self._endpoints(wanted.name, namespace))
+        work = proxy.forward(backend, request.scope, request.receive, request.send)
+        if not await self._tracked(work):
+            await asgi.finish(request.send)
+
+    def _endpoints(self, name: str, namespace: str) -> Object | None:
+        try:
+            return self._verbs.get(ENDPOINTS, name, namespace).object()
+        except NotFoundError:
+            return None
 
     def _target(self, group: str, version: str, path: list[str]) -> Target:
         namespace = None
@@ -432,4 +459,6 @@ def _found(document: Any) -> Any:
 
 
 def _no_such_path() -> NotFoundError:
-    return NotFoundError("the server could not find the requested resource")
+    """With details, though there is nothing to tell: `kubectl debug` looks into them, and would fall over none."""
+    cause = {"reason": "UnexpectedServerResponse", "message": "404 page not found"}
+    return NotFoundError("the server could not find the requested resource", details={"causes": [cause]})

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
 from sampan.cluster.apiserver import scale, storage
+from sampan.cluster.apiserver.allocation import ServiceAllocator
 from sampan.cluster.apiserver.custom.converting import Converter
 from sampan.cluster.apiserver.custom.finalizing import Finalizing
 from sampan.cluster.apiserver.custom.registration import Definitions
@@ -22,7 +23,7 @@ from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
-from sampan.kube.kinds import EVENTS, KindRegistry
+from sampan.kube.kinds import EVENTS, SERVICES, KindRegistry
 from sampan.lib.clock import Clock
 from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
@@ -57,7 +58,9 @@ class ApiServer:
             self.registry.add(strategy.resource)
         self.storage = storage.Storage(database)
         strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
-        self._verbs = Verbs(self.storage, strategies, clock)
+        self.service_allocator = ServiceAllocator()
+        """Of the addresses and ports that Services are given."""
+        self._verbs = Verbs(self.storage, strategies, clock, {SERVICES: self.service_allocator})
         self._definitions = Definitions(self.registry, strategies, self.storage, clock, converters)
         self._finalizing = Finalizing(self._verbs, self._definitions)
         self._client = InProcessClient(self._verbs, pod_logs)

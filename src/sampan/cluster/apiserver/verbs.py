@@ -7,8 +7,9 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
@@ -48,11 +49,22 @@ Mutation = Callable[[Object], Object]
 """From a copy of the stored object to the wanted one."""
 
 
+Allocator = Callable[[Transaction, Object], None]
+"""Gives an object what no two may have. Called in the transaction that writes it; raises ApiError."""
+
+
 class Verbs:
     """For one event loop."""
 
-    def __init__(self, storage: Storage, strategies: Strategies, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        strategies: Strategies,
+        clock: Clock,
+        allocators: Mapping[Resource, Allocator] = MappingProxyType({}),
+    ) -> None:
         self.storage = storage
+        self._allocators = allocators
         self.strategies = strategies
         self.clock = clock
 
@@ -287,6 +299,8 @@ class Verbs:
         key = _key(resource, metadata["name"], metadata.get("namespace"))
         if txn.get(key) is not None:
             raise already_exists(resource.group, resource.plural, key.name)
+        if resource in self._allocators:
+            self._allocators[resource](txn, obj)
         return conversion.put(txn, strategy, key, obj, None)
 
     def _update(
@@ -317,6 +331,8 @@ class Verbs:
             writer = Writer(manager or "unknown", self.now(), resource.api_version, subresource)
             track(*self.strategies.typed(resource), old, new, writer)
         lifecycle.validate_update(strategy, new, old, part)
+        if resource in self._allocators and not part:
+            self._allocators[resource](txn, new)
         if lifecycle.is_removable(strategy, new):
             return conversion.delete(txn, strategy, key, new, current)
         return conversion.put(txn, strategy, key, new, current)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, WatchEvent
+from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import node_object
-from sampan.cluster.node.env import POD_IP
 from sampan.cluster.node.factory import ContainerFactory, EnvironmentSource, NodeFacts
 from sampan.cluster.node.gpus import GpuAllocator
 from sampan.cluster.node.layout import Layout, pod_uid
@@ -43,7 +43,7 @@ SHUTDOWN = Verdict("Terminated", "Pod was terminated in response to imminent nod
 
 
 class NodeAgent:
-    """For one event loop. `home` is Sampan's home; `api` the address at which pods reach the API server."""
+    """For one event loop. `home` is Sampan's home."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class NodeAgent:
         environments: EnvironmentSource,
         settings: NodeSettings,
         *,
-        api: tuple[str, int] = (POD_IP, 8080),
+        network: PodNetwork | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -64,10 +64,13 @@ class NodeAgent:
         self._runtime = ProcessRuntime(self._layout.run, clock, settings)
         self._recorder = EventRecorder(client, clock, "kubelet", self._machine.name)
         gpus = GpuAllocator(self._machine.gpus)
-        facts = NodeFacts(self._machine.capacity, api, self._machine.gpus)
-        factory = ContainerFactory(client, self._layout, environments, settings, facts)
+        facts = NodeFacts(self._machine.capacity, self._machine.gpus)
+        self._network = network or PodNetwork(home)
+        factory = ContainerFactory(client, self._layout, environments, settings, facts, self._network)
         starter = Starter(factory, self._runtime, gpus, clock)
-        self._parts = NodeParts(client, clock, self._layout, self._runtime, starter, gpus, self._recorder)
+        self._parts = NodeParts(
+            client, clock, self._layout, self._runtime, starter, gpus, self._recorder, self._network
+        )
         self._workers: dict[str, PodWorker] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         # Pods whose last status is written: an older one of theirs may still be on its way to the watch.
@@ -87,11 +90,20 @@ class NodeAgent:
         """Whether volumes can be shown at mount points of their own here. Known after `start`."""
         return self._runtime.can_mount
 
+    @property
+    def has_pod_addresses(self) -> bool:
+        """Whether each pod has an address of its own here. Known after `start`."""
+        return self._network.has_addresses
+
     async def start(self) -> None:
         """Returns when this machine is a Node and the pods that were on it are taken over. Raises ApiError."""
         for folder in (self._layout.pods, self._layout.logs, self._layout.run):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._runtime.open()
+        self._network.has_addresses = self._settings.pod_addresses and self._runtime.can_network
+        self._network.is_refused = self._settings.pod_addresses and not self._runtime.can_network
+        if self._network.is_refused:
+            log.warning("pods have no addresses of their own here", see="sampan doctor")
         await self._register()
         version = await self._take_stock(at_start=True)
         self._tasks.spawn(self._remove_folders(), name="removals")
@@ -148,7 +160,8 @@ class NodeAgent:
         for uid in [*self._workers, *self._finished]:
             if uid not in by_uid:
                 self._forget(uid)
-        for pod in found.items:
+        # First those that had an address: nobody else may get theirs.
+        for pod in sorted(found.items, key=lambda pod: not meta.status(pod).get("podIP")):
             self._sync(pod, adopt=at_start)
         return found.resource_version
 
@@ -185,6 +198,7 @@ class NodeAgent:
 
     def _ended(self, uid: str) -> None:
         self._workers.pop(uid, None)
+        self._network.release(uid)
         run = self._runs.pop(uid, None)
         if run is None or run.cancelled():
             return

@@ -15,7 +15,7 @@ from sampan.cluster.node.references import ContainerConfigError, References
 from sampan.kube import meta, quantities
 
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-POD_IP = "127.0.0.1"
+HOST_IP = "127.0.0.1"
 
 # Source: k8s.io/kubernetes third_party/forked/golang/expansion, v1.31: $$ is a dollar, $(NAME) a reference.
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
@@ -110,9 +110,9 @@ def field_value(pod: Object, path: str) -> str:
         found = meta.labels(pod) if match.group(1) == "labels" else meta.annotations(pod)
         return found.get(match.group(2), "")
     if path.startswith("status."):
-        # Of the status only addresses are offered, and on one machine they are all this one.
+        # Of the status only addresses are offered.
         if path in _FIELDS:
-            return POD_IP
+            return HOST_IP if "host" in path else str(meta.status(pod).get("podIP") or HOST_IP)
     elif path in _FIELDS:
         return str(meta.lookup(pod, path) or "")
     raise ContainerConfigError(f"field label not supported: {path}")

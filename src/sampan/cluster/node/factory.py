@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sampan.client.protocol import Object, Reader
+from sampan.cluster.network import names
+from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import env, references, volumes
 from sampan.cluster.node.environments import SYSTEM_KEY, Environment, PipInstall, PythonProgram, recognise
 from sampan.cluster.node.layout import Layout, PodFolder, container_id
 from sampan.cluster.node.references import References
-from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, WarmProgram
+from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, Network, WarmProgram
 from sampan.cluster.node.settings import NodeSettings
 from sampan.kube import meta, quantities
 
@@ -51,8 +53,6 @@ class NodeFacts:
     """What containers may learn of the machine, settled at start."""
 
     capacity: env.Capacity
-    api: tuple[str, int]
-    """Host and port of the API server, as pods reach it."""
     gpus: tuple[str, ...] = ()
 
 
@@ -77,12 +77,14 @@ class ContainerFactory:
         environments: EnvironmentSource,
         settings: NodeSettings,
         facts: NodeFacts,
+        network: PodNetwork,
     ) -> None:
         self._client = client
         self._layout = layout
         self._environments = environments
         self._settings = settings
         self._facts = facts
+        self._network = network
 
     async def environment(self, container: Mapping[str, Any]) -> Environment:
         """What the image stands for, built if need be. Raises EnvironmentsError."""
@@ -101,6 +103,9 @@ class ContainerFactory:
         folder = self._layout.pod(uid)
         places = await self._volumes(run.pod, folder, found)
         mounts = volumes.mounts(run.container, places, can_mount=can_mount)
+        host_network = bool(meta.spec(run.pod).get("hostNetwork"))
+        if can_mount and not host_network:
+            mounts = (*mounts, *self._files(run.pod, folder, mounts))
         private = can_mount and self._settings.private_tmp
         tmp = "/tmp" if private else str(folder.tmp)  # noqa: S108
         argv = env.command(run.container, self._env(run, image, tmp, found))
@@ -132,6 +137,8 @@ class ContainerFactory:
             mounts=mounts,
             private_tmp=folder.tmp if private else None,
             visible=self._visible(environment, mounts) if private else (),
+            hostname="" if host_network else names.hostname(run.pod),
+            network=self._sockets(run.pod) if self._network.has_addresses else None,
             mark=f"{_MARK}={values[_MARK]}",
             limits=_limits(run.container),
             stdin=bool(run.container.get("stdin")),
@@ -139,6 +146,16 @@ class ContainerFactory:
             tty=bool(run.container.get("tty")),
             program=self._warm(environment, layer, program),
         )
+
+    def _files(self, pod: Object, folder: PodFolder, others: Sequence[Mount]) -> list[Mount]:
+        """Those that say who the pod is, save where a volume takes their place."""
+        taken = {mount.target.rstrip("/") for mount in others}
+        found = self._network.files(pod, folder.network)
+        return [Mount(path, target) for target, path in found.items() if target not in taken]
+
+    def _sockets(self, pod: Object) -> Network:
+        address = str(meta.status(pod).get("podIP") or "")
+        return Network("" if meta.spec(pod).get("hostNetwork") else address, self._layout.routes)
 
     def _recognise(self, container: Mapping[str, Any], argv: Sequence[str]) -> PythonProgram | None:
         if not self._settings.warm or container.get("stdin") or container.get("tty"):
@@ -162,10 +179,10 @@ class ContainerFactory:
         return await asyncio.to_thread(volumes.prepare, pod, folder, found, self._facts.capacity)
 
     def _env(self, run: Run, environment: Environment, tmp: str, found: References) -> dict[str, str]:
-        hostname = str(meta.spec(run.pod).get("hostname") or meta.name(run.pod))
         home = str(self._layout.pod(meta.uid(run.pod)).home)
         bins = [str(each) for each in environment.bin_dirs]
-        values = env.base(home, tmp, hostname, self._facts.api, bins)
+        values = self._network.links(run.pod)
+        values.update(env.base(home, tmp, names.hostname(run.pod), self._network.api, bins))
         values.update(environment.env)
         if self._facts.gpus:
             values["CUDA_VISIBLE_DEVICES"] = ",".join(run.gpus)

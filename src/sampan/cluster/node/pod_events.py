@@ -58,6 +58,12 @@ class PodEvents:
     def mount_failed(self, message: str) -> None:
         self._warning("FailedMount", message)
 
+    def shares_ports(self) -> None:
+        self._warning(
+            "SharedPorts",
+            "Pods have no addresses of their own on this machine and share its ports, see sampan doctor",
+        )
+
     def killing(self, record: ContainerRecord) -> None:
         self._normal("Killing", f"Stopping container {record.name}")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.protocol import Client, DeleteOptions, Object
+from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import decisions
 from sampan.cluster.node.adoption import adopt
 from sampan.cluster.node.gpus import GpuAllocator
@@ -24,7 +25,7 @@ from sampan.cluster.node.records import ContainerRecord, crash_loops, ended, rec
 from sampan.cluster.node.runtimes.protocol import ContainerRuntime, Exit, RuntimeFailureError
 from sampan.cluster.node.starting import Start, Starter, pull_backs_off
 from sampan.cluster.node.status import PodState, Verdict, is_over, pod_status
-from sampan.kube import meta
+from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, ConflictError, NotFoundError
 from sampan.kube.kinds import PODS
 from sampan.lib.clock import Clock, parse_rfc3339, rfc3339
@@ -52,6 +53,7 @@ class NodeParts:
     starter: Starter
     gpus: GpuAllocator
     recorder: EventRecorder
+    network: PodNetwork
 
 
 class PodWorker:
@@ -67,7 +69,9 @@ class PodWorker:
             policy=str(meta.spec(pod).get("restartPolicy") or "Always"),
             start_time=str(meta.status(pod).get("startTime") or rfc3339(parts.clock.now())),
             records=records_of(pod),
+            address=parts.network.address(pod),
         )
+        parts.network.attach(pod, self._state.address, parts.layout.pod(self.uid).network)
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tasks = TaskSet(f"pod {self.namespace}/{self.name}")
@@ -123,6 +127,8 @@ class PodWorker:
             self._changed(urgent=True)
 
     async def run(self) -> None:
+        if self._parts.network.is_refused and any(each.get("ports") for each in pods.containers(self._pod)):
+            self._events.shares_ports()
         try:
             while True:
                 self._wake.clear()
@@ -179,7 +185,9 @@ class PodWorker:
 
     async def _start_container(self, record: ContainerRecord) -> None:
         run = record.next_run
-        started_at = await self._parts.starter.start(Start(self._pod, record, self._events, self._stopping))
+        started_at = await self._parts.starter.start(
+            Start(self._addressed(), record, self._events, self._stopping)
+        )
         record.is_starting = False
         if started_at is None:
             self._failed_to_start(record)
@@ -191,6 +199,11 @@ class PodWorker:
         self._changed()
         if self._stopping.is_set():
             self._kill(record, self._grace())
+
+    def _addressed(self) -> Object:
+        """The pod as its containers see it: with its address, which may not be written yet."""
+        address = {"podIP": self._state.address, "podIPs": [{"ip": self._state.address}]}
+        return {**self._pod, "status": {**meta.status(self._pod), **address}}
 
     def _failed_to_start(self, record: ContainerRecord) -> None:
         self._changed(urgent=True)

@@ -15,6 +15,8 @@ class NodeSettings:
     """How long an unused warm interpreter is kept."""
     private_tmp: bool = True
     """Whether each pod gets a /tmp of its own, where the kernel allows it."""
+    pod_addresses: bool = True
+    """Whether each pod gets an address of its own, where the kernel allows it; else all share the machine's ports."""
     shutdown_grace_seconds: int = 10
     """How long pods have to end when the server stops."""
 

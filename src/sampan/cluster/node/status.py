@@ -12,7 +12,7 @@ from typing import Any
 
 from sampan.client.protocol import Object
 from sampan.cluster.node import decisions
-from sampan.cluster.node.env import POD_IP
+from sampan.cluster.node.env import HOST_IP
 from sampan.cluster.node.layout import container_id
 from sampan.cluster.node.records import ContainerRecord, Running, Terminated, Waiting
 from sampan.cluster.node.runtimes.protocol import Exit
@@ -35,6 +35,7 @@ class PodState:
     policy: str
     start_time: str
     records: dict[str, ContainerRecord] = field(default_factory=dict)
+    address: str = HOST_IP
     verdict: Verdict | None = None
     has_sandbox: bool = False
     """The pod's folders are there."""
@@ -57,10 +58,10 @@ def pod_status(pod: Object, state: PodState, now: str) -> dict[str, Any]:
     status: dict[str, Any] = {
         "phase": phase,
         "conditions": copy.deepcopy(meta.status(pod).get("conditions") or []),
-        "hostIP": POD_IP,
-        "hostIPs": [{"ip": POD_IP}],
-        "podIP": POD_IP,
-        "podIPs": [{"ip": POD_IP}],
+        "hostIP": HOST_IP,
+        "hostIPs": [{"ip": HOST_IP}],
+        "podIP": state.address,
+        "podIPs": [{"ip": state.address}],
         "startTime": state.start_time,
         "qosClass": meta.status(pod).get("qosClass") or pods.qos_class(pod),
         "containerStatuses": [_container_status(uid, record) for record in main],

@@ -17,6 +17,7 @@ from sampan.cluster.apiserver.kinds import (
     networking,
     pods,
     replication,
+    services,
     storage,
     versions,
 )
@@ -25,6 +26,7 @@ from sampan.kube.schema import Schema
 
 BUILT_IN: tuple[Strategy, ...] = (
     *core.STRATEGIES,
+    *services.STRATEGIES,
     pods.STRATEGY,
     events.STRATEGY,
     *apps.STRATEGIES,

@@ -69,6 +69,10 @@ class ProcessRuntime:
     def can_overlay(self) -> bool:
         return self._pool.can_overlay
 
+    @property
+    def can_network(self) -> bool:
+        return self._pool.can_network
+
     async def open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         await self._pool.open()
@@ -219,6 +223,10 @@ def _message(spec: ContainerSpec, plan: CgroupPlan, *, warm: bool) -> dict[str, 
         "folders": [str(folder) for folder in spec.folders],
         "overlay": _overlay(spec),
         "mark": spec.mark,
+        "hostname": spec.hostname,
+        "network": None
+        if spec.network is None
+        else {"address": spec.network.address, "routes": str(spec.network.routes)},
         "stdin": spec.stdin,
         "stdin_once": spec.stdin_once,
         "tty": spec.tty,

@@ -64,6 +64,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """Where the sockets of a container lead."""
+
+    address: str
+    """Its pod's own; empty for a pod in the network of the host."""
+    routes: Path
+    """The folder in which a file for each Service names its endpoints."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """All that a container needs to start. Paths are absolute."""
 
@@ -85,6 +95,9 @@ class ContainerSpec:
     private_tmp: Path | None = None
     visible: tuple[str, ...] = ()
     """Folders below /tmp that must be seen though /tmp is private."""
+    hostname: str = ""
+    network: Network | None = None
+    """None where sockets are the machine's; needs `can_network`."""
     mark: str = ""
     """An entry of `env` that only this pod's processes have."""
     limits: Limits = Limits()
@@ -157,6 +170,11 @@ class ContainerRuntime(Protocol):
     @property
     def can_overlay(self) -> bool:
         """Whether `overlay` can be had."""
+        ...
+
+    @property
+    def can_network(self) -> bool:
+        """Whether `network` can be had."""
         ...
 
     async def open(self) -> None:

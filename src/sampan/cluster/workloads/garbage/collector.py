@@ -114,6 +114,8 @@ class GarbageCollector:
                 self._controller.queue.add(uid)
 
         cache.add_handler(handle)
+        for uid in self._graph.waiting_for(resource.kind):
+            self._controller.queue.add(uid)
 
     # Deciding.
 

@@ -13,10 +13,11 @@ import json
 import os
 import resource
 import signal
+import socket
 import termios
 from typing import Any
 
-from . import mounts
+from . import identity, mounts, supervision
 from .libc import PR_SET_PDEATHSIG, prctl
 
 # What a shell, and a container runtime, answer for a command that is missing or cannot be executed.
@@ -48,12 +49,15 @@ class Plan:
         stdio: tuple[int, ...],
         report: int,
         nofile: tuple[int, int],
+        channel: socket.socket | None = None,
     ) -> None:
         self.spec = spec
         self.env = env
         self.stdio = stdio
         self.report = report
         self.nofile = nofile
+        self.channel = channel
+        """To the launcher, for the descriptor at which it answers for the sockets."""
 
 
 def set_up(plan: Plan) -> None:
@@ -87,6 +91,8 @@ def _new_view(spec: dict[str, Any]) -> None:
             mounts.View(spec["scratch"]).build(spec.get("mounts", []), tmp, spec.get("visible", []))
         except OSError as error:
             raise StartError(f"volumes cannot be mounted: {error}") from None
+    if spec.get("hostname"):
+        identity.take(spec["hostname"])
 
 
 def _join(spec: dict[str, Any]) -> None:
@@ -100,6 +106,16 @@ def _join(spec: dict[str, Any]) -> None:
         mounts.overlay(*spec["overlay"])
 
 
+def lead_sockets(plan: Plan) -> None:
+    """The last step: what asks the launcher now must not be waited for by it. Raises StartError."""
+    if plan.channel is None:
+        return
+    try:
+        supervision.guard(plan.channel)
+    except OSError as error:
+        raise StartError(f"the pod's network cannot be set up: {error}") from None
+
+
 def execute(plan: Plan) -> None:
     """Replaces the child by the spec's command. Never returns."""
     try:
@@ -107,6 +123,7 @@ def execute(plan: Plan) -> None:
         # Python ignores these two; a program expects them as the kernel sets them.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        lead_sockets(plan)
         _exec(list(plan.spec["argv"]), plan.env)
     except BaseException as error:
         report_failure(plan.report, error)

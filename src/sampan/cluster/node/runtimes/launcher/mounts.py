@@ -15,6 +15,7 @@ from typing import Any
 from .libc import (
     CLONE_NEWNS,
     CLONE_NEWUSER,
+    CLONE_NEWUTS,
     MS_BIND,
     MS_PRIVATE,
     MS_RDONLY,
@@ -46,7 +47,7 @@ def join(pid: int) -> None:
     root = os.open(other + "/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespaces = []
     # The user namespace first: it gives the rights to enter the other one.
-    for name, kind in (("user", CLONE_NEWUSER), ("mnt", CLONE_NEWNS)):
+    for name, kind in (("user", CLONE_NEWUSER), ("uts", CLONE_NEWUTS), ("mnt", CLONE_NEWNS)):
         path = f"/ns/{name}"
         # One's own user namespace cannot be entered again.
         if os.stat(own + path).st_ino != os.stat(other + path).st_ino:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from sampan import __version__
 from sampan.app import registry
+from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
@@ -31,7 +32,7 @@ from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.scheduler import Scheduler
-from sampan.cluster.workloads import controllers
+from sampan.cluster.workloads import Trust, controllers
 from sampan.components import Services
 from sampan.kube.errors import AlreadyExistsError
 from sampan.kube.kinds import NAMESPACES, PODS
@@ -49,8 +50,18 @@ FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kubeflow", "kubefl
 class Platform:
     """Everything of one home, in one process and one event loop. `stop` ends whatever `start` began."""
 
-    def __init__(self, settings: Settings, *, url: str, token: str = "", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        url: str,
+        token: str = "",
+        secure_port: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
+        """`secure_port` is where the same application is served with TLS, for pods; 0 where it is not."""
         self._settings = settings
+        self._secure_port = secure_port
         self._url = url
         self._token = token
         self._clock = clock or SystemClock()
@@ -65,6 +76,8 @@ class Platform:
     async def start(self) -> ASGIApp:
         """Returns the HTTP application once all parts work. Raises StorageError, ApiError."""
         settings, home = self._settings, self._settings.home
+        certificates = Certificates(home / "pki")
+        making = asyncio.create_task(certificates.ensure(), name="certificates")
         components = registry.components(settings)
         tables = [ApiServer.tables, *(tables for component in components for tables in component.tables)]
         database = open_database(settings, tables)
@@ -75,11 +88,14 @@ class Platform:
             self._clock,
             pod_logs=PodLogs(home, self._clock),
             token=self._token,
+            signing_key=certificates.folder / "sa.key",
         )
         self._api = api
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
         api.service_allocator.begin_at(addresses.slot(home))
+        for component in components:
+            api.admission.add(component.admission)
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_namespaces()
@@ -89,12 +105,21 @@ class Platform:
 
         caches = Caches(api.client)
         where = urlsplit(self._url)
-        network = PodNetwork(home, (where.hostname or addresses.LOCALHOST, where.port or 80))
+        network = PodNetwork(
+            home, (where.hostname or addresses.LOCALHOST, self._secure_port or where.port or 80)
+        )
         own_names = await ensure_api_service(api.client, *network.api)
         manager = Manager(
             [
                 *network_parts(api.client, caches, network, home / ROUTES),
-                *controllers(api.client, self._clock, api.registry, home / "volumes", caches),
+                *controllers(
+                    api.client,
+                    self._clock,
+                    api.registry,
+                    home / "volumes",
+                    caches,
+                    trust=Trust(await making, api.tokens.for_secret),
+                ),
                 Scheduler(api.client, self._clock, caches),
             ]
         )
@@ -113,6 +138,7 @@ class Platform:
         )
         await agent.start()
         self._ends.append(("node", agent.stop))
+        api.metrics.provider = agent.stats
         api.serve_streams(agent.pod_streams)
 
         services = Services(api.client, database, self._clock, home)
@@ -121,7 +147,7 @@ class Platform:
             self._ends.append((component.name, component.stop))
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
-        return build_app(api.asgi, routes, self._facts(), server, self._token)
+        return build_app(api.asgi, routes, self._facts(), server, api.gate)
 
     def close_streams(self) -> None:
         """Ends open watches and followed logs, which would keep the HTTP server from ending."""

@@ -11,6 +11,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from hmac import compare_digest
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,11 +31,12 @@ from sampan.client.kubeconfig import Connection, KubeconfigError
 from sampan.client.protocol import Client, ListOptions
 from sampan.client.remote import RemoteClient
 from sampan.components import PodFiles, Services
-from sampan.kube.errors import ApiError, NotFoundError
+from sampan.kube.errors import ApiError, NotFoundError, UnauthorizedError
 from sampan.kube.kinds import NAMESPACES, NODES, PODS, Resource
 from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.web import asgi
+from sampan.web.guards import User
 
 log = get_logger(__name__)
 
@@ -131,7 +133,7 @@ class RemotePlatform:
 
         routes = [route for component in components for route in component.routes()]
         elsewhere = _Elsewhere(self._connection.server)
-        return build_app(elsewhere, routes, self._facts(), settings.server, self._token)
+        return build_app(elsewhere, routes, self._facts(), settings.server, _SingleUser(self._token))
 
     def close_streams(self) -> None:
         """Nothing is open that would keep the HTTP server from ending."""
@@ -155,6 +157,20 @@ class RemotePlatform:
 
         server = self._connection.server
         return Facts(__version__, self._url, str(self._settings.home), running_pods, server, self.kubeconfig)
+
+
+class _SingleUser:
+    """Whoever reaches the loopback is the user; a wrong token is a mistake worth telling. The cluster has its rules."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+        self._user = User("sampan", ("system:masters", "system:authenticated"))
+
+    def admit(self, scope: Scope) -> User:
+        scheme, _, token = asgi.header(scope, b"authorization").partition(" ")
+        if scheme.lower() == "bearer" and not compare_digest(token.strip().encode(), self._token):
+            raise UnauthorizedError("Unauthorized")
+        return self._user
 
 
 def connect(cluster: ClusterSettings) -> Connection:

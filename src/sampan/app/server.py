@@ -21,7 +21,8 @@ from starlette.types import ASGIApp
 
 from sampan import __version__
 from sampan.app import kubeconfig
-from sampan.app.home import Home, ServerInfo
+from sampan.app.certificates import CertificateError, Certificates
+from sampan.app.home import Home, ServerInfo, write_private
 from sampan.app.http import HttpServer
 from sampan.app.listening import StartError, listen
 from sampan.app.settings import Settings
@@ -62,6 +63,8 @@ def serve(settings: Settings, *, on_ready: Callable[[Ready], None], on_stopping:
             f"{error.filename or settings.home}: {error.strerror or error}; see that the home folder is writable "
             "and its disk not full, or choose another with --home"
         ) from error
+    except CertificateError as error:
+        raise StartError(str(error)) from error
     except ApiError as error:
         # The parts write objects while they start: a full disk refuses those.
         log.error("the server could not start", why=error.message)
@@ -84,12 +87,17 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
 
-    platform = _platform(settings, url, home.token())
-    http: HttpServer | None = None
+    secure = None if settings.cluster.kubeconfig else _bind_secure(settings)
+    platform = _platform(settings, url, home.token(), secure)
+    http: list[HttpServer] = []
     try:
         app = await platform.start()
-        http = HttpServer(app, listener)
-        await http.start()
+        http = [HttpServer(app, listener)]
+        if secure is not None:
+            pki = Certificates(settings.home / "pki")
+            http.append(HttpServer(app, secure, certificate=str(pki.server), key=str(pki.server_key)))
+        for each in http:
+            await each.start()
         own_kubeconfig = settings.home / "kubeconfig"
         if settings.cluster.kubeconfig:
             # One of an earlier embedded cluster would lead to where nobody answers.
@@ -115,8 +123,9 @@ async def _serve(
             # A second Ctrl-C ends the process at once: everything that counts is on disk.
             loop.remove_signal_handler(number)
         platform.close_streams()
-        if http is not None:
-            await http.stop()
+        await asyncio.gather(*(each.stop() for each in http))
+        if secure is not None:
+            secure.close()
         await platform.stop()
         log.info("server stopped")
 
@@ -129,7 +138,7 @@ class _Platform(Protocol):
     async def stop(self) -> None: ...
 
 
-def _platform(settings: Settings, url: str, token: str) -> _Platform:
+def _platform(settings: Settings, url: str, token: str, secure: socket.socket | None) -> _Platform:
     """Only one of them is loaded: neither needs what the other is made of."""
     if settings.cluster.kubeconfig:
         from sampan.app.remote import RemotePlatform
@@ -137,7 +146,8 @@ def _platform(settings: Settings, url: str, token: str) -> _Platform:
         return RemotePlatform(settings, url=url, token=token)
     from sampan.app.platform import Platform
 
-    return Platform(settings, url=url, token=token)
+    port = secure.getsockname()[1] if secure else 0
+    return Platform(settings, url=url, token=token, secure_port=port)
 
 
 def _process_age() -> float:
@@ -166,6 +176,18 @@ def _bind(host: str, port: int) -> socket.socket:
             "programs as you. Use 127.0.0.1, and an SSH tunnel from elsewhere (ssh -L 8080:127.0.0.1:8080 …)"
         )
     return listen(host, port, setting="--port")
+
+
+def _bind_secure(settings: Settings) -> socket.socket:
+    """The port with TLS, which pods are told. The same one again after a restart: pods that went on know no other."""
+    file = settings.home / "run" / "secure-port"
+    try:
+        port = int(file.read_text("utf-8"))
+        listener = _bind(settings.server.host, port)
+    except (OSError, ValueError, OverflowError, StartError):
+        listener = _bind(settings.server.host, 0)
+    write_private(file, str(listener.getsockname()[1]))
+    return listener
 
 
 def _shown(host: str) -> str:

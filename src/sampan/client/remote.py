@@ -45,7 +45,7 @@ from sampan.kube.errors import (
     TooManyRequestsError,
     from_status,
 )
-from sampan.kube.kinds import PODS, Resource
+from sampan.kube.kinds import PODS, SERVICE_ACCOUNTS, Resource
 
 if TYPE_CHECKING:
     from sampan.client import remote_streams
@@ -262,6 +262,10 @@ class RemoteClient:
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
         await self._request("POST", _path(PODS, namespace, pod, "binding"), body=body)
+
+    async def create_token(self, account: str, namespace: str, request: Object) -> Object:
+        typed = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", **request}
+        return await self._request("POST", _path(SERVICE_ACCOUNTS, namespace, account, "token"), body=typed)
 
     async def log(self, pod: str, namespace: str, options: LogOptions = DEFAULT_LOG) -> AsyncIterator[bytes]:
         # Logs are text, and a server that was asked for JSON alone may refuse.

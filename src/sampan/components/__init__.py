@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from sampan.client.protocol import Client
+    from sampan.kube.admission import MutatingHook
     from sampan.kube.kinds import Resource
     from sampan.lib.clock import Clock
     from sampan.store.database import Database
@@ -57,6 +58,9 @@ class Component(Protocol):
     """Kinds the component adds to the cluster."""
     tables: Sequence[sa.MetaData]
     """Its SQL tables, made before `start`."""
+
+    admission: Sequence[MutatingHook]
+    """How it changes objects that anybody writes, before they are validated."""
 
     async def start(self, services: Services) -> None:
         """Picks up what a previous process left and starts working. Called once."""

@@ -13,6 +13,7 @@ node. Pods are made unschedulable, Jobs suspended, so that a real cluster leaves
 
 from __future__ import annotations
 
+from sampan.testing.conformance.access import AccessChecks
 from sampan.testing.conformance.customresources import CustomResourceChecks
 from sampan.testing.conformance.kinds import KindChecks
 from sampan.testing.conformance.machinery import MachineryChecks
@@ -30,5 +31,6 @@ class ClientConformance(
     ScalingChecks,
     CustomResourceChecks,
     MachineryChecks,
+    AccessChecks,
 ):
     """Inherit, and implement `connect`."""

@@ -35,6 +35,7 @@ POD_SPEC = {
     "restartPolicy": "Never",
 }
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {**POD_SPEC, "restartPolicy": "Always"}}
+ROLE_REF = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
 KEPT = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
 WEBHOOK: dict[str, Any] = {
     "name": "a.b.c",
@@ -69,6 +70,33 @@ SPECS: dict[str, dict[str, Any]] = {
         "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
         "ports": [{"name": "a", "port": 80}],
     },
+    "RoleBinding": {
+        "roleRef": ROLE_REF,
+        "subjects": [{"kind": "ServiceAccount", "name": "a", "namespace": "b"}],
+    },
+    "ClusterRoleBinding": {"roleRef": ROLE_REF, "subjects": [{"kind": "User", "name": "a"}]},
+    "Role": {"rules": [{"apiGroups": [""], "resources": ["pods"], "resourceNames": ["a"], "verbs": ["get"]}]},
+    "ClusterRole": {
+        "rules": [{"nonResourceURLs": ["/a/*"], "verbs": ["get"]}],
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]},
+    },
+    "ResourceQuota": {
+        "spec": {
+            "hard": {"pods": "1", "requests.cpu": "1"},
+            "scopes": ["NotTerminating"],
+            "scopeSelector": {
+                "matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["a"]}]
+            },
+        }
+    },
+    "LimitRange": {
+        "spec": {
+            "limits": [
+                {"type": "Container", "max": {"cpu": "2"}, "default": {"cpu": "1"}, "min": {"cpu": "1m"}}
+            ]
+        }
+    },
+    "PriorityClass": {"value": 1, "globalDefault": False, "preemptionPolicy": "Never"},
     "Node": {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
     "Deployment": {"spec": KEPT},
     "ReplicaSet": {"spec": KEPT},

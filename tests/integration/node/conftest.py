@@ -28,15 +28,24 @@ _IMAGE = "busybox"
 class Node:
     """What a scenario works with. All pods are in the namespace `default`."""
 
-    def __init__(self, client: Client, agent: NodeAgent, home: Path) -> None:
-        self.client = client
+    def __init__(self, api: ApiServer, agent: NodeAgent, home: Path) -> None:
+        self.client: Client = api.client
+        self.asgi = api.asgi
+        self.pods_kind = PODS
         self.agent = agent
         self.home = home
         self.volumes_kind = PERSISTENT_VOLUMES
 
     def pod(self, name: str, command: Sequence[str], *, container: Any = None, **spec: Any) -> Object:
         main = {"name": "main", "image": _IMAGE, "command": list(command), **(container or {})}
-        own = {"nodeName": self.agent.node_name, "restartPolicy": "Never", "containers": [main], **spec}
+        own = {
+            "nodeName": self.agent.node_name,
+            "restartPolicy": "Never",
+            # Here are no controllers, which would make the account and its certificates.
+            "automountServiceAccountToken": False,
+            "containers": [main],
+            **spec,
+        }
         return {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -137,7 +146,8 @@ class Machine:
         agent = NodeAgent(api.client, self.home, clock, self.environments, NodeSettings(**settings))
         await agent.start()
         try:
-            yield Node(api.client, agent, self.home)
+            api.metrics.provider = agent.stats
+            yield Node(api, agent, self.home)
         finally:
             await agent.stop(keep_pods=keep_pods or crash)
             await api.stop()

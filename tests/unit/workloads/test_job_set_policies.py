@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -80,3 +82,11 @@ def test_a_pattern_takes_no_longer_than_its_text():
     rules = [{"name": "r", "action": "FailJobSet", "onJobFailureMessagePatterns": ["^(a+)+$"]}]
     policy = {"maxRestarts": 9, "rules": rules}
     assert judge(job_set(failurePolicy=policy), [job("a", message="a" * 5000 + "!")]).restart
+
+
+def test_the_engine_of_patterns_and_the_package_it_comes_from_live_together():
+    program = (
+        "from sampan.cluster.workloads.jobset.patterns import any_found; "
+        "assert any_found(['a+'], 'baa'); import cel; assert cel.evaluate('1 + 1', {}) == 2"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -23,6 +23,7 @@ from sampan.client.protocol import (
 )
 from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
 from sampan.cluster.apiserver import binding, podstreams
+from sampan.cluster.apiserver.access.accounts import AccountTokens
 from sampan.cluster.apiserver.podlogs import PodLogs, stream
 from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.queries import encode_continue
@@ -38,9 +39,10 @@ from sampan.kube.meta import Object
 class InProcessClient:
     """Objects that come out are decoded from what is stored, so every caller has its own."""
 
-    def __init__(self, verbs: Verbs, pod_logs: PodLogs | None) -> None:
+    def __init__(self, verbs: Verbs, pod_logs: PodLogs | None, tokens: AccountTokens) -> None:
         self._verbs = verbs
         self._pod_logs = pod_logs
+        self._tokens = tokens
         self.pod_streams: PodStreams | None = None
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
@@ -128,6 +130,9 @@ class InProcessClient:
 
     async def bind(self, pod: str, namespace: str, node: str) -> None:
         await binding.bind(self._verbs, pod, namespace, node)
+
+    async def create_token(self, account: str, namespace: str, request: Object) -> Object:
+        return self._tokens.request(namespace, account, _copied(request))
 
     async def log(self, pod: str, namespace: str, options: LogOptions = DEFAULT_LOG) -> AsyncIterator[bytes]:
         found = self._verbs.get(PODS, pod, namespace).object()

@@ -20,8 +20,10 @@ from sampan.lib.clock import Clock, parse_rfc3339, rfc3339
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
-_STANDARD = frozenset({ORPHAN, FOREGROUND, "kubernetes"})
+_STANDARD = frozenset({ORPHAN, FOREGROUND, "kubernetes", "customresourcecleanup.apiextensions.k8s.io"})
 """Finalizers that need no domain."""
+_EXTENSIONS = ("apiextensions.k8s.io", "apiregistration.k8s.io")
+"""Whose kinds upstream validates by the looser rules of custom resources: their own finalizer has no domain."""
 _ANNOTATIONS_LIMIT = 256 * 1024
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
@@ -137,6 +139,9 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
             new["metadata"] = metadata = {**before, "managedFields": metadata.get("managedFields", [])}
             if not metadata["managedFields"]:
                 del metadata["managedFields"]
+    elif (rules := strategy.parts.get(subresource)) is not None:
+        rules.prepare_update(new, old)
+        metadata = new["metadata"]
     elif subresource == "finalize":
         _restore(new, old, keep="spec")
     elif subresource == "" and strategy.has_status:
@@ -167,6 +172,8 @@ def validate_update(strategy: Strategy, new: Object, old: Object, subresource: s
     if subresource == "" or (strategy.validates_status and subresource in ("status", "scale")):
         strategy.validate(new, errors)
         strategy.validate_update(new, old, errors)
+    elif (rules := strategy.parts.get(subresource)) is not None:
+        rules.validate_update(new, old, errors)
     _raise(strategy, new, errors)
 
 
@@ -275,7 +282,8 @@ def _validate_metadata(strategy: Strategy, metadata: Object, errors: FieldErrors
     for at, finalizer in enumerate(metadata.get("finalizers") or ()):
         field = f"metadata.finalizers[{at}]"
         errors.each(field, finalizer, problems := names.qualified_name(finalizer))
-        if not problems and strategy.built_in and "/" not in finalizer and finalizer not in _STANDARD:
+        is_checked = strategy.built_in and strategy.resource.group not in _EXTENSIONS
+        if not problems and is_checked and "/" not in finalizer and finalizer not in _STANDARD:
             errors.invalid(
                 field, finalizer, "name is neither a standard finalizer name nor is it fully qualified"
             )

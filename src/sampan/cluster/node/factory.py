@@ -14,15 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sampan.client.protocol import Object, Reader
+from sampan.client.protocol import Client, Object
 from sampan.cluster.network import names
 from sampan.cluster.network.pods import PodNetwork
-from sampan.cluster.node import env, references, volumes
-from sampan.cluster.node.environments import SYSTEM_KEY, Environment, PipInstall, PythonProgram, recognise
+from sampan.cluster.node import claims, env, references, termination, volumes
+from sampan.cluster.node.environments import (
+    SYSTEM_KEY,
+    Environment,
+    ImageNeverPullError,
+    PipInstall,
+    PythonProgram,
+    recognise,
+)
 from sampan.cluster.node.layout import Layout, PodFolder, container_id
 from sampan.cluster.node.references import References
 from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, Network, WarmProgram
 from sampan.cluster.node.settings import NodeSettings
+from sampan.cluster.node.tokens import Tokens
 from sampan.kube import meta, quantities
 
 _MARK = "HOME"
@@ -46,6 +54,10 @@ class EnvironmentSource(Protocol):
     def warm_modules(self, env: Environment) -> tuple[str, ...]: ...
 
     def notes(self, image: str) -> tuple[str, ...]: ...
+
+    async def is_present(self, image: str) -> bool:
+        """Whether `for_image` would answer without building anything. Raises EnvironmentsError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,7 @@ class ContainerFactory:
 
     def __init__(
         self,
-        client: Reader,
+        client: Client,
         layout: Layout,
         environments: EnvironmentSource,
         settings: NodeSettings,
@@ -85,10 +97,14 @@ class ContainerFactory:
         self._settings = settings
         self._facts = facts
         self._network = network
+        self.tokens: Tokens | None = None
 
     async def environment(self, container: Mapping[str, Any]) -> Environment:
-        """What the image stands for, built if need be. Raises EnvironmentsError."""
-        return await self._environments.for_image(str(container.get("image") or ""))
+        """What the image stands for, built if the pull policy allows. Raises EnvironmentsError."""
+        image = str(container.get("image") or "")
+        if container.get("imagePullPolicy") == "Never" and not await self._environments.is_present(image):
+            raise ImageNeverPullError(f'Container image "{image}" is not present with pull policy of Never')
+        return await self._environments.for_image(image)
 
     def notes(self, container: Mapping[str, Any]) -> tuple[str, ...]:
         """What the user should know about the environment of the image."""
@@ -98,17 +114,19 @@ class ContainerFactory:
         self, run: Run, image: Environment, *, can_mount: bool, can_overlay: bool
     ) -> ContainerSpec:
         """Raises ContainerConfigError, VolumeNotReadyError, EnvironmentsError, ApiError, OSError."""
-        found = await references.fetch(self._client, run.pod)
+        await claims.ensure(self._client, run.pod)
+        found = await references.fetch(self._client, run.pod, self.tokens)
         uid, name = meta.uid(run.pod), str(run.container["name"])
         folder = self._layout.pod(uid)
         places = await self._volumes(run.pod, folder, found)
-        mounts = volumes.mounts(run.container, places, can_mount=can_mount)
         host_network = bool(meta.spec(run.pod).get("hostNetwork"))
-        if can_mount and not host_network:
-            mounts = (*mounts, *self._files(run.pod, folder, mounts))
         private = can_mount and self._settings.private_tmp
         tmp = "/tmp" if private else str(folder.tmp)  # noqa: S108
-        argv = env.command(run.container, self._env(run, image, tmp, found))
+        values = self._env(run, image, tmp, found)
+        mounts = volumes.mounts(run.container, places, can_mount=can_mount, values=values)
+        if can_mount and not host_network:
+            mounts = (*mounts, *self._files(run.pod, folder, mounts))
+        argv = env.command(run.container, values)
         program = self._recognise(run.container, argv)
         environment = image
         if program is not None:
@@ -137,6 +155,7 @@ class ContainerFactory:
             mounts=mounts,
             private_tmp=folder.tmp if private else None,
             visible=self._visible(environment, mounts) if private else (),
+            termination=termination.mount_of(run.container, own) if can_mount else None,
             hostname="" if host_network else names.hostname(run.pod),
             network=self._sockets(run.pod) if self._network.has_addresses else None,
             mark=f"{_MARK}={values[_MARK]}",
@@ -146,6 +165,17 @@ class ContainerFactory:
             tty=bool(run.container.get("tty")),
             program=self._warm(environment, layer, program),
         )
+
+    def folder(self, pod: Object, container: str, run: int) -> Path:
+        """Of one run of a container."""
+        return self._layout.pod(meta.uid(pod)).container(container, run)
+
+    async def refresh(self, pod: Object) -> None:
+        """Brings the pod's volumes of data up to date. Raises ApiError."""
+        folder = self._layout.pod(meta.uid(pod))
+        if folder.path.exists():
+            found = await references.fetch(self._client, pod, self.tokens)
+            await asyncio.to_thread(volumes.refresh, pod, folder, found, self._facts.capacity)
 
     def _files(self, pod: Object, folder: PodFolder, others: Sequence[Mount]) -> list[Mount]:
         """Those that say who the pod is, save where a volume takes their place."""

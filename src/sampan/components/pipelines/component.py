@@ -21,6 +21,7 @@ from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, Prepare, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
+from sampan.kube.admission import MutatingHook
 from sampan.kube.kinds import Resource
 from sampan.lib.tasks import TaskSet
 
@@ -52,6 +53,7 @@ class PipelinesComponent:
 
     name = "pipelines"
     resources: Sequence[Resource] = ()
+    admission: Sequence[MutatingHook] = ()
     tables: Sequence[sa.MetaData] = (tables.metadata,)
 
     def __init__(self, settings: PipelineSettings | None = None) -> None:

@@ -83,6 +83,10 @@ def _validate_secret(secret: Object, errors: FieldErrors) -> None:
         errors.each(f"data[{key}]", key, names.config_map_key(key))
     _check_base64("data", data, errors)
     _check_size("data", sum(map(len, data.values())) * 3 // 4, errors)
+    if secret.get("type") == "kubernetes.io/service-account-token":
+        account = "kubernetes.io/service-account.name"
+        if not meta.annotations(secret).get(account):
+            errors.required(f"metadata.annotations[{account}]")
 
 
 def _validate_secret_update(new: Object, old: Object, errors: FieldErrors) -> None:

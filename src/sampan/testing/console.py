@@ -29,6 +29,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 TOKENS = {
     "...": r".*",
@@ -92,11 +93,11 @@ def steps_of(text: str) -> Iterator[Step]:
         yield step
 
 
-def conditions(told: Mapping[str, str], number: int) -> dict[str, object]:
+def conditions(told: Mapping[str, str], number: int) -> dict[str, Any]:
     unknown = set(told) - {"since", "until", "eventually"}
     if unknown:
         raise ScriptError(f"line {number}: {', '.join(unknown)}: no such condition")
-    versions: dict[str, object] = {name: version_of(told[name]) for name in ("since", "until") if name in told}
+    versions = {name: version_of(told[name]) for name in ("since", "until") if name in told}
     return {**versions, "eventually": "eventually" in told}
 
 

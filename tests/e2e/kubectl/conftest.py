@@ -31,7 +31,9 @@ def play(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Plays a session by its name and text: what went otherwise than written."""
     folder = tmp_path_factory.mktemp("kubectl")
     program = program_of(request.param)
-    told = subprocess.run([program, "version", "--client", "-o", "yaml"], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [program, "version", "--client", "-o", "yaml"], capture_output=True, text=True, check=True
+    )
     found = re.search(r"gitVersion: v([\d.]+)", told.stdout)
     assert found is not None
     version = version_of(found[1])

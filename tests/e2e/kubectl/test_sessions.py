@@ -23,7 +23,9 @@ def cases() -> list[object]:
     for program in KUBECTLS:
         for path in SESSIONS:
             marks = () if (path.stem, program) == QUICK else (pytest.mark.slow,)
-            found.append(pytest.param(program, path, marks=marks, id=f"{os.path.basename(program)}-{path.stem}"))
+            found.append(
+                pytest.param(program, path, marks=marks, id=f"{os.path.basename(program)}-{path.stem}")
+            )
     return found
 
 

@@ -15,7 +15,6 @@ from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.kube.strategic import strategic_merge
 
-
 _GO_MAP = "Go value of type map[string]interface {}"
 """In Go's words, as the body is decoded upstream (endpoints/handlers/patch.go, v1.37)."""
 
@@ -34,7 +33,9 @@ def patcher(  # noqa: PLR0913  as the request
         return lambda old: patches.json_patch(old, patch)
     if patch_type is PatchType.MERGE:
         if not isinstance(patch, dict):
-            raise BadRequestError(f"error decoding patch: json: cannot unmarshal {_json_type(patch)} into {_GO_MAP}")
+            raise BadRequestError(
+                f"error decoding patch: json: cannot unmarshal {_json_type(patch)} into {_GO_MAP}"
+            )
         return lambda old: patches.merge(old, patch)
     if not isinstance(patch, dict):
         raise BadRequestError("the body of the patch must be an object")

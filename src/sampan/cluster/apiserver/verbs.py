@@ -255,7 +255,7 @@ class Verbs:
         key = _key(resource, name, namespace)
 
         def mutation(obj: Object) -> Object:
-            return with_scale(obj, change(scale_of(obj, paths)), paths)
+            return with_scale(obj, change(scale_of(obj, paths, to_change=True)), paths)
 
         record = await self._write(
             lambda txn: self._update(txn, strategy, key, mutation, "scale", options.field_manager), options

@@ -1,0 +1,56 @@
+"""What a pod's claims say about where it may run. Pure.
+
+A claim that is bound pins the pod to where its volume is. One of a class that waits for its first consumer gets its
+volume when the pod's node is known: the scheduler names the node on the claim, and the volume controller does the rest.
+
+Source: kubernetes/pkg/scheduler/framework/plugins/volumebinding, v1.34.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sampan.client.protocol import Object
+from sampan.cluster.scheduler.constraints import Term, read_terms
+from sampan.kube import meta
+
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+NO_PROVISIONER = "kubernetes.io/no-provisioner"
+UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+
+
+def is_bound(claim: Object) -> bool:
+    return meta.status(claim).get("phase") == "Bound"
+
+
+def waits_for_consumer(claim: Object, classes: Iterable[Object]) -> bool:
+    """Whether the claim's storage class binds when a pod uses it."""
+    found = class_of(claim, classes)
+    return found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
+
+
+def class_of(claim: Object, classes: Iterable[Object]) -> Object | None:
+    name = meta.spec(claim).get("storageClassName")
+    return next((each for each in classes if meta.name(each) == name), None) if name else None
+
+
+def obstacle(name: str, claim: Object | None, *, waits: bool) -> str:
+    """Why a pod with this claim cannot have any node; empty when the claim is no obstacle."""
+    if claim is None:
+        return f'persistentvolumeclaim "{name}" not found'
+    if meta.is_deleting(claim):
+        return f'persistentvolumeclaim "{name}" is being deleted'
+    if meta.status(claim).get("phase") == "Lost":
+        return f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{_volume(claim)}"'
+    return "" if is_bound(claim) or waits else UNBOUND
+
+
+def pinned_to(volume: Object | None) -> tuple[Term, ...] | None:
+    """The terms of which a node must match one; None when the volume is everywhere. Raises as `read_terms`."""
+    affinity: Any = meta.spec(volume or {}).get("nodeAffinity") or {}
+    return read_terms(affinity.get("required"))
+
+
+def _volume(claim: Object) -> str:
+    return str(meta.spec(claim).get("volumeName") or "")

@@ -58,7 +58,9 @@ def demand_of(pod: Object) -> Demand:
     tolerations = tuple(map(Toleration.read, spec.get("tolerations") or ()))
     claims, ports = tuple(sorted(_claims(pod))), tuple(sorted(set(_ports(spec))))
     requests, neighbours = requests_of(spec), read_neighbours(pod)
+    preempts = spec.get("preemptionPolicy") != "Never"
     shape = (
+        preempts,
         tuple(sorted(requests.items())),
         tuple(sorted(selector.items())),
         (affinity, preferred, tolerations),
@@ -78,7 +80,7 @@ def demand_of(pod: Object) -> Demand:
         namespace=meta.namespace(pod),
         labels=meta.labels(pod),
         priority=int(spec.get("priority") or 0),
-        preempts=spec.get("preemptionPolicy") != "Never",
+        preempts=preempts,
         shape=shape,
     )
 

@@ -14,11 +14,16 @@ COSCHEDULING, VOLCANO = "scheduling.x-k8s.io/pod-group", "scheduling.k8s.io/grou
 
 
 async def node(cluster, cpu: str = "4") -> None:
-    body = {"metadata": {"name": "node"}, "status": {"allocatable": {"cpu": cpu, "memory": "4Gi", "pods": "100"}}}
+    body = {
+        "metadata": {"name": "node"},
+        "status": {"allocatable": {"cpu": cpu, "memory": "4Gi", "pods": "100"}},
+    }
     await cluster.client.create(NODES, body)
 
 
-async def member(cluster, name: str, group: str, cpu: str = "1", kind: Resource = POD_GROUPS) -> dict[str, Any]:
+async def member(
+    cluster, name: str, group: str, cpu: str = "1", kind: Resource = POD_GROUPS
+) -> dict[str, Any]:
     if kind is POD_GROUPS:
         metadata, scheduler = {"labels": {COSCHEDULING: group}}, "scheduler-plugins-scheduler"
     else:
@@ -58,7 +63,9 @@ def test_all_start_or_none(run, kind):
         await member(cluster, "a-1", "a", kind=kind)
         told = await message(cluster, "a-1", "sibling")
         assert "cannot find enough sibling pods, current pods number: 2, minMember of group: 3." in told
-        assert told.endswith("PodGroup team/a starts all of 3 pods or none: 2 wait, 0 started, 1 are still to be created.")
+        assert told.endswith(
+            "PodGroup team/a starts all of 3 pods or none: 2 wait, 0 started, 1 are still to be created."
+        )
         assert await placed(cluster) == set()
         await member(cluster, "a-2", "a", kind=kind)
         await placed_are(cluster, "a-0", "a-1", "a-2")

@@ -18,7 +18,10 @@ NO_VICTIMS = "preemption: 0/1 nodes are available: 1 No preemption victims found
 
 
 async def prepared(cluster, cpu: str = "2") -> None:
-    body = {"metadata": {"name": "node"}, "status": {"allocatable": {"cpu": cpu, "memory": "4Gi", "pods": "100"}}}
+    body = {
+        "metadata": {"name": "node"},
+        "status": {"allocatable": {"cpu": cpu, "memory": "4Gi", "pods": "100"}},
+    }
     await cluster.client.create(NODES, body)
     for name, value, policy in (("high", 100, "PreemptLowerPriority"), ("patient", 100, "Never")):
         fields = {"value": value, "preemptionPolicy": policy}

@@ -38,9 +38,7 @@ def test_priority_then_age_then_arrival_across_shapes():
 
 
 def test_one_that_stays_leaves_out_its_shape_and_no_other():
-    backlog = filled(
-        pod("a1", "1", "a"), pod("a2", "2", "a"), pod("b1", "3", "b"), pod("b2", "4", "b")
-    )
+    backlog = filled(pod("a1", "1", "a"), pod("a2", "2", "a"), pod("b1", "3", "b"), pod("b2", "4", "b"))
     tried = []
     for waiting in backlog.heads():
         tried.append(waiting.uid)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sampan.client.protocol import Object
 from sampan.cluster.scheduler.constraints import Term, read_terms
-from sampan.kube import meta
+from sampan.kube import meta, quantities
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
@@ -50,6 +50,35 @@ def pinned_to(volume: Object | None) -> tuple[Term, ...] | None:
     """The terms of which a node must match one; None when the volume is everywhere. Raises as `read_terms`."""
     affinity: Any = meta.spec(volume or {}).get("nodeAffinity") or {}
     return read_terms(affinity.get("required"))
+
+
+def pinned_to_free(claim: Object, volumes: Iterable[Object]) -> tuple[Term, ...] | None:
+    """Where a volume is that a claim may take, when nobody makes new ones: as `pinned_to`, of all of them."""
+    found: list[Term] = []
+    for volume in volumes:
+        if _is_free(volume, claim):
+            terms = pinned_to(volume)
+            if terms is None:
+                return None
+            found += terms
+    return tuple(found)
+
+
+def _is_free(volume: Object, claim: Object) -> bool:
+    spec, wanted = meta.spec(volume), meta.spec(claim)
+    reference = spec.get("claimRef") or {}
+    needed = ((wanted.get("resources") or {}).get("requests") or {}).get("storage") or "0"
+    return (
+        not meta.is_deleting(volume)
+        and spec.get("storageClassName") == wanted.get("storageClassName")
+        and (
+            not reference
+            or (reference.get("namespace"), reference.get("name"))
+            == (meta.namespace(claim), meta.name(claim))
+        )
+        and set(wanted.get("accessModes") or ()) <= set(spec.get("accessModes") or ())
+        and quantities.compare((spec.get("capacity") or {}).get("storage") or "0", needed) >= 0
+    )
 
 
 def _volume(claim: Object) -> str:

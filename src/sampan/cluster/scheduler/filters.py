@@ -17,6 +17,7 @@ from sampan.cluster.scheduler.world import World
 _CORDONED = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 _PORTS = "node(s) didn't have free ports for the requested pod ports"
 _PINNED = "node(s) had volume node affinity conflict"
+_NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
 _SELECTOR = "node(s) didn't match Pod's node affinity/selector"
 
 
@@ -70,7 +71,7 @@ def fits(demand: Demand, node: Node, world: World) -> Against:
     for claim in demand.claims:
         terms = world.pins.get(claim)
         if terms is not None and not any(term.matches(node.name, node.labels) for term in terms):
-            return Against((_PINNED,))
+            return Against((_PINNED if terms else _NO_VOLUME,))
     return _neighbours(demand, node, world)
 
 

@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Collection, Hashable
 
 from sampan.client.protocol import Client, Object
-from sampan.cluster.scheduler import claims, explain
+from sampan.cluster.scheduler import explain
+from sampan.cluster.scheduler.claiming import Claims
 from sampan.cluster.scheduler.demand import Demand, demand_of
 from sampan.cluster.scheduler.gangs import GroupKey, group_of, read_group
 from sampan.cluster.scheduler.node import Tenant
@@ -24,12 +25,9 @@ from sampan.kube.errors import ApiError
 from sampan.kube.kinds import (
     NAMESPACES,
     NODES,
-    PERSISTENT_VOLUME_CLAIMS,
-    PERSISTENT_VOLUMES,
     POD_DISRUPTION_BUDGETS,
     POD_GROUPS,
     PODS,
-    STORAGE_CLASSES,
     VOLCANO_POD_GROUPS,
 )
 from sampan.lib.clock import Clock
@@ -62,20 +60,17 @@ class Scheduler:
         self, client: Client, clock: Clock, caches: Caches | None = None, names: Collection[str] = NAMES
     ) -> None:
         caches = caches or Caches(client)
-        self._client = client
         self._names = frozenset(names)
         self._pods = caches.of(PODS)
         self._node_objects = caches.of(NODES)
         self._namespaces = caches.of(NAMESPACES)
-        self._claims = caches.of(PERSISTENT_VOLUME_CLAIMS)
-        self._volumes = caches.of(PERSISTENT_VOLUMES)
-        self._classes = caches.of(STORAGE_CLASSES)
         self._budgets = caches.of(POD_DISRUPTION_BUDGETS)
         self._groups = (caches.of(POD_GROUPS), caches.of(VOLCANO_POD_GROUPS))
         self._recorder = EventRecorder(client, clock, NAME)
         self._teller = Teller(client, clock, self._recorder)
         self._writer = Writer(client, clock, self._recorder, self._find)
         self._placer = Placer(self._obstacle, self._read_budgets)
+        self._claims = Claims(client, caches, self._placer.world.pins, self._something_freed)
         self._retries: dict[str, float] = {}
         """Uids of pods whose binding failed, and how long to wait the next time."""
         self._pass_due = False
@@ -89,9 +84,7 @@ class Scheduler:
         return (
             self._node_objects,
             self._namespaces,
-            self._classes,
-            self._volumes,
-            self._claims,
+            *self._claims.caches,
             self._budgets,
             *self._groups,
             self._pods,
@@ -103,8 +96,7 @@ class Scheduler:
         # Everything is counted before anything is placed.
         self._node_objects.add_handler(self._on_node)
         self._namespaces.add_handler(self._on_namespace)
-        self._claims.add_handler(self._on_claim)
-        self._volumes.add_handler(self._on_volume)
+        self._claims.start()
         for cache in self._groups:
             cache.add_handler(self._on_group)
         self._pods.add_handler(self._on_pod)
@@ -136,30 +128,6 @@ class Scheduler:
         if new is not None:
             self._placer.world.namespaces[name] = meta.labels(new)
         self._something_freed()
-
-    def _on_claim(self, old: Object | None, new: Object | None) -> None:
-        self._pin(new or old or {}, new)
-        self._something_freed()
-
-    def _on_volume(self, old: Object | None, new: Object | None) -> None:
-        reference = meta.spec(new or old or {}).get("claimRef") or {}
-        claim = self._claims.get(str(reference.get("namespace")), str(reference.get("name")))
-        if claim is not None:
-            self._pin(claim, claim)
-        self._something_freed()
-
-    def _pin(self, about: Object, claim: Object | None) -> None:
-        """Remembers where a claim's volume is."""
-        pins, key = self._placer.world.pins, (meta.namespace(about), meta.name(about))
-        pins.pop(key, None)
-        name = str(meta.spec(claim or {}).get("volumeName") or "")
-        try:
-            terms = claims.pinned_to(self._volumes.get("", name)) if name else None
-        except _BAD_SPEC as error:
-            log.warning("volume cannot be used", volume=name, error=str(error))
-            terms = ()
-        if terms is not None:
-            pins[key] = terms
 
     def _on_group(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is not None and meta.spec(old) == meta.spec(new):
@@ -269,7 +237,7 @@ class Scheduler:
             self._tell_soon()
 
     async def _bind(self, tenant: Tenant, node: str) -> None:
-        if await self._select_node(tenant, node) and await self._writer.bind(tenant, node):
+        if await self._claims.bound(tenant.demand, node) and await self._writer.bind(tenant, node):
             return
         # Gone or bound by somebody else, as the watch is about to tell; anything else passes, so try again.
         wait = self._retries.get(tenant.uid, _RETRY_FIRST_SECONDS)
@@ -279,21 +247,6 @@ class Scheduler:
             self._retries[tenant.uid] = min(wait * 2, _RETRY_MAX_SECONDS)
             self._on_pod(None, pod)
 
-    async def _select_node(self, tenant: Tenant, node: str) -> bool:
-        """Names the node on claims that wait for their first consumer. Whether all claims are bound."""
-        done = True
-        for namespace, name in tenant.demand.claims:
-            claim = self._claims.get(namespace, name)
-            if claim is None or claims.is_bound(claim):
-                continue
-            done = False
-            patch = {"metadata": {"annotations": {claims.SELECTED_NODE: node}}}
-            try:
-                await self._client.patch(PERSISTENT_VOLUME_CLAIMS, name, patch, namespace)
-            except ApiError as error:
-                log.warning("node not selected", namespace=namespace, claim=name, error=error.message)
-        return done
-
     async def _preempt(self, order: Preempt) -> None:
         for tenant in await self._writer.preempt(order.plan):
             self._placer.spare(tenant.uid)
@@ -301,12 +254,7 @@ class Scheduler:
             self._something_freed()
 
     def _obstacle(self, demand: Demand) -> str:
-        for namespace, name in demand.claims:
-            claim = self._claims.get(namespace, name)
-            waits = claim is not None and claims.waits_for_consumer(claim, self._classes.list())
-            if found := claims.obstacle(name, claim, waits=waits):
-                return found
-        return ""
+        return self._claims.obstacle(demand)
 
     def _read_budgets(self) -> list[Budget]:
         found = []

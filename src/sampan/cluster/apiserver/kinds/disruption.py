@@ -1,4 +1,4 @@
-"""policy/v1 PodDisruptionBudget and autoscaling/v2 HorizontalPodAutoscaler: stored and served, nothing acts on them.
+"""policy/v1 PodDisruptionBudget, and autoscaling/v2 HorizontalPodAutoscaler, on which nothing acts.
 
 Source: kubernetes/pkg/apis/{policy,autoscaling}/{v1,v2}/defaults.go, pkg/apis/{policy,autoscaling}/validation,
 pkg/registry/{policy,autoscaling}/*/strategy.go, pkg/printers/internalversion/printers.go, v1.34.

@@ -1,4 +1,4 @@
-"""PodGroups, of whose pods all start or none: the coscheduling plugin's and Volcano's. `cluster.scheduler` acts on them.
+"""PodGroups, of whose pods all start or none: the coscheduling plugin's and Volcano's. `cluster.scheduler` acts.
 
 Source: kubernetes-sigs/scheduler-plugins apis/scheduling/v1alpha1/types.go, v0.32; volcano-sh/apis
 pkg/apis/scheduling/v1beta1/types.go and its custom resource definition, v1.12.

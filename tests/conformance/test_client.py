@@ -16,6 +16,7 @@ from sampan.client.protocol import Client
 from sampan.client.remote import RemoteClient
 from sampan.testing.apiserver import embedded, loopback
 from sampan.testing.client_conformance import ClientConformance
+from sampan.testing.conformance.wire import WireChecks
 
 _CLUSTER = os.environ.get("SAMPAN_TEST_KUBECONFIG", "")
 
@@ -48,7 +49,7 @@ class TestOnPostgreSQL(ClientConformance):
             yield server.client
 
 
-class TestRemote(ClientConformance):
+class TestRemote(ClientConformance, WireChecks):
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Client]:
         with tempfile.TemporaryDirectory() as folder:
@@ -62,8 +63,12 @@ class TestRemote(ClientConformance):
 
 @pytest.mark.cluster
 @pytest.mark.skipif(not _CLUSTER, reason="SAMPAN_TEST_KUBECONFIG names no cluster")
-class TestRealCluster(ClientConformance):
+class TestRealCluster(ClientConformance, WireChecks):
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Client]:
         async with remote(kubeconfig.load(Path(_CLUSTER))) as client:
             yield client
+
+    async def version(self, client: Client) -> tuple[int, int]:
+        assert isinstance(client, RemoteClient)
+        return await client.version()

@@ -165,7 +165,7 @@ def compiled(pipeline: Any, folder: Path) -> str:
     return str(file)
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 90) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

@@ -70,6 +70,7 @@ def test_what_is_created_in_protobuf(run: Kubectl, line: str, told: str) -> None
         ("explain deployment.spec.template.spec.volumes.emptyDir", "sizeLimit\t<Quantity>"),
         ("explain service.spec.ports.targetPort", "FIELD: targetPort <IntOrString>"),
         ("explain hpa --api-version=autoscaling/v2", "GROUP:      autoscaling"),
+        ("explain crd.spec.versions.schema.openAPIV3Schema", "additionalProperties\t<JSONSchemaPropsOrBool>"),
         ("explain pod.spec.nonsense", 'field "nonsense" does not exist'),
     ],
 )

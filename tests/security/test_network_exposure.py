@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import ssl
+import urllib.error
+import urllib.request
 from typing import Any
 
 import psutil
@@ -29,7 +33,9 @@ def test_every_socket_is_on_loopback(target: Any) -> None:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert [address.port for address in listening] == [target.address[1]]
+    # The second one, with TLS, is for pods.
+    secure = int((target.server.home / "run" / "secure-port").read_text())
+    assert sorted(address.port for address in listening) == sorted((target.address[1], secure))
     assert all(ipaddress.ip_address(address.ip).is_loopback for address in listening)
 
 
@@ -66,7 +72,6 @@ def test_nothing_is_there_for_debugging(target: Any, path: str) -> None:
         {"kubeflow_userid": "admin@example.com"},
         {"x_goog_authenticated_user_email": "accounts.google.com:admin@example.com"},
         {"x_remote_user": "admin", "x_remote_group": "system:masters"},
-        {"impersonate_user": "admin"},
         {"x_forwarded_for": "10.0.0.1", "x_forwarded_host": "evil.example", "x_forwarded_proto": "https"},
         {"forwarded": "for=10.0.0.1;host=evil.example"},
         {"x_http_method_override": "DELETE"},
@@ -82,3 +87,62 @@ def test_identity_and_routing_by_header_count_for_nothing(target: Any, headers: 
         assert b"evil.example" not in given[2]
     # They do not stand in for a token either.
     assert target.ask("GET", "/api/v1/namespaces", authorization="Bearer wrong", **headers)[0] == 401
+
+
+def test_impersonation_takes_rights_away_and_gives_none(target: Any) -> None:
+    for path in ("/api/v1/secrets", "/apis/v2beta1/experiments", "/"):
+        assert target.ask("GET", path, impersonate_user="admin")[0] == 403
+    assert target.ask("GET", "/api/v1/secrets", impersonate_group="system:masters")[0] == 400
+
+
+def test_a_stranger_s_token_opens_no_route(target: Any) -> None:
+    """A service account without any right, on every route; every kind's are in tests/integration/access."""
+    path = "/api/v1/namespaces/default/serviceaccounts/default/token"
+    status, _, body = target.ask("POST", path, b'{"spec":{}}', content_type="application/json")
+    assert status == 201
+    token = json.loads(body)["status"]["token"]
+    paths = [
+        ("GET", path)
+        for path in ("/", "/metrics", "/api/v1/namespaces", "/api/v1/namespaces/default/secrets")
+    ]
+    paths += [
+        (endpoint.method, prefix + endpoint.path.replace("{", "").replace("}", ""))
+        for endpoint in endpoints()
+        if endpoint.path.startswith(tuple(PREFIXES))
+        for prefix in ("", "/pipeline")
+    ]
+    assert len(paths) > 100
+    opened = [
+        (method, path, status)
+        for method, path in paths
+        if (status := target.ask(method, path, authorization=f"Bearer {token}")[0]) != 403
+    ]
+    assert opened == []
+
+
+def test_the_port_of_pods_knows_nobody_without_a_token(target: Any) -> None:
+    port = int((target.server.home / "run" / "secure-port").read_text())
+    context = ssl.create_default_context(cafile=target.server.home / "pki" / "ca.crt")
+    answered = {}
+    for path in ("/version", "/api/v1/namespaces", "/", "/apis/v2beta1/experiments"):
+        # No header turns TLS into the plain port, where the user needs no token.
+        headers = {"X-Forwarded-Proto": "http", "X-Forwarded-For": "127.0.0.1"}
+        request = urllib.request.Request(f"https://127.0.0.1:{port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+                answered[path] = answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                answered[path] = error.code
+    assert answered == {
+        "/version": 200,
+        "/api/v1/namespaces": 403,
+        "/": 403,
+        "/apis/v2beta1/experiments": 403,
+    }
+
+
+def test_keys_are_for_their_owner(target: Any) -> None:
+    folder = target.server.home / "pki"
+    assert folder.stat().st_mode & 0o077 == 0
+    assert all(file.stat().st_mode & 0o077 == 0 for file in folder.iterdir())

@@ -25,14 +25,19 @@ class Facts:
     url: str
     home: str
     running_pods: Callable[[], Awaitable[int]]
+    kubernetes: str = ""
+    """The cluster's API server, where it is not ours."""
+    kubeconfig: str = ""
+    """The file for it; empty for the one in the home."""
 
 
 async def render(facts: Facts) -> str:
     pods = await facts.running_pods()
     url = html.escape(facts.url)
+    kubeconfig = html.escape(facts.kubeconfig or f"{facts.home}/kubeconfig")
     places = [
         ("Pipelines", f"{url}/apis/v2beta1", f'kfp.Client(host="{url}")'),
-        ("Kubernetes", f"{url}/api", f"export KUBECONFIG={html.escape(facts.home)}/kubeconfig"),
+        ("Kubernetes", html.escape(facts.kubernetes) or f"{url}/api", f"export KUBECONFIG={kubeconfig}"),
     ]
     listed = "".join(
         f"<tr><td>{name}</td><td><code>{where}</code></td><td><code>{how}</code></td></tr>"

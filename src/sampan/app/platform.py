@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
 from sampan import __version__
 from sampan.app import registry
+from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
@@ -22,11 +24,15 @@ from sampan.app.web import build_app
 from sampan.client.protocol import Client, ListOptions
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.apiserver.apiservices import ApiServices
+from sampan.cluster.network import addresses
+from sampan.cluster.network.api_service import ensure_api_service
+from sampan.cluster.network.parts import network_parts
+from sampan.cluster.network.pods import ROUTES, PodNetwork
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.scheduler import Scheduler
-from sampan.cluster.workloads import controllers
+from sampan.cluster.workloads import Trust, controllers
 from sampan.components import Services
 from sampan.kube.errors import AlreadyExistsError
 from sampan.kube.kinds import NAMESPACES, PODS
@@ -44,8 +50,18 @@ FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kubeflow", "kubefl
 class Platform:
     """Everything of one home, in one process and one event loop. `stop` ends whatever `start` began."""
 
-    def __init__(self, settings: Settings, *, url: str, token: str = "", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        url: str,
+        token: str = "",
+        secure_port: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
+        """`secure_port` is where the same application is served with TLS, for pods; 0 where it is not."""
         self._settings = settings
+        self._secure_port = secure_port
         self._url = url
         self._token = token
         self._clock = clock or SystemClock()
@@ -60,15 +76,26 @@ class Platform:
     async def start(self) -> ASGIApp:
         """Returns the HTTP application once all parts work. Raises StorageError, ApiError."""
         settings, home = self._settings, self._settings.home
+        certificates = Certificates(home / "pki")
+        making = asyncio.create_task(certificates.ensure(), name="certificates")
         components = registry.components(settings)
         tables = [ApiServer.tables, *(tables for component in components for tables in component.tables)]
         database = open_database(settings, tables)
         self._ends.append(("database", database.close))
 
-        api = ApiServer(database, self._clock, pod_logs=PodLogs(home, self._clock), token=self._token)
+        api = ApiServer(
+            database,
+            self._clock,
+            pod_logs=PodLogs(home, self._clock),
+            token=self._token,
+            signing_key=certificates.folder / "sa.key",
+        )
         self._api = api
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
+        api.service_allocator.begin_at(addresses.slot(home))
+        for component in components:
+            api.admission.add(component.admission)
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_namespaces()
@@ -77,9 +104,22 @@ class Platform:
         self._ends.append(("APIServices", api_services.stop))
 
         caches = Caches(api.client)
+        where = urlsplit(self._url)
+        network = PodNetwork(
+            home, (where.hostname or addresses.LOCALHOST, self._secure_port or where.port or 80)
+        )
+        own_names = await ensure_api_service(api.client, *network.api)
         manager = Manager(
             [
-                *controllers(api.client, self._clock, api.registry, home / "volumes", caches),
+                *network_parts(api.client, caches, network, home / ROUTES),
+                *controllers(
+                    api.client,
+                    self._clock,
+                    api.registry,
+                    home / "volumes",
+                    caches,
+                    trust=Trust(await making, api.tokens.for_secret),
+                ),
                 Scheduler(api.client, self._clock, caches),
             ]
         )
@@ -88,17 +128,17 @@ class Platform:
 
         environments = Environments(home, settings.environments)
         self._ends.append(("environments", environments.close))
-        where = urlsplit(self._url)
         agent = NodeAgent(
             api.client,
             home,
             self._clock,
             environments,
             settings.node,
-            api=(where.hostname or "127.0.0.1", where.port or 80),
+            network=network,
         )
         await agent.start()
         self._ends.append(("node", agent.stop))
+        api.metrics.provider = agent.stats
         api.serve_streams(agent.pod_streams)
 
         services = Services(api.client, database, self._clock, home)
@@ -106,7 +146,8 @@ class Platform:
             await component.start(services)
             self._ends.append((component.name, component.stop))
         routes = [route for component in components for route in component.routes()]
-        return build_app(api.asgi, routes, self._facts(), settings.server, self._token)
+        server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
+        return build_app(api.asgi, routes, self._facts(), server, api.gate)
 
     def close_streams(self) -> None:
         """Ends open watches and followed logs, which would keep the HTTP server from ending."""

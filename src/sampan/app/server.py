@@ -7,8 +7,6 @@ instead of failing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import ipaddress
 import os
 import signal
@@ -17,25 +15,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-import uvicorn
+from starlette.types import ASGIApp
 
 from sampan import __version__
 from sampan.app import kubeconfig
-from sampan.app.connections import BoundedProtocol
-from sampan.app.home import Home, ServerInfo
-from sampan.app.platform import Platform
+from sampan.app.certificates import CertificateError, Certificates
+from sampan.app.home import Home, ServerInfo, write_private
+from sampan.app.http import HttpServer
+from sampan.app.listening import StartError, listen
 from sampan.app.settings import Settings
 from sampan.kube.errors import ApiError
 from sampan.lib import log as logs
 from sampan.lib.clock import SystemClock, rfc3339
 from sampan.lib.log import get_logger
 
+__all__ = ["Ready", "StartError", "is_loopback", "serve"]
+
 log = get_logger(__name__)
-
-
-class StartError(Exception):
-    """The server cannot start. The message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ class Ready:
     home: str
     kubeconfig: str
     seconds: float
+    cluster: str = ""
+    """The API server of the cluster that the platform works on, where it is not ours."""
 
 
 def serve(settings: Settings, *, on_ready: Callable[[Ready], None], on_stopping: Callable[[], None]) -> None:
@@ -63,6 +63,8 @@ def serve(settings: Settings, *, on_ready: Callable[[Ready], None], on_stopping:
             f"{error.filename or settings.home}: {error.strerror or error}; see that the home folder is writable "
             "and its disk not full, or choose another with --home"
         ) from error
+    except CertificateError as error:
+        raise StartError(str(error)) from error
     except ApiError as error:
         # The parts write objects while they start: a full disk refuses those.
         log.error("the server could not start", why=error.message)
@@ -85,13 +87,23 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
 
-    platform = Platform(settings, url=url, token=home.token())
-    http: _Http | None = None
+    secure = None if settings.cluster.kubeconfig else _bind_secure(settings)
+    platform = _platform(settings, url, home.token(), secure)
+    http: list[HttpServer] = []
     try:
         app = await platform.start()
-        http = _Http(app, listener)
-        await http.start()
-        kubeconfig.write(settings.home / "kubeconfig", url, home.token())
+        http = [HttpServer(app, listener)]
+        if secure is not None:
+            pki = Certificates(settings.home / "pki")
+            http.append(HttpServer(app, secure, certificate=str(pki.server), key=str(pki.server_key)))
+        for each in http:
+            await each.start()
+        own_kubeconfig = settings.home / "kubeconfig"
+        if settings.cluster.kubeconfig:
+            # One of an earlier embedded cluster would lead to where nobody answers.
+            own_kubeconfig.unlink(missing_ok=True)
+        else:
+            kubeconfig.write(own_kubeconfig, url, home.token())
         home.publish(ServerInfo(os.getpid(), url, __version__, rfc3339(SystemClock().now())))
         seconds = _process_age() or time.monotonic() - started
         log.info("server ready", url=url, seconds=round(seconds, 3))
@@ -99,8 +111,9 @@ async def _serve(
             Ready(
                 url=url,
                 home=str(settings.home),
-                kubeconfig=str(settings.home / "kubeconfig"),
+                kubeconfig=settings.cluster.kubeconfig or str(own_kubeconfig),
                 seconds=seconds,
+                cluster=settings.cluster.context or settings.cluster.kubeconfig,
             )
         )
         await stopping.wait()
@@ -110,54 +123,31 @@ async def _serve(
             # A second Ctrl-C ends the process at once: everything that counts is on disk.
             loop.remove_signal_handler(number)
         platform.close_streams()
-        if http is not None:
-            await http.stop()
+        await asyncio.gather(*(each.stop() for each in http))
+        if secure is not None:
+            secure.close()
         await platform.stop()
         log.info("server stopped")
 
 
-class _Http:
-    """uvicorn in our event loop, without its signal handlers."""
+class _Platform(Protocol):
+    """`platform.Platform`, or `remote.RemotePlatform` on a cluster that is not ours."""
 
-    def __init__(self, app: object, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            date_header=False,
-            # Forwarded headers count from a trusted proxy only, and none is configured.
-            proxy_headers=False,
-            timeout_graceful_shutdown=2,
-            timeout_keep_alive=75,
-            http=BoundedProtocol,
-            # WebSockets are taken over from HTTP (`connections`), by whoever serves them.
-            ws="none",
-        )
-        self._listener = listener
-        self._server = _QuietServer(config)
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="http")
-        while not self._server.started:
-            if self._task.done():
-                self._task.result()
-                raise StartError(
-                    "the HTTP server ended while starting; see logs/server.log in the home folder"
-                )
-            await asyncio.sleep(0.005)
-
-    async def stop(self) -> None:
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+    async def start(self) -> ASGIApp: ...
+    def close_streams(self) -> None: ...
+    async def stop(self) -> None: ...
 
 
-class _QuietServer(uvicorn.Server):
-    def capture_signals(self) -> object:  # type: ignore[override]
-        return contextlib.nullcontext()
+def _platform(settings: Settings, url: str, token: str, secure: socket.socket | None) -> _Platform:
+    """Only one of them is loaded: neither needs what the other is made of."""
+    if settings.cluster.kubeconfig:
+        from sampan.app.remote import RemotePlatform
+
+        return RemotePlatform(settings, url=url, token=token)
+    from sampan.app.platform import Platform
+
+    port = secure.getsockname()[1] if secure else 0
+    return Platform(settings, url=url, token=token, secure_port=port)
 
 
 def _process_age() -> float:
@@ -185,25 +175,18 @@ def _bind(host: str, port: int) -> socket.socket:
             f"refusing to listen on {host}: there is no login yet, so anybody who reaches that address could run "
             "programs as you. Use 127.0.0.1, and an SSH tunnel from elsewhere (ssh -L 8080:127.0.0.1:8080 …)"
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio switches Nagle's delay off: it would cost every request 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return listen(host, port, setting="--port")
+
+
+def _bind_secure(settings: Settings) -> socket.socket:
+    """The port with TLS, which pods are told. The same one again after a restart: pods that went on know no other."""
+    file = settings.home / "run" / "secure-port"
     try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        if isinstance(error, PermissionError):
-            why = "only root may use ports below 1024"
-        elif error.errno == errno.EADDRINUSE:
-            why = "another program uses it"
-        else:
-            why = error.strerror or str(error)
-        raise StartError(
-            f"cannot listen on {host}:{port}: {why}; choose another with --port, or 0 for any free one"
-        ) from error
-    listener.setblocking(False)
+        port = int(file.read_text("utf-8"))
+        listener = _bind(settings.server.host, port)
+    except (OSError, ValueError, OverflowError, StartError):
+        listener = _bind(settings.server.host, 0)
+    write_private(file, str(listener.getsockname()[1]))
     return listener
 
 

@@ -41,12 +41,41 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """A real Kubernetes in place of the embedded one: docs/cluster.md."""
+
+    kubeconfig: str = ""
+    """A kubeconfig file makes the platform work on that cluster; `in-cluster` on the one that its own pod is in."""
+    context: str = ""
+    """The context to use; empty for the file's current one."""
+    namespace: str = ""
+    """Where runs are; empty for the context's namespace."""
+    mover_image: str = "python:3.11-slim"
+    """An image with `python3`, 3.8 or newer, for the containers that move steps' files."""
+    callback_url: str = ""
+    """Where pods reach this machine; empty for its address towards the cluster's nodes, and `callback_port`."""
+    callback_host: str = ""
+    """Address to listen on for pods, with `callback_port`, where `callback_url` leads to something that forwards."""
+    callback_port: int = 8081
+    """Port to listen on for pods; 0 takes a free one, and running steps do not outlive a restart then."""
+    callback_certificate: str = ""
+    """A PEM file with which pods are served https; without one, files and tokens cross the network in the clear."""
+    callback_key: str = ""
+    """Its key, where the certificate's file does not hold it."""
+    callback_authority: str = ""
+    """A PEM file of what signed the certificate, where pods do not know it."""
+    max_output_gib: int = 64
+    """What one step may leave, in GiB."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set. A table of `settings.toml` is a field here."""
 
     home: Path
     """The folder that holds everything: database, artifacts, logs, environments."""
     server: ServerSettings = field(default_factory=ServerSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     node: NodeSettings = field(default_factory=NodeSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
@@ -189,6 +218,15 @@ def _check(settings: Settings) -> None:
     server = settings.server
     if not 0 <= server.port <= 65535:
         raise SettingsError(f"server.port must be between 0 and 65535, not {server.port}")
+    cluster = settings.cluster
+    if not 0 <= cluster.callback_port <= 65535:
+        raise SettingsError(f"cluster.callback_port must be between 0 and 65535, not {cluster.callback_port}")
+    if cluster.max_output_gib < 1:
+        raise SettingsError(f"cluster.max_output_gib must be at least 1, not {cluster.max_output_gib}")
+    if cluster.callback_url and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", cluster.callback_url):
+        raise SettingsError(
+            f"cluster.callback_url must be a URL such as http://10.0.0.5:8081, not {cluster.callback_url!r}"
+        )
     if server.log_level not in _LOG_LEVELS:
         raise SettingsError(
             f"server.log_level must be one of {', '.join(_LOG_LEVELS)}, not {server.log_level!r}"

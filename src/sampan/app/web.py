@@ -16,13 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sampan.app.page import Facts, render
 from sampan.app.settings import ServerSettings
-from sampan.web.guards import Guards, GuardSettings, SingleUser
+from sampan.web.guards import Access, Guards, GuardSettings
 
 _PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 def build_app(
-    kubernetes: ASGIApp, routes: Sequence[BaseRoute], facts: Facts, server: ServerSettings, token: str
+    kubernetes: ASGIApp, routes: Sequence[BaseRoute], facts: Facts, server: ServerSettings, access: Access
 ) -> ASGIApp:
     """Guards outside, so that no route can be reached around them."""
 
@@ -33,7 +33,7 @@ def build_app(
     # A trailing slash is another resource to Kubernetes: a redirect would hide a client's mistake.
     app.router.redirect_slashes = False
     guards = GuardSettings.bound_to(server.host, server.allowed_hosts)
-    return Guards(_Front(kubernetes, app, _api_roots(routes)), guards, SingleUser(token))
+    return Guards(_Front(kubernetes, app, _api_roots(routes)), guards, access)
 
 
 class _Front:

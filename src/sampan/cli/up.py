@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,25 +14,38 @@ from sampan.cli.options import HomeOption, SettingsOption, fail, home_folder, lo
 from sampan.store.database import StorageError, StorageFullError
 
 
-def up(
+def up(  # noqa: PLR0913  a command has as many options as it has
     home: HomeOption = None,
     port: Annotated[
         int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8080]")
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            help="Work on the cluster of this kubeconfig, in place of the embedded one; `in-cluster` inside a pod.",
+            show_default=False,
+        ),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="Context of the kubeconfig. [default: its current one]")
+    ] = None,
     file: SettingsOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Start the platform: Kubernetes API, pipelines, node agent, in this one process.
+    """Start the platform: Kubernetes API, pipelines, node agent, in this one process; or, with --kubeconfig, pipelines
+    on a cluster that there is.
 
     Ctrl-C stops it and the pods it runs; runs that were under way go on with the next `sampan up`.
     """
     console = Console(quiet=quiet, highlight=False)
-    overrides: dict[str, Any] = {}
-    if port is not None:
-        overrides["server.port"] = port
-    if host is not None:
-        overrides["server.host"] = host
+    given = {
+        "server.port": port,
+        "server.host": host,
+        "cluster.kubeconfig": None if kubeconfig is None else _file(kubeconfig),
+        "cluster.context": context,
+    }
+    overrides: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
         server.serve(
             load_settings(home, file, overrides),
@@ -45,6 +59,10 @@ def up(
     console.print(f"Stopped. Everything is kept in {home_folder(home)}")
 
 
+def _file(kubeconfig: Path) -> str:
+    return str(kubeconfig) if str(kubeconfig) == "in-cluster" else str(kubeconfig.expanduser().absolute())
+
+
 def _print_ready(console: Console, ready: server.Ready) -> None:
     console.print(f"[bold]Sampan is ready[/] [dim]after {ready.seconds:.1f} s[/]\n")
     rows = [
@@ -53,6 +71,8 @@ def _print_ready(console: Console, ready: server.Ready) -> None:
         ("Kubernetes", f"export KUBECONFIG={ready.kubeconfig}"),
         ("Home", ready.home),
     ]
+    if ready.cluster:
+        rows.insert(2, ("Cluster", ready.cluster))
     for name, text in rows:
         console.print(f"  {name:<11} {text}", soft_wrap=True)
     console.print("\nCtrl-C stops it.")

@@ -1,6 +1,7 @@
 """How to reach and authenticate to a cluster: a kubeconfig file, or what a pod finds inside one.
 
-Blocking and small; read once, at start. Credential plugins (`exec`, `auth-provider`) are refused with a clear message.
+Blocking and small; read once, at start. Credential plugins (`exec`) are run by `credentials`; `auth-provider`, which
+Kubernetes 1.26 removed, is refused with a clear message.
 """
 
 from __future__ import annotations
@@ -25,6 +26,21 @@ class KubeconfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ExecPlugin:
+    """A program that gives credentials (client.authentication.k8s.io)."""
+
+    command: str
+    """A path, absolute where the kubeconfig gives a relative one, or a name on PATH."""
+    api_version: str
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    install_hint: str = ""
+    provide_cluster_info: bool = False
+    config: Any = None
+    """The cluster's extension `client.authentication.k8s.io/exec`, handed on as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """Everything a client needs. `token_file` is read again whenever it changes."""
 
@@ -38,18 +54,24 @@ class Connection:
     username: str = ""
     password: str = field(default="", repr=False)
     namespace: str = "default"
+    exec_plugin: ExecPlugin | None = None
+    proxy_url: str = ""
+    tls_server_name: str = ""
+    """The name that the server's certificate must have, where it is not that of the address."""
+    impersonate: str = ""
 
-    def ssl_context(self) -> ssl.SSLContext:
-        """Raises KubeconfigError for certificates that cannot be loaded."""
+    def ssl_context(self, certificate: bytes = b"", key: bytes = b"") -> ssl.SSLContext:
+        """With a client certificate in place of the connection's own. KubeconfigError if one cannot be loaded."""
+        certificate, key = (certificate, key) if certificate else (self.client_certificate, self.client_key)
         try:
             context = ssl.create_default_context(cadata=self.ca.decode() if self.ca else None)
             if self.insecure:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
-            if self.client_certificate:
+            if certificate:
                 # The ssl module loads keys from files only.
                 with tempfile.NamedTemporaryFile() as file:
-                    file.write(self.client_certificate + b"\n" + self.client_key)
+                    file.write(certificate + b"\n" + key)
                     file.flush()
                     context.load_cert_chain(file.name)
         except (ssl.SSLError, ValueError, UnicodeDecodeError) as error:
@@ -75,15 +97,19 @@ def load(file: Path, context: str = "") -> Connection:
     user: Mapping[str, Any] = {}
     if chosen.get("user"):
         user = _named(document, "users", "user", str(chosen["user"]), file)
-    for plugin in ("exec", "auth-provider"):
-        if plugin in user:
-            raise KubeconfigError(
-                f"user {chosen['user']} in {file} needs the credential plugin `{plugin}`, which is not supported "
-                "yet: use a token or a client certificate"
-            )
+    if "auth-provider" in user:
+        raise KubeconfigError(
+            f"user {chosen['user']} in {file} needs an `auth-provider`, which Kubernetes 1.26 removed: use a "
+            "credential plugin (`exec`), a token or a client certificate"
+        )
+    server = str(cluster.get("server") or "").rstrip("/")
+    if not server.startswith(("http://", "https://")):
+        raise KubeconfigError(
+            f"cluster {chosen.get('cluster')} in {file}: server must be a URL, not {server!r}"
+        )
     token_file = user.get("tokenFile")
     return Connection(
-        server=str(cluster.get("server") or "").rstrip("/"),
+        server=server,
         ca=_content(cluster, "certificate-authority", file),
         insecure=bool(cluster.get("insecure-skip-tls-verify")),
         client_certificate=_content(user, "client-certificate", file),
@@ -93,6 +119,10 @@ def load(file: Path, context: str = "") -> Connection:
         username=str(user.get("username") or ""),
         password=str(user.get("password") or ""),
         namespace=str(chosen.get("namespace") or "default"),
+        exec_plugin=_exec_plugin(user["exec"], cluster, file) if user.get("exec") else None,
+        proxy_url=str(cluster.get("proxy-url") or ""),
+        tls_server_name=str(cluster.get("tls-server-name") or ""),
+        impersonate=str(user.get("as") or ""),
     )
 
 
@@ -106,6 +136,30 @@ def in_cluster(environ: Mapping[str, str] = os.environ, folder: Path = _IN_CLUST
         ca=(folder / "ca.crt").read_bytes(),
         token_file=folder / "token",
         namespace=(folder / "namespace").read_text().strip() or "default",
+    )
+
+
+def _exec_plugin(entry: Mapping[str, Any], cluster: Mapping[str, Any], file: Path) -> ExecPlugin:
+    command, api_version = str(entry.get("command") or ""), str(entry.get("apiVersion") or "")
+    if not command or not api_version.startswith("client.authentication.k8s.io/"):
+        raise KubeconfigError(
+            f"exec in {file}: command and an apiVersion of client.authentication.k8s.io are required"
+        )
+    if "/" in command:
+        # As client-go: a path is relative to the file, a bare name is looked for on PATH.
+        command = str(file.parent / command)
+    config = None
+    for extension in cluster.get("extensions") or ():
+        if isinstance(extension, dict) and extension.get("name") == "client.authentication.k8s.io/exec":
+            config = extension.get("extension")
+    return ExecPlugin(
+        command,
+        api_version,
+        args=tuple(str(each) for each in entry.get("args") or ()),
+        env=tuple((str(each["name"]), str(each["value"])) for each in entry.get("env") or ()),
+        install_hint=" ".join(str(entry.get("installHint") or "").split()),
+        provide_cluster_info=bool(entry.get("provideClusterInfo")),
+        config=config,
     )
 
 

@@ -20,7 +20,7 @@ from sampan.kube.kinds import Resource
 
 Object = dict[str, Any]
 
-Subresource = Literal["", "status", "scale", "finalize"]
+Subresource = Literal["", "status", "scale", "finalize", "ephemeralcontainers"]
 """Of an object, for replace and patch. `finalize`: the only way to change a Namespace's spec.finalizers."""
 
 
@@ -195,6 +195,14 @@ class Client(Reader, Writer, Watcher, Protocol):
         """Assigns a pod to a node and marks it PodScheduled, in one write (the `binding` sub-resource).
 
         Raises NotFoundError, or ConflictError when the pod is already assigned or being deleted.
+        """
+        ...
+
+    async def create_token(self, account: str, namespace: str, request: Object) -> Object:
+        """A token for a service account (the `token` sub-resource): the TokenRequest with its `status.token`.
+
+        `request` is a TokenRequest, of which only `spec` counts: audiences, expirationSeconds, boundObjectRef.
+        NotFoundError, InvalidError, ConflictError for a bound object with another uid.
         """
         ...
 

@@ -1,13 +1,19 @@
-"""The Client protocol over HTTP, against any Kubernetes API server."""
+"""The Client protocol over HTTP, against any Kubernetes API server.
+
+Beyond what the protocol asks: a list without a limit is read in pages, and a watch goes on over connections that end or
+break, from the last version it has seen.
+"""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+import random
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import httpx
 import msgspec
 
 from sampan.client.kubeconfig import Connection
@@ -26,18 +32,32 @@ from sampan.client.protocol import (
     WatchEvent,
     WriteOptions,
 )
+from sampan.client.retrying import backoff
+from sampan.client.sending import Request, Sender
 from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
 from sampan.kube import meta
-from sampan.kube.errors import ApiError, BadRequestError, ServiceUnavailableError, from_status
-from sampan.kube.kinds import PODS, Resource
+from sampan.kube.errors import (
+    BadRequestError,
+    ExpiredError,
+    InternalError,
+    ServerTimeoutError,
+    ServiceUnavailableError,
+    TooManyRequestsError,
+    from_status,
+)
+from sampan.kube.kinds import PODS, SERVICE_ACCOUNTS, Resource
 
 if TYPE_CHECKING:
     from sampan.client import remote_streams
 
-_JSON = "application/json"
-_CONNECT_SECONDS = 10.0
-_ANSWER_SECONDS = 60.0
-_USER_AGENT = "sampan"
+_PAGE = 500
+_WATCH_SECONDS = 300
+"""After which a watch is asked for anew, up to twice that: as client-go, so that no connection is trusted forever."""
+_WATCH_GRACE_SECONDS = 30
+_WATCH_FAILURES = 6
+"""In a row, some twenty seconds, before the caller hears of them."""
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.3, 10.0
+_PASSING = (ServiceUnavailableError, TooManyRequestsError, ServerTimeoutError, InternalError)
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
@@ -47,22 +67,27 @@ class RemoteClient:
     """For one event loop; `close` it. Connections are kept and shared, one more for each open watch."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        auth = (connection.username, connection.password) if connection.username else None
-        self._http = httpx.AsyncClient(
-            base_url=connection.server,
-            # Loading certificates takes a tenth of a second: only where they are looked at.
-            verify=connection.ssl_context() if connection.server.startswith("https") else False,
-            auth=auth,
-            headers={"user-agent": _USER_AGENT, "accept": _JSON},
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
-            # The API is where the kubeconfig says; a proxy of the environment is for the world outside.
-            trust_env=False,
-        )
+        """Raises KubeconfigError."""
+        self._server = connection.server
+        self._sender = Sender(connection)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._sender.close()
+
+    async def version(self) -> tuple[int, int]:
+        """Of Kubernetes, as (1, 31). Raises ApiError."""
+        answer = await self._request("GET", "/version")
+        numbers = (re.match(r"\d+", str(answer.get(part) or "")) for part in ("major", "minor"))
+        major, minor = (int(found[0]) if found else 0 for found in numbers)
+        return major, minor
+
+    async def raw(self, request: Request) -> bytes:
+        """For what the protocol does not name: tables, discovery, other media types. Raises ApiError."""
+        return await self._sender.send(request)
+
+    def raw_stream(self, request: Request) -> AsyncGenerator[bytes, None]:
+        """As `raw`, as it comes. Raises ApiError."""
+        return self._sender.stream(request, None)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         return await self._request("GET", _path(resource, namespace, name))
@@ -70,6 +95,29 @@ class RemoteClient:
     async def list(
         self, resource: Resource, namespace: str | None = None, options: ListOptions = DEFAULT_LIST
     ) -> ObjectList:
+        if options.limit or options.continue_token:
+            return await self._page(resource, namespace, options)
+        try:
+            return await self._pages(resource, namespace, options)
+        except ExpiredError:
+            if options.resource_version:
+                raise
+            # So many pages that the first one's moment is no longer kept: all at once, then.
+            return await self._page(resource, namespace, options)
+
+    async def _pages(self, resource: Resource, namespace: str | None, options: ListOptions) -> ObjectList:
+        """All pages, which show one moment."""
+        page = await self._page(resource, namespace, replace(options, limit=_PAGE))
+        items = page.items
+        while page.continue_token:
+            following = replace(
+                options, limit=_PAGE, continue_token=page.continue_token, resource_version="", exact=False
+            )
+            page = await self._page(resource, namespace, following)
+            items += page.items
+        return ObjectList(items, page.resource_version)
+
+    async def _page(self, resource: Resource, namespace: str | None, options: ListOptions) -> ObjectList:
         answer = await self._request("GET", resource.path(namespace), params=_list_params(options))
         metadata = answer.get("metadata") or {}
         items = answer.get("items") or []
@@ -160,10 +208,47 @@ class RemoteClient:
     async def watch(
         self, resource: Resource, namespace: str | None = None, options: ListOptions = DEFAULT_LIST
     ) -> AsyncIterator[WatchEvent]:
-        params = {**_list_params(options), "watch": "true", "allowWatchBookmarks": "true"}
-        async with aclosing(self._stream(resource.path(namespace), params)) as chunks:
+        if options.resource_version in ("", "0"):
+            # A list says from which version to go on, should the connection end before the first change.
+            found = await self.list(resource, namespace, options)
+            for item in found.items:
+                yield WatchEvent("ADDED", item)
+            options = replace(options, resource_version=found.resource_version)
+        failures = 0
+        while True:
+            try:
+                async with aclosing(self._events(resource, namespace, options)) as events:
+                    async for event in events:
+                        version = meta.resource_version(event.object)
+                        options = replace(options, resource_version=version)
+                        failures = 0
+                        yield event
+                pause = backoff(1, _FIRST_PAUSE_SECONDS)
+            except _PASSING:
+                failures += 1
+                if failures == _WATCH_FAILURES:
+                    raise
+                pause = backoff(failures, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def _events(
+        self, resource: Resource, namespace: str | None, options: ListOptions
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Those of one connection."""
+        seconds = int(random.uniform(1, 2) * _WATCH_SECONDS)  # noqa: S311  spreads reconnects
+        params = {
+            **_list_params(options),
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(seconds),
+        }
+        request = Request("GET", resource.path(namespace), params)
+        async with aclosing(self._sender.stream(request, seconds + _WATCH_GRACE_SECONDS)) as chunks:
             async for line in _lines(chunks):
-                event = _decode(line)
+                try:
+                    event = _decode(line)
+                except msgspec.DecodeError as error:
+                    raise ServiceUnavailableError(f"{self._server} did not answer in JSON") from error
                 if event["type"] == "ERROR":
                     raise from_status(event["object"])
                 kind = cast(Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"], event["type"])
@@ -178,8 +263,14 @@ class RemoteClient:
         }
         await self._request("POST", _path(PODS, namespace, pod, "binding"), body=body)
 
+    async def create_token(self, account: str, namespace: str, request: Object) -> Object:
+        typed = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", **request}
+        return await self._request("POST", _path(SERVICE_ACCOUNTS, namespace, account, "token"), body=typed)
+
     async def log(self, pod: str, namespace: str, options: LogOptions = DEFAULT_LOG) -> AsyncIterator[bytes]:
-        async with aclosing(self._stream(_path(PODS, namespace, pod, "log"), _log_params(options))) as chunks:
+        # Logs are text, and a server that was asked for JSON alone may refuse.
+        request = Request("GET", _path(PODS, namespace, pod, "log"), _log_params(options), accept="*/*")
+        async with aclosing(self._sender.stream(request, None)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -195,84 +286,48 @@ class RemoteClient:
 
         path = _path(PODS, namespace, pod, "portforward")
         query = [("ports", str(port))]
-        opened = await remote_streams.open_socket(self._address(), path, query, remote_streams.PORT_PROTOCOLS)
+        opened = await remote_streams.open_socket(
+            await self._address(), path, query, remote_streams.PORT_PROTOCOLS
+        )
         return remote_streams.RemotePort(opened[0], opened[2])
 
     async def _command(self, path: str, options: ExecOptions | AttachOptions) -> Execution:
         from sampan.client import remote_streams  # noqa: PLC0415  as in `connect`
 
         opened = await remote_streams.open_socket(
-            self._address(), path, remote_streams.query_of(options), remote_streams.COMMAND_PROTOCOLS
+            await self._address(), path, remote_streams.query_of(options), remote_streams.COMMAND_PROTOCOLS
         )
         return remote_streams.RemoteExecution(*opened)
 
-    def _address(self) -> remote_streams.Address:
+    async def _address(self) -> remote_streams.Address:
         from sampan.client import remote_streams  # noqa: PLC0415  as in `connect`
 
-        connection = self._connection
-        headers = {"User-Agent": _USER_AGENT, **self._credentials()}
-        if connection.username:
-            pair = f"{connection.username}:{connection.password}".encode()
-            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-        tls = connection.ssl_context() if connection.server.startswith("https") else None
-        return remote_streams.Address(connection.server, headers, tls)
+        headers, tls = await self._sender.introduction()
+        return remote_streams.Address(self._server, headers, tls)
 
     async def _request(
         self,
         method: str,
         path: str,
         *,
-        params: dict[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
         body: Any = None,
-        content_type: str = _JSON,
+        content_type: str = "application/json",
     ) -> Object:
-        headers = self._credentials()
         content = None
         if body is not None:
-            headers["content-type"] = content_type
             try:
                 content = _encode(body)
             except (TypeError, ValueError, RecursionError) as error:
                 raise BadRequestError(f"the object cannot be written as JSON: {error}") from error
+        answer = await self._sender.send(Request(method, path, params or {}, content, content_type))
         try:
-            answer = await self._http.request(method, path, params=params, content=content, headers=headers)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        if answer.status_code >= 400:
-            raise _error(answer.status_code, answer.content)
-        try:
-            found: Object = _decode(answer.content)
-        except msgspec.DecodeError as error:
-            raise ServiceUnavailableError(f"{self._connection.server} did not answer in JSON") from error
+            found = _decode(answer)
+        except msgspec.DecodeError:
+            found = None
+        if not isinstance(found, dict):
+            raise ServiceUnavailableError(f"{self._server} did not answer with an object in JSON")
         return found
-
-    async def _stream(self, path: str, params: dict[str, str]) -> AsyncGenerator[bytes, None]:
-        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
-        request = self._http.build_request(
-            "GET", path, params=params, headers=self._credentials(), timeout=timeout
-        )
-        try:
-            answer = await self._http.send(request, stream=True)
-            try:
-                if answer.status_code >= 400:
-                    raise _error(answer.status_code, await answer.aread())
-                async for chunk in answer.aiter_bytes():
-                    yield chunk
-            finally:
-                await answer.aclose()
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-
-    def _credentials(self) -> dict[str, str]:
-        token = self._connection.token
-        if self._connection.token_file is not None:
-            # Tokens of pods are renewed in place; a kilobyte of memory file system is read in no time.
-            token = self._connection.token_file.read_text().strip()
-        return {"authorization": f"Bearer {token}"} if token else {}
-
-    def _unreachable(self, error: Exception) -> ServiceUnavailableError:
-        why = str(error) or type(error).__name__
-        return ServiceUnavailableError(f"{self._connection.server} cannot be reached: {why}")
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -304,16 +359,6 @@ def _path(resource: Resource, namespace: str | None, name: str, subresource: str
 
 def _typed(resource: Resource, obj: Object) -> Object:
     return {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
-
-
-def _error(code: int, content: bytes) -> ApiError:
-    try:
-        status = _decode(content)
-    except msgspec.DecodeError:
-        status = None
-    if not isinstance(status, dict):
-        status = {"message": content[:500].decode("utf-8", "replace").strip() or f"HTTP {code}"}
-    return from_status(status, code=code)
 
 
 def _list_params(options: ListOptions) -> dict[str, str]:

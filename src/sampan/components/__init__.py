@@ -16,9 +16,24 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from sampan.client.protocol import Client
+    from sampan.kube.admission import MutatingHook
     from sampan.kube.kinds import Resource
     from sampan.lib.clock import Clock
     from sampan.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class PodFiles:
+    """How pods come by files of this machine where their nodes do not see its folders."""
+
+    url: str
+    """At which pods reach the routes that a component gives as `pod_routes`."""
+    image: str
+    """An image with `python3`, for what moves the files."""
+    most_bytes: int
+    """That one pod may bring."""
+    authority: str = ""
+    """PEM of what signed the certificate of an https `url`; empty for the system's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,8 @@ class Services:
     home: Path
     """SAMPAN_HOME, absolute and existing. A component writes below a folder of its own in it."""
     default_namespace: str = "default"
+    pod_files: PodFiles | None = None
+    """None where pods see this machine's folders, as in the embedded cluster."""
 
 
 class Component(Protocol):
@@ -42,12 +59,19 @@ class Component(Protocol):
     tables: Sequence[sa.MetaData]
     """Its SQL tables, made before `start`."""
 
+    admission: Sequence[MutatingHook]
+    """How it changes objects that anybody writes, before they are validated."""
+
     async def start(self, services: Services) -> None:
         """Picks up what a previous process left and starts working. Called once."""
         ...
 
     def routes(self) -> Sequence[BaseRoute]:
         """Its HTTP routes, called after `start`."""
+        ...
+
+    def pod_routes(self) -> Sequence[BaseRoute]:
+        """What pods on other machines call, on a port of its own; each checks by itself who calls. After `start`."""
         ...
 
     async def stop(self) -> None:

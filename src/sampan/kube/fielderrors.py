@@ -35,7 +35,8 @@ class FieldErrors:
         self._add("FieldValueTooLong", field, "Too long", f"may not be more than {limit} bytes")
 
     def too_many(self, field: str, count: int, limit: int) -> None:
-        self._add("FieldValueTooMany", field, f"Too many: {count}", f"must have at most {limit} items")
+        items = "item" if limit == 1 else "items"
+        self._add("FieldValueTooMany", field, f"Too many: {count}", f"must have at most {limit} {items}")
 
     def wrong_type(self, field: str, value: Any, detail: str) -> None:
         self._add("FieldValueTypeInvalid", field, f"Invalid value: {_shown(value)}", detail)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -24,6 +26,12 @@ class Resource:
     list_kind: str = ""
     stored_as: str = ""
     """The key of another group's kind that this one is a second face of."""
+    verbs: tuple[str, ...] = STANDARD_VERBS
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether there are objects of this kind: a SubjectAccessReview is only answered, usage only measured."""
+        return "create" in self.verbs and "get" in self.verbs
 
     @property
     def api_version(self) -> str:
@@ -103,7 +111,10 @@ PODS = Resource(
     singular="pod",
     short_names=("po",),
     categories=("all",),
-    subresources=("status", "log", "binding", "eviction", "exec", "attach", "portforward"),
+    subresources=(
+        *("status", "log", "binding", "eviction", "exec", "attach", "portforward", "proxy"),
+        "ephemeralcontainers",
+    ),
 )
 CONFIG_MAPS = Resource(
     "", "v1", "ConfigMap", "configmaps", singular="configmap", short_names=("cm",), subresources=()
@@ -138,7 +149,25 @@ PERSISTENT_VOLUMES = Resource(
     short_names=("pv",),
 )
 SERVICES = Resource(
-    "", "v1", "Service", "services", singular="service", short_names=("svc",), categories=("all",)
+    "",
+    "v1",
+    "Service",
+    "services",
+    singular="service",
+    short_names=("svc",),
+    categories=("all",),
+    subresources=("status", "proxy"),
+)
+ENDPOINTS = Resource(
+    "", "v1", "Endpoints", "endpoints", singular="endpoints", short_names=("ep",), subresources=()
+)
+ENDPOINT_SLICES = Resource(
+    "discovery.k8s.io",
+    "v1",
+    "EndpointSlice",
+    "endpointslices",
+    singular="endpointslice",
+    subresources=(),
 )
 LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases", singular="lease", subresources=())
 STORAGE_CLASSES = Resource(
@@ -149,6 +178,22 @@ STORAGE_CLASSES = Resource(
     namespaced=False,
     singular="storageclass",
     short_names=("sc",),
+    subresources=(),
+)
+LIMIT_RANGES = Resource(
+    "", "v1", "LimitRange", "limitranges", singular="limitrange", short_names=("limits",), subresources=()
+)
+RESOURCE_QUOTAS = Resource(
+    "", "v1", "ResourceQuota", "resourcequotas", singular="resourcequota", short_names=("quota",)
+)
+PRIORITY_CLASSES = Resource(
+    "scheduling.k8s.io",
+    "v1",
+    "PriorityClass",
+    "priorityclasses",
+    namespaced=False,
+    singular="priorityclass",
+    short_names=("pc",),
     subresources=(),
 )
 REPLICA_SETS = Resource(

@@ -22,6 +22,7 @@ _QUALIFIED_RE = re.compile(_QUALIFIED)
 _LABEL_VALUE_RE = re.compile(_LABEL_VALUE)
 _ENV_NAME_RE = re.compile(_ENV_NAME)
 _CONFIG_KEY_RE = re.compile(_CONFIG_KEY)
+_PORT_NAME_LIMIT = 15
 
 
 def dns_label(value: str) -> list[str]:
@@ -129,6 +130,22 @@ def config_map_key(value: str) -> list[str]:
     if value in (".", "..") or value.startswith(".."):
         problems.append("must not be '.'" if value == "." else "must not start with '..'")
     return problems
+
+
+def port_name(value: str) -> list[str]:
+    """IANA_SVC_NAME, as ports of containers and Services are named."""
+    found: list[str] = []
+    if len(value) > _PORT_NAME_LIMIT:
+        found.append(f"must be no more than {_PORT_NAME_LIMIT} characters")
+    if re.fullmatch(r"[-a-z0-9]+", value) is None:
+        found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if re.search(r"[a-z]", value) is None:
+        found.append("must contain at least one letter (a-z)")
+    if "--" in value:
+        found.append("must not contain consecutive hyphens")
+    if value.startswith("-") or value.endswith("-"):
+        found.append("must not begin or end with a hyphen")
+    return found
 
 
 def _too_long(value: str, limit: int) -> list[str]:

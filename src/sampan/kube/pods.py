@@ -39,6 +39,12 @@ def containers(pod: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield from spec.get("containers") or ()
 
 
+def all_containers(pod: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """`containers`, and the ephemeral ones after them."""
+    yield from containers(pod)
+    yield from meta.spec(pod).get("ephemeralContainers") or ()
+
+
 def container_statuses(pod: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     status = meta.status(pod)
     yield from status.get("initContainerStatuses") or ()
@@ -46,7 +52,9 @@ def container_statuses(pod: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def container_status(pod: Mapping[str, Any], container: str) -> dict[str, Any] | None:
-    return next((each for each in container_statuses(pod) if each.get("name") == container), None)
+    ephemeral = meta.status(pod).get("ephemeralContainerStatuses") or ()
+    everything = (*container_statuses(pod), *ephemeral)
+    return next((each for each in everything if each.get("name") == container), None)
 
 
 def exit_code(pod: Mapping[str, Any], container: str) -> int | None:

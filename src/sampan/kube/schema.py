@@ -98,6 +98,11 @@ class Type:
         """Without what tells it from another group's type of that name."""
         return self.name.rpartition(".")[2]
 
+    @property
+    def in_protobuf(self) -> bool:
+        """Whether it has a form there: kinds that upstream made custom ones have none."""
+        return any(member.number for member in self.members.values())
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from sampan.client.protocol import Object
 from sampan.kube import meta, owners
-from sampan.kube.errors import ApiError, ConflictError
+from sampan.kube.errors import ApiError, ConflictError, NotFoundError
 from sampan.kube.kinds import Resource
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -26,6 +26,8 @@ log = get_logger(__name__)
 K = TypeVar("K", bound=Hashable)
 
 _STOP_GRACE_SECONDS = 2.0
+_GONE_IS_USUAL = 3
+"""Times in a row that something may be gone without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,12 @@ class Controller(Generic[K]):
         except ConflictError:
             # Somebody else wrote first: the cache is about to show what. Usual, hence silent.
             self.queue.add_rate_limited(item)
+        except NotFoundError as error:
+            # It went while it was worked on, and the next look finds nothing: worth a word only when it goes on.
+            if self.queue.failures(item) < _GONE_IS_USUAL:
+                self.queue.add_rate_limited(item)
+            else:
+                self._retry(item, error.message, None)
         except ApiError as error:
             self._retry(item, error.message, None)
         except TimeoutError:

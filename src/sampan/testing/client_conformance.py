@@ -13,8 +13,10 @@ node. Pods are made unschedulable, Jobs suspended, so that a real cluster leaves
 
 from __future__ import annotations
 
+from sampan.testing.conformance.access import AccessChecks
 from sampan.testing.conformance.customresources import CustomResourceChecks
 from sampan.testing.conformance.kinds import KindChecks
+from sampan.testing.conformance.machinery import MachineryChecks
 from sampan.testing.conformance.patching import PatchingChecks
 from sampan.testing.conformance.reading import ReadingChecks
 from sampan.testing.conformance.scaling import ScalingChecks
@@ -22,6 +24,13 @@ from sampan.testing.conformance.writing import WritingChecks
 
 
 class ClientConformance(
-    WritingChecks, PatchingChecks, ReadingChecks, KindChecks, ScalingChecks, CustomResourceChecks
+    WritingChecks,
+    PatchingChecks,
+    ReadingChecks,
+    KindChecks,
+    ScalingChecks,
+    CustomResourceChecks,
+    MachineryChecks,
+    AccessChecks,
 ):
     """Inherit, and implement `connect`."""

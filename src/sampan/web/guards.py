@@ -8,8 +8,8 @@ something must not come from another origin, and no answer may be framed or snif
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -21,7 +21,6 @@ from sampan.kube.errors import (
     BadRequestError,
     ForbiddenError,
     RequestTooLargeError,
-    UnauthorizedError,
     to_status,
 )
 from sampan.web import asgi
@@ -45,28 +44,21 @@ _SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 class User:
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_master(self) -> bool:
+        """Of the group that may do everything, whatever the rules say."""
+        return "system:masters" in self.groups
 
 
-class Authenticator(Protocol):
-    """Who sends a request. Called for every one of them, in the event loop; must not block."""
+class Access(Protocol):
+    """Who sends a request, and whether they may. Called for every one, in the event loop; must not block."""
 
-    def user(self, scope: Scope) -> User:
-        """Raises UnauthorizedError."""
+    def admit(self, scope: Scope) -> User:
+        """Raises UnauthorizedError, ForbiddenError."""
         ...
-
-
-class SingleUser:
-    """On loopback without login: everybody who gets through is the user. A wrong token is still an error."""
-
-    def __init__(self, token: str = "", name: str = "sampan") -> None:
-        self._token = token
-        self._user = User(name, ("system:masters", "system:authenticated"))
-
-    def user(self, scope: Scope) -> User:
-        given = asgi.header(scope, b"authorization")
-        if self._token and given.lower().startswith("bearer ") and given[7:].strip() != self._token:
-            raise UnauthorizedError("Unauthorized")
-        return self._user
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +82,10 @@ class GuardSettings:
 class Guards:
     """ASGI middleware, the outermost one. Puts the user into `scope["state"]["user"]`."""
 
-    def __init__(
-        self, app: ASGIApp, settings: GuardSettings, authenticator: Authenticator | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: GuardSettings, access: Access | None = None) -> None:
         self._app = app
         self._settings = settings
-        self._authenticator = authenticator
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -123,8 +113,8 @@ class Guards:
             or asgi.header(scope, b"upgrade")
         ):
             self._check_origin(scope, host)
-        if self._authenticator is not None:
-            scope.setdefault("state", {})["user"] = self._authenticator.user(scope)
+        if self._access is not None:
+            scope.setdefault("state", {})["user"] = self._access.admit(scope)
         length = asgi.header(scope, b"content-length")
         if length and (not length.isdecimal() or int(length) > self._settings.max_body_bytes):
             raise _too_large(self._settings.max_body_bytes)

@@ -76,6 +76,7 @@ def test_objects_in_protobuf(tmp_path: Path) -> None:
         (protobuf.body(SCHEMA, config_map("one", a="b"))[:-20], {}, 400),
         (protobuf.body(SCHEMA, job("one")), {}, 400),
         (protobuf.body(SCHEMA, {"apiVersion": "x.y/v1", "kind": "Z"}, "ConfigMap"), {}, 415),
+        (protobuf.body(SCHEMA, {"apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet"}), {}, 415),
         (protobuf.body(SCHEMA, config_map("one")), {"accept": protobuf.MEDIA_TYPE}, 406),
     ],
 )

@@ -35,6 +35,7 @@ POD_SPEC = {
     "restartPolicy": "Never",
 }
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {**POD_SPEC, "restartPolicy": "Always"}}
+ROLE_REF = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
 KEPT = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
 WEBHOOK: dict[str, Any] = {
     "name": "a.b.c",
@@ -55,7 +56,47 @@ SPECS: dict[str, dict[str, Any]] = {
     "PersistentVolume": {
         "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}
     },
-    "Service": {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}},
+    "Service": {
+        "spec": {
+            "type": "NodePort",
+            "sessionAffinity": "ClientIP",
+            "ports": [{"name": "a", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+            "selector": {"a": "b"},
+        }
+    },
+    "Endpoints": {"subsets": [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"name": "a", "port": 80}]}]},
+    "EndpointSlice": {
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+        "ports": [{"name": "a", "port": 80}],
+    },
+    "RoleBinding": {
+        "roleRef": ROLE_REF,
+        "subjects": [{"kind": "ServiceAccount", "name": "a", "namespace": "b"}],
+    },
+    "ClusterRoleBinding": {"roleRef": ROLE_REF, "subjects": [{"kind": "User", "name": "a"}]},
+    "Role": {"rules": [{"apiGroups": [""], "resources": ["pods"], "resourceNames": ["a"], "verbs": ["get"]}]},
+    "ClusterRole": {
+        "rules": [{"nonResourceURLs": ["/a/*"], "verbs": ["get"]}],
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]},
+    },
+    "ResourceQuota": {
+        "spec": {
+            "hard": {"pods": "1", "requests.cpu": "1"},
+            "scopes": ["NotTerminating"],
+            "scopeSelector": {
+                "matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["a"]}]
+            },
+        }
+    },
+    "LimitRange": {
+        "spec": {
+            "limits": [
+                {"type": "Container", "max": {"cpu": "2"}, "default": {"cpu": "1"}, "min": {"cpu": "1m"}}
+            ]
+        }
+    },
+    "PriorityClass": {"value": 1, "globalDefault": False, "preemptionPolicy": "Never"},
     "Node": {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
     "Deployment": {"spec": KEPT},
     "ReplicaSet": {"spec": KEPT},
@@ -146,11 +187,12 @@ SPECS: dict[str, dict[str, Any]] = {
 SPECS["CronJob"] = {"spec": {"schedule": "* * * * *", "timeZone": "UTC", "jobTemplate": SPECS["Job"]}}
 OTHER_VERSIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("autoscaling/v1", "HorizontalPodAutoscaler"): {
+        "metadata": {"annotations": {"autoscaling.alpha.kubernetes.io/metrics": '[1, {"resource": 2}]'}},
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
             "maxReplicas": 3,
             "targetCPUUtilizationPercentage": 50,
-        }
+        },
     },
     ("events.k8s.io/v1", "Event"): {
         "eventTime": "2026-01-01T00:00:00.000000Z",
@@ -199,10 +241,12 @@ async def answered(request: Awaitable[Any], case: Any) -> None:
         return
 
 
-@pytest.mark.parametrize("resource", [each.resource for each in BUILT_IN], ids=lambda each: each.kind)
+@pytest.mark.parametrize(
+    "resource", [each.resource for each in BUILT_IN], ids=lambda each: f"{each.api_version} {each.kind}"
+)
 def test_every_field_of_every_kind_can_be_wrong(resource: Resource, tmp_path: Path) -> None:
     spec = OTHER_VERSIONS.get((resource.api_version, resource.kind)) or SPECS.get(resource.kind, {})
-    whole = {"metadata": dict(METADATA), **copy.deepcopy(spec)}
+    whole = {**copy.deepcopy(spec), "metadata": {**METADATA, **spec.get("metadata", {})}}
     if resource.namespaced:
         whole["metadata"]["namespace"] = "default"
     cases = [(path, poison) for path in places(whole) for poison in POISON]

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from sampan.cluster.apiserver import ApiServer
+from sampan.kube.kinds import Resource
 from sampan.testing.apiserver import embedded, loopback
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -467,6 +468,25 @@ def test_built_in_kinds_cannot_be_defined(tmp_path: Path) -> None:
         assert (await client.post(path, json=lease)).status_code == 201
 
     run(tmp_path, test)
+
+
+def test_the_definition_of_a_kind_that_a_component_serves_changes_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with http(tmp_path) as (client, server):
+            ours = Resource(GROUP, "v1", "Boat", "boats")
+            server.registry.add(ours)
+            made = (await client.post(CRDS, json=definition())).json()
+            held = {each["type"]: each["status"] for each in made["status"]["conditions"]}
+            assert held == {"NamesAccepted": "True", "Established": "True"}
+            loose = await client.post(BOATS, json=boat("one", length="any"))
+            assert loose.status_code == 201, loose.text
+            await client.delete(f"{CRDS}/boats.{GROUP}")
+            async with asyncio.timeout(10):
+                while (await client.get(f"{CRDS}/boats.{GROUP}")).status_code != 404:
+                    await asyncio.sleep(0.05)
+            assert (await client.get(f"{BOATS}/one")).status_code == 200
+
+    asyncio.run(main())
 
 
 def test_several_versions(tmp_path: Path) -> None:

@@ -9,8 +9,18 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from sampan.kube.errors import UnauthorizedError
 from sampan.web import asgi
-from sampan.web.guards import Guards, GuardSettings, SingleUser
+from sampan.web.guards import Guards, GuardSettings, User
+
+
+class Known:
+    """Lets the user in, unless their token is wrong."""
+
+    def admit(self, scope: Scope) -> User:
+        if asgi.header(scope, b"authorization") not in ("", "Bearer right"):
+            raise UnauthorizedError("Unauthorized")
+        return User("sampan")
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +62,7 @@ def request(
         sent.append(message)
 
     settings = settings or GuardSettings.bound_to("127.0.0.1", ["sampan.test"])
-    asyncio.run(Guards(app, settings, SingleUser("right"))(scope, receive, send))
+    asyncio.run(Guards(app, settings, Known())(scope, receive, send))
     if kind == "websocket":
         return (101 if sent[0]["type"] == "websocket.accept" else 403), None, {}
     got = {name.decode(): value.decode() for name, value in sent[0]["headers"]}

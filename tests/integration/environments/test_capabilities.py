@@ -20,8 +20,8 @@ def test_all_probes_answer_within_a_second_or_so(tmp_path: Path) -> None:
     probes = probe_machine(tmp_path)
     assert time.perf_counter() - started < 3
     assert list(by_name(probes)) == [
-        "mount namespaces", "cgroups", "podman", "docker", "GPUs", "disk", "memory", "uv", "Python versions",
-        "open files",
+        "mount namespaces", "pod addresses", "cgroups", "podman", "docker", "GPUs", "disk", "memory", "uv",
+        "Python versions", "open files",
     ]  # fmt: skip
     for probe in probes:
         assert probe.detail

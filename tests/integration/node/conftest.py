@@ -17,7 +17,7 @@ from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.references import PERSISTENT_VOLUMES
 from sampan.cluster.node.settings import NodeSettings
 from sampan.kube.errors import AlreadyExistsError, NotFoundError
-from sampan.kube.kinds import EVENTS, NAMESPACES, PODS
+from sampan.kube.kinds import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS
 from sampan.lib.clock import SystemClock
 from sampan.store.database import Database
 
@@ -28,15 +28,24 @@ _IMAGE = "busybox"
 class Node:
     """What a scenario works with. All pods are in the namespace `default`."""
 
-    def __init__(self, client: Client, agent: NodeAgent, home: Path) -> None:
-        self.client = client
+    def __init__(self, api: ApiServer, agent: NodeAgent, home: Path) -> None:
+        self.client: Client = api.client
+        self.asgi = api.asgi
+        self.pods_kind = PODS
         self.agent = agent
         self.home = home
         self.volumes_kind = PERSISTENT_VOLUMES
 
     def pod(self, name: str, command: Sequence[str], *, container: Any = None, **spec: Any) -> Object:
         main = {"name": "main", "image": _IMAGE, "command": list(command), **(container or {})}
-        own = {"nodeName": self.agent.node_name, "restartPolicy": "Never", "containers": [main], **spec}
+        own = {
+            "nodeName": self.agent.node_name,
+            "restartPolicy": "Never",
+            # Here are no controllers, which would make the account and its certificates.
+            "automountServiceAccountToken": False,
+            "containers": [main],
+            **spec,
+        }
         return {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -99,6 +108,12 @@ class Kit:
         return bool(pod["status"].get("phase") == "Running")
 
     @staticmethod
+    def has_ended(pod: Object, container: str) -> bool:
+        """Whether this one of its containers has ended."""
+        statuses = pod["status"].get("containerStatuses") or ()
+        return any(each["name"] == container and "terminated" in each["state"] for each in statuses)
+
+    @staticmethod
     def waiting_reason(pod: Object) -> str:
         statuses = pod["status"].get("containerStatuses") or [{}]
         return str(((statuses[0].get("state") or {}).get("waiting") or {}).get("reason", ""))
@@ -128,10 +143,13 @@ class Machine:
         await api.start()
         with suppress(AlreadyExistsError):
             await api.client.create(NAMESPACES, {"metadata": {"name": "default"}})
+            account = {"metadata": {"name": "default", "namespace": "default"}}
+            await api.client.create(SERVICE_ACCOUNTS, account)
         agent = NodeAgent(api.client, self.home, clock, self.environments, NodeSettings(**settings))
         await agent.start()
         try:
-            yield Node(api.client, agent, self.home)
+            api.metrics.provider = agent.stats
+            yield Node(api, agent, self.home)
         finally:
             await agent.stop(keep_pods=keep_pods or crash)
             await api.stop()

@@ -328,3 +328,43 @@ def test_variables_that_an_interpreter_reads_early_count(setting: str, tmp_path:
         assert seen[0] == seen[1]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("open('/dev/termination-log', 'w').write('opened')", "opened"),
+        ("from pathlib import Path; Path('/dev/termination-log').write_text('by a path')", "by a path"),
+        ("import os; os.system('echo by a child > /dev/termination-log')", "by a child\n"),
+        ("print('nothing to say')", None),
+    ],
+)
+def test_last_words_of_a_forked_program(program: str, words: str | None, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "say.py").write_text(program)
+
+    async def main() -> None:
+        runtime = ProcessRuntime(tmp_path / "run", SystemClock(), NodeSettings())
+        await runtime.open()
+        if not runtime.can_mount:
+            await runtime.close()
+            pytest.skip("this machine allows no mount namespace")
+        file = tmp_path / "a" / "termination-log"
+        spec = ContainerSpec(
+            id="a",
+            folder=tmp_path / "a",
+            log=tmp_path / "a.log",
+            argv=("false",),
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path / "code")},
+            cwd=str(tmp_path),
+            scratch=tmp_path / "scratch",
+            termination=(file, "/dev/termination-log"),
+            program=WarmProgram("test", Path(sys.executable), (), "say", ()),
+        )
+        await runtime.start(spec)
+        end = await runtime.wait("a")
+        await runtime.close()
+        assert end.exit_code == 0, streams(spec.log)
+        assert (file.read_text() if file.exists() else None) == words
+
+    asyncio.run(main())

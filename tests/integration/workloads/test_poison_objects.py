@@ -25,6 +25,7 @@ from sampan.kube.kinds import (
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     CRON_JOBS,
+    DAEMON_SETS,
     DEPLOYMENTS,
     JOB_SETS,
     JOBS,
@@ -147,6 +148,19 @@ APPS: tuple[tuple[Resource, dict[str, Any]], ...] = (
                 "volumeClaimTemplates": [
                     {"metadata": {"name": "v"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
                 ],
+            },
+            "status": SET_STATUS,
+        },
+    ),
+    (
+        DAEMON_SETS,
+        {
+            "spec": {
+                **SELECTED,
+                "updateStrategy": {
+                    "type": "RollingUpdate",
+                    "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1},
+                },
             },
             "status": SET_STATUS,
         },
@@ -277,6 +291,10 @@ def test_everybody_else_is_taken_care_of(run, restarted, caplog):
         }
         await cluster.create(DEPLOYMENTS, "web", spec=kept)
         await cluster.create(STATEFUL_SETS, "db", spec={**kept, "serviceName": "db"})
+        agents = {"app": "agent"}
+        template_of_agent = {**kept["template"], "metadata": {"labels": agents}}
+        agent = {"selector": {"matchLabels": agents}, "template": template_of_agent}
+        await cluster.create(DAEMON_SETS, "agent", spec=agent)
         every_minute = {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}}
         await cluster.create(CRON_JOBS, "tick", spec=every_minute)
         last = {"status": {"lastScheduleTime": "2026-01-01T00:00:00Z"}}
@@ -298,9 +316,10 @@ def test_everybody_else_is_taken_care_of(run, restarted, caplog):
 
         async def everybody_has_pods() -> bool:
             sets = await cluster.list(PODS, "app=web")
+            agents = await cluster.list(PODS, "app=agent")
             made = await cluster.list(JOBS, "jobset.sigs.k8s.io/jobset-name=train")
             ticked = meta.status(await cluster.get(CRON_JOBS, "tick"))["lastScheduleTime"]
-            return len(sets) >= 2 and bool(made) and ticked > "2026-01-02"
+            return len(sets) >= 2 and bool(agents) and bool(made) and ticked > "2026-01-02"
 
         await cluster.until(everybody_has_pods)
         await cluster.gone(CONFIG_MAPS, "child")

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 from sampan.kube import conditions, meta
-from sampan.kube.errors import NotFoundError
-from sampan.kube.kinds import NODES, POD_DISRUPTION_BUDGETS, PODS, Resource
+from sampan.kube.kinds import NODES, POD_DISRUPTION_BUDGETS, PODS, PRIORITY_CLASSES
 from sampan.reconcile.cache import Cache
 
-PRIORITY_CLASSES = Resource(
-    "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False, subresources=()
-)
 NO_VICTIMS = "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
 
 
@@ -25,16 +20,14 @@ async def prepared(cluster, cpu: str = "2") -> None:
     await cluster.client.create(NODES, body)
     for name, value, policy in (("high", 100, "PreemptLowerPriority"), ("patient", 100, "Never")):
         fields = {"value": value, "preemptionPolicy": policy}
-        with suppress(NotFoundError):
-            await cluster.client.create(PRIORITY_CLASSES, {"metadata": {"name": name}, **fields})
+        await cluster.client.create(PRIORITY_CLASSES, {"metadata": {"name": name}, **fields})
 
 
 async def pod(cluster, name: str, cpu: str, priority_class: str = "", **metadata: Any) -> dict[str, Any]:
     container = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": cpu}}}
     spec: dict[str, Any] = {"containers": [container]}
     if priority_class:
-        policy = "Never" if priority_class == "patient" else "PreemptLowerPriority"
-        spec |= {"priorityClassName": priority_class, "priority": 100, "preemptionPolicy": policy}
+        spec["priorityClassName"] = priority_class
     return await cluster.create(PODS, name, metadata=metadata, spec=spec)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from sampan.kube import conditions, meta
-from sampan.kube.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PODS
+from sampan.kube.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, PRIORITY_CLASSES
 
 HELPLESS = " preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
 INSUFFICIENT = (
@@ -89,7 +89,8 @@ def test_priority_goes_before_age(run):
         blocker = await cluster.create(PODS, "blocker", **pod("2"))
         await bound(cluster, "blocker")
         await cluster.create(PODS, "older", **pod("2"))
-        await cluster.create(PODS, "urgent", **pod("2", priority=100))
+        await cluster.client.create(PRIORITY_CLASSES, {"metadata": {"name": "high"}, "value": 100})
+        await cluster.create(PODS, "urgent", **pod("2", priorityClassName="high"))
         await waiting(cluster, "older")
         await waiting(cluster, "urgent")
         await cluster.finish(blocker)

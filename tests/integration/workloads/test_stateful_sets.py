@@ -7,7 +7,7 @@ from typing import Any
 
 from sampan.client.protocol import DeleteOptions, Object
 from sampan.kube import meta, owners, pods
-from sampan.kube.kinds import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
+from sampan.kube.kinds import CONTROLLER_REVISIONS, EVENTS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
 from sampan.lib.clock import rfc3339
 
 REVISION = "controller-revision-hash"
@@ -104,8 +104,12 @@ def test_pods_come_one_after_the_other_and_go_in_the_opposite_order(run):
             STATEFUL_SETS, "db", {"spec": {"replicas": 1}}, "team", subresource="scale"
         )
         await until_names(cluster, "db-0")
-        events = await cluster.events("db")
-        assert events["SuccessfulDelete"] == "delete Pod db-1 in StatefulSet db successful"
+
+        async def told() -> bool:
+            messages = {each["message"] for each in await cluster.list(EVENTS)}
+            return "delete Pod db-1 in StatefulSet db successful" in messages
+
+        await cluster.until(told)
 
     run(scenario)
 

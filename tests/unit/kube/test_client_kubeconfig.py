@@ -50,7 +50,8 @@ def test_inline_and_named_credentials(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("user", "context", "text"),
     [
-        ({"exec": {"command": "aws"}}, "", "credential plugin `exec`"),
+        ({"exec": {"command": "aws"}}, "", "an apiVersion of client.authentication.k8s.io"),
+        ({"auth-provider": {"name": "gcp"}}, "", "needs an `auth-provider`"),
         ({"client-key-data": "!!"}, "", "client-key-data in .* is not base64"),
         ({"client-key": "nowhere.pem"}, "", "client-key in .* cannot be read"),
         ({}, "other", "no entry 'missing' under clusters"),

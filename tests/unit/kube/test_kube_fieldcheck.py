@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sampan.kube.fieldcheck import check
+from sampan.kube.quantities import canonical
 from sampan.kube.schema import Schema
 
 SCHEMA = Schema.parse("""
@@ -109,3 +110,35 @@ def test_the_text_form() -> None:
 def test_a_schema_must_define_what_it_names() -> None:
     with pytest.raises(ValueError, match="no type Nowhere"):
         Schema.parse("Thing\n    a:Nowhere").type("Thing")
+
+
+def test_values_are_written_back_in_one_form() -> None:
+    obj: Any = {
+        "count": 2.0,
+        "size": 1.5,
+        "when": "2026-01-01T02:00:00.25+02:00",
+        "data": "aG\nk=",
+        "port": "80",
+    }
+    assert check(SCHEMA, "Thing", obj).mistyped == ""
+    assert obj == {
+        "count": 2,
+        "size": "1500m",
+        "when": "2026-01-01T00:00:00Z",
+        "data": "aGk=",
+        "port": "80",
+    }
+    assert type(obj["count"]) is int
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.5", "500m"), ("1024Mi", "1Gi"), ("1000", "1k"), ("1500m", "1500m"), (1, "1"), ("0Gi", "0"),
+        ("1.5Gi", "1536Mi"), ("1e3", "1e3"), ("0.1Ki", "102400m"), ("1000m", "1"), ("-1500", "-1500"),
+        ("1e0", "1"), ("0.0000000001", "1n"), (1.5, "1500m"), ("8Ei", str(2**63 - 1)), ("100k", "100k"),
+    ],
+)  # fmt: skip
+def test_quantities_have_one_form(text: Any, expected: str) -> None:
+    assert canonical(text) == expected
+    assert canonical(expected) == expected

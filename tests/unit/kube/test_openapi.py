@@ -52,6 +52,16 @@ def test_every_reference_leads_somewhere() -> None:
     assert set(references(found)) <= {f"#/definitions/{name}" for name in found["definitions"]}
 
 
+def test_no_definition_is_empty() -> None:
+    """kubectl's templates take an empty definition for none, and fail."""
+    for path in paths():
+        schemas = document(path)["components"]["schemas"]
+        for name, schema in schemas.items():
+            assert schema, name
+            assert all(schema.get("properties", {"": 1}).values()), name
+            assert all(each.get("items", 1) for each in schema.get("properties", {}).values()), name
+
+
 def test_every_kind_is_found_by_its_group_version_and_kind() -> None:
     schemas = {
         (gvk["group"], gvk["version"], gvk["kind"])

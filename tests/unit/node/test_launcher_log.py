@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sampan.client.protocol import LogOptions
 from sampan.cluster.node.layout import Layout
+from sampan.cluster.node.logfiles import LogReader
 from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.node.runtimes.launcher.crilog import MAX_LINE_BYTES, CriLog, timestamp
 
@@ -79,3 +80,50 @@ def test_a_full_disk_loses_output_but_nothing_else(tmp_path: Path) -> None:
         out.feed("stdout", b"x" * 100_000 + b"\n")
     out.end("stdout")
     out.close()
+
+
+def test_a_long_log_goes_on_in_a_new_file_and_is_read_as_one(tmp_path: Path) -> None:
+    path = Layout(tmp_path).log("ns", "u", "c", 0)
+    path.parent.mkdir(parents=True)
+    out = CriLog(str(path), max_bytes=2000, max_files=4)
+    lines = [f"line {number}" for number in range(100)]
+    for line in lines:
+        out.feed("stdout", line.encode() + b"\n")
+    out.close()
+    names = sorted(each.name for each in path.parent.iterdir())
+    assert names == ["c.0.log", "c.0.log.1", "c.0.log.2"]
+    assert read(tmp_path).decode().splitlines() == lines
+    for tail in (0, 1, 5, 60, 99, 100, 1000):
+        assert read(tmp_path, tail_lines=tail).decode().splitlines() == (lines[-tail:] if tail else [])
+
+
+def test_the_oldest_file_goes(tmp_path: Path) -> None:
+    path = Layout(tmp_path).log("ns", "u", "c", 0)
+    path.parent.mkdir(parents=True)
+    out = CriLog(str(path), max_bytes=1000, max_files=3)
+    for number in range(1000):
+        out.feed("stdout", f"line {number}\n".encode())
+    out.close()
+    assert len(list(path.parent.iterdir())) == 3
+    text = read(tmp_path).decode().splitlines()
+    assert text[-1] == "line 999"
+    assert text == [f"line {number}" for number in range(1000 - len(text), 1000)]
+
+
+def test_who_reads_on_misses_nothing_of_the_files_in_between(tmp_path: Path) -> None:
+    path = tmp_path / "c.log"
+    out = CriLog(str(path), max_bytes=500)
+    out.feed("stdout", b"first\n")
+    reader = LogReader(path)
+    seen = reader.read()
+    # Several files later.
+    lines = [f"line {number}" for number in range(30)]
+    for line in lines:
+        out.feed("stdout", line.encode() + b"\n")
+    while data := reader.read():
+        seen += data
+    out.feed("stdout", b"last\n")
+    seen += reader.read()
+    reader.close()
+    out.close()
+    assert [line.split(b" ", 3)[3].decode() for line in seen.splitlines()] == ["first", *lines, "last"]

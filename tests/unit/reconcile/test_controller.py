@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from sampan.kube.errors import ConflictError, ServiceUnavailableError
+from sampan.kube.errors import ConflictError, NotFoundError, ServiceUnavailableError
 from sampan.reconcile.controller import Controller
 from sampan.reconcile.reconciler import DONE, Request, Result, TerminalError
 
@@ -57,6 +57,7 @@ def exhaust_the_stack() -> None:
     [
         fail_with(RuntimeError("x")),
         fail_with(ConflictError("x")),
+        fail_with(NotFoundError("x")),
         fail_with(ServiceUnavailableError("x")),
         fail_with(KeyError("x")),
         fail_with(AssertionError()),
@@ -191,3 +192,22 @@ def test_stop_lets_a_reconcile_end():
 
     run(reconcile, scenario)
     assert ended == [GOOD]
+
+
+@pytest.mark.parametrize(("times", "words"), [(3, False), (4, True)])
+def test_what_is_gone_meanwhile_is_worth_a_word_only_when_it_goes_on(caplog, times, words):
+    tries: list[Request] = []
+
+    async def reconcile(request: Request) -> Result:
+        tries.append(request)
+        if len(tries) <= times:
+            raise NotFoundError("gone")
+        return DONE
+
+    async def scenario(controller: Controller[Request]) -> None:
+        controller.queue.add(BAD)
+        while len(tries) <= times:
+            await asyncio.sleep(0.001)
+
+    run(reconcile, scenario)
+    assert ("reconcile failed" in caplog.text) is words

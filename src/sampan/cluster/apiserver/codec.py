@@ -90,7 +90,7 @@ def decode_protobuf(body: bytes, schema: Schema) -> Any:
         api_version, kind, raw = wire.envelope(body)
         # Every group has DeleteOptions of its own, all of one type.
         name = kind if kind == "DeleteOptions" else schema.type_of(api_version, kind)
-        if not name:
+        if not name or not schema.type(name).in_protobuf:
             raise _unsupported(_ACCEPTED)
         found = {"apiVersion": api_version, "kind": kind, **wire.decode(schema, name, raw)}
     except wire.WireError as error:

@@ -27,19 +27,20 @@ VERSION = {
 
 AGGREGATED_KINDS = ("APIGroupDiscoveryList",)
 
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _SUBRESOURCE_VERBS: dict[str, list[str]] = {
     "status": ["get", "patch", "update"],
     "approval": ["get", "patch", "update"],
     "scale": ["get", "patch", "update"],
     "finalize": ["update"],
     "log": ["get"],
+    "ephemeralcontainers": ["get", "patch", "update"],
     "exec": ["create", "get"],
     "attach": ["create", "get"],
     "portforward": ["create", "get"],
     "binding": ["create"],
     "eviction": ["create"],
     "token": ["create"],
+    "proxy": ["create", "delete", "get", "patch", "update"],
 }
 """Sub-resources that are not listed are not served."""
 _SUBRESOURCE_KINDS = {
@@ -156,7 +157,7 @@ def _entries(resource: Resource) -> list[Object]:
         "singularName": resource.singular or resource.kind.lower(),
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": _VERBS,
+        "verbs": list(resource.verbs),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
@@ -185,7 +186,7 @@ def _discovered(resource: Resource) -> Object:
         "responseKind": _kind(resource.group, resource.version, resource.kind),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular or resource.kind.lower(),
-        "verbs": _VERBS,
+        "verbs": list(resource.verbs),
     }
     if resource.short_names:
         found["shortNames"] = list(resource.short_names)

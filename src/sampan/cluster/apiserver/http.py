@@ -9,14 +9,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from hmac import compare_digest
 from typing import Any, ClassVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from sampan.client.protocol import PatchType, WriteOptions
-from sampan.cluster.apiserver import binding, codec, discovery, params, streams
+from sampan.cluster.apiserver import binding, codec, discovery, metrics, params, streams
+from sampan.cluster.apiserver.access import identity
+from sampan.cluster.apiserver.access.accounts import ISSUER
+from sampan.cluster.apiserver.access.gate import Gate
+from sampan.cluster.apiserver.access.signing import ALGORITHM
 from sampan.cluster.apiserver.codec import Accepted
 from sampan.cluster.apiserver.openapi import documents as openapi
 from sampan.cluster.apiserver.openapi.documents import Kind, OpenApi
@@ -32,10 +35,10 @@ from sampan.kube.errors import (
     InternalError,
     MethodNotAllowedError,
     NotFoundError,
-    UnauthorizedError,
     UnsupportedMediaTypeError,
 )
-from sampan.kube.kinds import KindRegistry, Resource
+from sampan.kube.kinds import ENDPOINTS, PODS, SERVICES, KindRegistry, Resource
+from sampan.kube.meta import Object
 from sampan.kube.schema import Schema
 from sampan.lib.log import get_logger
 from sampan.web import asgi
@@ -94,15 +97,16 @@ class HttpFace:
     """The ASGI application. `close` ends the streams that are open, so that a server can stop."""
 
     def __init__(
-        self, verbs: Verbs, registry: KindRegistry, *, pod_logs: PodLogs | None = None, token: str = ""
+        self, verbs: Verbs, registry: KindRegistry, gate: Gate, *, pod_logs: PodLogs | None = None
     ) -> None:
         self._verbs = verbs
         self._registry = registry
         self._pod_logs = pod_logs
+        self._gate = gate
         self.pod_streams: PodStreams | None = None
         """Set once a node can be reached."""
-        self._token = token
         self._presenter = Presenter(verbs)
+        self.metrics = metrics.MetricsApi(verbs)
         self._openapi = OpenApi(verbs.strategies.schema)
         self._streams: set[asyncio.Task[Any]] = set()
 
@@ -111,8 +115,10 @@ class HttpFace:
             await self._refuse(scope, receive, send)
             return
         try:
-            self._authenticate(scope)
-            await self._route(Request(scope, receive, send, self._verbs.strategies.schema))
+            # The web guards have asked the gate already, where there are any.
+            user = scope.get("state", {}).get("user") or self._gate.admit(scope)
+            with identity.acting(user):
+                await self._route(Request(scope, receive, send, self._verbs.strategies.schema))
         except ApiError as error:
             await asgi.respond_error(send, error)
         except asgi.ClientGoneError:
@@ -133,14 +139,6 @@ class HttpFace:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
-    def _authenticate(self, scope: Scope) -> None:
-        """A request without a token is the single user's; a wrong token is a mistake worth telling."""
-        given = asgi.header(scope, b"authorization")
-        if not self._token or not given.lower().startswith("bearer "):
-            return
-        if not compare_digest(given[7:].strip().encode(), self._token.encode()):
-            raise UnauthorizedError("Unauthorized")
-
     async def _route(self, request: Request) -> None:
         parts = [part for part in request.scope["path"].split("/") if part]
         match parts:
@@ -148,6 +146,10 @@ class HttpFace:
                 await self._route_api(request, root, rest)
             case ["version"]:
                 await self._json(request, discovery.VERSION)
+            case [".well-known", "openid-configuration"]:
+                await self._json(request, _openid_configuration(request))
+            case ["openid", "v1", "jwks"]:
+                await self._json(request, self._gate.tokens.signer.public_keys())
             case ["openapi", *below]:
                 await self._document(request, "/".join(below))
             case ["healthz" | "livez" | "readyz", *_]:
@@ -175,7 +177,37 @@ class HttpFace:
         if not path:
             await self._json(request, _found(discovery.api_resource_list(self._registry, group, version)))
             return
-        await self._serve(request, self._target(group, version, path))
+        if core and len(path) > 4 and path[0] == "namespaces" and path[4] == "proxy":
+            await self._proxy(request, path[1], path[2], path[3])
+            return
+        target = self._target(group, version, path)
+        if group == metrics.GROUP:
+            await self._serve_metrics(request, target)
+        else:
+            await self._serve(request, target)
+
+    async def _proxy(self, request: Request, namespace: str, plural: str, name: str) -> None:
+        """Any method, to a Service or a pod."""
+        if plural not in (SERVICES.plural, PODS.plural):
+            raise _no_such_path()
+        # With its library, some tens of milliseconds that only those need to spend who use it.
+        from sampan.cluster.apiserver import proxy  # noqa: PLC0415
+
+        wanted = proxy.Wanted.parse(name)
+        if plural == PODS.plural:
+            backend = proxy.of_pod(wanted, self._verbs.get(PODS, wanted.name, namespace).object())
+        else:
+            service = self._verbs.get(SERVICES, wanted.name, namespace).object()
+            backend = proxy.of_service(wanted, service, self._endpoints(wanted.name, namespace))
+        work = proxy.forward(backend, request.scope, request.receive, request.send)
+        if not await self._tracked(work):
+            await asgi.finish(request.send)
+
+    def _endpoints(self, name: str, namespace: str) -> Object | None:
+        try:
+            return self._verbs.get(ENDPOINTS, name, namespace).object()
+        except NotFoundError:
+            return None
 
     def _target(self, group: str, version: str, path: list[str]) -> Target:
         namespace = None
@@ -196,12 +228,23 @@ class HttpFace:
     async def _serve(self, request: Request, target: Target) -> None:
         kind = "collection" if not target.name else target.subresource
         handler = self._HANDLERS.get((request.method, kind))
-        if handler is None:
-            raise MethodNotAllowedError(
-                "the server does not allow this method on the requested resource",
-                details={"kind": target.resource.plural},
-            )
+        if handler is None or not (target.resource.is_stored or handler is HttpFace._create):
+            raise _not_allowed(target)
         await handler(self, request, target)
+
+    async def _serve_metrics(self, request: Request, target: Target) -> None:
+        """Read only, and nothing to watch."""
+        if request.method != "GET" or params.flag(request.query, "watch"):
+            raise _not_allowed(target)
+        resource, accepted = target.resource, request.accepted(TRANSFORMED_KINDS)
+        if target.name:
+            document = await self.metrics.get(resource, target.name, target.namespace)
+        else:
+            options = params.list_options(request.query)
+            document = await self.metrics.collection(resource, target.namespace, options)
+        if accepted.as_kind == "Table":
+            document = self.metrics.as_table(resource, document, request.query.get("includeObject", ""))
+        await asgi.respond(request.send, 200, _encode(document), self._presenter.content_type(accepted))
 
     # Collections.
 
@@ -328,6 +371,12 @@ class HttpFace:
         await binding.evict(self._verbs, target.name, target.namespace or "", await request.body())
         await self._json(request, _SUCCESS, 201)
 
+    async def _token(self, request: Request, target: Target) -> None:
+        namespace = target.namespace or ""
+        await self._json(
+            request, self._gate.tokens.request(namespace, target.name, await request.body()), 201
+        )
+
     _HANDLERS: ClassVar[dict[tuple[str, str], Callable[[HttpFace, Request, Target], Awaitable[None]]]] = {
         ("GET", "collection"): _list,
         ("POST", "collection"): _create,
@@ -343,6 +392,9 @@ class HttpFace:
         ("PUT", "approval"): _replace,
         ("PATCH", "approval"): _patch,
         ("PUT", "finalize"): _replace,
+        ("GET", "ephemeralcontainers"): _get,
+        ("PUT", "ephemeralcontainers"): _replace,
+        ("PATCH", "ephemeralcontainers"): _patch,
         ("GET", "scale"): _get_scale,
         ("PUT", "scale"): _replace_scale,
         ("PATCH", "scale"): _patch_scale,
@@ -355,6 +407,7 @@ class HttpFace:
         ("POST", "portforward"): _stream_into,
         ("POST", "binding"): _bind,
         ("POST", "eviction"): _evict,
+        ("POST", "token"): _token,
     }
 
     # Answers.
@@ -420,6 +473,17 @@ def _deleted(target: Target, record: Record) -> dict[str, Any]:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
 
+def _openid_configuration(request: Request) -> dict[str, Any]:
+    host = asgi.header(request.scope, b"host")
+    return {
+        "issuer": ISSUER,
+        "jwks_uri": f"{request.scope.get('scheme', 'http')}://{host}/openid/v1/jwks",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [ALGORITHM],
+    }
+
+
 def _quoted(text: str) -> str:
     """For a header: ASCII without line ends, quotes escaped."""
     return ascii(text)[1:-1].replace("\\'", "'").replace('"', '\\"')
@@ -429,6 +493,13 @@ def _found(document: Any) -> Any:
     if document is None:
         raise _no_such_path()
     return document
+
+
+def _not_allowed(target: Target) -> MethodNotAllowedError:
+    return MethodNotAllowedError(
+        "the server does not allow this method on the requested resource",
+        details={"kind": target.resource.plural},
+    )
 
 
 def _no_such_path() -> NotFoundError:

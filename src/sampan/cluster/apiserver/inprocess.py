@@ -23,6 +23,7 @@ from sampan.client.protocol import (
 )
 from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
 from sampan.cluster.apiserver import binding, podstreams
+from sampan.cluster.apiserver.access.accounts import AccountTokens
 from sampan.cluster.apiserver.podlogs import PodLogs, stream
 from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.queries import encode_continue
@@ -30,7 +31,7 @@ from sampan.cluster.apiserver.storage import decode, encode
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.cluster.apiserver.watching import watch
 from sampan.kube import meta
-from sampan.kube.errors import BadRequestError
+from sampan.kube.errors import BadRequestError, NotFoundError
 from sampan.kube.kinds import PODS, Resource
 from sampan.kube.meta import Object
 
@@ -38,9 +39,10 @@ from sampan.kube.meta import Object
 class InProcessClient:
     """Objects that come out are decoded from what is stored, so every caller has its own."""
 
-    def __init__(self, verbs: Verbs, pod_logs: PodLogs | None) -> None:
+    def __init__(self, verbs: Verbs, pod_logs: PodLogs | None, tokens: AccountTokens) -> None:
         self._verbs = verbs
         self._pod_logs = pod_logs
+        self._tokens = tokens
         self.pod_streams: PodStreams | None = None
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
@@ -70,6 +72,7 @@ class InProcessClient:
         own = _copied(obj)
         if subresource == "scale":
             return await self._replace_scale(resource, own, options)
+        _check_served(resource, subresource)
         record = await self._verbs.replace(
             resource, meta.name(own), own, meta.namespace(own) or None, options, subresource
         )
@@ -90,6 +93,7 @@ class InProcessClient:
         if subresource == "scale":
             scaled = await self._verbs.patch_scale(resource, name, own, namespace, patch_type, options)
             return scaled.object()
+        _check_served(resource, subresource)
         record, _ = await self._verbs.patch(resource, name, own, namespace, patch_type, options, subresource)
         return record.object()
 
@@ -127,6 +131,9 @@ class InProcessClient:
     async def bind(self, pod: str, namespace: str, node: str) -> None:
         await binding.bind(self._verbs, pod, namespace, node)
 
+    async def create_token(self, account: str, namespace: str, request: Object) -> Object:
+        return self._tokens.request(namespace, account, _copied(request))
+
     async def log(self, pod: str, namespace: str, options: LogOptions = DEFAULT_LOG) -> AsyncIterator[bytes]:
         found = self._verbs.get(PODS, pod, namespace).object()
         async for chunk in stream(self._pod_logs, found, options):
@@ -146,6 +153,12 @@ class InProcessClient:
         found = self._verbs.get(PODS, pod, namespace).object()
         checked = podstreams.checked_port(found, str(port))
         return await podstreams.served(self.pod_streams).connect(found, checked)
+
+
+def _check_served(resource: Resource, subresource: str) -> None:
+    """As over HTTP, where there is no such path."""
+    if subresource and subresource not in resource.subresources:
+        raise NotFoundError("the server could not find the requested resource")
 
 
 def _copied(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube import meta, names
-from sampan.kube.errors import BadRequestError, conflict, invalid
+from sampan.kube.errors import BadRequestError, InternalError, conflict, invalid
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 from sampan.lib import ids
@@ -20,6 +20,10 @@ from sampan.lib.clock import Clock, parse_rfc3339, rfc3339
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
+_STANDARD = frozenset({ORPHAN, FOREGROUND, "kubernetes", "customresourcecleanup.apiextensions.k8s.io"})
+"""Finalizers that need no domain."""
+_EXTENSIONS = ("apiextensions.k8s.io", "apiregistration.k8s.io")
+"""Whose kinds upstream validates by the looser rules of custom resources: their own finalizer has no domain."""
 _ANNOTATIONS_LIMIT = 256 * 1024
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
@@ -49,6 +53,13 @@ def check_shape(strategy: Strategy, obj: Any, namespace: str | None) -> None:
         )
     else:
         metadata["namespace"] = namespace
+
+
+def check_name(obj: Object, name: str) -> None:
+    """That an object to be stored under `name` has it; one without gets it. Raises BadRequestError."""
+    given = obj["metadata"].setdefault("name", name)
+    if given != name:
+        raise BadRequestError(f"the name of the object ({given}) does not match the name on the URL ({name})")
 
 
 def _check_metadata_types(kind: str, metadata: Object) -> None:
@@ -83,7 +94,8 @@ def prepare_create(strategy: Strategy, obj: Object, clock: Clock) -> None:
     """Everything but the name, which may have to be generated against what is stored."""
     metadata = obj["metadata"]
     if metadata.get("resourceVersion"):
-        raise BadRequestError("resourceVersion should not be set on objects to be created")
+        # As upstream, whose storage refuses it and whose API has no better word for that.
+        raise InternalError("resourceVersion should not be set on objects to be created")
     metadata.pop("resourceVersion", None)
     for key in (*_SERVER_SET, "selfLink"):
         metadata.pop(key, None)
@@ -107,8 +119,12 @@ def validate_create(strategy: Strategy, obj: Object) -> None:
 
 
 def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: str, now: str) -> None:
-    """Puts back what this update may not change. Raises ConflictError for another uid."""
+    """Puts back what this update may not change. ConflictError for another uid, InvalidError for a deletion."""
     metadata, before = new["metadata"], old["metadata"]
+    if metadata.get("deletionTimestamp") and not before.get("deletionTimestamp"):
+        errors = FieldErrors()
+        errors.invalid("metadata.deletionTimestamp", metadata["deletionTimestamp"], "field is immutable")
+        _raise(strategy, new, errors)
     if metadata.get("uid") and metadata["uid"] != before["uid"]:
         raise conflict(
             strategy.resource.group,
@@ -123,6 +139,9 @@ def prepare_update(strategy: Strategy, new: Object, old: Object, subresource: st
             new["metadata"] = metadata = {**before, "managedFields": metadata.get("managedFields", [])}
             if not metadata["managedFields"]:
                 del metadata["managedFields"]
+    elif (rules := strategy.parts.get(subresource)) is not None:
+        rules.prepare_update(new, old)
+        metadata = new["metadata"]
     elif subresource == "finalize":
         _restore(new, old, keep="spec")
     elif subresource == "" and strategy.has_status:
@@ -153,6 +172,8 @@ def validate_update(strategy: Strategy, new: Object, old: Object, subresource: s
     if subresource == "" or (strategy.validates_status and subresource in ("status", "scale")):
         strategy.validate(new, errors)
         strategy.validate_update(new, old, errors)
+    elif (rules := strategy.parts.get(subresource)) is not None:
+        rules.validate_update(new, old, errors)
     _raise(strategy, new, errors)
 
 
@@ -257,11 +278,15 @@ def _validate_metadata(strategy: Strategy, metadata: Object, errors: FieldErrors
         errors.each("metadata.annotations", key, names.qualified_name(key.lower()))
         size += len(key) + len(value)
     if size > _ANNOTATIONS_LIMIT:
-        errors.invalid(
-            "metadata.annotations", "", f"Too long: may not be more than {_ANNOTATIONS_LIMIT} bytes"
-        )
+        errors.too_long("metadata.annotations", _ANNOTATIONS_LIMIT)
     for at, finalizer in enumerate(metadata.get("finalizers") or ()):
-        errors.each(f"metadata.finalizers[{at}]", finalizer, names.qualified_name(finalizer))
+        field = f"metadata.finalizers[{at}]"
+        errors.each(field, finalizer, problems := names.qualified_name(finalizer))
+        is_checked = strategy.built_in and strategy.resource.group not in _EXTENSIONS
+        if not problems and is_checked and "/" not in finalizer and finalizer not in _STANDARD:
+            errors.invalid(
+                field, finalizer, "name is neither a standard finalizer name nor is it fully qualified"
+            )
     if {ORPHAN, FOREGROUND} <= set(metadata.get("finalizers") or ()):
         errors.invalid(
             "metadata.finalizers",
@@ -273,10 +298,11 @@ def _validate_metadata(strategy: Strategy, metadata: Object, errors: FieldErrors
 
 def _validate_owners(owners: Any, errors: FieldErrors) -> None:
     controllers = 0
-    for at, owner in enumerate(owners):
-        for key in ("apiVersion", "kind", "name", "uid"):
+    for owner in owners:
+        for key, what in (("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")):
             if not isinstance(owner.get(key), str) or not owner[key]:
-                errors.invalid(f"metadata.ownerReferences[{at}].{key}", owner.get(key), "must not be empty")
+                # Upstream names no index here.
+                errors.invalid(f"metadata.ownerReferences.{key}", owner.get(key), f"{what} must not be empty")
         controllers += owner.get("controller") is True
     if controllers > 1:
         errors.invalid(

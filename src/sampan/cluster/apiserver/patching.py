@@ -9,7 +9,7 @@ from sampan.client.protocol import PatchType, WriteOptions
 from sampan.cluster.apiserver import strictness
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.kube import managedfields, patches
-from sampan.kube.errors import BadRequestError, UnsupportedMediaTypeError, invalid
+from sampan.kube.errors import BadRequestError, InvalidError, UnsupportedMediaTypeError, invalid
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -28,10 +28,12 @@ def patcher(  # noqa: PLR0913  as the request
     """Raises BadRequestError for a body that is no such patch; the function, what the patch raises."""
     if patch_type is PatchType.JSON:
         return lambda old: patches.json_patch(old, patch)
+    if patch_type is PatchType.MERGE:
+        if not isinstance(patch, dict):
+            raise invalid_patch(patch, "it leaves no object")
+        return lambda old: patches.merge(old, patch)
     if not isinstance(patch, dict):
         raise BadRequestError("the body of the patch must be an object")
-    if patch_type is PatchType.MERGE:
-        return lambda old: patches.merge(old, patch)
     if patch_type is PatchType.STRATEGIC:
         type_name = strategies.type_name(resource)
         if not type_name:
@@ -46,6 +48,13 @@ def patcher(  # noqa: PLR0913  as the request
     if strategies.type_name(resource):
         strictness.check_applied(schema, type_name, patch)
     return lambda old: managedfields.apply(schema, type_name, old, patch, writer, force=options.force)
+
+
+def invalid_patch(made: Any, why: str) -> InvalidError:
+    """Of a patch that leaves no object of its kind (endpoints/handlers/patch.go, v1.31)."""
+    errors = FieldErrors()
+    errors.invalid("patch", made, why)
+    return invalid("", "", "", errors.causes)
 
 
 def _check_apply(resource: Resource, config: Object, options: WriteOptions) -> None:

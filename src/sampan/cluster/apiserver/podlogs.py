@@ -19,7 +19,7 @@ class PodLogs(Protocol):
         """Chunks of the output of `options.container`, which is set and exists in the pod.
 
         With `follow`, ends when the container has ended and everything was delivered. Raises BadRequestError for
-        a container that is not started yet, NotFoundError for a previous one that there was not.
+        a container that is not started yet, and for a previous one that there was not.
         """
         ...
 
@@ -39,8 +39,8 @@ def chosen_container(pod: Object, container: str) -> str:
     name, spec = meta.name(pod), meta.spec(pod)
     regular = [each["name"] for each in spec.get("containers") or ()]
     init = [each["name"] for each in spec.get("initContainers") or ()]
+    ephemeral = [each["name"] for each in spec.get("ephemeralContainers") or ()]
     if container:
-        ephemeral = [each["name"] for each in spec.get("ephemeralContainers") or ()]
         if container not in (*regular, *init, *ephemeral):
             raise BadRequestError(f"container {container} is not valid for pod {name}")
         return container
@@ -48,5 +48,6 @@ def chosen_container(pod: Object, container: str) -> str:
         raise BadRequestError(
             f"a container name must be specified for pod {name}, choose one of: [{' '.join(regular)}]"
             + (f" or one of the init containers: [{' '.join(init)}]" if init else "")
+            + (f" or one of the ephemeral containers: [{' '.join(ephemeral)}]" if ephemeral else "")
         )
     return str(regular[0])

@@ -67,6 +67,10 @@ def scale_of(obj: Object, paths: ScalePaths) -> Object:
     }
 
 
+class MistypedScaleError(BadRequestError):
+    """Where a patch made it so, the request is not bad but the patch invalid."""
+
+
 def with_scale(obj: Object, scale: Any, paths: ScalePaths) -> Object:
     """`obj` (changed in place) with the replicas of `scale`, for the version that `scale` was read from.
 
@@ -88,7 +92,7 @@ def with_scale(obj: Object, scale: Any, paths: ScalePaths) -> Object:
         or isinstance(wanted, bool)
         or wanted > _MOST
     ):
-        raise BadRequestError("Scale in the request cannot be handled: spec.replicas must be an integer")
+        raise MistypedScaleError("Scale in the request cannot be handled: spec.replicas must be an integer")
     if wanted < 0:
         errors = FieldErrors()
         errors.invalid("spec.replicas", wanted, "must be greater than or equal to 0")

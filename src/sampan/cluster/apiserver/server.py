@@ -5,24 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import sqlalchemy as sa
 from starlette.types import ASGIApp
 
 from sampan.client.protocol import Client
-from sampan.cluster.apiserver import scale, storage
+from sampan.cluster.apiserver import bootstrap, scale, storage
+from sampan.cluster.apiserver.access.accounts import AccountTokens
+from sampan.cluster.apiserver.access.authorizer import Authorizer
+from sampan.cluster.apiserver.access.gate import Gate
+from sampan.cluster.apiserver.access.index import RbacIndex
+from sampan.cluster.apiserver.access.reviews import Reviews
+from sampan.cluster.apiserver.access.signing import Signer
+from sampan.cluster.apiserver.admission.pipeline import Pipeline
+from sampan.cluster.apiserver.allocation import ServiceAllocator
 from sampan.cluster.apiserver.custom.converting import Converter
 from sampan.cluster.apiserver.custom.finalizing import Finalizing
 from sampan.cluster.apiserver.custom.registration import Definitions
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
+from sampan.cluster.apiserver.metrics import NODE_METRICS, POD_METRICS, MetricsApi
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.podstreams import PodStreams
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
-from sampan.kube.kinds import EVENTS, KindRegistry
+from sampan.kube.kinds import EVENTS, SERVICES, KindRegistry
 from sampan.lib.clock import Clock
 from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
@@ -41,7 +51,7 @@ class ApiServer:
 
     tables: ClassVar[sa.MetaData] = storage.tables
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what the composition root knows
         self,
         database: Database,
         clock: Clock,
@@ -49,20 +59,41 @@ class ApiServer:
         *,
         pod_logs: PodLogs | None = None,
         token: str = "",
+        signing_key: Path | None = None,
         converters: Mapping[tuple[str, str], Converter] | None = None,
     ) -> None:
-        """`converters`: by group and kind, of custom kinds that a component of ours serves in several versions."""
+        """`token` is the single user's; `signing_key` the file with the key of service accounts' tokens.
+
+        `converters`: by group and kind, of custom kinds that a component of ours serves in several versions.
+        """
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
             self.registry.add(strategy.resource)
+        for resource in (NODE_METRICS, POD_METRICS):
+            self.registry.add(resource)
         self.storage = storage.Storage(database)
+        self.tokens = AccountTokens(self.storage, Signer(signing_key), clock)
+        self._index = RbacIndex()
+        self.gate = Gate(token, self.tokens, Authorizer(self._index))
+        self.admission = Pipeline(self.gate.authorizer)
+        answers = Reviews(self.gate).answers()
+        for resource in answers:
+            self.registry.add(resource)
         strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
-        self._verbs = Verbs(self.storage, strategies, clock)
+        self.service_allocator = ServiceAllocator()
+        """Of the addresses and ports that Services are given."""
+        allocators = {SERVICES: self.service_allocator}
+        self._verbs = Verbs(self.storage, strategies, clock, self.admission, answers, allocators)
         self._definitions = Definitions(self.registry, strategies, self.storage, clock, converters)
         self._finalizing = Finalizing(self._verbs, self._definitions)
-        self._client = InProcessClient(self._verbs, pod_logs)
-        self._http = HttpFace(self._verbs, self.registry, pod_logs=pod_logs, token=token)
+        self._client = InProcessClient(self._verbs, pod_logs, self.tokens)
+        self._http = HttpFace(self._verbs, self.registry, self.gate, pod_logs=pod_logs)
         self._tasks = TaskSet("apiserver")
+
+    @property
+    def metrics(self) -> MetricsApi:
+        """Its `provider` is to be set once there is a node."""
+        return self._http.metrics
 
     @property
     def client(self) -> Client:
@@ -80,6 +111,9 @@ class ApiServer:
 
     async def start(self) -> None:
         self.storage.start()
+        self._index.follow(self.storage)
+        self.admission.follow(self.storage)
+        await bootstrap.create_missing(self._verbs)
         await self._definitions.start()
         self._definitions.on_change = self._finalizing.look_at
         self._tasks.spawn(self._finalizing.run(), name="custom resources")

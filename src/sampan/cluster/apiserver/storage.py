@@ -154,6 +154,15 @@ class Transaction:
             else:
                 self._writer.known.put(key, record)
 
+    def all(self, resource: str, namespace: str) -> list[tuple[Key, Record]]:
+        """The objects of a kind in one namespace, as this transaction has them."""
+        rows = self._connection.execute(
+            sa.select(_objects.c.name, _objects.c.rev, _objects.c.data).where(
+                _objects.c.resource == resource, _objects.c.namespace == namespace, _live
+            )
+        )
+        return [(Key(resource, namespace, name), Record(rev, data)) for name, rev, data in rows]
+
     def unchanged_since(self, resource: str, revision: int, limit: int) -> list[tuple[Key, Record]]:
         """The oldest objects of a resource that nobody wrote after `revision`."""
         rows = self._connection.execute(
@@ -224,6 +233,7 @@ class Storage:
         self._writer = _Writer(database)
         self._compacted = 0
         self._hub = ChangeHub(0)
+        self._reloads: list[Callable[[], None]] = []
         self._in_doubt = False
         """Whether a commit was not confirmed: it may be in the database, unseen by cache and watchers."""
         self.cache = RecordCache()
@@ -289,6 +299,17 @@ class Storage:
             if record is not None:
                 self.cache.put(key, record)
         return record
+
+    def current(self, resource: str) -> list[Record]:
+        """All objects of a kind of which there are few. Blocks; for start-up."""
+        select = sa.select(_objects.c.rev, _objects.c.data).where(_objects.c.resource == resource, _live)
+        return self._database.read_now(
+            lambda connection: [Record(rev, data) for rev, data in connection.execute(select)]
+        )
+
+    def on_doubt(self, reload: Callable[[], None]) -> None:
+        """Calls `reload` when changes may have been kept that no observer was told of: `current` knows them."""
+        self._reloads.append(reload)
 
     async def page(self, query: ListQuery) -> Page:
         """Raises ExpiredError when `query.revision` was compacted."""
@@ -411,6 +432,8 @@ class Storage:
             self._in_doubt = False
             self.cache.clear()
             self._hub.forget(outcome[1][0].rev - 1)
+            for reload in self._reloads:
+                reload()
         for change in outcome[1]:
             key = Key(change.resource, change.namespace, change.name)
             if change.deleted:

@@ -76,6 +76,15 @@ def _nothing(*_: Any) -> None:
     """For kinds that need no such step."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartRules:
+    """What a sub-resource may change, and how."""
+
+    prepare_update: Callable[[Object, Object], None]
+    """(new, old): takes over from `old` all that is not this part."""
+    validate_update: Callable[[Object, Object, FieldErrors], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
     resource: Resource
@@ -115,6 +124,8 @@ class Strategy:
     """Whether a replace may come without a resourceVersion."""
     returns_deleted: bool = False
     """Whether DELETE is answered with the object itself even when it is gone at once, not with a Status."""
+    parts: Mapping[str, PartRules] = field(default_factory=lambda: MappingProxyType({}))
+    """Sub-resources that change one part of the object by rules of their own."""
     scale: ScalePaths | None = None
     """Of the `scale` sub-resource, for kinds that have one."""
     protected_names: frozenset[str] = frozenset()

@@ -6,10 +6,10 @@ k8s.io/apiserver/pkg/endpoints/handlers/{rest,patch}.go, v1.34.
 
 from __future__ import annotations
 
-import copy
 import json
 
 from sampan.client.protocol import PatchType, WriteOptions
+from sampan.cluster.apiserver.storage import decode, encode
 from sampan.cluster.apiserver.strategy import Strategies, Strategy
 from sampan.kube import fieldcheck
 from sampan.kube.errors import ApiError, BadRequestError, InternalError, invalid
@@ -55,7 +55,7 @@ def check_applied(schema: Schema, type_name: str, config: Object) -> None:
     if not type_name:
         return
     # Its findings only: what it drops is dropped from a copy.
-    findings = fieldcheck.check(schema, type_name, copy.deepcopy(config))
+    findings = fieldcheck.check(schema, type_name, decode(encode(config)))
     if findings.unknown or findings.mistyped:
         metadata = config.get("metadata") or {}
         group, _, version = config["apiVersion"].rpartition("/")

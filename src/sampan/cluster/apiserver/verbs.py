@@ -7,15 +7,20 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
 from sampan.cluster.apiserver import conversion, lifecycle, strictness
-from sampan.cluster.apiserver.patching import patcher
+from sampan.cluster.apiserver.access import identity
+from sampan.cluster.apiserver.access.reviews import Answer
+from sampan.cluster.apiserver.admission.pipeline import Pipeline, request_for
+from sampan.cluster.apiserver.patching import invalid_patch, patcher
 from sampan.cluster.apiserver.queries import Selection, decode_continue
-from sampan.cluster.apiserver.scale import scale_of, with_scale
+from sampan.cluster.apiserver.scale import MistypedScaleError, scale_of, with_scale
 from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction, encode
 from sampan.cluster.apiserver.strategy import ScalePaths, Strategies, Strategy
 from sampan.kube.errors import (
@@ -24,6 +29,7 @@ from sampan.kube.errors import (
     Cause,
     ForbiddenError,
     InternalError,
+    MethodNotAllowedError,
     already_exists,
     conflict,
     invalid,
@@ -48,13 +54,29 @@ Mutation = Callable[[Object], Object]
 """From a copy of the stored object to the wanted one."""
 
 
+Allocator = Callable[[Transaction, Object], None]
+"""Gives an object what no two may have. Called in the transaction that writes it; raises ApiError."""
+
+
 class Verbs:
     """For one event loop."""
 
-    def __init__(self, storage: Storage, strategies: Strategies, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        strategies: Strategies,
+        clock: Clock,
+        admission: Pipeline,
+        answers: Mapping[Resource, Answer],
+        allocators: Mapping[Resource, Allocator] = MappingProxyType({}),
+    ) -> None:
+        """`answers` are the kinds that are not stored but answered, such as a SubjectAccessReview."""
         self.storage = storage
+        self._allocators = allocators
         self.strategies = strategies
         self.clock = clock
+        self.admission = admission
+        self._answers = {kind.key: answer for kind, answer in answers.items()}
 
     def now(self) -> str:
         return rfc3339(self.clock.now())
@@ -83,6 +105,11 @@ class Verbs:
 
     async def list(self, resource: Resource, namespace: str | None, options: ListOptions) -> Page:
         """One page; `queries.encode_continue` makes its token. BadRequestError, ExpiredError."""
+        if not resource.is_stored:
+            raise MethodNotAllowedError(
+                "the server does not allow this method on the requested resource",
+                details={"kind": resource.plural},
+            )
         strategy = self.strategies.of(resource)
         selection = Selection.parse(strategy, options)
         revision, after = decode_continue(options, self.storage)
@@ -107,6 +134,10 @@ class Verbs:
         strategy = self.strategies.of(resource)
         conversion.check_open(strategy)
         warnings = self._admit(strategy, obj, namespace, options)
+        if (answer := self._answers.get(resource.key)) is not None:
+            obj["metadata"].pop("resourceVersion", None)
+            answered = answer(obj, namespace or "", identity.current.get())
+            return Record(0, encode(answered), warnings)
         record = await self._write(lambda txn: self._create(txn, strategy, obj), options)
         return replace(record, warnings=warnings) if warnings else record
 
@@ -121,11 +152,7 @@ class Verbs:
     ) -> Record:
         strategy = self.strategies.of(resource)
         warnings = self._admit(strategy, obj, namespace, options)
-        given = obj["metadata"].setdefault("name", name)
-        if given != name:
-            raise BadRequestError(
-                f"the name of the object ({given}) does not match the name on the URL ({name})"
-            )
+        lifecycle.check_name(obj, name)
         if not strategy.unconditional_update and not obj["metadata"].get("resourceVersion"):
             errors = FieldErrors()
             errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
@@ -168,6 +195,7 @@ class Verbs:
                 nonlocal warnings
                 new = apply(old)
                 warnings = self._admit(strategy, new, namespace, options, patch_type)
+                lifecycle.check_name(new, name)
                 return new
 
             manager = None if patch_type is PatchType.APPLY else options.field_manager
@@ -210,7 +238,10 @@ class Verbs:
             # A Scale has no lists: all three mean the same.
             patch_type = PatchType.MERGE
         apply = patcher(self.strategies, resource, patch_type, patch, options, self.now(), "scale")
-        return await self._scale(resource, name, apply, namespace, options)
+        try:
+            return await self._scale(resource, name, apply, namespace, options)
+        except MistypedScaleError as error:
+            raise invalid_patch(patch, error.message) from error
 
     async def _scale(
         self,
@@ -264,8 +295,10 @@ class Verbs:
         return page
 
     async def _write(self, fn: Callable[[Transaction], T], options: WriteOptions) -> T:
+        # Who writes is known in the writer thread too.
+        context = copy_context()
         try:
-            return await self.storage.write(fn, dry_run=options.dry_run)
+            return await self.storage.write(lambda txn: context.run(fn, txn), dry_run=options.dry_run)
         except ApiError:
             raise
         except Exception as error:
@@ -282,11 +315,20 @@ class Verbs:
         if not metadata.get("name") and metadata.get("generateName"):
             # Before anything that is derived from the name.
             metadata["name"] = _free_name(txn, resource, metadata)
+        concerns = self.admission.concerns(resource, metadata.get("namespace") or "")
+        if concerns:
+            strategy.default(obj)
+            obj = self.admission.mutate(request_for("CREATE", resource, obj), obj, None, txn)
+            metadata = obj["metadata"]
         lifecycle.prepare_create(strategy, obj, self.clock)
         lifecycle.validate_create(strategy, obj)
         key = _key(resource, metadata["name"], metadata.get("namespace"))
         if txn.get(key) is not None:
             raise already_exists(resource.group, resource.plural, key.name)
+        if resource in self._allocators:
+            self._allocators[resource](txn, obj)
+        if concerns:
+            self.admission.check(request_for("CREATE", resource, obj), obj, None, txn)
         return conversion.put(txn, strategy, key, obj, None)
 
     def _update(
@@ -308,6 +350,9 @@ class Verbs:
         seen = new["metadata"].get("resourceVersion")
         if seen and seen != str(current.rev):
             raise conflict(resource.group, resource.plural, key.name, _STALE)
+        concerns = self.admission.concerns(resource, key.namespace)
+        if concerns:
+            new = self.admission.mutate(request_for("UPDATE", resource, old, subresource), new, old, txn)
         # Scaling is an update of the object itself, seen through a Scale.
         part = "" if subresource == "scale" else subresource
         lifecycle.prepare_update(strategy, new, old, part, self.now())
@@ -317,7 +362,12 @@ class Verbs:
             writer = Writer(manager or "unknown", self.now(), resource.api_version, subresource)
             track(*self.strategies.typed(resource), old, new, writer)
         lifecycle.validate_update(strategy, new, old, part)
+        if resource in self._allocators and not part:
+            self._allocators[resource](txn, new)
+        if concerns:
+            self.admission.check(request_for("UPDATE", resource, old, subresource), new, old, txn)
         if lifecycle.is_removable(strategy, new):
+            self.admission.released(resource, new, txn)
             return conversion.delete(txn, strategy, key, new, current)
         return conversion.put(txn, strategy, key, new, current)
 
@@ -338,6 +388,7 @@ class Verbs:
         if lifecycle.begin_deletion(strategy, new, options, self.clock):
             # What watchers see of an object that went at once is its last state, without marks of deletion.
             last = new if "deletionTimestamp" in old["metadata"] else old
+            self.admission.released(resource, old, txn)
             return conversion.delete(txn, strategy, key, last, current), True
         if new == old:
             return conversion.served(strategy, current), False

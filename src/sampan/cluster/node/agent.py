@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, WatchEvent
+from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import node_object
-from sampan.cluster.node.env import POD_IP
+from sampan.cluster.node.execution import RuntimeExecutor
 from sampan.cluster.node.factory import ContainerFactory, EnvironmentSource, NodeFacts
 from sampan.cluster.node.gpus import GpuAllocator
 from sampan.cluster.node.layout import Layout, pod_uid
@@ -22,7 +23,10 @@ from sampan.cluster.node.pod_sync import NodeParts, PodWorker
 from sampan.cluster.node.runtimes.process import ProcessRuntime
 from sampan.cluster.node.settings import NodeSettings
 from sampan.cluster.node.starting import Starter
+from sampan.cluster.node.stats import NodeStats, Watched
 from sampan.cluster.node.status import Verdict
+from sampan.cluster.node.tokens import Tokens, TokenSource
+from sampan.cluster.node.watching import Reference, ReferenceWatch
 from sampan.kube import meta, pods
 from sampan.kube.errors import AlreadyExistsError, ApiError, ConflictError, ExpiredError, NotFoundError
 from sampan.kube.kinds import NODES, PODS
@@ -35,15 +39,19 @@ log = get_logger(__name__)
 
 _HEARTBEAT_SECONDS = 300
 _RETRY_SECONDS = 1.0
+_TOKEN_SECONDS = 30.0
+"""Between two looks for tokens of running pods that are to be renewed: the shortest lives ten minutes."""
 _FAULT_SECONDS = 5.0
 # How much longer than their grace period pods may take until the server no longer waits for them.
 _STOP_PATIENCE_SECONDS = 5.0
 # The kubelet's words at a graceful shutdown of its node (pkg/kubelet/nodeshutdown, v1.31).
-SHUTDOWN = Verdict("Terminated", "Pod was terminated in response to imminent node shutdown.")
+SHUTDOWN = Verdict(
+    "Terminated", "Pod was terminated in response to imminent node shutdown.", is_disruption=True
+)
 
 
 class NodeAgent:
-    """For one event loop. `home` is Sampan's home; `api` the address at which pods reach the API server."""
+    """For one event loop. `home` is Sampan's home."""
 
     def __init__(
         self,
@@ -53,7 +61,7 @@ class NodeAgent:
         environments: EnvironmentSource,
         settings: NodeSettings,
         *,
-        api: tuple[str, int] = (POD_IP, 8080),
+        network: PodNetwork | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -64,10 +72,24 @@ class NodeAgent:
         self._runtime = ProcessRuntime(self._layout.run, clock, settings)
         self._recorder = EventRecorder(client, clock, "kubelet", self._machine.name)
         gpus = GpuAllocator(self._machine.gpus)
-        facts = NodeFacts(self._machine.capacity, api, self._machine.gpus)
-        factory = ContainerFactory(client, self._layout, environments, settings, facts)
+        facts = NodeFacts(self._machine.capacity, self._machine.gpus)
+        self._network = network or PodNetwork(home)
+        factory = ContainerFactory(client, self._layout, environments, settings, facts, self._network)
+        self._account_tokens: Tokens | None = None
+        if isinstance(client, TokenSource):
+            self._account_tokens = factory.tokens = Tokens(client, clock)
         starter = Starter(factory, self._runtime, gpus, clock)
-        self._parts = NodeParts(client, clock, self._layout, self._runtime, starter, gpus, self._recorder)
+        self._parts = NodeParts(
+            client,
+            clock,
+            self._layout,
+            self._runtime,
+            starter,
+            gpus,
+            self._recorder,
+            self._network,
+            RuntimeExecutor(self._runtime),
+        )
         self._workers: dict[str, PodWorker] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         # Pods whose last status is written: an older one of theirs may still be on its way to the watch.
@@ -75,7 +97,9 @@ class NodeAgent:
         self._tasks = TaskSet("node")
         self._watching: asyncio.Task[None] | None = None
         self._removals: asyncio.Queue[Path] = asyncio.Queue()
+        self._references = ReferenceWatch(client, self._tasks, self._reference_changed)
         self.pod_logs = PodLogs(home, clock)
+        self.stats = NodeStats(self._machine.name, self._running)
         self.pod_streams = PodStreams(self._runtime)
 
     @property
@@ -87,15 +111,26 @@ class NodeAgent:
         """Whether volumes can be shown at mount points of their own here. Known after `start`."""
         return self._runtime.can_mount
 
+    @property
+    def has_pod_addresses(self) -> bool:
+        """Whether each pod has an address of its own here. Known after `start`."""
+        return self._network.has_addresses
+
     async def start(self) -> None:
         """Returns when this machine is a Node and the pods that were on it are taken over. Raises ApiError."""
         for folder in (self._layout.pods, self._layout.logs, self._layout.run):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._runtime.open()
+        self._network.has_addresses = self._settings.pod_addresses and self._runtime.can_network
+        self._network.is_refused = self._settings.pod_addresses and not self._runtime.can_network
+        if self._network.is_refused:
+            log.warning("pods have no addresses of their own here", see="sampan doctor")
         await self._register()
         version = await self._take_stock(at_start=True)
         self._tasks.spawn(self._remove_folders(), name="removals")
         self._tasks.spawn(self._beat(), name="heartbeat")
+        if self._account_tokens is not None:
+            self._tasks.spawn(self._renew(self._account_tokens), name="tokens")
         self._watching = self._tasks.spawn(self._watch(version), name="watch")
 
     async def stop(self, *, keep_pods: bool = False) -> None:
@@ -148,7 +183,8 @@ class NodeAgent:
         for uid in [*self._workers, *self._finished]:
             if uid not in by_uid:
                 self._forget(uid)
-        for pod in found.items:
+        # First those that had an address: nobody else may get theirs.
+        for pod in sorted(found.items, key=lambda pod: not meta.status(pod).get("podIP")):
             self._sync(pod, adopt=at_start)
         return found.resource_version
 
@@ -177,6 +213,8 @@ class NodeAgent:
     def _begin(self, pod: Object, *, adopt: bool) -> None:
         worker = PodWorker(self._parts, pod)
         self._workers[worker.uid] = worker
+        if worker.shows_references:
+            self._references.ensure()
         if adopt:
             worker.adopt(self._runtime.running())
         run = self._tasks.spawn(worker.run(), name=f"pod {worker.name}")
@@ -185,6 +223,9 @@ class NodeAgent:
 
     def _ended(self, uid: str) -> None:
         self._workers.pop(uid, None)
+        if self._account_tokens is not None:
+            self._account_tokens.forget(uid)
+        self._network.release(uid)
         run = self._runs.pop(uid, None)
         if run is None or run.cancelled():
             return
@@ -194,6 +235,20 @@ class NodeAgent:
             return
         self._finished.add(uid)
         self._removals.put_nowait(self._layout.pod(uid).path)
+
+    async def _renew(self, tokens: Tokens) -> None:
+        while True:
+            await asyncio.sleep(_TOKEN_SECONDS)
+            for worker in self._workers.values():
+                if tokens.is_due(worker.uid):
+                    worker.refresh()
+
+    def _running(self) -> list[tuple[Object, list[Watched]]]:
+        return [(worker.pod, worker.sessions()) for worker in self._workers.values()]
+
+    def _reference_changed(self, reference: Reference | None) -> None:
+        for worker in self._workers.values():
+            worker.reference_changed(reference)
 
     async def _begin_again(self) -> None:
         await asyncio.sleep(_FAULT_SECONDS)

@@ -43,6 +43,7 @@ def probe_machine(home: Path, *, index_url: str = "") -> list[Probe]:
     """All probes, in the order of the report, side by side. `index_url` empty: the network is left alone."""
     probes: list[tuple[str, Callable[[], Probe]]] = [
         ("mount namespaces", _mount_namespaces),
+        ("pod addresses", _pod_addresses),
         ("cgroups", _cgroups),
         ("podman", lambda: _container_engine("podman")),
         ("docker", lambda: _container_engine("docker")),
@@ -101,6 +102,30 @@ def _mount_namespaces() -> Probe:
         return Probe(name, True, f"{kind}: volumes appear at their mountPath, and each pod has its own /tmp")
     why = result.stderr.strip().splitlines()[-1:] or [f"status {result.returncode}"]
     return Probe(name, False, f"{kind}: {why[0]}", _mount_remedy())
+
+
+# Run in a child, as the launcher is: in the first lines its own way to start.
+_TRY_ADDRESSES = """
+import importlib, sys, types
+package = types.ModuleType("_sampan_launcher")
+package.__path__ = [sys.argv[1]]
+sys.modules["_sampan_launcher"] = package
+sys.exit(0 if importlib.import_module("_sampan_launcher.supervision").possible() else 1)
+"""
+
+
+def _pod_addresses() -> Probe:
+    name = "pod addresses"
+    launcher = Path(__file__).parent / "runtimes" / "launcher"
+    result = _run([sys.executable, "-I", "-S", "-c", _TRY_ADDRESSES, str(launcher)])
+    if result.returncode == 0:
+        return Probe(name, True, "each pod has its own address: several may listen on one port")
+    remedy = "Needs Linux 5.6 or later. In a container, start it with --security-opt seccomp=unconfined."
+    if _text("/proc/sys/kernel/yama/ptrace_scope") in ("2", "3"):
+        remedy = "Let a parent look after its children: sudo sysctl -w kernel.yama.ptrace_scope=1"
+    return Probe(
+        name, False, "seccomp's user notification is refused: all pods share the machine's ports", remedy
+    )
 
 
 def _mount_remedy() -> str:

@@ -12,10 +12,10 @@ from typing import Any
 
 from sampan.client.protocol import Object
 from sampan.cluster.node.references import ContainerConfigError, References
-from sampan.kube import meta, quantities
+from sampan.kube import meta, pods, quantities
 
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-POD_IP = "127.0.0.1"
+HOST_IP = "127.0.0.1"
 
 # Source: k8s.io/kubernetes third_party/forked/golang/expansion, v1.31: $$ is a dollar, $(NAME) a reference.
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
@@ -47,6 +47,12 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replacement, text)
 
 
+def missing(text: str, values: Mapping[str, str]) -> str:
+    """The first name that `text` refers to and that has no value; mostly none."""
+    names = (match.group(1) for match in _REFERENCE.finditer(text))
+    return next((f'"{name}"' for name in names if name is not None and name not in values), "")
+
+
 def command(container: Mapping[str, Any], env: Mapping[str, str]) -> tuple[str, ...]:
     """`command` and `args` in one. Raises ContainerConfigError when there are none."""
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
@@ -69,6 +75,7 @@ def base(home: str, tmp: str, hostname: str, api: tuple[str, int], bins: Sequenc
         "HOSTNAME": hostname,
         "KUBERNETES_SERVICE_HOST": api[0],
         "KUBERNETES_SERVICE_PORT": str(api[1]),
+        "KUBERNETES_SERVICE_PORT_HTTPS": str(api[1]),
     }
 
 
@@ -110,9 +117,9 @@ def field_value(pod: Object, path: str) -> str:
         found = meta.labels(pod) if match.group(1) == "labels" else meta.annotations(pod)
         return found.get(match.group(2), "")
     if path.startswith("status."):
-        # Of the status only addresses are offered, and on one machine they are all this one.
+        # Of the status only addresses are offered.
         if path in _FIELDS:
-            return POD_IP
+            return HOST_IP if "host" in path else str(meta.status(pod).get("podIP") or HOST_IP)
     elif path in _FIELDS:
         return str(meta.lookup(pod, path) or "")
     raise ContainerConfigError(f"field label not supported: {path}")
@@ -142,6 +149,18 @@ def resource_value(container: Mapping[str, Any], resource: str, divisor: str, ca
     return str(int(parts.to_integral_value("ROUND_CEILING")))
 
 
+def resource_field(pod: Object, own: Mapping[str, Any], source: Mapping[str, Any], capacity: Capacity) -> str:
+    """A whole resourceFieldRef: of `own`, or of the container that it names. Raises ContainerConfigError."""
+    name = str(source.get("containerName") or "")
+    if name and name != own.get("name"):
+        found = [each for each in pods.all_containers(pod) if each.get("name") == name]
+        if not found:
+            raise ContainerConfigError(f"container {name} not found")
+        own = found[0]
+    divisor = str(source.get("divisor") or "")
+    return resource_value(own, str(source.get("resource", "")), divisor, capacity)
+
+
 def _env_from(source: Mapping[str, Any], references: References) -> dict[str, str]:
     prefix = str(source.get("prefix") or "")
     for key, read, kind in (
@@ -169,8 +188,7 @@ def _value_from(
     if (field_ref := source.get("fieldRef")) is not None:
         return field_value(pod, str(field_ref.get("fieldPath", "")))
     if (resource := source.get("resourceFieldRef")) is not None:
-        divisor = str(resource.get("divisor") or "")
-        return resource_value(container, str(resource.get("resource", "")), divisor, capacity)
+        return resource_field(pod, container, resource, capacity)
     if (key := source.get("configMapKeyRef")) is not None:
         return _key(key, references.config_map(key.get("name", "")), "configmap", references.namespace)
     if (key := source.get("secretKeyRef")) is not None:

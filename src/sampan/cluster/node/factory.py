@@ -14,13 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sampan.client.protocol import Object, Reader
-from sampan.cluster.node import env, references, volumes
-from sampan.cluster.node.environments import SYSTEM_KEY, Environment, PipInstall, PythonProgram, recognise
+from sampan.client.protocol import Client, Object
+from sampan.cluster.network import names
+from sampan.cluster.network.pods import PodNetwork
+from sampan.cluster.node import claims, env, references, termination, volumes
+from sampan.cluster.node.environments import (
+    SYSTEM_KEY,
+    Environment,
+    ImageNeverPullError,
+    PipInstall,
+    PythonProgram,
+    recognise,
+)
 from sampan.cluster.node.layout import Layout, PodFolder, container_id
 from sampan.cluster.node.references import References
-from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, WarmProgram
+from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, Network, WarmProgram
 from sampan.cluster.node.settings import NodeSettings
+from sampan.cluster.node.tokens import Tokens
 from sampan.kube import meta, quantities
 
 _MARK = "HOME"
@@ -45,14 +55,16 @@ class EnvironmentSource(Protocol):
 
     def notes(self, image: str) -> tuple[str, ...]: ...
 
+    async def is_present(self, image: str) -> bool:
+        """Whether `for_image` would answer without building anything. Raises EnvironmentsError."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What containers may learn of the machine, settled at start."""
 
     capacity: env.Capacity
-    api: tuple[str, int]
-    """Host and port of the API server, as pods reach it."""
     gpus: tuple[str, ...] = ()
 
 
@@ -72,21 +84,27 @@ class ContainerFactory:
 
     def __init__(
         self,
-        client: Reader,
+        client: Client,
         layout: Layout,
         environments: EnvironmentSource,
         settings: NodeSettings,
         facts: NodeFacts,
+        network: PodNetwork,
     ) -> None:
         self._client = client
         self._layout = layout
         self._environments = environments
         self._settings = settings
         self._facts = facts
+        self._network = network
+        self.tokens: Tokens | None = None
 
     async def environment(self, container: Mapping[str, Any]) -> Environment:
-        """What the image stands for, built if need be. Raises EnvironmentsError."""
-        return await self._environments.for_image(str(container.get("image") or ""))
+        """What the image stands for, built if the pull policy allows. Raises EnvironmentsError."""
+        image = str(container.get("image") or "")
+        if container.get("imagePullPolicy") == "Never" and not await self._environments.is_present(image):
+            raise ImageNeverPullError(f'Container image "{image}" is not present with pull policy of Never')
+        return await self._environments.for_image(image)
 
     def notes(self, container: Mapping[str, Any]) -> tuple[str, ...]:
         """What the user should know about the environment of the image."""
@@ -96,14 +114,19 @@ class ContainerFactory:
         self, run: Run, image: Environment, *, can_mount: bool, can_overlay: bool
     ) -> ContainerSpec:
         """Raises ContainerConfigError, VolumeNotReadyError, EnvironmentsError, ApiError, OSError."""
-        found = await references.fetch(self._client, run.pod)
+        await claims.ensure(self._client, run.pod)
+        found = await references.fetch(self._client, run.pod, self.tokens)
         uid, name = meta.uid(run.pod), str(run.container["name"])
         folder = self._layout.pod(uid)
         places = await self._volumes(run.pod, folder, found)
-        mounts = volumes.mounts(run.container, places, can_mount=can_mount)
+        host_network = bool(meta.spec(run.pod).get("hostNetwork"))
         private = can_mount and self._settings.private_tmp
         tmp = "/tmp" if private else str(folder.tmp)  # noqa: S108
-        argv = env.command(run.container, self._env(run, image, tmp, found))
+        values = self._env(run, image, tmp, found)
+        mounts = volumes.mounts(run.container, places, can_mount=can_mount, values=values)
+        if can_mount and not host_network:
+            mounts = (*mounts, *self._files(run.pod, folder, mounts))
+        argv = env.command(run.container, values)
         program = self._recognise(run.container, argv)
         environment = image
         if program is not None:
@@ -132,6 +155,9 @@ class ContainerFactory:
             mounts=mounts,
             private_tmp=folder.tmp if private else None,
             visible=self._visible(environment, mounts) if private else (),
+            termination=termination.mount_of(run.container, own) if can_mount else None,
+            hostname="" if host_network else names.hostname(run.pod),
+            network=self._sockets(run.pod) if self._network.has_addresses else None,
             mark=f"{_MARK}={values[_MARK]}",
             limits=_limits(run.container),
             stdin=bool(run.container.get("stdin")),
@@ -139,6 +165,27 @@ class ContainerFactory:
             tty=bool(run.container.get("tty")),
             program=self._warm(environment, layer, program),
         )
+
+    def folder(self, pod: Object, container: str, run: int) -> Path:
+        """Of one run of a container."""
+        return self._layout.pod(meta.uid(pod)).container(container, run)
+
+    async def refresh(self, pod: Object) -> None:
+        """Brings the pod's volumes of data up to date. Raises ApiError."""
+        folder = self._layout.pod(meta.uid(pod))
+        if folder.path.exists():
+            found = await references.fetch(self._client, pod, self.tokens)
+            await asyncio.to_thread(volumes.refresh, pod, folder, found, self._facts.capacity)
+
+    def _files(self, pod: Object, folder: PodFolder, others: Sequence[Mount]) -> list[Mount]:
+        """Those that say who the pod is, save where a volume takes their place."""
+        taken = {mount.target.rstrip("/") for mount in others}
+        found = self._network.files(pod, folder.network)
+        return [Mount(path, target) for target, path in found.items() if target not in taken]
+
+    def _sockets(self, pod: Object) -> Network:
+        address = str(meta.status(pod).get("podIP") or "")
+        return Network("" if meta.spec(pod).get("hostNetwork") else address, self._layout.routes)
 
     def _recognise(self, container: Mapping[str, Any], argv: Sequence[str]) -> PythonProgram | None:
         if not self._settings.warm or container.get("stdin") or container.get("tty"):
@@ -162,10 +209,10 @@ class ContainerFactory:
         return await asyncio.to_thread(volumes.prepare, pod, folder, found, self._facts.capacity)
 
     def _env(self, run: Run, environment: Environment, tmp: str, found: References) -> dict[str, str]:
-        hostname = str(meta.spec(run.pod).get("hostname") or meta.name(run.pod))
         home = str(self._layout.pod(meta.uid(run.pod)).home)
         bins = [str(each) for each in environment.bin_dirs]
-        values = env.base(home, tmp, hostname, self._facts.api, bins)
+        values = self._network.links(run.pod)
+        values.update(env.base(home, tmp, names.hostname(run.pod), self._network.api, bins))
         values.update(environment.env)
         if self._facts.gpus:
             values["CUDA_VISIBLE_DEVICES"] = ",".join(run.gpus)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sampan.kube import quantities
 
+_FILE = "gpus"
 RESOURCE_NAME = "nvidia.com/gpu"
 
 
@@ -29,8 +30,27 @@ class GpuAllocator:
         self._held[container] = tuple(free[:count])
         return self._held[container]
 
+    def take(self, container: str, gpus: tuple[str, ...]) -> None:
+        """What a container has had since before a restart of the server."""
+        if gpus:
+            self._held[container] = gpus
+
     def release(self, container: str) -> None:
         self._held.pop(container, None)
+
+
+def remember(folder: Path, gpus: tuple[str, ...]) -> None:
+    """Says on disk what a container is given, before it starts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _FILE).write_text(",".join(gpus))
+
+
+def remembered(folder: Path) -> tuple[str, ...]:
+    try:
+        text = (folder / _FILE).read_text()
+    except OSError:
+        return ()
+    return tuple(each for each in text.split(",") if each)
 
 
 def wanted(container: Mapping[str, Any]) -> int:

@@ -1,6 +1,6 @@
 """Where the node keeps what belongs to pods, below Sampan's home. Pure: names only.
 
-* `pods/UID/{home,tmp,scratch,volumes/NAME}`: the pod's own folders
+* `pods/UID/{home,tmp,scratch,network,volumes/NAME}`: the pod's own folders
 * `pods/UID/CONTAINER.RESTART/`: one run of a container: started.json, exit.json, work, written or python
 * `logs/NAMESPACE/UID/CONTAINER.RESTART.log`: its output in CRI format; logs stay after the pod
 * `run/`: the launchers' sockets
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from sampan.cluster.network.pods import ROUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,11 @@ class Layout:
     @property
     def run(self) -> Path:
         return self.home / "run"
+
+    @property
+    def routes(self) -> Path:
+        """A file for each Service: where it leads."""
+        return self.home / ROUTES
 
     def pod(self, uid: str) -> PodFolder:
         return PodFolder(self.pods / uid)
@@ -48,6 +55,10 @@ class PodFolder:
     @property
     def tmp(self) -> Path:
         return self.path / "tmp"
+
+    @property
+    def network(self) -> Path:
+        return self.path / "network"
 
     @property
     def scratch(self) -> Path:

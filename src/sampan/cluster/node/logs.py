@@ -6,20 +6,26 @@ Needs nothing but the home folder: logs are there while the server restarts, and
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sampan.client.protocol import LogOptions, Object
 from sampan.cluster.node.layout import Layout
+from sampan.cluster.node.logfiles import LogReader
 from sampan.cluster.node.runtimes.protocol import EXIT_FILE
 from sampan.kube import meta, pods
-from sampan.kube.errors import BadRequestError, NotFoundError
+from sampan.kube.errors import BadRequestError
 from sampan.lib.clock import Clock, SystemClock, parse_rfc3339
 
-_CHUNK_BYTES = 256 * 1024
 _POLL_SECONDS = 0.1
+
+
+# Source: kubernetes/pkg/kubelet/kubelet_pods.go, validateContainerLogStatus, v1.31.
+_WAITING = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
 
 
 class PodLogs:
@@ -30,26 +36,33 @@ class PodLogs:
         self._clock = clock or SystemClock()
 
     async def read(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
-        """Raises BadRequestError before the container has started, NotFoundError for a missing previous one."""
-        path = self._path(pod, options)
+        """Raises BadRequestError before the container has started, and for a previous one that there was not."""
+        try:
+            path = self._path(pod, options)
+        except BadRequestError:
+            if pods.node_name(pod):
+                raise
+            # Nothing ran anywhere yet: as upstream, there is nothing to read and no error.
+            return
         view = _View(options, self._since(options))
-        offset = 0
-        if options.tail_lines is not None:
-            offset = await asyncio.to_thread(_tail_offset, path, options.tail_lines)
-        while True:
-            # Asked first: what was written before the end is then surely read.
-            is_over = not options.follow or self._is_over(pod, options, path)
-            data, offset = await asyncio.to_thread(_read_records, path, offset)
-            if data:
-                text = view.render(data)
-                if text:
-                    yield text
-                if view.is_full:
+        reader = await asyncio.to_thread(LogReader, path, options.tail_lines)
+        try:
+            while True:
+                # Asked first: what was written before the end is then surely read.
+                is_over = not options.follow or self._is_over(pod, options, path)
+                data = await asyncio.to_thread(reader.read)
+                if data:
+                    text = view.render(data)
+                    if text:
+                        yield text
+                    if view.is_full:
+                        return
+                elif is_over:
                     return
-            elif is_over:
-                return
-            else:
-                await asyncio.sleep(_POLL_SECONDS)
+                else:
+                    await asyncio.sleep(_POLL_SECONDS)
+        finally:
+            reader.close()
 
     def _path(self, pod: Object, options: LogOptions) -> Path:
         status = pods.container_status(pod, options.container) or {}
@@ -65,7 +78,7 @@ class PodLogs:
             )
             path = self._layout.log(meta.namespace(pod), uid, options.container, previous)
             if previous < 0 or not path.exists():
-                raise NotFoundError(f"previous terminated {where} not found")
+                raise BadRequestError(f"previous terminated {where} not found")
             return path
         path = self._layout.log(meta.namespace(pod), uid, options.container, restart)
         # The container may have started after this status was written.
@@ -73,10 +86,11 @@ class PodLogs:
         if newer.exists():
             return newer
         if not path.exists():
+            if pods.is_terminal(pod) and not status.get("containerID"):
+                raise BadRequestError(f"{where} is not available")
             waiting = (status.get("state") or {}).get("waiting") or {}
-            reason = waiting.get("reason") or "ContainerCreating"
-            message = f": {waiting['message']}" if waiting.get("message") else ""
-            raise BadRequestError(f"{where} is waiting to start: {reason}{message}")
+            reason = str(waiting.get("reason") or "ContainerCreating")
+            raise BadRequestError(f"{where} is waiting to start: {_WAITING.get(reason, reason)}")
         return path
 
     def _is_over(self, pod: Object, options: LogOptions, log: Path) -> bool:
@@ -126,53 +140,3 @@ class _View:
             text = text[: self._left]
             self._left -= len(text)
         return text
-
-
-def _read_records(path: Path, offset: int) -> tuple[bytes, int]:
-    """Whole records from `offset` on, and the offset after them."""
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            data = file.read(_CHUNK_BYTES)
-    except FileNotFoundError:
-        return b"", offset
-    end = data.rfind(b"\n") + 1
-    return data[:end], offset + end
-
-
-def _tail_offset(path: Path, lines: int) -> int:
-    """Where the last `lines` lines begin, read from the end of the file in blocks."""
-    if lines <= 0:
-        return os.path.getsize(path)
-    count, start = 0, os.path.getsize(path)
-    for position, record in _records_backwards(path):
-        if _ends_line(record) and (count := count + 1) > lines:
-            return start
-        start = position
-    return start
-
-
-def _records_backwards(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Records with their offsets, the last one first."""
-    with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        rest = b""
-        while position > 0:
-            size = min(_CHUNK_BYTES, position)
-            position -= size
-            file.seek(position)
-            block = file.read(size) + rest
-            lines = block.split(b"\n")
-            rest = lines[0]
-            at = position + len(block)
-            for line in reversed(lines[1:]):
-                at -= len(line)
-                if line:
-                    yield at, line
-                at -= 1
-        if rest:
-            yield 0, rest
-
-
-def _ends_line(record: bytes) -> bool:
-    return record.split(b" ", 3)[2:3] == [b"F"]

@@ -13,7 +13,7 @@ from typing import Any
 from sampan import __version__
 from sampan.client.protocol import Object
 from sampan.cluster.node import gpus
-from sampan.cluster.node.env import POD_IP, Capacity
+from sampan.cluster.node.env import HOST_IP, Capacity
 
 MAX_PODS = 5000
 # Kubernetes' names for what `uname -m` says.
@@ -77,7 +77,7 @@ def status(machine: Machine, now: str) -> dict[str, Any]:
         "capacity": dict(resources),
         "allocatable": dict(resources),
         "addresses": [
-            {"type": "InternalIP", "address": POD_IP},
+            {"type": "InternalIP", "address": HOST_IP},
             {"type": "Hostname", "address": machine.hostname},
         ],
         "conditions": [

@@ -39,12 +39,15 @@ class PodEvents:
     def pull_failed(self, record: ContainerRecord, reason: str, message: str) -> None:
         if reason == "InvalidImageName":
             self._warning("InspectFailed", f'Failed to apply default image tag "{_image(record)}": {message}')
+        elif reason == "ErrImageNeverPull":
+            self._warning("ErrImageNeverPull", message)
         else:
             self._warning("Failed", f'Failed to pull image "{_image(record)}": {message}')
         self._warning("Failed", f"Error: {reason}")
 
     def pull_backs_off(self, record: ContainerRecord) -> None:
         self._normal("BackOff", f'Back-off pulling image "{_image(record)}"')
+        self._warning("Failed", "Error: ImagePullBackOff")
 
     def created(self, record: ContainerRecord) -> None:
         self._normal("Created", f"Created container: {record.name}")
@@ -58,11 +61,27 @@ class PodEvents:
     def mount_failed(self, message: str) -> None:
         self._warning("FailedMount", message)
 
-    def killing(self, record: ContainerRecord) -> None:
-        self._normal("Killing", f"Stopping container {record.name}")
+    def shares_ports(self) -> None:
+        self._warning(
+            "SharedPorts",
+            "Pods have no addresses of their own on this machine and share its ports, see sampan doctor",
+        )
 
-    def unhealthy(self, message: str) -> None:
-        self._warning("Unhealthy", message)
+    def killing(self, record: ContainerRecord, message: str = "") -> None:
+        self._normal("Killing", message or f"Stopping container {record.name}")
+
+    def unhealthy(self, message: str, *, is_warning: bool = False) -> None:
+        self._warning("ProbeWarning" if is_warning else "Unhealthy", message)
+
+    def probe_errored(self, container: str, kind: str, message: str) -> None:
+        self._warning("Unhealthy", f"{kind} probe errored: {message}")
+
+    def hook_failed(self, hook: str) -> None:
+        """`hook` is PostStart or PreStop. What it said may hold secrets."""
+        self._warning(f"Failed{hook}Hook", f"{hook}Hook failed")
+
+    def evicted(self, message: str) -> None:
+        self._warning("Evicted", message)
 
     def restart_backs_off(self, record: ContainerRecord) -> None:
         self._warning("BackOff", f"Back-off restarting failed container {record.name} in pod {self.pod_name}")

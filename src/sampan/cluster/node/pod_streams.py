@@ -12,7 +12,8 @@ import json
 
 from sampan.client.protocol import Object
 from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
-from sampan.cluster.node.env import POD_IP
+from sampan.cluster.network.addresses import lowest_port, real_port
+from sampan.cluster.node.env import HOST_IP
 from sampan.cluster.node.runtimes.protocol import (
     AttachSpec,
     ContainerRuntime,
@@ -52,14 +53,15 @@ class PodStreams:
 
     async def connect(self, pod: Object, port: int) -> Duplex:
         """Raises OSError, whose text names the address."""
-        own = str(meta.status(pod).get("podIP") or POD_IP)
+        own = str(meta.status(pod).get("podIP") or HOST_IP)
         # A pod that shares the machine's address may listen on either loopback address; one with its own may not.
-        addresses = (own, "::1") if own == POD_IP else (own,)
+        addresses = (own, "::1") if own == HOST_IP else (own,)
         failures: list[str] = []
         for address in addresses:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    return _Connection(*await asyncio.open_connection(address, port, limit=_PIECE_BYTES))
+                    real = real_port(address, port, lowest_port())
+                    return _Connection(*await asyncio.open_connection(address, real, limit=_PIECE_BYTES))
             except TimeoutError:
                 failures.append(f"dial tcp {address}:{port}: i/o timeout")
             except OSError as error:

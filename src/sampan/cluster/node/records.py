@@ -41,6 +41,8 @@ class ContainerRecord:
     spec: dict[str, Any]
     is_init: bool
     is_sidecar: bool
+    is_ephemeral: bool = False
+    """Added to a running pod, by `kubectl debug`: it runs once and counts for nothing."""
     state: State = field(default_factory=Waiting)
     last: Exit | None = None
     restart: int = 0
@@ -55,6 +57,14 @@ class ContainerRecord:
     retry_at: float = 0.0
     """Monotonic time before which nothing is tried again."""
     ran_since: float = 0.0
+    must_restart: bool = False
+    """Ended by the node because its definition has changed: it runs again whatever the policy."""
+    is_stopping: bool = False
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it is one of the pod's regular containers."""
+        return not self.is_init and not self.is_ephemeral
 
     @property
     def name(self) -> str:
@@ -82,9 +92,11 @@ def records_of(pod: Object) -> dict[str, ContainerRecord]:
         found[container["name"]] = ContainerRecord(container, True, pods.is_sidecar(container))
     for container in spec.get("containers") or ():
         found[container["name"]] = ContainerRecord(container, False, False)
+    for container in spec.get("ephemeralContainers") or ():
+        found[container["name"]] = ContainerRecord(container, False, False, is_ephemeral=True)
     has_init = any(record.is_init for record in found.values())
     for record in found.values():
-        if has_init and (not record.is_init):
+        if has_init and record.is_main:
             record.state = Waiting("PodInitializing")
     return found
 
@@ -95,7 +107,7 @@ def started(record: ContainerRecord, run: int, started_at: str, now: float) -> N
     record.restart = run
     record.state = Running(started_at)
     record.has_run = True
-    record.is_starting = False
+    record.is_starting = record.must_restart = False
     record.ran_since = now
     record.image_delay = 0.0
 
@@ -104,7 +116,9 @@ def ended(record: ContainerRecord, end: Exit, now: float) -> None:
     """The run is over; how long the next one must wait is settled here."""
     record.state = Terminated(end)
     record.has_run = True
-    record.is_ready = record.is_started = record.is_starting = False
+    record.is_started = record.is_starting = record.is_stopping = False
+    # An init container that has done its work is ready for good.
+    record.is_ready = record.is_init and not record.is_sidecar and end.exit_code == 0
     if now - record.ran_since > BACK_OFF_RESET_SECONDS:
         record.crash_delay = 0.0
     record.retry_at = now + record.crash_delay

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sampan.client.protocol import Object, Reader
+from sampan.cluster.node.tokens import Key, Tokens, key_of
+from sampan.cluster.node.watching import Reference
 from sampan.kube import meta, pods
 from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Resource
@@ -39,6 +41,7 @@ class References:
     secrets: Mapping[str, Object] = field(default_factory=dict)
     claims: Mapping[str, Object] = field(default_factory=dict)
     """The PersistentVolume that each claim is bound to."""
+    tokens: Mapping[Key, str] = field(default_factory=dict)
 
     def config_map(self, name: str) -> dict[str, bytes] | None:
         found = self.config_maps.get(name)
@@ -52,7 +55,7 @@ class References:
         return None if found is None else _decoded(found.get("data") or {})
 
 
-async def fetch(client: Reader, pod: Object) -> References:
+async def fetch(client: Reader, pod: Object, tokens: Tokens | None = None) -> References:
     """Raises ApiError."""
     namespace = meta.namespace(pod)
     config_maps, secrets, claims = _names(pod)
@@ -61,14 +64,38 @@ async def fetch(client: Reader, pod: Object) -> References:
         await _get_all(client, CONFIG_MAPS, namespace, config_maps),
         await _get_all(client, SECRETS, namespace, secrets),
         await _volumes_of(client, namespace, claims),
+        {} if tokens is None else await _tokens_of(pod, tokens),
     )
+
+
+def shown(pod: Object) -> frozenset[Reference]:
+    """The ConfigMaps and Secrets that the pod's volumes show as files: what they hold may change."""
+    namespace = meta.namespace(pod)
+    found: set[Reference] = set()
+    for source in _volume_sources(pod):
+        if config_map := (source.get("configMap") or {}).get("name"):
+            found.add(("ConfigMap", namespace, str(config_map)))
+        secret = source.get("secret") or {}
+        if name := secret.get("secretName") or secret.get("name"):
+            found.add(("Secret", namespace, str(name)))
+    return frozenset(found)
+
+
+def shows_itself(pod: Object) -> bool:
+    """Whether files of the pod tell of its own labels and annotations."""
+    return any("downwardAPI" in source for source in _volume_sources(pod))
+
+
+async def _tokens_of(pod: Object, tokens: Tokens) -> dict[Key, str]:
+    wanted = [each["serviceAccountToken"] for each in _volume_sources(pod) if "serviceAccountToken" in each]
+    return {key_of(pod, each): await tokens.get(pod, each) for each in wanted}
 
 
 def _names(pod: Object) -> tuple[set[str], set[str], set[str]]:
     config_maps: set[str] = set()
     secrets: set[str] = set()
     claims: set[str] = set()
-    for container in pods.containers(pod):
+    for container in pods.all_containers(pod):
         for source in container.get("envFrom") or ():
             config_maps.add((source.get("configMapRef") or {}).get("name", ""))
             secrets.add((source.get("secretRef") or {}).get("name", ""))

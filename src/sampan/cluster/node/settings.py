@@ -15,6 +15,10 @@ class NodeSettings:
     """How long an unused warm interpreter is kept."""
     private_tmp: bool = True
     """Whether each pod gets a /tmp of its own, where the kernel allows it."""
+    pod_addresses: bool = True
+    """Whether each pod gets an address of its own, where the kernel allows it; else all share the machine's ports."""
+    log_max_bytes: int = 1024 * 1024 * 1024
+    """Size at which a container's log goes on in a new file; of five the oldest goes. 0: never."""
     shutdown_grace_seconds: int = 10
     """How long pods have to end when the server stops."""
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sampan.client.protocol import Object
 from sampan.cluster.node.environments import Environment, EnvironmentsError
 from sampan.cluster.node.factory import ContainerFactory, Run
-from sampan.cluster.node.gpus import GpuAllocator, wanted
+from sampan.cluster.node.gpus import GpuAllocator, remember, wanted
 from sampan.cluster.node.layout import container_id
 from sampan.cluster.node.pod_events import PodEvents
 from sampan.cluster.node.records import ContainerRecord, Waiting, next_delay
@@ -62,6 +62,10 @@ class Starter:
         self._runtime = runtime
         self._gpus = gpus
         self._clock = clock
+
+    async def refresh(self, pod: Object) -> None:
+        """Brings the files of the pod's volumes up to date. Raises ApiError."""
+        await self._factory.refresh(pod)
 
     async def start(self, start: Start) -> str | None:
         """The time since which the container runs; None when it does not, and its record says why."""
@@ -112,7 +116,10 @@ class Starter:
         try:
             # A hit answers in the first step, without a timer.
             await asyncio.sleep(0)
-            slow = not pull.done() and not (await asyncio.wait({pull}, timeout=_SLOW_PULL_SECONDS))[0]
+            always = record.spec.get("imagePullPolicy") == "Always"
+            slow = always or (
+                not pull.done() and not (await asyncio.wait({pull}, timeout=_SLOW_PULL_SECONDS))[0]
+            )
             if slow:
                 start.events.pulling(record)
             environment = await _unless(start.stopping, _result(pull))
@@ -134,6 +141,7 @@ class Starter:
             raise ContainerConfigError(
                 f"{count} GPUs are wanted, but not so many of this machine's {len(self._gpus.all)} are free"
             )
+        remember(self._factory.folder(start.pod, start.record.name, start.record.next_run), gpus)
         return gpus
 
     def _image_failed(self, start: Start, error: EnvironmentsError) -> None:

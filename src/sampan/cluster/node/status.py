@@ -12,12 +12,20 @@ from typing import Any
 
 from sampan.client.protocol import Object
 from sampan.cluster.node import decisions
-from sampan.cluster.node.env import POD_IP
+from sampan.cluster.node.env import HOST_IP
 from sampan.cluster.node.layout import container_id
 from sampan.cluster.node.records import ContainerRecord, Running, Terminated, Waiting
 from sampan.cluster.node.runtimes.protocol import Exit
 from sampan.kube import conditions, meta, pods
 from sampan.lib.clock import parse_rfc3339, rfc3339
+
+OWN_CONDITIONS = frozenset(
+    {
+        *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"),
+        "DisruptionTarget",
+    }
+)
+"""What the node writes; all other conditions are somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,8 @@ class Verdict:
 
     reason: str
     message: str
+    is_disruption: bool = False
+    """Whether the condition DisruptionTarget tells of it, so that a Job does not count it as a failure."""
 
 
 @dataclass(slots=True)
@@ -35,6 +45,7 @@ class PodState:
     policy: str
     start_time: str
     records: dict[str, ContainerRecord] = field(default_factory=dict)
+    address: str = HOST_IP
     verdict: Verdict | None = None
     has_sandbox: bool = False
     """The pod's folders are there."""
@@ -52,26 +63,29 @@ def pod_status(pod: Object, state: PodState, now: str) -> dict[str, Any]:
     """The whole status; conditions keep their times where they did not change, and those of others stay."""
     uid = meta.uid(pod)
     phase = _phase(state)
-    main = [record for record in state.records.values() if not record.is_init]
+    main = [record for record in state.records.values() if record.is_main]
     init = [record for record in state.records.values() if record.is_init]
+    ephemeral = [record for record in state.records.values() if record.is_ephemeral]
     status: dict[str, Any] = {
         "phase": phase,
         "conditions": copy.deepcopy(meta.status(pod).get("conditions") or []),
-        "hostIP": POD_IP,
-        "hostIPs": [{"ip": POD_IP}],
-        "podIP": POD_IP,
-        "podIPs": [{"ip": POD_IP}],
+        "hostIP": HOST_IP,
+        "hostIPs": [{"ip": HOST_IP}],
+        "podIP": state.address,
+        "podIPs": [{"ip": state.address}],
         "startTime": state.start_time,
         "qosClass": meta.status(pod).get("qosClass") or pods.qos_class(pod),
         "containerStatuses": [_container_status(uid, record) for record in main],
     }
     if init:
         status["initContainerStatuses"] = [_container_status(uid, record) for record in init]
+    if ephemeral:
+        status["ephemeralContainerStatuses"] = [_container_status(uid, record) for record in ephemeral]
     # An empty value takes away what an earlier status said.
     verdict = state.verdict if phase == pods.FAILED else None
     status["reason"] = verdict.reason if verdict else None
     status["message"] = verdict.message if verdict else None
-    _put_conditions(status, state, phase, now)
+    _put_conditions(pod, status, state, now)
     return status
 
 
@@ -104,6 +118,11 @@ def _container_status(uid: str, record: ContainerRecord) -> dict[str, Any]:
         # While it waits, the last run is the one that `restart` still numbers.
         last = record.restart - (0 if isinstance(record.state, Waiting) else 1)
         status["lastState"] = _terminated(record.last, container_id(uid, record.name, last))
+    resources = {key: value for key, value in (record.spec.get("resources") or {}).items() if value}
+    if record.has_run and resources:
+        status["resources"] = resources
+        if resources.get("requests"):
+            status["allocatedResources"] = resources["requests"]
     if record.has_run:
         status["containerID"] = f"sampan://{container_id(uid, record.name, record.restart)}"
     return status
@@ -126,12 +145,18 @@ def _seconds(text: str) -> str:
     return rfc3339(parse_rfc3339(text)) if text else "1970-01-01T00:00:00Z"
 
 
-def _put_conditions(status: dict[str, Any], state: PodState, phase: str, now: str) -> None:
+def _put_conditions(pod: Object, status: dict[str, Any], state: PodState, now: str) -> None:
     holder: Object = {"status": status}
     records = state.records.values()
+    phase = str(status["phase"])
+    if state.verdict is not None and state.verdict.is_disruption:
+        message = state.verdict.message
+        conditions.put(
+            holder, "DisruptionTarget", "True", now=now, reason="TerminationByKubelet", message=message
+        )
     completed = phase in (pods.SUCCEEDED, pods.FAILED)
     conditions.put(holder, "PodReadyToStartContainers", _truth(state.has_sandbox and not completed), now=now)
-    main = [record for record in records if not record.is_init]
+    main = [record for record in records if record.is_main]
     init_missing = (
         [record.name for record in records if record.is_init and not _is_initialised(record)]
         if not any(record.has_run for record in main)
@@ -145,9 +170,11 @@ def _put_conditions(status: dict[str, Any], state: PodState, phase: str, now: st
     else:
         reason = "PodCompleted" if phase == pods.SUCCEEDED else ""
         conditions.put(holder, "Initialized", "True", now=now, reason=reason)
-    for type_ in ("Ready", "ContainersReady"):
-        truth, reason, message = _readiness(state.records, phase)
-        conditions.put(holder, type_, truth, now=now, reason=reason, message=message)
+    truth, reason, message = _readiness(state.records, phase)
+    conditions.put(holder, "ContainersReady", truth, now=now, reason=reason, message=message)
+    if truth == "True" and (message := _closed_gates(pod, holder)):
+        truth, reason = "False", "ReadinessGatesNotReady"
+    conditions.put(holder, "Ready", truth, now=now, reason=reason, message=message)
     conditions.put(holder, "PodScheduled", "True", now=now)
 
 
@@ -165,11 +192,28 @@ def _readiness(records: Mapping[str, ContainerRecord], phase: str) -> tuple[str,
     unready = [
         record.name
         for record in records.values()
-        if not record.is_ready and (not record.is_init or record.is_sidecar)
+        if not record.is_ready and (record.is_main or record.is_sidecar)
     ]
     if unready:
         return "False", "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
     return "True", "", ""
+
+
+def _closed_gates(pod: Object, holder: Object) -> str:
+    """Why the pod's readiness gates keep it from being ready; empty when they do not.
+
+    Source: kubernetes/pkg/kubelet/status/generate.go, v1.31.
+    """
+    messages: list[str] = []
+    for gate in meta.spec(pod).get("readinessGates") or ():
+        name = str(gate.get("conditionType"))
+        found = conditions.find(holder, name)
+        if found is None:
+            messages.append(f'corresponding condition of pod readiness gate "{name}" does not exist.')
+        elif found.get("status") != "True":
+            status = found.get("status")
+            messages.append(f'the status of pod readiness gate "{name}" is not "True", but {status}')
+    return ", ".join(messages)
 
 
 def _truth(value: bool) -> str:

@@ -15,10 +15,15 @@ from sampan.cluster.node import env
 from sampan.cluster.node.layout import PodFolder
 from sampan.cluster.node.references import ContainerConfigError, References
 from sampan.cluster.node.runtimes.protocol import Mount
-from sampan.kube import meta, pods
+from sampan.cluster.node.tokens import key_of
+from sampan.kube import meta
+from sampan.lib.log import get_logger
+
+log = get_logger(__name__)
 
 _DEFAULT_MODE = 0o644
 _DATA = "..data"
+_API_ACCESS = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class VolumeNotReadyError(Exception):
@@ -49,8 +54,33 @@ def prepare(
     return places
 
 
-def mounts(container: Mapping[str, Any], places: Mapping[str, Path], *, can_mount: bool) -> tuple[Mount, ...]:
+def refresh(pod: Object, folder: PodFolder, references: References, capacity: env.Capacity) -> None:
+    """Brings the files of volumes that consist of data up to what they are made from. Not for the event loop.
+
+    What cannot be had any more stays as it was, as on any node.
+    """
+    for volume in meta.spec(pod).get("volumes") or ():
+        own = folder.volume(volume["name"])
+        if not own.exists():
+            continue
+        try:
+            files = _files(pod, volume, references, capacity)
+            if files is not None:
+                write_files(own, files)
+        except (ContainerConfigError, VolumeNotReadyError, OSError) as error:
+            log.warning("volume not refreshed", pod=meta.name(pod), volume=volume["name"], why=str(error))
+
+
+def mounts(
+    container: Mapping[str, Any],
+    places: Mapping[str, Path],
+    *,
+    can_mount: bool,
+    values: Mapping[str, str] | None = None,
+) -> tuple[Mount, ...]:
     """The mounts that `container` needs. A volume that is its own mount point needs none.
+
+    `values` are its variables, for subPathExpr.
 
     Raises ContainerConfigError, which says what to change where this machine allows no mounts.
     """
@@ -61,8 +91,11 @@ def mounts(container: Mapping[str, Any], places: Mapping[str, Path], *, can_moun
             raise ContainerConfigError(
                 f"volumeMounts name the volume {entry['name']!r}, which the pod has not"
             )
-        source = _with_sub_path(source, str(entry.get("subPath") or ""))
+        source = _with_sub_path(source, _sub_path(entry, values or {}))
         if os.path.normpath(target) == str(source) and not entry.get("readOnly"):
+            continue
+        if not can_mount and target == _API_ACCESS:
+            # Every pod is given this one. Where it cannot be shown, a program finds no account, and says so itself.
             continue
         if not can_mount:
             raise ContainerConfigError(
@@ -105,9 +138,15 @@ def _host_path(host_path: Mapping[str, Any]) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     elif kind == "FileOrCreate":
         path.touch()
-    checks = {"Directory": path.is_dir, "File": path.is_file, "Socket": path.is_socket}
-    if kind in checks and not checks[kind]():
-        raise VolumeNotReadyError(f"hostPath type check failed: {path} is not a {kind.lower()}")
+    checks = {
+        "Directory": ("directory", path.is_dir),
+        "File": ("file", path.is_file),
+        "Socket": ("socket", path.is_socket),
+        "CharDevice": ("character device", path.is_char_device),
+        "BlockDevice": ("block device", path.is_block_device),
+    }
+    if kind in checks and not checks[kind][1]():
+        raise VolumeNotReadyError(f"hostPath type check failed: {path} is not a {checks[kind][0]}")
     if not path.exists():
         if kind:
             raise VolumeNotReadyError(f"hostPath type check failed: {path} does not exist")
@@ -160,8 +199,11 @@ def _source_files(
     if (spec := source.get("downwardAPI")) is not None:
         return _downward_files(pod, spec, capacity, mode)
     if (spec := source.get("serviceAccountToken")) is not None:
-        # Nothing verifies it on a machine with one user; programs want a token to be there.
-        return {str(spec.get("path", "token")): (secrets.token_urlsafe(32).encode(), 0o600)}
+        token = references.tokens.get(key_of(pod, spec)) or secrets.token_urlsafe(32)
+        return {str(spec.get("path", "token")): (token.encode(), 0o600)}
+    unknown = set(source) & {"clusterTrustBundle", "podCertificate"}
+    if unknown:
+        raise ContainerConfigError(f"projected volumes with {', '.join(unknown)} are not supported")
     return None
 
 
@@ -181,7 +223,8 @@ def _data_files(
         if item["key"] in data:
             files[item["path"]] = (data[item["key"]], int(item.get("mode") or mode))
         elif not spec.get("optional"):
-            raise VolumeNotReadyError(f"{kind} references non-existent config key: {item['key']}")
+            what = "config" if kind == "configmap" else "secret"
+            raise VolumeNotReadyError(f"{kind} references non-existent {what} key: {item['key']}")
     return files
 
 
@@ -192,12 +235,7 @@ def _downward_files(pod: Object, spec: Mapping[str, Any], capacity: env.Capacity
         if (field := item.get("fieldRef")) is not None:
             text = env.field_value(pod, str(field.get("fieldPath", "")))
         else:
-            resource = item.get("resourceFieldRef") or {}
-            named = [c for c in pods.containers(pod) if c.get("name") == resource.get("containerName")]
-            divisor = str(resource.get("divisor") or "")
-            text = env.resource_value(
-                named[0] if named else {}, str(resource.get("resource", "")), divisor, capacity
-            )
+            text = env.resource_field(pod, {}, item.get("resourceFieldRef") or {}, capacity)
         files[item["path"]] = (text.encode(), int(item.get("mode") or mode))
     return files
 
@@ -207,6 +245,8 @@ def write_files(folder: Path, files: Files) -> None:
 
     Source of the scheme: kubernetes/pkg/volume/util/atomic_writer.go, v1.31: a link `..data` that is replaced.
     """
+    if _shows(folder, files):
+        return
     folder.mkdir(parents=True, exist_ok=True)
     version = folder / f"..{secrets.token_hex(6)}"
     version.mkdir()
@@ -232,6 +272,29 @@ def write_files(folder: Path, files: Files) -> None:
             entry.unlink()
     if old:
         shutil.rmtree(folder / old, ignore_errors=True)
+
+
+def _shows(folder: Path, files: Files) -> bool:
+    """Whether just these files are there."""
+    current = folder / _DATA
+    try:
+        found = {str(path.relative_to(current)) for path in current.rglob("*") if not path.is_dir()}
+        return found == {os.path.normpath(path) for path in files} and all(
+            (current / path).stat().st_mode & 0o7777 == mode and (current / path).read_bytes() == content
+            for path, (content, mode) in files.items()
+        )
+    except OSError:
+        return False
+
+
+def _sub_path(entry: Mapping[str, Any], values: Mapping[str, str]) -> str:
+    """Raises ContainerConfigError for an expression with a variable that the container has not."""
+    if not (expression := str(entry.get("subPathExpr") or "")):
+        return str(entry.get("subPath") or "")
+    expanded = env.expand(expression, values)
+    if missing := env.missing(expression, values):
+        raise ContainerConfigError(f"missing value for {missing}")
+    return expanded
 
 
 def _with_sub_path(source: Path, sub_path: str) -> Path:

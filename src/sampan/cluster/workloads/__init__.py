@@ -10,6 +10,9 @@
     garbage         ownerReferences: background, foreground and orphan deletion
     namespace       empties namespaces that are deleted
     serviceaccount  what every namespace has
+    tokens          Secrets that hold the token of a service account
+    quota           counts of ResourceQuotas
+    clusterroles    ClusterRoles that are the sum of others
     volumes         folders for PersistentVolumeClaims
     children        whose an object is: ownerReferences, adoption by selector
     podcontrol      making and deleting the pods of a controller
@@ -20,5 +23,6 @@ scheduler, under a `sampan.reconcile.manager.Manager`.
 """
 
 from sampan.cluster.workloads.registry import controllers
+from sampan.cluster.workloads.tokens import Trust
 
-__all__ = ["controllers"]
+__all__ = ["Trust", "controllers"]

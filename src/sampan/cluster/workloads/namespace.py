@@ -57,7 +57,9 @@ class NamespaceReconciler:
 
     def _content(self) -> list[Resource]:
         """Every kind that lives in namespaces, once per kind; events last, as they tell about the others."""
-        by_key = {resource.key: resource for resource in self._kinds if resource.namespaced}
+        by_key = {
+            resource.key: resource for resource in self._kinds if resource.namespaced and resource.is_stored
+        }
         return sorted(by_key.values(), key=lambda resource: (resource.key == EVENTS.key, resource.key))
 
     async def _delete_content(self, namespace: str) -> list[str]:

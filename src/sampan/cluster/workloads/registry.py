@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sampan.client.protocol import Client
+from sampan.cluster.workloads.clusterroles import AggregationReconciler
 from sampan.cluster.workloads.cronjob.controller import CronJobReconciler
 from sampan.cluster.workloads.daemonset.controller import DaemonSetReconciler
 from sampan.cluster.workloads.deployment.controller import DeploymentReconciler
@@ -16,9 +17,11 @@ from sampan.cluster.workloads.jobset.controller import JobSetReconciler
 from sampan.cluster.workloads.namespace import NamespaceReconciler
 from sampan.cluster.workloads.nodes.controller import NodeReconciler
 from sampan.cluster.workloads.podgroup.controller import PodGroupReconciler
+from sampan.cluster.workloads.quota import QuotaReconciler
 from sampan.cluster.workloads.replicaset.controller import ReplicaSetReconciler
 from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
 from sampan.cluster.workloads.statefulset.controller import StatefulSetReconciler
+from sampan.cluster.workloads.tokens import NO_TRUST, TokenReconciler, Trust
 from sampan.cluster.workloads.volumes.controller import VolumeReconciler
 from sampan.kube.kinds import POD_GROUPS, VOLCANO_POD_GROUPS, KindRegistry
 from sampan.lib.clock import Clock
@@ -26,13 +29,14 @@ from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
 
 
-def controllers(
+def controllers(  # noqa: PLR0913  one call, in the composition root
     client: Client,
     clock: Clock,
     kinds: KindRegistry,
     volumes_root: Path,
     caches: Caches | None = None,
     job_backoff: Backoff | None = None,
+    trust: Trust = NO_TRUST,
 ) -> list[Runnable]:
     """All of them, in the order in which to start them.
 
@@ -41,7 +45,10 @@ def controllers(
     """
     caches = caches or Caches(client)
     return [
-        ServiceAccountReconciler(client, caches).controller(),
+        ServiceAccountReconciler(client, caches, trust.root_ca).controller(),
+        TokenReconciler(client, caches, trust).controller(),
+        AggregationReconciler(client, caches).controller(),
+        QuotaReconciler(client, clock, caches, kinds).controller(),
         NamespaceReconciler(client, clock, caches, kinds).controller(),
         VolumeReconciler(client, clock, caches, volumes_root).controller(),
         JobReconciler(client, clock, caches, job_backoff or Backoff()).controller(),

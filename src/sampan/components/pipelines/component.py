@@ -21,10 +21,12 @@ from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, Prepare, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
+from sampan.kube.admission import MutatingHook
 from sampan.kube.kinds import Resource
 from sampan.lib.tasks import TaskSet
 
 _ENGINE = "sampan.components.pipelines.engine.engine"
+_TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _IR = "sampan.components.pipelines.api.ir"
 
 _LOAD_DELAY_SECONDS = 0.2
@@ -36,11 +38,22 @@ class _Engine(RunEngine, Protocol):
     async def stop(self) -> None: ...
 
 
+class _Moving(Protocol):
+    """`rest.transfers.Moving`, which loads only where pods need it."""
+
+    files: Any
+
+    def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    def routes(self) -> Sequence[BaseRoute]: ...
+
+
 class PipelinesComponent:
     """Implements `sampan.components.Component`."""
 
     name = "pipelines"
     resources: Sequence[Resource] = ()
+    admission: Sequence[MutatingHook] = ()
     tables: Sequence[sa.MetaData] = (tables.metadata,)
 
     def __init__(self, settings: PipelineSettings | None = None) -> None:
@@ -48,8 +61,16 @@ class PipelinesComponent:
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
         self._engine: asyncio.Task[_Engine] | None = None
+        self._moving: _Moving | None = None
 
     async def start(self, services: Services) -> None:
+        if services.pod_files is not None:
+            module = await asyncio.to_thread(importlib.import_module, _TRANSFERS)
+            moving: _Moving = await asyncio.to_thread(
+                module.Moving, services.client, services.clock, services.home, services.pod_files
+            )
+            moving.start()
+            self._moving = moving
         self._engine = self._tasks.spawn(self._start_engine(services), name="engine")
         self._backend = Backend(
             database=services.database,
@@ -67,17 +88,27 @@ class PipelinesComponent:
         api = Api(self._backend, endpoints())
         return [Mount(prefix, app=api) for prefix in PREFIXES]
 
+    def pod_routes(self) -> Sequence[BaseRoute]:
+        return self._moving.routes() if self._moving is not None else []
+
     async def stop(self) -> None:
         engine = self._engine
         if engine is not None and engine.done() and not engine.cancelled() and engine.exception() is None:
             await engine.result().stop()
         await self._tasks.close()
+        if self._moving is not None:
+            await self._moving.stop()
 
     async def _start_engine(self, services: Services) -> _Engine:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
         engine: _Engine = module.Engine(
-            services.client, services.database, services.clock, services.home, self._settings
+            services.client,
+            services.database,
+            services.clock,
+            services.home,
+            self._settings,
+            self._moving.files if self._moving is not None else None,
         )
         await engine.start()
         return engine

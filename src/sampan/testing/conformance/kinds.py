@@ -13,7 +13,7 @@ from sampan.kube.errors import (
     NotFoundError,
 )
 from sampan.kube.kinds import CONFIG_MAPS, JOBS, PODS, SECRETS
-from sampan.testing.conformance.world import Connected, World, check, refused
+from sampan.testing.conformance.world import Connected, World, check, refused, since
 
 
 class KindChecks(Connected):
@@ -23,12 +23,13 @@ class KindChecks(Connected):
         assert "failed" not in meta.status(made)
         through_main = await world.client.patch(JOBS, "one", {"status": {"failed": 7}}, world.namespace)
         assert "failed" not in meta.status(through_main)
-        patch = {"status": {"ready": 0}, "spec": {"parallelism": 9}}
+        patch = {"status": {"succeeded": 1}, "spec": {"parallelism": 9}}
         through_status = await world.client.patch(JOBS, "one", patch, world.namespace, subresource="status")
         assert meta.spec(through_status)["parallelism"] == 1
-        assert meta.status(through_status)["ready"] == 0
+        assert meta.status(through_status)["succeeded"] == 1
 
     @check
+    @since((1, 22), "generation of Jobs")
     async def test_generation_counts_changes_of_the_spec(self, world: World) -> None:
         made = await world.client.create(JOBS, world.job("one"))
         assert meta.generation(made) == 1
@@ -42,15 +43,34 @@ class KindChecks(Connected):
     @check
     async def test_job_gets_its_selector(self, world: World) -> None:
         made = await world.client.create(JOBS, world.job("one"))
-        label = {"batch.kubernetes.io/controller-uid": meta.uid(made)}
+        # The prefix came with 1.27; the labels without it stay.
+        prefix = "batch.kubernetes.io/" if world.version >= (1, 27) else ""
+        label = {f"{prefix}controller-uid": meta.uid(made)}
         assert made["spec"]["selector"]["matchLabels"] == label
         template = meta.labels(made["spec"]["template"])
         assert label.items() <= template.items()
-        assert template["batch.kubernetes.io/job-name"] == template["job-name"] == "one"
+        assert template[f"{prefix}job-name"] == template["job-name"] == "one"
         assert (made["spec"]["backoffLimit"], made["spec"]["completions"]) == (6, 1)
 
     @check
-    async def test_job_template_is_fixed_once_it_runs(self, world: World) -> None:
+    async def test_job_template_is_fixed(self, world: World) -> None:
+        await world.client.create(JOBS, world.job("one"))
+        containers = [{"name": "main", "image": "other"}]
+        change = {"spec": {"template": {"spec": {"containers": containers}}}}
+        error = await refused(InvalidError, world.client.patch(JOBS, "one", change, world.namespace))
+        assert [cause.field for cause in error.causes] == ["spec.template"]
+
+    @check
+    @since((1, 23), "changes of where a Job's pods run")
+    async def test_job_may_be_placed_before_it_starts(self, world: World) -> None:
+        await world.client.create(JOBS, world.job("one"))
+        change = {"spec": {"template": {"spec": {"nodeSelector": {"tier": "a"}}}}}
+        placed = await world.client.patch(JOBS, "one", change, world.namespace)
+        assert placed["spec"]["template"]["spec"]["nodeSelector"] == {"tier": "a"}
+
+    @check
+    @since((1, 22), "indexed Jobs")
+    async def test_job_completion_mode_is_fixed(self, world: World) -> None:
         await world.client.create(JOBS, world.job("one"))
         error = await refused(
             InvalidError,

@@ -14,7 +14,7 @@ from sampan.kube.errors import (
     NotFoundError,
 )
 from sampan.kube.kinds import CONFIG_MAPS, PODS, SERVICES
-from sampan.testing.conformance.world import Connected, World, check, refused
+from sampan.testing.conformance.world import Connected, World, check, refused, since
 
 
 class PatchingChecks(Connected):
@@ -161,7 +161,7 @@ class PatchingChecks(Connected):
                 "metadata": {"name": "one"},
                 "spec": {
                     "clusterIP": "None",
-                    "ports": [{"name": f"p{each}", "port": each} for each in ports],
+                    "ports": [{"name": f"p{each}", "port": each, "protocol": "TCP"} for each in ports],
                 },
             }
 
@@ -170,6 +170,19 @@ class PatchingChecks(Connected):
         assert sorted(each["port"] for each in both["spec"]["ports"]) == [80, 81, 82]
         less = await world.apply(service(80), "alice", SERVICES)
         assert sorted(each["port"] for each in less["spec"]["ports"]) == [80, 82]
+
+    @check
+    @since((1, 21), "defaults for the keys of lists")
+    async def test_apply_knows_the_defaults_of_keys(self, world: World) -> None:
+        def service(name: str) -> Object:
+            spec = {"clusterIP": "None", "ports": [{"name": name, "port": 80}]}
+            return {"metadata": {"name": "one"}, "spec": spec}
+
+        await world.apply(service("a"), "alice", SERVICES)
+        error = await refused(ConflictError, world.apply(service("b"), "bob", SERVICES))
+        assert [cause.field for cause in error.causes] == [
+            '.spec.ports[port=80,protocol="TCP"].name',
+        ]
 
     @check
     async def test_apply_without_a_manager_is_refused(self, world: World) -> None:

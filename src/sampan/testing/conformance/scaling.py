@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 from sampan.client.protocol import Object, PatchType
 from sampan.kube import meta
-from sampan.kube.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
+from sampan.kube.errors import ConflictError, InvalidError, NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, Resource
 from sampan.testing.conformance.world import Connected, World, check, refused
 
@@ -61,7 +61,7 @@ class ScalingChecks(Connected):
         error = await refused(InvalidError, scale(less))
         assert [cause.field for cause in error.causes] == ["spec.replicas"]
         await refused(ConflictError, scale(outdated))
-        await refused(BadRequestError, scale(wrong))
+        await refused(InvalidError, scale(wrong))
         await refused(NotFoundError, scale(less, "other"))
         await world.created("plain")
         await refused(NotFoundError, scale(less, "plain", CONFIG_MAPS))

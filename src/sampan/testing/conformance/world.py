@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from unittest import SkipTest
 
 from sampan.client.protocol import (
     Client,
@@ -25,6 +26,12 @@ from sampan.lib.ids import random_suffix
 
 _WATCH_SECONDS = 10
 _SETTLE_SECONDS = 10
+_NOBODY = "sampan-test"
+"""A scheduler that there is not."""
+
+
+Version = tuple[int, int]
+_NEWEST: Version = (1, 99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +40,24 @@ class World:
 
     client: Client
     namespace: str
+    version: Version
+    """Of the server's Kubernetes."""
 
     def config_map(self, name: str, data: dict[str, str] | None = None, **metadata: Any) -> Object:
         return {"metadata": {"name": name, "namespace": self.namespace, **metadata}, "data": data or {}}
 
     def pod(self, name: str) -> Object:
         spec = {
-            "nodeSelector": {"sampan.test/no-such-node": "true"},
+            # A real cluster's scheduler would write into its status.
+            "schedulerName": _NOBODY,
             "containers": [{"name": "main", "image": "busybox"}, {"name": "side", "image": "busybox"}],
         }
         return {"metadata": {"name": name, "namespace": self.namespace}, "spec": spec}
 
     def job(self, name: str) -> Object:
-        template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}]}}
+        containers = [{"name": "main", "image": "busybox"}]
+        # Suspending a Job came with Kubernetes 1.21: on an older one its pods must not run either.
+        template = {"spec": {"restartPolicy": "Never", "schedulerName": _NOBODY, "containers": containers}}
         return {
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": {"suspend": True, "template": template},
@@ -104,18 +116,34 @@ class World:
 
 E = TypeVar("E", bound=Exception)
 _Test = Callable[["Connected"], None]
+_Check = Callable[[Any, World], Awaitable[None]]
 
 
-def check(test: Callable[[Any, World], Awaitable[None]]) -> _Test:
+def since(version: Version, what: str) -> Callable[[_Check], _Check]:
+    """For a check of something that came to Kubernetes with `version`; an older server skips it, saying why."""
+
+    def marked(test: _Check) -> _Check:
+        test.__dict__["since"] = (version, what)
+        return test
+
+    return marked
+
+
+def check(test: _Check) -> _Test:
     """Runs the test in an event loop, with a client and a namespace of its own."""
 
     def run(self: Connected) -> None:
         async def main() -> None:
             async with self.connect() as client:
+                version = await self.version(client)
+                needed, what = test.__dict__.get("since", ((0, 0), ""))
+                if version < needed:
+                    have, want = (f"{major}.{minor}" for major, minor in (version, needed))
+                    raise SkipTest(f"Kubernetes {have} has no {what}: it came with {want}")
                 namespace = f"conformance-{random_suffix(8)}"
                 await client.create(NAMESPACES, {"metadata": {"name": namespace}})
                 try:
-                    await test(self, World(client, namespace))
+                    await test(self, World(client, namespace, version))
                 finally:
                     await client.delete(NAMESPACES, namespace)
 
@@ -141,6 +169,10 @@ class Connected:
     def connect(self) -> AbstractAsyncContextManager[Client]:
         """A client of a server where nobody else changes what a test makes."""
         raise NotImplementedError
+
+    async def version(self, _client: Client) -> Version:
+        """Of the server's Kubernetes; what came later is skipped. Ours has everything."""
+        return _NEWEST
 
 
 async def _generator(events: AsyncIterator[WatchEvent]) -> Any:

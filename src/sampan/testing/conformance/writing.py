@@ -21,7 +21,7 @@ from sampan.kube.errors import (
 )
 from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES
 from sampan.lib.ids import random_suffix
-from sampan.testing.conformance.world import Connected, World, check, refused
+from sampan.testing.conformance.world import Connected, World, check, refused, since
 
 
 class WritingChecks(Connected):
@@ -77,6 +77,7 @@ class WritingChecks(Connected):
         await refused(NotFoundError, world.get("one"))
 
     @check
+    @since((1, 25), "field validation by the server")
     async def test_strict_validation_names_unknown_fields(self, world: World) -> None:
         obj = {**world.config_map("one"), "dada": {}}
         strict = WriteOptions(field_validation="Strict")

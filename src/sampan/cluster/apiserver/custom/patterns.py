@@ -36,6 +36,8 @@ def _extension() -> Any:
             spec = importlib.util.spec_from_file_location(_EXTENSION, file)
             if spec is not None and spec.loader is not None:
                 module = importlib.util.module_from_spec(spec)
+                # Known under its name: were it loaded a second time, by an import of the package, it would panic.
+                sys.modules[_EXTENSION] = module
                 spec.loader.exec_module(module)
                 return module
     return importlib.import_module(_EXTENSION)

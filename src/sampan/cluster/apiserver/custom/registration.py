@@ -140,7 +140,9 @@ class Definitions:
     def _conflict(self, name: str, group: str, names: Mapping[str, Any]) -> tuple[str, str] | None:
         """(reason, message): which of the names another definition of the group, or this server, has."""
         plural = names.get("plural")
-        for resource in list(self._registry):
+        # Kinds of ours that are custom ones elsewhere may have their own definition applied: it changes nothing.
+        kubernetes = is_protected(group) or "." not in group
+        for resource in list(self._registry) if kubernetes else ():
             if (resource.group, resource.plural) == (group, plural) and self._is_built_in(resource):
                 return "PluralConflict", f'"{plural}" is built into this server and cannot be defined anew'
         others = [
@@ -193,15 +195,14 @@ class Definitions:
             self._withdraw(name)
             return
         self._names[name] = definition
-        own = {(each.group, each.version, each.plural) for each in self._served.get(name, ())}
-        kinds = self._kinds(definition, data)
-        # Kinds of our components keep their own strategy, whatever their upstream definition says.
-        kinds = [
-            kind
-            for kind in kinds
-            if _path(kind.resource) in own or self._registry.by_path(*_path(kind.resource)) is None
-        ]
+        kinds = [] if self._is_ours(name, definition) else self._kinds(definition, data)
         self._serve(name, definition, kinds, fresh=fresh)
+
+    def _is_ours(self, name: str, definition: _Definition) -> bool:
+        """Whether a component or a controller of ours serves the kind already: it keeps its own strategy."""
+        own = {_path(each) for each in self._served.get(name, ())}
+        wanted = (definition.spec.group, definition.spec.names.plural)
+        return any((each.group, each.plural) == wanted and _path(each) not in own for each in self._registry)
 
     def _kinds(self, definition: _Definition, data: bytes) -> list[CustomKind]:
         names, group = definition.spec.names, definition.spec.group

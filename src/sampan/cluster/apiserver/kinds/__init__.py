@@ -17,7 +17,10 @@ from sampan.cluster.apiserver.kinds import (
     networking,
     podgroups,
     pods,
+    policy,
+    rbac,
     replication,
+    services,
     storage,
     versions,
 )
@@ -26,10 +29,13 @@ from sampan.kube.schema import Schema
 
 BUILT_IN: tuple[Strategy, ...] = (
     *core.STRATEGIES,
+    *services.STRATEGIES,
     pods.STRATEGY,
     events.STRATEGY,
     *apps.STRATEGIES,
     jobs.STRATEGY,
+    *policy.STRATEGIES,
+    *rbac.STRATEGIES,
     cronjobs.STRATEGY,
     jobsets.STRATEGY,
     *podgroups.STRATEGIES,

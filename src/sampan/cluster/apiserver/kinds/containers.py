@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sampan.cluster.apiserver.kinds import probes
 from sampan.kube import names, quantities
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
+_RESTART_POLICIES = ("Always", "Never", "OnFailure")
 _STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 
@@ -32,23 +33,7 @@ def default_container(container: Object) -> None:
         reference = (variable.get("valueFrom") or {}).get("fieldRef")
         if reference is not None:
             reference.setdefault("apiVersion", "v1")
-    for key in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if key in container:
-            _default_probe(container[key])
-
-
-def _default_probe(probe: Object) -> None:
-    for key, value in (
-        ("timeoutSeconds", 1),
-        ("periodSeconds", 10),
-        ("successThreshold", 1),
-        ("failureThreshold", 3),
-    ):
-        # 0 is how Go writes what was not given.
-        probe[key] = probe.get(key) or value
-    if "httpGet" in probe:
-        probe["httpGet"].setdefault("path", "/")
-        probe["httpGet"].setdefault("scheme", "HTTP")
+    probes.default(container)
 
 
 def _tag(image: str) -> str:
@@ -73,16 +58,29 @@ def validate_containers(spec: Object, path: str, volumes: set[str], errors: Fiel
             else:
                 errors.each(f"{where}.name", name, names.dns_label(name))
             seen.add(name)
-            _validate_container(container, where, volumes, errors)
-            policy = container.get("restartPolicy")
-            if policy is not None and (key == "containers" or policy != "Always"):
-                if key == "containers":
-                    errors.forbidden(f"{where}.restartPolicy", "may not be set for non-init containers")
-                else:
-                    errors.unsupported(f"{where}.restartPolicy", policy, ("Always",))
+            validate_container(container, where, volumes, errors)
+            _validate_restarts(container, where, errors)
 
 
-def _validate_container(container: Object, path: str, volumes: set[str], errors: FieldErrors) -> None:
+def _validate_restarts(container: Object, path: str, errors: FieldErrors) -> None:
+    """A container's own policy and rules. Source: KEP-5307 (ContainerRestartRules), v1.34."""
+    policy, rules = container.get("restartPolicy"), container.get("restartPolicyRules") or ()
+    if policy is not None and policy not in _RESTART_POLICIES:
+        errors.unsupported(f"{path}.restartPolicy", policy, _RESTART_POLICIES)
+    if rules and policy is None:
+        errors.required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
+    for at, rule in enumerate(rules):
+        where = f"{path}.restartPolicyRules[{at}]"
+        if rule.get("action") != "Restart":
+            errors.unsupported(f"{where}.action", rule.get("action"), ("Restart",))
+        codes = rule.get("exitCodes")
+        if codes is None:
+            errors.required(f"{where}.exitCodes", "must be specified")
+        elif codes.get("operator") not in ("In", "NotIn"):
+            errors.unsupported(f"{where}.exitCodes.operator", codes.get("operator"), ("In", "NotIn"))
+
+
+def validate_container(container: Object, path: str, volumes: set[str], errors: FieldErrors) -> None:
     image = container.get("image") or ""
     if not image:
         errors.required(f"{path}.image")
@@ -94,9 +92,7 @@ def _validate_container(container: Object, path: str, volumes: set[str], errors:
     _validate_ports(container.get("ports") or (), f"{path}.ports", errors)
     _validate_mounts(container.get("volumeMounts") or (), f"{path}.volumeMounts", volumes, errors)
     _validate_resources(container["resources"], f"{path}.resources", errors)
-    for key in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if key in container:
-            _validate_probe(container[key], f"{path}.{key}", errors)
+    probes.validate(container, path, errors)
 
 
 def _validate_env(env: Any, path: str, errors: FieldErrors) -> None:
@@ -192,11 +188,3 @@ def _is_resource(name: str) -> bool:
     if "/" in name:
         return not names.qualified_name(name)
     return name in _STANDARD_RESOURCES or name.startswith("hugepages-")
-
-
-def _validate_probe(probe: Object, path: str, errors: FieldErrors) -> None:
-    given = [key for key in _HANDLERS if key in probe]
-    if not given:
-        errors.required(path, "must specify a handler type")
-    for extra in given[1:]:
-        errors.forbidden(f"{path}.{extra}", "may not specify more than 1 handler type")

@@ -83,6 +83,10 @@ def _validate_secret(secret: Object, errors: FieldErrors) -> None:
         errors.each(f"data[{key}]", key, names.config_map_key(key))
     _check_base64("data", data, errors)
     _check_size("data", sum(map(len, data.values())) * 3 // 4, errors)
+    if secret.get("type") == "kubernetes.io/service-account-token":
+        account = "kubernetes.io/service-account.name"
+        if not meta.annotations(secret).get(account):
+            errors.required(f"metadata.annotations[{account}]")
 
 
 def _validate_secret_update(new: Object, old: Object, errors: FieldErrors) -> None:
@@ -174,41 +178,6 @@ def _validate_access_modes(spec: Object, errors: FieldErrors) -> None:
 def _access_modes(field: str) -> Callable[[Object, datetime], str]:
     short = dict(zip(_ACCESS_MODES, ("RWO", "ROX", "RWX", "RWOP"), strict=True))
     return lambda obj, _: ",".join(short.get(mode, mode) for mode in meta.lookup(obj, field) or ())
-
-
-def _default_service(service: Object) -> None:
-    spec = service.setdefault("spec", {})
-    spec.setdefault("type", "ClusterIP")
-    spec.setdefault("sessionAffinity", "None")
-    spec.setdefault("internalTrafficPolicy", "Cluster")
-    for port in spec.get("ports") or ():
-        port.setdefault("protocol", "TCP")
-        port.setdefault("targetPort", port.get("port"))
-
-
-def _prepare_service(service: Object) -> None:
-    service["status"] = {"loadBalancer": {}}
-
-
-def _validate_service(service: Object, errors: FieldErrors) -> None:
-    spec = service["spec"]
-    ports = spec.get("ports") or []
-    if not ports and spec.get("clusterIP") != "None" and spec["type"] != "ExternalName":
-        errors.required("spec.ports")
-    for at, port in enumerate(ports):
-        number = port.get("port") or 0
-        if not 1 <= number <= 65535:
-            errors.invalid(f"spec.ports[{at}].port", number, "must be between 1 and 65535, inclusive")
-        if len(ports) > 1 and not port.get("name"):
-            errors.required(f"spec.ports[{at}].name")
-
-
-def _service_ports(service: Object, _: datetime) -> str:
-    shown = []
-    for port in meta.spec(service).get("ports") or ():
-        node_port = f":{port['nodePort']}" if port.get("nodePort") else ""
-        shown.append(f"{port['port']}{node_port}/{port['protocol']}")
-    return ",".join(shown) or "<none>"
 
 
 def _prepare_account(account: Object) -> None:
@@ -318,23 +287,6 @@ STRATEGIES: tuple[Strategy, ...] = (
                 ).strip("/"),
             ),
             Column("StorageClass", _path("spec.storageClassName")),
-            AGE,
-        ),
-    ),
-    Strategy(
-        resource=kinds.SERVICES,
-        name_rule=names.dns_1035_label,
-        default=_default_service,
-        prepare_create=_prepare_service,
-        validate=_validate_service,
-        returns_deleted=True,
-        fields=selectable("spec.clusterIP", "spec.type"),
-        columns=(
-            NAME,
-            Column("Type", _path("spec.type")),
-            Column("Cluster-IP", _path("spec.clusterIP", "<none>")),
-            Column("External-IP", lambda *_: "<none>"),
-            Column("Port(s)", _service_ports),
             AGE,
         ),
     ),

@@ -7,12 +7,15 @@ pkg/registry/core/pod/strategy.go, pkg/printers/internalversion/printers.go, v1.
 from __future__ import annotations
 
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
+from sampan.cluster.apiserver.kinds import ephemeral
 from sampan.cluster.apiserver.kinds.containers import default_container, validate_containers
-from sampan.cluster.apiserver.strategy import Column, Strategy, selectable
+from sampan.cluster.apiserver.strategy import Column, PartRules, Strategy, selectable
 from sampan.cluster.apiserver.tables import AGE, NAME, age
 from sampan.kube import conditions, meta, names, pods
+from sampan.kube.errors import invalid
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import PODS
 from sampan.kube.meta import Object
@@ -66,6 +69,10 @@ def _default(pod: Object) -> None:
 
 def _prepare_create(pod: Object) -> None:
     spec = pod["spec"]
+    errors = FieldErrors()
+    ephemeral.validate_create(spec, "spec", errors)
+    if errors:
+        raise invalid("", "Pod", meta.name(pod), errors.causes)
     account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     spec["serviceAccountName"] = spec["serviceAccount"] = account
     spec.setdefault("priority", 0)
@@ -282,6 +289,12 @@ def _or_none(path: str) -> Any:
     return lambda pod, _: meta.lookup(pod, path) or "<none>"
 
 
+def _gates(pod: Object, _: datetime) -> str:
+    gates = meta.spec(pod).get("readinessGates") or ()
+    open_ = sum(conditions.is_true(pod, str(gate.get("conditionType"))) for gate in gates)
+    return f"{open_}/{len(gates)}" if gates else "<none>"
+
+
 STRATEGY = Strategy(
     resource=PODS,
     default=_default,
@@ -291,6 +304,9 @@ STRATEGY = Strategy(
     validate_update=_validate_update,
     grace_period=_grace_period,
     returns_deleted=True,
+    parts=MappingProxyType(
+        {"ephemeralcontainers": PartRules(ephemeral.prepare_update, ephemeral.validate_update)}
+    ),
     fields=selectable(
         "spec.nodeName",
         "spec.restartPolicy",
@@ -310,6 +326,6 @@ STRATEGY = Strategy(
         Column("IP", _or_none("status.podIP"), priority=1),
         Column("Node", _or_none("spec.nodeName"), priority=1),
         Column("Nominated Node", _or_none("status.nominatedNodeName"), priority=1),
-        Column("Readiness Gates", lambda _pod, _now: "<none>", priority=1),
+        Column("Readiness Gates", _gates, priority=1),
     ),
 )

@@ -112,10 +112,10 @@ def _to_v1(autoscaler: Object) -> Object:
     annotations = dict(meta.annotations(autoscaler))
     others = []
     for metric in spec.pop("metrics", None) or ():
-        target = (metric.get("resource") or {}).get("target") or {}
-        named = (metric.get("resource") or {}).get("name")
-        if named == "cpu" and "averageUtilization" in target and "targetCPUUtilizationPercentage" not in spec:
-            spec["targetCPUUtilizationPercentage"] = target["averageUtilization"]
+        percentage = meta.lookup(metric, "resource.target.averageUtilization")
+        cpu = meta.lookup(metric, "resource.name") == "cpu" and percentage is not None
+        if cpu and "targetCPUUtilizationPercentage" not in spec:
+            spec["targetCPUUtilizationPercentage"] = percentage
         else:
             others.append(metric)
     behavior = spec.pop("behavior", None)
@@ -127,9 +127,9 @@ def _to_v1(autoscaler: Object) -> Object:
         if value:
             annotations[_ANNOTATION + key] = json.dumps(value, separators=(",", ":"))
     for metric in status.pop("currentMetrics", None) or ():
-        found = metric.get("resource") or {}
-        if found.get("name") == "cpu" and "averageUtilization" in (found.get("current") or {}):
-            status["currentCPUUtilizationPercentage"] = found["current"]["averageUtilization"]
+        seen = meta.lookup(metric, "resource.current.averageUtilization")
+        if meta.lookup(metric, "resource.name") == "cpu" and seen is not None:
+            status["currentCPUUtilizationPercentage"] = seen
     status.setdefault("currentReplicas", 0)
     status.setdefault("desiredReplicas", 0)
     return _autoscaler(autoscaler, "autoscaling/v1", spec, status, annotations)
@@ -139,17 +139,17 @@ def _to_v2(autoscaler: Object) -> Object:
     spec, status = dict(meta.spec(autoscaler)), dict(meta.status(autoscaler))
     annotations = dict(meta.annotations(autoscaler))
     kept = {key: _taken(annotations, key) for key in ("metrics", "behavior", "conditions")}
-    metrics = kept["metrics"] if isinstance(kept["metrics"], list) else []
+    metrics = [each for each in kept["metrics"] or () if isinstance(each, dict)]
     percentage = spec.pop("targetCPUUtilizationPercentage", None)
     if percentage is not None:
         target = {"type": "Utilization", "averageUtilization": percentage}
         metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}, *metrics]
     if metrics:
         spec["metrics"] = metrics
-    if isinstance(kept["behavior"], dict):
-        spec["behavior"] = kept["behavior"]
-    if isinstance(kept["conditions"], list):
-        status["conditions"] = kept["conditions"]
+    if kept["behavior"]:
+        spec["behavior"] = {key: each for key, each in kept["behavior"].items() if isinstance(each, dict)}
+    if kept["conditions"]:
+        status["conditions"] = [each for each in kept["conditions"] if isinstance(each, dict)]
     current = status.pop("currentCPUUtilizationPercentage", None)
     if current is not None:
         seen = {"name": "cpu", "current": {"averageUtilization": current}}
@@ -162,9 +162,10 @@ def _to_v2(autoscaler: Object) -> Object:
 def _taken(annotations: dict[str, str], key: str) -> Any:
     text = annotations.pop(_ANNOTATION + key, None)
     try:
-        return None if text is None else json.loads(text)
-    except ValueError:
+        found = None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
         return None
+    return found if isinstance(found, dict if key == "behavior" else list) else None
 
 
 def _autoscaler(old: Object, api_version: str, spec: Object, status: Object, annotations: Object) -> Object:

@@ -24,9 +24,9 @@ _PLAIN: dict[str, Object] = {
     "int64": {"type": "integer", "format": "int64"},
     "number": {"type": "number", "format": "double"},
     "any": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-    "json": {},
 }
 _NAMED = {
+    "json": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
     "intOrString": "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
     "microTime": f"{_META}.MicroTime",
     "quantity": "io.k8s.apimachinery.pkg.api.resource.Quantity",
@@ -50,26 +50,34 @@ class Dialect:
         return {"allOf": [self.refer(name)]} if self.wraps else self.refer(name)
 
 
-_TIMES: dict[str, Object] = {
-    "time": {"type": "string", "format": "date-time"},
-    "microTime": {"type": "string", "format": "date-time"},
-    "raw": {"type": "object"},
+_QUANTITY = "A number with a suffix: 250m is a quarter, 1Gi is 2 to the 30th."
+_INT_OR_STRING = "A whole number or a text, such as a port or its name."
+_BOTH: dict[str, Object] = {
+    "time": {"type": "string", "format": "date-time", "description": "A time, to the second."},
+    "microTime": {"type": "string", "format": "date-time", "description": "A time, to the microsecond."},
+    "raw": {"type": "object", "description": "An object of any kind."},
+    # Not empty: kubectl's templates take an empty definition for none.
+    "json": {"description": "Any JSON value."},
 }
 V2 = Dialect(
     "#/definitions/",
     {
-        **_TIMES,
-        "quantity": {"type": "string"},
-        "intOrString": {"type": "string", "format": "int-or-string"},
+        **_BOTH,
+        "quantity": {"type": "string", "description": _QUANTITY},
+        "intOrString": {"type": "string", "format": "int-or-string", "description": _INT_OR_STRING},
     },
     wraps=False,
 )
 V3 = Dialect(
     "#/components/schemas/",
     {
-        **_TIMES,
-        "quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]},
-        "intOrString": {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
+        **_BOTH,
+        "quantity": {"oneOf": [{"type": "string"}, {"type": "number"}], "description": _QUANTITY},
+        "intOrString": {
+            "format": "int-or-string",
+            "oneOf": [{"type": "integer"}, {"type": "string"}],
+            "description": _INT_OR_STRING,
+        },
     },
     wraps=True,
 )
@@ -116,8 +124,9 @@ class Definitions:
         if type_.atomic:
             found["x-kubernetes-map-type"] = "atomic"
         if type_.union:
-            # Any of several JSON types: nothing that a definition could say.
+            # Any of several JSON types: no definition could say more.
             del found["type"]
+            found["description"] = "One of several JSON types."
             return name
         properties = {key: self._field(key, declared) for key, declared in type_.fields.items()}
         if properties:

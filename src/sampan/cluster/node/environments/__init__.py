@@ -10,6 +10,7 @@ from sampan.cluster.node.environments.catalogue import Catalogue, CatalogueError
 from sampan.cluster.node.environments.errors import (
     EnvironmentBuildError,
     EnvironmentsError,
+    ImageNeverPullError,
     InvalidImageNameError,
     UnknownImageError,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Environments",
     "EnvironmentsError",
     "ImageExplanation",
+    "ImageNeverPullError",
     "ImagePlan",
     "InvalidImageNameError",
     "PipInstall",

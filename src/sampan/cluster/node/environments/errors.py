@@ -2,6 +2,7 @@
 
     EnvironmentsError
     ├── InvalidImageNameError     not an image reference at all (the kubelet's InvalidImageName)
+    ├── ImageNeverPullError       not built yet, and the pod forbids to build it (ErrImageNeverPull)
     ├── UnknownImageError         the catalogue has no entry for it (ErrImagePull)
     └── EnvironmentBuildError     uv could not make the environment (ErrImagePull)
 
@@ -24,6 +25,10 @@ class EnvironmentsError(Exception):
 
 class InvalidImageNameError(EnvironmentsError):
     reason = "InvalidImageName"
+
+
+class ImageNeverPullError(EnvironmentsError):
+    reason = "ErrImageNeverPull"
 
 
 class UnknownImageError(EnvironmentsError):

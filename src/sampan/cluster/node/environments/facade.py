@@ -115,6 +115,14 @@ class Environments:
         self._by_image[image] = environment, notes
         return environment
 
+    async def is_present(self, image: str) -> bool:
+        """Whether `for_image` would answer without building. Raises as `for_image`."""
+        self._current_catalogue()
+        known = self._by_image.get(image)
+        if known is not None and self._is_there(known[0]):
+            return True
+        return (await self.explain(image)).is_built
+
     async def with_installs(self, base: Environment, installs: Sequence[PipInstall]) -> Environment:
         """`base` with the installs done one after the other, as pip would. Raises EnvironmentBuildError."""
         wanted = tuple(installs)

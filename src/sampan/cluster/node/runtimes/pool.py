@@ -33,7 +33,7 @@ class Launcher:
         self.name = name
         self.containers: set[str] = set()
         self.used_at = time.monotonic()
-        self.can_mount = self.can_overlay = False
+        self.can_mount = self.can_overlay = self.can_network = False
         self.socket = Path()
         self._pool = pool
         self._connection: LauncherConnection | None = None
@@ -52,6 +52,7 @@ class Launcher:
         self._connection = await connect(socket, self._exited, self._lost)
         hello = await self.request("hello")
         self.can_mount, self.can_overlay = bool(hello["mounts"]), bool(hello["overlays"])
+        self.can_network = bool(hello.get("network"))
         found: list[dict[str, Any]] = (await self.request("list"))["containers"]
         self.containers |= {str(each["id"]) for each in found}
         return found
@@ -104,6 +105,10 @@ class LauncherPool:
     @property
     def can_overlay(self) -> bool:
         return any(launcher.can_overlay for launcher in self._launchers.values())
+
+    @property
+    def can_network(self) -> bool:
+        return any(launcher.can_network for launcher in self._launchers.values())
 
     async def open(self) -> None:
         """Connects to the launchers that still run, whatever their version, and starts the cold one."""

@@ -69,6 +69,10 @@ class ProcessRuntime:
     def can_overlay(self) -> bool:
         return self._pool.can_overlay
 
+    @property
+    def can_network(self) -> bool:
+        return self._pool.can_network
+
     async def open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         await self._pool.open()
@@ -90,7 +94,9 @@ class ProcessRuntime:
         self._ends[spec.id] = asyncio.get_running_loop().create_future()
         launcher.containers.add(spec.id)
         try:
-            answer = await launcher.request("start", spec=_message(spec, plan, warm=warm), env=dict(spec.env))
+            message = _message(spec, plan, self._folder / "dev", warm=warm)
+            message["log_max_bytes"] = self._settings.log_max_bytes
+            answer = await launcher.request("start", spec=message, env=dict(spec.env))
         except RuntimeFailureError:
             # A launcher that died has settled the end already; one that refused has not.
             if spec.id in launcher.containers and launcher.is_open:
@@ -105,14 +111,14 @@ class ProcessRuntime:
     async def wait(self, container: str) -> Exit:
         return await asyncio.shield(self._ends[container])
 
-    async def stop(self, container: str, grace_seconds: float) -> None:
+    async def stop(self, container: str, grace_seconds: float, number: int = signal.SIGTERM) -> None:
         end = self._ends.get(container)
         launcher = self._pool.of(container)
         if end is None or end.done() or launcher is None:
             return
         with contextlib.suppress(RuntimeFailureError, TimeoutError):
             if grace_seconds > 0:
-                await launcher.request("signal", container=container, signal=int(signal.SIGTERM))
+                await launcher.request("signal", container=container, signal=int(number))
                 await asyncio.wait_for(asyncio.shield(end), grace_seconds)
                 return
         with contextlib.suppress(RuntimeFailureError):
@@ -200,7 +206,7 @@ def end_on_disk(folder: Path, clock: Clock) -> Exit:
     return read_exit(folder) or exit_from(lost_record(clock))
 
 
-def _message(spec: ContainerSpec, plan: CgroupPlan, *, warm: bool) -> dict[str, Any]:
+def _message(spec: ContainerSpec, plan: CgroupPlan, devices: Path, *, warm: bool) -> dict[str, Any]:
     """The spec as the launcher takes it. It goes over the socket only: variables may be secrets."""
     program = spec.program if warm else None
     return {
@@ -211,6 +217,7 @@ def _message(spec: ContainerSpec, plan: CgroupPlan, *, warm: bool) -> dict[str, 
         "exit": str(spec.folder / EXIT_FILE),
         "started": str(spec.folder / STARTED_FILE),
         "scratch": str(spec.scratch),
+        "devices": str(devices),
         "mounts": [
             {"source": str(m.source), "target": m.target, "read_only": m.read_only} for m in spec.mounts
         ],
@@ -218,7 +225,12 @@ def _message(spec: ContainerSpec, plan: CgroupPlan, *, warm: bool) -> dict[str, 
         "visible": list(spec.visible),
         "folders": [str(folder) for folder in spec.folders],
         "overlay": _overlay(spec),
+        "termination": [str(spec.termination[0]), spec.termination[1]] if spec.termination else None,
         "mark": spec.mark,
+        "hostname": spec.hostname,
+        "network": None
+        if spec.network is None
+        else {"address": spec.network.address, "routes": str(spec.network.routes)},
         "stdin": spec.stdin,
         "stdin_once": spec.stdin_once,
         "tty": spec.tty,

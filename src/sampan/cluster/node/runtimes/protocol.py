@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGTERM
 from typing import Protocol
 
 from sampan.client.streams import Execution, Stream
@@ -64,6 +65,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """Where the sockets of a container lead."""
+
+    address: str
+    """Its pod's own; empty for a pod in the network of the host."""
+    routes: Path
+    """The folder in which a file for each Service names its endpoints."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """All that a container needs to start. Paths are absolute."""
 
@@ -85,6 +96,11 @@ class ContainerSpec:
     private_tmp: Path | None = None
     visible: tuple[str, ...] = ()
     """Folders below /tmp that must be seen though /tmp is private."""
+    termination: tuple[Path, str] | None = None
+    """A file that the container may write its last words to, and where it sees that; needs `can_mount`."""
+    hostname: str = ""
+    network: Network | None = None
+    """None where sockets are the machine's; needs `can_network`."""
     mark: str = ""
     """An entry of `env` that only this pod's processes have."""
     limits: Limits = Limits()
@@ -159,6 +175,11 @@ class ContainerRuntime(Protocol):
         """Whether `overlay` can be had."""
         ...
 
+    @property
+    def can_network(self) -> bool:
+        """Whether `network` can be had."""
+        ...
+
     async def open(self) -> None:
         """Finds again what an earlier server left running."""
         ...
@@ -179,8 +200,11 @@ class ContainerRuntime(Protocol):
         """For a container that was started here or is `running`. KeyError for another."""
         ...
 
-    async def stop(self, container: str, grace_seconds: float) -> None:
-        """SIGTERM, then SIGKILL to all its processes. Returns at the end; nothing happens for an unknown one."""
+    async def stop(self, container: str, grace_seconds: float, number: int = SIGTERM) -> None:
+        """The signal `number`, then SIGKILL, to all its processes.
+
+        Returns at the end; nothing happens for an unknown one.
+        """
         ...
 
     async def exec(self, container: str, spec: ExecSpec) -> Execution:

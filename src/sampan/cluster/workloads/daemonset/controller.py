@@ -46,8 +46,8 @@ class DaemonSetReconciler:
 
     async def reconcile(self, request: Request) -> Result:
         daemon_set = self._sets.get(request.namespace, request.name)
-        if daemon_set is None:
-            return DONE
+        if daemon_set is None or meta.is_deleting(daemon_set):
+            return DONE  # the garbage collector takes what it has; nothing may be added
         await self._children.claimed(daemon_set)
         known = await self._history.of(daemon_set)
         revision, collisions = await self._history.current(daemon_set, known)
@@ -65,7 +65,7 @@ class DaemonSetReconciler:
         return Result(planned.again)
 
     def _look(self, daemon_set: Object, revision: Object) -> Situation:
-        verdicts = {meta.name(node): judge(daemon_set, node) for node in self._nodes.list()}
+        verdicts = judge(daemon_set, self._nodes.list())
         digest = str(meta.labels(revision).get(HASH) or "")
         return Situation(
             daemon_set, verdicts, self._children.controlled(daemon_set), digest, self._clock.now()

@@ -5,12 +5,13 @@ Source: pkg/controller/daemon/daemon_controller.go (NodeShouldRunDaemonPod), uti
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 
 from sampan.client.protocol import Object
 from sampan.cluster.scheduler.constraints import Taint
-from sampan.cluster.scheduler.demand import demand_of
+from sampan.cluster.scheduler.demand import Demand, demand_of
 from sampan.cluster.workloads.podcontrol import from_template
 from sampan.kube import meta, pods
 
@@ -32,11 +33,27 @@ class Verdict:
     may_stay: bool
 
 
-def judge(daemon_set: Object, node: Object) -> Verdict:
-    """Raises ValueError, TypeError or AttributeError for what cannot be read."""
+_UNREADABLE = (ValueError, TypeError, AttributeError, KeyError)
+
+
+def judge(daemon_set: Object, nodes: Iterable[Object]) -> dict[str, Verdict]:
+    """By the node's name. A node that cannot be read gets nothing and keeps what it has.
+
+    Raises ValueError, TypeError or AttributeError for a template that cannot be read.
+    """
     pod = {"spec": _spec(daemon_set)}
-    wanted, name = demand_of(pod), meta.name(node)
-    labels = meta.labels(node)
+    wanted = demand_of(pod)
+    result = {}
+    for node in nodes:
+        try:
+            result[meta.name(node)] = _judge_one(pod, wanted, node)
+        except _UNREADABLE:
+            result[meta.name(node)] = Verdict(False, True)
+    return result
+
+
+def _judge_one(pod: Object, wanted: Demand, node: Object) -> Verdict:
+    name, labels = meta.name(node), meta.labels(node)
     fits = (
         pods.node_name(pod) in ("", name)
         and all(labels.get(key) == value for key, value in wanted.node_selector.items())

@@ -52,8 +52,6 @@ class Plan:
 
 def plan(situation: Situation) -> Plan:
     result = Plan()
-    if meta.is_deleting(situation.daemon_set):
-        return result
     by_node = _by_node(situation)
     waits = [wait for pod in situation.pods if (wait := situation.wait(pod))]
     result.again = min(waits, default=None)

@@ -92,7 +92,9 @@ class GarbageCollector:
     async def _watch_new_kinds(self) -> None:
         """Nothing that an Event says is owned or owns, and there are many."""
         fresh = {
-            each.key: each for each in self._kinds if each.key not in self._watched and each.key != EVENTS.key
+            each.key: each
+            for each in self._kinds
+            if each.key not in self._watched and each.key != EVENTS.key and each.is_stored
         }
         await asyncio.gather(*(self._watch(resource) for resource in fresh.values()))
 
@@ -100,7 +102,7 @@ class GarbageCollector:
         try:
             await self._client.list(resource, None, ListOptions(limit=1))
         except ApiError:
-            return  # a kind that cannot be listed, such as a review, or not yet: asked again next time
+            return  # a kind that cannot be listed, or not yet: asked again next time
         cache = self._shared.find(resource)
         if cache is None:
             cache = Cache(self._client, resource, keep=_only_metadata)
@@ -114,6 +116,8 @@ class GarbageCollector:
                 self._controller.queue.add(uid)
 
         cache.add_handler(handle)
+        for uid in self._graph.waiting_for(resource.kind):
+            self._controller.queue.add(uid)
 
     # Deciding.
 

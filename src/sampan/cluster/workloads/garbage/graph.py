@@ -63,6 +63,19 @@ class Graph:
             concerned += self._put(resource, new)
         return dict.fromkeys(concerned)
 
+    def waiting_for(self, kind: str) -> Iterable[str]:
+        """The dependents of owners of that kind that were never seen: they may have gone before anybody watched."""
+        return dict.fromkeys(
+            node.uid
+            for node in self._nodes.values()
+            for reference in node.references
+            if reference.get("kind") == kind and self._is_unseen(str(reference.get("uid")))
+        )
+
+    def _is_unseen(self, uid: str) -> bool:
+        owner = self._nodes.get(uid)
+        return owner is not None and owner.resource is None
+
     def blocking(self, node: Node) -> list[Node]:
         """The dependents for which a foreground deletion of `node` waits."""
         return [

@@ -5,11 +5,11 @@ Source: pkg/controllers/{success,failure}_policy.go, v0.11.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sampan.client.protocol import Object
+from sampan.cluster.workloads.jobset.patterns import any_found
 from sampan.cluster.workloads.jobset.spec import parent_of, replicas, replicated_jobs
 from sampan.kube import conditions, meta
 
@@ -18,8 +18,6 @@ _MESSAGES = {
     "RestartJobSet": "applying RestartJobSet failure policy action",
     "RestartJobSetAndIgnoreMaxRestarts": "applying RestartJobSetAndIgnoreMaxRestarts failure policy action",
 }
-_PATTERN_LIMIT = 1024
-"""Of a message that a pattern is tried on: a pattern of a user's may take long on a long text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +78,10 @@ def _applies(rule: Object, job: Object) -> bool:
     patterns, message = rule.get("onJobFailureMessagePatterns") or (), str(condition.get("message") or "")
     return (
         (not reasons or condition.get("reason") in reasons)
-        and (not patterns or any(_found(pattern, message[:_PATTERN_LIMIT]) for pattern in patterns))
+        and (not patterns or any_found(patterns, message))
         and bool(parent_of(job))
         and (not targets or parent_of(job) in targets)
     )
-
-
-def _found(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return False
 
 
 def _first(failed: Sequence[Object]) -> Object:

@@ -47,8 +47,8 @@ class StatefulSetReconciler:
 
     async def reconcile(self, request: Request) -> Result:
         stateful_set = self._sets.get(request.namespace, request.name)
-        if stateful_set is None:
-            return DONE
+        if stateful_set is None or meta.is_deleting(stateful_set):
+            return DONE  # the garbage collector takes what it has; nothing may be added
         found = await self._children.claimed(stateful_set)
         known = await self._history.of(stateful_set)
         update, collisions = await self._history.current(stateful_set, known)

@@ -50,8 +50,6 @@ class Plan:
 
 def plan(situation: Situation) -> Plan:
     result = Plan()
-    if meta.is_deleting(situation.stateful_set):
-        return result
     by_ordinal, surplus = _sorted(situation)
     if not _fill(situation, by_ordinal, result):
         return result

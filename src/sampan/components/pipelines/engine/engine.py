@@ -79,7 +79,7 @@ class Engine:
         self._clock = clock
         self._settings = settings
         self._files = files or LocalStepFiles(home)
-        self._pods = Pods(client, clock)
+        self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
         self._services = Services(
             client, database, clock, self._pods, Slots(settings.max_parallel_pods), self._changes

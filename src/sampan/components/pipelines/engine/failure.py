@@ -144,16 +144,18 @@ def _memory_limit(pod: Mapping[str, Any]) -> str:
 
 
 def _terminated(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state of the main container, or of the init container that failed before it."""
-    for container in status.get("containerStatuses") or ():
-        state = (container.get("state") or {}).get("terminated")
-        if container.get("name") == MAIN_CONTAINER and state:
-            return dict(state)
-    for container in status.get("initContainerStatuses") or ():
-        state = (container.get("state") or {}).get("terminated")
-        if state and state.get("exitCode"):
-            return dict(state) | {"message": f"init container {container.get('name')} failed"}
-    return {}
+    """The state of the main container, or of the one that failed where that did not."""
+    main: Mapping[str, Any] = {}
+    failed: Mapping[str, Any] = {}
+    for section, what in (("containerStatuses", "container"), ("initContainerStatuses", "init container")):
+        for container in status.get(section) or ():
+            state = (container.get("state") or {}).get("terminated") or {}
+            if container.get("name") == MAIN_CONTAINER:
+                main = state
+            elif state.get("exitCode") and not failed:
+                said = f": {state['message']}" if state.get("message") else ""
+                failed = {**state, "message": f"{what} {container.get('name')} failed{said}"}
+    return main if main.get("exitCode") or not failed else failed
 
 
 def _micros(text: object) -> int:

@@ -9,7 +9,7 @@ from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.executor_input import executor_input, provided
 from sampan.components.pipelines.engine.importer import Imported, copier, imported
 from sampan.components.pipelines.engine.node import Node
-from sampan.components.pipelines.engine.placeholders import executor_lookup, sibling_lookup
+from sampan.components.pipelines.engine.placeholders import IN_WORKSPACE, executor_lookup, sibling_lookup
 from sampan.components.pipelines.engine.platform import platform
 from sampan.components.pipelines.engine.podspec import Step, build_pod, takes_task_config, task_config
 from sampan.components.pipelines.engine.resolve import Resolver
@@ -47,7 +47,7 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
     for name in takes_task_config(component):
         told["inputs"]["parameterValues"][name] = task_config(step)
     pod = build_pod(step)
-    context.files.attach(pod["spec"], paths)
+    context.files.attach(pod, paths, [*_stored_inputs(node), *((wanted.uri,) if wanted else ())])
     modelcar.attach(pod["spec"], node.inputs)
     if wanted is not None:
         told["outputs"]["artifacts"][wanted.output]["artifacts"][0] |= {
@@ -69,6 +69,16 @@ def imported_by(context: RunContext, node: Node, importer: Importer) -> Imported
     if importer.download_to_workspace and not context.pipeline.config.workspace_size:
         raise StepError("the importer downloads to the workspace, but the pipeline has none")
     return found
+
+
+def _stored_inputs(node: Node) -> list[str]:
+    """URIs of the step's input artifacts, but for those that it finds in the workspace."""
+    return [
+        artifact.uri
+        for found in node.inputs.artifacts.values()
+        for artifact in found
+        if not artifact.metadata.get(IN_WORKSPACE)
+    ]
 
 
 def _lists(component: Component) -> frozenset[str]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from sampan.client.protocol import Client, ListOptions, LogOptions, Object
-from sampan.components.pipelines.engine.podspec import MAIN_CONTAINER, RUN_LABEL, TASK_ID_LABEL
+from sampan.components.pipelines.engine.podspec import MAIN_CONTAINER, OWNER_LABEL, RUN_LABEL, TASK_ID_LABEL
 from sampan.kube.errors import (
     AlreadyExistsError,
     ApiError,
@@ -51,13 +51,16 @@ class PodRejectedError(Exception):
 class Pods:
     """For one event loop. Failures that pass by themselves are waited out."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: Client, clock: Clock, owner: str = "") -> None:
+        """`owner` tells our pods from those of others, such as upstream's own, which bear the same labels."""
         self._client = client
         self._clock = clock
+        self._owner = owner
+        self._selector = f"{RUN_LABEL},{OWNER_LABEL}={owner}" if owner else RUN_LABEL
 
     async def list_all(self) -> tuple[list[Object], str]:
         """Every pod of every run, and the resourceVersion from which to watch."""
-        options = ListOptions(label_selector=RUN_LABEL)
+        options = ListOptions(label_selector=self._selector)
         found = await self._client.list(PODS, None, options)
         return found.items, found.resource_version
 
@@ -70,7 +73,7 @@ class Pods:
                     began = self._clock.monotonic()
                     items, resource_version = await self.list_all()
                     on_list(items, began)
-                options = ListOptions(label_selector=RUN_LABEL, resource_version=resource_version)
+                options = ListOptions(label_selector=self._selector, resource_version=resource_version)
                 async for event in self._client.watch(PODS, None, options):
                     resource_version = event.object["metadata"]["resourceVersion"]
                     if event.type != "BOOKMARK":
@@ -86,6 +89,9 @@ class Pods:
     async def create(self, pod: Object) -> Object:
         """The pod as created, or as found where this engine's forerunner had made it. Raises PodRejectedError."""
         metadata = pod["metadata"]
+        if self._owner:
+            metadata = {**metadata, "labels": {**metadata["labels"], OWNER_LABEL: self._owner}}
+            pod = {**pod, "metadata": metadata}
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:

@@ -28,6 +28,8 @@ MAIN_CONTAINER = "main"
 
 RUN_LABEL = "pipeline/runid"
 """As upstream labels its pods. The engine's watch selects on it."""
+OWNER_LABEL = "sampan.dev/home"
+"""Whose pod it is, on a cluster where others have theirs."""
 RUN_ID_LABEL = "pipelines.kubeflow.org/run-id"
 TASK_ID_LABEL = "pipelines.kubeflow.org/task-id"
 ATTEMPT_LABEL = "pipelines.kubeflow.org/attempt"

@@ -1,5 +1,7 @@
 """Where a step's files are: the seam between the engine and storage, and its local implementation.
 
+`moved_files` is the one for pods on other machines.
+
 Each attempt of a step has folders of its own, so that a second attempt never sees what the first one left:
 
     HOME/pipelines/work/<run>/<task>/<attempt>/<name>                 output parameter files
@@ -17,7 +19,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,6 +55,9 @@ class StepFiles(Protocol):
     called within the event loop; the others block: call them in a thread.
     """
 
+    owner: str
+    """Marks the pods of this home among those of others; empty where there can be no others."""
+
     def pipeline_root(self, requested: str, namespace: str, pipeline: str) -> str:
         """The root of a run's artifacts; `requested` is what the user asked for, or empty."""
         ...
@@ -63,8 +68,8 @@ class StepFiles(Protocol):
         """Pure: the same arguments always give the same paths."""
         ...
 
-    def attach(self, pod_spec: dict[str, Any], paths: StepPaths) -> None:
-        """Adds to a new pod's spec the volumes through which it sees its files."""
+    def attach(self, pod: dict[str, Any], paths: StepPaths, inputs: Sequence[str]) -> None:
+        """Adds to a new pod what it sees its files through. `inputs` are the URIs of its input artifacts."""
         ...
 
     def prepare(self, paths: StepPaths) -> None:
@@ -97,6 +102,8 @@ class StepOutputs:
 class LocalStepFiles:
     """`StepFiles` in this machine's file system."""
 
+    owner = ""
+
     def __init__(self, home: Path) -> None:
         self._artifacts = home / "artifacts"
         self._work = home / "pipelines" / "work"
@@ -128,8 +135,9 @@ class LocalStepFiles:
             roots=(root, str(self._artifacts), work),
         )
 
-    def attach(self, pod_spec: dict[str, Any], paths: StepPaths) -> None:
-        roots = _outermost(paths.roots)
+    def attach(self, pod: dict[str, Any], paths: StepPaths, inputs: Sequence[str]) -> None:
+        # All artifacts lie below the folders that are mounted anyway.
+        pod_spec, roots = pod["spec"], outermost(paths.roots)
         for index, root in enumerate(roots):
             name = f"sampan-files-{index}"
             source = {"path": root, "type": "DirectoryOrCreate"}
@@ -181,7 +189,7 @@ def _segment(name: str) -> str:
     return safe
 
 
-def _outermost(folders: Iterable[str]) -> list[str]:
+def outermost(folders: Iterable[str]) -> list[str]:
     """`folders` without those that lie in another one."""
     kept: list[str] = []
     for folder in sorted(set(folders), key=len):

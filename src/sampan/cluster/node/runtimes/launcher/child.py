@@ -13,10 +13,11 @@ import json
 import os
 import resource
 import signal
+import socket
 import termios
 from typing import Any
 
-from . import mounts
+from . import identity, mounts, supervision
 from .libc import PR_SET_PDEATHSIG, prctl
 
 # What a shell, and a container runtime, answer for a command that is missing or cannot be executed.
@@ -48,12 +49,15 @@ class Plan:
         stdio: tuple[int, ...],
         report: int,
         nofile: tuple[int, int],
+        channel: socket.socket | None = None,
     ) -> None:
         self.spec = spec
         self.env = env
         self.stdio = stdio
         self.report = report
         self.nofile = nofile
+        self.channel = channel
+        """To the launcher, for the descriptor at which it answers for the sockets."""
 
 
 def set_up(plan: Plan) -> None:
@@ -77,16 +81,21 @@ def set_up(plan: Plan) -> None:
 
 
 def _new_view(spec: dict[str, Any]) -> None:
-    tmp, overlay = spec.get("tmp"), spec.get("overlay")
-    if tmp or overlay or spec.get("mounts"):
+    tmp, overlay, last_words = spec.get("tmp"), spec.get("overlay"), spec.get("termination")
+    if tmp or overlay or last_words or spec.get("mounts"):
         try:
             mounts.enter_namespace()
             if overlay and spec.get("program") is None:
                 # First, so that every later mount above it shows it. A forked program does it when need be.
                 mounts.overlay(*overlay)
-            mounts.View(spec["scratch"]).build(spec.get("mounts", []), tmp, spec.get("visible", []))
+            view = mounts.View(spec["scratch"], spec.get("devices", ""))
+            view.build(spec.get("mounts", []), tmp, spec.get("visible", []))
+            if last_words and spec.get("program") is None:
+                mounts.show_termination_log(view, last_words)
         except OSError as error:
             raise StartError(f"volumes cannot be mounted: {error}") from None
+    if spec.get("hostname"):
+        identity.take(spec["hostname"])
 
 
 def _join(spec: dict[str, Any]) -> None:
@@ -100,6 +109,16 @@ def _join(spec: dict[str, Any]) -> None:
         mounts.overlay(*spec["overlay"])
 
 
+def lead_sockets(plan: Plan) -> None:
+    """The last step: what asks the launcher now must not be waited for by it. Raises StartError."""
+    if plan.channel is None:
+        return
+    try:
+        supervision.guard(plan.channel)
+    except OSError as error:
+        raise StartError(f"the pod's network cannot be set up: {error}") from None
+
+
 def execute(plan: Plan) -> None:
     """Replaces the child by the spec's command. Never returns."""
     try:
@@ -107,6 +126,7 @@ def execute(plan: Plan) -> None:
         # Python ignores these two; a program expects them as the kernel sets them.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        lead_sockets(plan)
         _exec(list(plan.spec["argv"]), plan.env)
     except BaseException as error:
         report_failure(plan.report, error)

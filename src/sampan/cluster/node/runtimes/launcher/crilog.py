@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -13,6 +14,8 @@ import time
 MAX_LINE_BYTES = 16 * 1024
 # What is kept in memory while the disk takes nothing; beyond it output is dropped and counted.
 MAX_BACKLOG_BYTES = 1024 * 1024
+# Of one container's log. Source: the kubelet's containerLogMaxFiles.
+MAX_FILES = 5
 
 
 def timestamp(nanoseconds: int) -> str:
@@ -24,8 +27,12 @@ def timestamp(nanoseconds: int) -> str:
 class CriLog:
     """Takes the raw bytes of a container's streams and appends records. Never raises on a full disk."""
 
-    def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    def __init__(self, path: str, max_bytes: int = 0, max_files: int = MAX_FILES) -> None:
+        """Beyond `max_bytes` (0: never) a new file is begun; of `max_files` in all, the oldest goes."""
+        self._path = path
+        self._max_bytes = max_bytes
+        self._max_files = max_files
+        self._open()
         self._pending: dict[str, bytes] = {}
         self._backlog = b""
         self._dropped = 0
@@ -54,6 +61,24 @@ class CriLog:
         if rest:
             self._write([f"{timestamp(time.time_ns())} {stream} P ".encode() + rest + b"\n"])
 
+    def _open(self) -> None:
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._size = os.fstat(self._fd).st_size
+
+    def _rotate(self) -> None:
+        """`x.log` becomes `x.log.1`, that one `x.log.2`, and so on."""
+        try:
+            for number in range(self._max_files - 1, 0, -1):
+                older = f"{self._path}.{number - 1}" if number > 1 else self._path
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(older, f"{self._path}.{number}")
+            before = self._fd
+            self._open()
+            os.close(before)
+        except OSError:
+            # A full disk, or the folder is gone: it goes on in the file that is open.
+            self._size = 0
+
     def close(self) -> None:
         self._flush()
         os.close(self._fd)
@@ -77,3 +102,6 @@ class CriLog:
             except OSError:
                 return
             self._backlog = self._backlog[written:]
+            self._size += written
+        if self._max_bytes and self._size >= self._max_bytes:
+            self._rotate()

@@ -6,6 +6,7 @@ import ctypes
 import os
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
 CLONE_NEWUSER = 0x10000000
 MS_RDONLY = 1
 MS_REMOUNT = 32
@@ -28,6 +29,11 @@ def _check(result: int, what: str) -> None:
 
 def unshare(flags: int) -> None:
     _check(_LIBC.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def set_hostname(name: str) -> None:
+    encoded = os.fsencode(name)
+    _check(_LIBC.sethostname(encoded, ctypes.c_size_t(len(encoded))), "sethostname")
 
 
 def setns(descriptor: int, kind: int) -> None:

@@ -11,13 +11,13 @@ import socket
 import sys
 import traceback
 
-from . import child, mounts
+from . import child, mounts, supervision
 from .child import Plan
 from .copyonwrite import CopyOnWrite
 from .ending import Ending
 from .libc import PR_SET_CHILD_SUBREAPER, prctl
 from .program import Program
-from .server import Launcher
+from .server import Abilities, Launcher
 
 COMMON_MODULES = (
     *("argparse", "bz2", "contextlib", "dataclasses", "datetime", "functools", "gettext", "hashlib"),
@@ -87,7 +87,10 @@ def main(argv: list[str]) -> Program:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     if warm:
         _preload(argv[2:])
-    launcher = Launcher(listener, mounts.possible(os.path.dirname(path)))
+    launcher = Launcher(
+        listener,
+        Abilities(*mounts.possible(os.path.dirname(path)), network=not warm and supervision.possible()),
+    )
     ending.freeze()
     gc.collect()
     gc.freeze()
@@ -103,9 +106,11 @@ def _program(plan: Plan, ending: Ending) -> Program:
     program = Program(plan.spec["program"], plan.env, ending)
     try:
         child.set_up(plan)
-        if plan.spec.get("overlay"):
-            CopyOnWrite(*plan.spec["overlay"]).arm()
+        if plan.spec.get("overlay") or plan.spec.get("termination"):
+            view = mounts.View(plan.spec["scratch"], plan.spec.get("devices", ""))
+            CopyOnWrite(plan.spec.get("overlay"), plan.spec.get("termination"), view).arm()
         program.adopt()
+        child.lead_sockets(plan)
     except BaseException as error:
         child.report_failure(plan.report, error)
     for descriptor in {*plan.stdio, plan.report} - {-1}:

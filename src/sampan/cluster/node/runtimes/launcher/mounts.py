@@ -7,14 +7,18 @@ bound back; for `/` that means a new root.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import stat
+from collections.abc import Sequence
 from typing import Any
 
 from .libc import (
     CLONE_NEWNS,
     CLONE_NEWUSER,
+    CLONE_NEWUTS,
     MS_BIND,
     MS_PRIVATE,
     MS_RDONLY,
@@ -25,6 +29,8 @@ from .libc import (
     setns,
     unshare,
 )
+
+_NO_DEVICE = re.compile(r"(tty(S|AMA|USB|ACM)?|loop|ram|nbd|zram|sd[a-z]|vcs[au]?)\d+|vcs[au]?")
 
 
 def enter_namespace() -> None:
@@ -46,7 +52,7 @@ def join(pid: int) -> None:
     root = os.open(other + "/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespaces = []
     # The user namespace first: it gives the rights to enter the other one.
-    for name, kind in (("user", CLONE_NEWUSER), ("mnt", CLONE_NEWNS)):
+    for name, kind in (("user", CLONE_NEWUSER), ("uts", CLONE_NEWUTS), ("mnt", CLONE_NEWNS)):
         path = f"/ns/{name}"
         # One's own user namespace cannot be entered again.
         if os.stat(own + path).st_ino != os.stat(other + path).st_ino:
@@ -114,10 +120,15 @@ def _is_overlay(folder: str, upper: str) -> bool:
 
 
 class View:
-    """The mounts of one container. `scratch` is a folder of the pod's for missing mount points."""
+    """The mounts of one container.
 
-    def __init__(self, scratch: str) -> None:
+    `scratch` is a folder of the pod's for missing mount points, `devices` one of the node's for those in /dev: it is
+    the same for all, so that only the first container makes its entries.
+    """
+
+    def __init__(self, scratch: str, devices: str) -> None:
         self._scratch = scratch
+        self._devices = devices
         self._replaced: list[str] = []
         # Folders in which anything may be made, with all below them: volumes, and what was made for them.
         self._own: list[str] = []
@@ -127,6 +138,11 @@ class View:
             self._private_tmp(tmp, visible)
         for volume in sorted(volumes, key=lambda volume: str(volume["target"]).count("/")):
             self._bind(volume["source"], volume["target"], bool(volume.get("read_only")))
+
+    def bind_file(self, source: str, target: str) -> None:
+        """Shows the file `source`, made if need be, at `target`. Raises OSError."""
+        _touch(source)
+        self._bind(source, target, False)
 
     def _private_tmp(self, tmp: str, visible: list[str]) -> None:
         for path in visible:
@@ -163,12 +179,15 @@ class View:
 
     def _replace(self, base: str) -> None:
         staging = os.path.join(self._scratch, base.strip("/").replace("/", "@") or "@root")
+        if base == "/dev":
+            staging = self._devices
         os.makedirs(staging, exist_ok=True)
         for entry in sorted(os.scandir(base), key=lambda entry: entry.name):
             place = os.path.join(staging, entry.name)
+            if base == "/dev" and _device(entry.name, place):
+                continue
             if entry.is_symlink():
-                if not os.path.lexists(place):
-                    os.symlink(os.readlink(entry.path), place)
+                _link(os.readlink(entry.path), place)
                 continue
             if stat.S_ISDIR(entry.stat().st_mode):
                 os.makedirs(place, exist_ok=True)
@@ -183,11 +202,40 @@ class View:
         self._replaced.append(base)
 
 
+def show_termination_log(view: View, termination: Sequence[str]) -> None:
+    """The file of the last words at its place. Where that is not possible the container does without."""
+    with contextlib.suppress(OSError):
+        view.bind_file(*termination)
+
+
+def _device(name: str, place: str) -> bool:
+    """Whether an entry of /dev needs nothing more: consoles and disks, which containers do not get, and terminals."""
+    if _NO_DEVICE.fullmatch(name):
+        return True
+    if name == "ptmx":
+        # It looks for its terminals beside itself, and bound to another place it finds none.
+        _link("pts/ptmx", place)
+        return True
+    if name == "pts" and not os.access("/dev/pts/ptmx", os.W_OK):
+        os.makedirs(place, exist_ok=True)
+        try:
+            mount("devpts", place, 0, "devpts", "newinstance,ptmxmode=0666,mode=0620")
+        except OSError:
+            return False
+        return True
+    return False
+
+
 def _kept_flags(target: str) -> int:
     """Flags of the mount below that a user namespace may not take away, such as nosuid on /tmp."""
     flags = os.statvfs(target).f_flag
     kept = flags & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME)
     return kept | (MS_RELATIME if flags & os.ST_RELATIME else 0)
+
+
+def _link(target: str, place: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.symlink(target, place)
 
 
 def _touch(path: str) -> None:

@@ -2,7 +2,7 @@
 
 Requests and answers are JSON, one a line:
 
-    {"op": "hello", "id": 1}    -> {"id": 1, "pid": …, "mounts": true, "overlays": true}
+    {"op": "hello", "id": 1}    -> {"id": 1, "pid": …, "mounts": true, "overlays": true, "network": true}
     {"op": "start", "id": 2, "spec": {…}, "env": {…}}   -> {"id": 2, "pid": …, "started_at": …}
     {"op": "signal", "id": 3, "container": ID, "signal": 15, "oom": false}   -> {"id": 3}
     {"op": "exec", "id": 5, "container": ID, "argv": […], "env": {…}, "stdio": [0, 1, 2], "tty": false}
@@ -33,14 +33,15 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import attachments, child
+from . import attachments, child, seccomp
 from .attachments import Attachment, Execution
 from .child import Plan
 from .container import Container
 from .crilog import CriLog
 from .orphans import Orphans
+from .sockets import Sockets
 
 DRAIN_SECONDS = 2.0
 """How long a pipe may stay open after the container's end, held by a process that left the session."""
@@ -49,6 +50,14 @@ TICK_SECONDS = 0.25
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 MAX_DESCRIPTORS = 3
 """That come with one request."""
+
+
+class Abilities(NamedTuple):
+    """What the kernel allows here; `network` is tried by the cold launcher only, for all."""
+
+    mounts: bool
+    overlays: bool
+    network: bool
 
 
 class _ForkedError(Exception):
@@ -86,10 +95,11 @@ class _Client:
 class Launcher:
     """Single-threaded. `serve` returns None when nobody needs it any more, a plan when this is a child."""
 
-    def __init__(self, listener: socket.socket, can_mount: tuple[bool, bool]) -> None:
+    def __init__(self, listener: socket.socket, abilities: Abilities) -> None:
         self._listener = listener
-        self._can_mount = can_mount
+        self._abilities = abilities
         self._selector = selectors.DefaultSelector()
+        self._sockets = Sockets(self._selector)
         self._clients: list[_Client] = []
         self._containers: dict[int, Container] = {}
         self._executions: dict[int, Execution] = {}
@@ -234,7 +244,7 @@ class Launcher:
     # Requests
 
     def _hello(self, client: _Client, request: dict[str, Any]) -> dict[str, Any]:
-        return {"pid": os.getpid(), "mounts": self._can_mount[0], "overlays": self._can_mount[1]}
+        return {"pid": os.getpid(), **self._abilities._asdict()}
 
     def _list(self, client: _Client, request: dict[str, Any]) -> dict[str, Any]:
         found = [
@@ -262,17 +272,19 @@ class Launcher:
             "tty": bool(request.get("tty")),
             "overlay": own.get("overlay") if own.get("program") else None,
         }
-        for name in ("cwd", "umask", "cgroup_procs", "rlimits", "oom_score_adj"):
+        for name in ("cwd", "umask", "cgroup_procs", "rlimits", "oom_score_adj", "network"):
             if name in own:
                 spec[name] = own[name]
         reader, writer = os.pipe2(os.O_CLOEXEC)
+        ours, its = _channel(spec)
         pid = os.fork()
         if pid == 0:
-            raise _ForkedError(Plan(spec, {**container.env, **request["env"]}, stdio, writer, self._nofile))
+            env = {**container.env, **request["env"]}
+            raise _ForkedError(Plan(spec, env, stdio, writer, self._nofile, its))
         for descriptor in (writer, *descriptors):
             os.close(descriptor)
         self._executions[pid] = Execution(client, pid, container.pid)
-        return {"pid": pid, "failure": _failure(reader)}
+        return {"pid": pid, "failure": self._failure(reader, ours, its, spec)}
 
     def _attach(self, client: _Client, request: dict[str, Any]) -> dict[str, Any]:
         container = self._running(request["container"])
@@ -303,12 +315,13 @@ class Launcher:
         spec = request["spec"]
         for path in (spec["exit"], spec["log"]):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-        log = CriLog(spec["log"])
+        log = CriLog(spec["log"], int(spec.get("log_max_bytes", 0)))
         ours, theirs = _stdio(spec)
         report, reporter = os.pipe2(os.O_CLOEXEC)
+        own, its = _channel(spec)
         pid = os.fork()
         if pid == 0:
-            raise _ForkedError(Plan(spec, request["env"], theirs, reporter, self._nofile))
+            raise _ForkedError(Plan(spec, request["env"], theirs, reporter, self._nofile, its))
         for descriptor in {*theirs, reporter} - {-1}:
             os.close(descriptor)
         streams = {ours[1]: "stdout"} if spec.get("tty") else {ours[1]: "stdout", ours[2]: "stderr"}
@@ -316,13 +329,27 @@ class Launcher:
         container.stdin = ours[0]
         self._containers[pid] = container
         container.write_started()
-        container.failure = _failure(report)
+        container.failure = self._failure(report, own, its, spec)
         for stream in streams:
             os.set_blocking(stream, False)
             self._watch_stream(container, stream)
         if container.stdin >= 0:
             os.set_blocking(container.stdin, False)
         return {"pid": pid, "started_at": container.started_at}
+
+    def _failure(
+        self, report: int, own: socket.socket | None, its: socket.socket | None, spec: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Why the child does not run its program; of one that does, the sockets are led from here."""
+        if its is not None:
+            its.close()
+        failure = _failure(report)
+        if own is not None:
+            with own:
+                listener = seccomp.take_over(own)
+            if listener is not None:
+                self._sockets.add(listener, spec["network"])
+        return failure
 
     # Containers
 
@@ -456,6 +483,8 @@ class Launcher:
         """In a child that no exec will clean: gives up all descriptors that belong to the launcher."""
         self._selector.close()
         keep = {*plan.stdio, plan.report}
+        if plan.channel is not None:
+            keep.add(plan.channel.fileno())
         numbers = [int(name) for name in os.listdir("/proc/self/fd")]
         for number in numbers:
             if number > 2 and number not in keep:
@@ -474,6 +503,11 @@ def _stdio(spec: dict[str, Any]) -> tuple[tuple[int, int, int], tuple[int, int, 
     reader, writer = os.pipe2(os.O_CLOEXEC) if spec.get("stdin") else (-1, -1)
     stdout, stderr = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
     return (writer, stdout[0], stderr[0]), (reader, stdout[1], stderr[1])
+
+
+def _channel(spec: dict[str, Any]) -> tuple[socket.socket | None, socket.socket | None]:
+    """Over which a child of this spec sends where to answer for it; the second end is the child's."""
+    return socket.socketpair() if spec.get("network") else (None, None)
 
 
 def _failure(report: int) -> dict[str, Any] | None:

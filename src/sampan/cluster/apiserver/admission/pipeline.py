@@ -1,0 +1,161 @@
+"""The order of admission: built-in mutations, those of components, validation by the kind, then the last checks.
+
+Runs in the writer thread. A kind that no plugin is about costs one look-up.
+
+Source: pkg/kubeapiserver/options/plugins.go, v1.33.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sampan.cluster.apiserver.access import identity
+from sampan.cluster.apiserver.access.authorizer import Authorizer
+from sampan.cluster.apiserver.admission import (
+    escalation,
+    limitranger,
+    priority,
+    resourcequota,
+    serviceaccount,
+    storageclass,
+)
+from sampan.cluster.apiserver.admission.mirror import Mirror
+from sampan.cluster.apiserver.storage import Key, Storage, Transaction
+from sampan.kube import rbac
+from sampan.kube.admission import AdmissionRequest, MutatingHook
+from sampan.kube.errors import BadRequestError
+from sampan.kube.kinds import (
+    LIMIT_RANGES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PODS,
+    PRIORITY_CLASSES,
+    RESOURCE_QUOTAS,
+    STORAGE_CLASSES,
+    Resource,
+)
+from sampan.kube.meta import Object
+
+Mutate = Callable[[AdmissionRequest, Object, "TransactionReader"], None]
+Check = Callable[[AdmissionRequest, Object, Object | None], None]
+
+
+class TransactionReader:
+    """`sampan.kube.admission.Reader` on the transaction under way."""
+
+    def __init__(self, txn: Transaction) -> None:
+        self._txn = txn
+
+    def get(self, resource: Resource, name: str, namespace: str = "") -> Object | None:
+        record = self._txn.get(Key(resource.key, namespace if resource.namespaced else "", name))
+        return None if record is None else record.object()
+
+    def all(self, resource: Resource, namespace: str = "") -> list[Object]:
+        found = self._txn.all(resource.key, namespace if resource.namespaced else "")
+        return [record.object() for _, record in found]
+
+
+class Pipeline:
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._limits = Mirror(LIMIT_RANGES)
+        self._quotas = Mirror(RESOURCE_QUOTAS)
+        self._priorities = Mirror(PRIORITY_CLASSES)
+        self._classes = Mirror(STORAGE_CLASSES)
+        self._hooks: dict[str, tuple[MutatingHook, ...]] = {}
+        self._on_create: dict[str, tuple[Mutate, ...]] = {
+            PODS.key: (
+                serviceaccount.admit,
+                lambda request, pod, _: limitranger.default(self._limits.of(request.namespace), pod),
+                lambda request, pod, _: priority.admit(request, self._priorities.of(""), pod),
+            ),
+            PERSISTENT_VOLUME_CLAIMS.key: (
+                lambda _, claim, __: storageclass.admit(self._classes.of(""), claim),
+            ),
+        }
+        check = escalation.Escalation(authorizer).check
+        limits: Check = lambda request, obj, old: limitranger.check(  # noqa: E731
+            request, self._limits.of(request.namespace), obj, old
+        )
+        self._checks: dict[str, tuple[Check, ...]] = {
+            PODS.key: (limits,),
+            PERSISTENT_VOLUME_CLAIMS.key: (limits,),
+            PRIORITY_CLASSES.key: (
+                lambda request, obj, _: priority.check(request, self._priorities.of(""), obj),
+            ),
+            rbac.ROLES.key: (check,),
+            rbac.CLUSTER_ROLES.key: (check,),
+            rbac.ROLE_BINDINGS.key: (check,),
+            rbac.CLUSTER_ROLE_BINDINGS.key: (check,),
+        }
+
+    def follow(self, storage: Storage) -> None:
+        """Reads the few objects that admission goes by, and keeps them. For start-up."""
+        for mirror in (self._limits, self._quotas, self._priorities, self._classes):
+            mirror.follow(storage)
+
+    def add(self, hooks: Iterable[MutatingHook]) -> None:
+        for hook in hooks:
+            for resource in hook.resources:
+                self._hooks[resource.key] = (*self._hooks.get(resource.key, ()), hook)
+
+    def concerns(self, resource: Resource, namespace: str) -> bool:
+        """Whether anything here is about objects of this kind, in this namespace."""
+        key = resource.key
+        return (
+            key in self._on_create
+            or key in self._checks
+            or key in self._hooks
+            or bool(namespace and self._quotas.of(namespace))
+        )
+
+    def mutate(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> Object:
+        """Before the kind's validation. Raises ForbiddenError."""
+        reader = TransactionReader(txn)
+        own = self._on_create.get(request.resource.key, ()) if request.operation == "CREATE" else ()
+        for mutate in own:
+            mutate(request, obj, reader)
+        hooks = [each for each in self._hooks.get(request.resource.key, ()) if each.concerns(request)]
+        for hook in hooks:
+            obj = _same_object(hook, obj, hook.admit(request, obj, old, reader))
+        if hooks:
+            # What a hook has added is defaulted as if the client had sent it.
+            for mutate in own:
+                mutate(request, obj, reader)
+        return obj
+
+    def check(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
+        """After it, on the object as it will be stored. Raises ForbiddenError."""
+        if request.subresource == "":
+            for check in self._checks.get(request.resource.key, ()):
+                check(request, obj, old)
+        # Last, because it counts what nothing refuses any more.
+        if request.namespace and (quotas := self._quotas.of(request.namespace)):
+            resourcequota.charge(request, quotas, obj, old, txn)
+
+    def released(self, resource: Resource, obj: Object, txn: Transaction) -> None:
+        """That an object is gone."""
+        namespace = str(obj["metadata"].get("namespace") or "")
+        if namespace and (quotas := self._quotas.of(namespace)):
+            resourcequota.charge(request_for("UPDATE", resource, obj), quotas, None, obj, txn)
+
+
+def request_for(operation: str, resource: Resource, obj: Object, subresource: str = "") -> AdmissionRequest:
+    user, metadata = identity.current.get(), obj["metadata"]
+    return AdmissionRequest(
+        "CREATE" if operation == "CREATE" else "UPDATE",
+        resource,
+        str(metadata.get("namespace") or "") if resource.namespaced else "",
+        str(metadata.get("name") or ""),
+        subresource,
+        user.name,
+        user.groups,
+    )
+
+
+def _same_object(hook: MutatingHook, before: Object, after: object) -> Object:
+    """A hook changes an object; it does not swap it for another."""
+    if isinstance(after, dict) and isinstance(after.get("metadata"), dict):
+        kept = ("name", "namespace", "uid")
+        same = all(after["metadata"].get(key) == before["metadata"].get(key) for key in kept)
+        if same and all(after.get(key) == before.get(key) for key in ("kind", "apiVersion")):
+            return after
+    raise BadRequestError(f"the admission hook {hook.name} returned another object than it was given")

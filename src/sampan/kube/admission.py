@@ -1,0 +1,69 @@
+"""Admission hooks: how a part of the platform changes objects before they are stored. Declared by components.
+
+A hook is a pure function. It runs inside the write, for every client alike, and what it returns is validated as if the
+client had sent it. It reads through the `Reader` it is given and does nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from sampan.kube.kinds import Resource
+from sampan.kube.meta import Object
+
+Operation = Literal["CREATE", "UPDATE"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRequest:
+    """What is known about a write besides the objects."""
+
+    operation: Operation
+    resource: Resource
+    namespace: str
+    name: str
+    """As it will be stored: generated names are known by now."""
+    subresource: str = ""
+    user: str = ""
+    groups: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """The objects as the write under way sees them."""
+
+    def get(self, resource: Resource, name: str, namespace: str = "") -> Object | None: ...
+
+    def all(self, resource: Resource, namespace: str = "") -> list[Object]:
+        """Of one namespace, or of a kind that lives in none."""
+        ...
+
+
+Admit = Callable[[AdmissionRequest, Object, Object | None, Reader], Object]
+"""(request, object, the stored one or None, reader) to the object that is wanted. May raise ForbiddenError.
+
+The object is the hook's own to change.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MutatingHook:
+    """One that changes objects of some kinds, in the order of declaration."""
+
+    name: str
+    resources: tuple[Resource, ...]
+    admit: Admit
+    operations: tuple[Operation, ...] = ("CREATE",)
+    subresources: tuple[str, ...] = ("",)
+
+    def concerns(self, request: AdmissionRequest) -> bool:
+        return request.operation in self.operations and request.subresource in self.subresources
+
+
+def forbidden_details(request: AdmissionRequest) -> dict[str, Any]:
+    """For the Status of a write that admission refuses."""
+    details: dict[str, Any] = {"name": request.name, "kind": request.resource.plural}
+    if request.resource.group:
+        details["group"] = request.resource.group
+    return details

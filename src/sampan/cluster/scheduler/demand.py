@@ -59,8 +59,10 @@ def demand_of(pod: Object) -> Demand:
     claims, ports = tuple(sorted(_claims(pod))), tuple(sorted(set(_ports(spec))))
     requests, neighbours = requests_of(spec), read_neighbours(pod)
     preempts = spec.get("preemptionPolicy") != "Never"
+    priority = int(spec.get("priority") or 0)
     shape = (
-        preempts,
+        # Who may make room for itself, and for whom room is kept, is a matter of priority.
+        (priority, preempts),
         tuple(sorted(requests.items())),
         tuple(sorted(selector.items())),
         (affinity, preferred, tolerations),
@@ -79,7 +81,7 @@ def demand_of(pod: Object) -> Demand:
         neighbours=neighbours,
         namespace=meta.namespace(pod),
         labels=meta.labels(pod),
-        priority=int(spec.get("priority") or 0),
+        priority=priority,
         preempts=preempts,
         shape=shape,
     )

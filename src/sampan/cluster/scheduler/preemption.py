@@ -71,16 +71,20 @@ class Plan:
 
 def for_pod(tenant: Tenant, nodes: Iterable[Node], world: World, budgets: Sequence[Budget]) -> Plan | None:
     """For one pod, on one of `nodes`."""
-    plans = [plan for node in nodes if (plan := _try([tenant], [node], world, budgets)) is not None]
-    if not plans:
-        return None
-    least = min(plan.cost for plan in plans)
-    return max((plan for plan in plans if plan.cost == least), key=lambda plan: plan.youth)
+    return _cheapest(_try([tenant], [node], world, budgets) for node in nodes)
 
 
 def for_gang(members: Sequence[Tenant], world: World, budgets: Sequence[Budget]) -> Plan | None:
-    """For all of them, wherever there is room."""
-    return _try(members, world.known(), world, budgets)
+    """For all of them: together on one node, or wherever there is room."""
+    nodes = world.known()
+    together = [_try(members, [node], world, budgets) for node in nodes]
+    return _cheapest([*together, _try(members, nodes, world, budgets) if len(nodes) > 1 else None])
+
+
+def _cheapest(plans: Iterable[Plan | None]) -> Plan | None:
+    found = [plan for plan in plans if plan is not None]
+    least = min((plan.cost for plan in found), default=None)
+    return max((plan for plan in found if plan.cost == least), key=lambda plan: plan.youth, default=None)
 
 
 def place_all(members: Sequence[Tenant], world: World) -> list[_Lodging]:
@@ -112,7 +116,11 @@ def _try(
         if tenant.demand.priority < bound or tenant.is_leaving
     ]
     take_back(away)
-    only = nodes[0] if len(members) == 1 and len(nodes) == 1 else None
+    # Others for whom room is being made are there already, in thought.
+    expected = [(node, other) for node in nodes for other in _expected(node, members, bound)]
+    for node, other in expected:
+        node.add(other)
+    only = nodes[0] if len(nodes) == 1 else None
     placed: list[_Lodging] = []
     victims: list[_Lodging] = []
     violating = 0
@@ -127,20 +135,31 @@ def _try(
                 victims.append((node, tenant))
                 violating += violates
     finally:
-        take_back(placed)
+        take_back([*placed, *expected])
         for node, tenant in away:
             node.add(tenant)
     return Plan(tuple(placed), tuple(victims), violating) if victims else None
 
 
+def _expected(node: Node, members: Sequence[Tenant], bound: int) -> list[Tenant]:
+    own = {tenant.uid for tenant in members}
+    return [
+        other
+        for uid, other in node.nominated.items()
+        if uid not in own and uid not in node.tenants and other.demand.priority >= bound
+    ]
+
+
 def _lodge(members: Sequence[Tenant], only: Node | None, world: World) -> list[_Lodging]:
     if only is None:
         return place_all(members, world)
-    (tenant,) = members
-    if fits(tenant.demand, only, world):
-        return []
-    only.add(tenant)
-    return [(only, tenant)]
+    placed = []
+    for tenant in members:
+        if fits(tenant.demand, only, world):
+            break
+        only.add(tenant)
+        placed.append((only, tenant))
+    return placed
 
 
 def _by_importance(away: Sequence[_Lodging], budgets: Sequence[Budget]) -> list[tuple[Node, Tenant, bool]]:

@@ -89,7 +89,8 @@ def test_priority_goes_before_age(run):
         blocker = await cluster.create(PODS, "blocker", **pod("2"))
         await bound(cluster, "blocker")
         await cluster.create(PODS, "older", **pod("2"))
-        await cluster.client.create(PRIORITY_CLASSES, {"metadata": {"name": "high"}, "value": 100})
+        urgent = {"value": 100, "preemptionPolicy": "Never"}
+        await cluster.client.create(PRIORITY_CLASSES, {"metadata": {"name": "high"}, **urgent})
         await cluster.create(PODS, "urgent", **pod("2", priorityClassName="high"))
         await waiting(cluster, "older")
         await waiting(cluster, "urgent")

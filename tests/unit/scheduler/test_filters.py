@@ -99,6 +99,35 @@ def test_requests_of_init_containers_and_sidecars():
     assert requests_of(spec) == {"cpu": 3110}
 
 
+@pytest.mark.parametrize(
+    ("resources", "wanted"),
+    [
+        ({"requests": {"cpu": "3"}}, {"cpu": 3000}),
+        ({"requests": {"cpu": "500m", "memory": "1Mi"}}, {"cpu": 500, "memory": 2**20}),
+        ({"limits": {"cpu": "3", "memory": "1Mi"}}, {"cpu": 1000, "memory": 2**20}),
+        ({"requests": {"nvidia.com/gpu": "1"}}, {"cpu": 1000}),
+    ],
+)
+def test_what_a_pod_asks_for_as_a_whole(resources, wanted):
+    containers = [{"resources": {"requests": {"cpu": "1"}}}]
+    assert requests_of({"containers": containers, "resources": resources}) == wanted
+
+
+def test_wishes_choose_among_nodes_and_refuse_none():
+    weights = [(1, "a"), (9, "b")]
+    preferred = [
+        {"weight": weight, "preference": {"matchExpressions": [expression("name", "In", name)]}}
+        for weight, name in weights
+    ]
+    wish = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    busy = node("b", labels={"name": "b"})
+    busy.add(took("x", cpu=2000))
+    world = world_of(node("a", labels={"name": "a"}), busy)
+    assert select(tenant(pod({"cpu": "1"}, affinity=wish)), world).name == "b"
+    avoided = node("a", taints=[{"key": "k", "effect": "PreferNoSchedule"}])
+    assert select(tenant(pod({"cpu": "1"})), world_of(avoided, busy)).name == "b"
+
+
 def test_a_limit_stands_in_for_a_missing_request():
     assert requests_of({"containers": [{"resources": {"limits": {"cpu": "1"}}}]}) == {"cpu": 1000}
 

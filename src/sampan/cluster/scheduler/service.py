@@ -8,7 +8,7 @@ memory (`placer`); only the writes are awaited.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 
 from sampan.client.protocol import Client, Object
 from sampan.cluster.scheduler import explain
@@ -18,6 +18,7 @@ from sampan.cluster.scheduler.gangs import GroupKey, group_of, read_group
 from sampan.cluster.scheduler.node import Tenant
 from sampan.cluster.scheduler.placer import Bind, Order, Placer, Preempt, Release
 from sampan.cluster.scheduler.preemption import Budget
+from sampan.cluster.scheduler.settings import DEFAULT, SchedulerSettings
 from sampan.cluster.scheduler.telling import Teller
 from sampan.cluster.scheduler.writing import Writer
 from sampan.kube import meta, pods, selectors
@@ -38,9 +39,7 @@ from sampan.reconcile.events import EventRecorder
 
 log = get_logger(__name__)
 
-NAME = "default-scheduler"
-NAMES = (NAME, "volcano", "scheduler-plugins-scheduler")
-"""The schedulers that this one stands in for, by default."""
+NAME = DEFAULT
 _RETRY_FIRST_SECONDS = 1.0
 _RETRY_MAX_SECONDS = 10.0
 _TELL_AFTER_SECONDS = 0.2
@@ -52,15 +51,19 @@ _BAD_SPEC = (KeyError, TypeError, ValueError, AttributeError)
 
 
 class Scheduler:
-    """Places pods whose `spec.schedulerName` is of `names`. A Runnable of `reconcile.manager`."""
+    """Places pods whose `spec.schedulerName` is of the settings' names. A Runnable of `reconcile.manager`."""
 
     name = "scheduler"
 
     def __init__(
-        self, client: Client, clock: Clock, caches: Caches | None = None, names: Collection[str] = NAMES
+        self,
+        client: Client,
+        clock: Clock,
+        caches: Caches | None = None,
+        settings: SchedulerSettings = SchedulerSettings(),  # noqa: B008  (frozen)
     ) -> None:
         caches = caches or Caches(client)
-        self._names = frozenset(names)
+        self._names = frozenset(settings.names)
         self._pods = caches.of(PODS)
         self._node_objects = caches.of(NODES)
         self._namespaces = caches.of(NAMESPACES)

@@ -9,6 +9,7 @@ from sampan.kube import conditions, meta
 from sampan.kube.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, PRIORITY_CLASSES
 
 HELPLESS = " preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+ADVICE = " It starts when PersistentVolumeClaim team/data exists and is bound."
 INSUFFICIENT = (
     "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found "
     "for incoming pod. It needs 1 cpu; 500m of 2 on node node is free, held by team/first 1500m. It can start when "
@@ -108,7 +109,9 @@ def test_a_pod_waits_for_its_claim(run):
         volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
         await cluster.create(PODS, "reader", **pod(volumes=volumes))
         message = await waiting(cluster, "reader")
-        assert message == '0/1 nodes are available: persistentvolumeclaim "data" not found.' + HELPLESS
+        assert (
+            message == '0/1 nodes are available: persistentvolumeclaim "data" not found.' + HELPLESS + ADVICE
+        )
         spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         await cluster.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=spec)
         assert await bound(cluster, "reader") == "node"

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.unit.scheduler.builders import node, pod
 
+from sampan.cluster.scheduler.claims import Obstacle
 from sampan.cluster.scheduler.explain import detail, headline
 from sampan.cluster.scheduler.gangs import GroupKey, PodGroup, group_of
 from sampan.cluster.scheduler.placer import Bind, Order, Placer, Preempt, Release
@@ -14,7 +15,7 @@ GROUP = GroupKey("scheduling.x-k8s.io", "team", "g")
 
 
 def placer(cpu: str = "4", labels: dict[str, str] | None = None) -> Placer:
-    made = Placer(lambda _demand: "", list)
+    made = Placer(lambda _demand: None, list)
     made.world.nodes["node"] = node(labels=labels, allocatable={"cpu": cpu, "pods": "20000"})
     return made
 
@@ -183,4 +184,37 @@ def test_what_holds_a_pod_and_what_would_free_it():
     parked, tenant = it.parked[key], it.backlog.head(key).tenant
     assert detail(parked, tenant, it.world) == (
         "This cannot change by itself (cpu: 64 requested, 4 at most on a node)."
+    )
+
+
+def told(it: Placer, tenant: Any) -> str:
+    key = it.wait(tenant, "1", None)
+    it.place_newcomer(key)
+    return detail(it.parked[key], tenant, it.world)
+
+
+def test_doors_that_are_closed():
+    it = placer()
+    run(it, pod("holder", container={"ports": [{"containerPort": 80, "hostPort": 80}]}))
+    assert told(it, pod("p", container={"ports": [{"containerPort": 80, "hostPort": 80}]})) == (
+        "Port 80 of node node is held by team/holder."
+    )
+    assert told(it, pod("q", nodeSelector={"disk": "ssd"})) == (
+        "No node matches disk=ssd; `kubectl label nodes NAME KEY=VALUE` would change that."
+    )
+    it.world.nodes["node"] = node(unschedulable=True)
+    assert told(it, pod("r")) == "Node node is cordoned; `kubectl uncordon node` opens it."
+    it.world.nodes["node"] = node(taints=[{"key": "gpu", "value": "yes", "effect": "NoSchedule"}])
+    assert told(it, pod("s", "1")) == "Node node takes only pods that tolerate gpu."
+
+
+def test_a_claim_that_stands_in_the_way():
+    obstacle = Obstacle("pod has unbound immediate PersistentVolumeClaims", "It waits for a claim.")
+    it = Placer(lambda _demand: obstacle, list)
+    it.world.nodes["node"] = node()
+    tenant = pod("p", "1")
+    assert told(it, tenant) == "It waits for a claim."
+    assert headline(it.parked[tenant.demand.shape]) == (
+        "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are "
+        "available: 1 Preemption is not helpful for scheduling."
     )

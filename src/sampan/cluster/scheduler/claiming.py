@@ -50,14 +50,14 @@ class Claims:
         self._volumes.add_handler(self._on_volume)
         self._classes.add_handler(self._on_class)
 
-    def obstacle(self, demand: Demand) -> str:
-        """Why a pod with these claims cannot have any node; empty when they are no obstacle."""
+    def obstacle(self, demand: Demand) -> claims.Obstacle | None:
+        """Why a pod with these claims cannot have any node; None when they are no obstacle."""
         for namespace, name in demand.claims:
             claim = self._claims.get(namespace, name)
             waits = claim is not None and claims.waits_for_consumer(claim, self._classes.list())
-            if found := claims.obstacle(name, claim, waits=waits):
+            if found := claims.obstacle(namespace, name, claim, waits=waits):
                 return found
-        return ""
+        return None
 
     async def bound(self, demand: Demand, node: str) -> bool:
         """Names the node on claims that wait for their first consumer. Whether all claims are bound in time."""
@@ -97,6 +97,8 @@ class Claims:
         self._changed()
 
     def _pin_choosers(self) -> None:
+        if not any(each.get("provisioner") == claims.NO_PROVISIONER for each in self._classes.list()):
+            return
         for claim in self._claims.list():
             if self._takes_what_there_is(claim):
                 self._pin(claim, claim)

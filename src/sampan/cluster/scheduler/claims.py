@@ -9,6 +9,7 @@ Source: kubernetes/pkg/scheduler/framework/plugins/volumebinding, v1.34.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.protocol import Object
@@ -35,15 +36,32 @@ def class_of(claim: Object, classes: Iterable[Object]) -> Object | None:
     return next((each for each in classes if meta.name(each) == name), None) if name else None
 
 
-def obstacle(name: str, claim: Object | None, *, waits: bool) -> str:
-    """Why a pod with this claim cannot have any node; empty when the claim is no obstacle."""
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a pod from every node alike."""
+
+    said: str
+    """In Kubernetes' words."""
+    advice: str
+    """What would help, in ours."""
+
+
+def obstacle(namespace: str, name: str, claim: Object | None, *, waits: bool) -> Obstacle | None:
+    """Why a pod with this claim cannot have any node; None when the claim is no obstacle."""
+    it = f"PersistentVolumeClaim {namespace}/{name}"
     if claim is None:
-        return f'persistentvolumeclaim "{name}" not found'
+        return Obstacle(
+            f'persistentvolumeclaim "{name}" not found', f"It starts when {it} exists and is bound."
+        )
     if meta.is_deleting(claim):
-        return f'persistentvolumeclaim "{name}" is being deleted'
+        said = f'persistentvolumeclaim "{name}" is being deleted'
+        return Obstacle(said, f"{it} goes when no pod uses it any more; this one needs a new claim.")
     if meta.status(claim).get("phase") == "Lost":
-        return f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{_volume(claim)}"'
-    return "" if is_bound(claim) or waits else UNBOUND
+        said = f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{_volume(claim)}"'
+        return Obstacle(said, f"The data of {it} is gone with its volume; make a new claim.")
+    if is_bound(claim) or waits:
+        return None
+    return Obstacle(UNBOUND, f"It waits for {it} to be bound; the claim's events say what that waits for.")
 
 
 def pinned_to(volume: Object | None) -> tuple[Term, ...] | None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import islice
 
-from sampan.cluster.scheduler.filters import fits
+from sampan.cluster.scheduler.constraints import tolerated
+from sampan.cluster.scheduler.filters import CORDONED, fits, is_selected
 from sampan.cluster.scheduler.node import Node, Tenant
 from sampan.cluster.scheduler.placer import Parked
 from sampan.cluster.scheduler.world import World
@@ -29,7 +31,9 @@ def detail(parked: Parked, tenant: Tenant, world: World) -> str:
     sentences = []
     if parked.gang is not None:
         sentences.append(_of_gang(parked))
+    sentences.append(parked.advice)
     if not parked.obstacle and parked.refused.nodes:
+        sentences += islice(_of_doors(tenant, world.known()), _HOLDERS)
         sentences += _of_nodes(tenant, world.known())
         sentences += _of_promise(tenant, world.known())
     return " ".join(filter(None, sentences))
@@ -54,6 +58,32 @@ def _of_gang(parked: Parked) -> str:
             f"for {gang.needed} of them at once."
         )
     return f"{name} has enough pods running; this one is beyond its minMember of {gang.group.min_member}."
+
+
+def _of_doors(tenant: Tenant, nodes: list[Node]) -> Iterable[str]:
+    """Nodes that are closed to the pod, whatever is free there."""
+    demand = tenant.demand
+    for node in nodes:
+        if node.unschedulable and not tolerated(CORDONED, demand.tolerations):
+            yield f"Node {node.name} is cordoned; `kubectl uncordon {node.name}` opens it."
+        elif closed := [
+            taint.key
+            for taint in node.taints
+            if taint.effect in ("NoSchedule", "NoExecute") and not tolerated(taint, demand.tolerations)
+        ]:
+            yield f"Node {node.name} takes only pods that tolerate {', '.join(closed)}."
+        elif busy := [port for port in demand.ports if node.is_taken(port)]:
+            holders = sorted(
+                f"{other.namespace}/{other.name}"
+                for other in node.tenants.values()
+                if {number for _, _, number in other.demand.ports} & {number for _, _, number in busy}
+            )
+            named = ", ".join(str(number) for _, _, number in busy)
+            yield f"Port {named} of node {node.name} is held by {', '.join(holders[:_HOLDERS])}."
+    if not any(is_selected(demand, node) for node in nodes):
+        labels = ", ".join(f"{key}={value}" for key, value in sorted(demand.node_selector.items()))
+        wanted = labels or "its node affinity"
+        yield f"No node matches {wanted}; `kubectl label nodes NAME KEY=VALUE` would change that."
 
 
 def _of_nodes(tenant: Tenant, nodes: list[Node]) -> Iterable[str]:

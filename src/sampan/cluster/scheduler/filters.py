@@ -14,7 +14,7 @@ from sampan.cluster.scheduler.demand import Demand
 from sampan.cluster.scheduler.node import Node, Tenant
 from sampan.cluster.scheduler.world import World
 
-_CORDONED = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
+CORDONED = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 _PORTS = "node(s) didn't have free ports for the requested pod ports"
 _PINNED = "node(s) had volume node affinity conflict"
 _NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
@@ -94,7 +94,7 @@ def unmet_preferences(demand: Demand, node: Node) -> tuple[int, int]:
 
 
 def _unwelcome(demand: Demand, node: Node, world: World) -> str:
-    if node.unschedulable and not tolerated(_CORDONED, demand.tolerations):
+    if node.unschedulable and not tolerated(CORDONED, demand.tolerations):
         return "node(s) were unschedulable"
     for taint in node.taints:
         if taint.effect in ("NoSchedule", "NoExecute") and not tolerated(taint, demand.tolerations):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from sampan.cluster.scheduler import preemption
 from sampan.cluster.scheduler.affinity import Labels, label_keys
 from sampan.cluster.scheduler.backlog import Backlog, Waiting
+from sampan.cluster.scheduler.claims import Obstacle
 from sampan.cluster.scheduler.demand import Demand
 from sampan.cluster.scheduler.gangs import Gang, Gangs, GroupKey
 from sampan.cluster.scheduler.node import Node, Tenant
@@ -32,6 +33,8 @@ class Parked:
     preemption: str = ""
     obstacle: str = ""
     """What no node can help, such as a claim that is not bound."""
+    advice: str = ""
+    """What would help against it."""
     gang: Gang | None = None
     waiting: int = 0
     """Members of the gang that wait."""
@@ -61,7 +64,9 @@ Order = Bind | Preempt | Release
 class Placer:
     """`obstacle` says what keeps a pod from any node; `budgets` are today's PodDisruptionBudgets."""
 
-    def __init__(self, obstacle: Callable[[Demand], str], budgets: Callable[[], Sequence[Budget]]) -> None:
+    def __init__(
+        self, obstacle: Callable[[Demand], Obstacle | None], budgets: Callable[[], Sequence[Budget]]
+    ) -> None:
         self.world = World()
         self.backlog = Backlog()
         self.gangs = Gangs()
@@ -164,8 +169,8 @@ class Placer:
             return
         tenant = waiting.tenant
         if obstacle := self._obstacle(tenant.demand):
-            refused = Refused(len(self.world.known()), said=obstacle)
-            self._park(waiting, Parked(refused, _no_victims(refused), obstacle))
+            refused = Refused(len(self.world.known()), said=obstacle.said)
+            self._park(waiting, Parked(refused, _no_victims(refused), obstacle.said, obstacle.advice))
             return
         choice = select(tenant, self.world)
         if isinstance(choice, Node):
@@ -183,10 +188,12 @@ class Placer:
         members = [each.tenant for each in waiting]
         gang = self.gangs.get(key)
         nodes = self.world.known()
-        obstacle = gang.obstacle(len(members), nodes) or next(filter(None, map(self._blocked, members)), "")
-        if obstacle:
-            refused = Refused(len(nodes), said=obstacle)
-            self._park(waiting[0], Parked(refused, _no_victims(refused), obstacle, gang, len(members)))
+        said, advice = gang.obstacle(len(members), nodes), ""
+        if not said and (blocked := next(filter(None, map(self._blocked, members)), None)):
+            said, advice = blocked.said, blocked.advice
+        if said:
+            refused = Refused(len(nodes), said=said)
+            self._park(waiting[0], Parked(refused, _no_victims(refused), said, advice, gang, len(members)))
             return
         needed = gang.needed
         placed = preemption.place_all(members, self.world)
@@ -205,7 +212,7 @@ class Placer:
             refused = self._refused(members, {tenant.uid for _, tenant in placed})
             self._park(waiting[0], Parked(refused, gang=gang, waiting=len(members) - len(placed)))
 
-    def _blocked(self, tenant: Tenant) -> str:
+    def _blocked(self, tenant: Tenant) -> Obstacle | None:
         return self._obstacle(tenant.demand)
 
     def _refused(self, members: Sequence[Tenant], placed: set[str]) -> Refused:

@@ -13,6 +13,7 @@ from collections.abc import Hashable
 from sampan.client.protocol import Client, Object
 from sampan.cluster.scheduler import explain
 from sampan.cluster.scheduler.claiming import Claims
+from sampan.cluster.scheduler.claims import Obstacle
 from sampan.cluster.scheduler.demand import Demand, demand_of
 from sampan.cluster.scheduler.gangs import GroupKey, group_of, read_group
 from sampan.cluster.scheduler.node import Tenant
@@ -79,6 +80,7 @@ class Scheduler:
         self._pass_due = False
         self._telling = False
         self._tell_again = False
+        self._reminder: asyncio.TimerHandle | None = None
         self._running = False
         self._tasks = TaskSet("scheduler")
 
@@ -108,6 +110,8 @@ class Scheduler:
 
     async def stop(self) -> None:
         self._running = False
+        if self._reminder is not None:
+            self._reminder.cancel()
         await self._tasks.close()
         await self._recorder.close()
 
@@ -256,7 +260,7 @@ class Scheduler:
             await asyncio.sleep(_RETRY_FIRST_SECONDS)
             self._something_freed()
 
-    def _obstacle(self, demand: Demand) -> str:
+    def _obstacle(self, demand: Demand) -> Obstacle | None:
         return self._claims.obstacle(demand)
 
     def _read_budgets(self) -> list[Budget]:
@@ -266,10 +270,11 @@ class Scheduler:
             selector = spec.get("selector")
             try:
                 parsed = selectors.from_object(selector) if selector is not None else None
-            except ApiError:
+                allowed = int(status.get("disruptionsAllowed") or 0)
+                disturbed = frozenset(status.get("disruptedPods") or ())
+            except (ApiError, *_BAD_SPEC) as error:
+                log.warning("disruption budget cannot be read", name=meta.name(budget), error=str(error))
                 continue
-            allowed = int(status.get("disruptionsAllowed") or 0)
-            disturbed = frozenset(status.get("disruptedPods") or ())
             found.append(Budget(meta.namespace(budget), parsed, allowed, disturbed))
         return found
 
@@ -284,15 +289,23 @@ class Scheduler:
 
     async def _tell_all(self) -> None:
         self._tell_again = True
-        while self._tell_again:
-            self._tell_again = False
-            await asyncio.sleep(_TELL_AFTER_SECONDS)
-            again = float("inf")
-            for key in list(self._placer.parked):
-                again = min(again, await self._tell_key(key))
-            if again < float("inf") and not self._tell_again:
-                asyncio.get_running_loop().call_later(again, self._tell_soon)
-        self._telling = False
+        try:
+            while self._tell_again:
+                self._tell_again = False
+                await asyncio.sleep(_TELL_AFTER_SECONDS)
+                again = float("inf")
+                for key in list(self._placer.parked):
+                    again = min(again, await self._tell_key(key))
+                if again < float("inf") and not self._tell_again:
+                    self._remind(again)
+        finally:
+            self._telling = False
+
+    def _remind(self, seconds: float) -> None:
+        """Tells again when details may be brought up to date: one reminder is enough for all."""
+        if self._reminder is not None:
+            self._reminder.cancel()
+        self._reminder = asyncio.get_running_loop().call_later(seconds, self._tell_soon)
 
     async def _tell_key(self, key: Hashable) -> float:
         """The seconds until there is more to say; infinity when all is said."""

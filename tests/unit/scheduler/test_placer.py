@@ -6,9 +6,11 @@ from typing import Any
 
 from tests.unit.scheduler.builders import node, pod
 
+from sampan.cluster.scheduler import preemption
 from sampan.cluster.scheduler.claims import Obstacle
 from sampan.cluster.scheduler.explain import detail, headline
 from sampan.cluster.scheduler.gangs import GroupKey, PodGroup, group_of
+from sampan.cluster.scheduler.node import Tenant
 from sampan.cluster.scheduler.placer import Bind, Order, Placer, Preempt, Release
 
 GROUP = GroupKey("scheduling.x-k8s.io", "team", "g")
@@ -163,6 +165,32 @@ def test_ten_thousand_of_few_shapes_are_one_try_a_shape(monkeypatch):
     assert tries == 3
     it.place_all()
     assert tries == 6
+
+
+def test_thousands_of_equal_gangs_are_one_try(monkeypatch):
+    it = placer("3")
+    model = pod("m", "2").demand
+    tries = 0
+    place_all = preemption.place_all
+
+    def counted(*args: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        return place_all(*args)
+
+    monkeypatch.setattr(preemption, "place_all", counted)
+    for n in range(1000):
+        key = GroupKey("scheduling.x-k8s.io", "team", f"g-{n:04}")
+        it.gangs.define(key, PodGroup(2))
+        for m in range(2):
+            it.wait(Tenant(f"{n}-{m}", "team", f"{n}-{m}", model), f"{n:04}", key)
+    assert bound(it.place_all()) == []
+    assert tries == 1
+    it.world.nodes["second"] = node("second")
+    # Room for one and a half: the oldest starts, and the next is tried once for all the others.
+    assert sorted(bound(it.place_all())) == ["0-0", "0-1"]
+    assert tries == 3
+    assert len(it.parked) == 999
 
 
 def test_what_holds_a_pod_and_what_would_free_it():

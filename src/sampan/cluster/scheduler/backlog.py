@@ -93,6 +93,10 @@ class Backlog:
         """Everybody of a key, in no order."""
         return (each for each in self._groups.get(key, ()) if self._present.get(each.uid) is each)
 
+    def count(self, key: Hashable) -> int:
+        """How many there are of a key."""
+        return sum(1 for _ in self.of_key(key))
+
     def _put(self, waiting: Waiting) -> None:
         self._present[waiting.uid] = waiting
         heapq.heappush(self._groups.setdefault(waiting.key, []), waiting)

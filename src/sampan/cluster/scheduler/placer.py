@@ -6,6 +6,7 @@ decision, before the API confirms it; a victim counts as leaving from the moment
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -81,13 +82,17 @@ class Placer:
         self._watched: frozenset[str] | None = None
         """Labels by which pods keep others away, if any do. They are part of the keys of those who wait."""
         self._orders: list[Order] = []
+        self._compositions: dict[GroupKey, Hashable] = {}
+        """What the waiting pods of a gang ask for in all, as far as it is known."""
+        self._refused_gangs: dict[Hashable, tuple[Refused, str]] = {}
+        """Compositions for which there was no room in this pass: a pass makes no room, hence for equals neither."""
 
     # What is.
 
     def settle(self, tenant: Tenant, node: str, group: GroupKey | None) -> bool:
         """A pod that has its node, by our hand or another's. Whether that frees something: it moved, or is leaving."""
         uid, home = tenant.uid, self.world.node(node)
-        self.backlog.remove(uid)
+        self._leave_backlog(uid)
         self._break_promise(uid)
         before = self._home.get(uid)
         if before is not None and before is not home:
@@ -108,12 +113,14 @@ class Placer:
         self._watch(tenant)
         key = group if group is not None else self._key(tenant.demand)
         self.backlog.add(tenant, created, key)
+        if group is not None:
+            self._compositions.pop(group, None)
         return key
 
     def forget(self, uid: str) -> bool:
         """Whether that frees anything."""
         promised = self._break_promise(uid)
-        self.backlog.remove(uid)
+        self._leave_backlog(uid)
         self.gangs.gone(uid)
         self._victims.discard(uid)
         node = self._home.pop(uid, None)
@@ -132,6 +139,13 @@ class Placer:
         if waiting is not None:
             self._promise(waiting.tenant, self.world.node(node))
 
+    def _leave_backlog(self, uid: str) -> None:
+        waiting = self.backlog.get(uid)
+        if waiting is not None:
+            self.backlog.remove(uid)
+            if isinstance(waiting.key, GroupKey):
+                self._compositions.pop(waiting.key, None)
+
     def is_home(self, uid: str) -> bool:
         return uid in self._home
 
@@ -148,6 +162,7 @@ class Placer:
     def place_all(self) -> list[Order]:
         """Tries all that wait."""
         self.parked.clear()
+        self._refused_gangs.clear()
         for waiting in self.backlog.heads():
             self._place(waiting)
         return self._taken_orders()
@@ -158,6 +173,7 @@ class Placer:
             waiting := self.backlog.head(key)
         ) is not None:
             self._place(waiting)
+            self._refused_gangs.clear()
             # What is left of the key behind one that was placed.
             while key not in self.parked and (rest := self.backlog.head(key)) is not None:
                 self._place(rest)
@@ -165,7 +181,7 @@ class Placer:
 
     def _place(self, waiting: Waiting) -> None:
         if isinstance(waiting.key, GroupKey):
-            self._place_gang(waiting.key)
+            self._place_gang(waiting, waiting.key)
             return
         tenant = waiting.tenant
         if obstacle := self._obstacle(tenant.demand):
@@ -183,34 +199,55 @@ class Placer:
             self._carry_out(plan)
             self._park(waiting, Parked(choice))
 
-    def _place_gang(self, key: GroupKey) -> None:
+    def _place_gang(self, head: Waiting, key: GroupKey) -> None:
+        gang, nodes = self.gangs.get(key), self.world.known()
+        whole = (self._composition(key), gang.needed)
+        if (
+            gang.needed
+            and (known := self._refused_gangs.get(whole)) is not None
+            and not self._has_promise(key)
+        ):
+            count = self.backlog.count(key)
+            if not gang.obstacle(count, nodes):
+                self._park(head, Parked(*known, gang=gang, waiting=count))
+                return
         waiting = sorted(self.backlog.of_key(key))
         members = [each.tenant for each in waiting]
-        gang = self.gangs.get(key)
-        nodes = self.world.known()
         said, advice = gang.obstacle(len(members), nodes), ""
         if not said and (blocked := next(filter(None, map(self._blocked, members)), None)):
             said, advice = blocked.said, blocked.advice
         if said:
             refused = Refused(len(nodes), said=said)
-            self._park(waiting[0], Parked(refused, _no_victims(refused), said, advice, gang, len(members)))
+            self._park(head, Parked(refused, _no_victims(refused), said, advice, gang, len(members)))
             return
-        needed = gang.needed
         placed = preemption.place_all(members, self.world)
-        if len(placed) < needed:
+        if len(placed) < gang.needed:
             refused = self._refused(members, {tenant.uid for _, tenant in placed})
             preemption.take_back(placed)
-            plan, said = self._make_room(members[:needed], refused)
+            plan, words = self._make_room(members[: gang.needed], refused)
             if plan is not None:
                 self._carry_out(plan)
-            self._park(waiting[0], Parked(refused, said, gang=gang, waiting=len(members)))
+            elif not self._has_promise(key):
+                self._refused_gangs[whole] = (refused, words)
+            self._park(head, Parked(refused, words, gang=gang, waiting=len(members)))
             return
         for node, tenant in placed:
             self._take(tenant, node)
             self.gangs.placed(gang.key, tenant.uid)
         if len(placed) < len(members):
             refused = self._refused(members, {tenant.uid for _, tenant in placed})
-            self._park(waiting[0], Parked(refused, gang=gang, waiting=len(members) - len(placed)))
+            self._park(head, Parked(refused, gang=gang, waiting=len(members) - len(placed)))
+
+    def _composition(self, key: GroupKey) -> Hashable:
+        found = self._compositions.get(key)
+        if found is None:
+            shapes = Counter(each.tenant.demand.shape for each in self.backlog.of_key(key))
+            found = self._compositions[key] = frozenset(shapes.items())
+        return found
+
+    def _has_promise(self, key: GroupKey) -> bool:
+        """Whether room is being made for the gang: it is then tried for its own sake."""
+        return bool(self._promised) and any(each.uid in self._promised for each in self.backlog.of_key(key))
 
     def _blocked(self, tenant: Tenant) -> Obstacle | None:
         return self._obstacle(tenant.demand)
@@ -225,7 +262,7 @@ class Placer:
         return Refused(len(self.world.known()))
 
     def _take(self, tenant: Tenant, node: Node) -> None:
-        self.backlog.remove(tenant.uid)
+        self._leave_backlog(tenant.uid)
         self._break_promise(tenant.uid)
         node.add(tenant)
         self._home[tenant.uid] = node
@@ -269,6 +306,7 @@ class Placer:
         )
 
     def _carry_out(self, plan: Plan) -> None:
+        self._refused_gangs.clear()
         for node, victim in plan.victims:
             self._victims.add(victim.uid)
             node.add(replace(victim, is_leaving=True))

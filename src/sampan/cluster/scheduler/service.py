@@ -77,6 +77,7 @@ class Scheduler:
         self._claims = Claims(client, caches, self._placer.world.pins, self._something_freed)
         self._retries: dict[str, float] = {}
         """Uids of pods whose binding failed, and how long to wait the next time."""
+        self._gangs_due: dict[GroupKey, None] = {}
         self._pass_due = False
         self._telling = False
         self._tell_again = False
@@ -205,7 +206,9 @@ class Scheduler:
                 self._placer.promise(uid, str(promised))
         elif isinstance(key, GroupKey):
             # Its other pods are about to come too: once for all that come in this turn of the event loop.
-            self._something_freed()
+            if not self._gangs_due:
+                asyncio.get_running_loop().call_soon(self._place_gangs)
+            self._gangs_due[key] = None
         elif key is not None:
             self._place_newcomer(key)
 
@@ -229,6 +232,12 @@ class Scheduler:
 
     def _place_newcomer(self, key: Hashable) -> None:
         self._obey(self._placer.place_newcomer(key))
+
+    def _place_gangs(self) -> None:
+        due, self._gangs_due = self._gangs_due, {}
+        if self._running:
+            for key in due:
+                self._place_newcomer(key)
 
     def _obey(self, orders: list[Order]) -> None:
         for order in orders:

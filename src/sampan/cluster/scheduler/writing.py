@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sampan.client.protocol import Client, DeleteOptions, Object
 from sampan.cluster.scheduler.node import Tenant
 from sampan.cluster.scheduler.preemption import Plan
+from sampan.cluster.scheduler.settings import DEFAULT
 from sampan.kube import conditions, meta
 from sampan.kube.errors import ApiError, ConflictError, NotFoundError
 from sampan.kube.kinds import PODS
@@ -69,7 +70,7 @@ class Writer:
         if pod is None:
             return True
         try:
-            await self._condemn(pod, victim)
+            await self._condemn(pod, victim, preemptor)
             await self._client.delete(PODS, victim.name, victim.namespace, DeleteOptions(uid=victim.uid))
         except (NotFoundError, ConflictError):
             return True
@@ -79,9 +80,9 @@ class Writer:
         self._recorder.normal(pod, "Preempted", f"Preempted by pod {preemptor.uid} on node {node}")
         return True
 
-    async def _condemn(self, pod: Object, victim: Tenant) -> None:
+    async def _condemn(self, pod: Object, victim: Tenant, preemptor: Tenant) -> None:
         """Why the pod ends, before it does: Jobs tell a disruption from a failure by this condition."""
-        scheduler = meta.spec(pod).get("schedulerName") or "default-scheduler"
+        scheduler = meta.spec(self._find(preemptor) or pod).get("schedulerName") or DEFAULT
         for _ in range(_ATTEMPTS):
             changed = {**pod, "status": {**meta.status(pod)}}
             held = changed["status"].get("conditions") or ()

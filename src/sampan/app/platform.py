@@ -18,6 +18,7 @@ from sampan import __version__
 from sampan.app import registry
 from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
+from sampan.app.outgoing import webhook_poster
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
 from sampan.app.web import build_app
@@ -89,6 +90,7 @@ class Platform:
             pod_logs=PodLogs(home, self._clock),
             token=self._token,
             signing_key=certificates.folder / "sa.key",
+            poster=webhook_poster,
         )
         self._api = api
         for resource in (resource for component in components for resource in component.resources):

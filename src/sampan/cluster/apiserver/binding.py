@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.client.protocol import DeleteOptions
-from sampan.cluster.apiserver import params
+from sampan.cluster.apiserver import connecting, params
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube import conditions, meta
 from sampan.kube.errors import BadRequestError, conflict, invalid
@@ -32,6 +32,8 @@ async def bind(verbs: Verbs, pod: str, namespace: str, node: str) -> None:
         conditions.put(obj, "PodScheduled", "True", now=now)
         return obj
 
+    target = {"target": {"kind": "Node", "name": node}}
+    await connecting.create(verbs, PODS, pod, namespace, target, "binding")
     await verbs.mutate(PODS, pod, namespace, assign, "binding")
 
 

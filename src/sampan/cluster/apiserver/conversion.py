@@ -6,13 +6,16 @@ served. Source: k8s.io/apiserver/pkg/registry/generic/registry, apiextensions-ap
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
-from sampan.cluster.apiserver.storage import Key, Page, Record, Transaction, decode, encode
-from sampan.cluster.apiserver.strategy import Strategy
+from sampan.cluster.apiserver.storage import Key, Record, Transaction, decode, encode
+from sampan.cluster.apiserver.strategy import NeededError, Strategy
 from sampan.kube.errors import MethodNotAllowedError
 from sampan.kube.meta import Object
+
+T = TypeVar("T")
 
 
 def read(strategy: Strategy, record: Record) -> Object:
@@ -31,8 +34,22 @@ def served_data(strategy: Strategy, data: bytes) -> bytes:
     return data if strategy.conversion is None else encode(strategy.conversion.read(decode(data)))
 
 
-def served_page(strategy: Strategy, page: Page) -> Page:
-    return replace(page, items=[served_data(strategy, data) for data in page.items])
+async def served_all(strategy: Strategy, items: Sequence[bytes]) -> list[bytes]:
+    """As `served_data`, all at once where others convert. Raises InternalError."""
+    conversion = strategy.conversion
+    if conversion is None or conversion.remote is None:
+        return [served_data(strategy, data) for data in items]
+    found = await conversion.remote.convert([decode(data) for data in items], conversion.version)
+    return [encode(conversion.shape(obj)) for obj in found]
+
+
+async def retried(attempt: Callable[[], T]) -> T:
+    """`attempt`, as often as others have something to convert for it. Raises InternalError."""
+    while True:
+        try:
+            return attempt()
+        except NeededError as needed:
+            await needed.resolve()
 
 
 def predicate(strategy: Strategy, matches: Callable[[Object], bool]) -> Callable[[Object], bool]:

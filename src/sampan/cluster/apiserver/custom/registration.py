@@ -288,8 +288,10 @@ class Definitions:
         self._storage.end_watches(resource.key)
 
     def resources(self, name: str) -> Iterable[Resource]:
-        """The kinds that a definition has made."""
-        return self._served.get(name, ())
+        """The kinds that a definition has made. The stored version comes first, as nobody needs to convert it."""
+        definition = self._names.get(name)
+        stored = {each.name for each in definition.spec.versions if each.storage} if definition else set()
+        return sorted(self._served.get(name, ()), key=lambda each: each.version not in stored)
 
 
 def _put(definition: Object, type_: str, now: str, reason: str, message: str, *, holds: bool) -> None:

@@ -93,6 +93,7 @@ class Platform:
             poster=webhook_poster,
         )
         self._api = api
+        api.begin_start()
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
         api.service_allocator.begin_at(addresses.slot(home))
@@ -147,6 +148,7 @@ class Platform:
         for component in components:
             await component.start(services)
             self._ends.append((component.name, component.stop))
+        api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
         return build_app(api.asgi, routes, self._facts(), server, api.gate)

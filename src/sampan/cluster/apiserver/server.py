@@ -110,6 +110,13 @@ class ApiServer:
         """Its `provider` is to be set once there is a node."""
         return self._http.metrics
 
+    def begin_start(self) -> None:
+        """Until `end_start` no webhook is asked about what the platform itself writes, but for pods."""
+        self._dynamic.starting = True
+
+    def end_start(self) -> None:
+        self._dynamic.starting = False
+
     @property
     def client(self) -> Client:
         return self._client

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from sampan.client.calls import NoPoster, Poster
+from sampan.cluster.apiserver.access import identity
 from sampan.cluster.apiserver.access.authorizer import Authorizer
 from sampan.cluster.apiserver.admission.dynamic.asking import authorizer_of
 from sampan.cluster.apiserver.admission.dynamic.calling import Caller, own
@@ -16,7 +17,7 @@ from sampan.cluster.apiserver.admission.dynamic.policies import Params, Runner
 from sampan.cluster.apiserver.admission.dynamic.subject import Objects, Subject
 from sampan.cluster.apiserver.storage import Key, Storage
 from sampan.cluster.apiserver.strategy import Strategies
-from sampan.kube.kinds import NAMESPACES, KindRegistry, Resource
+from sampan.kube.kinds import NAMESPACES, PODS, KindRegistry, Resource
 from sampan.kube.meta import Object
 
 
@@ -34,6 +35,9 @@ class DynamicAdmission:
         self._storage = storage
         self._index = Index(self._equivalents, lambda: registry.generation)
         self.poster: Callable[[], Poster] = NoPoster
+        self.starting = False
+        """While the platform starts, what it writes itself is not asked about, but for pods: somebody's webhook may run
+        in one of its pods, and must not keep it from starting."""
         self._caller = Caller(
             lambda: self.poster(),
             self._namespace,
@@ -54,7 +58,10 @@ class DynamicAdmission:
         self._index.follow(storage)
 
     def concerns(self, operation: str, resource: Resource, subresource: str) -> bool:
-        return bool(self._index.about(operation, resource, subresource))
+        if not self._index.about(operation, resource, subresource):
+            return False
+        own_start = self.starting and identity.current.get() is identity.SYSTEM
+        return resource == PODS or not own_start
 
     def about(self, subject: Subject) -> Concerned:
         return self._index.about(subject.operation, subject.resource, subject.subresource)

@@ -22,6 +22,8 @@ ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _STANDARD = frozenset({ORPHAN, FOREGROUND, "kubernetes", "customresourcecleanup.apiextensions.k8s.io"})
 """Finalizers that need no domain."""
+_EXTENSIONS = ("apiextensions.k8s.io", "apiregistration.k8s.io")
+"""Whose kinds upstream validates by the looser rules of custom resources: their own finalizer has no domain."""
 _ANNOTATIONS_LIMIT = 256 * 1024
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
@@ -280,7 +282,8 @@ def _validate_metadata(strategy: Strategy, metadata: Object, errors: FieldErrors
     for at, finalizer in enumerate(metadata.get("finalizers") or ()):
         field = f"metadata.finalizers[{at}]"
         errors.each(field, finalizer, problems := names.qualified_name(finalizer))
-        if not problems and strategy.built_in and "/" not in finalizer and finalizer not in _STANDARD:
+        is_checked = strategy.built_in and strategy.resource.group not in _EXTENSIONS
+        if not problems and is_checked and "/" not in finalizer and finalizer not in _STANDARD:
             errors.invalid(
                 field, finalizer, "name is neither a standard finalizer name nor is it fully qualified"
             )

@@ -569,3 +569,111 @@ def test_link_local_addresses_are_not_called(tmp_path: Path, hooks: Webhooks) ->
             assert "link-local addresses are not called" in answer.json()["message"]
 
     asyncio.run(run())
+
+
+def test_a_rule_for_another_version_of_a_kind_gets_that_version(tmp_path: Path, hooks: Webhooks) -> None:
+    hooks.answers["/equivalent"] = lambda review: patch(
+        review, {"op": "replace", "path": "/spec/maxReplicas", "value": 7}
+    )
+    hooks.answers["/exact"] = allow
+    scalers = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers"
+
+    async def run() -> None:
+        async with cluster(tmp_path) as http:
+            rules = rule("horizontalpodautoscalers", group="autoscaling", version="v2")
+            await configure(
+                http,
+                "Mutating",
+                "m",
+                hook("e", hooks.client_config("/equivalent"), rules),
+                hook("x", hooks.client_config("/exact"), rules, matchPolicy="Exact"),
+            )
+            target = {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"}
+            spec = {"scaleTargetRef": target, "maxReplicas": 3, "targetCPUUtilizationPercentage": 50}
+            created = await http.post(scalers, json={"metadata": {"name": "a"}, "spec": spec})
+            assert created.status_code == 201, created.text
+            assert created.json()["apiVersion"] == "autoscaling/v1"
+            assert created.json()["spec"]["maxReplicas"] == 7
+            assert created.json()["spec"]["targetCPUUtilizationPercentage"] == 50
+
+    asyncio.run(run())
+    (request,) = hooks.asked("/equivalent")
+    assert request["kind"]["version"] == request["resource"]["version"] == "v2"
+    assert request["requestKind"]["version"] == request["requestResource"]["version"] == "v1"
+    assert request["object"]["apiVersion"] == "autoscaling/v2"
+    assert request["object"]["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 50
+    assert not hooks.asked("/exact")
+
+
+def test_exec_bindings_and_evictions_are_asked_about(tmp_path: Path, hooks: Webhooks) -> None:
+    hooks.answers["/v"] = lambda review: deny(review, message="no")
+    pods = "/api/v1/namespaces/default/pods"
+
+    async def run() -> None:
+        async with cluster(tmp_path) as http:
+            pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+            assert (await http.post(pods, json=pod)).status_code == 201
+            await configure(
+                http,
+                "Validating",
+                "v",
+                hook("v", hooks.client_config("/v"), rule("pods/*", "CONNECT,CREATE")),
+            )
+            binding = {"target": {"kind": "Node", "name": "n"}}
+            for path, body in (
+                ("exec?command=ls&command=-l&stdout=true", None),
+                ("binding", binding),
+                ("eviction", {"metadata": {"name": "p"}}),
+            ):
+                answer = await http.post(f"{pods}/p/{path}", json=body)
+                assert answer.status_code == 400, (path, answer.text)
+                assert answer.json()["message"].endswith("denied the request: no")
+
+    asyncio.run(run())
+    exec_, binding, eviction = hooks.asked("/v")
+    assert (exec_["operation"], exec_["subResource"]) == ("CONNECT", "exec")
+    assert exec_["object"] == {
+        "kind": "PodExecOptions",
+        "apiVersion": "v1",
+        "stdout": True,
+        "command": ["ls", "-l"],
+    }
+    assert (binding["kind"]["kind"], binding["object"]["target"]["name"]) == ("Binding", "n")
+    assert eviction["kind"] == {"group": "policy", "version": "v1", "kind": "Eviction"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"clientConfig": {"url": "http://127.0.0.1/"}}, "webhooks[0].clientConfig.url"),
+        ({"clientConfig": {"url": "https://a:b@127.0.0.1/"}}, "webhooks[0].clientConfig.url"),
+        ({"clientConfig": {"url": "https://127.0.0.1/?a=b"}}, "webhooks[0].clientConfig.url"),
+        (
+            {"matchConditions": [{"name": "a", "expression": "object +"}]},
+            "webhooks[0].matchConditions[0].expression",
+        ),
+        (
+            {"matchConditions": [{"name": "a", "expression": "nobody"}]},
+            "webhooks[0].matchConditions[0].expression",
+        ),
+        ({"rules": [rule(operations="PATCH")]}, "webhooks[0].rules[0].operations[0]"),
+        ({"rules": [rule(operations="*,CREATE")]}, "webhooks[0].rules[0].operations"),
+        ({"rules": [rule(scope="Galaxy")]}, "webhooks[0].rules[0].scope"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(
+    tmp_path: Path, change: dict[str, Any], field: str
+) -> None:
+    async def run() -> None:
+        async with cluster(tmp_path) as http:
+            answer = await http.post(
+                f"{REGISTRATION}/validatingwebhookconfigurations",
+                json={
+                    "metadata": {"name": "v"},
+                    "webhooks": [{**hook("v", {"url": "https://127.0.0.1/"}), **change}],
+                },
+            )
+            assert answer.status_code == 422
+            assert [each["field"] for each in answer.json()["details"]["causes"]] == [field]
+
+    asyncio.run(run())

@@ -138,8 +138,7 @@ class Writing:
         if obj != given:
             self.admit(strategy, obj, given["metadata"].get("namespace"), _QUIET)
             strategy.default(obj)
-            if self.admission.concerns(resource, obj["metadata"].get("namespace") or ""):
-                obj = self.admission.mutate(request_for("CREATE", resource, obj), obj, None, txn)
+            obj = self.admission.complete(request_for("CREATE", resource, obj), obj, txn)
         return obj
 
     def update(

@@ -135,7 +135,9 @@ class Verbs:
             return Record(0, encode(answered), (*warnings, *told))
         passage = self._passage(resource, "", ("CREATE",), options)
         record = await self._write(
-            lambda txn: self._writing.create(txn, strategy, passages.own_of(obj)), options, passage
+            lambda txn: self._writing.create(txn, strategy, passages.own_of(obj), options.field_manager),
+            options,
+            passage,
         )
         return _told(record, warnings, passage)
 

@@ -28,7 +28,7 @@ from sampan.kube.errors import (
     not_found,
 )
 from sampan.kube.kinds import NAMESPACES, Resource
-from sampan.kube.managedfields import Writer, track
+from sampan.kube.managedfields import Writer, begin, track
 from sampan.kube.meta import Object
 from sampan.lib import ids
 from sampan.lib.clock import Clock, rfc3339
@@ -82,13 +82,14 @@ class Writing:
         warnings = strictness.check(self.strategies, strategy, obj, options, patch)
         return (strategy.deprecation, *warnings) if strategy.deprecation else warnings
 
-    def create(self, txn: Transaction, strategy: Strategy, obj: Object) -> Record:
+    def create(self, txn: Transaction, strategy: Strategy, obj: Object, manager: str = "") -> Record:
+        """`manager` empty: the creator is one of ours, or the object has its managedFields already."""
         resource, metadata = strategy.resource, obj["metadata"]
         if resource.namespaced:
             _check_namespace(txn, resource, metadata.get("name") or "", metadata["namespace"])
         passage = passages.current.get()
         ready = None if passage is None else passage.prepared(0)
-        obj = self._prepare_create(txn, strategy, obj, passage) if ready is None else ready
+        obj = self._prepare_create(txn, strategy, obj, manager) if ready is None else ready
         key = key_of(resource, obj["metadata"]["name"], obj["metadata"].get("namespace"))
         if txn.get(key) is not None:
             raise already_exists(resource.group, resource.plural, key.name)
@@ -100,10 +101,9 @@ class Writing:
             self.admission.check(request_for("CREATE", resource, obj), obj, None, txn)
         return conversion.put(txn, strategy, key, obj, None)
 
-    def _prepare_create(
-        self, txn: Transaction, strategy: Strategy, obj: Object, passage: Passage | None
-    ) -> Object:
+    def _prepare_create(self, txn: Transaction, strategy: Strategy, obj: Object, manager: str) -> Object:
         """The object as it will be stored, validated by its kind."""
+        passage = passages.current.get()
         resource, metadata = strategy.resource, obj["metadata"]
         generated = not metadata.get("name") and metadata.get("generateName")
         if generated:
@@ -115,8 +115,11 @@ class Writing:
             if txn.get(key) is not None:
                 raise already_exists(resource.group, resource.plural, key.name)
         concerns = self.admission.concerns(resource, metadata.get("namespace") or "")
-        if concerns or passage is not None:
+        if manager or concerns or passage is not None:
             strategy.default(obj)
+        if manager:
+            # Before admission and what the server decides: that is nobody's doing.
+            self._own(strategy, obj, manager)
         if concerns:
             obj = self.admission.mutate(request_for("CREATE", resource, obj), obj, None, txn)
         if passage is not None:
@@ -124,6 +127,12 @@ class Writing:
         lifecycle.prepare_create(strategy, obj, self.clock)
         lifecycle.validate_create(strategy, obj)
         return obj
+
+    def _own(self, strategy: Strategy, obj: Object, manager: str) -> None:
+        resource = strategy.resource
+        if strategy.has_status and not strategy.keeps_status_on_create:
+            obj.pop("status", None)
+        begin(*self.strategies.typed(resource), obj, Writer(manager, self.now(), resource.api_version))
 
     def _mutated_new(
         self, txn: Transaction, strategy: Strategy, obj: Object, passage: Passage, *, generated: bool

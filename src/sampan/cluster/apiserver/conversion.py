@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from sampan.cluster.apiserver.storage import Key, Record, Transaction, decode, encode
-from sampan.cluster.apiserver.strategy import NeededError, Strategy
+from sampan.cluster.apiserver.strategy import Strategy
 from sampan.kube.errors import MethodNotAllowedError
 from sampan.kube.meta import Object
-
-T = TypeVar("T")
 
 
 def read(strategy: Strategy, record: Record) -> Object:
@@ -41,15 +38,6 @@ async def served_all(strategy: Strategy, items: Sequence[bytes]) -> list[bytes]:
         return [served_data(strategy, data) for data in items]
     found = await conversion.remote.convert([decode(data) for data in items], conversion.version)
     return [encode(conversion.shape(obj)) for obj in found]
-
-
-async def retried(attempt: Callable[[], T]) -> T:
-    """`attempt`, as often as others have something to convert for it. Raises InternalError."""
-    while True:
-        try:
-            return attempt()
-        except NeededError as needed:
-            await needed.resolve()
 
 
 def predicate(strategy: Strategy, matches: Callable[[Object], bool]) -> Callable[[Object], bool]:

@@ -34,7 +34,7 @@ from sampan.cluster.apiserver.storage import (
     decode,
     encode,
 )
-from sampan.cluster.apiserver.strategy import ScalePaths, Strategies
+from sampan.cluster.apiserver.strategy import NeededError, ScalePaths, Strategies
 from sampan.cluster.apiserver.writing import Allocator, Mutation, Writing, key_of, subject_of
 from sampan.kube.errors import (
     ApiError,
@@ -89,7 +89,11 @@ class Verbs:
 
     async def read(self, resource: Resource, name: str, namespace: str | None) -> Record:
         """As `get`, also where others must be asked to convert it."""
-        return await conversion.retried(lambda: self.get(resource, name, namespace))
+        while True:
+            try:
+                return self.get(resource, name, namespace)
+            except NeededError as needed:
+                await needed.resolve()
 
     async def list(self, resource: Resource, namespace: str | None, options: ListOptions) -> Page:
         """One page; `queries.encode_continue` makes its token. BadRequestError, ExpiredError."""

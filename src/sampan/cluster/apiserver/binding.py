@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sampan.client.protocol import DeleteOptions, ListOptions
-from sampan.cluster.apiserver import params
+from sampan.cluster.apiserver import connecting, params
 from sampan.cluster.apiserver.storage import Record
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube import conditions, meta, pods, selectors
@@ -42,6 +42,8 @@ async def bind(verbs: Verbs, pod: str, namespace: str, node: str) -> None:
         conditions.put(obj, "PodScheduled", "True", now=now)
         return obj
 
+    target = {"target": {"kind": "Node", "name": node}}
+    await connecting.create(verbs, PODS, pod, namespace, target, "binding")
     await verbs.mutate(PODS, pod, namespace, assign, "binding")
 
 

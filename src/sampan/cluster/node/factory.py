@@ -154,7 +154,7 @@ class ContainerFactory:
             overlay=overlay,
             mounts=mounts,
             private_tmp=folder.tmp if private else None,
-            visible=self._visible(environment, mounts) if private else (),
+            visible=self._visible(environment, mounts) if can_mount else (),
             termination=termination.mount_of(run.container, own) if can_mount else None,
             hostname="" if host_network else names.hostname(run.pod),
             network=self._sockets(run.pod) if self._network.has_addresses else None,
@@ -238,7 +238,7 @@ class ContainerFactory:
         )
 
     def _visible(self, environment: Environment, mounts: Sequence[Mount]) -> tuple[str, ...]:
-        """Of the folders that containers need, those that a private /tmp would hide."""
+        """The folders that containers need, whatever is mounted above them."""
         needed = {
             str(self._layout.home),
             str(environment.prefix),
@@ -248,9 +248,9 @@ class ContainerFactory:
         }
         needed.update(environment.env.get(name, "") for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR"))
         needed.update(str(mount.source) for mount in mounts)
-        below = sorted(path for path in needed if path.startswith("/tmp/") and os.path.isdir(path))  # noqa: S108
+        found = sorted(path for path in needed if path.strip("/") and os.path.isdir(path))
         return tuple(
-            path for path in below if not any(path != top and path.startswith(top + "/") for top in below)
+            path for path in found if not any(path != top and path.startswith(top + "/") for top in found)
         )
 
 

@@ -154,7 +154,8 @@ async def test_volumes_variables_and_the_last_words(
     async with machine.up(runtime="podman") as node:
         script = (
             "cat /in/file; echo out > /out/file; touch /in/x 2>/dev/null || echo read-only; "
-            'echo "$SECRET_ONE"; echo $PATH_LIKE; echo $HTTP_PROXY; echo last > /dev/termination-log; cat /sub'
+            'echo "$SECRET_ONE"; echo $PATH_LIKE; echo $HTTP_PROXY; echo last > /dev/termination-log; cat /sub '
+            f"{tmp_path}/given/file"
         )
         container = in_image(
             env=[
@@ -165,6 +166,7 @@ async def test_volumes_variables_and_the_last_words(
             volumeMounts=[
                 {"name": "in", "mountPath": "/in", "readOnly": True},
                 {"name": "shared", "mountPath": "/out"},
+                {"name": "in", "mountPath": str(tmp_path / "given")},
                 {"name": "in", "mountPath": "/sub", "subPath": "file"},
             ],
         )
@@ -174,7 +176,9 @@ async def test_volumes_variables_and_the_last_words(
             "p", ["sh", "-c", script], container=container, initContainers=[first],
             volumes=[{"name": "in", "hostPath": {"path": str(tmp_path / "given")}}, {"name": "shared", "emptyDir": {}}],
         )  # fmt: skip
-        assert await node.log(pod) == ("from the machine\nread-only\ntwo\nlines\na b\np\nfrom the machine\n")
+        assert await node.log(pod) == (
+            "from the machine\nread-only\ntwo\nlines\na b\np\nfrom the machine\nfrom the machine\n"
+        )
         assert node_kit.terminated(pod)["message"] == "last\n"
 
 
@@ -205,7 +209,10 @@ async def test_two_pods_on_one_port_and_localhost_within_a_pod(
                 lambda each: all(s.get("ready") for s in each["status"].get("containerStatuses") or [{}]),
             )
             addresses[name] = pod["status"]["podIP"]
-            assert (await node.log(pod)).strip() == name
+            async with asyncio.timeout(30):
+                while not (log := await node.log(pod)):
+                    await asyncio.sleep(0.1)
+            assert log.strip() == name
         assert addresses["a"] != addresses["b"]
         for name, address in addresses.items():
             reader, writer = await asyncio.open_connection(address, 8099)

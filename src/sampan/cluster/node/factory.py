@@ -199,7 +199,7 @@ class ContainerFactory:
         places = await self._volumes(pod, folder, found)
         values = {**self._network.links(pod), **env.api_variables(self._network.api)}
         values = env.compose(pod, container, values, found, self._facts.capacity)
-        mounts = volumes.mounts(container, places, can_mount=True, values=values)
+        mounts = volumes.mounts(container, places, can_mount=True, sees_machine=False, values=values)
         host_network = bool(meta.spec(pod).get("hostNetwork"))
         if not host_network:
             mounts = (*mounts, *self._files(pod, folder, mounts))

@@ -3,8 +3,8 @@
 Each container's `podman run` is a process of the process runtime, which so gives it what it gives to all: a log in
 CRI format, a stdin, a terminal, an adoption after a restart, and sockets that are led to the pod's address, because
 the filter is inherited from podman by what it starts. Here are what podman has to be told besides, and what it has
-to be asked: whether the command could run, how it ended. See `protocol.ContainerRuntime` for the contract, and
-docs/decisions/0017.
+to be asked: whether the command could run, how it ended. Without root the filter forbids the set-user-id programs
+that podman needs, and is left out: see docs/decisions/0017. The contract is `protocol.ContainerRuntime`'s.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ from sampan.lib.tasks import TaskSet
 log = get_logger(__name__)
 
 _LOOK_SECONDS = 0.02
+_START_SECONDS = 10.0
+"""After which a first process counts as the container's command, whatever it is called."""
 _KILL_SECONDS = 10.0
 _NOT_STARTED = 128
 _KILLED = 128 + signal.SIGKILL
@@ -127,6 +129,7 @@ class PodmanRuntime:
             env=podman_command.client_env(self._podman.environ, spec.env),
             cwd="/", mounts=(), overlay=None, private_tmp=None, visible=(), termination=None,
             hostname="", mark="", limits=Limits(), program=None, image=None,
+            network=spec.network if os.geteuid() == 0 else None,
         )  # fmt: skip
         self._held[spec.id] = held
         self._ends[spec.id] = asyncio.get_running_loop().create_future()
@@ -224,8 +227,11 @@ class PodmanRuntime:
 
     async def _until_runs(self, held: Held, end: asyncio.Task[None]) -> int:
         """The id of the container's first process; 0 when it ended before it was seen to run."""
+        looks = 0
         while not end.done():
-            if (pid := _pid(held.folder / "pid")) and _is_itself(pid):
+            pid = _pid(held.folder / "pid")
+            looks += bool(pid)
+            if pid and (_is_itself(pid) or looks * _LOOK_SECONDS > _START_SECONDS):
                 return pid
             if held.id not in self._processes.running():
                 return 0

@@ -7,9 +7,13 @@ tests/unit/node/test_podman_command.py, which needs no podman.
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
+import http.server
+import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from typing import Any
 import pytest
 
 from sampan.client.streams import AttachOptions, ExecOptions
+from sampan.kube.kinds import SECRETS
 
 pytestmark = [
     pytest.mark.slow,
@@ -65,6 +70,7 @@ async def test_a_pod_runs_in_the_files_of_its_image(
         assert sorted(log.split()) == sorted(["here", "yes", "/etc", "p", "oops"])
         status = pod["status"]["containerStatuses"][0]
         assert status["imageID"].startswith(("sha256:", "localhost/"))
+        assert sorted(await node.reasons("p")) == ["Created", "Pulled", "Started"]
 
 
 @in_a_loop
@@ -126,6 +132,79 @@ async def test_images_that_cannot_be_had(
             state = pod["status"]["containerStatuses"][0]["state"]["waiting"]
             assert state["reason"] == reason
             assert words in state["message"]
+
+
+class _Registry(http.server.BaseHTTPRequestHandler):
+    """As much of a registry as a pull needs; who comes without the password is refused."""
+
+    folder: Path
+
+    def do_GET(self) -> None:
+        if self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:secret").decode():
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="test"')
+            self.end_headers()
+            return
+        kind, name = self.path.split("/")[-2:]
+        if self.path == "/v2/":
+            body = b"{}"
+        else:
+            body = (
+                self.folder / ("manifest.json" if kind == "manifests" else name.split(":")[1])
+            ).read_bytes()
+        self.send_response(200)
+        if kind == "manifests":
+            self.send_header("Content-Type", json.loads(body)["mediaType"])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def registry(podman_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of one that holds the image as `team/pulled:1`."""
+    folder = tmp_path / "registry"
+    push = ["podman", "push", "--quiet", "--format", "v2s2", podman_image, f"dir:{folder}"]
+    subprocess.run(push, capture_output=True, check=True)
+    handler = type("Handler", (_Registry,), {"folder": folder})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        address = f"127.0.0.1:{server.server_port}"
+        (tmp_path / "registries.conf").write_text(f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
+        monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield address
+        server.shutdown()
+    subprocess.run(["podman", "rmi", "--force", f"{address}/team/pulled:1"], capture_output=True, check=False)
+
+
+@in_a_loop
+async def test_an_image_is_pulled_with_the_pods_secret(
+    machine: Any, registry: str, node_kit: Any, podman_left: Any
+) -> None:
+    auths = {"auths": {registry: {"username": "me", "password": "secret"}}}
+    data = {".dockerconfigjson": base64.b64encode(json.dumps(auths).encode()).decode()}
+    secret = {"type": "kubernetes.io/dockerconfigjson", "data": data}
+    async with machine.up(runtime="podman") as node:
+        container = in_image(image=f"{registry}/team/pulled:1", imagePullPolicy="IfNotPresent")
+        await node.create("without", ["true"], container=container)
+        pod = await node.until("without", lambda each: node_kit.waiting_reason(each) == "ErrImagePull")
+        message = pod["status"]["containerStatuses"][0]["state"]["waiting"]["message"]
+        assert f'failed to pull image "{registry}/team/pulled:1"' in message
+        assert "unauthorized" in message or "authentication" in message
+        await node.client.create(SECRETS, {**secret, "metadata": {"name": "key", "namespace": "default"}})
+        secrets = [{"name": "missing"}, {"name": "key"}]
+        pod = await node.run(
+            "with", ["cat", "/only-in-the-image"], container=container, imagePullSecrets=secrets
+        )
+        assert await node.log(pod) == "here\n"
+        assert sorted(await node.reasons("with")) == ["Created", "Pulled", "Pulling", "Started"]
+        await node.run("again", ["true"], container=container)
+        assert "Pulling" not in await node.reasons("again")
+        assert list((machine.home / "run/podman").glob("auth-*")) == []
 
 
 @in_a_loop

@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -113,12 +113,16 @@ class ContainerFactory:
         self._network = network
         self.tokens: Tokens | None = None
 
-    async def image(self, pod: Object, container: Mapping[str, Any]) -> Environment | ContainerImage:
-        """What the container's files are. Raises EnvironmentsError."""
+    def is_in_containers(self, pod: Object) -> bool:
+        """Whether the pod's images are pulled, not taken for the names of environments."""
         has_podman, is_known = self._facts.has_podman, self._environments.is_known
-        if choosing.wants_container(pod, self._settings.runtime, has_podman=has_podman, is_known=is_known):
-            return await self._images.get(pod, container)
-        return await self.environment(container)
+        return choosing.wants_container(pod, self._settings.runtime, has_podman=has_podman, is_known=is_known)
+
+    async def image(
+        self, pod: Object, container: Mapping[str, Any], on_pull: Callable[[], None]
+    ) -> ContainerImage:
+        """`on_pull` is called before something is downloaded. Raises EnvironmentsError."""
+        return await self._images.get(pod, container, on_pull)
 
     async def environment(self, container: Mapping[str, Any]) -> Environment:
         """What the image stands for, built if the pull policy allows. Raises EnvironmentsError."""

@@ -12,7 +12,7 @@ import binascii
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,28 +55,34 @@ class Images:
         self._folder = folder
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def get(self, pod: Object, container: Mapping[str, Any]) -> ContainerImage:
-        """Raises EnvironmentsError."""
+    async def get(
+        self, pod: Object, container: Mapping[str, Any], on_pull: Callable[[], None]
+    ) -> ContainerImage:
+        """`on_pull` is called before something is downloaded. Raises EnvironmentsError."""
         name = str(container.get("image") or "")
         reference = parse_image(name)
         try:
             # Whatever is wrong with podman is told before anything is downloaded.
             await self._podman.options()
             async with self._locks.setdefault(name, asyncio.Lock()):
-                return await self._get(pod, name, reference, str(container.get("imagePullPolicy") or ""))
+                found = await self._present(name, reference, str(container.get("imagePullPolicy") or ""))
+                if found is None:
+                    on_pull()
+                    found = await self._pull(pod, name, reference)
+                return image_of(found)
         except RuntimeFailureError as error:
             raise ImagePullError(error.message) from error
 
-    async def _get(self, pod: Object, name: str, reference: ImageReference, policy: str) -> ContainerImage:
+    async def _present(self, name: str, reference: ImageReference, policy: str) -> dict[str, Any] | None:
+        """What need not be pulled."""
         found = await self._podman.inspect("image", name) or await self._podman.inspect(
             "image", full(reference)
         )
         if policy == "Never" and found is None:
             raise ImageNeverPullError(f'Container image "{name}" is not present with pull policy of Never')
-        is_local = found is not None and _is_local(found)
-        if found is None or (policy == "Always" and not is_local):
-            found = await self._pull(pod, name, reference)
-        return image_of(found)
+        if found is not None and policy == "Always" and not _is_local(found):
+            return None
+        return found
 
     async def _pull(self, pod: Object, name: str, reference: ImageReference) -> dict[str, Any]:
         credentials = await self._credentials(pod)

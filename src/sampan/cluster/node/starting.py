@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -111,9 +112,28 @@ class Starter:
         return await self._runtime.start(spec)
 
     async def _image(self, start: Start) -> Environment | ContainerImage:
+        if self._factory.is_in_containers(start.pod):
+            return await self._container_image(start)
+        return await self._environment(start)
+
+    async def _container_image(self, start: Start) -> ContainerImage:
+        record, began = start.record, math.nan
+
+        def pulling() -> None:
+            nonlocal began
+            began = self._clock.monotonic()
+            start.events.pulling(record)
+
+        image = await _unless(start.stopping, self._factory.image(start.pod, record.spec, pulling))
+        seconds = None if math.isnan(began) else self._clock.monotonic() - began
+        start.events.pulled(record, seconds, ())
+        record.image_id = image.digest or f"sha256:{image.id}"
+        return image
+
+    async def _environment(self, start: Start) -> Environment:
         record = start.record
         began = self._clock.monotonic()
-        pull = asyncio.ensure_future(self._factory.image(start.pod, record.spec))
+        pull = asyncio.ensure_future(self._factory.environment(record.spec))
         try:
             # A hit answers in the first step, without a timer.
             await asyncio.sleep(0)
@@ -128,12 +148,8 @@ class Starter:
             pull.cancel()
             raise
         seconds = self._clock.monotonic() - began if slow else None
-        if isinstance(image, ContainerImage):
-            start.events.pulled(record, seconds, ())
-            record.image_id = image.digest or f"sha256:{image.id}"
-        else:
-            start.events.pulled(record, seconds, self._factory.notes(record.spec))
-            record.image_id = f"sampan-environment://{image.key}"
+        start.events.pulled(record, seconds, self._factory.notes(record.spec))
+        record.image_id = f"sampan-environment://{image.key}"
         return image
 
     def _assign(self, start: Start) -> tuple[str, ...]:

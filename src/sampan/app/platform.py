@@ -120,7 +120,7 @@ class Platform:
                     caches,
                     trust=Trust(await making, api.tokens.for_secret),
                 ),
-                Scheduler(api.client, self._clock, caches),
+                Scheduler(api.client, self._clock, caches, settings.scheduler),
             ]
         )
         await manager.start()

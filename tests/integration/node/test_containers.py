@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from sampan.client.streams import AttachOptions, ExecOptions
+from sampan.cluster.node.runtimes.podman_command import home_of
 from sampan.kube.kinds import SECRETS
 
 pytestmark = [
@@ -45,11 +46,12 @@ def in_image(**more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def podman_left() -> Iterator[Callable[[], list[str]]]:
+def podman_left(machine: Any) -> Iterator[Callable[[], list[str]]]:
     """The names of containers of ours that podman still knows; none may be left at the end."""
 
     def left() -> list[str]:
-        command = ["podman", "ps", "--all", "--filter", "label=sampan.home", "--format", "{{.Names}}"]
+        label = f"label=sampan.home={home_of(machine.home / 'run/podman')}"
+        command = ["podman", "ps", "--all", "--filter", label, "--format", "{{.Names}}"]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
 
     yield left

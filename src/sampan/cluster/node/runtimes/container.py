@@ -85,7 +85,7 @@ class PodmanRuntime:
         self._processes = processes
         self._folder = folder
         self._podman = podman
-        self._home = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+        self._home = podman_command.home_of(folder)
         self._held: dict[str, Held] = {}
         self._ends: dict[str, asyncio.Future[Exit]] = {}
         self._killed: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,11 @@ _OF_PODMAN = re.compile(
     r"|LISTEN|LD|LC|OCI)_?\w*|(?i:(https?|ftp|no|all)_proxy))\Z"
 )
 """Variables that podman reads itself, or the C library below it."""
+
+
+def home_of(folder: Path) -> str:
+    """What tells the containers of one home from those of another; `folder` is the runtime's own in it."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:8]
 
 
 def name_of(home: str, digest: str) -> str:

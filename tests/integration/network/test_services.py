@@ -180,6 +180,23 @@ def test_ports_by_name_and_endpoints_by_hand(play: Any) -> None:
     play(scenario)
 
 
+def test_endpoints_wait_for_their_service_and_go_with_it(play: Any) -> None:
+    async def scenario(cluster: Any) -> None:
+        early = {"metadata": {"name": "early", "namespace": "default"}, "subsets": []}
+        made = await cluster.client.create(ENDPOINTS, early)
+        await cluster.server("web")
+        found = await cluster.client.get(ENDPOINTS, "early", "default")
+        assert found["metadata"]["uid"] == made["metadata"]["uid"]
+        await cluster.service("early", selector=None, ports=[{"port": 80}])
+        await cluster.client.delete(SERVICES, "early", "default")
+        with pytest.raises(NotFoundError):
+            while True:
+                await cluster.client.get(ENDPOINTS, "early", "default")
+                await asyncio.sleep(0.05)
+
+    play(scenario)
+
+
 def test_a_client_stays_where_affinity_says_so(play: Any) -> None:
     async def scenario(cluster: Any) -> None:
         await cluster.service("web", sessionAffinity="ClientIP")

@@ -5,7 +5,6 @@ One kind of handler for each chapter of kopf's documentation. Everything it does
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import Any
 
@@ -139,13 +138,11 @@ def tick(patch: kopf.Patch, status: kopf.Status, by_label: kopf.Index[Any, str],
     patch.status["watched"] = sorted(by_label.get(("watched", "1"), []))
 
 
-@kopf.daemon(KIND, cancellation_timeout=2)
-async def accompany(patch: kopf.Patch, logger: kopf.Logger, **_: Any) -> None:
-    try:
-        while True:
-            await asyncio.sleep(0.5)
-    finally:
-        logger.info("the daemon ends")
+@kopf.daemon(KIND, cancellation_backoff=10)
+async def accompany(stopped: kopf.DaemonStopped, logger: kopf.Logger, **_: Any) -> None:
+    while not stopped:
+        await stopped.wait(0.5)
+    logger.info("the daemon ends")
 
 
 if WEBHOOKS:

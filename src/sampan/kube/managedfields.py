@@ -1,7 +1,8 @@
 """Server-side apply: who owns which field (`metadata.managedFields`), conflicts, and the merge itself. Pure.
 
-An object that nobody ever applied carries no managedFields, so that plain writes cost nothing. Its first apply
-treats everything that was there as owned by `before-first-apply`; from then on every write is tracked.
+An object carries managedFields from its creation when its creator is named, as every client's is; what our own parts
+create in this process has none, so that their writes cost nothing. Its first apply then treats everything that was
+there as owned by `before-first-apply`, and from then on every write is tracked.
 
 A field is a path of steps as FieldsV1 writes them: `f:name`, `k:{"name":"web"}` (an item of a list that is merged
 by key), `v:"x"` (an item of a set). Source: sigs.k8s.io/structured-merge-diff/v4 and
@@ -15,34 +16,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.kube import fieldsets
 from sampan.kube.errors import BadRequestError, Cause, ConflictError
+from sampan.kube.fieldsets import ANY, FieldSet
 from sampan.kube.meta import Object
 from sampan.kube.schema import Schema, Shape
 
 Path = tuple[str, ...]
 Paths = frozenset[Path]
 
-_ANY = Shape("any")
 _BEFORE = "before-first-apply"
-# Of the server or of the object's identity: nobody's to manage.
 _UNMANAGED = frozenset(
-    {("f:apiVersion",), ("f:kind",), ("f:metadata",)}
-    | {
-        ("f:metadata", f"f:{key}")
-        for key in (
-            "name",
-            "namespace",
-            "generateName",
-            "uid",
-            "resourceVersion",
-            "generation",
-            "creationTimestamp",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-            "managedFields",
-        )
-    }
+    {("f:metadata",), *((f"f:{key}",) for key in fieldsets.UNMANAGED)}
+    | {("f:metadata", f"f:{key}") for key in fieldsets.UNMANAGED_METADATA}
 )
 
 
@@ -62,7 +48,7 @@ def apply(
     """`live` (empty if there is none) with `config` applied. Raises ConflictError, BadRequestError."""
     if (config.get("metadata") or {}).get("managedFields"):
         raise BadRequestError("metadata.managedFields must be nil")
-    shape = Shape(type_name) if type_name else _ANY
+    shape = Shape(type_name) if type_name else ANY
     entries = [dict(entry) for entry in (live.get("metadata") or {}).get("managedFields") or ()]
     present = _flatten(schema, shape, live)
     if live and not entries:
@@ -91,9 +77,15 @@ def apply(
     return merged
 
 
+def begin(schema: Schema, type_name: str, obj: Object, writer: Writer) -> None:
+    """Sets the managedFields of an object that `writer` has created by other means than apply: all of it."""
+    fields = fieldsets.of_object(schema, _shape(type_name), obj)
+    _store(obj, [_entry_of(writer, "Update", fields)])
+
+
 def track(schema: Schema, type_name: str, old: Object, new: Object, writer: Writer) -> None:
     """Sets the managedFields of `new`, written by other means than apply. Only where there are any yet."""
-    entries = [dict(entry) for entry in (old.get("metadata") or {}).get("managedFields") or ()]
+    entries = list((old.get("metadata") or {}).get("managedFields") or ())
     if not entries:
         return
     given = (new.get("metadata") or {}).get("managedFields")
@@ -101,19 +93,41 @@ def track(schema: Schema, type_name: str, old: Object, new: Object, writer: Writ
         # An empty list, or one empty entry, asks to forget.
         new["metadata"].pop("managedFields")
         return
-    shape = Shape(type_name) if type_name else _ANY
-    before, after = _flatten(schema, shape, old), _flatten(schema, shape, new)
-    changed = frozenset(path for path, value in after.items() if path not in before or before[path] != value)
-    gone = frozenset(before.keys() - after.keys())
+    if given is not None and all(_is_readable(entry) for entry in given):
+        # Whoever writes them knows what they do: so kubectl hands over what it has applied on its own side.
+        entries = list(given)
+    changed, gone = fieldsets.difference(schema, _shape(type_name), old, new)
     own = next((entry for entry in entries if _is(entry, writer, "Update")), None)
-    for entry in entries:
-        if entry is not own:
-            _set_paths(entry, _paths(entry) - changed - gone, writer.now)
-    if own is not None:
-        _set_paths(own, (_paths(own) | changed) - gone, writer.now)
+    kept = [_lessened(entry, changed if entry is not own else {}, gone) for entry in entries]
+    if changed and own is not None:
+        at = entries.index(own)
+        fields = fieldsets.union(kept[at].get("fieldsV1") or {}, changed)
+        kept[at] = {**kept[at], "fieldsV1": fields, "time": writer.now}
     elif changed:
-        entries.append(_entry(writer, "Update", changed))
-    _store(new, entries)
+        kept.append(_entry_of(writer, "Update", changed))
+    _store(new, kept)
+
+
+def _lessened(entry: Object, *taken: FieldSet) -> Object:
+    """Without the fields that others have changed, or that are gone."""
+    fields = before = entry.get("fieldsV1") or {}
+    for each in taken:
+        if each:
+            fields = fieldsets.without(fields, each) or {}
+    return entry if fields is before else {**entry, "fieldsV1": fields}
+
+
+def _shape(type_name: str) -> Shape:
+    return Shape(type_name) if type_name else ANY
+
+
+def _is_readable(entry: Object) -> bool:
+    is_named = isinstance(entry.get("manager"), str) and entry.get("operation") in ("Apply", "Update")
+    return is_named and entry.get("fieldsType") == "FieldsV1" and _is_nested(entry.get("fieldsV1"))
+
+
+def _is_nested(fields: Any) -> bool:
+    return isinstance(fields, dict) and all(_is_nested(below) for below in fields.values())
 
 
 def encode_paths(paths: Paths) -> Object:
@@ -153,13 +167,17 @@ def _with_parents(paths: Paths) -> Paths:
 
 
 def _entry(writer: Writer, operation: str, paths: Paths) -> Object:
+    return _entry_of(writer, operation, encode_paths(paths))
+
+
+def _entry_of(writer: Writer, operation: str, fields: FieldSet) -> Object:
     entry = {
         "manager": writer.manager,
         "operation": operation,
         "apiVersion": writer.api_version,
         "time": writer.now,
         "fieldsType": "FieldsV1",
-        "fieldsV1": encode_paths(paths),
+        "fieldsV1": fields,
     }
     if writer.subresource:
         entry["subresource"] = writer.subresource
@@ -237,33 +255,33 @@ def _flatten(schema: Schema, shape: Shape, obj: Object) -> dict[Path, Any]:
 
 
 def _collect(schema: Schema, shape: Shape, value: Any, path: Path, found: dict[Path, Any]) -> None:
-    if isinstance(value, dict) and not _is_atomic(schema, shape) and (value or not path):
+    if isinstance(value, dict) and not fieldsets.is_atomic(schema, shape) and (value or not path):
         for key, each in value.items():
-            _collect(schema, _child(schema, shape, key), each, (*path, f"f:{key}"), found)
+            _collect(schema, fieldsets.child(schema, shape, key), each, (*path, f"f:{key}"), found)
     elif isinstance(value, list) and shape.keys is not None and value:
         for item in value:
-            below = (*path, _step(schema, shape, item))
+            below = (*path, fieldsets.item_step(schema, shape, item))
             found[below] = True
             if shape.keys:
-                _collect(schema, shape.item or _ANY, item, below, found)
+                _collect(schema, shape.item or ANY, item, below, found)
     else:
         found[path] = value
 
 
 def _merge(schema: Schema, shape: Shape, live: Any, config: Any) -> Any:
     if isinstance(config, dict):
-        if _is_atomic(schema, shape) or not isinstance(live, dict):
+        if fieldsets.is_atomic(schema, shape) or not isinstance(live, dict):
             return config
         merged = dict(live)
         for key, value in config.items():
-            merged[key] = _merge(schema, _child(schema, shape, key), live.get(key), value)
+            merged[key] = _merge(schema, fieldsets.child(schema, shape, key), live.get(key), value)
         return merged
     if not isinstance(config, list) or shape.keys is None or not isinstance(live, list):
         return config
-    items = {_step(schema, shape, item): item for item in live}
+    items = {fieldsets.item_step(schema, shape, item): item for item in live}
     for item in config:
-        step = _step(schema, shape, item)
-        items[step] = _merge(schema, shape.item or _ANY, items.get(step), item) if shape.keys else item
+        step = fieldsets.item_step(schema, shape, item)
+        items[step] = _merge(schema, shape.item or ANY, items.get(step), item) if shape.keys else item
     return list(items.values())
 
 
@@ -284,20 +302,20 @@ def _remove_one(schema: Schema, shape: Shape, holder: Any, path: Path, where: tu
             return
         if not last:
             holder[key] = _shallow(holder[key])
-            _remove_one(schema, _child(schema, shape, key), holder[key], path, below)
+            _remove_one(schema, fieldsets.child(schema, shape, key), holder[key], path, below)
         emptied = holder[key] in ({}, []) and key != "metadata" and path[: depth + 1] not in wanted
         if last or emptied:
             del holder[key]
     elif isinstance(holder, list):
         for at, item in enumerate(holder):
-            if _step(schema, shape, item) != step:
+            if fieldsets.item_step(schema, shape, item) != step:
                 continue
             if last:
                 del holder[at]
             elif path[depth + 1][2:] not in (shape.keys or ()):
                 # An item that stays keeps what it is found by.
                 holder[at] = _shallow(item)
-                _remove_one(schema, shape.item or _ANY, holder[at], path, below)
+                _remove_one(schema, shape.item or ANY, holder[at], path, below)
             return
 
 
@@ -305,38 +323,3 @@ def _shallow(value: Any) -> Any:
     if isinstance(value, dict):
         return dict(value)
     return list(value) if isinstance(value, list) else value
-
-
-def _child(schema: Schema, shape: Shape, key: str) -> Shape:
-    if shape.kind == "map":
-        return shape.item or _ANY
-    if shape.kind == "any":
-        return _metadata_shape(schema) if key == "metadata" else _ANY
-    return schema.field(shape.kind, key) or _ANY
-
-
-def _metadata_shape(schema: Schema) -> Shape:
-    """Every kind has it, those without a schema too."""
-    return Shape("ObjectMeta") if "ObjectMeta" in schema else _ANY
-
-
-def _is_atomic(schema: Schema, shape: Shape) -> bool:
-    return shape.atomic or (shape.kind in schema and schema.type(shape.kind).atomic)
-
-
-def _step(schema: Schema, shape: Shape, item: Any) -> str:
-    if not shape.keys:
-        return f"v:{_compact(item)}"
-    if not isinstance(item, dict):
-        raise BadRequestError(
-            f"an item of a list that is merged by {', '.join(shape.keys)} must be an object"
-        )
-    keys = {key: item.get(key, missing) for key, missing in schema.list_keys(shape).items()}
-    # All but the first may be missing: they tell apart what the first alone does not.
-    if keys[shape.keys[0]] is None:
-        raise BadRequestError(f"an item of a list does not have its key: {shape.keys[0]}")
-    return f"k:{_compact({key: value for key, value in keys.items() if value is not None})}"
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from sampan.app.connections import BoundedProtocol
 from sampan.cluster.apiserver import ApiServer, PodLogs
-from sampan.kube.kinds import NAMESPACES
+from sampan.kube.kinds import NAMESPACES, SERVICE_ACCOUNTS
 from sampan.lib.clock import Clock, SystemClock
 from sampan.store.database import Database
 
@@ -36,6 +36,9 @@ async def embedded(
         namespaces = await server.client.list(NAMESPACES)
         if not namespaces.items:
             await server.client.create(NAMESPACES, {"metadata": {"name": "default"}})
+            # As the controller would, which does not run here: pods are not admitted without it.
+            account = {"metadata": {"name": "default", "namespace": "default"}}
+            await server.client.create(SERVICE_ACCOUNTS, account)
         yield server
     finally:
         await server.stop()

@@ -17,7 +17,7 @@ from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.references import PERSISTENT_VOLUMES
 from sampan.cluster.node.settings import NodeSettings
 from sampan.kube.errors import AlreadyExistsError, NotFoundError
-from sampan.kube.kinds import EVENTS, NAMESPACES, PODS
+from sampan.kube.kinds import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS
 from sampan.lib.clock import SystemClock
 from sampan.store.database import Database
 
@@ -143,6 +143,8 @@ class Machine:
         await api.start()
         with suppress(AlreadyExistsError):
             await api.client.create(NAMESPACES, {"metadata": {"name": "default"}})
+            account = {"metadata": {"name": "default", "namespace": "default"}}
+            await api.client.create(SERVICE_ACCOUNTS, account)
         agent = NodeAgent(api.client, self.home, clock, self.environments, NodeSettings(**settings))
         await agent.start()
         try:

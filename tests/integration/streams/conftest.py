@@ -26,7 +26,7 @@ from sampan.kube import meta
 from sampan.kube.kinds import PODS
 from sampan.lib.clock import SystemClock
 from sampan.testing.apiserver import embedded, loopback
-from sampan.web.guards import Guards, GuardSettings, SingleUser
+from sampan.web.guards import Guards, GuardSettings
 from sampan.web.spdy.frames import DICTIONARY
 
 TOKEN = "secret"
@@ -47,6 +47,8 @@ class Place:
         """A pod that runs."""
         main = {"name": "main", "image": "busybox", "command": command or FOREVER, **container}
         spec = {"nodeName": self.node, "restartPolicy": "Never", "containers": [main]}
+        # No controller runs here that would publish the certificate which comes with a token.
+        spec["automountServiceAccountToken"] = False
         pod = {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
         await self.client.create(PODS, pod)
         async with asyncio.timeout(30):
@@ -70,12 +72,12 @@ class Place:
 
 @asynccontextmanager
 async def _place(home: Path) -> AsyncIterator[Place]:
-    async with embedded(home) as api:
+    async with embedded(home, token=TOKEN) as api:
         agent = NodeAgent(api.client, home, SystemClock(), Environments(home), NodeSettings())
         await agent.start()
         api.serve_streams(agent.pod_streams)
         try:
-            app = Guards(api.asgi, GuardSettings(), SingleUser(TOKEN))
+            app = Guards(api.asgi, GuardSettings(), api.gate)
             async with loopback(app) as url:
                 remote = RemoteClient(Connection(url, token=TOKEN))
                 try:

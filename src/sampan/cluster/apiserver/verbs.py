@@ -37,7 +37,7 @@ from sampan.kube.errors import (
 )
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import NAMESPACES, Resource
-from sampan.kube.managedfields import Writer, track
+from sampan.kube.managedfields import Writer, begin, track
 from sampan.kube.meta import Object
 from sampan.lib import ids
 from sampan.lib.clock import Clock, rfc3339
@@ -138,7 +138,9 @@ class Verbs:
             obj["metadata"].pop("resourceVersion", None)
             answered = answer(obj, namespace or "", identity.current.get())
             return Record(0, encode(answered), warnings)
-        record = await self._write(lambda txn: self._create(txn, strategy, obj), options)
+        record = await self._write(
+            lambda txn: self._create(txn, strategy, obj, options.field_manager), options
+        )
         return replace(record, warnings=warnings) if warnings else record
 
     async def replace(
@@ -308,7 +310,8 @@ class Verbs:
 
     # In the writer thread.
 
-    def _create(self, txn: Transaction, strategy: Strategy, obj: Object) -> Record:
+    def _create(self, txn: Transaction, strategy: Strategy, obj: Object, manager: str = "") -> Record:
+        """`manager` empty: the creator is one of ours, or the object has its managedFields already."""
         resource, metadata = strategy.resource, obj["metadata"]
         if resource.namespaced:
             _check_namespace(txn, resource, metadata.get("name") or "", metadata["namespace"])
@@ -316,8 +319,12 @@ class Verbs:
             # Before anything that is derived from the name.
             metadata["name"] = _free_name(txn, resource, metadata)
         concerns = self.admission.concerns(resource, metadata.get("namespace") or "")
-        if concerns:
+        if manager or concerns:
             strategy.default(obj)
+        if manager:
+            # Before admission and what the server decides: that is nobody's doing.
+            self._own(strategy, obj, manager)
+        if concerns:
             obj = self.admission.mutate(request_for("CREATE", resource, obj), obj, None, txn)
             metadata = obj["metadata"]
         lifecycle.prepare_create(strategy, obj, self.clock)
@@ -330,6 +337,12 @@ class Verbs:
         if concerns:
             self.admission.check(request_for("CREATE", resource, obj), obj, None, txn)
         return conversion.put(txn, strategy, key, obj, None)
+
+    def _own(self, strategy: Strategy, obj: Object, manager: str) -> None:
+        resource = strategy.resource
+        if strategy.has_status and not strategy.keeps_status_on_create:
+            obj.pop("status", None)
+        begin(*self.strategies.typed(resource), obj, Writer(manager, self.now(), resource.api_version))
 
     def _update(
         self,

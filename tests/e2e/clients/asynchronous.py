@@ -111,11 +111,15 @@ async def many_at_once() -> None:
     async with client.ApiClient() as api:
         core = client.CoreV1Api(api)
         names = [f"many-{number}" for number in range(50)]
-        await asyncio.gather(*(core.create_namespaced_config_map(NS, {"metadata": {"name": each}}) for each in names))
+        await asyncio.gather(
+            *(core.create_namespaced_config_map(NS, {"metadata": {"name": each}}) for each in names)
+        )
         found = await core.list_namespaced_config_map(NS)
         assert set(names) <= {each.metadata.name for each in found.items}
         await core.delete_collection_namespaced_config_map(NS)
-        assert not [each for each in (await core.list_namespaced_config_map(NS)).items if each.metadata.name in names]
+        assert not [
+            each for each in (await core.list_namespaced_config_map(NS)).items if each.metadata.name in names
+        ]
 
 
 async def main() -> int:

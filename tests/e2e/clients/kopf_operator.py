@@ -42,7 +42,7 @@ def clean_up(logger: kopf.Logger, **_: Any) -> None:
 
 @kopf.index("pods")
 def by_label(labels: kopf.Labels, name: str, **_: Any) -> Any:
-    return {(label, value): name for label, value in labels.items()}
+    return dict.fromkeys(labels.items(), name)
 
 
 @kopf.on.create(KIND)
@@ -50,7 +50,11 @@ def create_child(spec: kopf.Spec, **_: Any) -> dict[str, Any]:
     from kubernetes import client, config
 
     config.load_kube_config(os.environ["KUBECONFIG"])
-    container = {"name": "main", "image": "busybox", "command": ["sh", "-c", f"echo {spec['field']}; sleep 300"]}
+    container = {
+        "name": "main",
+        "image": "busybox",
+        "command": ["sh", "-c", f"echo {spec['field']}; sleep 300"],
+    }
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -89,7 +93,9 @@ def create_items(spec: kopf.Spec, **_: Any) -> None:
             return f"made {item}"
 
 
-@kopf.on.create(KIND, labels={"colour": "red"}, annotations={"shape": kopf.PRESENT}, field="spec.field", value="one")
+@kopf.on.create(
+    KIND, labels={"colour": "red"}, annotations={"shape": kopf.PRESENT}, field="spec.field", value="one"
+)
 def only_red(patch: kopf.Patch, **_: Any) -> str:
     patch.metadata.labels["seen"] = "red"
     return "filtered"

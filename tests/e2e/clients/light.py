@@ -11,7 +11,11 @@ from typing import Any
 
 from checks import Journey, refused, until
 from lightkube import AsyncClient, Client, KubeConfig, codecs, operators
-from lightkube.generic_resource import create_resources_from_crd, get_generic_resource, load_in_cluster_generic_resources
+from lightkube.generic_resource import (
+    create_resources_from_crd,
+    get_generic_resource,
+    load_in_cluster_generic_resources,
+)
 from lightkube.models.apps_v1 import DeploymentSpec
 from lightkube.models.core_v1 import Container, PodSpec, PodTemplateSpec
 from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
@@ -65,7 +69,10 @@ def applies_what_yaml_says() -> None:
         api.apply(obj)
     assert api.get(ConfigMap, "from-yaml").data == {"a": "1"}
     found = api.wait(
-        CustomResourceDefinition, "lamps.light.example.com", for_conditions=["Established"], raise_for_conditions=[]
+        CustomResourceDefinition,
+        "lamps.light.example.com",
+        for_conditions=["Established"],
+        raise_for_conditions=[],
     )
     assert found.spec.names.kind == "Lamp"
 
@@ -83,7 +90,9 @@ def patches_and_replaces() -> None:
     replaced = api.replace(found)
     refused(lambda: api.replace(found), 409)
     assert replaced.data["d"] == "4"
-    names = {each.metadata.name for each in api.list(ConfigMap, labels={"l": operators.exists()}, chunk_size=1)}
+    names = {
+        each.metadata.name for each in api.list(ConfigMap, labels={"l": operators.exists()}, chunk_size=1)
+    }
     assert names == {"c"}
     assert not list(api.list(ConfigMap, labels={"l": operators.not_in(["1"])}, fields={"metadata.name": "c"}))
     api.delete(ConfigMap, "c")
@@ -177,7 +186,9 @@ async def an_operator() -> None:
                 }
             )
             await api.apply(wanted, force=True)
-            await api.patch(lamp.Status, obj.metadata.name, {"status": {"lit": True}}, patch_type=PatchType.MERGE)
+            await api.patch(
+                lamp.Status, obj.metadata.name, {"status": {"lit": True}}, patch_type=PatchType.MERGE
+            )
 
     work = asyncio.create_task(operate())
     for number in range(10):

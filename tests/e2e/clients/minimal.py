@@ -21,7 +21,9 @@ WEBHOOK: Object = {
     "sideEffects": "None",
     "failurePolicy": "Ignore",
     "clientConfig": {"url": "https://127.0.0.1:1/none"},
-    "rules": [{"apiGroups": ["none.example.com"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["x"]}],
+    "rules": [
+        {"apiGroups": ["none.example.com"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["x"]}
+    ],
 }
 MATCH: Object = {
     "resourceRules": [
@@ -57,9 +59,7 @@ CORE: dict[str, Object] = {
     "Node": {},
     "Pod": {"spec": {**POD_SPEC, "schedulingGates": [{"name": "example.com/wait"}]}},
     "PodTemplate": {"template": TEMPLATE},
-    "ReplicationController": {
-        "spec": {"replicas": 0, "selector": {"app": "minimal"}, "template": TEMPLATE}
-    },
+    "ReplicationController": {"spec": {"replicas": 0, "selector": {"app": "minimal"}, "template": TEMPLATE}},
     "Service": {"spec": {"selector": {"app": "minimal"}, "ports": [{"port": 80}]}},
     "Endpoints": {},
     "Event": {
@@ -86,7 +86,7 @@ CORE: dict[str, Object] = {
             "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": "1Mi"},
             "storageClassName": "none",
-            "hostPath": {"path": "/tmp/none"},  # noqa: S108
+            "hostPath": {"path": "/tmp/none"},
         }
     },
 }
@@ -133,9 +133,7 @@ OTHERS: dict[str, Object] = {
         "subjects": [SUBJECT],
     },
     "NetworkPolicy": {"spec": {"podSelector": {}}},
-    "Ingress": {
-        "spec": {"defaultBackend": {"service": {"name": "minimal", "port": {"number": 80}}}}
-    },
+    "Ingress": {"spec": {"defaultBackend": {"service": {"name": "minimal", "port": {"number": 80}}}}},
     "IngressClass": {"spec": {"controller": "example.com/none"}},
     "IPAddress": {"spec": {"parentRef": {"resource": "services", "namespace": "crud", "name": "minimal"}}},
     "ServiceCIDR": {"spec": {"cidrs": ["10.7.0.0/24"]}},
@@ -149,19 +147,19 @@ OTHERS: dict[str, Object] = {
     "MutatingWebhookConfiguration": {"webhooks": [WEBHOOK]},
     "ValidatingWebhookConfiguration": {"webhooks": [WEBHOOK]},
     "ValidatingAdmissionPolicy": {
-        "spec": {"failurePolicy": "Ignore", "matchConstraints": MATCH, "validations": [{"expression": "true"}]}
+        "spec": {
+            "failurePolicy": "Ignore",
+            "matchConstraints": MATCH,
+            "validations": [{"expression": "true"}],
+        }
     },
-    "ValidatingAdmissionPolicyBinding": {
-        "spec": {"policyName": "minimal", "validationActions": ["Deny"]}
-    },
+    "ValidatingAdmissionPolicyBinding": {"spec": {"policyName": "minimal", "validationActions": ["Deny"]}},
     "MutatingAdmissionPolicy": {
         "spec": {
             "failurePolicy": "Ignore",
             "reinvocationPolicy": "Never",
             "matchConstraints": MATCH,
-            "mutations": [
-                {"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}}
-            ],
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}}],
         }
     },
     "MutatingAdmissionPolicyBinding": {"spec": {"policyName": "minimal"}},

@@ -1,4 +1,4 @@
-"""What programs do with `kubernetes`, the official client, of any version from 30 to 37: `python official.py KUBECONFIG`.
+"""What programs do with `kubernetes`, the official client, 30 to 37: `python official.py KUBECONFIG`.
 
 Run in an environment of the client, by `test_official`; imports nothing of ours.
 """
@@ -92,7 +92,9 @@ def versions_and_groups() -> None:
 @journey
 def patch_types() -> None:
     core = client.CoreV1Api()
-    core.create_namespaced_config_map(NS, client.V1ConfigMap(metadata=client.V1ObjectMeta(name="p"), data={"a": "1"}))
+    core.create_namespaced_config_map(
+        NS, client.V1ConfigMap(metadata=client.V1ObjectMeta(name="p"), data={"a": "1"})
+    )
     patched = core.patch_namespaced_config_map("p", NS, {"data": {"b": "2"}})
     assert patched.data == {"a": "1", "b": "2"}
     patched = core.patch_namespaced_config_map("p", NS, [{"op": "remove", "path": "/data/a"}])
@@ -140,7 +142,9 @@ def lists_in_pages() -> None:
         if not token:
             break
     assert (found, sizes) == ([f"s{number}" for number in range(7)], [3, 3, 1])
-    exact = core.list_namespaced_secret(NS, label_selector="page in (1,2),page!=2", field_selector="metadata.name!=s0")
+    exact = core.list_namespaced_secret(
+        NS, label_selector="page in (1,2),page!=2", field_selector="metadata.name!=s0"
+    )
     assert len(exact.items) == 6
     gone = core.delete_collection_namespaced_secret(NS, label_selector="page=1")
     assert gone.status == "Success" or gone.kind
@@ -155,7 +159,9 @@ def watches_resume_and_expire() -> None:
     start = core.list_namespaced_config_map(NS).metadata.resource_version
     for step in ("1", "2"):
         body = {"metadata": {"name": "w", "labels": {"w": "1"}}, "data": {"step": step}}
-        core.create_namespaced_config_map(NS, body) if step == "1" else core.replace_namespaced_config_map("w", NS, body)
+        core.create_namespaced_config_map(NS, body) if step == "1" else core.replace_namespaced_config_map(
+            "w", NS, body
+        )
     core.delete_namespaced_config_map("w", NS)
     events = watch.Watch()
     seen = []
@@ -191,7 +197,9 @@ def a_watch_from_the_past_is_gone() -> None:
     try:
         error = refused(
             lambda: list(
-                watch.Watch().stream(core.list_namespaced_config_map, NS, resource_version="1", timeout_seconds=5)
+                watch.Watch().stream(
+                    core.list_namespaced_config_map, NS, resource_version="1", timeout_seconds=5
+                )
             ),
             410,
         )
@@ -235,7 +243,9 @@ def watches_of_the_main_kinds() -> None:
 @journey
 def logs_exec_and_ports() -> None:
     core = client.CoreV1Api()
-    core.create_namespaced_pod(NS, sleeper("talker", "for i in 1 2 3; do echo line $i; sleep 0.2; done; exec sleep 300"))
+    core.create_namespaced_pod(
+        NS, sleeper("talker", "for i in 1 2 3; do echo line $i; sleep 0.2; done; exec sleep 300")
+    )
     until(lambda: running("talker"))
     lines = []
     followed = watch.Watch()
@@ -271,7 +281,9 @@ def logs_exec_and_ports() -> None:
         return answer
 
     assert until(fetched).endswith(b"hello\n")
-    assert "hello" in until(lambda: core.connect_get_namespaced_pod_proxy_with_path("web:8765", NS, "page.txt"))
+    assert "hello" in until(
+        lambda: core.connect_get_namespaced_pod_proxy_with_path("web:8765", NS, "page.txt")
+    )
 
 
 @journey
@@ -396,14 +408,18 @@ def custom_objects() -> None:
     replaced = api.replace_namespaced_custom_object(*every, "one", patched)
     assert replaced["spec"]["oars"] == 6
     refused(lambda: api.replace_namespaced_custom_object(*every, "one", patched), 409)
-    status = api.patch_namespaced_custom_object_status(*every, "one", {"status": {"oars": 6}, "spec": {"oars": 9}})
+    status = api.patch_namespaced_custom_object_status(
+        *every, "one", {"status": {"oars": 6}, "spec": {"oars": 9}}
+    )
     assert (status["status"], status["spec"]["oars"]) == ({"oars": 6}, 6)
     status["status"]["ready"] = True
     assert api.replace_namespaced_custom_object_status(*every, "one", status)["status"]["ready"]
     assert api.get_namespaced_custom_object_status(*every, "one")["status"]["ready"]
     scale = api.get_namespaced_custom_object_scale(*every, "one")
     assert (scale["kind"], scale["spec"]["replicas"]) == ("Scale", 6)
-    assert api.patch_namespaced_custom_object_scale(*every, "one", {"spec": {"replicas": 3}})["spec"] == {"replicas": 3}
+    assert api.patch_namespaced_custom_object_scale(*every, "one", {"spec": {"replicas": 3}})["spec"] == {
+        "replicas": 3
+    }
     scale = api.get_namespaced_custom_object_scale(*every, "one")
     scale["spec"]["replicas"] = 4
     api.replace_namespaced_custom_object_scale(*every, "one", scale)
@@ -442,7 +458,9 @@ def the_dynamic_client() -> None:
     assert applied.spec.oars == 3
     assert [each.manager for each in applied.metadata.managedFields if each.operation == "Apply"] == ["first"]
     refused(
-        lambda: boats.server_side_apply(body=boat("d", oars=4), namespace=NS, name="d", field_manager="second"),
+        lambda: boats.server_side_apply(
+            body=boat("d", oars=4), namespace=NS, name="d", field_manager="second"
+        ),
         409,
         "first",
     )
@@ -454,9 +472,12 @@ def the_dynamic_client() -> None:
         body={"spec": {"name": "n"}}, name="d", namespace=NS, content_type="application/merge-patch+json"
     )
     assert patched.spec.name == "n"
-    assert boats.status.patch(
-        body={"status": {"oars": 1}}, name="d", namespace=NS, content_type="application/merge-patch+json"
-    ).status.oars == 1
+    assert (
+        boats.status.patch(
+            body={"status": {"oars": 1}}, name="d", namespace=NS, content_type="application/merge-patch+json"
+        ).status.oars
+        == 1
+    )
     events = boats.watch(namespace=NS, timeout=5)
     assert next(events)["object"].metadata.name == "d"
     assert [each.metadata.name for each in boats.get(namespace=NS).items] == ["d"]
@@ -465,7 +486,10 @@ def the_dynamic_client() -> None:
     template = client.ApiClient().sanitize_for_serialization(deployment("dynamic"))
     deployments.create(body={**template, "apiVersion": "apps/v1", "kind": "Deployment"}, namespace=NS)
     scaled = deployments.scale.patch(
-        body={"spec": {"replicas": 0}}, name="dynamic", namespace=NS, content_type="application/merge-patch+json"
+        body={"spec": {"replicas": 0}},
+        name="dynamic",
+        namespace=NS,
+        content_type="application/merge-patch+json",
     )
     assert scaled.kind == "Scale"
     pods = api.resources.get(api_version="v1", kind="Pod")
@@ -533,7 +557,12 @@ def leaders_are_elected() -> None:
 
         lock = ConfigMapLock("election", NS, name)
         settings = electionconfig.Config(
-            lock, lease_duration=5, renew_deadline=4, retry_period=1, onstarted_leading=lead, onstopped_leading=None
+            lock,
+            lease_duration=5,
+            renew_deadline=4,
+            retry_period=1,
+            onstarted_leading=lead,
+            onstopped_leading=None,
         )
         leaderelection.LeaderElection(settings).run()
 

@@ -13,7 +13,9 @@ journey = Journey("pykube-ng")
 
 def map_of(api: pykube.HTTPClient, name: str, **data: str) -> pykube.ConfigMap:
     metadata = {"name": name, "namespace": NS, "labels": {"made": "1"}}
-    return pykube.ConfigMap(api, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    return pykube.ConfigMap(
+        api, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    )
 
 
 @journey
@@ -56,7 +58,11 @@ def queries(api: pykube.HTTPClient) -> None:
 def deployments_and_pods(api: pykube.HTTPClient) -> None:
     template = {
         "metadata": {"labels": {"app": "d"}},
-        "spec": {"containers": [{"name": "c", "image": "busybox", "command": ["sh", "-c", "echo hello; sleep 300"]}]},
+        "spec": {
+            "containers": [
+                {"name": "c", "image": "busybox", "command": ["sh", "-c", "echo hello; sleep 300"]}
+            ]
+        },
     }
     spec = {"replicas": 1, "selector": {"matchLabels": {"app": "d"}}, "template": template}
     metadata = {"name": "d", "namespace": NS}

@@ -111,7 +111,9 @@ def changed(calls: Calls, made: Any) -> None:
     by_name = calls.many("list", field_selector=f"metadata.name={name}")
     assert [each.metadata.uid for each in by_name.items] == [made.metadata.uid]
     if calls.namespaced:
-        everywhere = getattr(calls.api, f"list_{calls.words}_for_all_namespaces")(label_selector="made=minimal")
+        everywhere = getattr(calls.api, f"list_{calls.words}_for_all_namespaces")(
+            label_selector="made=minimal"
+        )
         assert [each.metadata.namespace for each in everywhere.items] == [NAMESPACE]
 
     for value, content_type in (

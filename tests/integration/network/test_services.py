@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sampan.client.protocol import PatchType
+from sampan.client.protocol import ListOptions, PatchType
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
 
 from .conftest import SERVE, cluster_at
@@ -189,10 +189,9 @@ def test_endpoints_wait_for_their_service_and_go_with_it(play: Any) -> None:
         assert found["metadata"]["uid"] == made["metadata"]["uid"]
         await cluster.service("early", selector=None, ports=[{"port": 80}])
         await cluster.client.delete(SERVICES, "early", "default")
-        with pytest.raises(NotFoundError):
-            while True:
-                await cluster.client.get(ENDPOINTS, "early", "default")
-                await asyncio.sleep(0.05)
+        by_name = ListOptions(field_selector="metadata.name=early")
+        while (await cluster.client.list(ENDPOINTS, "default", by_name)).items:
+            await asyncio.sleep(0.05)
 
     play(scenario)
 

@@ -18,6 +18,7 @@ from sampan import __version__
 from sampan.app import registry
 from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
+from sampan.app.outgoing import webhook_poster
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
 from sampan.app.web import build_app
@@ -89,8 +90,10 @@ class Platform:
             pod_logs=PodLogs(home, self._clock),
             token=self._token,
             signing_key=certificates.folder / "sa.key",
+            poster=webhook_poster,
         )
         self._api = api
+        api.begin_start()
         for resource in (resource for component in components for resource in component.resources):
             api.registry.add(resource)
         api.service_allocator.begin_at(addresses.slot(home))
@@ -120,7 +123,7 @@ class Platform:
                     caches,
                     trust=Trust(await making, api.tokens.for_secret),
                 ),
-                Scheduler(api.client, self._clock, caches),
+                Scheduler(api.client, self._clock, caches, settings.scheduler),
             ]
         )
         await manager.start()
@@ -145,6 +148,7 @@ class Platform:
         for component in components:
             await component.start(services)
             self._ends.append((component.name, component.stop))
+        api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
         return build_app(api.asgi, routes, self._facts(), server, api.gate)

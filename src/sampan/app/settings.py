@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.cluster.node.settings import EnvironmentSettings, NodeSettings
+from sampan.cluster.scheduler.settings import SchedulerSettings
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.store.settings import DatabaseSettings
 
@@ -79,6 +80,7 @@ class Settings:
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     node: NodeSettings = field(default_factory=NodeSettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
+    scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)
 
 

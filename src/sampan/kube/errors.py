@@ -54,6 +54,8 @@ class ApiError(Exception):
         self.message = message
         self.details: dict[str, Any] = dict(details or {})
         self.causes = tuple(causes)
+        self.warnings: tuple[str, ...] = ()
+        """What the client is told beside."""
 
 
 class BadRequestError(ApiError):
@@ -172,7 +174,12 @@ def to_status(error: ApiError) -> dict[str, Any]:
     details = dict(error.details)
     if error.causes:
         details["causes"] = [
-            {"reason": c.reason, "message": c.message, "field": c.field} for c in error.causes
+            {
+                key: value
+                for key, value in (("reason", c.reason), ("message", c.message), ("field", c.field))
+                if value
+            }
+            for c in error.causes
         ]
     status: dict[str, Any] = {
         "kind": "Status",

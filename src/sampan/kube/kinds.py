@@ -262,3 +262,28 @@ JOB_SETS = Resource(
 API_SERVICES = Resource(
     "apiregistration.k8s.io", "v1", "APIService", "apiservices", namespaced=False, singular="apiservice"
 )
+POD_GROUPS = Resource(
+    "scheduling.x-k8s.io",
+    "v1alpha1",
+    "PodGroup",
+    "podgroups",
+    singular="podgroup",
+    short_names=("pg", "pgs"),
+)
+"""The coscheduling plugin's."""
+VOLCANO_POD_GROUPS = Resource(
+    "scheduling.volcano.sh",
+    "v1beta1",
+    "PodGroup",
+    "podgroups",
+    singular="podgroup",
+    short_names=("pg", "podgroup-v1beta1"),
+)
+POD_DISRUPTION_BUDGETS = Resource(
+    "policy",
+    "v1",
+    "PodDisruptionBudget",
+    "poddisruptionbudgets",
+    singular="poddisruptionbudget",
+    short_names=("pdb",),
+)

@@ -12,35 +12,10 @@ from typing import Any
 
 from sampan.kube import names
 from sampan.kube.errors import BadRequestError
+from sampan.kube.requirements import Requirement
 
 _TOKEN = re.compile(r"\s*(==|!=|=|!|>|<|\(|\)|,|[^\s=!<>(),]+)")
 _SYMBOLS = frozenset({"==", "!=", "=", "!", ">", "<", "(", ")", ","})
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """One condition on one label. `operator` is of In, NotIn, Exists, DoesNotExist, Gt, Lt."""
-
-    key: str
-    operator: str
-    values: frozenset[str] = frozenset()
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        value = labels.get(self.key)
-        match self.operator:
-            case "In":
-                return value is not None and value in self.values
-            case "NotIn":
-                return value is None or value not in self.values
-            case "Exists":
-                return value is not None
-            case "DoesNotExist":
-                return value is None
-        try:
-            actual, bound = int(value or ""), int(next(iter(self.values)))
-        except ValueError:
-            return False
-        return actual > bound if self.operator == "Gt" else actual < bound
 
 
 @dataclass(frozen=True, slots=True)

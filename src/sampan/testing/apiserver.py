@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sampan.app.connections import BoundedProtocol
+from sampan.app.outgoing import webhook_poster
 from sampan.cluster.apiserver import ApiServer, PodLogs
 from sampan.kube.kinds import NAMESPACES, SERVICE_ACCOUNTS
 from sampan.lib.clock import Clock, SystemClock
@@ -29,7 +30,9 @@ async def embedded(
 ) -> AsyncIterator[ApiServer]:
     """On a database in `folder` or at `database_url`, gone on with where there is one. Has the namespace `default`."""
     database = Database.at(database_url, folder / "sampan.db")
-    server = ApiServer(database, clock or SystemClock(), pod_logs=pod_logs, token=token)
+    server = ApiServer(
+        database, clock or SystemClock(), pod_logs=pod_logs, token=token, poster=webhook_poster
+    )
     database.create(server.tables)
     await server.start()
     try:

@@ -69,9 +69,19 @@ async def respond(
     await send({"type": "http.response.body", "body": body})
 
 
+def warnings(texts: Iterable[str]) -> list[tuple[bytes, bytes]]:
+    """Headers that tell a client, as kube-apiserver does."""
+    return [(b"warning", f'299 - "{_quoted(text)}"'.encode()) for text in texts]
+
+
+def _quoted(text: str) -> str:
+    """For a header: ASCII without line ends, quotes escaped."""
+    return ascii(text)[1:-1].replace("\\'", "'").replace('"', '\\"')
+
+
 async def respond_error(send: Send, error: ApiError) -> None:
     """The error as a Kubernetes Status."""
-    headers = []
+    headers = warnings(error.warnings)
     if retry := error.details.get("retryAfterSeconds"):
         headers.append((b"retry-after", str(retry).encode()))
     await respond(send, error.code, msgspec.json.encode(to_status(error)), headers=headers)

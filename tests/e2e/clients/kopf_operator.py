@@ -11,7 +11,6 @@ from typing import Any
 import kopf
 
 KIND = "kopfexamples"
-WEBHOOKS = os.environ.get("KOPF_WEBHOOKS") == "1"
 started: list[str] = []
 
 
@@ -23,9 +22,6 @@ def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     if os.environ.get("KOPF_PROGRESS") == "status":
         settings.persistence.progress_storage = kopf.StatusProgressStorage()
         settings.persistence.diffbase_storage = kopf.StatusDiffBaseStorage()
-    if WEBHOOKS:
-        settings.admission.server = kopf.WebhookServer(addr="127.0.0.1")
-        settings.admission.managed = "auto.kopf.dev"
 
 
 @kopf.on.startup()
@@ -149,16 +145,3 @@ async def accompany(stopped: kopf.DaemonStopped, logger: kopf.Logger, **_: Any) 
     while not stopped:
         await stopped.wait(0.5)
     logger.info("the daemon ends")
-
-
-if WEBHOOKS:
-
-    @kopf.on.validate(KIND, operation="CREATE")
-    def refuse_bad(spec: kopf.Spec, warnings: list[str], **_: Any) -> None:
-        if spec.get("field") == "bad":
-            raise kopf.AdmissionError("bad is bad", code=422)
-        warnings.append("looked at")
-
-    @kopf.on.mutate(KIND, operation="CREATE")
-    def mutate(patch: kopf.Patch, **_: Any) -> None:
-        patch.spec["mutated"] = True

@@ -8,6 +8,13 @@ from typing import Any
 from sampan.kube import conditions, meta
 from sampan.kube.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, PRIORITY_CLASSES
 
+HELPLESS = " preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+ADVICE = " It starts when PersistentVolumeClaim team/data exists and is bound."
+INSUFFICIENT = (
+    "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found "
+    "for incoming pod. It needs 1 cpu; 500m of 2 on node node is free, held by team/first 1500m. It can start when "
+    "500m more is free."
+)
 ALLOCATABLE = {"cpu": "2", "memory": "4Gi", "pods": "100"}
 
 
@@ -59,7 +66,7 @@ def test_a_pod_that_does_not_fit_waits_is_told_and_gets_its_turn(run):
         first = await cluster.create(PODS, "first", **pod("1500m"))
         await bound(cluster, "first")
         await cluster.create(PODS, "second", **pod("1"))
-        assert await waiting(cluster, "second") == "0/1 nodes are available: 1 Insufficient cpu."
+        assert await waiting(cluster, "second") == INSUFFICIENT
         assert "FailedScheduling" in await cluster.events("second")
         await cluster.finish(first)
         assert await bound(cluster, "second") == "node"
@@ -83,7 +90,8 @@ def test_priority_goes_before_age(run):
         blocker = await cluster.create(PODS, "blocker", **pod("2"))
         await bound(cluster, "blocker")
         await cluster.create(PODS, "older", **pod("2"))
-        await cluster.client.create(PRIORITY_CLASSES, {"metadata": {"name": "high"}, "value": 100})
+        urgent = {"value": 100, "preemptionPolicy": "Never"}
+        await cluster.client.create(PRIORITY_CLASSES, {"metadata": {"name": "high"}, **urgent})
         await cluster.create(PODS, "urgent", **pod("2", priorityClassName="high"))
         await waiting(cluster, "older")
         await waiting(cluster, "urgent")
@@ -101,7 +109,9 @@ def test_a_pod_waits_for_its_claim(run):
         volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
         await cluster.create(PODS, "reader", **pod(volumes=volumes))
         message = await waiting(cluster, "reader")
-        assert message == '0/1 nodes are available: persistentvolumeclaim "data" not found.'
+        assert (
+            message == '0/1 nodes are available: persistentvolumeclaim "data" not found.' + HELPLESS + ADVICE
+        )
         spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         await cluster.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=spec)
         assert await bound(cluster, "reader") == "node"
@@ -129,7 +139,7 @@ def test_what_ran_before_a_restart_still_counts(run):
 
     async def after(cluster):
         await cluster.create(PODS, "second", **pod("1"))
-        assert await waiting(cluster, "second") == "0/1 nodes are available: 1 Insufficient cpu."
+        assert await waiting(cluster, "second") == INSUFFICIENT
 
     run(before, scheduler=True)
     run(after, scheduler=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sampan.cluster.apiserver.custom.cel import Budget, CelError, OverBudgetError, compile_expression
+from sampan.cluster.apiserver.cel import Budget, CelError, OverBudgetError, compile_expression
 
 SELF: dict[str, Any] = {
     "name": "Argo",

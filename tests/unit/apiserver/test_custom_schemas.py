@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from sampan.cluster.apiserver.cel import formats, patterns
 from sampan.cluster.apiserver.custom import (
     columns,
-    formats,
     jsonpath,
-    patterns,
     ratchet,
     rules,
     schemas,

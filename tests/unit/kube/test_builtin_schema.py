@@ -7,7 +7,7 @@ from sampan.kube.schema import SCALARS, Shape
 
 SCHEMA = built_in_schema()
 # Custom resources upstream, which have no form in protobuf.
-_CUSTOM = "io.x-k8s."
+_CUSTOM = ("io.x-k8s.", "sh.volcano.")
 # Kinds of the meta group are in every group.
 _WITHOUT_METADATA = {"DeleteOptions", "ConversionReview", "Status"}
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from sampan.cluster.scheduler.demand import demand_of, requests_of
+from sampan.cluster.scheduler.demand import Demand, demand_of, requests_of
 from sampan.cluster.scheduler.filters import fits
-from sampan.cluster.scheduler.node import Node
-from sampan.cluster.scheduler.selection import Unschedulable, select
+from sampan.cluster.scheduler.node import Node, Tenant
+from sampan.cluster.scheduler.selection import select
+from sampan.cluster.scheduler.world import world_of
 
 
 def node(name: str = "node", *, allocatable: dict[str, str] | None = None, **fields: Any) -> Node:
@@ -30,7 +31,16 @@ def pod(requests: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
 
 
 def against(the_pod: dict[str, Any], the_node: Node) -> list[str]:
-    return fits(demand_of(the_pod), the_node)
+    return list(fits(demand_of(the_pod), the_node, world_of(the_node)).reasons)
+
+
+def tenant(the_pod: dict[str, Any], uid: str = "uid") -> Tenant:
+    demand = demand_of(the_pod)
+    return Tenant(uid, demand.namespace, uid, demand)
+
+
+def took(uid: str, **requests: int) -> Tenant:
+    return Tenant(uid, "team", uid, Demand(requests))
 
 
 def affinity(*terms: dict[str, Any]) -> dict[str, Any]:
@@ -61,8 +71,8 @@ def test_requests_against_what_is_allocatable(requests, reasons):
 
 def test_what_others_take_is_gone_and_comes_back():
     it = node()
-    it.add("a", {"cpu": 3000})
-    it.add("a", {"cpu": 3000})
+    it.add(took("a", cpu=3000))
+    it.add(took("a", cpu=3000))
     assert against(pod({"cpu": "2"}), it) == ["Insufficient cpu"]
     assert it.remove("a")
     assert not it.remove("a")
@@ -72,7 +82,7 @@ def test_what_others_take_is_gone_and_comes_back():
 def test_a_node_takes_so_many_pods():
     it = node(allocatable={"pods": "1"})
     assert against(pod(), it) == []
-    it.add("a", {})
+    it.add(took("a"))
     assert against(pod(), it) == ["Too many pods"]
 
 
@@ -87,6 +97,35 @@ def test_requests_of_init_containers_and_sidecars():
     }
     # The last init container runs beside the sidecar: 3.1, more than the 1.6 of all that runs later.
     assert requests_of(spec) == {"cpu": 3110}
+
+
+@pytest.mark.parametrize(
+    ("resources", "wanted"),
+    [
+        ({"requests": {"cpu": "3"}}, {"cpu": 3000}),
+        ({"requests": {"cpu": "500m", "memory": "1Mi"}}, {"cpu": 500, "memory": 2**20}),
+        ({"limits": {"cpu": "3", "memory": "1Mi"}}, {"cpu": 1000, "memory": 2**20}),
+        ({"requests": {"nvidia.com/gpu": "1"}}, {"cpu": 1000}),
+    ],
+)
+def test_what_a_pod_asks_for_as_a_whole(resources, wanted):
+    containers = [{"resources": {"requests": {"cpu": "1"}}}]
+    assert requests_of({"containers": containers, "resources": resources}) == wanted
+
+
+def test_wishes_choose_among_nodes_and_refuse_none():
+    weights = [(1, "a"), (9, "b")]
+    preferred = [
+        {"weight": weight, "preference": {"matchExpressions": [expression("name", "In", name)]}}
+        for weight, name in weights
+    ]
+    wish = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    busy = node("b", labels={"name": "b"})
+    busy.add(took("x", cpu=2000))
+    world = world_of(node("a", labels={"name": "a"}), busy)
+    assert select(tenant(pod({"cpu": "1"}, affinity=wish)), world).name == "b"
+    avoided = node("a", taints=[{"key": "k", "effect": "PreferNoSchedule"}])
+    assert select(tenant(pod({"cpu": "1"})), world_of(avoided, busy)).name == "b"
 
 
 def test_a_limit_stands_in_for_a_missing_request():
@@ -162,9 +201,9 @@ def test_selectors_and_affinity(spec, fit):
 
 def test_the_emptier_node_is_chosen():
     busy, idle = node("a"), node("b")
-    busy.add("x", {"cpu": 2000})
-    assert select(demand_of(pod({"cpu": "1"})), [busy, idle]) is idle
-    assert select(demand_of(pod({"cpu": "1"})), [node("b"), node("a")]).name == "a"
+    busy.add(took("x", cpu=2000))
+    assert select(tenant(pod({"cpu": "1"})), world_of(busy, idle)) is idle
+    assert select(tenant(pod({"cpu": "1"})), world_of(node("b"), node("a"))).name == "a"
 
 
 def test_the_message_counts_reasons_over_nodes():
@@ -173,20 +212,12 @@ def test_the_message_counts_reasons_over_nodes():
         node("b", unschedulable=True),
         node("c", taints=[{"key": "k", "effect": "NoSchedule"}]),
     ]
-    nodes[0].add("x", {"cpu": 4000})
-    choice = select(demand_of(pod({"cpu": "1"})), nodes)
-    assert choice == Unschedulable(
+    nodes[0].add(took("x", cpu=4000))
+    choice = select(tenant(pod({"cpu": "1"})), world_of(*nodes))
+    assert choice.curable == ("a",)
+    assert choice.headline == (
         "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {k: }, "
         "1 node(s) were unschedulable."
-    )
-
-
-def test_what_can_never_fit_is_said_to():
-    choice = select(demand_of(pod({"cpu": "64", "nvidia.com/gpu": "1"})), [node()])
-    assert choice == Unschedulable(
-        "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient nvidia.com/gpu. This cannot change by itself "
-        "(cpu: 64000m requested, 4000m at most on a node; "
-        "nvidia.com/gpu: 1 requested, 0 at most on a node)."
     )
 
 

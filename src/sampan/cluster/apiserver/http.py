@@ -15,7 +15,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from sampan.client.protocol import PatchType, WriteOptions
-from sampan.cluster.apiserver import binding, codec, discovery, metrics, params, streams
+from sampan.cluster.apiserver import binding, codec, connecting, discovery, metrics, params, streams
 from sampan.cluster.apiserver.access import identity
 from sampan.cluster.apiserver.access.accounts import ISSUER
 from sampan.cluster.apiserver.access.gate import Gate
@@ -278,7 +278,7 @@ class HttpFace:
 
     async def _get(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        record = self._verbs.get(target.resource, target.name, target.namespace)
+        record = await self._verbs.read(target.resource, target.name, target.namespace)
         await self._object(request, target, record, accepted, 200)
 
     async def _replace(self, request: Request, target: Target) -> None:
@@ -303,7 +303,7 @@ class HttpFace:
         options = params.delete_options(request.query, await request.body())
         record, gone = await self._verbs.delete(target.resource, target.name, target.namespace, options)
         if gone and not self._verbs.strategies.of(target.resource).returns_deleted:
-            await self._json(request, _deleted(target, record))
+            await self._json(request, _deleted(target, record), warnings=record.warnings)
         else:
             await self._object(request, target, record, accepted, 200)
 
@@ -326,7 +326,7 @@ class HttpFace:
 
     async def _get_scale(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
-        record = self._verbs.get_scale(target.resource, target.name, target.namespace)
+        record = await self._verbs.get_scale(target.resource, target.name, target.namespace)
         await self._object(request, replace(target, resource=SCALE), record, accepted, 200)
 
     async def _replace_scale(self, request: Request, target: Target) -> None:
@@ -359,6 +359,8 @@ class HttpFace:
         from sampan.cluster.apiserver.streaming import service  # noqa: PLC0415
 
         pod = self._verbs.get(target.resource, target.name, target.namespace).object()
+        sub, query = target.subresource, request.scope["query_string"]
+        await connecting.connect(self._verbs, target.resource, pod["metadata"], sub, query)
         wanted = service.Wanted(request.scope, request.send, pod, served(self.pod_streams))
         serve = {"exec": service.exec_, "attach": service.attach, "portforward": service.port_forward}
         await self._tracked(serve[target.subresource](wanted))
@@ -368,14 +370,18 @@ class HttpFace:
         await self._json(request, _SUCCESS, 201)
 
     async def _evict(self, request: Request, target: Target) -> None:
-        await binding.evict(self._verbs, target.name, target.namespace or "", await request.body())
+        body = await request.body()
+        await connecting.create(
+            self._verbs, target.resource, target.name, target.namespace or "", body, "eviction"
+        )
+        await binding.evict(self._verbs, target.name, target.namespace or "", body)
         await self._json(request, _SUCCESS, 201)
 
     async def _token(self, request: Request, target: Target) -> None:
         namespace = target.namespace or ""
-        await self._json(
-            request, self._gate.tokens.request(namespace, target.name, await request.body()), 201
-        )
+        body = await request.body()
+        await connecting.create(self._verbs, target.resource, target.name, namespace, body, "token")
+        await self._json(request, self._gate.tokens.request(namespace, target.name, body), 201)
 
     _HANDLERS: ClassVar[dict[tuple[str, str], Callable[[HttpFace, Request, Target], Awaitable[None]]]] = {
         ("GET", "collection"): _list,
@@ -416,13 +422,20 @@ class HttpFace:
         self, request: Request, target: Target, record: Record, accepted: Accepted, status: int
     ) -> None:
         body = self._presenter.object(target.resource, record, accepted, request.query)
-        warnings = [(b"warning", f'299 - "{_quoted(text)}"'.encode()) for text in record.warnings]
-        await asgi.respond(request.send, status, body, self._presenter.content_type(accepted), warnings)
+        await asgi.respond(
+            request.send,
+            status,
+            body,
+            self._presenter.content_type(accepted),
+            asgi.warnings(record.warnings),
+        )
 
-    async def _json(self, request: Request, document: Any, status: int = 200) -> None:
+    async def _json(
+        self, request: Request, document: Any, status: int = 200, warnings: tuple[str, ...] = ()
+    ) -> None:
         if request.method not in ("GET", "POST", "DELETE"):
             raise MethodNotAllowedError("the server does not allow this method on the requested resource")
-        await asgi.respond(request.send, status, _encode(document))
+        await asgi.respond(request.send, status, _encode(document), headers=asgi.warnings(warnings))
 
     async def _document(self, request: Request, path: str) -> None:
         strategies = [self._verbs.strategies.of(each) for each in self._registry]
@@ -482,11 +495,6 @@ def _openid_configuration(request: Request) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
     }
-
-
-def _quoted(text: str) -> str:
-    """For a header: ASCII without line ends, quotes escaped."""
-    return ascii(text)[1:-1].replace("\\'", "'").replace('"', '\\"')
 
 
 def _found(document: Any) -> Any:

@@ -46,7 +46,7 @@ class InProcessClient:
         self.pod_streams: PodStreams | None = None
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        return self._verbs.get(resource, name, namespace).object()
+        return (await self._verbs.read(resource, name, namespace)).object()
 
     async def list(
         self, resource: Resource, namespace: str | None = None, options: ListOptions = DEFAULT_LIST

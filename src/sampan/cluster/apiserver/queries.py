@@ -27,6 +27,18 @@ class Selection:
     name: str | None
     namespace: str | None
     predicate: Callable[[Object], bool] | None
+    by_others: bool = False
+    """Whether `predicate` needs objects that others convert."""
+
+    @property
+    def stored_predicate(self) -> Callable[[Object], bool] | None:
+        """For the database's thread, which cannot wait for others."""
+        return None if self.by_others else self.predicate
+
+    @property
+    def served_predicate(self) -> Callable[[Object], bool] | None:
+        """For objects that are converted already."""
+        return self.predicate if self.by_others else None
 
     @classmethod
     def parse(cls, strategy: Strategy, options: ListOptions) -> Selection:
@@ -49,8 +61,9 @@ class Selection:
 
         name = fields.exact("metadata.name")
         exact_name_only = name is not None and not labels and len(fields.requirements) == 1
-        found = None if exact_name_only else conversion.predicate(strategy, matches)
-        return cls(name, fields.exact("metadata.namespace"), found)
+        by_others = strategy.conversion is not None and strategy.conversion.remote is not None
+        found = matches if by_others else conversion.predicate(strategy, matches)
+        return cls(name, fields.exact("metadata.namespace"), None if exact_name_only else found, by_others)
 
 
 def encode_continue(page: Page) -> str:

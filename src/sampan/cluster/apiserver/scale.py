@@ -22,6 +22,7 @@ from sampan.kube.meta import Object
 
 SCALE = Resource("autoscaling", "v1", "Scale", "scales", subresources=())
 """Not registered: it exists as a sub-resource only."""
+SCALE_KIND = (SCALE.group, SCALE.version, SCALE.kind)
 _MOST = 2**31 - 1
 _COPIED = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 

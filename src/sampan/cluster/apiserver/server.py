@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import sqlalchemy as sa
 from starlette.types import ASGIApp
 
+from sampan.client.calls import NoPoster, Poster, Resolve
 from sampan.client.protocol import Client
 from sampan.cluster.apiserver import bootstrap, scale, storage
 from sampan.cluster.apiserver.access.accounts import AccountTokens
@@ -19,6 +20,7 @@ from sampan.cluster.apiserver.access.gate import Gate
 from sampan.cluster.apiserver.access.index import RbacIndex
 from sampan.cluster.apiserver.access.reviews import Reviews
 from sampan.cluster.apiserver.access.signing import Signer
+from sampan.cluster.apiserver.admission.dynamic.service import DynamicAdmission
 from sampan.cluster.apiserver.admission.pipeline import Pipeline
 from sampan.cluster.apiserver.allocation import ServiceAllocator
 from sampan.cluster.apiserver.custom.converting import Converter
@@ -30,6 +32,8 @@ from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
 from sampan.cluster.apiserver.metrics import NODE_METRICS, POD_METRICS, MetricsApi
 from sampan.cluster.apiserver.podlogs import PodLogs
 from sampan.cluster.apiserver.podstreams import PodStreams
+from sampan.cluster.apiserver.policyparams import PolicyParams
+from sampan.cluster.apiserver.servicereach import ServiceReach
 from sampan.cluster.apiserver.strategy import Strategies
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube.kinds import EVENTS, SERVICES, KindRegistry
@@ -61,10 +65,12 @@ class ApiServer:
         token: str = "",
         signing_key: Path | None = None,
         converters: Mapping[tuple[str, str], Converter] | None = None,
+        poster: Callable[[Resolve], Poster] | None = None,
     ) -> None:
         """`token` is the single user's; `signing_key` the file with the key of service accounts' tokens.
 
         `converters`: by group and kind, of custom kinds that a component of ours serves in several versions.
+        `poster`: makes what webhooks are called with, when the first one is called.
         """
         self.registry = registry or KindRegistry()
         for strategy in BUILT_IN:
@@ -84,7 +90,16 @@ class ApiServer:
         """Of the addresses and ports that Services are given."""
         allocators = {SERVICES: self.service_allocator}
         self._verbs = Verbs(self.storage, strategies, clock, self.admission, answers, allocators)
-        self._definitions = Definitions(self.registry, strategies, self.storage, clock, converters)
+        self._make_poster = poster
+        self._made_poster: Poster | None = None
+        params = PolicyParams(self._verbs, self.registry)
+        self._dynamic = DynamicAdmission(
+            self.registry, strategies, self.storage, params, self.gate.authorizer
+        )
+        self._dynamic.poster = self._poster
+        self._definitions = Definitions(
+            self.registry, strategies, self.storage, clock, converters, self._poster
+        )
         self._finalizing = Finalizing(self._verbs, self._definitions)
         self._client = InProcessClient(self._verbs, pod_logs, self.tokens)
         self._http = HttpFace(self._verbs, self.registry, self.gate, pod_logs=pod_logs)
@@ -94,6 +109,13 @@ class ApiServer:
     def metrics(self) -> MetricsApi:
         """Its `provider` is to be set once there is a node."""
         return self._http.metrics
+
+    def begin_start(self) -> None:
+        """Until `end_start` no webhook is asked about what the platform itself writes, but for pods."""
+        self._dynamic.starting = True
+
+    def end_start(self) -> None:
+        self._dynamic.starting = False
 
     @property
     def client(self) -> Client:
@@ -113,7 +135,10 @@ class ApiServer:
         self.storage.start()
         self._index.follow(self.storage)
         self.admission.follow(self.storage)
+        self._dynamic.follow(self.storage)
+        # Nobody is asked about our own first objects: a webhook that is gone must not keep the server from starting.
         await bootstrap.create_missing(self._verbs)
+        self._verbs.dynamic = self._dynamic
         await self._definitions.start()
         self._definitions.on_change = self._finalizing.look_at
         self._tasks.spawn(self._finalizing.run(), name="custom resources")
@@ -126,6 +151,14 @@ class ApiServer:
     async def stop(self) -> None:
         self.close_streams()
         await self._tasks.close()
+        if self._made_poster is not None:
+            await self._made_poster.close()
+
+    def _poster(self) -> Poster:
+        if self._made_poster is None:
+            make = self._make_poster
+            self._made_poster = NoPoster() if make is None else make(ServiceReach(self.storage))
+        return self._made_poster
 
     async def _compact_forever(self) -> None:
         """Keeps ten minutes of history, as kube-apiserver keeps five to ten, and Events for an hour, as it does."""

@@ -6,11 +6,11 @@ the database's writer thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from sampan.kube import fieldcheck, meta, names
 from sampan.kube.errors import NotFoundError
@@ -61,12 +61,38 @@ class ScalePaths:
     """Of a LabelSelector or of its text form; empty when there is none."""
 
 
+class Remote(Protocol):
+    async def convert(self, objects: Sequence[Object], api_version: str) -> list[Object]:
+        """In the event loop. What it returns `Conversion` then knows. Raises InternalError."""
+        ...
+
+
+class NeededError(Exception):
+    """An object has to be converted by others first. Who made the attempt resolves this and makes it again."""
+
+    def __init__(self, remote: Remote, obj: Object, api_version: str) -> None:
+        super().__init__("a conversion is needed")
+        self._remote = remote
+        self._obj = obj
+        self._api_version = api_version
+
+    async def resolve(self) -> None:
+        """In the event loop. Raises InternalError."""
+        await self._remote.convert([self._obj], self._api_version)
+
+
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """Between the form of one served version and the stored one. Both may change what they are given."""
 
     read: Callable[[Object], Object]
     write: Callable[[Object], Object]
+    remote: Remote | None = None
+    """Set where others convert: then both may raise NeededError."""
+    shape: Callable[[Object], Object] = lambda obj: obj
+    """Of an object in the served version: as its schema is now."""
+    version: str = ""
+    """The served apiVersion."""
 
 
 METADATA_FIELDS = selectable("metadata.name", "metadata.namespace")

@@ -7,55 +7,51 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, ListOptions, PatchType, WriteOptions
-from sampan.cluster.apiserver import conversion, lifecycle, strictness
+from sampan.cluster.apiserver import conversion, lifecycle
 from sampan.cluster.apiserver.access import identity
 from sampan.cluster.apiserver.access.reviews import Answer
-from sampan.cluster.apiserver.admission.pipeline import Pipeline, request_for
+from sampan.cluster.apiserver.admission.dynamic import passage as passages
+from sampan.cluster.apiserver.admission.dynamic.passage import Passage
+from sampan.cluster.apiserver.admission.dynamic.service import DynamicAdmission
+from sampan.cluster.apiserver.admission.dynamic.subject import Objects, Subject
+from sampan.cluster.apiserver.admission.pipeline import Pipeline
 from sampan.cluster.apiserver.patching import invalid_patch, patcher
 from sampan.cluster.apiserver.queries import Selection, decode_continue
 from sampan.cluster.apiserver.scale import MistypedScaleError, scale_of, with_scale
-from sampan.cluster.apiserver.storage import Key, ListQuery, Page, Record, Storage, Transaction, encode
-from sampan.cluster.apiserver.strategy import ScalePaths, Strategies, Strategy
+from sampan.cluster.apiserver.storage import (
+    ListQuery,
+    Page,
+    Record,
+    Storage,
+    Transaction,
+    decode,
+    encode,
+)
+from sampan.cluster.apiserver.strategy import NeededError, ScalePaths, Strategies
+from sampan.cluster.apiserver.writing import Allocator, Mutation, Writing, key_of, subject_of
 from sampan.kube.errors import (
     ApiError,
     BadRequestError,
-    Cause,
-    ForbiddenError,
     InternalError,
     MethodNotAllowedError,
-    already_exists,
-    conflict,
     invalid,
     not_found,
 )
 from sampan.kube.fielderrors import FieldErrors
-from sampan.kube.kinds import NAMESPACES, Resource
-from sampan.kube.managedfields import Writer, begin, track
+from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
-from sampan.lib import ids
 from sampan.lib.clock import Clock, rfc3339
 from sampan.lib.log import get_logger
 
 T = TypeVar("T")
 log = get_logger(__name__)
-
-_GENERATED_NAME_TRIES = 8
-_GENERATED_PREFIX_LIMIT = 58
-_STALE = "the object has been modified; please apply your changes to the latest version and try again"
-
-Mutation = Callable[[Object], Object]
-"""From a copy of the stored object to the wanted one."""
-
-
-Allocator = Callable[[Transaction, Object], None]
-"""Gives an object what no two may have. Called in the transaction that writes it; raises ApiError."""
 
 
 class Verbs:
@@ -72,36 +68,32 @@ class Verbs:
     ) -> None:
         """`answers` are the kinds that are not stored but answered, such as a SubjectAccessReview."""
         self.storage = storage
-        self._allocators = allocators
+        self.dynamic: DynamicAdmission | None = None
+        """Set once there is one: webhooks and policies."""
         self.strategies = strategies
         self.clock = clock
-        self.admission = admission
+        self._writing = Writing(strategies, clock, admission, allocators)
         self._answers = {kind.key: answer for kind, answer in answers.items()}
 
     def now(self) -> str:
         return rfc3339(self.clock.now())
 
-    def _admit(
-        self,
-        strategy: Strategy,
-        obj: Any,
-        namespace: str | None,
-        options: WriteOptions,
-        patch: PatchType | None = None,
-    ) -> tuple[str, ...]:
-        """That it is an object of this kind. Returns warnings; raises BadRequestError, InvalidError."""
-        lifecycle.check_shape(strategy, obj, namespace)
-        warnings = strictness.check(self.strategies, strategy, obj, options, patch)
-        return (strategy.deprecation, *warnings) if strategy.deprecation else warnings
-
     # Reading.
 
     def get(self, resource: Resource, name: str, namespace: str | None) -> Record:
         strategy = self.strategies.of(resource)
-        record = self.storage.get(_key(resource, name, namespace))
+        record = self.storage.get(key_of(resource, name, namespace))
         if record is None:
             raise not_found(resource.group, resource.plural, name)
         return record if strategy.conversion is None else conversion.served(strategy, record)
+
+    async def read(self, resource: Resource, name: str, namespace: str | None) -> Record:
+        """As `get`, also where others must be asked to convert it."""
+        while True:
+            try:
+                return self.get(resource, name, namespace)
+            except NeededError as needed:
+                await needed.resolve()
 
     async def list(self, resource: Resource, namespace: str | None, options: ListOptions) -> Page:
         """One page; `queries.encode_continue` makes its token. BadRequestError, ExpiredError."""
@@ -121,10 +113,15 @@ class Verbs:
                 after,
                 revision,
                 options.limit,
-                selection.predicate,
+                selection.stored_predicate,
             )
         )
-        return page if strategy.conversion is None else conversion.served_page(strategy, page)
+        if strategy.conversion is None:
+            return page
+        items = await conversion.served_all(strategy, page.items)
+        if selection.served_predicate is not None:
+            items = [data for data in items if selection.served_predicate(decode(data))]
+        return replace(page, items=items)
 
     # Writing.
 
@@ -133,15 +130,20 @@ class Verbs:
     ) -> Record:
         strategy = self.strategies.of(resource)
         conversion.check_open(strategy)
-        warnings = self._admit(strategy, obj, namespace, options)
+        warnings = self._writing.admit(strategy, obj, namespace, options)
         if (answer := self._answers.get(resource.key)) is not None:
             obj["metadata"].pop("resourceVersion", None)
+            subject = subject_of("CREATE", resource, obj["metadata"], dry_run=options.dry_run)
+            told = await self.admit(subject, obj)
             answered = answer(obj, namespace or "", identity.current.get())
-            return Record(0, encode(answered), warnings)
+            return Record(0, encode(answered), (*warnings, *told))
+        passage = self._passage(resource, "", ("CREATE",), options)
         record = await self._write(
-            lambda txn: self._create(txn, strategy, obj, options.field_manager), options
+            lambda txn: self._writing.create(txn, strategy, passages.own_of(obj), options.field_manager),
+            options,
+            passage,
         )
-        return replace(record, warnings=warnings) if warnings else record
+        return _told(record, warnings, passage)
 
     async def replace(
         self,
@@ -153,18 +155,22 @@ class Verbs:
         subresource: str = "",
     ) -> Record:
         strategy = self.strategies.of(resource)
-        warnings = self._admit(strategy, obj, namespace, options)
+        warnings = self._writing.admit(strategy, obj, namespace, options)
         lifecycle.check_name(obj, name)
         if not strategy.unconditional_update and not obj["metadata"].get("resourceVersion"):
             errors = FieldErrors()
             errors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
             raise invalid(resource.group, resource.kind, name, errors.causes)
-        key = _key(resource, name, namespace)
+        key = key_of(resource, name, namespace)
+        passage = self._passage(resource, subresource, ("UPDATE",), options)
         record = await self._write(
-            lambda txn: self._update(txn, strategy, key, lambda _: obj, subresource, options.field_manager),
+            lambda txn: self._writing.update(
+                txn, strategy, key, lambda _: passages.own_of(obj), subresource, options.field_manager
+            ),
             options,
+            passage,
         )
-        return replace(record, warnings=warnings) if warnings else record
+        return _told(record, warnings, passage)
 
     async def patch(  # noqa: PLR0913  as the request
         self,
@@ -180,7 +186,7 @@ class Verbs:
         strategy = self.strategies.of(resource)
         if resource.namespaced and not namespace:
             raise BadRequestError("an empty namespace may not be set when a resource name is provided")
-        key = _key(resource, name, namespace)
+        key = key_of(resource, name, namespace)
         apply = patcher(self.strategies, resource, patch_type, patch, options, self.now(), subresource)
         warnings: tuple[str, ...] = ()
 
@@ -189,38 +195,39 @@ class Verbs:
             if patch_type is PatchType.APPLY and not subresource and txn.get(key) is None:
                 conversion.check_open(strategy)
                 obj = apply({})
-                warnings = self._admit(strategy, obj, namespace, options, patch_type)
+                warnings = self._writing.admit(strategy, obj, namespace, options, patch_type)
                 obj["metadata"]["name"] = name
-                return self._create(txn, strategy, obj), True
+                return self._writing.create(txn, strategy, obj), True
 
             def mutation(old: Object) -> Object:
                 nonlocal warnings
                 new = apply(old)
-                warnings = self._admit(strategy, new, namespace, options, patch_type)
+                warnings = self._writing.admit(strategy, new, namespace, options, patch_type)
                 lifecycle.check_name(new, name)
                 return new
 
             manager = None if patch_type is PatchType.APPLY else options.field_manager
-            return self._update(txn, strategy, key, mutation, subresource, manager), False
+            return self._writing.update(txn, strategy, key, mutation, subresource, manager), False
 
-        record, created = await self._write(run, options)
-        return (replace(record, warnings=warnings) if warnings else record), created
+        passage = self._passage(resource, subresource, ("CREATE", "UPDATE"), options)
+        record, created = await self._write(run, options, passage)
+        return _told(record, warnings, passage), created
 
     async def mutate(
         self, resource: Resource, name: str, namespace: str | None, mutation: Mutation, subresource: str
     ) -> Record:
         """For sub-resources with a meaning of their own, such as a pod's binding."""
         strategy = self.strategies.of(resource)
-        key = _key(resource, name, namespace)
+        key = key_of(resource, name, namespace)
         return await self._write(
-            lambda txn: self._update(txn, strategy, key, mutation, subresource, ""), WriteOptions()
+            lambda txn: self._writing.update(txn, strategy, key, mutation, subresource, ""), WriteOptions()
         )
 
     # Scaling: an object seen as a Scale.
 
-    def get_scale(self, resource: Resource, name: str, namespace: str | None) -> Record:
+    async def get_scale(self, resource: Resource, name: str, namespace: str | None) -> Record:
         paths = self._scale_paths(resource)
-        return _scale_record(self.get(resource, name, namespace), paths)
+        return _scale_record(await self.read(resource, name, namespace), paths)
 
     async def replace_scale(
         self, resource: Resource, name: str, scale: Any, namespace: str | None, options: WriteOptions
@@ -254,15 +261,18 @@ class Verbs:
         options: WriteOptions,
     ) -> Record:
         strategy, paths = self.strategies.of(resource), self._scale_paths(resource)
-        key = _key(resource, name, namespace)
+        key = key_of(resource, name, namespace)
 
         def mutation(obj: Object) -> Object:
             return with_scale(obj, change(scale_of(obj, paths)), paths)
 
+        passage = self._passage(resource, "scale", ("UPDATE",), options)
         record = await self._write(
-            lambda txn: self._update(txn, strategy, key, mutation, "scale", options.field_manager), options
+            lambda txn: self._writing.update(txn, strategy, key, mutation, "scale", options.field_manager),
+            options,
+            passage,
         )
-        return _scale_record(record, paths)
+        return _told(_scale_record(record, paths), (), passage)
 
     def _scale_paths(self, resource: Resource) -> ScalePaths:
         paths = self.strategies.of(resource).scale
@@ -275,10 +285,13 @@ class Verbs:
     ) -> tuple[Record, bool]:
         """The object as it is now, and whether it is gone."""
         strategy = self.strategies.of(resource)
-        key = _key(resource, name, namespace)
-        return await self._write(
-            lambda txn: self._delete(txn, strategy, key, options), WriteOptions(dry_run=options.dry_run)
+        key = key_of(resource, name, namespace)
+        write = WriteOptions(dry_run=options.dry_run)
+        passage = self._passage(resource, "", ("DELETE",), write)
+        record, gone = await self._write(
+            lambda txn: self._writing.delete(txn, strategy, key, options), write, passage
         )
+        return _told(record, (), passage), gone
 
     async def delete_collection(
         self, resource: Resource, namespace: str | None, list_options: ListOptions, options: DeleteOptions
@@ -296,11 +309,19 @@ class Verbs:
                     raise
         return page
 
-    async def _write(self, fn: Callable[[Transaction], T], options: WriteOptions) -> T:
+    async def _write(
+        self, fn: Callable[[Transaction], T], options: WriteOptions, passage: Passage | None = None
+    ) -> T:
         # Who writes is known in the writer thread too.
         context = copy_context()
+
+        def write(attempt: Callable[[Transaction], T]) -> Awaitable[T]:
+            return self.storage.write(attempt, dry_run=options.dry_run)
+
         try:
-            return await self.storage.write(lambda txn: context.run(fn, txn), dry_run=options.dry_run)
+            if passage is not None:
+                return await passage.run(write, fn)
+            return await write(lambda txn: context.run(fn, txn))
         except ApiError:
             raise
         except Exception as error:
@@ -308,137 +329,31 @@ class Verbs:
             log.error("a write failed unexpectedly", exc=error)
             raise InternalError("an error on the server has prevented the request from succeeding") from error
 
-    # In the writer thread.
+    # Webhooks and policies.
 
-    def _create(self, txn: Transaction, strategy: Strategy, obj: Object, manager: str = "") -> Record:
-        """`manager` empty: the creator is one of ours, or the object has its managedFields already."""
-        resource, metadata = strategy.resource, obj["metadata"]
-        if resource.namespaced:
-            _check_namespace(txn, resource, metadata.get("name") or "", metadata["namespace"])
-        if not metadata.get("name") and metadata.get("generateName"):
-            # Before anything that is derived from the name.
-            metadata["name"] = _free_name(txn, resource, metadata)
-        concerns = self.admission.concerns(resource, metadata.get("namespace") or "")
-        if manager or concerns:
-            strategy.default(obj)
-        if manager:
-            # Before admission and what the server decides: that is nobody's doing.
-            self._own(strategy, obj, manager)
-        if concerns:
-            obj = self.admission.mutate(request_for("CREATE", resource, obj), obj, None, txn)
-            metadata = obj["metadata"]
-        lifecycle.prepare_create(strategy, obj, self.clock)
-        lifecycle.validate_create(strategy, obj)
-        key = _key(resource, metadata["name"], metadata.get("namespace"))
-        if txn.get(key) is not None:
-            raise already_exists(resource.group, resource.plural, key.name)
-        if resource in self._allocators:
-            self._allocators[resource](txn, obj)
-        if concerns:
-            self.admission.check(request_for("CREATE", resource, obj), obj, None, txn)
-        return conversion.put(txn, strategy, key, obj, None)
+    def _passage(
+        self, resource: Resource, subresource: str, operations: tuple[str, ...], options: WriteOptions
+    ) -> Passage | None:
+        """None where nobody is to be asked."""
+        dynamic, converted = self.dynamic, self.strategies.of(resource).conversion
+        if dynamic is None:
+            return None
+        by_others = converted is not None and converted.remote is not None
+        if not by_others and not any(dynamic.concerns(each, resource, subresource) for each in operations):
+            return None
+        return Passage(dynamic, dry_run=options.dry_run, field_manager=options.field_manager)
 
-    def _own(self, strategy: Strategy, obj: Object, manager: str) -> None:
-        resource = strategy.resource
-        if strategy.has_status and not strategy.keeps_status_on_create:
-            obj.pop("status", None)
-        begin(*self.strategies.typed(resource), obj, Writer(manager, self.now(), resource.api_version))
-
-    def _update(
-        self,
-        txn: Transaction,
-        strategy: Strategy,
-        key: Key,
-        mutation: Mutation,
-        subresource: str,
-        manager: str | None,
-    ) -> Record:
-        """`manager` None: the mutation has set the managedFields itself."""
-        resource = strategy.resource
-        current = txn.get(key)
-        if current is None:
-            raise not_found(resource.group, resource.plural, key.name)
-        old = conversion.read(strategy, current)
-        new = mutation(conversion.read(strategy, current))
-        seen = new["metadata"].get("resourceVersion")
-        if seen and seen != str(current.rev):
-            raise conflict(resource.group, resource.plural, key.name, _STALE)
-        concerns = self.admission.concerns(resource, key.namespace)
-        if concerns:
-            new = self.admission.mutate(request_for("UPDATE", resource, old, subresource), new, old, txn)
-        # Scaling is an update of the object itself, seen through a Scale.
-        part = "" if subresource == "scale" else subresource
-        lifecycle.prepare_update(strategy, new, old, part, self.now())
-        if new == old:
-            return conversion.served(strategy, current)
-        if manager is not None and "managedFields" in old["metadata"]:
-            writer = Writer(manager or "unknown", self.now(), resource.api_version, subresource)
-            track(*self.strategies.typed(resource), old, new, writer)
-        lifecycle.validate_update(strategy, new, old, part)
-        if resource in self._allocators and not part:
-            self._allocators[resource](txn, new)
-        if concerns:
-            self.admission.check(request_for("UPDATE", resource, old, subresource), new, old, txn)
-        if lifecycle.is_removable(strategy, new):
-            self.admission.released(resource, new, txn)
-            return conversion.delete(txn, strategy, key, new, current)
-        return conversion.put(txn, strategy, key, new, current)
-
-    def _delete(
-        self, txn: Transaction, strategy: Strategy, key: Key, options: DeleteOptions
-    ) -> tuple[Record, bool]:
-        resource = strategy.resource
-        current = txn.get(key)
-        if current is None:
-            raise not_found(resource.group, resource.plural, key.name)
-        if key.name in strategy.protected_names:
-            raise ForbiddenError(
-                f'{resource.plural} "{key.name}" is forbidden: this {resource.singular} may not be deleted',
-                details={"name": key.name, "kind": resource.plural},
-            )
-        old, new = conversion.read(strategy, current), conversion.read(strategy, current)
-        lifecycle.check_preconditions(strategy, old, options.uid, options.resource_version)
-        if lifecycle.begin_deletion(strategy, new, options, self.clock):
-            # What watchers see of an object that went at once is its last state, without marks of deletion.
-            last = new if "deletionTimestamp" in old["metadata"] else old
-            self.admission.released(resource, old, txn)
-            return conversion.delete(txn, strategy, key, last, current), True
-        if new == old:
-            return conversion.served(strategy, current), False
-        return conversion.put(txn, strategy, key, new, current), False
+    async def admit(self, subject: Subject, obj: Object | None) -> tuple[str, ...]:
+        """Of what is no write of an object itself. Returns warnings; raises ApiError."""
+        return () if self.dynamic is None else await self.dynamic.admit(subject, Objects(obj, None))
 
 
-def _key(resource: Resource, name: str, namespace: str | None) -> Key:
-    return Key(resource.key, (namespace or "") if resource.namespaced else "", name)
+def _told(record: Record, warnings: tuple[str, ...], passage: Passage | None) -> Record:
+    """With what the client is warned of."""
+    if passage is not None:
+        warnings = (*warnings, *passage.warnings)
+    return replace(record, warnings=warnings) if warnings else record
 
 
 def _scale_record(record: Record, paths: ScalePaths) -> Record:
     return replace(record, data=encode(scale_of(record.object(), paths)))
-
-
-def _free_name(txn: Transaction, resource: Resource, metadata: Object) -> str:
-    """After `metadata.generateName`; the last try where all are taken."""
-    name = ""
-    for _ in range(_GENERATED_NAME_TRIES):
-        name = metadata["generateName"][:_GENERATED_PREFIX_LIMIT] + ids.random_suffix()
-        if txn.get(_key(resource, name, metadata.get("namespace"))) is None:
-            break
-    return name
-
-
-def _check_namespace(txn: Transaction, resource: Resource, name: str, namespace: str) -> None:
-    record = txn.get(Key(NAMESPACES.key, "", namespace))
-    if record is None:
-        raise not_found(NAMESPACES.group, NAMESPACES.plural, namespace)
-    # Cheaper than decoding each time; the word may also stand elsewhere in the object, hence the second look.
-    if b"deletionTimestamp" in record.data and record.object()["metadata"].get("deletionTimestamp"):
-        raise ForbiddenError(
-            f'{resource.plural} "{name}" is forbidden: unable to create new content in namespace {namespace} '
-            "because it is being terminated",
-            details={"name": name, "kind": resource.plural},
-            causes=(
-                Cause(
-                    "NamespaceTerminating", "metadata.namespace", f"namespace {namespace} is being terminated"
-                ),
-            ),
-        )

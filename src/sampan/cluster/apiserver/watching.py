@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,8 @@ from sampan.client.protocol import ListOptions
 from sampan.cluster.apiserver import conversion
 from sampan.cluster.apiserver.changes import Change
 from sampan.cluster.apiserver.queries import Selection
-from sampan.cluster.apiserver.storage import ListQuery, encode
+from sampan.cluster.apiserver.storage import ListQuery, Page, decode, encode
+from sampan.cluster.apiserver.strategy import Strategy
 from sampan.cluster.apiserver.verbs import Verbs
 from sampan.kube.errors import BadRequestError
 from sampan.kube.kinds import Resource
@@ -62,16 +63,15 @@ async def watch(
     scope = namespace if resource.namespaced else None
     if options.resource_version in ("", "0"):
         query = ListQuery(
-            resource.key, scope, selection.name, limit=_INITIAL_PAGE, predicate=selection.predicate
+            resource.key, scope, selection.name, limit=_INITIAL_PAGE, predicate=selection.stored_predicate
         )
         # A page at a time, all as of one revision: a slow watcher holds no more than that.
         page = await storage.page(query)
         since = page.revision
         while page.last is not None:
-            yield [Seen("ADDED", conversion.served_data(strategy, data), since) for data in page.items]
+            yield await _initial(strategy, selection, page)
             page = await storage.page(replace(query, revision=since, after=page.last))
-        initial = [Seen("ADDED", conversion.served_data(strategy, data), since) for data in page.items]
-        yield [*initial, Seen("BOOKMARK", b"", since)]
+        yield [*await _initial(strategy, selection, page), Seen("BOOKMARK", b"", since)]
     elif options.resource_version.isdecimal():
         since = int(options.resource_version)
     else:
@@ -81,8 +81,41 @@ async def watch(
         changes = await subscription.next(idle_seconds() if idle_seconds else None)
         if subscription.ended and not changes:
             return
-        batch = [each for each in (seen(change, selection.predicate) for change in changes) if each]
-        if strategy.conversion is not None:
-            batch = [each._replace(data=conversion.served_data(strategy, each.data)) for each in batch]
+        if selection.by_others:
+            batch = await _seen_converted(strategy, selection, changes)
+        else:
+            batch = [each for each in (seen(change, selection.predicate) for change in changes) if each]
+            if strategy.conversion is not None:
+                served = await conversion.served_all(strategy, [each.data for each in batch])
+                batch = [each._replace(data=data) for each, data in zip(batch, served, strict=True)]
         if batch or not changes:
             yield batch or [Seen("BOOKMARK", b"", subscription.revision)]
+
+
+async def _initial(strategy: Strategy, selection: Selection, page: Page) -> list[Seen]:
+    items = await conversion.served_all(strategy, page.items)
+    wanted = selection.served_predicate
+    if wanted is not None:
+        items = [data for data in items if wanted(decode(data))]
+    return [Seen("ADDED", data, page.revision) for data in items]
+
+
+async def _seen_converted(strategy: Strategy, selection: Selection, changes: Sequence[Change]) -> list[Seen]:
+    """Of a kind that others convert: each change before and after, all in one go."""
+    after = await conversion.served_all(strategy, [change.data for change in changes])
+    previous = [change.previous for change in changes]
+    before = iter(await conversion.served_all(strategy, [data for data in previous if data is not None]))
+    found = []
+    for change, data in zip(changes, after, strict=True):
+        converted = Change(
+            change.rev,
+            change.resource,
+            change.namespace,
+            change.name,
+            deleted=change.deleted,
+            data=data,
+            previous=None if change.previous is None else next(before),
+        )
+        if (event := seen(converted, selection.predicate)) is not None:
+            found.append(event)
+    return found

@@ -1,16 +1,16 @@
-"""The pods that wait for a node: by priority, then age, those of one shape together. Pure.
+"""The pods that wait for a node: by priority, then age, those of one key together. Pure.
 
-Pods of one shape need the same, so when the first of them fits nowhere the others need not be tried: a pass
-over ten thousand waiting copies of a pod costs as much as over one.
+Pods of one key need the same, or are a gang, so when the first of them fits nowhere the others need not be tried: a
+pass over ten thousand waiting copies of a pod costs as much as over one.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 
-from sampan.cluster.scheduler.demand import Demand
+from sampan.cluster.scheduler.node import Tenant
 
 
 @dataclass(order=True, slots=True)
@@ -19,8 +19,12 @@ class Waiting:
 
     order: tuple[int, str, int]
     """Priority negated, creation time, and a number that breaks ties in order of arrival."""
-    uid: str = field(compare=False)
-    demand: Demand = field(compare=False)
+    tenant: Tenant = field(compare=False)
+    key: Hashable = field(compare=False)
+
+    @property
+    def uid(self) -> str:
+        return self.tenant.uid
 
 
 class Backlog:
@@ -35,49 +39,73 @@ class Backlog:
     def __contains__(self, uid: str) -> bool:
         return uid in self._present
 
-    def add(self, uid: str, created: str, demand: Demand) -> None:
+    def get(self, uid: str) -> Waiting | None:
+        return self._present.get(uid)
+
+    def add(self, tenant: Tenant, created: str, key: Hashable) -> None:
         """A pod that is there already keeps its place."""
-        if uid in self._present:
+        if tenant.uid in self._present:
             return
         self._arrivals += 1
-        waiting = Waiting((-demand.priority, created, self._arrivals), uid, demand)
-        self._present[uid] = waiting
-        heapq.heappush(self._groups.setdefault(demand.shape, []), waiting)
+        self._put(Waiting((-tenant.demand.priority, created, self._arrivals), tenant, key))
 
     def remove(self, uid: str) -> None:
         # Its entry in the group goes when it comes up: taking it out of the middle of a heap would cost more.
         self._present.pop(uid, None)
 
+    def move(self, uid: str, key: Hashable) -> None:
+        """Under another key, in the same order."""
+        waiting = self._present.get(uid)
+        if waiting is not None and waiting.key != key:
+            self._put(Waiting(waiting.order, waiting.tenant, key))
+
+    def rekey(self, key_of: Callable[[Waiting], Hashable]) -> None:
+        """Puts all under the keys that they have now."""
+        everybody = list(self._present.values())
+        self._groups.clear()
+        for waiting in everybody:
+            self._put(Waiting(waiting.order, waiting.tenant, key_of(waiting)))
+
     def heads(self) -> Iterator[Waiting]:
         """The pods to try, best first.
 
-        Each must be removed (it was placed) before the iterator goes on, or its whole shape is left out.
+        Each must be removed or moved (it was placed) before the iterator goes on, or its whole key is left out.
         """
-        heads = [(group[0], shape) for shape in list(self._groups) if (group := self._trimmed(shape))]
+        heads = [
+            (group[0], n, key) for n, key in enumerate(list(self._groups)) if (group := self._trimmed(key))
+        ]
         heapq.heapify(heads)
         while heads:
-            head, shape = heads[0]
+            head, n, key = heads[0]
             yield head
-            group = self._trimmed(shape)
+            group = self._trimmed(key)
             if group and group[0] is not head:
-                heapq.heapreplace(heads, (group[0], shape))
+                heapq.heapreplace(heads, (group[0], n, key))
             else:
                 heapq.heappop(heads)
 
-    def head(self, shape: Hashable) -> Waiting | None:
-        """The first of a shape."""
-        group = self._trimmed(shape)
+    def head(self, key: Hashable) -> Waiting | None:
+        """The first of a key."""
+        group = self._trimmed(key)
         return group[0] if group else None
 
-    def of_shape(self, shape: Hashable) -> Iterator[Waiting]:
-        """Everybody of a shape, in no order."""
-        return (each for each in self._groups.get(shape, ()) if self._present.get(each.uid) is each)
+    def of_key(self, key: Hashable) -> Iterator[Waiting]:
+        """Everybody of a key, in no order."""
+        return (each for each in self._groups.get(key, ()) if self._present.get(each.uid) is each)
 
-    def _trimmed(self, shape: Hashable) -> list[Waiting]:
-        """The group of `shape` with a pod that is still wanted at its head; empty groups vanish."""
-        group = self._groups.get(shape, [])
+    def count(self, key: Hashable) -> int:
+        """How many there are of a key."""
+        return sum(1 for _ in self.of_key(key))
+
+    def _put(self, waiting: Waiting) -> None:
+        self._present[waiting.uid] = waiting
+        heapq.heappush(self._groups.setdefault(waiting.key, []), waiting)
+
+    def _trimmed(self, key: Hashable) -> list[Waiting]:
+        """The group of `key` with a pod that is still wanted at its head; empty groups vanish."""
+        group = self._groups.get(key, [])
         while group and self._present.get(group[0].uid) is not group[0]:
             heapq.heappop(group)
         if not group:
-            self._groups.pop(shape, None)
+            self._groups.pop(key, None)
         return group

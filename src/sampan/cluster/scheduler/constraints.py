@@ -2,6 +2,8 @@
 
 Whoever reads an object here gets a ValueError, TypeError or AttributeError for what no API server should have
 taken; what comes out can be matched without any.
+
+Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity, k8s.io/api/core/v1/toleration.go, v1.34.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from sampan.kube.requirements import Requirement, requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +34,18 @@ class Toleration:
     operator: str
     value: str
     effect: str
+    seconds: int | None = None
+    """How long a NoExecute taint is tolerated. None: for ever."""
 
     @classmethod
     def read(cls, toleration: Mapping[str, Any]) -> Toleration:
+        seconds = toleration.get("tolerationSeconds")
         return cls(
             _text(toleration, "key"),
             _text(toleration, "operator") or "Equal",
             _text(toleration, "value"),
             _text(toleration, "effect"),
+            None if seconds is None else max(int(seconds), 0),
         )
 
     def tolerates(self, taint: Taint) -> bool:
@@ -50,48 +58,16 @@ class Toleration:
         return bool(self.key) and self.value == taint.value
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """`operator` is of In, NotIn, Exists, DoesNotExist, Gt, Lt; any other matches nothing."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...]
-
-    @classmethod
-    def read(cls, expression: Mapping[str, Any]) -> Expression:
-        values = tuple(map(str, expression.get("values") or ()))
-        return cls(_text(expression, "key"), _text(expression, "operator"), values)
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        value = labels.get(self.key)
-        match self.operator:
-            case "In":
-                return value is not None and value in self.values
-            case "NotIn":
-                return value is None or value not in self.values
-            case "Exists":
-                return value is not None
-            case "DoesNotExist":
-                return value is None
-            case "Gt" | "Lt":
-                return self._compares(value)
-        return False
-
-    def _compares(self, value: str | None) -> bool:
-        try:
-            actual, bound = int(value or ""), int(self.values[0])
-        except (ValueError, IndexError):
-            return False
-        return actual > bound if self.operator == "Gt" else actual < bound
+def tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
+    return any(toleration.tolerates(taint) for toleration in tolerations)
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """All expressions must hold; a term without any matches no node."""
 
-    labels: tuple[Expression, ...]
-    fields: tuple[Expression, ...]
+    labels: tuple[Requirement, ...]
+    fields: tuple[Requirement, ...]
 
     @classmethod
     def read(cls, term: Mapping[str, Any]) -> Term:
@@ -106,8 +82,16 @@ class Term:
         )
 
 
-def _read_all(expressions: Iterable[Mapping[str, Any]] | None) -> tuple[Expression, ...]:
-    return tuple(map(Expression.read, expressions or ()))
+def read_terms(selector: Mapping[str, Any] | None) -> tuple[Term, ...] | None:
+    """A NodeSelector: alternatives, none of which matches nothing. None: there is no selector."""
+    return tuple(map(Term.read, selector.get("nodeSelectorTerms") or ())) if selector else None
+
+
+def _read_all(expressions: Iterable[Mapping[str, Any]] | None) -> tuple[Requirement, ...]:
+    return tuple(
+        requirement(_text(each, "key"), _text(each, "operator"), each.get("values"))
+        for each in expressions or ()
+    )
 
 
 def _text(mapping: Mapping[str, Any], key: str) -> str:

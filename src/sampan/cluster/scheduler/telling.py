@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.protocol import Client, Object
@@ -18,26 +19,44 @@ log = get_logger(__name__)
 TYPE = "PodScheduled"
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    headline: str
+    message: str
+    at: float
+
+
 class Teller:
-    """Says each thing once to each pod."""
+    """Says each thing once to each pod, and what is only a detail of the same not too often."""
 
     def __init__(self, client: Client, clock: Clock, recorder: EventRecorder) -> None:
         self._client = client
         self._clock = clock
         self._recorder = recorder
-        self._told: dict[str, str] = {}
+        self._told: dict[str, _Told] = {}
 
     def forget(self, uid: str) -> None:
         self._told.pop(uid, None)
 
-    async def tell(self, pod: Object, reason: str, message: str) -> None:
+    def due(self, uid: str, headline: str, message: str, every_seconds: float) -> float:
+        """The seconds until the pod is to be told this: 0 at once, infinity when it has been."""
+        told = self._told.get(uid)
+        if told is None or told.headline != headline:
+            return 0.0
+        if told.message == message:
+            return float("inf")
+        return max(told.at + every_seconds - self._clock.monotonic(), 0.0)
+
+    async def tell(self, pod: Object, reason: str, headline: str, detail: str = "") -> None:
         """Never raises: a pod that could not be told is told another time."""
         uid, name, namespace = meta.uid(pod), meta.name(pod), meta.namespace(pod)
-        if self._told.get(uid) == message:
+        message = f"{headline} {detail}".strip()
+        told = self._told.get(uid)
+        if told is not None and told.message == message:
             return
-        self._told[uid] = message
+        self._told[uid] = _Told(headline, message, self._clock.monotonic())
         try:
-            told = await self._write(pod, reason, message)
+            written = await self._write(pod, reason, message)
         except ApiError as error:
             log.debug("pod not told", namespace=namespace, pod=name, error=error.message)
             self.forget(uid)
@@ -45,7 +64,7 @@ class Teller:
         except Exception as error:
             log.error("pod cannot be told", namespace=namespace, pod=name, exc=error)
             return
-        if told and reason == "Unschedulable":
+        if written and reason == "Unschedulable":
             self._recorder.warning(pod, "FailedScheduling", message)
 
     async def _write(self, pod: Object, reason: str, message: str) -> bool:

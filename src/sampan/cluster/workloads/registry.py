@@ -9,18 +9,21 @@ from sampan.cluster.workloads.clusterroles import AggregationReconciler
 from sampan.cluster.workloads.cronjob.controller import CronJobReconciler
 from sampan.cluster.workloads.daemonset.controller import DaemonSetReconciler
 from sampan.cluster.workloads.deployment.controller import DeploymentReconciler
+from sampan.cluster.workloads.disruption.controller import DisruptionReconciler
 from sampan.cluster.workloads.garbage.collector import GarbageCollector
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.cluster.workloads.job.controller import JobReconciler
 from sampan.cluster.workloads.jobset.controller import JobSetReconciler
 from sampan.cluster.workloads.namespace import NamespaceReconciler
+from sampan.cluster.workloads.nodes.controller import NodeReconciler
+from sampan.cluster.workloads.podgroup.controller import PodGroupReconciler
 from sampan.cluster.workloads.quota import QuotaReconciler
 from sampan.cluster.workloads.replicaset.controller import ReplicaSetReconciler
 from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
 from sampan.cluster.workloads.statefulset.controller import StatefulSetReconciler
 from sampan.cluster.workloads.tokens import NO_TRUST, TokenReconciler, Trust
 from sampan.cluster.workloads.volumes.controller import VolumeReconciler
-from sampan.kube.kinds import KindRegistry
+from sampan.kube.kinds import POD_GROUPS, VOLCANO_POD_GROUPS, KindRegistry
 from sampan.lib.clock import Clock
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
@@ -55,6 +58,10 @@ def controllers(  # noqa: PLR0913  one call, in the composition root
         JobSetReconciler(client, clock, caches).controller(),
         CronJobReconciler(client, clock, caches).controller(),
         DaemonSetReconciler(client, clock, caches).controller(),
+        NodeReconciler(client, clock, caches).controller(),
+        DisruptionReconciler(client, clock, caches).controller(),
+        PodGroupReconciler(client, clock, caches, POD_GROUPS).controller(),
+        PodGroupReconciler(client, clock, caches, VOLCANO_POD_GROUPS).controller(),
         # Last: it borrows the caches that the others asked for.
         GarbageCollector(client, caches, kinds),
     ]

@@ -122,6 +122,13 @@ class Pipeline:
                 mutate(request, obj, reader)
         return obj
 
+    def complete(self, request: AdmissionRequest, obj: Object, txn: Transaction) -> Object:
+        """Again, what webhooks have changed meanwhile. Components' hooks have had their turn."""
+        reader = TransactionReader(txn)
+        for mutate in self._on_create.get(request.resource.key, ()):
+            mutate(request, obj, reader)
+        return obj
+
     def check(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
         """After it, on the object as it will be stored. Raises ForbiddenError."""
         if request.subresource == "":

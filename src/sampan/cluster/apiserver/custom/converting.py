@@ -1,4 +1,4 @@
-"""Conversion between the versions of a custom kind: by name only, or by a function that a component has registered.
+"""Conversion between the versions of a custom kind: by name only, by a webhook, or by a function of a component.
 
 Source: apiextensions-apiserver/pkg/apiserver/conversion/converter.go, v1.31.
 """
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from sampan.cluster.apiserver.custom.kind import CustomKind
+from sampan.cluster.apiserver.custom.remote import RemoteConverter
 from sampan.cluster.apiserver.strategy import Conversion
-from sampan.kube.errors import InternalError
 from sampan.kube.meta import Object
 
 Converter: TypeAlias = Callable[[Object, str], Object]
@@ -18,7 +18,9 @@ Converter: TypeAlias = Callable[[Object, str], Object]
 one version cannot say it should keep in an annotation, so that a round trip loses nothing. In the writer thread."""
 
 
-def conversion(kind: CustomKind, stored: str, converter: Converter | None, *, webhook: bool) -> Conversion:
+def conversion(
+    kind: CustomKind, stored: str, converter: Converter | None, remote: RemoteConverter | None
+) -> Conversion:
     """From and to the version that is stored; what is read is shaped by the schema as it is now."""
     wanted = kind.resource.api_version
 
@@ -36,14 +38,15 @@ def conversion(kind: CustomKind, stored: str, converter: Converter | None, *, we
             for key in ("labels", "annotations"):
                 if obj["metadata"][key] is None:
                     del obj["metadata"][key]
-        elif webhook:
-            raise InternalError(
-                f"conversion webhook for {obj.get('apiVersion')}, Kind={obj.get('kind')} failed: this server calls no "
-                "conversion webhooks, and no component converts this kind"
-            )
+        elif remote is not None:
+            return remote.converted(obj, api_version)
         obj["apiVersion"] = api_version
         return obj
 
     return Conversion(
-        read=lambda obj: kind.read(convert(obj, wanted)), write=lambda obj: convert(obj, stored)
+        read=lambda obj: kind.read(convert(obj, wanted)),
+        write=lambda obj: convert(obj, stored),
+        remote=None if converter is not None else remote,
+        shape=kind.read,
+        version=wanted,
     )

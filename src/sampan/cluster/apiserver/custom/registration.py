@@ -13,10 +13,12 @@ from typing import Any
 
 import msgspec
 
+from sampan.client.calls import NoPoster, Poster
 from sampan.cluster.apiserver.changes import Change
 from sampan.cluster.apiserver.custom import converting, rules
 from sampan.cluster.apiserver.custom.definitions import APPROVAL, DEFINITIONS, is_protected, strategy
 from sampan.cluster.apiserver.custom.kind import CustomKind
+from sampan.cluster.apiserver.custom.remote import RemoteConverter
 from sampan.cluster.apiserver.discovery import version_order
 from sampan.cluster.apiserver.storage import ListQuery, Storage, decode
 from sampan.cluster.apiserver.strategy import Strategies
@@ -78,7 +80,10 @@ class Definitions:
         storage: Storage,
         clock: Clock,
         converters: Mapping[tuple[str, str], converting.Converter] | None = None,
+        poster: Callable[[], Poster] = NoPoster,
     ) -> None:
+        """`poster` gives what conversion webhooks are called with."""
+        self._poster = poster
         self._registry = registry
         self._strategies = strategies
         self._storage = storage
@@ -247,7 +252,9 @@ class Definitions:
         storage = next((each.name for each in definition.spec.versions if each.storage), "")
         spec = definition.spec
         converter = self._converters.get((spec.group, spec.names.kind))
-        webhook = (spec.conversion or {}).get("strategy") == "Webhook"
+        remote = None
+        if (spec.conversion or {}).get("strategy") == "Webhook":
+            remote = RemoteConverter(spec.conversion or {}, self._poster)
         stored = definition.status.get("storedVersions") or [storage]
         terminating = conditions.is_true({"status": definition.status}, "Terminating")
         alone = len(spec.versions) == 1 and stored == [storage]
@@ -257,9 +264,7 @@ class Definitions:
         for kind in kinds:
             conversion = None
             if not untouched:
-                conversion = converting.conversion(
-                    kind, f"{spec.group}/{storage}", converter, webhook=webhook
-                )
+                conversion = converting.conversion(kind, f"{spec.group}/{storage}", converter, remote)
             self._registry.add(kind.resource)
             self._strategies.put(kind.strategy(conversion, terminating=terminating))
         now = {_path(kind.resource) for kind in kinds}
@@ -283,8 +288,10 @@ class Definitions:
         self._storage.end_watches(resource.key)
 
     def resources(self, name: str) -> Iterable[Resource]:
-        """The kinds that a definition has made."""
-        return self._served.get(name, ())
+        """The kinds that a definition has made. The stored version comes first, as nobody needs to convert it."""
+        definition = self._names.get(name)
+        stored = {each.name for each in definition.spec.versions if each.storage} if definition else set()
+        return sorted(self._served.get(name, ()), key=lambda each: each.version not in stored)
 
 
 def _put(definition: Object, type_: str, now: str, reason: str, message: str, *, holds: bool) -> None:

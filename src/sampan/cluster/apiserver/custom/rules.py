@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sampan.cluster.apiserver.custom import cel, checking
-from sampan.cluster.apiserver.custom.cel.conversions import duration
-from sampan.cluster.apiserver.custom.cel.data import Optional, some
+from sampan.cluster.apiserver import cel
+from sampan.cluster.apiserver.cel import checking
+from sampan.cluster.apiserver.cel.conversions import duration
+from sampan.cluster.apiserver.cel.data import Optional, some
 from sampan.cluster.apiserver.custom.structural import MISSING, Node, Schema
 from sampan.cluster.apiserver.custom.values import type_of
 from sampan.kube.errors import Cause
 from sampan.kube.fielderrors import FieldErrors
 from sampan.lib.clock import parse_rfc3339
 
-STEPS = 1_000_000
-"""Of all rules over one object: about a second of this machine's time. Real objects need some hundred."""
-SECONDS = 2.0
 _MESSAGE_LIMIT = 5120
 _NOWHERE = "<nil>"
 _REASONS = {
@@ -102,7 +100,7 @@ class _Run:
 
 def validate(root: Node, obj: Any, old: Any, errors: FieldErrors) -> None:
     """`old` is the object as it was, None when there was none. The object already is as the schema says."""
-    run = _Run(errors, cel.Budget(STEPS, SECONDS), old is not None)
+    run = _Run(errors, cel.Budget(), old is not None)
     try:
         _walk(run, root, obj, MISSING if old is None else old, "")
     except cel.OverBudgetError as error:

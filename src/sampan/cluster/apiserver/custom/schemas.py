@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sampan.cluster.apiserver.custom import patterns, shaping, values
+from sampan.cluster.apiserver.cel import patterns
+from sampan.cluster.apiserver.custom import shaping, values
 from sampan.cluster.apiserver.custom.structural import Node
 from sampan.kube.fielderrors import FieldErrors
 

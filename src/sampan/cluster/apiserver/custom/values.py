@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.cluster.apiserver.custom import formats, patterns
+from sampan.cluster.apiserver.cel import formats, patterns
 from sampan.cluster.apiserver.custom.structural import Node, Schema
 from sampan.kube.errors import Cause
 from sampan.kube.fielderrors import FieldErrors

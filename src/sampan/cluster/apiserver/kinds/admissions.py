@@ -1,4 +1,4 @@
-"""admissionregistration.k8s.io/v1: webhooks and admission policies. Stored and served; no request is sent to them.
+"""admissionregistration.k8s.io/v1: webhooks and admission policies, as objects. `admission.dynamic` goes by them.
 
 Source: kubernetes/pkg/apis/admissionregistration/v1/defaults.go, pkg/apis/admissionregistration/validation,
 pkg/registry/admissionregistration/*/strategy.go, pkg/printers/internalversion/printers.go, v1.34.
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+from sampan.cluster.apiserver.kinds import expressions
 from sampan.cluster.apiserver.kinds.templates import read
 from sampan.cluster.apiserver.strategy import Column, Strategy
 from sampan.cluster.apiserver.tables import AGE, NAME
@@ -22,6 +24,16 @@ _GROUP = "admissionregistration.k8s.io"
 _SIDE_EFFECTS = ("None", "NoneOnDryRun")
 _FAILURE_POLICIES = ("Fail", "Ignore")
 _MATCH_POLICIES = ("Equivalent", "Exact")
+_OPERATIONS = ("*", "CREATE", "UPDATE", "DELETE", "CONNECT")
+_SCOPES = ("*", "Cluster", "Namespaced")
+_REASONS = ("Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge")
+_LISTS = (
+    ("apiGroups", "API groups"),
+    ("apiVersions", "API versions"),
+    ("operations", "operations"),
+    ("resources", ""),
+)
+_WEBHOOK_NAMES = ("object", "oldObject", "request", "authorizer")
 
 
 def _resource(kind: str, plural: str, subresources: tuple[str, ...] = ()) -> Resource:
@@ -86,6 +98,45 @@ def _validate_webhooks(configuration: Object, errors: FieldErrors) -> None:
         config = hook.get("clientConfig") or {}
         if ("url" in config) == ("service" in config):
             errors.required(f"{where}.clientConfig", "exactly one of url or service is required")
+        elif config.get("url"):
+            _validate_url(str(config["url"]), f"{where}.clientConfig.url", errors)
+        expressions.check_conditions(hook.get("matchConditions") or (), where, _WEBHOOK_NAMES, errors)
+        for number, each in enumerate(hook.get("rules") or ()):
+            _validate_rule(each, f"{where}.rules[{number}]", errors)
+
+
+def _validate_url(url: str, path: str, errors: FieldErrors) -> None:
+    """As upstream's ValidateWebhookURL."""
+    form = "; desired format: https://host[/path]"
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        errors.required(path, f"url must be a valid URL: {error}{form}")
+        return
+    if parts.scheme != "https":
+        errors.invalid(path, parts.scheme, f"'https' is the only allowed URL scheme{form}")
+    if not parts.netloc:
+        errors.invalid(path, parts.netloc, f"host must be specified{form}")
+    if "@" in parts.netloc:
+        errors.invalid(path, parts.username or "", "user information is not permitted in the URL")
+    if parts.fragment:
+        errors.invalid(path, parts.fragment, "fragments are not permitted in the URL")
+    if parts.query:
+        errors.invalid(path, parts.query, "query parameters are not permitted in the URL")
+
+
+def _validate_rule(rule: Object, path: str, errors: FieldErrors) -> None:
+    for key, word in _LISTS:
+        values = rule.get(key) or ()
+        if not values:
+            errors.required(f"{path}.{key}")
+        elif word and "*" in values and len(values) > 1:
+            errors.invalid(f"{path}.{key}", list(values), f"if '*' is present, must not specify other {word}")
+    for at, each in enumerate(rule.get("operations") or ()):
+        if each not in _OPERATIONS:
+            errors.unsupported(f"{path}.operations[{at}]", each, _OPERATIONS)
+    if rule.get("scope") not in _SCOPES:
+        errors.unsupported(f"{path}.scope", rule.get("scope"), _SCOPES)
 
 
 def _choose(holder: Object, key: str, choices: tuple[str, ...], path: str, errors: FieldErrors) -> None:
@@ -110,6 +161,9 @@ def _validate_policy(policy: Object, errors: FieldErrors) -> None:
     for at, validation in enumerate(spec.get("validations") or ()):
         if not str(validation.get("expression") or "").strip():
             errors.required(f"spec.validations[{at}].expression", "expression is not specified")
+        if validation.get("reason") not in (None, *_REASONS):
+            errors.unsupported(f"spec.validations[{at}].reason", validation["reason"], _REASONS)
+    expressions.check_policy(spec, errors)
     if not spec.get("matchConstraints"):
         errors.required("spec.matchConstraints")
     elif not spec["matchConstraints"].get("resourceRules"):

@@ -1,4 +1,4 @@
-"""policy/v1 PodDisruptionBudget and autoscaling/v2 HorizontalPodAutoscaler: stored and served, nothing acts on them.
+"""policy/v1 PodDisruptionBudget, and autoscaling/v2 HorizontalPodAutoscaler, on which nothing acts.
 
 Source: kubernetes/pkg/apis/{policy,autoscaling}/{v1,v2}/defaults.go, pkg/apis/{policy,autoscaling}/validation,
 pkg/registry/{policy,autoscaling}/*/strategy.go, pkg/printers/internalversion/printers.go, v1.34.
@@ -13,17 +13,9 @@ from sampan.cluster.apiserver.strategy import Column, Strategy
 from sampan.cluster.apiserver.tables import AGE, NAME
 from sampan.kube import intstr, meta
 from sampan.kube.fielderrors import FieldErrors
-from sampan.kube.kinds import Resource
+from sampan.kube.kinds import POD_DISRUPTION_BUDGETS, Resource
 from sampan.kube.meta import Object
 
-_BUDGETS = Resource(
-    "policy",
-    "v1",
-    "PodDisruptionBudget",
-    "poddisruptionbudgets",
-    singular="poddisruptionbudget",
-    short_names=("pdb",),
-)
 _AUTOSCALERS = Resource(
     "autoscaling",
     "v2",
@@ -156,7 +148,7 @@ AUTOSCALERS = Strategy(
 """Version v2, which is stored; `versions` adds v1."""
 STRATEGIES = (
     Strategy(
-        resource=_BUDGETS,
+        resource=POD_DISRUPTION_BUDGETS,
         default=_default_budget,
         prepare_create=_prepare_budget,
         validate=_validate_budget,

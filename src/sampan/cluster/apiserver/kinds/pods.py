@@ -29,6 +29,9 @@ _IMMUTABLE = (
 )
 
 
+_GATED = "Scheduling is blocked due to non-empty scheduling gates"
+
+
 def default_spec(spec: Object) -> None:
     """Of a pod or of a template."""
     spec.setdefault("restartPolicy", "Always")
@@ -75,6 +78,14 @@ def _prepare_create(pod: Object) -> None:
     spec.setdefault("priority", 0)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     pod["status"] = {"phase": "Pending", "qosClass": pods.qos_class(pod)}
+    if spec.get("schedulingGates"):
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": None,
+        }
+        pod["status"]["conditions"] = [{**condition, "reason": "SchedulingGated", "message": _GATED}]
 
 
 def _prepare_update(new: Object, old: Object, now: str) -> None:
@@ -148,6 +159,17 @@ def _validate_update(new: Object, old: Object, errors: FieldErrors) -> None:
         # A scheduler that has no binding sub-resource at hand may write the name itself, once.
         after["nodeName"] = before.get("nodeName")
         before.setdefault("nodeName", None)
+    if gates := old["spec"].get("schedulingGates"):
+        _open_gates(before, after)
+        known = {gate["name"] for gate in gates}
+    else:
+        known = set()
+    if added := [
+        gate["name"] for gate in new["spec"].get("schedulingGates") or () if gate["name"] not in known
+    ]:
+        errors.forbidden(
+            "spec.schedulingGates", f"only deletion is allowed, but found new scheduling gate '{added[0]}'"
+        )
     if before != after:
         errors.forbidden("spec", _IMMUTABLE)
     if len(new["spec"]["containers"]) != len(old["spec"]["containers"]):
@@ -160,9 +182,22 @@ def _validate_update(new: Object, old: Object, errors: FieldErrors) -> None:
         )
 
 
+def _open_gates(before: Object, after: Object) -> None:
+    """While a pod is held by gates, whoever holds it may narrow down where it will run."""
+    selector, narrowed = before.get("nodeSelector") or {}, after.get("nodeSelector") or {}
+    if selector.items() <= narrowed.items():
+        before["nodeSelector"] = after["nodeSelector"] = narrowed
+    required = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+    if meta.lookup(before, required) is None and "affinity" in after:
+        affinity = {**(before.get("affinity") or {})}
+        affinity["nodeAffinity"] = (after["affinity"] or {}).get("nodeAffinity")
+        before["affinity"] = {key: value for key, value in affinity.items() if value is not None}
+
+
 def _fixed(spec: Object) -> Object:
     """What an update may not change."""
-    fixed = {key: value for key, value in spec.items() if key not in ("activeDeadlineSeconds", "tolerations")}
+    free = ("activeDeadlineSeconds", "tolerations", "schedulingGates")
+    fixed = {key: value for key, value in spec.items() if key not in free}
     for key in ("containers", "initContainers"):
         if key in spec:
             fixed[key] = [{**container, "image": ""} for container in spec[key]]
@@ -192,6 +227,8 @@ def _shown_status(pod: Object, _: datetime) -> str:
     """The word that tells most: a reason of the pod, of an init container, of a container, else the phase."""
     status = meta.status(pod)
     reason = str(status.get("reason") or status.get("phase") or "Pending")
+    if (conditions.find(pod, "PodScheduled") or {}).get("reason") == "SchedulingGated":
+        reason = "SchedulingGated"
     initializing = _init_reason(pod)
     if initializing:
         reason = initializing

@@ -131,6 +131,7 @@ _TYPES = {
     "PersistentVolumeClaim": "Asks for storage and holds it.",
     "Pod": "Containers that run together on one node.",
     "PodDisruptionBudget": "How many pods of a set may be down on purpose.",
+    "PodGroup": "Pods of which all start, or none.",
     "PodSpec": "What a pod runs, and how.",
     "PodTemplate": "A pod to make copies of.",
     "PodTemplateSpec": "The metadata and the spec of pods that are created from it.",

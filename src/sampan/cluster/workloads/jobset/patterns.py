@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sampan.cluster.apiserver.custom.patterns import search
+from sampan.cluster.apiserver.cel.patterns import search
 
 
 def any_found(patterns: Iterable[str], text: str) -> bool:

@@ -10,15 +10,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sampan.client.protocol import Client, Object
+from sampan.cluster.scheduler.claims import NO_PROVISIONER, SELECTED_NODE, class_of
 from sampan.cluster.workloads.volumes import folders
 from sampan.cluster.workloads.volumes.matching import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
+    PROVISIONER,
     STORAGE_CLASS,
     best_match,
     capacity,
     claim_reference,
     is_claimed_by,
+    is_reached,
     new_volume,
     requested,
     storage_class,
@@ -26,11 +29,11 @@ from sampan.cluster.workloads.volumes.matching import (
 )
 from sampan.kube import meta, pods, quantities
 from sampan.kube.errors import AlreadyExistsError, NotFoundError
-from sampan.kube.kinds import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
+from sampan.kube.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
 from sampan.lib.clock import Clock
 from sampan.reconcile.apply import add_finalizer, delete_if_present, remove_finalizer, update_status
 from sampan.reconcile.cache import Caches
-from sampan.reconcile.controller import Controller, mapped, own
+from sampan.reconcile.controller import Controller, mapped, own, reads
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result
 
@@ -45,6 +48,8 @@ class VolumeReconciler:
         self._root = root
         self._claims = caches.of(PERSISTENT_VOLUME_CLAIMS)
         self._volumes = caches.of(PERSISTENT_VOLUMES)
+        self._classes = caches.of(STORAGE_CLASSES)
+        self._nodes = caches.of(NODES)
         self._pods = caches.of(PODS)
         self._pods.add_index(_BY_CLAIM, lambda pod: map(str, _claims_of_pod(pod)))
         self._recorder = EventRecorder(client, clock, _COMPONENT)
@@ -56,6 +61,8 @@ class VolumeReconciler:
             mapped(self._claims, _volume_of_claim),
             mapped(self._volumes, self._claims_of_volume),
             mapped(self._pods, _claims_of_pod),
+            mapped(self._classes, self._claims_of_class),
+            reads(self._nodes),
         ]
         return Controller("volumes", self.reconcile, sources, workers=2, close=self._recorder.close)
 
@@ -81,6 +88,13 @@ class VolumeReconciler:
             if meta.status(claim).get("phase") != "Bound"
         ]
 
+    def _claims_of_class(self, storage: Object) -> Iterable[Request]:
+        return [
+            Request(meta.namespace(claim), meta.name(claim))
+            for claim in self._claims.list()
+            if storage_class(claim) == meta.name(storage) and meta.status(claim).get("phase") != "Bound"
+        ]
+
     # Claims.
 
     async def _reconcile_claim(self, claim: Object, request: Request) -> None:
@@ -98,15 +112,32 @@ class VolumeReconciler:
             elif meta.status(claim).get("phase") == "Bound":
                 await self._lose(claim)
             return
-        volume = best_match(claim, self._volumes.list()) or await self._provision(claim)
+        storage = class_of(claim, self._classes.list())
+        delayed = storage is not None and storage.get("volumeBindingMode") == "WaitForFirstConsumer"
+        node = str(meta.annotations(claim).get(SELECTED_NODE) or "")
+        if delayed and not node:
+            message = "waiting for first consumer to be created before binding"
+            self._recorder.normal(claim, "WaitForFirstConsumer", message)
+            return
+        volume = best_match(claim, self._near(node)) or await self._provision(claim, storage)
         if volume is not None:
             await self._bind(claim, volume)
 
-    async def _provision(self, claim: Object) -> Object | None:
-        """A new volume of the default class; None, with an event, when there cannot be one."""
+    def _near(self, node: str) -> list[Object]:
+        """The volumes that are within reach of `node`; all of them where none is named."""
+        found, place = self._volumes.list(), self._nodes.get("", node)
+        return [each for each in found if place is None or is_reached(each, place)]
+
+    async def _provision(self, claim: Object, storage: Object | None) -> Object | None:
+        """A new volume of the default class, or of another that leads to the same provisioner; None, with an event,
+        when there cannot be one.
+        """
         wanted = storage_class(claim)
-        if wanted != STORAGE_CLASS:
-            if wanted:
+        if wanted != STORAGE_CLASS and (storage or {}).get("provisioner") != PROVISIONER:
+            if storage is not None and storage.get("provisioner") == NO_PROVISIONER:
+                message = "no persistent volumes available for this claim, and its class makes none"
+                self._recorder.normal(claim, "FailedBinding", message)
+            elif wanted:
                 message = f'storageclass.storage.k8s.io "{wanted}" not found; "{STORAGE_CLASS}" is there'
                 self._recorder.warning(claim, "ProvisioningFailed", message)
             else:

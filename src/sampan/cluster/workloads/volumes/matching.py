@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.client.protocol import Object
+from sampan.cluster.scheduler.claims import pinned_to
 from sampan.kube import meta, quantities, selectors
 
 STORAGE_CLASS = "standard"
@@ -42,6 +43,12 @@ def is_claimed_by(volume: Object, claim: Object) -> bool:
     )
 
 
+def is_reached(volume: Object, node: Object) -> bool:
+    """By the volume's node affinity, if it has any."""
+    terms = pinned_to(volume)
+    return terms is None or any(term.matches(meta.name(node), meta.labels(node)) for term in terms)
+
+
 def best_match(claim: Object, volumes: Iterable[Object]) -> Object | None:
     """A volume reserved for the claim, else the smallest free one that is large enough."""
     fitting = [volume for volume in volumes if _suits(volume, claim)]
@@ -58,7 +65,7 @@ def new_volume(claim: Object, folder: Path) -> Object:
             "capacity": {"storage": requested(claim)},
             "accessModes": list(spec.get("accessModes") or ["ReadWriteOnce"]),
             "persistentVolumeReclaimPolicy": "Delete",
-            "storageClassName": STORAGE_CLASS,
+            "storageClassName": storage_class(claim),
             "volumeMode": "Filesystem",
             "hostPath": {"path": str(folder), "type": "Directory"},
             "claimRef": claim_reference(claim),

@@ -7,13 +7,35 @@ Source: k8s.io/apiserver/pkg/cel/environment and apiextensions-apiserver/pkg/api
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
-from sampan.cluster.apiserver.custom.cel.data import CelError
-from sampan.cluster.apiserver.custom.cel.evaluation import NAMESPACES, TYPES, field_name
-from sampan.cluster.apiserver.custom.cel.parsing import Node as Tree
-from sampan.cluster.apiserver.custom.structural import Node
+from sampan.cluster.apiserver.cel.data import CelError
+from sampan.cluster.apiserver.cel.evaluation import NAMESPACES, TYPES, field_name
+from sampan.cluster.apiserver.cel.parsing import Node as Tree
 
-Names = Mapping[str, Node | None]
+
+class Shape(Protocol):
+    """A place of a schema: `custom.structural.Node`."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def embedded(self) -> bool: ...
+
+    @property
+    def names(self) -> frozenset[str]: ...
+
+    @property
+    def items(self) -> Shape | None: ...
+
+    @property
+    def additional(self) -> Shape | None: ...
+
+    def property(self, name: str, /) -> Shape | None: ...
+
+
+Names = Mapping[str, Shape | None]
 _LOOPS = {
     "all": 1,
     "exists": 1,
@@ -27,7 +49,7 @@ _LOOPS = {
 _TWO = ("transformList", "transformMap", "transformMapEntry")
 
 
-def check(tree: Tree, names: Names) -> Node | None:
+def check(tree: Tree, names: Names) -> Shape | None:
     """The schema of the value, where it is plain. Raises CelError."""
     if tree.kind == "ident":
         if tree.name not in names and tree.name not in TYPES:
@@ -47,7 +69,7 @@ def check(tree: Tree, names: Names) -> Node | None:
     return found[1] or found[2] if tree.kind == "cond" else None
 
 
-def _field(holder: Node | None, tree: Tree) -> Node | None:
+def _field(holder: Shape | None, tree: Tree) -> Shape | None:
     if holder is None or holder.type not in ("", "object") or not (holder.names or holder.embedded):
         return holder.additional if holder is not None and holder.type == "object" else None
     found = holder.property(tree.name) or holder.property(field_name(tree.name))
@@ -56,7 +78,7 @@ def _field(holder: Node | None, tree: Tree) -> Node | None:
     return found
 
 
-def _call(tree: Tree, names: Names) -> Node | None:
+def _call(tree: Tree, names: Names) -> Shape | None:
     if tree.target is None:
         for each in tree.args:
             check(each, names)
@@ -77,8 +99,8 @@ def _call(tree: Tree, names: Names) -> Node | None:
     return holder if tree.name == "filter" else None
 
 
-def _bound(holder: Node | None, bound: list[str], *, optional: bool) -> dict[str, Node | None]:
-    found: dict[str, Node | None] = dict.fromkeys(bound)
+def _bound(holder: Shape | None, bound: list[str], *, optional: bool) -> dict[str, Shape | None]:
+    found: dict[str, Shape | None] = dict.fromkeys(bound)
     if holder is None or not bound:
         return found
     if optional:

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from sampan.cluster.apiserver.custom import formats
-from sampan.cluster.apiserver.custom.cel import conversions, data, networking, texts
-from sampan.cluster.apiserver.custom.cel.data import Budget, CelError, Optional
-from sampan.cluster.apiserver.custom.cel.registry import FUNCTIONS, Function, function, need_text
+from sampan.cluster.apiserver.cel import authorization, conversions, data, formats, networking, texts
+from sampan.cluster.apiserver.cel.data import Budget, CelError, Optional
+from sampan.cluster.apiserver.cel.registry import FUNCTIONS, Function, function, need_text
 from sampan.kube import names
 
-__all__ = ["FUNCTIONS", "conversions", "texts"]
+__all__ = ["FUNCTIONS", "authorization", "conversions", "texts"]
 
 
 # Lists and sets.

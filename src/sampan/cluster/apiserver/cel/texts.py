@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from sampan.cluster.apiserver.custom import patterns
-from sampan.cluster.apiserver.custom.cel import data
-from sampan.cluster.apiserver.custom.cel.conversions import to_string
-from sampan.cluster.apiserver.custom.cel.data import Budget, CelError
-from sampan.cluster.apiserver.custom.cel.registry import FUNCTIONS, Function, function, need_text
+from sampan.cluster.apiserver.cel import data, patterns
+from sampan.cluster.apiserver.cel.conversions import to_string
+from sampan.cluster.apiserver.cel.data import Budget, CelError
+from sampan.cluster.apiserver.cel.registry import FUNCTIONS, Function, function, need_text
 
 _REGEX_TEXT = 4096
 

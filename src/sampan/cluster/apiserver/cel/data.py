@@ -10,6 +10,9 @@ from typing import Any
 INT_MIN, INT_MAX, UINT_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 MAX_TEXT = 1_000_000
 """Of a text or list that an expression makes."""
+STEPS = 1_000_000
+"""Of all rules over one object: about a second of this machine's time. Real objects need some hundred."""
+SECONDS = 2.0
 _CHECK_EVERY = 512
 
 
@@ -24,7 +27,7 @@ class OverBudgetError(Exception):
 class Budget:
     """What all rules of one object may cost together, in steps, and in seconds of the processor as the last resort."""
 
-    def __init__(self, steps: int, seconds: float) -> None:
+    def __init__(self, steps: int = STEPS, seconds: float = SECONDS) -> None:
         self.left = steps
         self._until = time.thread_time() + seconds
         self._check_at = steps - _CHECK_EVERY

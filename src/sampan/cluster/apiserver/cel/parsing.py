@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from sampan.cluster.apiserver.custom.cel.data import INT_MAX, INT_MIN, UINT_MAX, CelError, Uint
+from sampan.cluster.apiserver.cel.data import INT_MAX, INT_MIN, UINT_MAX, CelError, Uint
 
 MAX_LENGTH = 16_384
 MAX_DEPTH = 60

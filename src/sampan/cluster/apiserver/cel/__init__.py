@@ -5,11 +5,12 @@
     data         types beyond JSON's, equality, order, arithmetic, errors
     registry     the table of functions: conversions, texts (and patterns), functions (lists, sets, …), networking
 
-Knows no Kubernetes object; `rules` is its only caller. Why it is ours: docs/decisions/0007-rules-have-a-budget.md.
+Knows no Kubernetes object; `rules` and `admission.dynamic` call it. Why it is ours:
+ docs/decisions/0007-rules-have-a-budget.md.
 Source: github.com/google/cel-spec/doc/langdef.md and k8s.io/apiserver/pkg/cel/library, v1.31.
 """
 
-from sampan.cluster.apiserver.custom.cel.data import Budget, CelError, OverBudgetError
-from sampan.cluster.apiserver.custom.cel.evaluation import Program, compile_expression
+from sampan.cluster.apiserver.cel.data import Budget, CelError, OverBudgetError, type_name
+from sampan.cluster.apiserver.cel.evaluation import Program, compile_expression
 
-__all__ = ["Budget", "CelError", "OverBudgetError", "Program", "compile_expression"]
+__all__ = ["Budget", "CelError", "OverBudgetError", "Program", "compile_expression", "type_name"]

@@ -11,10 +11,9 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sampan.cluster.apiserver.custom import formats
-from sampan.cluster.apiserver.custom.cel import data
-from sampan.cluster.apiserver.custom.cel.data import Budget, CelError, Uint
-from sampan.cluster.apiserver.custom.cel.registry import FUNCTIONS, Function, function
+from sampan.cluster.apiserver.cel import data, formats
+from sampan.cluster.apiserver.cel.data import Budget, CelError, Uint
+from sampan.cluster.apiserver.cel.registry import FUNCTIONS, Function, function
 from sampan.lib.clock import parse_rfc3339
 
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sampan.cluster.apiserver.custom.cel import data
+from sampan.cluster.apiserver.cel import data
 
 Function = Callable[..., Any]
 FUNCTIONS: dict[str, Function] = {}

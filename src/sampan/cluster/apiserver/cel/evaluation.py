@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.cluster.apiserver.custom.cel import data, functions
-from sampan.cluster.apiserver.custom.cel.data import Budget, CelError, Optional, Uint
-from sampan.cluster.apiserver.custom.cel.parsing import RESERVED, Node, parse
+from sampan.cluster.apiserver.cel import data, functions
+from sampan.cluster.apiserver.cel.data import Budget, CelError, Optional, Uint
+from sampan.cluster.apiserver.cel.parsing import RESERVED, Node, parse
 
 _MISSING: Any = object()
 NAMESPACES = frozenset({"optional", "sets", "math", "strings", "ip", "cidr", "format", "base64", "semver"})

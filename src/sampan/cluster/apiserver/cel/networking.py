@@ -12,8 +12,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from sampan.cluster.apiserver.custom.cel import data
-from sampan.cluster.apiserver.custom.cel.data import Budget, CelError
+from sampan.cluster.apiserver.cel import data
+from sampan.cluster.apiserver.cel.data import Budget, CelError
 from sampan.kube.quantities import parse as parse_quantity
 
 _LONGEST = 2048

@@ -1,0 +1,1 @@
+"""What follows from a node's taints and from its being cordoned."""

@@ -1,0 +1,1 @@
+"""What PodGroups say of themselves; `cluster.scheduler` starts their pods."""

@@ -11,7 +11,7 @@ import pytest
 
 from sampan.cluster.node import pod_sync
 from sampan.cluster.node.tokens import TokenSource
-from sampan.kube.kinds import CONFIG_MAPS, EVENTS, PERSISTENT_VOLUME_CLAIMS, PODS, SERVICE_ACCOUNTS
+from sampan.kube.kinds import CONFIG_MAPS, EVENTS, PERSISTENT_VOLUME_CLAIMS, PODS
 
 METADATA = {"name": "data", "namespace": "default"}
 LOOP = "while :; do cat $FILES; echo; sleep 0.05; done"
@@ -206,8 +206,6 @@ def test_a_pod_has_a_token_of_its_service_account(machine: Any) -> None:
                 pytest.skip("this machine allows no mount namespace")
             if not isinstance(node.client, TokenSource):
                 pytest.skip("this API server gives no tokens")
-            account = {"metadata": {"name": "default", "namespace": "default"}}
-            await node.client.create(SERVICE_ACCOUNTS, account)
             certificates = {"metadata": {"name": "kube-root-ca.crt", "namespace": "default"}}
             await node.client.create(CONFIG_MAPS, {**certificates, "data": {"ca.crt": "CA"}})
             script = "cd /var/run/secrets/kubernetes.io/serviceaccount; cat namespace ca.crt; echo; cat token"

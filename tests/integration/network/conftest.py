@@ -21,7 +21,7 @@ from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.settings import NodeSettings
 from sampan.kube.errors import AlreadyExistsError
-from sampan.kube.kinds import NAMESPACES, PODS, SERVICES
+from sampan.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS, SERVICES
 from sampan.lib.clock import SystemClock
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
@@ -73,7 +73,13 @@ class Cluster:
         command = [sys.executable, "-c", FETCH + textwrap.dedent(text)]
         main = {"name": "main", "image": "busybox", "command": command, **fields.pop("container", {})}
         metadata = {"name": name, "namespace": namespace, "labels": fields.pop("labels", {})}
-        own = {"nodeName": self.agent.node_name, "restartPolicy": "Never", "containers": [main], **fields}
+        own = {
+            "nodeName": self.agent.node_name,
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "containers": [main],
+            **fields,
+        }
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": own}
 
     async def server(self, name: str, namespace: str = "default", **fields: Any) -> str:
@@ -128,6 +134,9 @@ async def cluster_at(
     for name in NAMES:
         with suppress(AlreadyExistsError):
             await api.client.create(NAMESPACES, {"metadata": {"name": name}})
+            # Here are no controllers, which would make it.
+            account = {"metadata": {"name": "default", "namespace": name}}
+            await api.client.create(SERVICE_ACCOUNTS, account)
     caches, network = Caches(api.client), PodNetwork(home)
     manager = Manager(network_parts(api.client, caches, network, home / ROUTES))
     await manager.start()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
+import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,3 +53,75 @@ def database_url(request: pytest.FixtureRequest) -> str:
         return ""
     url: str = request.getfixturevalue("postgresql")()
     return url
+
+
+PODMAN_IMAGE = "localhost/sampan-test:1"
+_APPLETS = (
+    *(
+        "sh",
+        "cat",
+        "echo",
+        "sleep",
+        "id",
+        "ls",
+        "env",
+        "nc",
+        "hostname",
+        "touch",
+        "tail",
+        "wget",
+        "httpd",
+        "pwd",
+    ),
+    *("stty", "tty", "printf", "true"),
+)
+
+
+def _libraries(program: str) -> list[str]:
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    return re.findall(r"(/\S+) \(0x", listed)
+
+
+@pytest.fixture(scope="session")
+def podman_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An image of busybox, as a registry would have it."""
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("the image is made of busybox, which is not installed")
+    root = tmp_path_factory.mktemp("image")
+    (root / "bin").mkdir()
+    (root / "tmp").mkdir(mode=0o1777)
+    (root / "etc").mkdir()
+    (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nfred:x:1234:1234::/:/bin/sh\n")
+    shutil.copy(busybox, root / "bin/busybox")
+    for library in _libraries(busybox):
+        (root / library[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, root / library[1:])
+    for applet in _APPLETS:
+        (root / "bin" / applet).symlink_to("busybox")
+    (root / "only-in-the-image").write_text("here\n")
+    archive = root.with_suffix(".tar")
+    with tarfile.open(archive, "w") as tar:
+        tar.add(root, ".", filter=_as_root)
+    changes = [
+        'ENTRYPOINT ["/bin/echo", "entry"]',
+        'CMD ["of", "the", "image"]',
+        "ENV FROM_IMAGE=yes",
+        "WORKDIR /etc",
+    ]
+    options = [option for change in changes for option in ("--change", change)]
+    made = subprocess.run(
+        ["podman", "import", *options, str(archive), PODMAN_IMAGE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip(f"podman imports no image here: {made.stderr.strip()}")
+    yield PODMAN_IMAGE
+    subprocess.run(["podman", "rmi", "--force", PODMAN_IMAGE], capture_output=True, check=False)
+
+
+def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    return member

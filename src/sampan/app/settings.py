@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sampan.cluster.node.settings import EnvironmentSettings, NodeSettings
+from sampan.cluster.node.settings import RUNTIMES, EnvironmentSettings, NodeSettings
 from sampan.cluster.scheduler.settings import SchedulerSettings
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.store.settings import DatabaseSettings
@@ -228,6 +228,10 @@ def _check(settings: Settings) -> None:
     if cluster.callback_url and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", cluster.callback_url):
         raise SettingsError(
             f"cluster.callback_url must be a URL such as http://10.0.0.5:8081, not {cluster.callback_url!r}"
+        )
+    if settings.node.runtime not in RUNTIMES:
+        raise SettingsError(
+            f"node.runtime must be one of {', '.join(RUNTIMES)}, not {settings.node.runtime!r}"
         )
     if server.log_level not in _LOG_LEVELS:
         raise SettingsError(

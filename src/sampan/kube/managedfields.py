@@ -218,14 +218,31 @@ def _conflicts(
 
 
 def _conflict_error(conflicts: list[tuple[Object, Path]]) -> ConflictError:
-    causes, lines = [], []
+    causes = [
+        Cause("FieldManagerConflict", _readable(path), f"conflict with {_owner(entry)}")
+        for entry, path in conflicts
+    ]
+    if len(causes) == 1:
+        return ConflictError(
+            f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", causes=causes
+        )
+    by_owner: dict[str, list[str]] = {}
     for entry, path in conflicts:
-        using = f' with subresource "{entry["subresource"]}"' if entry.get("subresource") else ""
-        message = f'conflict with "{entry["manager"]}"{using} using {entry["apiVersion"]}'
-        causes.append(Cause("FieldManagerConflict", _readable(path), message))
-        lines.append(f"{message}: {_readable(path)}")
-    count = f"{len(conflicts)} conflict{'s' if len(conflicts) > 1 else ''}"
-    return ConflictError(f"Apply failed with {count}: " + "\n- ".join(lines), causes=causes)
+        by_owner.setdefault(_owner(entry), []).append(f"- {_readable(path)}")
+    lines = [line for owner in sorted(by_owner) for line in (f"conflicts with {owner}:", *by_owner[owner])]
+    return ConflictError(f"Apply failed with {len(causes)} conflicts: " + "\n".join(lines), causes=causes)
+
+
+def _owner(entry: Object) -> str:
+    """Of an update, also when it was: those of one manager are told apart by that."""
+    words = json.dumps(entry["manager"], ensure_ascii=False)
+    if subresource := entry.get("subresource"):
+        words += f' with subresource "{subresource}"'
+    if entry.get("operation") == "Update":
+        words += f" using {entry['apiVersion']}"
+        if entry.get("time"):
+            words += f" at {entry['time']}"
+    return words
 
 
 def _readable(path: Path) -> str:

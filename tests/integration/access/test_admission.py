@@ -253,6 +253,24 @@ def test_service_accounts_of_pods(access):
     access(scenario)
 
 
+def test_a_pod_bears_a_lost_node_for_five_minutes(access):
+    async def scenario(world):
+        lost = [f"node.kubernetes.io/{each}" for each in ("not-ready", "unreachable")]
+        made = await world.client.create(PODS, pod("a"))
+        assert [(each["key"], each["tolerationSeconds"]) for each in made["spec"]["tolerations"]] == [
+            (key, 300) for key in lost
+        ]
+        own = {"key": lost[0], "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}
+        made = await world.client.create(PODS, pod("b", tolerations=[own]))
+        assert made["spec"]["tolerations"][0] == own
+        assert [each["key"] for each in made["spec"]["tolerations"]] == lost
+        everything = [{"operator": "Exists"}]
+        made = await world.client.create(PODS, pod("c", tolerations=everything))
+        assert made["spec"]["tolerations"] == everything
+
+    access(scenario)
+
+
 MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 

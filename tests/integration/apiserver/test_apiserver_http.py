@@ -135,6 +135,22 @@ def test_bad_bodies(tmp_path: Path, body: bytes, headers: dict[str, str], code: 
     with_http(tmp_path, test)
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"), [(b'"a"', "string"), (b"[]", "array"), (b"1", "number"), (b"true", "bool")]
+)
+def test_a_merge_patch_that_is_no_object(tmp_path: Path, body: bytes, kind: str) -> None:
+    async def test(client: httpx.AsyncClient, _: ApiServer) -> None:
+        await client.post(CONFIG, json=config_map("one"))
+        headers = {"content-type": "application/merge-patch+json"}
+        answer = await client.patch(f"{CONFIG}/one", content=body, headers=headers)
+        assert answer.status_code == 400
+        assert answer.json()["message"] == (
+            f"error decoding patch: json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+        )
+
+    with_http(tmp_path, test)
+
+
 def test_yaml_is_read_and_written(tmp_path: Path) -> None:
     text = b"metadata:\n  name: one\n  annotations: {when: '2026-01-01'}\ndata:\n  day: 2026-01-01\n"
 
@@ -184,8 +200,10 @@ def test_discovery(tmp_path: Path) -> None:
         document = (await client.get(index["apis/batch/v1"]["serverRelativeURL"])).json()
         schema = document["components"]["schemas"]["io.k8s.api.batch.v1.Job"]
         assert schema["x-kubernetes-group-version-kind"][0]["kind"] == "Job"
-        for path in ("/healthz", "/livez", "/readyz"):
-            assert (await client.get(path)).text == "ok"
+        for path in ("healthz", "livez", "readyz"):
+            assert (await client.get(f"/{path}")).text == (await client.get(f"/{path}/ping")).text == "ok"
+            assert (await client.get(f"/{path}?verbose")).text == f"[+]ping ok\n{path} check passed\n"
+            assert (await client.get(f"/{path}/nonsense")).status_code == 404
         # Every kind that is discovered is served.
         for resource in server.registry:
             code = 200 if "list" in resource.verbs else 405

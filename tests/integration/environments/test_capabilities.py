@@ -38,24 +38,32 @@ def test_what_is_here_is_found(tmp_path: Path) -> None:
 
 def test_missing_tools_are_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    podman = by_name(probe_machine(tmp_path))["podman"]
-    assert (podman.ok, podman.detail, podman.remedy) == (None, "not installed; nothing uses it yet", "")
+    probes = by_name(probe_machine(tmp_path))
+    for name in ("podman", "docker"):
+        assert (probes[name].ok, probes[name].remedy) == (None, "")
+        assert probes[name].detail.startswith("not installed; ")
 
 
-def test_a_daemon_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text("#!/bin/sh\n")
-    docker.chmod(0o755)
+@pytest.mark.parametrize(
+    ("script", "ok", "words"),
+    [
+        ("echo 5.4.2 crun true", True, "5.4.2 with crun, rootless"),
+        ("echo 4.3.1 runc false", True, "4.3.1 with runc, as root"),
+        ("exit 125", False, "fails"),
+        ("exec sleep 5", None, "does not answer"),
+    ],
+)
+def test_podman(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, ok: bool | None, words: str
+) -> None:
+    podman = tmp_path / "podman"
+    podman.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
+    podman.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-    silent = by_name(probe_machine(tmp_path))["docker"]
-    # No finding either: there is nothing to mend while nothing uses it.
-    assert silent.ok is None
-    assert "does not answer" in silent.detail
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(f"{tmp_path}/docker.sock")
-        server.listen()
-        assert by_name(probe_machine(tmp_path))["docker"].ok is True
+    probe = by_name(probe_machine(tmp_path))["podman"]
+    assert probe.ok is ok
+    assert words in probe.detail
+    assert bool(probe.remedy) is (ok is False)
 
 
 def test_the_index(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sampan.client.protocol import PatchType
+from sampan.client.protocol import ListOptions, PatchType
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
 
 from .conftest import SERVE, cluster_at
@@ -176,6 +176,22 @@ def test_ports_by_name_and_endpoints_by_hand(play: Any) -> None:
         )
         lines = await cluster.run("asker", "print(fetch('named').split()[0], fetch('manual').split()[0])")
         assert lines == ["named named"]
+
+    play(scenario)
+
+
+def test_endpoints_wait_for_their_service_and_go_with_it(play: Any) -> None:
+    async def scenario(cluster: Any) -> None:
+        early = {"metadata": {"name": "early", "namespace": "default"}, "subsets": []}
+        made = await cluster.client.create(ENDPOINTS, early)
+        await cluster.server("web")
+        found = await cluster.client.get(ENDPOINTS, "early", "default")
+        assert found["metadata"]["uid"] == made["metadata"]["uid"]
+        await cluster.service("early", selector=None, ports=[{"port": 80}])
+        await cluster.client.delete(SERVICES, "early", "default")
+        by_name = ListOptions(field_selector="metadata.name=early")
+        while (await cluster.client.list(ENDPOINTS, "default", by_name)).items:
+            await asyncio.sleep(0.05)
 
     play(scenario)
 

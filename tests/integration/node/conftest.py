@@ -100,6 +100,10 @@ class Kit:
     at_once = DeleteOptions(grace_period_seconds=0)
 
     @staticmethod
+    def grace(seconds: int) -> DeleteOptions:
+        return DeleteOptions(grace_period_seconds=seconds)
+
+    @staticmethod
     def is_over(pod: Object) -> bool:
         return pod["status"].get("phase") in ("Succeeded", "Failed")
 

@@ -30,6 +30,24 @@ def volume_mount(path: str, **fields: Any) -> dict[str, Any]:
     return {"volumeMounts": [{"name": "v", "mountPath": path, **fields}]}
 
 
+@pytest.mark.parametrize("levels", [0, 1])
+def test_a_volume_above_what_containers_need(mounting: Any, tmp_path: Path, levels: int) -> None:
+    """At /tmp, where this home is, and at a folder nearer to it."""
+    path = "/".join(tmp_path.parts[: levels + 2])[1:]
+
+    async def main() -> None:
+        async with mounting.up() as node:
+            pod = await node.run(
+                "above",
+                ["sh", "-c", f"echo kept > {path}/file && cat {path}/file && test -s /etc/hosts"],
+                volumes=[{"name": "v", "emptyDir": {}}],
+                container=volume_mount(path),
+            )
+            assert (pod["status"]["phase"], await node.log(pod)) == ("Succeeded", "kept\n")
+
+    asyncio.run(main())
+
+
 def test_data_volumes(mounting: Any) -> None:
     async def main() -> None:
         async with mounting.up() as node:

@@ -47,7 +47,9 @@ def test_a_deployment_rolls_a_quarter_at_a_time_by_default():
 )
 def test_the_selector_must_match_the_template(resource):
     assert problems(resource) == {}
-    assert problems(resource, selector=None) == {"spec.selector": "Required value"}
+    missing = problems(resource, selector=None)
+    assert missing["spec.selector"] == "Required value"
+    assert "`selector` does not match template `labels`" in missing["spec.template.metadata.labels"]
     other = problems(resource, selector={"matchLabels": {"app": "other"}})
     assert "`selector` does not match template `labels`" in other["spec.template.metadata.labels"]
     assert "empty selector is invalid for" in problems(resource, selector={})["spec.selector"]

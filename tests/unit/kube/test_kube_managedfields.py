@@ -65,7 +65,21 @@ def test_conflict_names_every_field_and_owner() -> None:
         ".spec.replicas",
         '.spec.containers[name="a"].image',
     }
-    assert caught.value.message.startswith('Apply failed with 2 conflicts: conflict with "alice" using v1: ')
+    assert caught.value.message == (
+        'Apply failed with 2 conflicts: conflicts with "alice":\n'
+        '- .spec.containers[name="a"].image\n- .spec.replicas'
+    )
+
+
+def test_conflict_with_an_update_says_when_it_was() -> None:
+    live = applied({}, {"spec": {"replicas": 1}}, "alice")
+    scaled = {**copy.deepcopy(live), "spec": {"replicas": 3}}
+    track(SCHEMA, "Pod", live, scaled, by("scaler"))
+    with pytest.raises(ConflictError) as caught:
+        applied(scaled, {"spec": {"replicas": 1}}, "alice")
+    assert caught.value.message == (
+        'Apply failed with 1 conflict: conflict with "scaler" using v1 at 2026-01-01T00:00:00Z: .spec.replicas'
+    )
 
 
 def test_what_was_there_before_belongs_to_nobody_in_particular() -> None:

@@ -96,6 +96,15 @@ def test_repetition_is_counted_in_one_event():
     assert events[0]["lastTimestamp"] == "2026-01-01T00:00:10Z"
 
 
+def test_names_are_in_the_order_of_what_happened():
+    async def scenario(recorder, _store, _clock):
+        for number in range(20):
+            recorder.normal(POD, f"Reason{number}", "text")
+
+    names = [event["metadata"]["name"] for event in record(scenario)]
+    assert names == sorted(set(names))
+
+
 def test_an_expired_event_is_written_anew():
     async def scenario(recorder, store, _clock):
         recorder.normal(POD, "Again", "same")

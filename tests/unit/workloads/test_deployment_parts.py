@@ -165,6 +165,20 @@ def test_progress_is_waited_for_and_then_missed():
     assert (found["status"], found["reason"]) == ("True", "NewReplicaSetAvailable")
 
 
+def test_the_condition_that_changed_last_stands_last():
+    obj = deployment(1, 1, 0)
+    obj["status"] = status(
+        situation(obj, replica_set("new", 1, 0, "a")),
+        resting=False,
+        news=News("True", "NewReplicaSetCreated", ""),
+    )
+    written = status(situation(obj, replica_set("new", 1, 1, "a")), resting=False)
+    assert [(each["type"], each["reason"]) for each in written["conditions"]] == [
+        ("Available", "MinimumReplicasAvailable"),
+        ("Progressing", "NewReplicaSetAvailable"),
+    ]
+
+
 def pod(name: str, **fields: Any) -> dict[str, Any]:
     ready = [
         {"type": "Ready", "status": "True", "lastTransitionTime": fields.get("since", "2026-01-01T00:00:00Z")}

@@ -14,8 +14,8 @@ from sampan.kube.meta import Object
 
 VERSION = {
     "major": "1",
-    "minor": "31",
-    "gitVersion": "v1.31.0+sampan",
+    "minor": "37",
+    "gitVersion": "v1.37.0+sampan",
     "gitCommit": "",
     "gitTreeState": "clean",
     "buildDate": "1970-01-01T00:00:00Z",
@@ -23,7 +23,7 @@ VERSION = {
     "compiler": "",
     "platform": "linux/amd64",
 }
-"""The Kubernetes whose behaviour is followed: clients compare it with their own."""
+"""The Kubernetes whose kinds and fields are served (`kinds/schemas`): clients compare it with their own."""
 
 AGGREGATED_KINDS = ("APIGroupDiscoveryList",)
 

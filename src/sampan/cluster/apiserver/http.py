@@ -15,7 +15,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from sampan.client.protocol import PatchType, WriteOptions
-from sampan.cluster.apiserver import binding, codec, connecting, discovery, metrics, params, streams
+from sampan.cluster.apiserver import binding, codec, connecting, discovery, health, metrics, params, streams
 from sampan.cluster.apiserver.access import identity
 from sampan.cluster.apiserver.access.accounts import ISSUER
 from sampan.cluster.apiserver.access.gate import Gate
@@ -151,15 +151,17 @@ class HttpFace:
             case ["api" | "apis" as root, *rest]:
                 await self._route_api(request, root, rest)
             case ["version"]:
-                await self._json(request, discovery.VERSION)
+                indented = msgspec.json.format(_encode(discovery.VERSION), indent=2)
+                await asgi.respond(request.send, 200, indented, codec.JSON.encode())
             case [".well-known", "openid-configuration"]:
                 await self._json(request, _openid_configuration(request))
             case ["openid", "v1", "jwks"]:
                 await self._json(request, self._gate.tokens.signer.public_keys())
             case ["openapi", *below]:
                 await self._document(request, "/".join(below))
-            case ["healthz" | "livez" | "readyz", *_]:
-                await asgi.respond(request.send, 200, b"ok", b"text/plain; charset=utf-8")
+            case [endpoint, *below] if endpoint in health.ENDPOINTS:
+                report = health.report(endpoint, below, request.query).encode()
+                await asgi.respond(request.send, 200, report, b"text/plain; charset=utf-8")
             case _:
                 raise _no_such_path()
 

@@ -15,6 +15,9 @@ from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.kube.strategic import strategic_merge
 
+_GO_MAP = "Go value of type map[string]interface {}"
+"""In Go's words, as the body is decoded upstream (endpoints/handlers/patch.go, v1.37)."""
+
 
 def patcher(  # noqa: PLR0913  as the request
     strategies: Strategies,
@@ -30,7 +33,9 @@ def patcher(  # noqa: PLR0913  as the request
         return lambda old: patches.json_patch(old, patch)
     if patch_type is PatchType.MERGE:
         if not isinstance(patch, dict):
-            raise invalid_patch(patch, "it leaves no object")
+            raise BadRequestError(
+                f"error decoding patch: json: cannot unmarshal {_json_type(patch)} into {_GO_MAP}"
+            )
         return lambda old: patches.merge(old, patch)
     if not isinstance(patch, dict):
         raise BadRequestError("the body of the patch must be an object")
@@ -55,6 +60,19 @@ def invalid_patch(made: Any, why: str) -> InvalidError:
     errors = FieldErrors()
     errors.invalid("patch", made, why)
     return invalid("", "", "", errors.causes)
+
+
+def _json_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case None:
+            return "null"
+    return "number"
 
 
 def _check_apply(resource: Resource, config: Object, options: WriteOptions) -> None:

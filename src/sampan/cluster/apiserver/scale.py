@@ -24,6 +24,8 @@ SCALE = Resource("autoscaling", "v1", "Scale", "scales", subresources=())
 """Not registered: it exists as a sub-resource only."""
 SCALE_KIND = (SCALE.group, SCALE.version, SCALE.kind)
 _MOST = 2**31 - 1
+_UNSAID = -(2**31)
+"""In place of a number of replicas that an object lacks, while its scale is changed."""
 _COPIED = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -49,11 +51,14 @@ STRATEGY = Strategy(
 """For the columns of `kubectl get --subresource=scale`."""
 
 
-def scale_of(obj: Object, paths: ScalePaths) -> Object:
-    """Raises InternalError for an object that does not say how many replicas it wants."""
+def scale_of(obj: Object, paths: ScalePaths, *, to_change: bool = False) -> Object:
+    """Raises InternalError for an object that does not say how many replicas it wants, unless that is to be changed."""
     wanted = meta.lookup(obj, paths.spec)
     if not _is_count(wanted):
-        raise InternalError(f'the spec replicas field ".{paths.spec}" does not exist')
+        if to_change:
+            wanted = _UNSAID
+        else:
+            raise InternalError(f'the spec replicas field ".{paths.spec}" does not exist')
     actual = meta.lookup(obj, paths.status)
     status: Object = {"replicas": actual if _is_count(actual) else 0}
     if selector := _selector_text(meta.lookup(obj, paths.selector) if paths.selector else None):
@@ -94,6 +99,8 @@ def with_scale(obj: Object, scale: Any, paths: ScalePaths) -> Object:
         or wanted > _MOST
     ):
         raise MistypedScaleError("Scale in the request cannot be handled: spec.replicas must be an integer")
+    if wanted == _UNSAID:
+        raise BadRequestError(f'the spec replicas field ".{paths.spec}" cannot be empty')
     if wanted < 0:
         errors = FieldErrors()
         errors.invalid("spec.replicas", wanted, "must be greater than or equal to 0")

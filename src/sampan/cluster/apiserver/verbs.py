@@ -264,7 +264,7 @@ class Verbs:
         key = key_of(resource, name, namespace)
 
         def mutation(obj: Object) -> Object:
-            return with_scale(obj, change(scale_of(obj, paths)), paths)
+            return with_scale(obj, change(scale_of(obj, paths, to_change=True)), paths)
 
         passage = self._passage(resource, "scale", ("UPDATE",), options)
         record = await self._write(

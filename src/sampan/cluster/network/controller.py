@@ -47,7 +47,7 @@ class EndpointsReconciler:
         sources = [
             own(self._services),
             Source(self._pods, self._of_pod),
-            mapped(self._endpoints, lambda obj: (request_for(obj),)),
+            mapped(self._endpoints, self._of_endpoints),
             mapped(self._slices, self._of_slice),
         ]
         return Controller("endpoints", self.reconcile, sources, workers=_WORKERS)
@@ -120,6 +120,11 @@ class EndpointsReconciler:
             for service in self._services.by_index(BY_NAMESPACE, namespace)
             if any(endpoints.selects(service, meta.labels(pod)) for pod in pods)
         ]
+
+    def _of_endpoints(self, obj: Object) -> Iterable[Request]:
+        """Endpoints go when their Service goes. They may be written before it comes, and stay until then."""
+        is_known = self._services.get(meta.namespace(obj), meta.name(obj)) is not None
+        return (request_for(obj),) if is_known else ()
 
     def _of_slice(self, slice_: Object) -> Iterable[Request]:
         controller = owners.controller_of(slice_)

@@ -14,12 +14,16 @@ from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, W
 from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import node_object
 from sampan.cluster.node.execution import RuntimeExecutor
-from sampan.cluster.node.factory import ContainerFactory, EnvironmentSource, NodeFacts
+from sampan.cluster.node.factory import ContainerFactory, EnvironmentSource, NodeFacts, Sources
 from sampan.cluster.node.gpus import GpuAllocator
+from sampan.cluster.node.images import Images
 from sampan.cluster.node.layout import Layout, pod_uid
 from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.node.pod_streams import PodStreams
 from sampan.cluster.node.pod_sync import NodeParts, PodWorker
+from sampan.cluster.node.runtimes.container import PodmanRuntime
+from sampan.cluster.node.runtimes.mixed import Runtimes
+from sampan.cluster.node.runtimes.podman import Podman
 from sampan.cluster.node.runtimes.process import ProcessRuntime
 from sampan.cluster.node.settings import NodeSettings
 from sampan.cluster.node.starting import Starter
@@ -69,12 +73,15 @@ class NodeAgent:
         home = home.absolute()
         self._layout = Layout(home)
         self._machine = node_object.observe(home)
-        self._runtime = ProcessRuntime(self._layout.run, clock, settings)
+        podman = Podman(self._layout.run / "podman")
+        processes = ProcessRuntime(self._layout.run, clock, settings)
+        self._runtime = Runtimes(processes, PodmanRuntime(processes, self._layout.run / "podman", podman))
         self._recorder = EventRecorder(client, clock, "kubelet", self._machine.name)
         gpus = GpuAllocator(self._machine.gpus)
-        facts = NodeFacts(self._machine.capacity, self._machine.gpus)
+        facts = NodeFacts(self._machine.capacity, self._machine.gpus, podman.is_installed)
+        sources = Sources(environments, Images(podman, client, self._layout.run / "podman"))
         self._network = network or PodNetwork(home)
-        factory = ContainerFactory(client, self._layout, environments, settings, facts, self._network)
+        factory = ContainerFactory(client, self._layout, sources, settings, facts, self._network)
         self._account_tokens: Tokens | None = None
         if isinstance(client, TokenSource):
             self._account_tokens = factory.tokens = Tokens(client, clock)

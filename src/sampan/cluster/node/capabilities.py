@@ -45,8 +45,8 @@ def probe_machine(home: Path, *, index_url: str = "") -> list[Probe]:
         ("mount namespaces", _mount_namespaces),
         ("pod addresses", _pod_addresses),
         ("cgroups", _cgroups),
-        ("podman", lambda: _container_engine("podman")),
-        ("docker", lambda: _container_engine("docker")),
+        ("podman", _podman),
+        ("docker", _docker),
         ("GPUs", _gpus),
         ("disk", lambda: _disk(home)),
         ("memory", _memory),
@@ -167,26 +167,36 @@ def _cgroups() -> Probe:
     return Probe(name, None, "none mounted", without)
 
 
-def _container_engine(name: str) -> Probe:
-    """Never a finding: pods are processes, and no container runtime uses one yet."""
-    path = shutil.which(name)
+def _podman() -> Probe:
+    """Never a finding where it is missing: pods are processes until a setting or a pod says otherwise."""
+    name, path = "podman", shutil.which("podman")
     if path is None:
-        return Probe(name, None, "not installed; nothing uses it yet")
-    if name == "docker" and not _answers(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")):
-        return Probe(name, None, f"{path}, but its daemon does not answer; nothing uses it yet")
-    return Probe(name, True, f"{path}; nothing uses it yet")
+        detail = "not installed; pods run as processes, and images with files of their own are refused"
+        return Probe(name, None, detail)
+    result = _run(
+        [
+            path,
+            "info",
+            "--format",
+            "{{.Version.Version}} {{.Host.OCIRuntime.Name}} {{.Host.Security.Rootless}}",
+        ]
+    )
+    fields = result.stdout.split()
+    if "timed out" in result.stderr:
+        return Probe(name, None, f"{path} does not answer within a second")
+    if result.returncode != 0 or len(fields) != 3:
+        return Probe(name, False, f"{path} fails", "Run podman info and follow what it says.")
+    version, oci, rootless = fields
+    who = "rootless" if rootless == "true" else "as root"
+    detail = f"{version} with {oci}, {who}; for pods that ask for it, or node.runtime = podman or auto"
+    return Probe(name, True, detail)
 
 
-def _answers(address: str) -> bool:
-    if not address.startswith("unix://"):
-        return True
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(_PATIENCE_SECONDS)
-        try:
-            client.connect(address.removeprefix("unix://"))
-        except OSError:
-            return False
-    return True
+def _docker() -> Probe:
+    path = shutil.which("docker")
+    if path is None:
+        return Probe("docker", None, "not installed; not used, podman is")
+    return Probe("docker", None, f"{path}; not used, podman is")
 
 
 def _gpus() -> Probe:

@@ -73,6 +73,13 @@ def base(home: str, tmp: str, hostname: str, api: tuple[str, int], bins: Sequenc
         "TMPDIR": tmp,
         "LANG": "C.UTF-8",
         "HOSTNAME": hostname,
+        **api_variables(api),
+    }
+
+
+def api_variables(api: tuple[str, int]) -> dict[str, str]:
+    """Where the API server is."""
+    return {
         "KUBERNETES_SERVICE_HOST": api[0],
         "KUBERNETES_SERVICE_PORT": str(api[1]),
         "KUBERNETES_SERVICE_PORT_HTTPS": str(api[1]),

@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from sampan.client.protocol import Client, Object
 from sampan.cluster.network import names
 from sampan.cluster.network.pods import PodNetwork
-from sampan.cluster.node import claims, env, references, termination, volumes
+from sampan.cluster.node import choosing, claims, env, references, rights, termination, volumes
 from sampan.cluster.node.environments import (
     SYSTEM_KEY,
     Environment,
@@ -26,6 +26,7 @@ from sampan.cluster.node.environments import (
     PythonProgram,
     recognise,
 )
+from sampan.cluster.node.images import ContainerImage, Images
 from sampan.cluster.node.layout import Layout, PodFolder, container_id
 from sampan.cluster.node.references import References
 from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, Network, WarmProgram
@@ -59,6 +60,18 @@ class EnvironmentSource(Protocol):
         """Whether `for_image` would answer without building anything. Raises EnvironmentsError."""
         ...
 
+    def is_known(self, image: str) -> bool:
+        """Whether the catalogue has it. Raises nothing: what is no image at all counts as known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where containers' files come from."""
+
+    environments: EnvironmentSource
+    images: Images
+
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
@@ -66,6 +79,7 @@ class NodeFacts:
 
     capacity: env.Capacity
     gpus: tuple[str, ...] = ()
+    has_podman: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +100,29 @@ class ContainerFactory:
         self,
         client: Client,
         layout: Layout,
-        environments: EnvironmentSource,
+        sources: Sources,
         settings: NodeSettings,
         facts: NodeFacts,
         network: PodNetwork,
     ) -> None:
         self._client = client
         self._layout = layout
-        self._environments = environments
+        self._environments, self._images = sources.environments, sources.images
         self._settings = settings
         self._facts = facts
         self._network = network
         self.tokens: Tokens | None = None
+
+    def is_in_containers(self, pod: Object) -> bool:
+        """Whether the pod's images are pulled, not taken for the names of environments."""
+        has_podman, is_known = self._facts.has_podman, self._environments.is_known
+        return choosing.wants_container(pod, self._settings.runtime, has_podman=has_podman, is_known=is_known)
+
+    async def image(
+        self, pod: Object, container: Mapping[str, Any], on_pull: Callable[[], None]
+    ) -> ContainerImage:
+        """`on_pull` is called before something is downloaded. Raises EnvironmentsError."""
+        return await self._images.get(pod, container, on_pull)
 
     async def environment(self, container: Mapping[str, Any]) -> Environment:
         """What the image stands for, built if the pull policy allows. Raises EnvironmentsError."""
@@ -111,11 +136,13 @@ class ContainerFactory:
         return self._environments.notes(str(container.get("image") or ""))
 
     async def spec(
-        self, run: Run, image: Environment, *, can_mount: bool, can_overlay: bool
+        self, run: Run, image: Environment | ContainerImage, *, can_mount: bool, can_overlay: bool
     ) -> ContainerSpec:
         """Raises ContainerConfigError, VolumeNotReadyError, EnvironmentsError, ApiError, OSError."""
         await claims.ensure(self._client, run.pod)
         found = await references.fetch(self._client, run.pod, self.tokens)
+        if isinstance(image, ContainerImage):
+            return await self._in_image(run, image, found)
         uid, name = meta.uid(run.pod), str(run.container["name"])
         folder = self._layout.pod(uid)
         places = await self._volumes(run.pod, folder, found)
@@ -154,7 +181,7 @@ class ContainerFactory:
             overlay=overlay,
             mounts=mounts,
             private_tmp=folder.tmp if private else None,
-            visible=self._visible(environment, mounts) if private else (),
+            visible=self._visible(environment, mounts) if can_mount else (),
             termination=termination.mount_of(run.container, own) if can_mount else None,
             hostname="" if host_network else names.hostname(run.pod),
             network=self._sockets(run.pod) if self._network.has_addresses else None,
@@ -164,6 +191,41 @@ class ContainerFactory:
             stdin_once=bool(run.container.get("stdinOnce")),
             tty=bool(run.container.get("tty")),
             program=self._warm(environment, layer, program),
+        )
+
+    async def _in_image(self, run: Run, image: ContainerImage, found: References) -> ContainerSpec:
+        """The spec of a container whose files, variables and command are its image's, where the pod says nothing."""
+        pod, container = run.pod, run.container
+        allowed = self._settings.allow_privileged
+        own_rights = rights.image_run(pod, container, image, run.gpus, allow_privileged=allowed)
+        uid, name = meta.uid(pod), str(container["name"])
+        folder = self._layout.pod(uid)
+        places = await self._volumes(pod, folder, found)
+        values = {**self._network.links(pod), **env.api_variables(self._network.api)}
+        values = env.compose(pod, container, values, found, self._facts.capacity)
+        mounts = volumes.mounts(container, places, can_mount=True, sees_machine=False, values=values)
+        host_network = bool(meta.spec(pod).get("hostNetwork"))
+        if not host_network:
+            mounts = (*mounts, *self._files(pod, folder, mounts))
+            values.setdefault("HOSTNAME", names.hostname(pod))
+        own = folder.container(name, run.number)
+        return ContainerSpec(
+            id=container_id(uid, name, run.number),
+            folder=own,
+            log=self._layout.log(meta.namespace(pod), uid, name, run.number),
+            argv=tuple(env.expand(word, values) for word in rights.argv(container, image)),
+            env=values,
+            cwd=str(container.get("workingDir") or ""),
+            scratch=folder.scratch,
+            mounts=mounts,
+            termination=termination.mount_of(container, own),
+            hostname="" if host_network else names.hostname(pod),
+            network=self._sockets(pod) if self._network.has_addresses else None,
+            limits=_limits(container),
+            stdin=bool(container.get("stdin")),
+            stdin_once=bool(container.get("stdinOnce")),
+            tty=bool(container.get("tty")),
+            image=own_rights,
         )
 
     def folder(self, pod: Object, container: str, run: int) -> Path:
@@ -238,7 +300,7 @@ class ContainerFactory:
         )
 
     def _visible(self, environment: Environment, mounts: Sequence[Mount]) -> tuple[str, ...]:
-        """Of the folders that containers need, those that a private /tmp would hide."""
+        """The folders that containers need, whatever is mounted above them."""
         needed = {
             str(self._layout.home),
             str(environment.prefix),
@@ -248,9 +310,9 @@ class ContainerFactory:
         }
         needed.update(environment.env.get(name, "") for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR"))
         needed.update(str(mount.source) for mount in mounts)
-        below = sorted(path for path in needed if path.startswith("/tmp/") and os.path.isdir(path))  # noqa: S108
+        found = sorted(path for path in needed if path.strip("/") and os.path.isdir(path))
         return tuple(
-            path for path in below if not any(path != top and path.startswith(top + "/") for top in below)
+            path for path in found if not any(path != top and path.startswith(top + "/") for top in found)
         )
 
 

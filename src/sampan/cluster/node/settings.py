@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROCESS, PODMAN, AUTO = RUNTIMES = ("process", "podman", "auto")
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
+    runtime: str = "process"
+    """process: pods run as processes of this machine. podman: each runs in containers, with the files of its images.
+    auto: those whose images the catalogue does not know, or that have no command, do, where podman is installed.
+    """
+    allow_privileged: bool = False
+    """Whether containers of podman may be privileged: such a one can do what the server's user can."""
     warm: bool = True
     """Whether Python steps are forked from a warm interpreter. false starts a fresh process for each."""
     warm_limit: int = 8

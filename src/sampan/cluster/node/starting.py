@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from sampan.client.protocol import Object
 from sampan.cluster.node.environments import Environment, EnvironmentsError
 from sampan.cluster.node.factory import ContainerFactory, Run
 from sampan.cluster.node.gpus import GpuAllocator, remember, wanted
+from sampan.cluster.node.images import ContainerImage
 from sampan.cluster.node.layout import container_id
 from sampan.cluster.node.pod_events import PodEvents
 from sampan.cluster.node.records import ContainerRecord, Waiting, next_delay
@@ -109,7 +111,26 @@ class Starter:
         start.events.created(record)
         return await self._runtime.start(spec)
 
-    async def _image(self, start: Start) -> Environment:
+    async def _image(self, start: Start) -> Environment | ContainerImage:
+        if self._factory.is_in_containers(start.pod):
+            return await self._container_image(start)
+        return await self._environment(start)
+
+    async def _container_image(self, start: Start) -> ContainerImage:
+        record, began = start.record, math.nan
+
+        def pulling() -> None:
+            nonlocal began
+            began = self._clock.monotonic()
+            start.events.pulling(record)
+
+        image = await _unless(start.stopping, self._factory.image(start.pod, record.spec, pulling))
+        seconds = None if math.isnan(began) else self._clock.monotonic() - began
+        start.events.pulled(record, seconds, ())
+        record.image_id = image.digest or f"sha256:{image.id}"
+        return image
+
+    async def _environment(self, start: Start) -> Environment:
         record = start.record
         began = self._clock.monotonic()
         pull = asyncio.ensure_future(self._factory.environment(record.spec))
@@ -122,14 +143,14 @@ class Starter:
             )
             if slow:
                 start.events.pulling(record)
-            environment = await _unless(start.stopping, _result(pull))
+            image = await _unless(start.stopping, _result(pull))
         except StoppedError:
             pull.cancel()
             raise
         seconds = self._clock.monotonic() - began if slow else None
         start.events.pulled(record, seconds, self._factory.notes(record.spec))
-        record.image_id = f"sampan-environment://{environment.key}"
-        return environment
+        record.image_id = f"sampan-environment://{image.key}"
+        return image
 
     def _assign(self, start: Start) -> tuple[str, ...]:
         count = wanted(start.record.spec)
@@ -183,7 +204,7 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
 
 
-async def _result(future: asyncio.Future[Environment]) -> Environment:
+async def _result(future: asyncio.Future[T]) -> T:
     return await asyncio.shield(future)
 
 

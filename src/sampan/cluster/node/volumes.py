@@ -76,9 +76,10 @@ def mounts(
     places: Mapping[str, Path],
     *,
     can_mount: bool,
+    sees_machine: bool = True,
     values: Mapping[str, str] | None = None,
 ) -> tuple[Mount, ...]:
-    """The mounts that `container` needs. A volume that is its own mount point needs none.
+    """The mounts that `container` needs. Where it sees the machine, a volume that is its own mount point needs none.
 
     `values` are its variables, for subPathExpr.
 
@@ -92,7 +93,7 @@ def mounts(
                 f"volumeMounts name the volume {entry['name']!r}, which the pod has not"
             )
         source = _with_sub_path(source, _sub_path(entry, values or {}))
-        if os.path.normpath(target) == str(source) and not entry.get("readOnly"):
+        if sees_machine and os.path.normpath(target) == str(source) and not entry.get("readOnly"):
             continue
         if not can_mount and target == _API_ACCESS:
             # Every pod is given this one. Where it cannot be shown, a program finds no account, and says so itself.

@@ -258,6 +258,10 @@ class CustomResourceChecks(Connected):
             assert scaled["status"] == {"replicas": 1, "selector": "a=b"}
             found = await boats.get("one")
             assert (found["spec"]["replicas"], meta.generation(found)) == (5, 2)
+            # One that says nothing of replicas has no scale to be read, but can be given one.
+            await boats.create("two")
+            scaled = await boats.patch("two", {"spec": {"replicas": 3}}, "scale")
+            assert (scaled["spec"], (await boats.get("two"))["spec"]["replicas"]) == ({"replicas": 3}, 3)
 
     @check
     async def test_custom_objects_know_no_strategic_patch(self, world: World) -> None:

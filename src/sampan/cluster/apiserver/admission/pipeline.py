@@ -19,6 +19,7 @@ from sampan.cluster.apiserver.admission import (
     resourcequota,
     serviceaccount,
     storageclass,
+    tolerations,
 )
 from sampan.cluster.apiserver.admission.mirror import Mirror
 from sampan.cluster.apiserver.storage import Key, Storage, Transaction
@@ -66,6 +67,7 @@ class Pipeline:
             PODS.key: (
                 serviceaccount.admit,
                 lambda request, pod, _: limitranger.default(self._limits.of(request.namespace), pod),
+                lambda _, pod, __: tolerations.admit(pod),
                 lambda request, pod, _: priority.admit(request, self._priorities.of(""), pod),
             ),
             PERSISTENT_VOLUME_CLAIMS.key: (

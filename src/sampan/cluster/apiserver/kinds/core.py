@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from sampan.cluster.apiserver.kinds import secrets
 from sampan.cluster.apiserver.strategy import Column, SelectableField, Strategy, selectable
 from sampan.cluster.apiserver.tables import AGE, NAME
 from sampan.kube import conditions, kinds, meta, names, quantities
@@ -44,6 +45,14 @@ def _node_roles(node: Object, _: datetime) -> str:
     prefix = "node-role.kubernetes.io/"
     roles = sorted(label.removeprefix(prefix) for label in meta.labels(node) if label.startswith(prefix))
     return ",".join(roles) or "<none>"
+
+
+def _node_address(kind: str) -> Callable[[Object, datetime], str]:
+    def read(node: Object, _: datetime) -> str:
+        addresses = meta.lookup(node, "status.addresses") or ()
+        return next((each["address"] for each in addresses if each.get("type") == kind), "<none>")
+
+    return read
 
 
 def _validate_config_map(config_map: Object, errors: FieldErrors) -> None:
@@ -83,10 +92,7 @@ def _validate_secret(secret: Object, errors: FieldErrors) -> None:
         errors.each(f"data[{key}]", key, names.config_map_key(key))
     _check_base64("data", data, errors)
     _check_size("data", sum(map(len, data.values())) * 3 // 4, errors)
-    if secret.get("type") == "kubernetes.io/service-account-token":
-        account = "kubernetes.io/service-account.name"
-        if not meta.annotations(secret).get(account):
-            errors.required(f"metadata.annotations[{account}]")
+    secrets.validate_type(secret, errors)
 
 
 def _validate_secret_update(new: Object, old: Object, errors: FieldErrors) -> None:
@@ -218,6 +224,8 @@ STRATEGIES: tuple[Strategy, ...] = (
             Column("Roles", _node_roles),
             AGE,
             Column("Version", _path("status.nodeInfo.kubeletVersion")),
+            Column("Internal-IP", _node_address("InternalIP"), priority=1),
+            Column("External-IP", _node_address("ExternalIP"), priority=1),
             Column("OS-Image", _path("status.nodeInfo.osImage", "<unknown>"), priority=1),
             Column("Kernel-Version", _path("status.nodeInfo.kernelVersion", "<unknown>"), priority=1),
             Column(

@@ -103,7 +103,7 @@ def validate_spec(spec: Object, path: str, errors: FieldErrors) -> None:
     volumes = _validate_volumes(spec.get("volumes") or (), f"{path}.volumes", errors)
     validate_containers(spec, path, volumes, errors)
     if spec["restartPolicy"] not in _RESTART_POLICIES:
-        errors.unsupported(f"{path}.restartPolicy", spec["restartPolicy"], _RESTART_POLICIES)
+        errors.unsupported(f"{path}.restartPolicy", spec["restartPolicy"], _RESTART_POLICIES, in_order=True)
     if spec["dnsPolicy"] not in _DNS_POLICIES:
         errors.unsupported(f"{path}.dnsPolicy", spec["dnsPolicy"], _DNS_POLICIES)
     if spec["terminationGracePeriodSeconds"] < 0:

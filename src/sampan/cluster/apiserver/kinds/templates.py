@@ -69,6 +69,8 @@ def validate_set(spec: Object, empty: str, errors: FieldErrors) -> None:
     selector = spec.get("selector")
     if selector is None:
         errors.required("spec.selector")
+        # No selector selects nothing.
+        _labels_do_not_match(spec["template"], errors)
     else:
         parsed = validate_selector(selector, "spec.selector", errors)
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
@@ -76,12 +78,14 @@ def validate_set(spec: Object, empty: str, errors: FieldErrors) -> None:
         elif parsed is None:
             errors.invalid("spec.selector", selector, "invalid label selector")
         elif not parsed.matches(meta.labels(spec["template"])):
-            errors.invalid(
-                "spec.template.metadata.labels",
-                meta.labels(spec["template"]),
-                "`selector` does not match template `labels`",
-            )
+            _labels_do_not_match(spec["template"], errors)
     validate_template(spec["template"], "spec.template", errors)
+
+
+def _labels_do_not_match(template: Object, errors: FieldErrors) -> None:
+    errors.invalid(
+        "spec.template.metadata.labels", meta.labels(template), "`selector` does not match template `labels`"
+    )
 
 
 def validate_template(template: Object, path: str, errors: FieldErrors) -> None:

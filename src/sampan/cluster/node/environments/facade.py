@@ -18,7 +18,11 @@ from pathlib import Path
 from sampan.cluster.node.environments.build import Builder, BuildOptions, Recipe
 from sampan.cluster.node.environments.bytecode import ByteCode
 from sampan.cluster.node.environments.catalogue import Catalogue, ImagePlan, load_catalogue
-from sampan.cluster.node.environments.errors import EnvironmentBuildError
+from sampan.cluster.node.environments.errors import (
+    EnvironmentBuildError,
+    EnvironmentsError,
+    UnknownImageError,
+)
 from sampan.cluster.node.environments.index import (
     IndexOptions,
     read_pip_configuration,
@@ -114,6 +118,16 @@ class Environments:
             notes = (*plan.notes, choice.note) if choice.note else plan.notes
         self._by_image[image] = environment, notes
         return environment
+
+    def is_known(self, image: str) -> bool:
+        """Whether the catalogue has it. What else may be wrong with either is told elsewhere."""
+        try:
+            self._current_catalogue().plan(image)
+        except UnknownImageError:
+            return False
+        except EnvironmentsError:
+            return True
+        return True
 
     async def is_present(self, image: str) -> bool:
         """Whether `for_image` would answer without building. Raises as `for_image`."""

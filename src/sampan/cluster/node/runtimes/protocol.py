@@ -75,6 +75,30 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRun:
+    """A container whose files come from an image that the runtime holds, and the rights it has there."""
+
+    image: str
+    """The id of the image, so that what was inspected is what runs."""
+    workdir: str = ""
+    """Empty for the image's own."""
+    user: str = ""
+    """UID, UID:GID, or empty for the image's own."""
+    groups: tuple[int, ...] = ()
+    read_only: bool = False
+    privileged: bool = False
+    no_new_privileges: bool = False
+    unconfined: bool = False
+    """Without the runtime's usual filter of system calls."""
+    add_capabilities: tuple[str, ...] = ()
+    drop_capabilities: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    """Names of the Container Device Interface, such as nvidia.com/gpu=0."""
+    host_pid: bool = False
+    host_ipc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """All that a container needs to start. Paths are absolute."""
 
@@ -105,6 +129,8 @@ class ContainerSpec:
     """An entry of `env` that only this pod's processes have."""
     limits: Limits = Limits()
     program: WarmProgram | None = None
+    image: ImageRun | None = None
+    """Set for a container with files of its own. `cwd`, `overlay`, `private_tmp` and `program` mean nothing then."""
     stdin: bool = False
     """Whether it has one, which stays open while nobody is attached; else it reads an end at once."""
     stdin_once: bool = False
@@ -211,7 +237,8 @@ class ContainerRuntime(Protocol):
         """Starts a command with the container's files, variables, working directory and limits.
 
         It dies with the container, and with `close`; what it leaves in the background lives on in the container.
-        Raises ExecFailedError, and RuntimeFailureError when the container does not run.
+        Raises RuntimeFailureError when the container does not run. A command that cannot be executed raises
+        ExecFailedError, or says why on stderr and ends with its exit code.
         """
         ...
 

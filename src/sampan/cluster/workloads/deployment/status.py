@@ -169,3 +169,6 @@ def _put(holder: Object, kind: str, news: News, now: str, *, renew: bool = False
     written = conditions.find(holder, kind)
     assert written is not None
     written["lastUpdateTime"] = now
+    # The one that changed last stands last (SetDeploymentCondition).
+    listed = holder["status"]["conditions"]
+    holder["status"]["conditions"] = [*(each for each in listed if each is not written), written]

@@ -132,10 +132,13 @@ class View:
         self._replaced: list[str] = []
         # Folders in which anything may be made, with all below them: volumes, and what was made for them.
         self._own: list[str] = []
+        self._visible: list[str] = []
 
     def build(self, volumes: list[dict[str, Any]], tmp: str | None, visible: list[str]) -> None:
+        """Nothing hides the folders `visible`: in what is mounted above them they are found again. Raises OSError."""
+        self._visible = visible
         if tmp:
-            self._private_tmp(tmp, visible)
+            self._private_tmp(tmp)
         for volume in sorted(volumes, key=lambda volume: str(volume["target"]).count("/")):
             self._bind(volume["source"], volume["target"], bool(volume.get("read_only")))
 
@@ -144,11 +147,15 @@ class View:
         _touch(source)
         self._bind(source, target, False)
 
-    def _private_tmp(self, tmp: str, visible: list[str]) -> None:
-        for path in visible:
-            inside = os.path.join(tmp, os.path.relpath(path, "/tmp"))  # noqa: S108
-            os.makedirs(inside, exist_ok=True)
-            mount(path, inside, MS_BIND | MS_REC)
+    def _show_below(self, target: str, source: str) -> None:
+        for path in self._visible:
+            if path.startswith(target + "/"):
+                inside = os.path.join(source, os.path.relpath(path, target))
+                os.makedirs(inside, exist_ok=True)
+                mount(path, inside, MS_BIND | MS_REC)
+
+    def _private_tmp(self, tmp: str) -> None:
+        self._show_below("/tmp", tmp)  # noqa: S108
         mount(tmp, "/tmp", MS_BIND | MS_REC)  # noqa: S108
         self._own.append("/tmp")  # noqa: S108
 
@@ -156,6 +163,7 @@ class View:
         target = os.path.realpath(target)
         if not os.path.lexists(target):
             self._make_mount_point(target, folder=os.path.isdir(source))
+        self._show_below(target, source)
         mount(source, target, MS_BIND | MS_REC)
         if read_only:
             mount("none", target, MS_REMOUNT | MS_BIND | MS_RDONLY | _kept_flags(target))

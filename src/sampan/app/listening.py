@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 
+_SEND_BYTES = 128 * 1024
+
 
 class StartError(Exception):
     """The server cannot start. The message says why and what to do."""
@@ -16,6 +18,8 @@ def listen(host: str, port: int, *, setting: str) -> socket.socket:
     # With the protocol named, asyncio switches Nagle's delay off: it would cost every request 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections have it too. The kernel would keep megabytes for each client that does not read.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
     try:
         listener.bind((host, port))
         listener.listen(2048)

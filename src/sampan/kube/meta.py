@@ -33,15 +33,16 @@ def generation(obj: Mapping[str, Any]) -> int:
 
 
 def labels(obj: Mapping[str, Any]) -> dict[str, str]:
-    return metadata(obj).get("labels") or {}
+    return _mapping(metadata(obj).get("labels"))
 
 
 def annotations(obj: Mapping[str, Any]) -> dict[str, str]:
-    return metadata(obj).get("annotations") or {}
+    return _mapping(metadata(obj).get("annotations"))
 
 
 def finalizers(obj: Mapping[str, Any]) -> list[str]:
-    return metadata(obj).get("finalizers") or []
+    held = metadata(obj).get("finalizers")
+    return held if isinstance(held, list) else []
 
 
 def is_deleting(obj: Mapping[str, Any]) -> bool:
@@ -49,11 +50,16 @@ def is_deleting(obj: Mapping[str, Any]) -> bool:
 
 
 def spec(obj: Mapping[str, Any]) -> dict[str, Any]:
-    return obj.get("spec") or {}
+    return _mapping(obj.get("spec"))
 
 
 def status(obj: Mapping[str, Any]) -> dict[str, Any]:
-    return obj.get("status") or {}
+    return _mapping(obj.get("status"))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """What is of another type reads as empty: who stored it may have been a version that did not look."""
+    return value if isinstance(value, dict) else {}
 
 
 def add_finalizer(obj: Object, finalizer: str) -> bool:

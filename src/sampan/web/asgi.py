@@ -10,12 +10,25 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 
 import msgspec
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from sampan.kube.errors import ApiError, RequestTooLargeError, to_status
+from sampan.kube.errors import (
+    ApiError,
+    RequestTooLargeError,
+    ServerTimeoutError,
+    TooManyRequestsError,
+    to_status,
+)
 from sampan.lib.log import get_logger
 
 log = get_logger(__name__)
+
+_BODY_SECONDS = 60.0
+"""For a body that does not come with its head."""
+_STALL_SECONDS = 30.0
+"""For a client to take one part of a large answer."""
+_LITTLE_BYTES = 64 * 1024
+_PART_BYTES = 256 * 1024
 
 
 class ClientGoneError(Exception):
@@ -33,23 +46,91 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises RequestTooLargeError as soon as it is known to exceed `limit` bytes."""
+class Held:
+    """Bytes that all requests of a server keep together while their clients take their time. For one event loop."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+
+    def take(self, size: int) -> None:
+        """To be given back. Raises TooManyRequestsError where there is no room for so much."""
+        if self.size + size > self.limit:
+            raise TooManyRequestsError(
+                "too many large requests at once, please try again later", details={"retryAfterSeconds": 1}
+            )
+        self.size += size
+
+    def give(self, size: int) -> None:
+        self.size -= size
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int, held: Held | None = None) -> bytes:
+    """The whole body. Raises RequestTooLargeError as soon as it is known to exceed `limit` bytes.
+
+    One that is large and does not come at once counts as `held`: TooManyRequestsError, ServerTimeoutError.
+    """
     length = header(scope, b"content-length")
     if length.isdecimal() and int(length) > limit:
         raise _too_large(limit)
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    message = await receive()
+    if not message.get("more_body"):
+        return _piece(message, limit)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await _rest(message, receive, limit, held or Held(limit))
+    except TimeoutError as error:
+        raise ServerTimeoutError("the body of the request did not come in time") from error
+
+
+async def _rest(message: Message, receive: Receive, limit: int, held: Held) -> bytes:
+    chunks, size, taken = [], 0, 0
+    try:
+        while True:
+            chunk = _piece(message, limit - size)
+            chunks.append(chunk)
+            size += len(chunk)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+            # There is always room for what is small.
+            if size - taken > _LITTLE_BYTES:
+                held.take(size - taken)
+                taken = size
+            message = await receive()
+    finally:
+        held.give(taken)
+
+
+def _piece(message: Message, limit: int) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError
+    chunk: bytes = message.get("body", b"")
+    if len(chunk) > limit:
+        raise _too_large(limit)
+    return chunk
+
+
+async def respond_bulk(send: Send, body: bytes, content_type: bytes, held: Held) -> None:
+    """As `respond`, for what may be large: it goes as fast as the client reads.
+
+    Raises TooManyRequestsError, and ClientGoneError where the client does not read.
+    """
+    if len(body) <= _PART_BYTES:
+        await respond(send, 200, body, content_type)
+        return
+    held.take(len(body))
+    try:
+        headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for at in range(0, len(body), _PART_BYTES):
+            part = body[at : at + _PART_BYTES]
+            async with asyncio.timeout(_STALL_SECONDS):
+                more = at + _PART_BYTES < len(body)
+                await send({"type": "http.response.body", "body": part, "more_body": more})
+    except TimeoutError as error:
+        raise ClientGoneError from error
+    finally:
+        held.give(len(body))
 
 
 async def respond(

@@ -52,3 +52,20 @@ def test_after_forgetting_watchers_read_the_tables_and_go_on_from_there() -> Non
         return found + revisions(await waiting)
 
     assert asyncio.run(main()) == [11, 12, 13]
+
+
+def test_who_is_far_behind_is_handed_little_at_a_time_and_waits_for_none_of_it() -> None:
+    async def none(_since: int) -> tuple[list[Change], int]:
+        raise AssertionError("the ring holds everything")
+
+    async def main() -> None:
+        hub = ChangeHub(0)
+        subscription = Subscription(hub.feed("things"), none, namespace="wanted", name=None, since=0)
+        for rev in range(1, 101):
+            where = "wanted" if rev == 100 else "other"
+            hub.publish(Change(rev, "things", where, "a", deleted=False, data=b"x" * 10_000, previous=None))
+        assert len(hub.feed("things").after(0)) < 10
+        async with asyncio.timeout(5):
+            assert [change.rev for change in await subscription.next()] == [100]
+
+    asyncio.run(main())

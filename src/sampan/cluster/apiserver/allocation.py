@@ -51,7 +51,7 @@ class ServiceAllocator:
     def _known(self, txn: Transaction) -> dict[str, Key]:
         if self._owners is None:
             stored = txn.unchanged_since(SERVICES.key, _ALL, _ALL)
-            self._owners = {held: key for key, record in stored for held in _held(record.object())}
+            self._owners = {held: key for key, record in stored for held in _stored(record.object())}
         return self._owners
 
     def _is_taken(self, txn: Transaction, what: str, key: Key) -> bool:
@@ -59,7 +59,7 @@ class ServiceAllocator:
         if owner is None or owner == key:
             return False
         record = txn.get(owner)
-        if record is not None and what in _held(record.object()):
+        if record is not None and what in _stored(record.object()):
             return True
         del self._known(txn)[what]
         return False
@@ -114,6 +114,14 @@ class ServiceAllocator:
             )
         elif self._is_taken(txn, _note(int(str(wanted)), protocol), key):
             errors.invalid(field, wanted, "provided port is already allocated")
+
+
+def _stored(service: Object) -> set[str]:
+    """What a Service holds that may be older than today's validation: nonsense holds nothing."""
+    try:
+        return set(_held(service))
+    except (TypeError, ValueError, AttributeError, LookupError):
+        return set()
 
 
 def _held(service: Object) -> Iterator[str]:

@@ -38,7 +38,7 @@ async def bind(verbs: Verbs, pod: str, namespace: str, node: str) -> None:
             raise conflict("", "pods/binding", pod, why)
         if meta.spec(obj).get("schedulingGates"):
             raise conflict("", "pods/binding", pod, f"pod {pod} has non-empty .spec.schedulingGates")
-        obj["spec"]["nodeName"] = node
+        obj["spec"] = {**meta.spec(obj), "nodeName": node}
         conditions.put(obj, "PodScheduled", "True", now=now)
         return obj
 

@@ -19,6 +19,8 @@ from sampan.kube.meta import Object
 
 _RING_EVENTS = 1024
 _RING_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 64 * 1024
+"""What one watcher is handed at once, and so keeps from the others' memory while it does not read."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -96,13 +98,24 @@ class ChangeFeed:
         self._wake()
 
     def after(self, rev: int) -> list[Change]:
+        """The oldest changes after `rev`, as many as make a batch."""
         newer = []
         for change in reversed(self._ring):
             if change.rev <= rev:
                 break
             newer.append(change)
         newer.reverse()
+        size = 0
+        for count, change in enumerate(newer):
+            if size >= BATCH_BYTES:
+                return newer[:count]
+            size += change.size
         return newer
+
+    @property
+    def newest(self) -> int:
+        """The revision of the newest change in the ring; 0 where it is empty."""
+        return self._ring[-1].rev if self._ring else 0
 
     async def changed(self, within_seconds: float | None) -> None:
         """Returns at the next change, or after `within_seconds`."""
@@ -202,7 +215,7 @@ class Subscription:
             if left is not None and left <= 0:
                 return []
             # While the tables were read a change may have come, and gone by: look into the ring before waiting.
-            if from_ring and self._is_in_ring:
+            if from_ring and self._is_in_ring and self.revision >= self._feed.newest:
                 await self._feed.changed(left)
 
     @property
@@ -213,7 +226,10 @@ class Subscription:
     async def _pull(self) -> list[Change]:
         if self._is_in_ring:
             changes: Sequence[Change] = self._feed.after(self.revision)
-            self.revision = max(self.revision, self._feed.hub.revision)
+            newest = self._feed.newest
+            # Where the batch is not all there is, the rest is still to come.
+            reached = changes[-1].rev if changes and changes[-1].rev < newest else self._feed.hub.revision
+            self.revision = max(self.revision, reached)
         else:
             changes, self.revision = await self._history(self.revision)
         return [

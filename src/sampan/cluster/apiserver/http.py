@@ -46,6 +46,8 @@ from sampan.web import asgi
 log = get_logger(__name__)
 
 _encode = msgspec.json.encode
+_HELD_BYTES = 256 * 1024 * 1024
+"""Of large bodies that are still coming, and as much again of large answers that are still read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Request:
     receive: Receive
     send: Send
     schema: Schema
+    held: asgi.Held
+    """Counts what large bodies hold."""
     query: params.Query = field(init=False)
     duplicates: tuple[str, ...] = ()
     """Known once the body is read."""
@@ -83,7 +87,7 @@ class Request:
         return codec.accepted(asgi.header(self.scope, b"accept"), kinds)
 
     async def body(self) -> Any:
-        raw = await asgi.read_body(self.scope, self.receive, codec.MAX_BODY_BYTES)
+        raw = await asgi.read_body(self.scope, self.receive, codec.MAX_BODY_BYTES, self.held)
         if "yaml" in self.content_type:
             # Slow to read, and rare: not in the event loop.
             body = await asyncio.to_thread(codec.decode_body, raw, self.content_type, self.schema)
@@ -109,6 +113,7 @@ class HttpFace:
         self.metrics = metrics.MetricsApi(verbs)
         self._openapi = OpenApi(verbs.strategies.schema)
         self._streams: set[asyncio.Task[Any]] = set()
+        self._bodies, self._answers = asgi.Held(_HELD_BYTES), asgi.Held(_HELD_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -118,7 +123,8 @@ class HttpFace:
             # The web guards have asked the gate already, where there are any.
             user = scope.get("state", {}).get("user") or self._gate.admit(scope)
             with identity.acting(user):
-                await self._route(Request(scope, receive, send, self._verbs.strategies.schema))
+                schema = self._verbs.strategies.schema
+                await self._route(Request(scope, receive, send, schema, self._bodies))
         except ApiError as error:
             await asgi.respond_error(send, error)
         except asgi.ClientGoneError:
@@ -260,7 +266,8 @@ class HttpFace:
             return
         page = await self._verbs.list(target.resource, target.namespace, options)
         body = self._presenter.collection(target.resource, page, accepted, request.query)
-        await asgi.respond(request.send, 200, body, self._presenter.content_type(accepted))
+        del page
+        await asgi.respond_bulk(request.send, body, self._presenter.content_type(accepted), self._answers)
 
     async def _create(self, request: Request, target: Target) -> None:
         accepted = request.accepted(TRANSFORMED_KINDS)
@@ -274,7 +281,8 @@ class HttpFace:
         listed = params.list_options(request.query)
         page = await self._verbs.delete_collection(target.resource, target.namespace, listed, options)
         body = self._presenter.collection(target.resource, page, accepted, request.query)
-        await asgi.respond(request.send, 200, body, self._presenter.content_type(accepted))
+        del page
+        await asgi.respond_bulk(request.send, body, self._presenter.content_type(accepted), self._answers)
 
     # Objects.
 

@@ -17,6 +17,7 @@ from sampan.kube import meta, selectors
 from sampan.kube.errors import BadRequestError, Cause, ExpiredError, ServerTimeoutError
 from sampan.kube.meta import Object
 
+_MOST_DIGITS = 19
 _TOKEN_VERSION = "meta.k8s.io/v1"  # noqa: S105  names the format, opens nothing
 
 
@@ -89,16 +90,22 @@ def decode_continue(options: ListOptions, storage: Storage) -> tuple[int, tuple[
             )
         return revision, start
     version = options.resource_version
-    if version and not version.isdecimal():
-        raise BadRequestError(f'Invalid value: "{version}": invalid resourceVersion')
-    if version and int(version) > storage.revision:
+    revision = parse_revision(version) if version else 0
+    if revision > storage.revision:
         raise ServerTimeoutError(
             f"Too large resource version: {version}, current: {storage.revision}",
             details={"retryAfterSeconds": 1},
             causes=(Cause("ResourceVersionTooLarge", "", "Too large resource version"),),
         )
     # "Not older than" is always true of the newest state.
-    return (int(version) if options.exact else 0), None
+    return (revision if options.exact else 0), None
+
+
+def parse_revision(version: str) -> int:
+    """Raises BadRequestError for what is no resourceVersion."""
+    if not (version.isascii() and version.isdecimal() and len(version) <= _MOST_DIGITS):
+        raise BadRequestError(f'Invalid value: "{version[:100]}": invalid resourceVersion')
+    return int(version)
 
 
 def _parse(token: str) -> tuple[int, tuple[str, str]]:

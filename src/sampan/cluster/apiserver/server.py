@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ from sampan.cluster.apiserver.allocation import ServiceAllocator
 from sampan.cluster.apiserver.custom.converting import Converter
 from sampan.cluster.apiserver.custom.finalizing import Finalizing
 from sampan.cluster.apiserver.custom.registration import Definitions
+from sampan.cluster.apiserver.examining import examine
 from sampan.cluster.apiserver.http import HttpFace
 from sampan.cluster.apiserver.inprocess import InProcessClient
 from sampan.cluster.apiserver.kinds import BUILT_IN, built_in_schema
@@ -134,7 +136,7 @@ class ApiServer:
     async def start(self) -> None:
         self.storage.start()
         self._index.follow(self.storage)
-        self.admission.follow(self.storage)
+        self.admission.follow(self.storage, partial(examine, self._verbs.strategies))
         self._dynamic.follow(self.storage)
         # Nobody is asked about our own first objects: a webhook that is gone must not keep the server from starting.
         await bootstrap.create_missing(self._verbs)

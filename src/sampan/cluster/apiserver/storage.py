@@ -10,6 +10,7 @@ state, which makes every compare-and-write of the API atomic. Everything else ru
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from sampan.cluster.apiserver.changes import Change, ChangeHub, Subscription
+from sampan.cluster.apiserver.changes import BATCH_BYTES, Change, ChangeHub, Subscription
 from sampan.kube.errors import ExpiredError, ServiceUnavailableError
 from sampan.kube.meta import Object
 from sampan.store.database import Database, StorageError, StorageFullError
@@ -78,7 +79,10 @@ _select_newest = sa.select(sa.func.max(_objects.c.rev))
 _select_compacted = sa.select(_compaction.c.rev).where(_compaction.c.id == 1)
 
 _CHUNK = 500
-"""Rows read at once where a predicate decides which ones count."""
+"""Rows of history looked at, or of old objects deleted, at once."""
+_SHARED_PAGES = 32
+_ROWS = 50
+"""Rows taken out of the database at once: each may be of some megabytes."""
 
 
 class Key(NamedTuple):
@@ -113,6 +117,8 @@ class ListQuery:
     """Read as it was then; 0 means now."""
     limit: int = 0
     predicate: Callable[[Object], bool] | None = None
+    max_bytes: int = 0
+    """A page ends when its items have reached this size, and does not count the rest; 0 means any size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +243,8 @@ class Storage:
         self._in_doubt = False
         """Whether a commit was not confirmed: it may be in the database, unseen by cache and watchers."""
         self.cache = RecordCache()
+        self._pages: OrderedDict[ListQuery, asyncio.Future[Page]] = OrderedDict()
+        """Read lately, or being read."""
 
     def start(self) -> None:
         """Reads where the previous process stopped. The tables exist."""
@@ -315,6 +323,16 @@ class Storage:
         """Raises ExpiredError when `query.revision` was compacted."""
         return await self._database.read(lambda connection: self._page(connection, query))
 
+    async def shared_page(self, query: ListQuery) -> Page:
+        """As `page`, at a revision and without a predicate: many who ask for the same are given the same."""
+        reading = self._pages.get(query)
+        if reading is None or (reading.done() and (reading.cancelled() or reading.exception() is not None)):
+            reading = self._pages[query] = asyncio.ensure_future(self.page(query))
+            while len(self._pages) > _SHARED_PAGES:
+                self._pages.popitem(last=False)
+        # One who gives up does not take the page from the others.
+        return await asyncio.shield(reading)
+
     def subscribe(
         self, resource: str, namespace: str | None = None, name: str | None = None, *, since: int
     ) -> Subscription:
@@ -366,23 +384,25 @@ class Storage:
             raise expired(query.revision, self._compacted)
         select = _matching(query)
         items: list[bytes] = []
+        size = 0
         last: tuple[str, str] | None = None
         more = False
-        rows = connection.execution_options(yield_per=_CHUNK).execute(select)
+        rows = connection.execution_options(yield_per=_ROWS).execute(select)
         for namespace, name, data in rows:
             if query.predicate is not None and not query.predicate(decode(data)):
                 continue
-            if query.limit and len(items) == query.limit:
+            if (query.limit and len(items) == query.limit) or (query.max_bytes and size >= query.max_bytes):
                 more = True
                 break
             items.append(data)
+            size += len(data)
             last = (namespace, name)
         rows.close()
         revision = query.revision or newest
         if not more:
             return Page(items, revision)
         remaining = None
-        if query.predicate is None:
+        if query.predicate is None and not query.max_bytes:
             rest = _matching(query, after=last).with_only_columns(sa.func.count()).order_by(None).limit(None)
             remaining = connection.execute(rest).scalar()
         return Page(items, revision, last, remaining)
@@ -405,19 +425,21 @@ class Storage:
                 .order_by(_objects.c.rev)
                 .limit(_CHUNK)
             )
-            changes = [
-                Change(
-                    r.rev,
-                    r.resource,
-                    r.namespace,
-                    r.name,
-                    deleted=r.deleted,
-                    data=r.data,
-                    previous=r.previous,
-                )
-                for r in connection.execute(select)
-            ]
-            return changes, changes[-1].rev if len(changes) == _CHUNK else max(newest, since)
+            changes: list[Change] = []
+            size = 0
+            rows = connection.execution_options(yield_per=_ROWS).execute(select)
+            for row in rows:
+                if size >= BATCH_BYTES:
+                    break
+                identity = (row.rev, row.resource, row.namespace, row.name)
+                change = Change(*identity, deleted=row.deleted, data=row.data, previous=row.previous)
+                changes.append(change)
+                size += change.size
+            else:
+                if len(changes) < _CHUNK:
+                    return changes, max(newest, since)
+            rows.close()
+            return changes, changes[-1].rev
 
         found = await self._database.read(load)
         # Compaction may have overtaken the read.

@@ -89,14 +89,17 @@ class _Lines:
         )
         async for batch in batches:
             closing = first and self.initial
-            yield b"".join(
+            lines = b"".join(
                 self._bookmark(event.revision, closing=closing)
                 if event.type == "BOOKMARK"
                 else _line(event.type, self._data(event))
                 for event in batch
                 if event.type != "BOOKMARK" or (self.bookmarks and (closing or not first))
             )
-            first = first and batch[-1].type != "BOOKMARK"
+            first = first and not (batch and batch[-1].type == "BOOKMARK")
+            # A watcher that does not read holds the lines, and not what they were made of.
+            del batch
+            yield lines
 
     def _data(self, event: Seen) -> bytes:
         request = self.request

@@ -8,12 +8,11 @@ from typing import Literal, NamedTuple
 
 from sampan.client.protocol import ListOptions
 from sampan.cluster.apiserver import conversion
-from sampan.cluster.apiserver.changes import Change
-from sampan.cluster.apiserver.queries import Selection
+from sampan.cluster.apiserver.changes import BATCH_BYTES, Change
+from sampan.cluster.apiserver.queries import Selection, parse_revision
 from sampan.cluster.apiserver.storage import ListQuery, Page, decode, encode
 from sampan.cluster.apiserver.strategy import Strategy
 from sampan.cluster.apiserver.verbs import Verbs
-from sampan.kube.errors import BadRequestError
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 
@@ -63,19 +62,30 @@ async def watch(
     scope = namespace if resource.namespaced else None
     if options.resource_version in ("", "0"):
         query = ListQuery(
-            resource.key, scope, selection.name, limit=_INITIAL_PAGE, predicate=selection.stored_predicate
+            resource.key,
+            scope,
+            selection.name,
+            # Published, so that it is the same for all who begin now.
+            revision=storage.revision,
+            limit=_INITIAL_PAGE,
+            max_bytes=BATCH_BYTES,
+            predicate=selection.stored_predicate,
         )
+        read = storage.shared_page if query.predicate is None else storage.page
         # A page at a time, all as of one revision: a slow watcher holds no more than that.
-        page = await storage.page(query)
+        page = await read(query)
         since = page.revision
         while page.last is not None:
-            yield await _initial(strategy, selection, page)
-            page = await storage.page(replace(query, revision=since, after=page.last))
+            query = replace(query, after=page.last)
+            initial = await _initial(strategy, selection, page)
+            # Who takes it decides how long it is kept, not this frame.
+            del page
+            yield initial
+            del initial
+            page = await read(query)
         yield [*await _initial(strategy, selection, page), Seen("BOOKMARK", b"", since)]
-    elif options.resource_version.isdecimal():
-        since = int(options.resource_version)
     else:
-        raise BadRequestError(f'Invalid value: "{options.resource_version}": invalid resourceVersion')
+        since = parse_revision(options.resource_version)
     subscription = storage.subscribe(resource.key, scope, selection.name, since=since)
     while True:
         changes = await subscription.next(idle_seconds() if idle_seconds else None)

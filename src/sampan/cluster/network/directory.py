@@ -143,7 +143,7 @@ class ServiceDirectory:
 
     def _is_external(self, key: _Key) -> bool:
         service = self._services.get(*key)
-        return service is not None and meta.spec(service).get("type") == "ExternalName"
+        return service is not None and bool(meta.spec(service).get("type") == "ExternalName")
 
     def _update(self, key: _Key) -> None:
         service = self._services.get(*key)

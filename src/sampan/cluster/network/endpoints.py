@@ -24,8 +24,12 @@ _NAME_LIMIT = 63
 
 
 def selects(service: Object, labels: Mapping[str, str]) -> bool:
-    selector = meta.spec(service).get("selector") or {}
-    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+    selector = meta.spec(service).get("selector")
+    return (
+        isinstance(selector, dict)
+        and bool(selector)
+        and all(labels.get(key) == value for key, value in selector.items())
+    )
 
 
 def is_headless(service: Object) -> bool:

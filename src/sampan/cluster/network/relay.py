@@ -194,9 +194,10 @@ class Relay:
             server = await loop.create_server(
                 lambda: _Front(self._sides, self._connect(place)), *place, reuse_address=True
             )
-        except OSError as error:
+        except (OSError, OverflowError, ValueError) as error:
             self._refused.add(place)
-            why = "only root may" if error.errno == errno.EACCES else str(error)
+            refused = isinstance(error, OSError) and error.errno == errno.EACCES
+            why = "only root may" if refused else str(error)
             log.info(
                 "a service's port is not opened on the machine", address=f"{place[0]}:{place[1]}", why=why
             )
@@ -254,21 +255,45 @@ def wanted_places(views: Iterable[View]) -> dict[Place, Sequence[str]]:
     cluster: dict[Place, Sequence[str]] = {}
     most = min(_MAX_CLUSTER_PORTS, _spare_sockets())
     for view in views:
-        spec = meta.spec(view.service)
         if is_api_service(view.service):
             # Which listens on the machine itself.
             continue
-        for port in spec.get("ports") or ():
-            targets = view.ports.get(f"TCP/{port['port']}")
-            if targets is None:
-                continue
-            if port.get("nodePort"):
-                found[LOCALHOST, int(port["nodePort"])] = targets
-            if spec.get("type") == "LoadBalancer":
-                found.setdefault((LOCALHOST, int(port["port"])), targets)
+        try:
+            own = _places(view)
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
+            log.warning("a service has no ports here", name=meta.name(view.service), error=repr(error))
+            continue
+        found.update(own.node_ports)
+        for place, targets in own.balanced.items():
+            found.setdefault(place, targets)
+        for place, targets in own.cluster.items():
             if len(cluster) < most:
-                cluster[view.address, int(port["port"])] = targets
+                cluster[place] = targets
     return {**cluster, **found}
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Of one Service."""
+
+    node_ports: dict[Place, Sequence[str]]
+    balanced: dict[Place, Sequence[str]]
+    cluster: dict[Place, Sequence[str]]
+
+
+def _places(view: View) -> _Places:
+    spec = meta.spec(view.service)
+    found = _Places({}, {}, {})
+    for port in spec.get("ports") or ():
+        targets = view.ports.get(f"TCP/{port['port']}")
+        if targets is None:
+            continue
+        if port.get("nodePort"):
+            found.node_ports[LOCALHOST, int(port["nodePort"])] = targets
+        if spec.get("type") == "LoadBalancer":
+            found.balanced[LOCALHOST, int(port["port"])] = targets
+        found.cluster[view.address, int(port["port"])] = targets
+    return found
 
 
 def _spare_sockets() -> int:

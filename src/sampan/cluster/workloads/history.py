@@ -14,13 +14,14 @@ from copy import deepcopy
 from typing import Any
 
 from sampan.client.protocol import Client, Object
-from sampan.cluster.workloads.children import Children
+from sampan.cluster.workloads.children import Children, claim
 from sampan.kube import meta, owners
 from sampan.kube.errors import AlreadyExistsError
 from sampan.kube.kinds import CONTROLLER_REVISIONS
 from sampan.lib.ids import short_hash
 from sampan.reconcile.apply import delete_if_present
 from sampan.reconcile.cache import Cache
+from sampan.reconcile.reconciler import TerminalError
 
 HASH = "controller.kubernetes.io/hash"
 _TRIES = 16
@@ -107,6 +108,9 @@ class History:
                 # Gone back to: it is the newest again, so that the next way back leads to where we were.
                 found = await self._renumber(found, newest + 1)
             return found, collisions
+        if not claim(owner, [made(owner, newest + 1, collisions)]).mine:
+            # It would be let go as soon as it is made, and made again for ever.
+            raise TerminalError("the selector does not select what the template makes")
         for _ in range(_TRIES):
             revision = made(owner, newest + 1, collisions)
             try:

@@ -15,7 +15,10 @@ from sampan.cluster.apiserver.storage import Storage
 from sampan.kube import meta
 from sampan.kube.meta import Object
 from sampan.kube.rbac import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, Rule, rules_of
+from sampan.lib.log import get_logger
 from sampan.web.guards import User
+
+log = get_logger(__name__)
 
 _KINDS = (ROLES, CLUSTER_ROLES, ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS)
 
@@ -64,6 +67,14 @@ class RbacIndex:
                 self.put(record.object())
 
     def put(self, obj: Object) -> None:
+        """What nobody can read gives no right, and takes away what it gave before."""
+        try:
+            self._put(obj)
+        except Exception as error:
+            self.remove(obj)
+            log.error("gives no rights", kind=obj.get("kind"), name=meta.name(obj), error=repr(error))
+
+    def _put(self, obj: Object) -> None:
         namespace, name = meta.namespace(obj), meta.name(obj)
         if obj["kind"] in ("Role", "ClusterRole"):
             self._roles[RoleKey(namespace, name)] = rules_of(obj)

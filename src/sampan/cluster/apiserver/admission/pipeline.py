@@ -8,6 +8,7 @@ Source: pkg/kubeapiserver/options/plugins.go, v1.33.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from sampan.cluster.apiserver.access import identity
 from sampan.cluster.apiserver.access.authorizer import Authorizer
@@ -89,10 +90,13 @@ class Pipeline:
             rbac.CLUSTER_ROLE_BINDINGS.key: (check,),
         }
 
-    def follow(self, storage: Storage) -> None:
-        """Reads the few objects that admission goes by, and keeps them. For start-up."""
+    def follow(self, storage: Storage, examine: Callable[[Resource, Object], None]) -> None:
+        """Reads the few objects that admission goes by, and keeps them. For start-up.
+
+        `examine` raises what today's validation finds wrong with a stored object.
+        """
         for mirror in (self._limits, self._quotas, self._priorities, self._classes):
-            mirror.follow(storage)
+            mirror.follow(storage, partial(examine, mirror.resource))
 
     def add(self, hooks: Iterable[MutatingHook]) -> None:
         for hook in hooks:

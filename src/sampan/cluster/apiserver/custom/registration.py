@@ -105,7 +105,7 @@ class Definitions:
         self._storage.observe(DEFINITIONS.key, self._observe)
         page = await self._storage.page(ListQuery(DEFINITIONS.key))
         for data in page.items:
-            self._take(data, fresh=False)
+            self._try_to_take(meta.name(decode(data)), data, fresh=False)
 
     # In the writer thread: what a write of a definition says about itself.
 
@@ -178,15 +178,19 @@ class Definitions:
     # In the event loop: what it changes.
 
     def _observe(self, change: Change) -> None:
-        try:
-            if change.deleted:
-                self._drop(change.name)
-            else:
-                self._take(change.data, fresh=change.previous is None)
-        except Exception as error:
-            # A definition that cannot be read must not stop the others.
-            log.error("a definition cannot be served", name=change.name, exc=error)
+        if change.deleted:
+            self._drop(change.name)
+        else:
+            self._try_to_take(change.name, change.data, fresh=change.previous is None)
         self.on_change(change.name)
+
+    def _try_to_take(self, name: str, data: bytes, *, fresh: bool) -> None:
+        """A definition that cannot be read must not stop the others."""
+        try:
+            self._take(data, fresh=fresh)
+        except Exception as error:
+            self._drop(name)
+            log.error("a definition cannot be served", name=name, exc=error)
 
     def _take(self, data: bytes, *, fresh: bool) -> None:
         definition = _read(data)

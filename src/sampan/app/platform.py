@@ -22,7 +22,7 @@ from sampan.app.outgoing import webhook_poster
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
 from sampan.app.web import build_app
-from sampan.client.protocol import Client, ListOptions
+from sampan.client.protocol import Client, ListOptions, Object
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.apiserver.apiservices import ApiServices
 from sampan.cluster.network import addresses
@@ -34,9 +34,10 @@ from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.scheduler import Scheduler
 from sampan.cluster.workloads import Trust, controllers
+from sampan.cluster.workloads.volumes.matching import default_class
 from sampan.components import Services
 from sampan.kube.errors import AlreadyExistsError
-from sampan.kube.kinds import NAMESPACES, PODS
+from sampan.kube.kinds import NAMESPACES, PODS, STORAGE_CLASSES, Resource
 from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.reconcile.cache import Caches
@@ -101,7 +102,7 @@ class Platform:
             api.admission.add(component.admission)
         await api.start()
         self._ends.append(("API server", api.stop))
-        await self._create_namespaces()
+        await self._create_first_objects()
         api_services = ApiServices(api.client, api.registry)
         api_services.start()
         self._ends.append(("APIServices", api_services.stop))
@@ -167,14 +168,17 @@ class Platform:
             except Exception as error:
                 log.error("stopping failed", part=name, exc=error)
 
-    async def _create_namespaces(self) -> None:
-        async def create(name: str) -> None:
+    async def _create_first_objects(self) -> None:
+        async def create(resource: Resource, obj: Object) -> None:
             try:
-                await self.client.create(NAMESPACES, {"metadata": {"name": name}})
+                await self.client.create(resource, obj)
             except AlreadyExistsError:
                 return
 
-        await asyncio.gather(*(create(name) for name in FIRST_NAMESPACES))
+        namespaces = ({"metadata": {"name": name}} for name in FIRST_NAMESPACES)
+        await asyncio.gather(
+            create(STORAGE_CLASSES, default_class()), *(create(NAMESPACES, each) for each in namespaces)
+        )
 
     def _facts(self) -> Facts:
         async def running_pods() -> int:

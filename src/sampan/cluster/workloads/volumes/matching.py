@@ -18,6 +18,19 @@ BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 
 
+def default_class() -> Object:
+    """The StorageClass that every cluster is expected to have: its volumes are folders of this machine."""
+    return {
+        "metadata": {
+            "name": STORAGE_CLASS,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": PROVISIONER,
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+    }
+
+
 def storage_class(claim: Object) -> str:
     """The default class unless the claim names one; empty when it wants none, only what exists."""
     named = meta.spec(claim).get("storageClassName")

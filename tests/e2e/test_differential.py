@@ -145,7 +145,7 @@ class Server:
 _PER_RUN = ("artifact_id", "created_at", "create_time", "last_update_time")
 _VARYING = (
     (r"0x[0-9a-f]{6,}", "ADDRESS"),
-    (r"(KUBERNETES_SERVICE_PORT\W+)\d+", r"\1PORT"),
+    (r"(KUBERNETES_SERVICE_PORT(?:_HTTPS)?\W+)\d+", r"\1PORT"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", "TIME"),
     (r"tmp\.\w{10}", "TMP"),
     (r"/tmp/tmp\w{8}", "/tmp/TEMPORARY"),

@@ -376,7 +376,8 @@ def _translated(error: sa.exc.DBAPIError) -> StorageError | StorageFullError:
         )
     if "not a database" in text or "malformed" in text:
         return StorageError(
-            f"the database is damaged ({text}); put a copy in its place, or move it away to begin anew"
+            f"the database is damaged ({text}); `sampan doctor --repair` saves what can be read of it. Or put a copy "
+            "in its place, or move it away to begin anew"
         )
     if "unable to open" in text or "readonly" in text:
         return StorageError(

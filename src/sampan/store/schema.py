@@ -46,7 +46,10 @@ def inspect(database: Database) -> tuple[State, str]:
             return (State.CURRENT if version == HEAD else State.OLDER), version
         return State.OLDER, version
 
-    state, version = database.read_now(look)
+    try:
+        state, version = database.read_now(look)
+    except StorageError as error:
+        raise StorageError(f"{database.name}: {error}") from error
     if version and version not in KNOWN:
         raise StorageError(
             f"the database was written by a newer Sampan (its schema is {version}, this one knows up to {HEAD}); "

@@ -198,6 +198,7 @@ class RuntimeConformance:
                 code, stdout, _ = await _all_of(attached)
                 assert code == 6
                 assert b"got it" in stdout
+                assert (await runtime.wait(spec.id)).exit_code == 6
                 assert b"got it" in spec.log.read_bytes()
 
 

@@ -57,7 +57,7 @@ def hook(name: str, config: dict[str, Any], *rules: dict[str, Any], **more: Any)
         "rules": list(rules) or [rule()],
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
-        "timeoutSeconds": 5,
+        "timeoutSeconds": 20,
         **more,
     }
 

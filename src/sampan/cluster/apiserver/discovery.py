@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from sampan.kube import release
 from sampan.kube.kinds import KindRegistry, Resource
 from sampan.kube.meta import Object
 
 VERSION = {
-    "major": "1",
-    "minor": "37",
-    "gitVersion": "v1.37.0+sampan",
+    "major": release.MAJOR,
+    "minor": release.MINOR,
+    "gitVersion": release.GIT_VERSION,
     "gitCommit": "",
     "gitTreeState": "clean",
     "buildDate": "1970-01-01T00:00:00Z",

@@ -14,6 +14,7 @@ from sampan import __version__
 from sampan.client.protocol import Object
 from sampan.cluster.node import gpus
 from sampan.cluster.node.env import HOST_IP, Capacity
+from sampan.kube import release
 
 MAX_PODS = 5000
 # Kubernetes' names for what `uname -m` says.
@@ -109,8 +110,8 @@ def _node_info() -> dict[str, str]:
         "bootID": _line("/proc/sys/kernel/random/boot_id"),
         "containerRuntimeVersion": f"sampan://{__version__}",
         "kernelVersion": platform.release(),
-        "kubeProxyVersion": f"v{__version__}",
-        "kubeletVersion": f"v{__version__}",
+        "kubeProxyVersion": release.GIT_VERSION,
+        "kubeletVersion": release.GIT_VERSION,
         "machineID": _line("/etc/machine-id"),
         "operatingSystem": "linux",
         "osImage": _os_image(),

@@ -10,10 +10,11 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sampan.cluster.node.environments.errors import EnvironmentBuildError
 from sampan.cluster.node.environments.files import replace_bytes
@@ -120,14 +121,14 @@ class Builder:
             base = self._store.path(recipe.base)
             held = self._store.load(recipe.base)
             before = held.requirements if held else ()
-            await asyncio.to_thread(_clone, base, staged)
+            await _in_thread(_clone, base, staged)
         else:
-            await asyncio.to_thread(_make_base, staged, recipe.interpreter)
+            await _in_thread(_make_base, staged, recipe.interpreter)
             await self._seed(staged, recipe.interpreter)
         steps = [PipInstall(recipe.requirements)] if recipe.requirements else []
         for install in (*steps, *recipe.installs):
             await self._install(staged, install)
-        await asyncio.to_thread(_adapt_scripts, staged / "bin")
+        await _in_thread(_adapt_scripts, staged / "bin")
         site = site_packages(recipe.interpreter)
         return Manifest(
             key=recipe.key,
@@ -171,6 +172,16 @@ class Builder:
         environ = uv_variables(self._environ, options, offline=self._build.offline)
         command = ["pip", "install", "--python", str(staged / "bin" / "python"), *arguments]
         await self._uv.run(command, environ, timeout_seconds=self._build.timeout_seconds)
+
+
+async def _in_thread(write: Callable[..., None], *arguments: Any) -> None:
+    """To its end also when cancelled: a thread goes on, and would write into a folder that is being removed."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write, *arguments))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait((writing,))
+        raise
 
 
 def _make_base(staged: Path, interpreter: Interpreter) -> None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -71,24 +72,33 @@ def encode_continue(page: Page) -> str:
     """Empty on the last page."""
     if page.last is None:
         return ""
-    raw = msgspec.json.encode({"v": _TOKEN_VERSION, "rv": page.revision, "start": page.last})
+    raw = msgspec.json.encode(_Token(_TOKEN_VERSION, page.revision, page.last, page.remaining))
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def decode_continue(options: ListOptions, storage: Storage) -> tuple[int, tuple[str, str] | None]:
-    """(revision to list at, or 0 for now; what the page before ended with).
+class Place(NamedTuple):
+    """Where a page begins."""
 
-    Raises BadRequestError for a token that is not ours, ExpiredError for one whose revision was compacted,
+    revision: int
+    """To list at; 0 for now."""
+    after: tuple[str, str] | None = None
+    """What the page before ended with."""
+    left: int | None = None
+    """How many there are from here on, where the page before knew: counted once, not for every page."""
+
+
+def decode_continue(options: ListOptions, storage: Storage) -> Place:
+    """Raises BadRequestError for a token that is not ours, ExpiredError for one whose revision was compacted,
     ServerTimeoutError for a revision that is still to come.
     """
     if options.continue_token:
-        revision, start = _parse(options.continue_token)
-        if revision < storage.compacted:
+        place = _parse(options.continue_token)
+        if place.revision < storage.compacted:
             raise ExpiredError(
                 "The provided continue parameter is too old to display a consistent list result. "
                 "You can start a new list without the continue parameter."
             )
-        return revision, start
+        return place
     version = options.resource_version
     revision = parse_revision(version) if version else 0
     if revision > storage.revision:
@@ -98,7 +108,7 @@ def decode_continue(options: ListOptions, storage: Storage) -> tuple[int, tuple[
             causes=(Cause("ResourceVersionTooLarge", "", "Too large resource version"),),
         )
     # "Not older than" is always true of the newest state.
-    return (revision if options.exact else 0), None
+    return Place(revision if options.exact else 0)
 
 
 def parse_revision(version: str) -> int:
@@ -108,7 +118,7 @@ def parse_revision(version: str) -> int:
     return int(version)
 
 
-def _parse(token: str) -> tuple[int, tuple[str, str]]:
+def _parse(token: str) -> Place:
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         found = msgspec.json.decode(raw, type=_Token)
@@ -116,10 +126,11 @@ def _parse(token: str) -> tuple[int, tuple[str, str]]:
         raise BadRequestError("continue key is not valid: it does not come from this server") from error
     if found.v != _TOKEN_VERSION or not 0 < found.rv < 2**63:
         raise BadRequestError("continue key is not valid: incorrect encoded start resourceVersion")
-    return found.rv, found.start
+    return Place(found.rv, found.start, found.left if found.left is None or found.left >= 0 else None)
 
 
 class _Token(msgspec.Struct):
     v: str
     rv: int
     start: tuple[str, str]
+    left: int | None = None

@@ -119,6 +119,8 @@ class ListQuery:
     predicate: Callable[[Object], bool] | None = None
     max_bytes: int = 0
     """A page ends when its items have reached this size, and does not count the rest; 0 means any size."""
+    left: int | None = None
+    """How many there are after `after`, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,7 +404,10 @@ class Storage:
         if not more:
             return Page(items, revision)
         remaining = None
-        if query.predicate is None and not query.max_bytes:
+        if query.left is not None:
+            remaining = max(query.left - len(items), 1)
+        elif query.predicate is None and not query.max_bytes:
+            # All the rest is read for it: for the first page only, the others go on from its number.
             rest = _matching(query, after=last).with_only_columns(sa.func.count()).order_by(None).limit(None)
             remaining = connection.execute(rest).scalar()
         return Page(items, revision, last, remaining)

@@ -104,16 +104,17 @@ class Verbs:
             )
         strategy = self.strategies.of(resource)
         selection = Selection.parse(strategy, options)
-        revision, after = decode_continue(options, self.storage)
+        place = decode_continue(options, self.storage)
         page = await self.storage.page(
             ListQuery(
                 resource.key,
                 namespace if resource.namespaced else None,
                 selection.name,
-                after,
-                revision,
+                place.after,
+                place.revision,
                 options.limit,
                 selection.stored_predicate,
+                left=place.left,
             )
         )
         if strategy.conversion is None:

@@ -106,13 +106,14 @@ class HttpPoster:
         request.extensions["timeout"] = httpx.Timeout(None).as_dict()
         answer = await client.send(request, stream=True)
         try:
-            content = b""
+            read = bytearray()
             async for chunk in answer.aiter_bytes():
-                content += chunk
-                if len(content) > _MAX_ANSWER_BYTES:
+                read += chunk
+                if len(read) > _MAX_ANSWER_BYTES:
                     raise CallError(f"the answer is larger than {_MAX_ANSWER_BYTES} bytes")
         finally:
             await answer.aclose()
+        content = bytes(read)
         if not 200 <= answer.status_code < 300:
             raise CallError(_refusal(answer.status_code, content))
         return content

@@ -57,7 +57,7 @@ def hook(name: str, config: dict[str, Any], *rules: dict[str, Any], **more: Any)
         "rules": list(rules) or [rule()],
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
-        "timeoutSeconds": 20,
+        "timeoutSeconds": 5,
         **more,
     }
 
@@ -493,7 +493,7 @@ def test_answers_that_are_none(tmp_path: Path, hooks: Webhooks, answer: Any, why
 
     async def run() -> None:
         async with cluster(tmp_path) as http:
-            await configure(http, "Validating", "v", hook("v", hooks.client_config("/v")))
+            await configure(http, "Validating", "v", hook("v", hooks.client_config("/v"), timeoutSeconds=20))
             found = await http.post(CONFIG_MAPS, json=config_map())
             assert found.status_code == 500
             message = found.json()["message"]

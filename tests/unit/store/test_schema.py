@@ -89,7 +89,7 @@ STEP = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "next", "0001"
+revision, down_revision = "next", "{head}"
 
 def upgrade():
     with op.batch_alter_table("kube_objects") as table:
@@ -106,7 +106,7 @@ def test_a_step_is_made_whole_or_not_at_all(tmp_path: Path, fails: bool) -> None
     steps = tmp_path / "steps"
     steps.mkdir()
     then = "raise RuntimeError('no')" if fails else ""
-    (steps / "next.py").write_text(textwrap.dedent(STEP).format(then=then))
+    (steps / "next.py").write_text(textwrap.dedent(STEP).format(then=then, head=schema.HEAD))
     if fails:
         with pytest.raises(RuntimeError):
             migrations.upgrade(database, versions=(steps,))
@@ -116,7 +116,7 @@ def test_a_step_is_made_whole_or_not_at_all(tmp_path: Path, fails: bool) -> None
         lambda c: [each["name"] for each in sa.inspect(c).get_columns("kube_objects")]
     )
     version = database.read_now(lambda c: c.execute(sa.select(schema.version_table)).scalar())
-    assert ("extra" in columns, version) == ((False, "0001") if fails else (True, "next"))
+    assert ("extra" in columns, version) == ((False, schema.HEAD) if fails else (True, "next"))
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "sqlite:///x.db"])

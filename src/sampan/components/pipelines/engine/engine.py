@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -33,9 +34,11 @@ from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL, resource_name
+from sampan.components.pipelines.engine.restoring import restored
 from sampan.components.pipelines.engine.retry import retry
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
+from sampan.components.pipelines.engine.surviving import forgotten_artifacts, lost_results
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
 from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.transitions import RunState, Transition
@@ -134,21 +137,37 @@ class Engine:
         if (running := self._running.get(run_id)) is not None and running.driver.is_over:
             await asyncio.wait([running.task])  # its pods and its workspace are just being removed
         run = await self._row(run_id)
-        if run_id in self._running or not run.runtime_state.is_final:
-            raise FailedPreconditionError(
-                f"run {run_id} is {run.state}; only a run that has ended can be retried"
-            )
-        if run.runtime_state is RuntimeState.SUCCEEDED:
-            raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
         prepared = await self._prepare(run)
-        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        lost = await self._lost(prepared.context, run_id)
         now = self._now()
-        plan = retry(prepared.context, rows, now)
-        transition = Transition(
-            run_id, updated=plan.updated, deleted=plan.deleted, run=[RunState(RuntimeState.RUNNING, now)]
-        )
-        await self._database.write(lambda connection: transitions.apply(connection, transition))
+
+        def again(connection: Any) -> None:
+            # Within the transaction: of two who ask at once, one is told that the run is under way.
+            _check_retriable(runs.get(connection, run_id), run_id)
+            plan = retry(prepared.context, tasks.list_by_run(connection, run_id), now, lost)
+            transition = Transition(
+                run_id,
+                updated=plan.updated,
+                deleted=plan.deleted,
+                unlinked=plan.unlinked,
+                run=[RunState(RuntimeState.RUNNING, now)],
+            )
+            transitions.apply(connection, transition)
+
+        await self._database.write(again)
         await self._take_up(await self._row(run_id))
+
+    async def _lost(self, context: RunContext, run_id: str) -> dict[str, str]:
+        """By task id, why what a finished step gave cannot be used any more."""
+        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        recorded = await self._database.read(lambda connection: artifacts.of_run(connection, run_id))
+
+        def look() -> dict[str, str]:
+            nodes = restored(context.pipeline, rows, recorded)
+            by_id = {node.id: node for node in nodes}
+            return lost_results(context.pipeline, self._files, nodes) | forgotten_artifacts(by_id, rows)
+
+        return await asyncio.to_thread(look)
 
     async def forget(self, run_id: str, namespace: str) -> None:
         """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
@@ -249,6 +268,10 @@ class Engine:
             new_id=new_uid,
             cache=self._settings.cache,
             service_account=run.service_account,
+            deadline_seconds=pipeline.config.active_deadline_seconds
+            or self._settings.default_deadline_seconds,
+            step_timeout_seconds=self._settings.default_step_timeout_seconds,
+            pauses=run.pause_on_failure,
         )
 
     # Pods
@@ -306,6 +329,17 @@ class Engine:
 
     def _now(self) -> int:
         return to_micros(self._clock.now())
+
+
+def _check_retriable(run: RunRow | None, run_id: str) -> None:
+    if run is None:
+        raise NotFoundError(f"run {run_id} not found")
+    if not run.runtime_state.is_final:
+        raise FailedPreconditionError(
+            f"run {run_id} is {run.state}; only a run that has ended can be retried"
+        )
+    if run.runtime_state is RuntimeState.SUCCEEDED:
+        raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
 
 
 def _stop(machine: RunMachine) -> None:

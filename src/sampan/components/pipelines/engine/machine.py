@@ -48,6 +48,9 @@ class RunMachine:
         self.steps = Steps(context, self._recorder, self._finish, self._resolver)
         self.is_over = False
 
+    def is_leaving(self, task_id: str) -> bool:
+        return task_id in self.steps.leaving
+
     # Events
 
     def start(self, parameters: Mapping[str, Value]) -> None:

@@ -8,26 +8,18 @@ logs do, and its next attempt counts on; one without goes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 
 from sampan.components.pipelines.api.ir_model import Component
 from sampan.components.pipelines.api.states import RuntimeState, TaskType
 from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.language import Retry
 from sampan.components.pipelines.store.tasks import OutputsRow, StateRow, TaskRow
 from sampan.lib.clock import from_micros, rfc3339
 
 _UNDONE = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED, RuntimeState.PAUSED})
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """`updated` rows stay with a new state, of which those in `unlinked` forget their artifacts; `deleted` ones go."""
-
-    updated: list[TaskRow]
-    deleted: list[str]
-    unlinked: list[str]
 
 
 def retry(context: RunContext, rows: Sequence[TaskRow], now: int, lost: Mapping[str, str]) -> Retry:

@@ -5,7 +5,7 @@ Called in a thread before a run is retried or resumed, since looking for an arti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sampan.components.pipelines.api.ir_model import Pipeline
 from sampan.components.pipelines.api.states import RuntimeState
@@ -40,11 +40,12 @@ def lost_results(pipeline: Pipeline, files: StepFiles, nodes: Iterable[Node]) ->
     return found
 
 
-def forgotten_artifacts(nodes: Mapping[str, Node], rows: Iterable[TaskRow]) -> dict[str, str]:
+def forgotten_artifacts(nodes: Iterable[Node], rows: Iterable[TaskRow]) -> dict[str, str]:
     """The same for artifacts whose rows were deleted: a node does not have them any more."""
     found: dict[str, str] = {}
+    by_id = {node.id: node for node in nodes}
     for row in rows:
-        node = nodes.get(row.task_id)
+        node = by_id.get(row.task_id)
         if node is None or row.state not in _DONE:
             continue
         for name, ids in row.outputs.artifacts.items():

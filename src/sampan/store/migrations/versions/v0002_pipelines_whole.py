@@ -12,6 +12,7 @@ down_revision = "0001"
 def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
     _failure()
+    _argo()
 
 
 def _failure() -> None:
@@ -23,3 +24,8 @@ def _failure() -> None:
         "kfp_runs", sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false())
     )
     op.create_index("kfp_runs_by_source", "kfp_runs", ["resumed_from"])
+
+
+def _argo() -> None:
+    """Tasks of Argo Workflows say more than those of the IR."""
+    op.add_column("kfp_tasks", sa.Column("details", sa.Text, nullable=False, server_default="{}"))

@@ -13,3 +13,5 @@ class PipelineSettings:
     """Whether steps may reuse earlier results at all. A step's own caching options count below this."""
     allow_private_urls: bool = False
     """Whether pipeline packages may be fetched from private and loopback addresses."""
+    multi_user: bool = False
+    """Whether requests count for the user that sends them and for the namespace that they name, as RBAC allows."""

@@ -141,7 +141,7 @@ class Engine:
         if run.runtime_state is RuntimeState.SUCCEEDED:
             raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
         prepared = await self._prepare(run)
-        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        rows = await self._database.read(lambda connection: tasks.executed(connection, run_id))
         now = self._now()
         plan = retry(prepared.context, rows, now)
         transition = Transition(
@@ -194,7 +194,7 @@ class Engine:
     async def _first_event(self, run: RunRow, prepared: _Prepared) -> Event:
         """What starts or continues the run's machine."""
         run_id = run.run_id
-        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        rows = await self._database.read(lambda connection: tasks.executed(connection, run_id))
         recorded = await self._database.read(lambda connection: artifacts.of_run(connection, run_id))
         if run.runtime_state is RuntimeState.CANCELING:
             pods = {

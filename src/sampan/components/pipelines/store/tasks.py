@@ -91,6 +91,10 @@ class TaskRow:
     outputs: OutputsRow = field(default_factory=OutputsRow)
     cache_fingerprint: str = ""
     cached_from_task_id: str = ""
+    reason: str = ""
+    """Why it runs, or whose result it has: for people."""
+    former: bool = False
+    """Of an earlier try of the run: decided anew when its turn comes."""
     recorded: bool = False
     """Whether a client recorded it through the API: the engine leaves such a task alone."""
     custom_properties: Mapping[str, Any] = field(default_factory=dict)
@@ -213,6 +217,8 @@ def _values(row: TaskRow) -> dict[str, Any]:
         "outputs": encode(row.outputs).decode(),
         "cache_fingerprint": row.cache_fingerprint,
         "cached_from_task_id": row.cached_from_task_id,
+        "reason": row.reason,
+        "former": row.former,
         "recorded": row.recorded,
         "custom_properties": encode(row.custom_properties).decode(),
     }

@@ -11,7 +11,19 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
+    _failure()
     _clients_records()
+
+
+def _failure() -> None:
+    """Resumed and paused runs, and tasks that are decided anew."""
+    op.add_column("kfp_tasks", sa.Column("reason", sa.Text, nullable=False, server_default=""))
+    op.add_column("kfp_tasks", sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("kfp_runs", sa.Column("resumed_from", sa.String(64), nullable=False, server_default=""))
+    op.add_column(
+        "kfp_runs", sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false())
+    )
+    op.create_index("kfp_runs_by_source", "kfp_runs", ["resumed_from"])
 
 
 def _clients_records() -> None:

@@ -7,7 +7,17 @@ Sources: kubeflow/pipelines 2.17, backend/api/v2beta1/{pipeline,experiment,run,r
 
 from __future__ import annotations
 
+from typing import Any
+
 from sampan.components.pipelines.api.wire import Message, any_value, map_of, output_only, string, struct
+
+
+class _Text(Message):
+    """A body that is a JSON text by itself, under the one field of its request."""
+
+    def __call__(self, value: Any, path: str) -> dict[str, Any]:
+        return {"text": string(value, path)}
+
 
 EMPTY = Message("Empty", {})
 
@@ -91,3 +101,5 @@ RUN = Message(
     },
     one_of=(("pipeline_version_id", "pipeline_spec", "pipeline_version_reference"),),
 )
+
+REPORT = _Text("the reported object", {"text": string})

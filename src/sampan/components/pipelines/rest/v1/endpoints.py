@@ -20,7 +20,7 @@ from sampan.components.pipelines.rest import (
 )
 from sampan.components.pipelines.rest.authorise import Resource, Verb
 from sampan.components.pipelines.rest.dispatch import Endpoint
-from sampan.components.pipelines.rest.v1 import experiments, pipelines, runs, scopes
+from sampan.components.pipelines.rest.v1 import experiments, pipelines, runs, scopes, tasks
 
 _V1 = "/apis/v1beta1"
 _PIPELINE = f"{_V1}/pipelines/{{pipeline_id}}"
@@ -34,7 +34,7 @@ def endpoints() -> list[Endpoint]:
     health_check = Endpoint(
         "GET", f"{_V1}/healthz", Verb.GET, Resource.PIPELINES, common.anyone, health.healthz_v1
     )
-    return [health_check, *_pipelines(), *_versions(), *_uploads(), *_experiments(), *_runs()]
+    return [health_check, *_pipelines(), *_versions(), *_uploads(), *_experiments(), *_runs(), *_tasks()]
 
 
 def _pipelines() -> list[Endpoint]:
@@ -118,4 +118,13 @@ def _runs() -> list[Endpoint]:
         Endpoint("POST", f"{_RUN}/retry", Verb.RETRY, kind, owned, common_runs.retry, empty),
         Endpoint("POST", metrics, Verb.REPORT_METRICS, kind, owned, runs.report_metrics, reported),
         Endpoint("GET", file, Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact),
+    ]
+
+
+def _tasks() -> list[Endpoint]:
+    path, kind = "/apis/v1alpha1/tasks", Resource.RUNS
+    created, body = tasks.namespace_of_run, messages.TASK
+    return [
+        Endpoint("POST", path, Verb.UPDATE, kind, created, tasks.create, body),
+        Endpoint("GET", path, Verb.LIST, kind, scopes.of_tasks, tasks.list_),
     ]

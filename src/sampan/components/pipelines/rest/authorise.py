@@ -19,6 +19,8 @@ class Verb(StrEnum):
     ARCHIVE = "archive"
     CREATE = "create"
     DELETE = "delete"
+    DISABLE = "disable"
+    ENABLE = "enable"
     GET = "get"
     LIST = "list"
     READ_ARTIFACT = "readArtifact"

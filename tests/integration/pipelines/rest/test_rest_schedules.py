@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.api.triggers import read_zone
@@ -487,6 +488,21 @@ def test_another_time_zone_of_the_server_moves_the_ticks(timed: Timed) -> None:
     timed.api.run(timed.scheduler.recalculate())
     assert timed.at(hours=10) == []
     assert timed.at(hours=5) == ["03-01T14:00"]
+
+
+def test_runs_of_a_schedule_are_counted_on_an_index(api: Any) -> None:
+    if api.database.dialect != "sqlite":
+        pytest.skip("asks SQLite for its plan")
+    statements: list[str] = []
+
+    def explain(connection: Any) -> str:
+        sa.event.listen(connection, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        schedules.unfinished_runs(connection, "x")
+        states = ["x"] * (statements[-1].count("?") - 1)
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[-1]}", ("x", *states))
+        return " ".join(str(row) for row in plan)
+
+    assert "kfp_runs_by_schedule" in api.database.read_now(explain)
 
 
 def test_a_thousand_schedules_of_which_few_are_due(timed: Timed) -> None:

@@ -15,3 +15,7 @@ class PipelineSettings:
     """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
     allow_private_urls: bool = False
     """Whether pipeline packages may be fetched from private and loopback addresses."""
+    default_deadline_seconds: int = 0
+    """How long a run may take whose pipeline says nothing about it; 0 for no limit. Exit tasks come on top."""
+    default_step_timeout_seconds: int = 0
+    """How long an attempt of a step may take that has no timeout of its own; 0 for no limit."""

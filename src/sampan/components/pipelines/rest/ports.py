@@ -27,7 +27,7 @@ class RunEngine(Protocol):
         ...
 
     async def terminate(self, run_id: str) -> None:
-        """Stops a run: its steps end, and its state becomes CANCELED."""
+        """Stops a run: its steps end, its exit tasks run, and it is CANCELED. A second time those end too."""
         ...
 
     async def retry(self, run_id: str) -> None:

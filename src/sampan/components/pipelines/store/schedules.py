@@ -204,8 +204,8 @@ def unfinished_runs(connection: sa.Connection, recurring_run_id: str) -> int:
         .select_from(_RUNS)
         .where(
             _RUNS.c.recurring_run_id == recurring_run_id,
-            # Without it the index, which leaves other runs out, would not be looked at.
-            _RUNS.c.recurring_run_id != "",
+            # Without these very words the index, which leaves other runs out, would not be looked at.
+            _RUNS.c.recurring_run_id != sa.literal("", literal_execute=True),
             _RUNS.c.state.in_(_UNFINISHED),
         )
     )

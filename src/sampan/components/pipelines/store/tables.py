@@ -79,7 +79,11 @@ runs = sa.Table(
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
+    # The run whose finished tasks this one reuses.
+    sa.Column("resumed_from", _ID, nullable=False, server_default=""),
+    sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
 )
+sa.Index("kfp_runs_by_source", runs.c.resumed_from)
 sa.Index("kfp_runs_by_age", runs.c.namespace, runs.c.created_at)
 sa.Index("kfp_runs_by_experiment", runs.c.experiment_id, runs.c.created_at)
 sa.Index("kfp_runs_by_state", runs.c.state)
@@ -123,6 +127,10 @@ tasks = sa.Table(
     sa.Column("outputs", sa.Text, nullable=False, server_default="{}"),
     sa.Column("cache_fingerprint", sa.String(64), nullable=False, server_default=""),
     sa.Column("cached_from_task_id", _ID, nullable=False, server_default=""),
+    # Why it runs, or whose result it has, in words for people; empty where there is nothing to say.
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    # Of an earlier try of the run: the task is decided anew when its turn comes, and keeps its attempts.
+    sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)
@@ -197,7 +205,7 @@ schedules = sa.Table(
 sa.Index("kfp_schedules_by_age", schedules.c.namespace, schedules.c.created_at)
 sa.Index("kfp_schedules_by_next_tick", schedules.c.next_tick)
 # Runs that no schedule started are left out: they need not pay for it.
-_SCHEDULED = sa.text("recurring_run_id <> ''")
+_SCHEDULED = runs.c.recurring_run_id != ""
 sa.Index(
     "kfp_runs_by_schedule",
     runs.c.recurring_run_id,

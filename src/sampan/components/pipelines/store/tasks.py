@@ -91,6 +91,10 @@ class TaskRow:
     outputs: OutputsRow = field(default_factory=OutputsRow)
     cache_fingerprint: str = ""
     cached_from_task_id: str = ""
+    reason: str = ""
+    """Why it runs, or whose result it has: for people."""
+    former: bool = False
+    """Of an earlier try of the run: decided anew when its turn comes."""
 
 
 _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
@@ -200,6 +204,8 @@ def _values(row: TaskRow) -> dict[str, Any]:
         "outputs": encode(row.outputs).decode(),
         "cache_fingerprint": row.cache_fingerprint,
         "cached_from_task_id": row.cached_from_task_id,
+        "reason": row.reason,
+        "former": row.former,
     }
 
 

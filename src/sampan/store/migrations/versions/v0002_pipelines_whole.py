@@ -12,6 +12,7 @@ down_revision = "0001"
 def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
     _schedules()
+    _failure()
 
 
 def _schedules() -> None:
@@ -43,7 +44,7 @@ def _schedules() -> None:
     )
     op.create_index("kfp_schedules_by_age", "kfp_schedules", ["namespace", "created_at"])
     op.create_index("kfp_schedules_by_next_tick", "kfp_schedules", ["next_tick"])
-    scheduled = sa.text("recurring_run_id <> ''")
+    scheduled = sa.text("recurring_run_id != ''")
     op.create_index(
         "kfp_runs_by_schedule",
         "kfp_runs",
@@ -51,3 +52,14 @@ def _schedules() -> None:
         sqlite_where=scheduled,
         postgresql_where=scheduled,
     )
+
+
+def _failure() -> None:
+    """Resumed and paused runs, and tasks that are decided anew."""
+    op.add_column("kfp_tasks", sa.Column("reason", sa.Text, nullable=False, server_default=""))
+    op.add_column("kfp_tasks", sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("kfp_runs", sa.Column("resumed_from", sa.String(64), nullable=False, server_default=""))
+    op.add_column(
+        "kfp_runs", sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false())
+    )
+    op.create_index("kfp_runs_by_source", "kfp_runs", ["resumed_from"])

@@ -49,11 +49,16 @@ class Backend:
     home: Path
     settings: PipelineSettings
     namespace: str
-    """Where everything of the one user lives."""
+    """Where everything of the one user lives; with many users, where rights to shared pipelines are given."""
     engine: Callable[[], Awaitable[RunEngine]]
     prepare: Callable[[], Awaitable[Prepare]]
     wake_schedules: Callable[[], None] = lambda: None
     """Tells the scheduler that recurring runs have changed."""
+
+    @property
+    def multi_user(self) -> bool:
+        """Whether there are users, each with rights in namespaces of their own."""
+        return self.settings.multi_user
 
     def now_micros(self) -> int:
         return to_micros(self.clock.now())

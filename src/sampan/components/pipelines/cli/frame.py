@@ -29,10 +29,14 @@ class Server(Protocol):
 
 
 class Platform(Protocol):
-    """What the commands need of the machine, which a component may not know itself. Both raise RuntimeError."""
+    """What the commands need of the machine, which a component may not know itself. All raise RuntimeError."""
 
     def connect(self, home: Path | None) -> AbstractContextManager[Server]:
         """The running server, or one that is started for as long as the context lasts."""
+        ...
+
+    def running_url(self, home: Path | None) -> str:
+        """Of the server that is running; empty when there is none."""
         ...
 
     def kfp_python(self, home: Path | None) -> Path:

@@ -170,11 +170,7 @@ class Scheduler:
         request = RunRequest(
             namespace=row.namespace,
             display_name=named if named != row.display_name else run_name(row.resource_name, index),
-            source=PipelineSource(
-                pipeline_spec=json.loads(row.spec) if row.spec else None,
-                pipeline_id=row.pipeline_id,
-                pipeline_version_id=row.pipeline_version_id,
-            ),
+            source=_source(row),
             experiment_id=row.experiment_id,
             service_account=row.service_account,
             runtime_config=json.loads(row.runtime_config),
@@ -216,6 +212,14 @@ class Scheduler:
 
     def _now(self) -> int:
         return to_micros(self._clock.now())
+
+
+def _source(row: ScheduleRow) -> PipelineSource:
+    if row.spec_inline:
+        return PipelineSource(pipeline_spec=json.loads(row.spec))
+    return PipelineSource(
+        pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id, kept=row.spec
+    )
 
 
 async def _woken_or_later(woken: asyncio.Event, seconds: float) -> None:

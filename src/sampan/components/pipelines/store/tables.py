@@ -207,7 +207,7 @@ schedules = sa.Table(
     sa.Column(
         "pipeline_version_id", _ID, nullable=False, server_default=""
     ),  # empty: the latest at each tick
-    sa.Column("spec", sa.Text, nullable=False, server_default=""),  # as in kfp_runs; empty with a pipeline
+    sa.Column("spec", sa.Text, nullable=False, server_default=""),  # as in kfp_runs; empty: the latest's
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("plugins_input", sa.Text, nullable=False, server_default="{}"),
     sa.Column("created_at", sa.BigInteger, nullable=False),

@@ -46,6 +46,12 @@ POST   /runs/X/terminate
 POST   /runs/X/retry
 GET    /runs/X/nodes/X/artifacts/X:read
 GET    /runs/X/nodes/X/log
+POST   /jobs
+GET    /jobs
+GET    /jobs/X
+DELETE /jobs/X
+POST   /jobs/X/enable
+POST   /jobs/X/disable
 POST   /workflows
 POST   /scheduledworkflows
 POST   /visualizations/X
@@ -84,6 +90,12 @@ POST   /runs/X:terminate
 POST   /runs/X:retry
 GET    /runs/X/nodes/X/artifacts/X:read
 GET    /runs/X/nodes/X/log
+POST   /recurringruns
+GET    /recurringruns
+GET    /recurringruns/X
+DELETE /recurringruns/X
+POST   /recurringruns/X:enable
+POST   /recurringruns/X:disable
 POST   /runs/X/tasks
 GET    /runs/X/tasks
 GET    /runs/X/tasks/X

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
-
 from sampan.components.pipelines.api import wire_messages as messages
 from sampan.components.pipelines.api import wire_messages_records as records
 from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
-from sampan.components.pipelines.api.errors import UnimplementedError
 from sampan.components.pipelines.rest import (
     artifact_files,
     artifact_records,
@@ -15,6 +12,7 @@ from sampan.components.pipelines.rest import (
     health,
     logs,
     pipelines,
+    recurring_runs,
     runs,
     scopes,
     services,
@@ -24,7 +22,7 @@ from sampan.components.pipelines.rest import (
     uploads,
 )
 from sampan.components.pipelines.rest.authorise import Resource, Verb
-from sampan.components.pipelines.rest.dispatch import Call, Endpoint
+from sampan.components.pipelines.rest.dispatch import Endpoint
 from sampan.components.pipelines.rest.v1 import endpoints as v1
 from sampan.components.pipelines.store import task_pages
 
@@ -34,17 +32,12 @@ _PIPELINE = f"{_V2}/pipelines/{{pipeline_id}}"
 _VERSION = f"{_PIPELINE}/versions/{{pipeline_version_id}}"
 _EXPERIMENT = f"{_V2}/experiments/{{experiment_id}}"
 _RUN = f"{_V2}/runs/{{run_id}}"
+_SCHEDULE = f"{_V2}/recurringruns/{{recurring_run_id}}"
 _NODE = "nodes/{node_id}"
 
 _OF_TASK = scopes.of_row("task", "task_id", task_pages.namespace_of_task)
 _NAMED_RUN = scopes.of_named_run
 _OF_ARTIFACT = scopes.of_row("artifact", "artifact_id", task_pages.namespace_of_artifact)
-
-
-async def unimplemented(call: Call) -> Response:
-    raise UnimplementedError(
-        f"{call.request.method} {call.request.url.path} is not served by this version of Sampan yet"
-    )
 
 
 def _health() -> list[Endpoint]:
@@ -133,6 +126,20 @@ def _runs() -> list[Endpoint]:
             Endpoint("GET", f"/apis/{version}{read_log}", Verb.GET, kind, owned, logs.read_log)
             for version in ("v1alpha1", "v1beta1", "v2beta1")
         ),
+    ]
+
+
+def _recurring_runs() -> list[Endpoint]:
+    kind, requested, owned = Resource.JOBS, scopes.requested, scopes.of_schedule
+    base, one, empty = f"{_V2}/recurringruns", _SCHEDULE, messages.EMPTY
+    return [
+        Endpoint("POST", base, Verb.CREATE, kind, requested, recurring_runs.create, messages.RECURRING_RUN),
+        Endpoint("GET", base, Verb.LIST, kind, requested, recurring_runs.list_),
+        Endpoint("GET", one, Verb.GET, kind, owned, recurring_runs.get),
+        Endpoint("GET", f"{one}:ticks", Verb.GET, kind, owned, recurring_runs.ticks),
+        Endpoint("DELETE", one, Verb.DELETE, kind, owned, recurring_runs.delete),
+        Endpoint("POST", f"{one}:enable", Verb.ENABLE, kind, owned, recurring_runs.enable, empty),
+        Endpoint("POST", f"{one}:disable", Verb.DISABLE, kind, owned, recurring_runs.disable, empty),
     ]
 
 
@@ -253,24 +260,6 @@ def _ui_server() -> list[Endpoint]:
     ]
 
 
-def _later() -> list[Endpoint]:
-    """Paths that exist upstream: they answer that they are not served yet, not that they are unknown."""
-    schedules = f"{_V2}/recurringruns"
-    schedule = f"{schedules}/{{recurring_run_id}}"
-    paths = [
-        ("POST", schedules),
-        ("GET", schedules),
-        ("GET", schedule),
-        ("DELETE", schedule),
-        ("POST", f"{schedule}:enable"),
-        ("POST", f"{schedule}:disable"),
-    ]
-    return [
-        Endpoint(method, path, Verb.GET, Resource.JOBS, scopes.requested, unimplemented)
-        for method, path in paths
-    ]
-
-
 def endpoints() -> list[Endpoint]:
     return [
         *_health(),
@@ -278,10 +267,10 @@ def endpoints() -> list[Endpoint]:
         *_uploads(),
         *_experiments(),
         *_runs(),
+        *_recurring_runs(),
         *_tasks(),
         *_artifacts(),
         *_services(),
         *_ui_server(),
-        *_later(),
         *v1.endpoints(),
     ]

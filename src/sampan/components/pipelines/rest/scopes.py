@@ -12,7 +12,7 @@ from typing import Any
 from sampan.components.pipelines.api.errors import InvalidArgumentError, NotFoundError
 from sampan.components.pipelines.rest.authorise import SHARED
 from sampan.components.pipelines.rest.dispatch import Call, Scoping
-from sampan.components.pipelines.store import experiments, pipelines, runs, task_pages
+from sampan.components.pipelines.store import experiments, pipelines, runs, schedules, task_pages
 
 
 def anyone(call: Call) -> str:
@@ -142,3 +142,6 @@ def of_pipeline_id(call: Call, pipeline_id: str) -> str:
 
 def not_found(kind: str, key: str) -> NotFoundError:
     return NotFoundError(f"{kind} {key!r} not found")
+
+
+of_schedule = of_row("recurring run", "recurring_run_id", schedules.namespace_of)

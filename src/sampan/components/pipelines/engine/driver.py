@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sampan.client.protocol import Client, Object
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine.cache_checks import sound
 from sampan.components.pipelines.engine.changes import Change, Changes
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.errors import StepError
@@ -24,12 +25,13 @@ from sampan.components.pipelines.engine.failure import (
     vanished,
     waits_for,
 )
+from sampan.components.pipelines.engine.late_measures import LateMeasures
 from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.outputs import StepResult, collect
 from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
 from sampan.components.pipelines.engine.podspec import ATTEMPT_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.slots import Slots
-from sampan.components.pipelines.engine.turn import Launch, Removal, Timer, Turn, VolumeOperation
+from sampan.components.pipelines.engine.turn import Inspection, Launch, Removal, Timer, Turn, VolumeOperation
 from sampan.components.pipelines.engine.volumes import operate
 from sampan.components.pipelines.engine.workspace import claim_name
 from sampan.components.pipelines.store import transitions
@@ -62,6 +64,7 @@ class Services:
     pods: Pods
     slots: Slots
     changes: Changes
+    measures: LateMeasures
 
 
 @dataclass(slots=True)
@@ -187,6 +190,7 @@ class RunDriver:
             artifacts=turn.artifacts,
             links=turn.links,
             run=[RunState(change.state, change.at, change.error) for change in turn.run],
+            artifact_root=self._context.job.pipeline_root,
         )
         while True:
             try:
@@ -199,6 +203,8 @@ class RunDriver:
                     "a run's progress cannot be stored, trying again", run=self.run_id, error=str(error)
                 )
             await asyncio.sleep(_COMMIT_PAUSE_SECONDS)
+        if kept:
+            self._services.measures.add(turn.artifacts)
         changed = frozenset(row.task_id for rows in (turn.inserted, turn.updated) for row in rows)
         self._services.changes.publish(Change(self.run_id, changed, self._machine.is_over or not kept))
         return kept
@@ -216,6 +222,8 @@ class RunDriver:
             task.add_done_callback(self._removing.discard)
         for operation in turn.operations:
             self._tasks.spawn(self._operate(operation), name=operation.image)
+        for inspection in turn.inspections:
+            self._tasks.spawn(self._inspect(inspection), name=f"inspect/{inspection.task_id}")
         for timer in turn.timers:
             self._start_timer(timer)
 
@@ -346,6 +354,10 @@ class RunDriver:
             return end.explanation
         lines = await self._services.pods.last_lines(launch.pod_name, self._context.job.namespace, _LOG_LINES)
         return f"{end.explanation}; the end of its log:\n{lines}" if lines else end.explanation
+
+    async def _inspect(self, inspection: Inspection) -> None:
+        found = await asyncio.to_thread(sound, self._context.files, inspection.results)
+        self.post(lambda machine: machine.steps.inspected(inspection.task_id, found))
 
     async def _operate(self, operation: VolumeOperation) -> None:
         message, parameters = "", None

@@ -28,6 +28,7 @@ from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
+from sampan.components.pipelines.engine.late_measures import LateMeasures
 from sampan.components.pipelines.engine.lookups import StoredLookups
 from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.placeholders import JobContext
@@ -81,8 +82,15 @@ class Engine:
         self._files = files or LocalStepFiles(home)
         self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
+        self._measures = LateMeasures(database)
         self._services = Services(
-            client, database, clock, self._pods, Slots(settings.max_parallel_pods), self._changes
+            client,
+            database,
+            clock,
+            self._pods,
+            Slots(settings.max_parallel_pods),
+            self._changes,
+            self._measures,
         )
         self._tasks = TaskSet("pipelines")
         self._running: dict[str, _Running] = {}
@@ -100,6 +108,7 @@ class Engine:
         unfinished = await self._database.read(runs.unfinished)
         for run in unfinished:
             await self._take_up(run)
+        self._measures.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
         if unfinished:
@@ -108,6 +117,7 @@ class Engine:
     async def stop(self) -> None:
         """Lets go of everything where it stands. Pods go on running."""
         await self._tasks.close()
+        await self._measures.stop()
         for running in list(self._running.values()):
             await running.driver.close()
         self._running.clear()

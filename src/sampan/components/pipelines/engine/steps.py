@@ -7,12 +7,14 @@ pod of its own; an attempt that was lost through no fault of the step does not c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 from sampan.components.pipelines.api.ir_model import Container, Importer, RetryPolicy, Value
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine.cache_checks import choose
 from sampan.components.pipelines.engine.caching import fingerprint
-from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.context import CachedResult, RunContext
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import End, PodEnd
 from sampan.components.pipelines.engine.node import Node, ended
@@ -22,7 +24,7 @@ from sampan.components.pipelines.engine.platform import claim_names
 from sampan.components.pipelines.engine.podspec import pod_name
 from sampan.components.pipelines.engine.recorder import Recorder
 from sampan.components.pipelines.engine.resolve import Outputs, Resolver
-from sampan.components.pipelines.engine.turn import Removal, Timer, VolumeOperation
+from sampan.components.pipelines.engine.turn import Inspection, Removal, Timer, VolumeOperation
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.tasks import AttemptRow
 
@@ -50,6 +52,8 @@ class Steps:
         self._waiting: deque[Node] = deque()
         self._operations: dict[str, Node] = {}
         self._retrying: dict[str, Node] = {}
+        self._checking: dict[str, Node] = {}
+        """Steps whose earlier results are being inspected."""
         self.in_flight: dict[str, Node] = {}
         """Steps whose pod exists or is about to, by task id."""
 
@@ -96,6 +100,7 @@ class Steps:
             node.error = ""  # what its pod waited for
         self._operations.pop(node.id, None)
         self._retrying.pop(node.id, None)
+        self._checking.pop(node.id, None)
         self._recorder.set_state(node, RuntimeState.CANCELED)
 
     def gone(self, task_id: str) -> None:
@@ -181,29 +186,43 @@ class Steps:
             self._operate(node)
             return
         self._recorder.link_inputs(node)
-        if self._cached(node, container):
+        found = choose(self._context.files, self._earlier(node, container))
+        if found.sure is not None:
+            self._reuse(node, found.sure)
             return
         self._recorder.set_state(node, RuntimeState.PENDING)
-        self._waiting.append(node)
+        if found.unsure:
+            self._checking[node.id] = node
+            self._recorder.turn.inspections.append(Inspection(node.id, found.unsure))
+        else:
+            self._waiting.append(node)
 
-    def _cached(self, node: Node, container: Container) -> bool:
-        """Whether an earlier result was taken. A result whose files are gone is none (pipelines#7939)."""
+    def inspected(self, task_id: str, result: CachedResult | None) -> None:
+        """The closer look at earlier results of the step is over; it may use `result`."""
+        node = self._checking.pop(task_id, None)
+        if node is None:
+            return
+        if result is not None:
+            self._reuse(node, result)
+        else:
+            self._waiting.append(node)
+
+    def _reuse(self, node: Node, result: CachedResult) -> None:
+        node.cached_from = result.task_id
+        node.outputs = result.outputs
+        self._recorder.link_outputs(node)
+        self._finish(node, RuntimeState.CACHED, "")
+
+    def _earlier(self, node: Node, container: Container) -> Iterable[CachedResult]:
+        """Results that the step would have again."""
         task = node.task
         if task is None or not task.enable_cache or not self._context.cache:
-            return False
+            return ()
         config = self._context.pipeline.kubernetes.get(node.component.executor_label, {})
         claims = claim_names(config, self._resolver(node).value)
         job = self._context.job
         node.fingerprint = fingerprint(job, task, node.component, container, node.inputs, claims)
-        for result in self._context.lookups.cached(node.fingerprint):
-            artifacts = [item for found in result.outputs.artifacts.values() for item in found]
-            if all(self._context.files.exists(item.uri) for item in artifacts if item.stored):
-                node.cached_from = result.task_id
-                node.outputs = result.outputs
-                self._recorder.link_outputs(node)
-                self._finish(node, RuntimeState.CACHED, "")
-                return True
-        return False
+        return self._context.lookups.cached(node.fingerprint)
 
     def _import(self, node: Node, importer: Importer) -> None:
         wanted = imported_by(self._context, node, importer)
@@ -307,6 +326,8 @@ class Steps:
                     schema_version=draft.schema_version,
                     metadata=draft.metadata,
                     stored=draft.stored,
+                    producer_run_id=self._context.run_id,
+                    **(asdict(draft.measure) if draft.measure is not None else {}),
                 )
                 for draft in drafts
             )

@@ -11,6 +11,7 @@ from typing import Any
 
 from sampan.components.pipelines.api.ir_model import Component, Value
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine.context import CachedResult
 from sampan.components.pipelines.engine.step_files import StepPaths
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
@@ -54,6 +55,14 @@ class VolumeOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspection:
+    """Earlier results of a step whose artifacts may have changed: whether one of them may be used."""
+
+    task_id: str
+    results: tuple[CachedResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Timer:
     """Wake the machine for this task once the time has come; the deadline of the run when there is no task."""
 
@@ -78,6 +87,7 @@ class Turn:
     launches: list[Launch] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     operations: list[VolumeOperation] = field(default_factory=list)
+    inspections: list[Inspection] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
 
     @property

@@ -136,7 +136,7 @@ def test_a_step_canceled_while_its_result_is_inspected_stays_canceled(
             may_end.wait(10)
             return results[0]
 
-        monkeypatch.setattr("sampan.components.pipelines.engine.driver.sound", slow)
+        monkeypatch.setattr("sampan.components.pipelines.engine.cache_checks.sound", slow)
         async with open_cluster(make=make_file) as cluster:
             await cluster.run(document)
             (file,) = (cluster.home / "artifacts").rglob("data")

@@ -6,9 +6,12 @@ again, in a thread, while the step waits: content that is the same is still good
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sampan.client.protocol import Client
+from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.engine.context import CachedResult
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.store.artifacts import ArtifactRow
@@ -40,6 +43,23 @@ def sound(files: StepFiles, results: Iterable[CachedResult]) -> CachedResult | N
         if all(files.glance(artifact) or files.inspect(artifact) for artifact in _stored(result)):
             return result
     return None
+
+
+class Inspection:
+    """The closer look as an act of the driver's: `turn.Operation`."""
+
+    name = "cache inspection"
+
+    def __init__(self, task_id: str, files: StepFiles, results: Iterable[CachedResult]) -> None:
+        self.task_id = task_id
+        self._files = files
+        self._results = tuple(results)
+        self.sound: CachedResult | None = None
+        """What was found good, once it is over."""
+
+    async def perform(self, client: Client, namespace: str) -> dict[str, Value]:
+        self.sound = await asyncio.to_thread(sound, self._files, self._results)
+        return {}
 
 
 def _stored(result: CachedResult) -> list[ArtifactRow]:

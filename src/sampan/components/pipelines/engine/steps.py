@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from sampan.components.pipelines.api.ir_model import Container, Importer, RetryPolicy, Value
 from sampan.components.pipelines.api.states import RuntimeState
-from sampan.components.pipelines.engine.cache_checks import choose
+from sampan.components.pipelines.engine.cache_checks import Inspection, choose
 from sampan.components.pipelines.engine.caching import fingerprint
 from sampan.components.pipelines.engine.context import CachedResult, RunContext
 from sampan.components.pipelines.engine.errors import StepError
@@ -24,7 +24,8 @@ from sampan.components.pipelines.engine.platform import claim_names
 from sampan.components.pipelines.engine.podspec import pod_name
 from sampan.components.pipelines.engine.recorder import Recorder
 from sampan.components.pipelines.engine.resolve import Outputs, Resolver
-from sampan.components.pipelines.engine.turn import Inspection, Removal, Timer, VolumeOperation
+from sampan.components.pipelines.engine.turn import Removal, Timer
+from sampan.components.pipelines.engine.volumes import VolumeOperation
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.tasks import AttemptRow
 
@@ -52,15 +53,21 @@ class Steps:
         self._waiting: deque[Node] = deque()
         self._operations: dict[str, Node] = {}
         self._retrying: dict[str, Node] = {}
-        self._checking: dict[str, Node] = {}
+        self._checking: dict[str, tuple[Node, Inspection]] = {}
         """Steps whose earlier results are being inspected."""
         self.in_flight: dict[str, Node] = {}
         """Steps whose pod exists or is about to, by task id."""
+        self.leaving: set[str] = set()
+        """Those of them that were stopped, and whose pod is on its way out."""
 
     @property
     def waiting(self) -> int:
         """Steps that only lack a slot."""
         return len(self._waiting)
+
+    @property
+    def flying(self) -> int:
+        return len(self.in_flight)
 
     # From the machine
 
@@ -92,20 +99,38 @@ class Steps:
             self._retry_later(node, elapsed=(self._context.now() - attempt.finished_at) / 1e6)
 
     def cancel(self, node: Node, why: str) -> None:
-        """The node, a step or a DAG, will not go on."""
-        if node.id in self.in_flight:
-            attempt = node.attempts[-1]
-            self._recorder.turn.removals.append(Removal(node.id, attempt.pod, awaited=True))
-            node.end_attempt(ended(attempt, RuntimeState.CANCELED, self._context.now(), why))
-            node.error = ""  # what its pod waited for
+        """The step will not go on. It ends once its pod is gone, at once where it has none."""
         self._operations.pop(node.id, None)
         self._retrying.pop(node.id, None)
         self._checking.pop(node.id, None)
-        self._recorder.set_state(node, RuntimeState.CANCELED)
+        if node.id in self.leaving:
+            return
+        if node.id in self.in_flight:
+            attempt = node.attempts[-1]
+            node.end_attempt(ended(attempt, RuntimeState.CANCELED, self._context.now(), why))
+            node.error = ""  # what its pod waited for
+            self._recorder.touch(node)
+            self._leave(node, attempt.pod)
+        else:
+            self._finish(node, RuntimeState.CANCELED, "")
+
+    def resume_leaving(self, node: Node, pod: str) -> None:
+        """After a restart: a step that was stopped, whose `pod` may still be there."""
+        if pod:
+            self.in_flight[node.id] = node
+            self._leave(node, pod)
+        else:
+            self._finish(node, RuntimeState.CANCELED, "")
 
     def gone(self, task_id: str) -> None:
-        """The pod of a canceled step is no more."""
-        self.in_flight.pop(task_id, None)
+        """The pod of a step that was stopped is no more."""
+        if task_id in self.leaving:
+            self.leaving.discard(task_id)
+            self._finish(self.in_flight.pop(task_id), RuntimeState.CANCELED, "")
+
+    def _leave(self, node: Node, pod: str) -> None:
+        self.leaving.add(node.id)
+        self._recorder.turn.removals.append(Removal(node.id, pod, awaited=True))
 
     # From the driver
 
@@ -123,6 +148,9 @@ class Steps:
 
     def ended(self, task_id: str, attempt: int, end: PodEnd, outcome: StepResult | StepError) -> None:
         """The attempt's pod has ended and its outputs are read. Anything but the current attempt is stale."""
+        if task_id in self.leaving:
+            self.gone(task_id)
+            return
         node = self.in_flight.get(task_id)
         if node is None or len(node.attempts) != attempt or node.state.is_final:
             return
@@ -146,14 +174,20 @@ class Steps:
 
     def waits(self, task_id: str, attempt: int, why: str) -> None:
         """The attempt's pod cannot start yet, and says why; or, when that is empty, waits no more."""
-        node = self.in_flight.get(task_id)
+        node = None if task_id in self.leaving else self.in_flight.get(task_id)
         if node is None or len(node.attempts) != attempt or node.state.is_final or node.error == why:
             return
         node.error = why
         self._recorder.touch(node)
 
+    def started(self, task_id: str, attempt: int, address: str) -> None:
+        """The attempt's pod runs. Asked for by no step of the IR."""
+
     def rejected(self, task_id: str, attempt: int, message: str) -> None:
         """The API server refused the attempt's pod, and would again."""
+        if task_id in self.leaving:
+            self.gone(task_id)
+            return
         node = self.in_flight.get(task_id)
         if node is None or len(node.attempts) != attempt or node.state.is_final:
             return
@@ -169,6 +203,8 @@ class Steps:
 
     def operation_ended(self, task_id: str, parameters: dict[str, Value] | None, message: str) -> None:
         """A volume operation is done, or failed with `message` where `parameters` is None."""
+        if (checked := self._checking.pop(task_id, None)) is not None:
+            self._inspected(*checked)
         node = self._operations.pop(task_id, None)
         if node is None:
             return
@@ -192,18 +228,16 @@ class Steps:
             return
         self._recorder.set_state(node, RuntimeState.PENDING)
         if found.unsure:
-            self._checking[node.id] = node
-            self._recorder.turn.inspections.append(Inspection(node.id, found.unsure))
+            inspection = Inspection(node.id, self._context.files, found.unsure)
+            self._checking[node.id] = (node, inspection)
+            self._recorder.turn.operations.append(inspection)
         else:
             self._waiting.append(node)
 
-    def inspected(self, task_id: str, result: CachedResult | None) -> None:
-        """The closer look at earlier results of the step is over; it may use `result`."""
-        node = self._checking.pop(task_id, None)
-        if node is None:
-            return
-        if result is not None:
-            self._reuse(node, result)
+    def _inspected(self, node: Node, inspection: Inspection) -> None:
+        """The closer look at earlier results of the step is over."""
+        if inspection.sound is not None:
+            self._reuse(node, inspection.sound)
         else:
             self._waiting.append(node)
 

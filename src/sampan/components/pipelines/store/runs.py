@@ -73,6 +73,9 @@ class RunRow:
     recurring_run_id: str = ""
     artifact_root: str = ""
     """The pipeline root that its steps write below; empty until it has begun."""
+    resumed_from: str = ""
+    """The run whose finished tasks this one reuses."""
+    pause_on_failure: bool = False
 
     @property
     def runtime_state(self) -> RuntimeState:

@@ -24,6 +24,7 @@ from sampan.components.pipelines.engine.failure import (
     vanished,
     waits_for,
 )
+from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.outputs import StepResult, collect
 from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
@@ -62,6 +63,7 @@ class Services:
     pods: Pods
     slots: Slots
     changes: Changes
+    logs: LogKeeping
 
 
 @dataclass(slots=True)
@@ -249,6 +251,8 @@ class RunDriver:
         flight = self._flights.get(launch.task_id)
         if flight is not None and flight.launch is launch:
             flight.created_at = self._services.clock.monotonic()
+        # No turn of its own: only what is written next should say it.
+        self._machine.steps.created(launch.task_id, launch.attempt, str(pod["metadata"].get("uid") or ""))
         self.on_pod(pod, deleted=False)
 
     async def _remove(self, removal: Removal) -> None:
@@ -256,6 +260,7 @@ class RunDriver:
         launching = self._launching.get(removal.task_id)
         if launching is not None:
             await asyncio.wait([launching])
+        await self._services.logs.keep_named(removal.pod, self._context.job.namespace, removal.uid)
         existed = await self._services.pods.delete(removal.pod, self._context.job.namespace)
         if removal.awaited and not existed:
             self.post(lambda machine: machine.pod_gone(removal.task_id))
@@ -318,6 +323,7 @@ class RunDriver:
 
     async def _collect(self, launch: Launch, pod: Object, end: PodEnd) -> None:
         outcome: StepResult | StepError
+        await self._services.logs.keep(pod)
         if end.end is End.SUCCEEDED:
             try:
                 outcome = await asyncio.to_thread(

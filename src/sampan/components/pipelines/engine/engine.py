@@ -28,6 +28,7 @@ from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
+from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.lookups import StoredLookups
 from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.placeholders import JobContext
@@ -82,7 +83,14 @@ class Engine:
         self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
         self._services = Services(
-            client, database, clock, self._pods, Slots(settings.max_parallel_pods), self._changes
+            client,
+            database,
+            clock,
+            self._pods,
+            Slots(settings.max_parallel_pods),
+            self._changes,
+            # Where files are moved, the pods are on other machines, and their logs too.
+            LogKeeping(client, home, is_needed=bool(self._files.owner)),
         )
         self._tasks = TaskSet("pipelines")
         self._running: dict[str, _Running] = {}

@@ -7,18 +7,23 @@ logs are there already and nothing is done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from io import BufferedWriter
 from pathlib import Path
 
 from sampan.client.protocol import Client, LogOptions, Object
-from sampan.components.pipelines.store.step_logs import MAIN_CONTAINER, StepLogs
+from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.store.step_logs import MAIN_CONTAINER, KeptLog, StepLogs
+from sampan.components.pipelines.store.tasks import AttemptRow
 from sampan.kube.errors import ApiError
 from sampan.lib.log import get_logger
+from sampan.lib.logview import LogView
 
 log = get_logger(__name__)
 
 _MOST_BYTES = 1024 * 1024 * 1024
+_TAIL_BYTES = 64 * 1024
 
 
 class LogKeeping:
@@ -45,6 +50,19 @@ class LogKeeping:
         """The same for a pod that is known by name: one that is about to be deleted."""
         if self._is_needed and uid:
             await self._copy(name, namespace, uid)
+
+    async def kept_lines(self, key: str, namespace: str, count: int) -> str:
+        """The end of a log that is kept under `key`; empty when there is none."""
+        return await asyncio.to_thread(
+            self._last_lines, AttemptRow(key, RuntimeState.FAILED), namespace, count
+        )
+
+    def _last_lines(self, attempt: AttemptRow, namespace: str, count: int) -> str:
+        paths = self._logs.find(namespace, attempt)
+        if not paths:
+            return ""
+        with contextlib.closing(KeptLog(paths, LogView(limit_bytes=_TAIL_BYTES), count)) as kept:
+            return kept.read().decode(errors="replace").rstrip()
 
     async def _copy(self, name: str, namespace: str, uid: str) -> None:
         try:

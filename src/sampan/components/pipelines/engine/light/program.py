@@ -44,7 +44,8 @@ class _Worker:
         self._output = _Output(address)
         self._folder = tempfile.mkdtemp()
         self._main: Any = sys.modules["__main__"]
-        self._module = str(self._main.__spec__.name)
+        spec: Any = self._main.__spec__
+        self._module = str(spec.name)
 
     def run(self) -> None:
         threading.Thread(target=self._listen, name="light-listener", daemon=True).start()

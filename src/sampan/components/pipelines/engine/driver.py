@@ -34,6 +34,7 @@ from sampan.components.pipelines.engine.volumes import operate
 from sampan.components.pipelines.engine.workspace import claim_name
 from sampan.components.pipelines.store import transitions
 from sampan.components.pipelines.store.transitions import RunState, Transition
+from sampan.kube.errors import ApiError
 from sampan.lib.clock import Clock
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -319,12 +320,14 @@ class RunDriver:
     async def _collect(self, launch: Launch, pod: Object, end: PodEnd) -> None:
         outcome: StepResult | StepError
         if end.end is End.SUCCEEDED:
+            files = self._context.files
             try:
+                places = await files.places(pod) if launch.planned else str
                 outcome = await asyncio.to_thread(
-                    collect, self._context.files, launch.component, launch.planned, launch.paths
+                    collect, files, launch.component, launch.planned, launch.paths, places
                 )
-            except StepError as error:
-                outcome = error
+            except (StepError, ApiError) as error:
+                outcome = StepError(error.message)
         else:
             outcome = StepError(await self._explanation(launch, pod, end))
         self._post_end(launch.task_id, launch, end, outcome)

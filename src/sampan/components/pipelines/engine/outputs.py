@@ -25,7 +25,7 @@ from sampan.components.pipelines.api.ir_values import (
 )
 from sampan.components.pipelines.api.states import ArtifactType
 from sampan.components.pipelines.engine.errors import StepError
-from sampan.components.pipelines.engine.step_files import StepFiles, StepPaths
+from sampan.components.pipelines.engine.step_files import Places, StepFiles, StepPaths
 
 _TYPES = {
     "system.Artifact": ArtifactType.Artifact,
@@ -75,9 +75,14 @@ def metrics(schema_title: str, metadata: Mapping[str, Value]) -> dict[str, float
 
 
 def collect(
-    files: StepFiles, component: Component, planned: Mapping[str, Any], paths: StepPaths
+    files: StepFiles,
+    component: Component,
+    planned: Mapping[str, Any],
+    paths: StepPaths,
+    places: Places = str,
 ) -> StepResult:
-    """Everything that the component declares. `planned` are the artifacts of the executor input.
+    """Everything that the component declares. `planned` are the artifacts of the executor input, `places` knows where
+    the files are that only the step's container sees.
 
     Raises StepError naming the output when one is missing or of the wrong type.
     """
@@ -90,7 +95,7 @@ def collect(
         }
         artifacts = {
             name: [
-                _stored(files, draft)
+                _stored(files, draft, places)
                 for draft in _drafts(
                     name, slot, planned[name]["artifacts"][0], written.artifacts.get(name, ())
                 )
@@ -189,11 +194,11 @@ def _carried(value: Value) -> Value:
     return value
 
 
-def _stored(files: StepFiles, draft: ArtifactDraft) -> ArtifactDraft:
+def _stored(files: StepFiles, draft: ArtifactDraft, places: Places) -> ArtifactDraft:
     """`draft`, knowing whether something lies at its URI. Raises StepError where it would be lost."""
-    if draft.custom_path and not files.publish(draft.custom_path, draft.uri):
+    if draft.custom_path and not files.publish(places(draft.custom_path), draft.uri):
         raise StepError(
             f'output artifact "{draft.output}": the step says that it lies at {draft.custom_path}, and nothing is '
-            "seen there from outside of its pod, whose /tmp is its own; write it to the artifact's path instead"
+            "found there, at least not from outside of its container; write it to the artifact's path instead"
         )
     return replace(draft, stored=files.exists(draft.uri))

@@ -19,7 +19,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +32,10 @@ _LONGEST_SEGMENT = 100
 
 _LARGEST_READ = 64 * 1024 * 1024
 """Bytes of one output parameter or executor output. More belongs into an artifact."""
+
+
+Places = Callable[[str], str]
+"""From a path as a step's container sees it to where it lies for us; empty for what cannot be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,15 @@ class StepFiles(Protocol):
         """Whether something lies at the URI."""
         ...
 
-    def publish(self, custom_path: str, uri: str) -> bool:
-        """Brings what a step wrote at a path of its own to the artifact's URI. False when nothing is there."""
+    async def places(self, pod: Mapping[str, Any]) -> Places:
+        """Where the files lie for us that a step's container sees. Raises ApiError."""
+        ...
+
+    def publish(self, place: str, uri: str) -> bool:
+        """Brings what a step wrote at a path of its own, as `places` knows it, to the artifact's URI.
+
+        False when nothing is there.
+        """
         ...
 
     def forget(self, run_id: str) -> None:
@@ -100,11 +111,12 @@ class StepOutputs:
 
 
 class LocalStepFiles:
-    """`StepFiles` in this machine's file system."""
+    """`StepFiles` in this machine's file system. `pod_places` is that of `sampan.components.Services`."""
 
     owner = ""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, pod_places: Callable[[Any], Awaitable[Places]] | None = None) -> None:
+        self._pod_places = pod_places
         self._artifacts = home / "artifacts"
         self._work = home / "pipelines" / "work"
 
@@ -162,8 +174,13 @@ class LocalStepFiles:
     def exists(self, uri: str) -> bool:
         return uri.startswith("/") and Path(uri).exists()
 
-    def publish(self, custom_path: str, uri: str) -> bool:
-        source, target = Path(custom_path), Path(uri)
+    async def places(self, pod: Mapping[str, Any]) -> Places:
+        return await self._pod_places(pod) if self._pod_places is not None else str
+
+    def publish(self, place: str, uri: str) -> bool:
+        if not place:
+            return False
+        source, target = Path(place), Path(uri)
         if source == target or not source.exists():
             return source.exists()
         target.parent.mkdir(parents=True, exist_ok=True)

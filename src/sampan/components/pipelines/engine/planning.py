@@ -30,6 +30,11 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
     paths = context.files.layout(root, context.run_id, node.path, attempt, outputs)
     job = context.job.lookup(node.name, node.id)
     told = executor_input(component, node.inputs, paths, job)
+    parts = platform(context.pipeline.kubernetes.get(component.executor_label, {}), resolver.value)
+    claim = None
+    if context.pipeline.config.workspace_size and (wanted is not None or workspace.is_used(node.inputs)):
+        workspace.add(parts, context.job)
+        claim = workspace.claim(context.job, context.pipeline.config)
     step = Step(
         job=context.job,
         task_id=node.id,
@@ -39,7 +44,7 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
         retries=node.retries,
         component=component,
         container=container,
-        platform=platform(context.pipeline.kubernetes.get(component.executor_label, {}), resolver.value),
+        platform=parts,
         lookup=executor_lookup(told, job, _lists(component)),
         provided=provided(node.inputs),
         service_account=context.service_account,
@@ -54,10 +59,6 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
             "uri": wanted.uri,
             "metadata": dict(wanted.metadata),
         }
-    claim = None
-    if context.pipeline.config.workspace_size and (wanted is not None or workspace.is_used(node.inputs)):
-        workspace.attach(pod["spec"], context.job)
-        claim = workspace.claim(context.job, context.pipeline.config)
     return Launch(node.id, attempt, pod, paths, told["outputs"]["artifacts"], component, claim)
 
 

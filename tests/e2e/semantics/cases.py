@@ -42,7 +42,7 @@ def case(
     since: tuple = (2, 7),
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A pipeline that must end so. SDKs older than `since` do not know what it uses; `dsl.pipeline` has the `options`."""
+    """A pipeline that must end so. SDKs older than `since` do not know what it uses; `options` are of `pipeline`."""
 
     def take(function: Callable[..., Any]) -> Callable[..., Any]:
         if since <= VERSION:

@@ -19,7 +19,8 @@ from starlette.routing import BaseRoute, Mount
 from sampan.components import Services
 from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
-from sampan.components.pipelines.rest import PREFIXES, Api, Backend, Prepare, RunEngine, endpoints
+from sampan.components.pipelines.engine.creation import Prepare
+from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
 from sampan.kube.kinds import Resource

@@ -8,41 +8,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
-from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
 )
-from sampan.components.pipelines.api.ir_model import Pipeline, Value
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine import ir_language
 from sampan.components.pipelines.engine.changes import Change, Changes
-from sampan.components.pipelines.engine.conditions import Expressions
-from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
+from sampan.components.pipelines.engine.ir_language import Surroundings
+from sampan.components.pipelines.engine.language import Machine, Prepared
 from sampan.components.pipelines.engine.lookups import StoredLookups
-from sampan.components.pipelines.engine.machine import RunMachine
-from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.pods import Pods
-from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL, resource_name
-from sampan.components.pipelines.engine.retry import retry
+from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
+from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.runs import RunRow
+from sampan.components.pipelines.store.tasks import TaskRow
 from sampan.components.pipelines.store.transitions import RunState, Transition
 from sampan.kube.errors import ApiError
 from sampan.kube.kinds import PODS
-from sampan.lib.clock import Clock, from_micros, rfc3339, to_micros
-from sampan.lib.ids import new_uid
+from sampan.lib.clock import Clock, to_micros
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
@@ -54,12 +52,6 @@ log = get_logger(__name__)
 class _Running:
     driver: RunDriver
     task: asyncio.Task[None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    context: RunContext
-    parameters: Mapping[str, Value] = field(repr=False)
 
 
 class Engine:
@@ -134,21 +126,36 @@ class Engine:
         if (running := self._running.get(run_id)) is not None and running.driver.is_over:
             await asyncio.wait([running.task])  # its pods and its workspace are just being removed
         run = await self._row(run_id)
-        if run_id in self._running or not run.runtime_state.is_final:
-            raise FailedPreconditionError(
-                f"run {run_id} is {run.state}; only a run that has ended can be retried"
-            )
-        if run.runtime_state is RuntimeState.SUCCEEDED:
-            raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
         prepared = await self._prepare(run)
-        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        lost = await self._lost(prepared, run_id)
         now = self._now()
-        plan = retry(prepared.context, rows, now)
-        transition = Transition(
-            run_id, updated=plan.updated, deleted=plan.deleted, run=[RunState(RuntimeState.RUNNING, now)]
-        )
-        await self._database.write(lambda connection: transitions.apply(connection, transition))
+
+        def again(connection: Any) -> None:
+            # Within the transaction: of two who ask at once, one is told that the run is under way.
+            _check_retriable(runs.get(connection, run_id), run_id)
+            plan = prepared.retry(tasks.executed(connection, run_id), now, lost)
+            transition = Transition(
+                run_id,
+                updated=plan.updated,
+                deleted=plan.deleted,
+                unlinked=plan.unlinked,
+                run=[RunState(RuntimeState.RUNNING, now)],
+            )
+            transitions.apply(connection, transition)
+
+        await self._database.write(again)
         await self._take_up(await self._row(run_id))
+
+    async def _lost(self, prepared: Prepared, run_id: str) -> Mapping[str, str]:
+        """By task id, why what a finished step gave cannot be used any more."""
+        rows, recorded = await self._recorded(run_id)
+        return await asyncio.to_thread(prepared.lost, rows, recorded)
+
+    async def _recorded(self, run_id: str) -> tuple[list[TaskRow], dict[str, ArtifactRow]]:
+        def read(connection: Any) -> tuple[list[TaskRow], dict[str, ArtifactRow]]:
+            return tasks.executed(connection, run_id), artifacts.of_run(connection, run_id)
+
+        return await self._database.read(read)
 
     async def forget(self, run_id: str, namespace: str) -> None:
         """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
@@ -184,18 +191,17 @@ class Engine:
             return
         finally:
             is_unwanted = self._starting.pop(run_id)
-        driver = RunDriver(RunMachine(prepared.context), prepared.context, self._services, self._existing_pod)
+        driver = RunDriver(prepared.machine(), prepared.facts, self._services, self._existing_pod)
         self._running[run_id] = _Running(driver, self._tasks.spawn(self._drive(driver), name=run_id))
         if is_unwanted:
             driver.post(event)
             event = _stop
         await driver.perform(event)
 
-    async def _first_event(self, run: RunRow, prepared: _Prepared) -> Event:
+    async def _first_event(self, run: RunRow, prepared: Prepared) -> Event:
         """What starts or continues the run's machine."""
         run_id = run.run_id
-        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
-        recorded = await self._database.read(lambda connection: artifacts.of_run(connection, run_id))
+        rows, recorded = await self._recorded(run_id)
         if run.runtime_state is RuntimeState.CANCELING:
             pods = {
                 pod["metadata"]["labels"].get(TASK_ID_LABEL, ""): name
@@ -205,7 +211,7 @@ class Engine:
             return lambda machine: machine.resume_canceling(rows, recorded, pods)
         if rows:
             return lambda machine: machine.resume(rows, recorded)
-        return lambda machine: machine.start(prepared.parameters)
+        return prepared.begin
 
     async def _drive(self, driver: RunDriver) -> None:
         kept = True
@@ -217,39 +223,15 @@ class Engine:
             if not kept:
                 self._tasks.spawn(self._remove_pods(driver.run_id, driver.namespace), name="removal")
 
-    async def _prepare(self, run: RunRow) -> _Prepared:
+    async def _prepare(self, run: RunRow) -> Prepared:
         """In a thread: a large spec takes a while to read. Raises InvalidArgumentError."""
-        document, parameters = await asyncio.to_thread(_read_spec, run)
-        config = msgspec.json.decode(run.runtime_config or b"{}")
-        pipeline = document.pipeline
-        requested = config.get("pipeline_root") or pipeline.default_pipeline_root
-        created = rfc3339(from_micros(run.created_at))
-        job = JobContext(
-            run_id=run.run_id,
-            display_name=run.display_name,
-            resource_name=resource_name(pipeline.name, run.run_id),
-            pipeline_name=pipeline.name,
-            namespace=run.namespace,
-            pipeline_root=self._files.pipeline_root(requested, run.namespace, pipeline.name),
-            create_time=created,
-            schedule_time=rfc3339(from_micros(run.scheduled_at)) if run.scheduled_at else created,
-        )
-        return _Prepared(self._context(run, pipeline, job), parameters)
-
-    def _context(self, run: RunRow, pipeline: Pipeline, job: JobContext) -> RunContext:
-        return RunContext(
-            run_id=run.run_id,
-            pipeline=pipeline,
-            job=job,
-            graphs={},
-            expressions=Expressions(),
+        around = Surroundings(
             files=self._files,
             lookups=StoredLookups(self._database, run.namespace),
             now=self._now,
-            new_id=new_uid,
-            cache=self._settings.cache,
-            service_account=run.service_account,
+            settings=self._settings,
         )
+        return await asyncio.to_thread(_prepared, run, around)
 
     # Pods
 
@@ -308,12 +290,20 @@ class Engine:
         return to_micros(self._clock.now())
 
 
-def _stop(machine: RunMachine) -> None:
+def _check_retriable(run: RunRow | None, run_id: str) -> None:
+    if run is None:
+        raise NotFoundError(f"run {run_id} not found")
+    if not run.runtime_state.is_final:
+        raise FailedPreconditionError(
+            f"run {run_id} is {run.state}; only a run that has ended can be retried"
+        )
+    if run.runtime_state is RuntimeState.SUCCEEDED:
+        raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
+
+
+def _stop(machine: Machine) -> None:
     machine.cancel("the run was stopped")
 
 
-def _read_spec(run: RunRow) -> tuple[ir.PipelineDocument, dict[str, Value]]:
-    document = ir.load(msgspec.json.decode(run.spec))
-    ir.validate(document)
-    config = msgspec.json.decode(run.runtime_config or b"{}")
-    return document, ir.bind_parameters(document, config.get("parameters") or {})
+def _prepared(run: RunRow, around: Surroundings) -> Prepared:
+    return ir_language.prepare(run, msgspec.json.decode(run.spec), around)

@@ -42,8 +42,8 @@ class MovedStepFiles(LocalStepFiles):
     def exists(self, uri: str) -> bool:
         return self._is_ours(uri) and super().exists(uri)
 
-    def publish(self, place: str, uri: str) -> bool:
-        return self._is_ours(place) and self._is_ours(uri) and super().publish(place, uri)
+    def publish(self, custom_path: str, uri: str) -> bool:
+        return self._is_ours(custom_path) and self._is_ours(uri) and super().publish(custom_path, uri)
 
     def _is_ours(self, path: str) -> bool:
         if not path.startswith("/"):

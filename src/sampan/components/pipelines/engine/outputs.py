@@ -25,7 +25,7 @@ from sampan.components.pipelines.api.ir_values import (
 )
 from sampan.components.pipelines.api.states import ArtifactType
 from sampan.components.pipelines.engine.errors import StepError
-from sampan.components.pipelines.engine.step_files import Places, StepFiles, StepPaths
+from sampan.components.pipelines.engine.step_files import StepFiles, StepPaths
 
 _TYPES = {
     "system.Artifact": ArtifactType.Artifact,
@@ -58,6 +58,31 @@ class StepResult:
     artifacts: dict[str, list[ArtifactDraft]] = field(default_factory=dict)
 
 
+class FailedStepError(StepError):
+    """A step failed, and has left outputs all the same."""
+
+    def __init__(self, message: str, left: StepResult) -> None:
+        super().__init__(message)
+        self.left = left
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredOutputs:
+    """The outputs that a component of the IR declares: `turn.Collector`."""
+
+    component: Component
+    planned: Mapping[str, Any]
+    """The output artifacts of the executor input."""
+    paths: StepPaths
+
+    @property
+    def reads_failures(self) -> bool:
+        return False
+
+    def collect(self, files: StepFiles) -> StepResult:
+        return collect(files, self.component, self.planned, self.paths)
+
+
 def artifact_type(schema_title: str) -> ArtifactType:
     """The API's type of a schema; one of a user's own is an Artifact."""
     return _TYPES.get(schema_title, ArtifactType.Artifact)
@@ -75,14 +100,9 @@ def metrics(schema_title: str, metadata: Mapping[str, Value]) -> dict[str, float
 
 
 def collect(
-    files: StepFiles,
-    component: Component,
-    planned: Mapping[str, Any],
-    paths: StepPaths,
-    places: Places = str,
+    files: StepFiles, component: Component, planned: Mapping[str, Any], paths: StepPaths
 ) -> StepResult:
-    """Everything that the component declares. `planned` are the artifacts of the executor input, `places` knows where
-    the files are that only the step's container sees.
+    """Everything that the component declares. `planned` are the artifacts of the executor input.
 
     Raises StepError naming the output when one is missing or of the wrong type.
     """
@@ -95,7 +115,7 @@ def collect(
         }
         artifacts = {
             name: [
-                _stored(files, draft, places)
+                _stored(files, draft)
                 for draft in _drafts(
                     name, slot, planned[name]["artifacts"][0], written.artifacts.get(name, ())
                 )
@@ -194,9 +214,9 @@ def _carried(value: Value) -> Value:
     return value
 
 
-def _stored(files: StepFiles, draft: ArtifactDraft, places: Places) -> ArtifactDraft:
+def _stored(files: StepFiles, draft: ArtifactDraft) -> ArtifactDraft:
     """`draft`, knowing whether something lies at its URI. Raises StepError where it would be lost."""
-    if draft.custom_path and not files.publish(places(draft.custom_path), draft.uri):
+    if draft.custom_path and not files.publish(draft.custom_path, draft.uri):
         raise StepError(
             f'output artifact "{draft.output}": the step says that it lies at {draft.custom_path}, and nothing is '
             "found there, at least not from outside of its container; write it to the artifact's path instead"

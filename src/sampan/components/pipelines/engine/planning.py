@@ -9,6 +9,7 @@ from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.executor_input import executor_input, provided
 from sampan.components.pipelines.engine.importer import Imported, copier, imported
 from sampan.components.pipelines.engine.node import Node
+from sampan.components.pipelines.engine.outputs import DeclaredOutputs
 from sampan.components.pipelines.engine.placeholders import IN_WORKSPACE, executor_lookup, sibling_lookup
 from sampan.components.pipelines.engine.platform import platform
 from sampan.components.pipelines.engine.podspec import Step, build_pod, takes_task_config, task_config
@@ -31,6 +32,7 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
     job = context.job.lookup(node.name, node.id)
     told = executor_input(component, node.inputs, paths, job)
     parts = platform(context.pipeline.kubernetes.get(component.executor_label, {}), resolver.value)
+    parts.active_deadline_seconds = parts.active_deadline_seconds or context.step_timeout_seconds
     claim = None
     if context.pipeline.config.workspace_size and (wanted is not None or workspace.is_used(node.inputs)):
         workspace.add(parts, context.job)
@@ -59,7 +61,8 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
             "uri": wanted.uri,
             "metadata": dict(wanted.metadata),
         }
-    return Launch(node.id, attempt, pod, paths, told["outputs"]["artifacts"], component, claim)
+    collector = DeclaredOutputs(component, told["outputs"]["artifacts"], paths)
+    return Launch(node.id, attempt, pod, paths, collector, claim)
 
 
 def imported_by(context: RunContext, node: Node, importer: Importer) -> Imported:

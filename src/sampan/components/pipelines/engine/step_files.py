@@ -16,6 +16,7 @@ Artifact URIs are plain absolute paths: a container sees them at the same path.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import re
 import shutil
@@ -88,15 +89,12 @@ class StepFiles(Protocol):
         """Whether something lies at the URI."""
         ...
 
-    async def places(self, pod: Mapping[str, Any]) -> Places:
-        """Where the files lie for us that a step's container sees. Raises ApiError."""
+    async def of_pod(self, pod: Mapping[str, Any]) -> StepFiles:
+        """As the pod's first container sees files: for `publish`, once it has ended. Raises ApiError."""
         ...
 
-    def publish(self, place: str, uri: str) -> bool:
-        """Brings what a step wrote at a path of its own, as `places` knows it, to the artifact's URI.
-
-        False when nothing is there.
-        """
+    def publish(self, custom_path: str, uri: str) -> bool:
+        """Brings what a step wrote at a path of its own to the artifact's URI. False when nothing is there."""
         ...
 
     def forget(self, run_id: str) -> None:
@@ -117,6 +115,7 @@ class LocalStepFiles:
 
     def __init__(self, home: Path, pod_places: Callable[[Any], Awaitable[Places]] | None = None) -> None:
         self._pod_places = pod_places
+        self._seen: Places = str
         self._artifacts = home / "artifacts"
         self._work = home / "pipelines" / "work"
 
@@ -174,10 +173,15 @@ class LocalStepFiles:
     def exists(self, uri: str) -> bool:
         return uri.startswith("/") and Path(uri).exists()
 
-    async def places(self, pod: Mapping[str, Any]) -> Places:
-        return await self._pod_places(pod) if self._pod_places is not None else str
+    async def of_pod(self, pod: Mapping[str, Any]) -> StepFiles:
+        if self._pod_places is None:
+            return self
+        view = copy.copy(self)
+        view._seen = await self._pod_places(pod)
+        return view
 
-    def publish(self, place: str, uri: str) -> bool:
+    def publish(self, custom_path: str, uri: str) -> bool:
+        place = self._seen(custom_path)
         if not place:
             return False
         source, target = Path(place), Path(uri)

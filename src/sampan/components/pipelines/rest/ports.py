@@ -5,13 +5,14 @@ The engine and the IR's checks are behind protocols because they load late, afte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.engine.creation import Prepare, RunCreator
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -24,7 +25,7 @@ class RunEngine(Protocol):
         ...
 
     async def terminate(self, run_id: str) -> None:
-        """Stops a run: its steps end, and its state becomes CANCELED."""
+        """Stops a run: its steps end, its exit tasks run, and it is CANCELED. A second time those end too."""
         ...
 
     async def retry(self, run_id: str) -> None:
@@ -33,18 +34,6 @@ class RunEngine(Protocol):
 
     async def forget(self, run_id: str, namespace: str) -> None:
         """Stops a run whose row is gone, and removes its pods and working files."""
-        ...
-
-
-class Prepare(Protocol):
-    """Reads and checks a pipeline's specification. Blocks: called in a thread."""
-
-    def __call__(self, source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
-        """The specification as it is stored: JSON, `{"pipeline_spec": …, "platform_spec": …}`.
-
-        `source` is a file's text, or an object; `parameters` are a run's, None checks the specification
-        alone. Raises InvalidArgumentError naming the path in the specification, or the parameter.
-        """
         ...
 
 
@@ -58,9 +47,22 @@ class Backend:
     home: Path
     settings: PipelineSettings
     namespace: str
-    """Where everything of the one user lives."""
+    """Where everything of the one user lives; with many users, where rights to shared pipelines are given."""
     engine: Callable[[], Awaitable[RunEngine]]
     prepare: Callable[[], Awaitable[Prepare]]
 
+    @property
+    def multi_user(self) -> bool:
+        """Whether there are users, each with rights in namespaces of their own."""
+        return self.settings.multi_user
+
     def now_micros(self) -> int:
         return to_micros(self.clock.now())
+
+    @property
+    def creator(self) -> RunCreator:
+        """What makes runs, for requests and for whatever else starts them."""
+        return RunCreator(self.database, self.clock, self.prepare, self._submit)
+
+    async def _submit(self, run_id: str) -> None:
+        await (await self.engine()).submit(run_id)

@@ -71,6 +71,9 @@ class RunRow:
     runtime_config: str = "{}"
     service_account: str = ""
     recurring_run_id: str = ""
+    resumed_from: str = ""
+    """The run whose finished tasks this one reuses."""
+    pause_on_failure: bool = False
 
     @property
     def runtime_state(self) -> RuntimeState:

@@ -36,6 +36,7 @@ from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.turn import Launch, Operation, Removal, Timer, Turn
 from sampan.components.pipelines.store import transitions
 from sampan.components.pipelines.store.transitions import RunState, Transition
+from sampan.kube.errors import ApiError
 from sampan.lib.clock import Clock
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -359,9 +360,10 @@ class RunDriver:
         await self._services.logs.keep(pod)
         if end.end is End.SUCCEEDED:
             try:
-                outcome = await asyncio.to_thread(launch.outputs.collect, self._facts.files)
-            except StepError as error:
-                outcome = error
+                files = await self._facts.files.of_pod(pod)
+                outcome = await asyncio.to_thread(launch.outputs.collect, files)
+            except (StepError, ApiError) as error:
+                outcome = StepError(error.message)
         else:
             outcome = StepError(await self._explanation(launch, pod, end))
             if end.end is End.FAILED and launch.outputs.reads_failures:

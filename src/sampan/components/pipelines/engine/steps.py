@@ -13,6 +13,7 @@ import msgspec
 
 from sampan.components.pipelines.api.ir_model import Container, Importer, RetryPolicy, Value
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine import workspace
 from sampan.components.pipelines.engine.caching import fingerprint
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.errors import StepError
@@ -236,6 +237,8 @@ class Steps:
         config = self._context.pipeline.kubernetes.get(node.component.executor_label, {})
         claims = claim_names(config, self._resolver(node).value)
         job = self._context.job
+        if self._context.pipeline.config.workspace_size and workspace.is_used(node.inputs):
+            claims.append(workspace.claim_name(job))  # of this run alone: what another run left there is gone
         node.fingerprint = fingerprint(job, task, node.component, container, node.inputs, claims)
         for result in self._context.lookups.cached(node.fingerprint):
             artifacts = [item for found in result.outputs.artifacts.values() for item in found]

@@ -2,7 +2,7 @@
 
 import typer
 
-from sampan.components.pipelines.cli import commands, schedules
+from sampan.components.pipelines.cli import commands, log_commands, schedules
 from sampan.components.pipelines.cli.frame import Platform
 
 __all__ = ["Platform", "register"]
@@ -11,4 +11,5 @@ __all__ = ["Platform", "register"]
 def register(app: typer.Typer, platform: Platform) -> None:
     """Adds all of them to the command line."""
     commands.register(app, platform)
+    log_commands.register(app, platform)
     schedules.register(app, platform)

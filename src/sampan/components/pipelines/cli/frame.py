@@ -17,6 +17,7 @@ from sampan.client.http import HttpError
 from sampan.components.pipelines.api import ir, packages
 from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.cli.package import PackageError, read_package
+from sampan.components.pipelines.sdk import Run, Runs
 
 
 class Server(Protocol):
@@ -68,6 +69,14 @@ def told() -> Iterator[None]:
         console.print("[bold red]error:[/] ", end="")
         console.print(str(error), soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
+
+
+def find_run(runs: Runs, text: str) -> Run:
+    """The run that `text` names. Raises CommandError."""
+    run = runs.find(text)
+    if run is None:
+        raise CommandError(f"no run is called {text!r}; `sampan runs` lists them")
+    return run
 
 
 def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> ir.PipelineDocument:

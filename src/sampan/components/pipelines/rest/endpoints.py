@@ -10,6 +10,7 @@ from sampan.components.pipelines.rest import (
     artifact_records,
     experiments,
     health,
+    log_search,
     logs,
     pipelines,
     recurring_runs,
@@ -126,6 +127,7 @@ def _runs() -> list[Endpoint]:
             Endpoint("GET", f"/apis/{version}{read_log}", Verb.GET, kind, owned, logs.read_log)
             for version in ("v1alpha1", "v1beta1", "v2beta1")
         ),
+        Endpoint("GET", f"{_V2}/logs:search", Verb.LIST, kind, requested, log_search.LogSearch()),
     ]
 
 

@@ -28,7 +28,13 @@ from sampan.components.pipelines.api.errors import (
     UnavailableError,
 )
 from sampan.components.pipelines.api.wire import Message, decode, encode
-from sampan.components.pipelines.rest.authorise import Resource, SingleUser, Verb
+from sampan.components.pipelines.rest.authorise import (
+    AccessReviews,
+    Authoriser,
+    Resource,
+    SingleUser,
+    Verb,
+)
 from sampan.components.pipelines.rest.ports import Backend
 from sampan.components.pipelines.store.listing import ListRequest
 from sampan.kube.errors import ApiError
@@ -63,6 +69,7 @@ class Call:
 
     request: Request
     backend: Backend
+    authoriser: Authoriser
     params: dict[str, str]
     """Of the path, decoded."""
     body: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +79,11 @@ class Call:
     @property
     def query(self) -> QueryParams:
         return self.request.query_params
+
+    @property
+    def shown_namespace(self) -> str:
+        """What answers say of the namespace: nothing where there is only one."""
+        return self.namespace if self.backend.multi_user else ""
 
     def list_request(self) -> ListRequest:
         """The paging parameters. Raises InvalidArgumentError."""
@@ -106,7 +118,8 @@ def _status_json(error: PipelinesError) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. In `path`, `{name}` takes one segment, and a verb may follow it."""
+    """One method of one path. In `path`, `{name}` takes one segment, and a verb may follow it; `{name...}` at the end
+    takes all that are left."""
 
     method: str
     path: str
@@ -122,13 +135,15 @@ class Endpoint:
 class _Node:
     """A segment of a path."""
 
-    __slots__ = ("endpoints", "literals", "parameters")
+    __slots__ = ("endpoints", "literals", "parameters", "rest")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
         self.parameters: dict[str, tuple[str, _Node]] = {}
         """The verb after a colon, or nothing: the parameter's name and what follows."""
         self.endpoints: dict[str, Endpoint] = {}
+        self.rest: tuple[str, _Node] | None = None
+        """What takes all segments that are left."""
 
 
 class Api:
@@ -136,7 +151,11 @@ class Api:
 
     def __init__(self, backend: Backend, endpoints: Iterable[Endpoint]) -> None:
         self._backend = backend
-        self._authoriser = SingleUser(backend.namespace)
+        self._authoriser: Authoriser = (
+            AccessReviews(backend.client, backend.namespace)
+            if backend.multi_user
+            else SingleUser(backend.namespace)
+        )
         self._root = _Node()
         for endpoint in endpoints:
             self._add(endpoint)
@@ -154,11 +173,11 @@ class Api:
         try:
             endpoint, params = self._match(request)
             error_json = endpoint.error_json
-            call = Call(request, self._backend, params)
+            call = Call(request, self._backend, self._authoriser, params)
             if endpoint.body is not None:
                 call.body = await _read_body(request, endpoint.body)
             call.namespace = endpoint.scope(call)
-            self._authoriser.authorise(request, endpoint.verb, endpoint.resource, call.namespace)
+            await self._authoriser.authorise(request, endpoint.verb, endpoint.resource, call.namespace)
             return await endpoint.handler(call)
         except Exception as error:
             failure = _as_pipelines_error(error, request)
@@ -167,7 +186,10 @@ class Api:
     def _add(self, endpoint: Endpoint) -> None:
         node = self._root
         for segment in endpoint.path.strip("/").split("/"):
-            if segment.startswith("{"):
+            if segment.endswith("...}"):
+                node.rest = node.rest or (segment[1:-4], _Node())
+                node = node.rest[1]
+            elif segment.startswith("{"):
                 name, _, verb = segment[1:].partition("}")
                 node = node.parameters.setdefault(verb, (name, _Node()))[1]
             else:
@@ -220,6 +242,9 @@ def _walk(node: _Node, segments: list[str], params: dict[str, str]) -> Iterator[
     if head and "" in node.parameters:
         name, following = node.parameters[""]
         yield from _walk(following, rest, params | {name: head})
+    if node.rest is not None:
+        name, following = node.rest
+        yield following, params | {name: "/".join(segments)}
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -32,6 +32,8 @@ pipelines = sa.Table(
     sa.Column("description", sa.Text, nullable=False, server_default=""),
     sa.Column("tags", sa.Text, nullable=False, server_default="{}"),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    # What v1 was told to take where only the pipeline is named; empty for the latest.
+    sa.Column("default_version_id", _ID, nullable=False, server_default=""),
     sa.UniqueConstraint("namespace", "name"),
 )
 
@@ -79,6 +81,8 @@ runs = sa.Table(
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
+    # The pipeline root that the run's steps wrote below, as it was resolved when the run began.
+    sa.Column("artifact_root", sa.Text, nullable=False, server_default=""),
     # The run whose finished tasks this one reuses.
     sa.Column("resumed_from", _ID, nullable=False, server_default=""),
     sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -98,6 +102,16 @@ sa.Index(
     runs.c.experiment_id,
     runs.c.display_name,
     runs.c.finished_at,
+)
+
+run_metrics = sa.Table(
+    "kfp_run_metrics",
+    metadata,
+    sa.Column("run_id", _ID, sa.ForeignKey("kfp_runs.run_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("node_id", sa.String(128), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("number_value", sa.Float, nullable=False),
+    sa.Column("format", sa.String(16), nullable=False, server_default="UNSPECIFIED"),
 )
 
 tasks = sa.Table(
@@ -133,6 +147,10 @@ tasks = sa.Table(
     sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()),
     # What only the run's language knows about the task; of Argo's, see engine/argo/rows.py.
     sa.Column("details", sa.Text, nullable=False, server_default="{}"),
+    # Whether a client recorded it through the API: the engine leaves such a task alone.
+    sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What clients say of a task, where the engine's own columns have no place for it, or another word.
+    sa.Column("overlay", sa.Text, nullable=False, server_default="{}"),
 )
 sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)
@@ -154,7 +172,15 @@ artifacts = sa.Table(
     # Whether something lay at the URI when the artifact was recorded: a cached result whose files are gone is no hit.
     sa.Column("stored", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    # What its files are (store/artifacts/measuring.py). No digest: not measured yet, or nothing to measure.
+    sa.Column("digest", sa.String(64), nullable=False, server_default=""),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("file_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("mark", sa.String(128), nullable=False, server_default=""),
+    # The run whose step wrote it; empty for what was imported or told from outside, whose files are not ours.
+    sa.Column("producer_run_id", _ID, nullable=False, server_default=""),
 )
+sa.Index("kfp_artifacts_by_producer", artifacts.c.producer_run_id)
 sa.Index("kfp_artifacts_by_age", artifacts.c.namespace, artifacts.c.created_at)
 sa.Index("kfp_artifacts_by_uri", artifacts.c.uri)
 
@@ -174,3 +200,44 @@ artifact_tasks = sa.Table(
 sa.Index("kfp_artifact_tasks_by_task", artifact_tasks.c.task_id)
 sa.Index("kfp_artifact_tasks_by_artifact", artifact_tasks.c.artifact_id)
 sa.Index("kfp_artifact_tasks_by_run", artifact_tasks.c.run_id)
+
+schedules = sa.Table(
+    "kfp_schedules",
+    metadata,
+    sa.Column("recurring_run_id", _ID, primary_key=True),
+    sa.Column("experiment_id", _ID, nullable=False),
+    sa.Column("namespace", _NAMESPACE, nullable=False),
+    sa.Column("display_name", sa.String(256), nullable=False),
+    sa.Column("resource_name", sa.String(63), nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("max_concurrency", sa.Integer, nullable=False),
+    sa.Column("no_catchup", sa.Boolean, nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),  # the API's message
+    sa.Column("pipeline_id", _ID, nullable=False, server_default=""),
+    sa.Column(
+        "pipeline_version_id", _ID, nullable=False, server_default=""
+    ),  # empty: the latest at each tick
+    sa.Column("spec", sa.Text, nullable=False, server_default=""),  # as in kfp_runs; empty: the latest's
+    sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("plugins_input", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),  # {"code": int, "message": str} or ""
+    # Ticks up to here are done with; how many had a run; the first one that is not done with, 0 for none.
+    sa.Column("progress", sa.BigInteger, nullable=False),
+    sa.Column("runs_started", sa.BigInteger, nullable=False),
+    sa.Column("next_tick", sa.BigInteger, nullable=False),
+)
+sa.Index("kfp_schedules_by_age", schedules.c.namespace, schedules.c.created_at)
+sa.Index("kfp_schedules_by_next_tick", schedules.c.next_tick)
+# Runs that no schedule started are left out: they need not pay for it.
+_SCHEDULED = runs.c.recurring_run_id != ""
+sa.Index(
+    "kfp_runs_by_schedule",
+    runs.c.recurring_run_id,
+    runs.c.state,
+    sqlite_where=_SCHEDULED,
+    postgresql_where=_SCHEDULED,
+)

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from sampan.components.pipelines.api.argo.document import type_of
 from sampan.components.pipelines.api.argo.durations import seconds
 from sampan.components.pipelines.api.argo.errors import ArgoError
@@ -71,6 +73,11 @@ class Leaves:
             node.attempts.append(AttemptRow(name, RuntimeState.RUNNING, started_at=self._tree.context.now()))
             self._launch(node)
             return
+
+    def created(self, task_id: str, attempt: int, uid: str) -> None:
+        node = self._current(task_id, attempt)
+        if node is not None and node.attempts[-1].uid != uid:
+            node.end_attempt(msgspec.structs.replace(node.attempts[-1], uid=uid))
 
     def started(self, task_id: str, attempt: int, address: str) -> None:
         node = self._current(task_id, attempt)

@@ -66,7 +66,7 @@ class Component(Protocol):
     """How it changes objects that anybody writes, before they are validated."""
 
     reviewed_paths: Sequence[str]
-    """Below which it asks for an access review of every request itself, so that the guards let every known user through."""
+    """Below these it asks for an access review of every request itself: the guards let every known user through."""
 
     async def start(self, services: Services) -> None:
         """Picks up what a previous process left and starts working. Called once."""

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
+from sampan.components.pipelines.api.argo.document import is_workflow
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -23,6 +24,8 @@ from sampan.components.pipelines.api.errors import (
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import ir_language
+from sampan.components.pipelines.engine.argo import language as argo_language
+from sampan.components.pipelines.engine.argo.locks import Locks
 from sampan.components.pipelines.engine.changes import Change, Changes
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
@@ -93,6 +96,7 @@ class Engine:
             LogKeeping(client, home, is_needed=bool(self._files.owner)),
             self._crews,
         )
+        self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
         self._running: dict[str, _Running] = {}
         self._starting: dict[str, bool] = {}
@@ -112,6 +116,7 @@ class Engine:
         self._measures.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
+        self._locks.open()
         if unfinished:
             log.info("unfinished runs taken up", runs=len(unfinished))
 
@@ -213,6 +218,7 @@ class Engine:
         finally:
             is_unwanted = self._starting.pop(run_id)
         driver = RunDriver(prepared.machine(), prepared.facts, self._services, self._existing_pod)
+        prepared.connect(driver.post)
         self._running[run_id] = _Running(driver, self._tasks.spawn(self._drive(driver), name=run_id))
         if is_unwanted:
             driver.post(event)
@@ -254,7 +260,7 @@ class Engine:
             now=self._now,
             settings=self._settings,
         )
-        return await asyncio.to_thread(_prepared, run, around)
+        return await asyncio.to_thread(_prepared, run, around, self._locks)
 
     # Pods
 
@@ -334,5 +340,8 @@ def _stop(machine: Machine) -> None:
     machine.cancel("the run was stopped")
 
 
-def _prepared(run: RunRow, around: Surroundings) -> Prepared:
-    return ir_language.prepare(run, msgspec.json.decode(run.spec), around)
+def _prepared(run: RunRow, around: Surroundings, locks: Locks) -> Prepared:
+    spec = msgspec.json.decode(run.spec)
+    if is_workflow(spec):
+        return argo_language.prepare(run, spec, around, locks)
+    return ir_language.prepare(run, spec, around)

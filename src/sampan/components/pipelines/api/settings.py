@@ -11,6 +11,8 @@ class PipelineSettings:
     """Pods of all runs that may exist at once; further steps wait their turn, fairly by run."""
     cache: bool = True
     """Whether steps may reuse earlier results at all. A step's own caching options count below this."""
+    schedule_time_zone: str = "UTC"
+    """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
     allow_private_urls: bool = False
     """Whether pipeline packages may be fetched from private and loopback addresses."""
     default_deadline_seconds: int = 0

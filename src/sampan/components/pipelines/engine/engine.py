@@ -166,6 +166,13 @@ class Engine:
         await self._remove_pods(run_id, namespace)
         await asyncio.to_thread(self._files.forget, run_id)
 
+    def trouble(self, run_id: str) -> str:
+        """Why a run does not go on, where its rows cannot say it; empty while nothing is known."""
+        running = self._running.get(run_id)
+        own = running.driver.trouble if running is not None else ""
+        # Its pods' states are not stored either: whatever the run waits for, it is this.
+        return own or (f"it waits: {self._database.trouble}" if self._database.trouble else "")
+
     async def changes(self, run_id: str) -> AsyncIterator[Change]:
         """Every change of the run from now on; ends with the last one, at once for a run that is over."""
         running = self._running.get(run_id)

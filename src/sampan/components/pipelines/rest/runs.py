@@ -17,6 +17,8 @@ from sampan.components.pipelines.store import experiments, runs
 from sampan.components.pipelines.store.runs import RunRow
 
 _MAX_NAME = 256
+_UNAVAILABLE = 14
+"""google.rpc.Code.UNAVAILABLE: it will go on by itself."""
 _RETRIED = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
 
 
@@ -43,7 +45,7 @@ async def get(call: Call) -> Response:
         row = runs.get(connection, run_id)
         if row is None:
             raise not_found("run", run_id)
-        return render.run(row) | task_details.of_run(connection, run_id, full=full)
+        return _shown(call, row) | task_details.of_run(connection, run_id, full=full)
 
     return await answer_from(call, read)
 
@@ -54,7 +56,7 @@ async def list_(call: Call) -> Response:
 
     def read(connection: Any) -> dict[str, Any]:
         page = runs.list_page(connection, request, namespace, experiment_id)
-        return render.page("runs", page.mapped(render.run))
+        return render.page("runs", page.mapped(lambda row: _shown(call, row)))
 
     return await answer_from(call, read)
 
@@ -112,6 +114,14 @@ async def delete(call: Call) -> Response:
     await call.backend.database.write(lambda connection: runs.delete(connection, run_id))
     await engine.forget(run_id, call.namespace)
     return answer({})
+
+
+def _shown(call: Call, row: RunRow) -> dict[str, Any]:
+    """The run; of one that cannot go on, with what keeps it."""
+    shown = render.run(row)
+    if not row.runtime_state.is_final and (trouble := call.backend.trouble(row.run_id)):
+        shown["error"] = {"code": _UNAVAILABLE, "message": trouble}
+    return shown
 
 
 def _row(call: Call) -> RunRow:

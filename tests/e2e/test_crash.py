@@ -1,8 +1,7 @@
 """Nothing is lost: the server is killed at every point of a run, and the run ends as an undisturbed one.
 
-The run has a chain, nested loops within a limit, branches, a retried step and an exit handler; another one like it fails.
-Compared are the states of all tasks, the results, how
-often each step's program ran, and every line of every log.
+The run has a chain, nested loops within a limit, branches, a retried step and an exit handler; another one like it
+fails. Compared are the states of all tasks, the results, how often each step's program ran, every line of every log.
 """
 
 from __future__ import annotations

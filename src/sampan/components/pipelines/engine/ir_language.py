@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 
 from sampan.components.pipelines.api import ir
-from sampan.components.pipelines.api.ir_model import Pipeline, Value
+from sampan.components.pipelines.api.ir_model import Pipeline, PipelineConfig, Value
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.context import Lookups, RunContext
 from sampan.components.pipelines.engine.language import Machine, Retry, RunFacts
+from sampan.components.pipelines.engine.locks import Lock
 from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.podspec import resource_name
@@ -52,7 +53,8 @@ class PreparedIr:
         self._parameters = parameters
         job = context.job
         claims = (claim_name(job),) if context.pipeline.config.workspace_size else ()
-        self.facts = RunFacts(context.run_id, job.namespace, context.files, claims)
+        locks = _locks(context.pipeline.config, job.namespace)
+        self.facts = RunFacts(context.run_id, job.namespace, context.files, claims, locks)
 
     def machine(self) -> RunMachine:
         return RunMachine(self.context)
@@ -95,6 +97,11 @@ def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> Prepa
         pauses=run.pause_on_failure,
     )
     return PreparedIr(context, parameters)
+
+
+def _locks(config: PipelineConfig, namespace: str) -> tuple[Lock, ...]:
+    named = ((config.semaphore_key, True), (config.mutex_name, False))
+    return tuple(Lock(namespace, key, is_semaphore) for key, is_semaphore in named if key)
 
 
 def _job(run: RunRow, pipeline: Pipeline, root: str, files: StepFiles) -> JobContext:

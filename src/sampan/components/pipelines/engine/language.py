@@ -14,6 +14,7 @@ from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import PodEnd
+from sampan.components.pipelines.engine.locks import Lock
 from sampan.components.pipelines.engine.outputs import StepResult
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.engine.turn import Turn
@@ -129,6 +130,8 @@ class RunFacts:
     files: StepFiles
     claims: tuple[str, ...] = ()
     """Volume claims that go when the run is over."""
+    locks: tuple[Lock, ...] = ()
+    """What the run must have before it begins, and keeps until its end."""
 
 
 class Prepared(Protocol):

@@ -37,7 +37,15 @@ def test_a_plain_step():
     pod = build_pod(step())
     assert pod["spec"] == {
         "restartPolicy": "Never",
-        "containers": [{"name": "main", "image": "python:3.11", "command": ["sh"], "args": ["-c", "true"]}],
+        "containers": [
+            {
+                "name": "main",
+                "image": "python:3.11",
+                "command": ["sh"],
+                "args": ["-c", "true"],
+                "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}],
+            }
+        ],
     }
     labels = pod["metadata"]["labels"]
     assert labels["pipeline/runid"] == labels["pipelines.kubeflow.org/run-id"] == "run-1"
@@ -108,7 +116,7 @@ def test_the_platforms_fields_reach_the_pod():
     }
     pod = build_pod(step(parts=platform(config, resolve)))
     spec, main = pod["spec"], pod["spec"]["containers"][0]
-    assert [item["name"] for item in main["env"]] == ["V", "POD"]
+    assert [item["name"] for item in main["env"]] == ["V", "POD", "PYTHONUNBUFFERED"]
     assert main["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "s", "key": "k", "optional": True}
     assert [volume["name"] for volume in spec["volumes"]] == ["claim", "s2", "m", "scratch", "shm"]
     mounted = {item["name"]: item["mountPath"] for item in main["volumeMounts"]}
@@ -195,7 +203,7 @@ def test_what_is_passed_through_reaches_the_task_config_instead():
         input_parameters={"config": Parameter(ParameterType.TASK_CONFIG)},
     )
     main = build_pod(made)["spec"]["containers"][0]
-    assert "env" not in main
+    assert [item["name"] for item in main["env"]] == ["PYTHONUNBUFFERED"]
     assert main["resources"] == {"limits": {"cpu": "1"}}
     assert task_config(made) == {"env": [{"name": "A", "value": "1"}], "resources": {"limits": {"cpu": "1"}}}
 

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from sampan.client.protocol import Client, Object
@@ -27,6 +28,10 @@ from sampan.components.pipelines.engine.failure import (
     waits_for,
 )
 from sampan.components.pipelines.engine.language import Machine, RunFacts
+from sampan.components.pipelines.engine.late_measures import LateMeasures
+from sampan.components.pipelines.engine.light.crews import Crews, StoppedError
+from sampan.components.pipelines.engine.light.marking import light_call
+from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.outputs import FailedStepError, StepResult
 from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
 from sampan.components.pipelines.engine.podspec import ATTEMPT_LABEL, TASK_ID_LABEL
@@ -64,6 +69,10 @@ class Services:
     pods: Pods
     slots: Slots
     changes: Changes
+    measures: LateMeasures
+    logs: LogKeeping
+    crews: Crews | None = None
+    """Who calls light steps; None where each has a pod of its own."""
 
 
 @dataclass(slots=True)
@@ -190,6 +199,7 @@ class RunDriver:
             artifacts=turn.artifacts,
             links=turn.links,
             run=[RunState(change.state, change.at, change.error) for change in turn.run],
+            artifact_root=self._facts.artifact_root,
         )
         while True:
             try:
@@ -204,6 +214,8 @@ class RunDriver:
                     "a run's progress cannot be stored, trying again", run=self.run_id, error=str(error)
                 )
             await asyncio.sleep(_COMMIT_PAUSE_SECONDS)
+        if kept:
+            self._services.measures.add(turn.artifacts)
         changed = frozenset(row.task_id for rows in (turn.inserted, turn.updated) for row in rows)
         self._services.changes.publish(Change(self.run_id, changed, self._machine.is_over or not kept))
         return kept
@@ -243,7 +255,9 @@ class RunDriver:
                 await self._once_possible(partial(self._prepare, launch))
                 if launch.workspace is not None:
                     await self._services.pods.ensure_claim(launch.workspace)
-                pod = await self._services.pods.create(launch.pod)
+                pod = await self._run_light(launch) or await self._services.pods.create(launch.pod)
+        except StoppedError:
+            return
         except (PodRejectedError, OSError) as error:
             message = error.message if isinstance(error, PodRejectedError) else f"its folders: {error}"
             self.post(lambda machine: machine.steps.rejected(launch.task_id, launch.attempt, message))
@@ -254,6 +268,8 @@ class RunDriver:
         flight = self._flights.get(launch.task_id)
         if flight is not None and flight.launch is launch:
             flight.created_at = self._services.clock.monotonic()
+        # No turn of its own: only what is written next should say it.
+        self._machine.steps.created(launch.task_id, launch.attempt, str(pod["metadata"].get("uid") or ""))
         self.on_pod(pod, deleted=False)
 
     async def _once_possible(self, act: Callable[[], Awaitable[T]]) -> T:
@@ -270,11 +286,30 @@ class RunDriver:
                 log.error("a step's files cannot be handled, trying again", run=self.run_id, error=str(error))
             await asyncio.sleep(_COMMIT_PAUSE_SECONDS)
 
+    async def _run_light(self, launch: Launch) -> Object | None:
+        """The end of a light step, called by a worker; None for one that needs a pod of its own."""
+        crews = self._services.crews
+        call = light_call(launch.pod) if crews is not None and launch.workspace is None else None
+        if crews is None or call is None:
+            return None
+
+        def tell(pod: Object) -> None:
+            self.on_pod(pod, deleted=False)
+
+        # The run's working files: the last of the folders that a step sees.
+        folder = Path(launch.paths.roots[-1])
+        return await crews.run(self.run_id, launch.pod, call, folder, tell)
+
     async def _remove(self, removal: Removal) -> None:
+        if self._services.crews is not None and self._services.crews.stop(removal.pod):
+            if removal.awaited:
+                self.post(lambda machine: machine.pod_gone(removal.task_id))
+            return
         # A pod that is just being created would come to be after its removal, and stay.
         launching = self._launching.get(removal.task_id)
         if launching is not None:
             await asyncio.wait([launching])
+        await self._services.logs.keep_named(removal.pod, self._facts.namespace, removal.uid)
         existed = await self._services.pods.delete(removal.pod, self._facts.namespace)
         if removal.awaited and not existed:
             self.post(lambda machine: machine.pod_gone(removal.task_id))
@@ -348,6 +383,7 @@ class RunDriver:
 
     async def _collect(self, launch: Launch, pod: Object, end: PodEnd) -> None:
         outcome: StepResult | StepError
+        await self._services.logs.keep(pod)
         if end.end is End.SUCCEEDED:
             try:
                 outcome = await self._once_possible(partial(self._outputs, launch, pod))
@@ -360,7 +396,10 @@ class RunDriver:
         self._post_end(launch.task_id, launch, end, outcome)
 
     async def _prepare(self, launch: Launch) -> None:
-        self._facts.files.prepare(launch.paths)
+        if launch.paths.copies:
+            await asyncio.to_thread(self._facts.files.prepare, launch.paths)
+        else:
+            self._facts.files.prepare(launch.paths)
 
     async def _outputs(self, launch: Launch, pod: Object) -> StepResult:
         files = await self._facts.files.of_pod(pod)
@@ -378,7 +417,9 @@ class RunDriver:
         """What the user reads: how it ended, and the end of its log."""
         if end.end is not End.FAILED or not has_started(pod):
             return end.explanation
-        lines = await self._services.pods.last_lines(launch.pod_name, self._facts.namespace, _LOG_LINES)
+        name, namespace = launch.pod_name, self._facts.namespace
+        lines = await self._services.logs.kept_lines(name, namespace, _LOG_LINES)
+        lines = lines or await self._services.pods.last_lines(name, namespace, _LOG_LINES)
         return f"{end.explanation}; the end of its log:\n{lines}" if lines else end.explanation
 
     async def _with_outputs(self, failure: StepError, launch: Launch) -> StepError:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
+from sampan.components.pipelines.api.argo.document import is_workflow
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -24,15 +25,21 @@ from sampan.components.pipelines.api.errors import (
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import ir_language
+from sampan.components.pipelines.engine.argo import language as argo_language
+from sampan.components.pipelines.engine.argo.locks import Locks
 from sampan.components.pipelines.engine.changes import Change, Changes
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
 from sampan.components.pipelines.engine.ir_language import Surroundings
 from sampan.components.pipelines.engine.language import Machine, Prepared
-from sampan.components.pipelines.engine.locks import Locks
+from sampan.components.pipelines.engine.late_measures import LateMeasures
+from sampan.components.pipelines.engine.light.crews import Crews
+from sampan.components.pipelines.engine.light.marking import WORKER_LABEL
+from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.lookups import StoredLookups
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
+from sampan.components.pipelines.engine.run_locks import RunLocks
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
@@ -77,13 +84,27 @@ class Engine:
         self._files = files or LocalStepFiles(home)
         self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
+        self._measures = LateMeasures(database)
+        # Workers are reached over sockets in folders that pods and this process share.
+        is_local, workers = not self._files.owner, settings.light_workers
+        self._crews = Crews(self._pods, clock, home, workers) if is_local and workers > 0 else None
         self._services = Services(
-            client, database, clock, self._pods, Slots(settings.max_parallel_pods), self._changes
+            client,
+            database,
+            clock,
+            self._pods,
+            Slots(settings.max_parallel_pods),
+            self._changes,
+            self._measures,
+            # Where files are moved, the pods are on other machines, and their logs too.
+            LogKeeping(client, home, is_needed=bool(self._files.owner)),
+            self._crews,
         )
-        self._locks = Locks(client)
+        self._run_locks = RunLocks(client)
         self._admit = asyncio.Event()
         self._admitted: set[str] = set()
         """Runs that have their locks and are about to begin."""
+        self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
         self._running: dict[str, _Running] = {}
         self._starting: dict[str, bool] = {}
@@ -102,14 +123,19 @@ class Engine:
         # Those that had begun first: they have their locks.
         for run in sorted(unfinished, key=lambda run: run.runtime_state is RuntimeState.PENDING):
             await self._take_up(run)
+        self._measures.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
+        self._locks.open()
         if unfinished:
             log.info("unfinished runs taken up", runs=len(unfinished))
 
     async def stop(self) -> None:
         """Lets go of everything where it stands. Pods go on running."""
         await self._tasks.close()
+        await self._measures.stop()
+        if self._crews is not None:
+            await self._crews.close()
         for running in list(self._running.values()):
             await running.driver.close()
         self._running.clear()
@@ -184,14 +210,14 @@ class Engine:
     def trouble(self, run_id: str) -> str:
         """Why a run does not go on, where its rows cannot say it; empty while nothing is known."""
         running = self._running.get(run_id)
-        own = running.driver.trouble if running is not None else self._locks.why(run_id)
+        own = running.driver.trouble if running is not None else self._run_locks.why(run_id)
         # Its pods' states are not stored either: whatever the run waits for, it is this.
         return own or (f"it waits: {self._database.trouble}" if self._database.trouble else "")
 
     async def changes(self, run_id: str) -> AsyncIterator[Change]:
         """Every change of the run from now on; ends with the last one, at once for a run that is over."""
         running = self._running.get(run_id)
-        is_waiting = run_id in self._starting or run_id in self._admitted or self._locks.waits(run_id)
+        is_waiting = run_id in self._starting or run_id in self._admitted or self._run_locks.waits(run_id)
         if not is_waiting and (running is None or running.driver.is_over):
             yield Change(run_id, frozenset(), is_over=True)
             return
@@ -212,10 +238,10 @@ class Engine:
         try:
             prepared = await self._prepare(run)
             if prepared.facts.locks and not is_admitted and run.runtime_state is RuntimeState.PENDING:
-                self._locks.join(run_id, run.created_at, prepared.facts.locks)
+                self._run_locks.join(run_id, run.created_at, prepared.facts.locks)
                 self._admit.set()
                 return
-            self._locks.hold(run_id, prepared.facts.locks)
+            self._run_locks.hold(run_id, prepared.facts.locks)
             event = await self._first_event(run, prepared)
         except InvalidArgumentError as error:
             await self._set_state(run_id, RuntimeState.FAILED, error.message)
@@ -223,6 +249,7 @@ class Engine:
         finally:
             is_unwanted = self._starting.pop(run_id)
         driver = RunDriver(prepared.machine(), prepared.facts, self._services, self._existing_pod)
+        prepared.connect(driver.post)
         self._running[run_id] = _Running(driver, self._tasks.spawn(self._drive(driver), name=run_id))
         if is_unwanted:
             driver.post(event)
@@ -250,6 +277,8 @@ class Engine:
             kept = await driver.run()
         finally:
             self._running.pop(driver.run_id, None)
+            if self._crews is not None:
+                self._crews.close_run(driver.run_id)
             await driver.close()
             self._release(driver.run_id)
             if not kept:
@@ -258,7 +287,7 @@ class Engine:
     # Locks
 
     def _release(self, run_id: str) -> None:
-        self._locks.leave(run_id)
+        self._run_locks.leave(run_id)
         self._admit.set()
 
     async def _admit_forever(self) -> None:
@@ -266,11 +295,11 @@ class Engine:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(
-                    self._admit.wait(), _LOOK_SECONDS if self._locks.is_waited_for else None
+                    self._admit.wait(), _LOOK_SECONDS if self._run_locks.is_waited_for else None
                 )
             self._admit.clear()
             try:
-                admitted = await self._locks.admitted()
+                admitted = await self._run_locks.admitted()
                 self._admitted.update(run_id for run_id, _ in admitted)
                 for run_id, problem in admitted:
                     await self._begin_admitted(run_id, problem)
@@ -307,7 +336,7 @@ class Engine:
             now=self._now,
             settings=self._settings,
         )
-        return await asyncio.to_thread(_prepared, run, around)
+        return await asyncio.to_thread(_prepared, run, around, self._locks)
 
     # Pods
 
@@ -316,7 +345,9 @@ class Engine:
         for name, pod in pods.items():
             metadata, end = pod["metadata"], pod_end(pod)
             is_live = end is None or end.end is End.HOPELESS
-            if is_live and metadata["labels"].get(RUN_LABEL, "") not in unfinished:
+            if WORKER_LABEL in metadata["labels"] or (
+                is_live and metadata["labels"].get(RUN_LABEL, "") not in unfinished
+            ):
                 log.info("removing a pod whose run is over", pod=name)
                 self._tasks.spawn(self._pods.delete(name, metadata["namespace"]), name=f"removal/{name}")
 
@@ -331,6 +362,8 @@ class Engine:
         return self._existing.get(name) if self._existing is not None else None
 
     def _on_pod(self, pod: Object, deleted: bool) -> None:
+        if self._crews is not None and self._crews.on_pod(pod, deleted):
+            return
         if self._existing is not None:
             # A run that is being taken up cannot be told yet: it will look here.
             if deleted:
@@ -346,6 +379,8 @@ class Engine:
         for pod in pods:
             names.setdefault(pod["metadata"]["labels"].get(RUN_LABEL, ""), set()).add(pod["metadata"]["name"])
             self._on_pod(pod, False)
+        if self._crews is not None:
+            self._crews.on_list(frozenset(name for found in names.values() for name in found))
         for run_id, running in list(self._running.items()):
             running.driver.on_list(frozenset(names.get(run_id, ())), began)
 
@@ -381,5 +416,8 @@ def _stop(machine: Machine) -> None:
     machine.cancel("the run was stopped")
 
 
-def _prepared(run: RunRow, around: Surroundings) -> Prepared:
-    return ir_language.prepare(run, msgspec.json.decode(run.spec), around)
+def _prepared(run: RunRow, around: Surroundings, locks: Locks) -> Prepared:
+    spec = msgspec.json.decode(run.spec)
+    if is_workflow(spec):
+        return argo_language.prepare(run, spec, around, locks)
+    return ir_language.prepare(run, spec, around)

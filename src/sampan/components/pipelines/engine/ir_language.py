@@ -18,12 +18,12 @@ from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.context import Lookups, RunContext
 from sampan.components.pipelines.engine.language import Machine, Retry, RunFacts
-from sampan.components.pipelines.engine.locks import Lock
 from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.podspec import resource_name
 from sampan.components.pipelines.engine.restoring import restored
 from sampan.components.pipelines.engine.retry import retry
+from sampan.components.pipelines.engine.run_locks import Lock
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.engine.surviving import forgotten_artifacts, lost_results
 from sampan.components.pipelines.engine.workspace import claim_name
@@ -54,10 +54,14 @@ class PreparedIr:
         job = context.job
         claims = (claim_name(job),) if context.pipeline.config.workspace_size else ()
         locks = _locks(context.pipeline.config, job.namespace)
-        self.facts = RunFacts(context.run_id, job.namespace, context.files, claims, locks)
+        root = job.pipeline_root
+        self.facts = RunFacts(context.run_id, job.namespace, context.files, root, claims, locks)
 
     def machine(self) -> RunMachine:
         return RunMachine(self.context)
+
+    def connect(self, post: Callable[[Callable[[Machine], None]], None]) -> None:
+        """The IR has no such events."""
 
     def begin(self, machine: Machine) -> None:
         assert isinstance(machine, RunMachine)

@@ -6,7 +6,7 @@ brings a machine: events in, a turn of changes out, without I/O. Nothing here kn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +14,8 @@ from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import PodEnd
-from sampan.components.pipelines.engine.locks import Lock
 from sampan.components.pipelines.engine.outputs import StepResult
+from sampan.components.pipelines.engine.run_locks import Lock
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.engine.turn import Turn
 from sampan.components.pipelines.store.artifacts import ArtifactRow
@@ -37,6 +37,10 @@ class StepEvents(Protocol):
 
     def launch_next(self) -> None:
         """Gives the step that has waited longest its slot."""
+        ...
+
+    def created(self, task_id: str, attempt: int, uid: str) -> None:
+        """The attempt's pod exists: by its uid its log is found. Stored with what is written next."""
         ...
 
     def started(self, task_id: str, attempt: int, address: str) -> None:
@@ -128,6 +132,8 @@ class RunFacts:
     run_id: str
     namespace: str
     files: StepFiles
+    artifact_root: str = ""
+    """Below which its steps write artifacts."""
     claims: tuple[str, ...] = ()
     """Volume claims that go when the run is over."""
     locks: tuple[Lock, ...] = ()
@@ -142,6 +148,10 @@ class Prepared(Protocol):
 
     def machine(self) -> Machine:
         """A machine that knows nothing yet."""
+        ...
+
+    def connect(self, post: Callable[[Callable[[Machine], None]], None]) -> None:
+        """`post` hands the machine an event that comes from neither the driver nor the user."""
         ...
 
     def begin(self, machine: Machine) -> None:

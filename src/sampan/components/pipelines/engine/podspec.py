@@ -40,6 +40,9 @@ TASK_NAME_ANNOTATION = "pipelines.kubeflow.org/task-name"
 TASK_PATH_ANNOTATION = "pipelines.kubeflow.org/task-path"
 PIPELINE_ANNOTATION = "pipelines.kubeflow.org/pipeline-name"
 
+_UNBUFFERED = {"name": "PYTHONUNBUFFERED", "value": "1"}
+"""What a step prints is in its log at once, and not lost with a step that is killed."""
+
 _NOT_DNS = re.compile(r"[^a-z0-9]+")
 
 
@@ -87,8 +90,10 @@ def build_pod(step: Step) -> dict[str, Any]:
     for key, arguments in (("command", step.container.command), ("args", step.container.args)):
         if expanded := expand_arguments(arguments, step.lookup, step.provided.__contains__):
             container[key] = expanded
-    if env := [*own_env(step.container, step.lookup), *parts.env] if on_pod("ENV") else []:
-        container["env"] = env
+    env = [*own_env(step.container, step.lookup), *parts.env] if on_pod("ENV") else []
+    container["env"] = (
+        env if any(each["name"] == _UNBUFFERED["name"] for each in env) else [*env, _UNBUFFERED]
+    )
     if (found := resources(step.container, step.lookup)) and on_pod("RESOURCES"):
         container["resources"] = found
     shared = on_pod("KUBERNETES_VOLUMES")

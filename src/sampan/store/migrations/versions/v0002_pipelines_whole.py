@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,7 +15,9 @@ def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
     _schedules()
     _failure()
+    _argo()
     _clients_records()
+    _measured_artifacts()
 
 
 def _schedules() -> None:
@@ -66,6 +70,11 @@ def _failure() -> None:
     op.create_index("kfp_runs_by_source", "kfp_runs", ["resumed_from"])
 
 
+def _argo() -> None:
+    """Tasks of Argo Workflows say more than those of the IR."""
+    op.add_column("kfp_tasks", sa.Column("details", sa.Text, nullable=False, server_default="{}"))
+
+
 def _clients_records() -> None:
     """What clients report and record: metrics, tasks, and the version that v1 takes of a pipeline."""
     op.add_column(
@@ -82,4 +91,17 @@ def _clients_records() -> None:
         sa.Column("format", sa.String(16), nullable=False, server_default="UNSPECIFIED"),
     )
     op.add_column("kfp_tasks", sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()))
-    op.add_column("kfp_tasks", sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"))
+    op.add_column("kfp_tasks", sa.Column("overlay", sa.Text, nullable=False, server_default="{}"))
+
+
+def _measured_artifacts() -> None:
+    """What artifacts' files are, who wrote them, and below which folder a run's lie."""
+    text: dict[str, Any] = {"nullable": False, "server_default": ""}
+    number: dict[str, Any] = {"nullable": False, "server_default": "0"}
+    op.add_column("kfp_artifacts", sa.Column("digest", sa.String(64), **text))
+    op.add_column("kfp_artifacts", sa.Column("size_bytes", sa.BigInteger, **number))
+    op.add_column("kfp_artifacts", sa.Column("file_count", sa.BigInteger, **number))
+    op.add_column("kfp_artifacts", sa.Column("mark", sa.String(128), **text))
+    op.add_column("kfp_artifacts", sa.Column("producer_run_id", sa.String(64), **text))
+    op.create_index("kfp_artifacts_by_producer", "kfp_artifacts", ["producer_run_id"])
+    op.add_column("kfp_runs", sa.Column("artifact_root", sa.Text, **text))

@@ -40,7 +40,7 @@ class _Waiting:
     locks: tuple[Lock, ...]
 
 
-class Locks:
+class RunLocks:
     """For one event loop. Runs without locks need not be told of."""
 
     def __init__(self, client: Reader) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sampan.client.protocol import Client
     from sampan.kube.admission import MutatingHook
     from sampan.kube.kinds import Resource
+    from sampan.kube.meta import Object
     from sampan.lib.clock import Clock
     from sampan.store.database import Database
 
@@ -48,6 +49,8 @@ class Services:
     default_namespace: str = "default"
     pod_files: PodFiles | None = None
     """None where pods see this machine's folders, as in the embedded cluster."""
+    foreign_definitions: frozenset[str] = frozenset()
+    """Of the component's definitions: those that somebody else has installed here, and may act on."""
 
 
 class Component(Protocol):
@@ -56,6 +59,8 @@ class Component(Protocol):
     name: str
     resources: Sequence[Resource]
     """Kinds the component adds to the cluster."""
+    definitions: Sequence[Object]
+    """CustomResourceDefinitions of kinds that it reads as any client does, installed before `start`."""
     tables: Sequence[sa.MetaData]
     """Its SQL tables, made before `start`."""
 

@@ -19,10 +19,12 @@ from starlette.routing import BaseRoute, Mount
 from sampan.components import Services
 from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, Prepare, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
 from sampan.kube.kinds import Resource
+from sampan.kube.meta import Object
 from sampan.lib.tasks import TaskSet
 
 _ENGINE = "sampan.components.pipelines.engine.engine"
@@ -53,6 +55,7 @@ class PipelinesComponent:
 
     name = "pipelines"
     resources: Sequence[Resource] = ()
+    definitions: Sequence[Object] = DEFINITIONS
     admission: Sequence[MutatingHook] = ()
     tables: Sequence[sa.MetaData] = (tables.metadata,)
 

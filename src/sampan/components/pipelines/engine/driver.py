@@ -14,24 +14,22 @@ from dataclasses import dataclass
 from sampan.client.protocol import Client, Object
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.changes import Change, Changes
-from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import (
     End,
     PodEnd,
+    address,
     has_started,
     pod_end,
     vanished,
     waits_for,
 )
-from sampan.components.pipelines.engine.machine import RunMachine
-from sampan.components.pipelines.engine.outputs import StepResult, collect
+from sampan.components.pipelines.engine.language import Machine, RunFacts
+from sampan.components.pipelines.engine.outputs import FailedStepError, StepResult
 from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
 from sampan.components.pipelines.engine.podspec import ATTEMPT_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.slots import Slots
-from sampan.components.pipelines.engine.turn import Launch, Removal, Timer, Turn, VolumeOperation
-from sampan.components.pipelines.engine.volumes import operate
-from sampan.components.pipelines.engine.workspace import claim_name
+from sampan.components.pipelines.engine.turn import Launch, Operation, Removal, Timer, Turn
 from sampan.components.pipelines.store import transitions
 from sampan.components.pipelines.store.transitions import RunState, Transition
 from sampan.lib.clock import Clock
@@ -47,7 +45,7 @@ _TELL_SECONDS = 2.0
 _LOG_LINES = 20
 """Of a failed step, in its error."""
 
-Event = Callable[[RunMachine], None]
+Event = Callable[[Machine], None]
 ExistingPod = Callable[[str], Object | None]
 """A pod of a former engine by its name, as it is now; None for one that must be created."""
 
@@ -76,16 +74,15 @@ class _Flight:
     told: str = ""
     """What the task's row says that it waits for."""
     telling: asyncio.TimerHandle | None = None
+    is_told_started: bool = False
 
 
 class RunDriver:
     """`run` is the task; everything else posts to it. For one event loop."""
 
-    def __init__(
-        self, machine: RunMachine, context: RunContext, services: Services, existing: ExistingPod
-    ) -> None:
+    def __init__(self, machine: Machine, facts: RunFacts, services: Services, existing: ExistingPod) -> None:
         self._machine = machine
-        self._context = context
+        self._facts = facts
         self._services = services
         self._existing = existing
         self._inbox: list[Event] = []
@@ -94,18 +91,18 @@ class RunDriver:
         self._flights: dict[str, _Flight] = {}
         self._launching: dict[str, asyncio.Task[None]] = {}
         self._removing: set[asyncio.Task[None]] = set()
-        self._tasks = TaskSet(f"run/{context.run_id}")
+        self._tasks = TaskSet(f"run/{facts.run_id}")
         self._timers: set[asyncio.TimerHandle] = set()
         self.is_over = False
         """Whether the run's end is committed. What it leaves in the cluster may still be on its way out."""
 
     @property
     def run_id(self) -> str:
-        return self._context.run_id
+        return self._facts.run_id
 
     @property
     def namespace(self) -> str:
-        return self._context.job.namespace
+        return self._facts.namespace
 
     def post(self, event: Event) -> None:
         """Hands an event to the machine, soon."""
@@ -136,9 +133,8 @@ class RunDriver:
                 self._act(turn)
             if self._removing:
                 await asyncio.wait(self._removing)
-            if self._context.pipeline.config.workspace_size:
-                job = self._context.job
-                await self._services.pods.delete_claim(claim_name(job), job.namespace)
+            for claim in self._facts.claims:
+                await self._services.pods.delete_claim(claim, self.namespace)
             return True
         finally:
             _settle(self._acknowledged)
@@ -170,7 +166,7 @@ class RunDriver:
             share -= 1
         slots.report(
             self.run_id,
-            len(machine.steps.in_flight),
+            machine.steps.flying,
             waits=machine.steps.waiting > 0,
             wake=self._wake.set,
         )
@@ -215,7 +211,7 @@ class RunDriver:
             self._removing.add(task)
             task.add_done_callback(self._removing.discard)
         for operation in turn.operations:
-            self._tasks.spawn(self._operate(operation), name=operation.image)
+            self._tasks.spawn(self._operate(operation), name=operation.name)
         for timer in turn.timers:
             self._start_timer(timer)
 
@@ -235,7 +231,7 @@ class RunDriver:
     async def _launch(self, launch: Launch, pod: Object | None) -> None:
         try:
             if pod is None:
-                self._context.files.prepare(launch.paths)
+                self._facts.files.prepare(launch.paths)
                 if launch.workspace is not None:
                     await self._services.pods.ensure_claim(launch.workspace)
                 pod = await self._services.pods.create(launch.pod)
@@ -256,7 +252,7 @@ class RunDriver:
         launching = self._launching.get(removal.task_id)
         if launching is not None:
             await asyncio.wait([launching])
-        existed = await self._services.pods.delete(removal.pod, self._context.job.namespace)
+        existed = await self._services.pods.delete(removal.pod, self._facts.namespace)
         if removal.awaited and not existed:
             self.post(lambda machine: machine.pod_gone(removal.task_id))
 
@@ -267,6 +263,7 @@ class RunDriver:
         end = pod_end(pod) or (vanished(str(pod["metadata"].get("uid", ""))) if deleted else None)
         if end is None:
             self._note_waiting(pod, labels)
+            self._note_started(pod, labels)
             return
         if self._machine.is_canceling:
             self.post(lambda machine: machine.pod_gone(task_id))
@@ -306,6 +303,15 @@ class RunDriver:
         flight.telling = handle = asyncio.get_running_loop().call_later(delay, tell)
         self._timers.add(handle)
 
+    def _note_started(self, pod: Object, labels: Mapping[str, str]) -> None:
+        flight = self._flight(labels)
+        if flight is None or not flight.launch.tells_start or flight.is_told_started:
+            return
+        if found := address(pod):
+            flight.is_told_started = True
+            launch = flight.launch
+            self.post(lambda machine: machine.steps.started(launch.task_id, launch.attempt, found))
+
     def on_list(self, names: frozenset[str], began: float) -> None:
         """After a gap in the watch: pods that should be among `names` and are not have vanished."""
         for task_id, flight in list(self._flights.items()):
@@ -320,17 +326,17 @@ class RunDriver:
         outcome: StepResult | StepError
         if end.end is End.SUCCEEDED:
             try:
-                outcome = await asyncio.to_thread(
-                    collect, self._context.files, launch.component, launch.planned, launch.paths
-                )
+                outcome = await asyncio.to_thread(launch.outputs.collect, self._facts.files)
             except StepError as error:
                 outcome = error
         else:
             outcome = StepError(await self._explanation(launch, pod, end))
+            if end.end is End.FAILED and launch.outputs.reads_failures:
+                outcome = await self._with_outputs(outcome, launch)
         self._post_end(launch.task_id, launch, end, outcome)
 
     def _post_end(self, task_id: str, launch: Launch, end: PodEnd, outcome: StepResult | StepError) -> None:
-        def event(machine: RunMachine) -> None:
+        def event(machine: Machine) -> None:
             if machine.is_canceling:
                 machine.pod_gone(task_id)
                 return
@@ -344,13 +350,20 @@ class RunDriver:
         """What the user reads: how it ended, and the end of its log."""
         if end.end is not End.FAILED or not has_started(pod):
             return end.explanation
-        lines = await self._services.pods.last_lines(launch.pod_name, self._context.job.namespace, _LOG_LINES)
+        lines = await self._services.pods.last_lines(launch.pod_name, self._facts.namespace, _LOG_LINES)
         return f"{end.explanation}; the end of its log:\n{lines}" if lines else end.explanation
 
-    async def _operate(self, operation: VolumeOperation) -> None:
+    async def _with_outputs(self, failure: StepError, launch: Launch) -> StepError:
+        try:
+            left = await asyncio.to_thread(launch.outputs.collect, self._facts.files)
+        except StepError:
+            return failure
+        return FailedStepError(failure.message, left)
+
+    async def _operate(self, operation: Operation) -> None:
         message, parameters = "", None
         try:
-            parameters = await operate(self._services.client, self._context.job.namespace, operation)
+            parameters = await operation.perform(self._services.client, self._facts.namespace)
         except StepError as error:
             message = error.message
         self.post(lambda machine: machine.steps.operation_ended(operation.task_id, parameters, message))

@@ -8,32 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
-from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
 )
-from sampan.components.pipelines.api.ir_model import Pipeline, Value
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine import ir_language
 from sampan.components.pipelines.engine.changes import Change, Changes
-from sampan.components.pipelines.engine.conditions import Expressions
-from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
+from sampan.components.pipelines.engine.ir_language import Surroundings
+from sampan.components.pipelines.engine.language import Machine, Prepared
 from sampan.components.pipelines.engine.lookups import StoredLookups
-from sampan.components.pipelines.engine.machine import RunMachine
-from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.pods import Pods
-from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL, resource_name
-from sampan.components.pipelines.engine.retry import retry
+from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
@@ -41,8 +37,7 @@ from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.transitions import RunState, Transition
 from sampan.kube.errors import ApiError
 from sampan.kube.kinds import PODS
-from sampan.lib.clock import Clock, from_micros, rfc3339, to_micros
-from sampan.lib.ids import new_uid
+from sampan.lib.clock import Clock, to_micros
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
@@ -54,12 +49,6 @@ log = get_logger(__name__)
 class _Running:
     driver: RunDriver
     task: asyncio.Task[None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    context: RunContext
-    parameters: Mapping[str, Value] = field(repr=False)
 
 
 class Engine:
@@ -143,7 +132,7 @@ class Engine:
         prepared = await self._prepare(run)
         rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
         now = self._now()
-        plan = retry(prepared.context, rows, now)
+        plan = prepared.retry(rows, now)
         transition = Transition(
             run_id, updated=plan.updated, deleted=plan.deleted, run=[RunState(RuntimeState.RUNNING, now)]
         )
@@ -184,14 +173,14 @@ class Engine:
             return
         finally:
             is_unwanted = self._starting.pop(run_id)
-        driver = RunDriver(RunMachine(prepared.context), prepared.context, self._services, self._existing_pod)
+        driver = RunDriver(prepared.machine(), prepared.facts, self._services, self._existing_pod)
         self._running[run_id] = _Running(driver, self._tasks.spawn(self._drive(driver), name=run_id))
         if is_unwanted:
             driver.post(event)
             event = _stop
         await driver.perform(event)
 
-    async def _first_event(self, run: RunRow, prepared: _Prepared) -> Event:
+    async def _first_event(self, run: RunRow, prepared: Prepared) -> Event:
         """What starts or continues the run's machine."""
         run_id = run.run_id
         rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
@@ -205,7 +194,7 @@ class Engine:
             return lambda machine: machine.resume_canceling(rows, recorded, pods)
         if rows:
             return lambda machine: machine.resume(rows, recorded)
-        return lambda machine: machine.start(prepared.parameters)
+        return prepared.begin
 
     async def _drive(self, driver: RunDriver) -> None:
         kept = True
@@ -217,39 +206,15 @@ class Engine:
             if not kept:
                 self._tasks.spawn(self._remove_pods(driver.run_id, driver.namespace), name="removal")
 
-    async def _prepare(self, run: RunRow) -> _Prepared:
+    async def _prepare(self, run: RunRow) -> Prepared:
         """In a thread: a large spec takes a while to read. Raises InvalidArgumentError."""
-        document, parameters = await asyncio.to_thread(_read_spec, run)
-        config = msgspec.json.decode(run.runtime_config or b"{}")
-        pipeline = document.pipeline
-        requested = config.get("pipeline_root") or pipeline.default_pipeline_root
-        created = rfc3339(from_micros(run.created_at))
-        job = JobContext(
-            run_id=run.run_id,
-            display_name=run.display_name,
-            resource_name=resource_name(pipeline.name, run.run_id),
-            pipeline_name=pipeline.name,
-            namespace=run.namespace,
-            pipeline_root=self._files.pipeline_root(requested, run.namespace, pipeline.name),
-            create_time=created,
-            schedule_time=rfc3339(from_micros(run.scheduled_at)) if run.scheduled_at else created,
-        )
-        return _Prepared(self._context(run, pipeline, job), parameters)
-
-    def _context(self, run: RunRow, pipeline: Pipeline, job: JobContext) -> RunContext:
-        return RunContext(
-            run_id=run.run_id,
-            pipeline=pipeline,
-            job=job,
-            graphs={},
-            expressions=Expressions(),
+        around = Surroundings(
             files=self._files,
             lookups=StoredLookups(self._database, run.namespace),
             now=self._now,
-            new_id=new_uid,
             cache=self._settings.cache,
-            service_account=run.service_account,
         )
+        return await asyncio.to_thread(_prepared, run, around)
 
     # Pods
 
@@ -308,12 +273,9 @@ class Engine:
         return to_micros(self._clock.now())
 
 
-def _stop(machine: RunMachine) -> None:
+def _stop(machine: Machine) -> None:
     machine.cancel("the run was stopped")
 
 
-def _read_spec(run: RunRow) -> tuple[ir.PipelineDocument, dict[str, Value]]:
-    document = ir.load(msgspec.json.decode(run.spec))
-    ir.validate(document)
-    config = msgspec.json.decode(run.runtime_config or b"{}")
-    return document, ir.bind_parameters(document, config.get("parameters") or {})
+def _prepared(run: RunRow, around: Surroundings) -> Prepared:
+    return ir_language.prepare(run, msgspec.json.decode(run.spec), around)

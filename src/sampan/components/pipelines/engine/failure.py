@@ -117,6 +117,19 @@ def vanished(uid: str = "") -> PodEnd:
     return PodEnd(End.LOST, uid, "Vanished", "the pod was deleted before its end was seen")
 
 
+def address(pod: Mapping[str, Any]) -> str:
+    """Where the pod is reached, once all its containers are ready; empty before."""
+    status = pod.get("status") or {}
+    containers = status.get("containerStatuses") or ()
+    if (
+        status.get("phase") != "Running"
+        or not containers
+        or not all(item.get("ready") for item in containers)
+    ):
+        return ""
+    return str(status.get("podIP") or "")
+
+
 def has_started(pod: Mapping[str, Any]) -> bool:
     """Whether the step's container has run, so that there may be a log."""
     for container in (pod.get("status") or {}).get("containerStatuses") or ():

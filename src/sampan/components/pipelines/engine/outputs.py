@@ -58,6 +58,31 @@ class StepResult:
     artifacts: dict[str, list[ArtifactDraft]] = field(default_factory=dict)
 
 
+class FailedStepError(StepError):
+    """A step failed, and has left outputs all the same."""
+
+    def __init__(self, message: str, left: StepResult) -> None:
+        super().__init__(message)
+        self.left = left
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredOutputs:
+    """The outputs that a component of the IR declares: `turn.Collector`."""
+
+    component: Component
+    planned: Mapping[str, Any]
+    """The output artifacts of the executor input."""
+    paths: StepPaths
+
+    @property
+    def reads_failures(self) -> bool:
+        return False
+
+    def collect(self, files: StepFiles) -> StepResult:
+        return collect(files, self.component, self.planned, self.paths)
+
+
 def artifact_type(schema_title: str) -> ArtifactType:
     """The API's type of a schema; one of a user's own is an Artifact."""
     return _TYPES.get(schema_title, ArtifactType.Artifact)

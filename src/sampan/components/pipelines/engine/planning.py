@@ -9,6 +9,7 @@ from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.executor_input import executor_input, provided
 from sampan.components.pipelines.engine.importer import Imported, copier, imported
 from sampan.components.pipelines.engine.node import Node
+from sampan.components.pipelines.engine.outputs import DeclaredOutputs
 from sampan.components.pipelines.engine.placeholders import IN_WORKSPACE, executor_lookup, sibling_lookup
 from sampan.components.pipelines.engine.platform import platform
 from sampan.components.pipelines.engine.podspec import Step, build_pod, takes_task_config, task_config
@@ -58,7 +59,8 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
     if context.pipeline.config.workspace_size and (wanted is not None or workspace.is_used(node.inputs)):
         workspace.attach(pod["spec"], context.job)
         claim = workspace.claim(context.job, context.pipeline.config)
-    return Launch(node.id, attempt, pod, paths, told["outputs"]["artifacts"], component, claim)
+    collector = DeclaredOutputs(component, told["outputs"]["artifacts"], paths)
+    return Launch(node.id, attempt, pod, paths, collector, claim)
 
 
 def imported_by(context: RunContext, node: Node, importer: Importer) -> Imported:

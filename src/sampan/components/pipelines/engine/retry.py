@@ -7,25 +7,18 @@ that came after them, exit tasks too, is forgotten and decided again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 
 from sampan.components.pipelines.api.ir_model import Component
 from sampan.components.pipelines.api.states import RuntimeState, TaskType
 from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.language import Retry
 from sampan.components.pipelines.store.tasks import StateRow, TaskRow
 from sampan.lib.clock import from_micros, rfc3339
 
 _UNDONE = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """`updated` rows stay with a new state, `deleted` tasks go; the rest is untouched."""
-
-    updated: list[TaskRow]
-    deleted: list[str]
 
 
 def retry(context: RunContext, rows: Sequence[TaskRow], now: int) -> Retry:

@@ -22,7 +22,8 @@ from sampan.components.pipelines.engine.platform import claim_names
 from sampan.components.pipelines.engine.podspec import pod_name
 from sampan.components.pipelines.engine.recorder import Recorder
 from sampan.components.pipelines.engine.resolve import Outputs, Resolver
-from sampan.components.pipelines.engine.turn import Removal, Timer, VolumeOperation
+from sampan.components.pipelines.engine.turn import Removal, Timer
+from sampan.components.pipelines.engine.volumes import VolumeOperation
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.tasks import AttemptRow
 
@@ -57,6 +58,10 @@ class Steps:
     def waiting(self) -> int:
         """Steps that only lack a slot."""
         return len(self._waiting)
+
+    @property
+    def flying(self) -> int:
+        return len(self.in_flight)
 
     # From the machine
 
@@ -146,6 +151,9 @@ class Steps:
             return
         node.error = why
         self._recorder.touch(node)
+
+    def started(self, task_id: str, attempt: int, address: str) -> None:
+        """The attempt's pod runs. Asked for by no step of the IR."""
 
     def rejected(self, task_id: str, attempt: int, message: str) -> None:
         """The API server refused the attempt's pod, and would again."""

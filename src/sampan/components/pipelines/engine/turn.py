@@ -5,15 +5,29 @@ The machine writes, the driver commits and then acts. Nothing in `acts` may happ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from sampan.components.pipelines.api.ir_model import Component, Value
+from sampan.client.protocol import Client
+from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.api.states import RuntimeState
-from sampan.components.pipelines.engine.step_files import StepPaths
+from sampan.components.pipelines.engine.outputs import StepResult
+from sampan.components.pipelines.engine.step_files import StepFiles, StepPaths
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
+
+
+class Collector(Protocol):
+    """Reads what an attempt has left, once its pod has ended."""
+
+    @property
+    def reads_failures(self) -> bool:
+        """Whether a step that failed has outputs too."""
+        ...
+
+    def collect(self, files: StepFiles) -> StepResult:
+        """Blocks: called in a thread. Raises StepError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +38,11 @@ class Launch:
     attempt: int
     pod: dict[str, Any]
     paths: StepPaths
-    planned: Mapping[str, Any]
-    """The output artifacts of the executor input."""
-    component: Component
+    outputs: Collector
     workspace: dict[str, Any] | None = None
     """The volume claim that must exist before the pod."""
+    tells_start: bool = False
+    """Whether the machine wants to know that the pod runs and is ready, not only that it has ended."""
 
     @property
     def pod_name(self) -> str:
@@ -44,13 +58,20 @@ class Removal:
     awaited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeOperation:
-    """Create or delete a volume claim: a task of kfp-kubernetes that has no pod."""
+class Operation(Protocol):
+    """What a task does that has no pod. Done again after a crash, so it must bear that."""
 
-    task_id: str
-    image: str
-    parameters: Mapping[str, Value]
+    @property
+    def task_id(self) -> str: ...
+
+    @property
+    def name(self) -> str:
+        """For logs."""
+        ...
+
+    async def perform(self, client: Client, namespace: str) -> dict[str, Value]:
+        """The task's output parameters. Raises StepError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +98,7 @@ class Turn:
     run: list[RunChange] = field(default_factory=list)
     launches: list[Launch] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
-    operations: list[VolumeOperation] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
 
     @property

@@ -7,17 +7,33 @@ task, so that doing it again after a crash finds the claim that was made.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.protocol import Client, Object
 from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.engine.errors import StepError
-from sampan.components.pipelines.engine.turn import VolumeOperation
 from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.kinds import PERSISTENT_VOLUME_CLAIMS
 
 _TASK_ANNOTATION = "pipelines.kubeflow.org/task-id"
 _DEFAULT_STORAGE_CLASS = "standard"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeOperation:
+    """Create or delete a volume claim: `turn.Operation`."""
+
+    task_id: str
+    image: str
+    parameters: Mapping[str, Value]
+
+    @property
+    def name(self) -> str:
+        return self.image
+
+    async def perform(self, client: Client, namespace: str) -> dict[str, Value]:
+        return await operate(client, namespace, self)
 
 
 async def operate(client: Client, namespace: str, operation: VolumeOperation) -> dict[str, Value]:

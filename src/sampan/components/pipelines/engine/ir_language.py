@@ -1,0 +1,99 @@
+"""The pipeline IR as a language of the engine: `language.Prepared` for its runs.
+
+Made by the engine for every run whose specification is IR; the machine, the steps and everything pure beside them are
+its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from sampan.components.pipelines.api import ir
+from sampan.components.pipelines.api.ir_model import Pipeline, Value
+from sampan.components.pipelines.engine.conditions import Expressions
+from sampan.components.pipelines.engine.context import Lookups, RunContext
+from sampan.components.pipelines.engine.language import Machine, Retry, RunFacts
+from sampan.components.pipelines.engine.machine import RunMachine
+from sampan.components.pipelines.engine.placeholders import JobContext
+from sampan.components.pipelines.engine.podspec import resource_name
+from sampan.components.pipelines.engine.retry import retry
+from sampan.components.pipelines.engine.step_files import StepFiles
+from sampan.components.pipelines.engine.workspace import claim_name
+from sampan.components.pipelines.store.runs import RunRow
+from sampan.components.pipelines.store.tasks import TaskRow
+from sampan.lib.clock import from_micros, rfc3339
+from sampan.lib.ids import new_uid
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run in any language is given by the engine."""
+
+    files: StepFiles
+    lookups: Lookups
+    now: Callable[[], int]
+    """Microseconds."""
+    cache: bool = True
+
+
+class PreparedIr:
+    """One run of a pipeline: `language.Prepared`."""
+
+    def __init__(self, context: RunContext, parameters: Mapping[str, Value]) -> None:
+        self.context = context
+        self._parameters = parameters
+        job = context.job
+        claims = (claim_name(job),) if context.pipeline.config.workspace_size else ()
+        self.facts = RunFacts(context.run_id, job.namespace, context.files, claims)
+
+    def machine(self) -> RunMachine:
+        return RunMachine(self.context)
+
+    def begin(self, machine: Machine) -> None:
+        assert isinstance(machine, RunMachine)
+        machine.start(self._parameters)
+
+    def retry(self, rows: Sequence[TaskRow], now: int) -> Retry:
+        return retry(self.context, rows, now)
+
+
+def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> PreparedIr:
+    """Blocks: a large spec takes a while to read. Raises InvalidArgumentError."""
+    document = ir.load(spec)
+    ir.validate(document)
+    config = msgspec.json.decode(run.runtime_config or b"{}")
+    parameters = ir.bind_parameters(document, config.get("parameters") or {})
+    pipeline = document.pipeline
+    job = _job(run, pipeline, config.get("pipeline_root") or pipeline.default_pipeline_root, around.files)
+    context = RunContext(
+        run_id=run.run_id,
+        pipeline=pipeline,
+        job=job,
+        graphs={},
+        expressions=Expressions(),
+        files=around.files,
+        lookups=around.lookups,
+        now=around.now,
+        new_id=new_uid,
+        cache=around.cache,
+        service_account=run.service_account,
+    )
+    return PreparedIr(context, parameters)
+
+
+def _job(run: RunRow, pipeline: Pipeline, root: str, files: StepFiles) -> JobContext:
+    created = rfc3339(from_micros(run.created_at))
+    return JobContext(
+        run_id=run.run_id,
+        display_name=run.display_name,
+        resource_name=resource_name(pipeline.name, run.run_id),
+        pipeline_name=pipeline.name,
+        namespace=run.namespace,
+        pipeline_root=files.pipeline_root(root, run.namespace, pipeline.name),
+        create_time=created,
+        schedule_time=rfc3339(from_micros(run.scheduled_at)) if run.scheduled_at else created,
+    )

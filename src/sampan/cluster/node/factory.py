@@ -153,7 +153,8 @@ class ContainerFactory:
         mounts = volumes.mounts(run.container, places, can_mount=can_mount, values=values)
         if can_mount and not host_network:
             mounts = (*mounts, *self._files(run.pod, folder, mounts))
-        argv = env.command(run.container, values)
+        argv = env.command(run.container, values, image.entrypoint, image.cmd)
+        argv = (image.programs.get(argv[0], argv[0]), *argv[1:])
         program = self._recognise(run.container, argv)
         environment = image
         if program is not None:

@@ -7,7 +7,7 @@ artifacts and state from then on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,6 +156,10 @@ class Engine:
             return
         async for change in self._changes.of(run_id):
             yield change
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` for every change of every run; it must be quick."""
+        self._changes.listen(listener)
 
     # Taking up
 

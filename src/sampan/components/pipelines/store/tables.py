@@ -79,6 +79,8 @@ runs = sa.Table(
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
+    # The name of the Workflow object that the run is of, with the run's id as its uid; empty for all other runs.
+    sa.Column("workflow", sa.String(253), nullable=False, server_default=""),
 )
 sa.Index("kfp_runs_by_age", runs.c.namespace, runs.c.created_at)
 sa.Index("kfp_runs_by_experiment", runs.c.experiment_id, runs.c.created_at)

@@ -9,33 +9,41 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 
 from sampan.components import Services
-from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS
-from sampan.components.pipelines.rest import PREFIXES, Api, Backend, Prepare, RunEngine, endpoints
+from sampan.components.pipelines.controller.loading import (
+    LateControllers,
+    WorkflowEngine,
+    acts_on_workflows,
+    argo_hook,
+)
+from sampan.components.pipelines.engine.creation import Prepare
+from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
+from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
+
+log = get_logger(__name__)
 
 _ENGINE = "sampan.components.pipelines.engine.engine"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
-_IR = "sampan.components.pipelines.api.ir"
+_SPECIFICATION = "sampan.components.pipelines.api.specification"
 
 _LOAD_DELAY_SECONDS = 0.2
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
 
-class _Engine(RunEngine, Protocol):
+class _Engine(RunEngine, WorkflowEngine, Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
 
@@ -56,7 +64,7 @@ class PipelinesComponent:
     name = "pipelines"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[MutatingHook] = ()
+    admission: Sequence[MutatingHook] = (argo_hook(),)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
 
     def __init__(self, settings: PipelineSettings | None = None) -> None:
@@ -65,6 +73,7 @@ class PipelinesComponent:
         self._backend: Backend | None = None
         self._engine: asyncio.Task[_Engine] | None = None
         self._moving: _Moving | None = None
+        self._controllers: LateControllers | None = None
 
     async def start(self, services: Services) -> None:
         if services.pod_files is not None:
@@ -95,6 +104,8 @@ class PipelinesComponent:
         return self._moving.routes() if self._moving is not None else []
 
     async def stop(self) -> None:
+        if self._controllers is not None:
+            await self._controllers.stop()
         engine = self._engine
         if engine is not None and engine.done() and not engine.cancelled() and engine.exception() is None:
             await engine.result().stop()
@@ -114,7 +125,16 @@ class PipelinesComponent:
             self._moving.files if self._moving is not None else None,
         )
         await engine.start()
+        self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine
+
+    async def _start_controllers(self, services: Services, engine: _Engine) -> None:
+        """After the engine, which they are for; runs do not wait for them."""
+        if not acts_on_workflows(self._settings, services.foreign_definitions):
+            log.info("Workflow objects are left to another controller")
+            return
+        self._controllers = LateControllers(services, engine)
+        await self._controllers.start()
 
     async def _started_engine(self) -> RunEngine:
         assert self._engine is not None
@@ -123,15 +143,6 @@ class PipelinesComponent:
 
 
 async def _load_prepare() -> Prepare:
-    ir: Any = await asyncio.to_thread(importlib.import_module, _IR)
-
-    def prepare(source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
-        document = ir.load(source)
-        stored = document.to_json()
-        check_expanded(stored)
-        ir.validate(document)
-        if parameters is not None:
-            ir.bind_parameters(document, parameters)
-        return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
-
+    specification: Any = await asyncio.to_thread(importlib.import_module, _SPECIFICATION)
+    prepare: Prepare = specification.prepare
     return prepare

@@ -29,7 +29,14 @@ _COWSAY = r"""#!/bin/sh
 text="${*:-$(cat)}"
 line=$(printf '%s' "$text" | tr '\n' ' ')
 bar=$(printf '%s' "--$line" | sed 's/./-/g')
-printf ' %s \n< %s >\n %s \n    \\\n     \\   ^__^\n      \\  (oo)\\_______\n         (__)\\       )\n             ||----||\n' "$bar" "$line" "$bar"
+printf ' %s\n< %s >\n %s\n' "$bar" "$line" "$bar"
+cat <<'COW'
+    \
+     \   ^__^
+      \  (oo)\_______
+         (__)\       )
+             ||----||
+COW
 """
 PROGRAMS = {"argosay": _ARGOSAY, "cowsay": _COWSAY}
 

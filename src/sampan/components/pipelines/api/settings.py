@@ -13,3 +13,6 @@ class PipelineSettings:
     """Whether steps may reuse earlier results at all. A step's own caching options count below this."""
     allow_private_urls: bool = False
     """Whether pipeline packages may be fetched from private and loopback addresses."""
+    workflows: str = "auto"
+    """Whether Argo's Workflows and CronWorkflows are run: `on`, `off`, or `auto`: unless their definitions were installed by
+    somebody else, whose controller then runs them."""

@@ -177,4 +177,3 @@ def _since(cron: Object) -> datetime:
     """What was to start before it was made, or was started last, is nobody's business any more."""
     last = meta.status(cron).get("lastScheduledTime")
     return parse_rfc3339(str(last or meta.metadata(cron).get("creationTimestamp")))
-

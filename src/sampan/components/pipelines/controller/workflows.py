@@ -267,9 +267,7 @@ class WorkflowReconciler:
         }
         patch = {"metadata": metadata, "status": change}
         try:
-            after = await self._client.patch(
-                WORKFLOWS, meta.name(workflow), patch, meta.namespace(workflow)
-            )
+            after = await self._client.patch(WORKFLOWS, meta.name(workflow), patch, meta.namespace(workflow))
         except NotFoundError:
             return  # it went meanwhile
         if phase != before.get("phase") and phase in _TOLD:

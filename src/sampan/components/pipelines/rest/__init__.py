@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from sampan.components.pipelines.rest.dispatch import Api
 from sampan.components.pipelines.rest.endpoints import endpoints
-from sampan.components.pipelines.rest.ports import Backend, Prepare, RunEngine
+from sampan.components.pipelines.rest.ports import Backend, RunEngine
 
-__all__ = ["PREFIXES", "Api", "Backend", "Prepare", "RunEngine", "endpoints"]
+__all__ = ["PREFIXES", "Api", "Backend", "RunEngine", "endpoints"]
 
 PREFIXES = ("/apis/v1alpha1", "/apis/v1beta1", "/apis/v2beta1", "/pipeline", "/artifacts", "/k8s")
 """What belongs to this API on the platform's one port; `/pipeline` in front of a path changes nothing."""

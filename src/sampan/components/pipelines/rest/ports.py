@@ -5,13 +5,14 @@ The engine and the IR's checks are behind protocols because they load late, afte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.engine.creation import Prepare, RunCreator
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -36,18 +37,6 @@ class RunEngine(Protocol):
         ...
 
 
-class Prepare(Protocol):
-    """Reads and checks a pipeline's specification. Blocks: called in a thread."""
-
-    def __call__(self, source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
-        """The specification as it is stored: JSON, `{"pipeline_spec": …, "platform_spec": …}`.
-
-        `source` is a file's text, or an object; `parameters` are a run's, None checks the specification
-        alone. Raises InvalidArgumentError naming the path in the specification, or the parameter.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Shared by all requests."""
@@ -64,3 +53,11 @@ class Backend:
 
     def now_micros(self) -> int:
         return to_micros(self.clock.now())
+
+    @property
+    def creator(self) -> RunCreator:
+        """What makes runs, for requests and for whatever else starts them."""
+        return RunCreator(self.database, self.clock, self.prepare, self._submit)
+
+    async def _submit(self, run_id: str) -> None:
+        await (await self.engine()).submit(run_id)

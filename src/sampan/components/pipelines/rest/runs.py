@@ -2,63 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
 
 from sampan.components.pipelines.api.errors import FailedPreconditionError, InvalidArgumentError
 from sampan.components.pipelines.api.states import RuntimeState, StorageState
+from sampan.components.pipelines.engine.creation import PipelineSource, RunRequest
 from sampan.components.pipelines.rest import render, task_details
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
 from sampan.components.pipelines.rest.names import checked_name
 from sampan.components.pipelines.rest.scopes import not_found
-from sampan.components.pipelines.store import experiments, pipelines, runs
+from sampan.components.pipelines.store import experiments, runs
 from sampan.components.pipelines.store.runs import RunRow
-from sampan.lib.ids import new_uid
-from sampan.lib.log import get_logger
-
-log = get_logger(__name__)
 
 _MAX_NAME = 256
-_BEGIN_SECONDS = 2.0
-"""How long an answer waits for its run to begin. The run is stored already; a full disk can hold the rest up."""
 _RETRIED = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
 
 
 async def create(call: Call) -> Response:
     """Checks what the run would do, stores it, and hands it to the engine."""
     given = call.body
-    now = call.backend.now_micros()
-    row = RunRow(
-        run_id=new_uid(),
-        experiment_id=given.get("experiment_id", "") or call.query.get("experiment_id", ""),
+    request = RunRequest(
         namespace=call.namespace,
         display_name=checked_name(given.get("display_name", ""), "run.display_name", _MAX_NAME),
-        spec="",
-        spec_inline=True,
-        created_at=now,
-        scheduled_at=now,
+        source=PipelineSource.of(given),
+        experiment_id=given.get("experiment_id", "") or call.query.get("experiment_id", ""),
         description=given.get("description", ""),
         service_account=given.get("service_account", ""),
-        runtime_config=json.dumps(given.get("runtime_config", {}), ensure_ascii=False),
+        runtime_config=given.get("runtime_config", {}),
     )
-    row = await _with_specification(call, row)
-    stored = await call.backend.database.write(lambda connection: _insert(connection, row))
-    await _begin(call, row.run_id)
-    return answer(render.run(stored))
-
-
-async def _begin(call: Call, run_id: str) -> None:
-    engine = await call.backend.engine()
-    begin = asyncio.ensure_future(engine.submit(run_id))
-    done, _ = await asyncio.wait([begin], timeout=_BEGIN_SECONDS)
-    if not done:
-        log.warning("a run is slow to begin; it is stored, and begins when it can", run=run_id)
-    for ended in done:
-        ended.result()
+    return answer(render.run(await call.backend.creator.create(request)))
 
 
 async def get(call: Call) -> Response:
@@ -138,67 +112,6 @@ async def delete(call: Call) -> Response:
     await call.backend.database.write(lambda connection: runs.delete(connection, run_id))
     await engine.forget(run_id, call.namespace)
     return answer({})
-
-
-async def _with_specification(call: Call, row: RunRow) -> RunRow:
-    """The run with what it executes: its own specification, or a version's, checked with its parameters."""
-    given = call.body
-    parameters = given.get("runtime_config", {}).get("parameters", {})
-    prepare = await call.backend.prepare()
-    if "pipeline_spec" in given:
-        return replace(row, spec=await asyncio.to_thread(prepare, given["pipeline_spec"], parameters))
-    version = _referenced_version(call)
-    await asyncio.to_thread(prepare, version.spec.encode(), parameters)
-    return replace(
-        row,
-        spec=version.spec,
-        spec_inline=False,
-        pipeline_id=version.pipeline_id,
-        pipeline_version_id=version.pipeline_version_id,
-    )
-
-
-def _referenced_version(call: Call) -> pipelines.VersionRow:
-    reference = call.body.get("pipeline_version_reference", {})
-    version_id = reference.get("pipeline_version_id", "") or call.body.get("pipeline_version_id", "")
-    pipeline_id = reference.get("pipeline_id", "")
-    if not version_id and not pipeline_id:
-        raise InvalidArgumentError(
-            "run: give pipeline_spec, or a pipeline_version_reference with pipeline_id or pipeline_version_id"
-        )
-
-    def look_up(connection: Any) -> pipelines.VersionRow:
-        if version_id:
-            version = pipelines.get_version(connection, version_id)
-        else:
-            version = pipelines.latest_version(connection, pipeline_id)
-        pipeline = pipelines.get(connection, version.pipeline_id) if version is not None else None
-        # Whoever may create runs here may use this namespace's pipelines, and no others.
-        if version is None or pipeline is None or pipeline.namespace != call.namespace:
-            raise not_found("pipeline version", version_id or f"of pipeline {pipeline_id}")
-        if pipeline_id and version.pipeline_id != pipeline_id:
-            raise InvalidArgumentError(
-                f"run.pipeline_version_reference: {version_id!r} is no version of pipeline {pipeline_id!r}"
-            )
-        return version
-
-    return call.backend.database.read_now(look_up)
-
-
-def _insert(connection: Any, row: RunRow) -> RunRow:
-    """Stores the run in its experiment, or in the default one."""
-    if row.experiment_id:
-        experiment = experiments.get(connection, row.experiment_id)
-        if experiment is None or experiment.namespace != row.namespace:
-            raise not_found("experiment", row.experiment_id)
-    else:
-        experiment = experiments.ensure_default(connection, row.namespace, row.created_at)
-        row = replace(row, experiment_id=experiment.experiment_id)
-    if experiment.storage_state == StorageState.ARCHIVED:
-        raise FailedPreconditionError(
-            f"run.experiment_id: the experiment {experiment.display_name!r} is archived: un-archive it first"
-        )
-    return runs.insert(connection, row)
 
 
 def _row(call: Call) -> RunRow:

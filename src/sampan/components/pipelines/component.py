@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from sampan.components.pipelines.controller.loading import (
     acts_on_workflows,
     argo_hook,
 )
+from sampan.components.pipelines.controller.templates import blocking
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
@@ -92,7 +94,7 @@ class PipelinesComponent:
             settings=self._settings,
             namespace=services.default_namespace,
             engine=self._started_engine,
-            prepare=_load_prepare,
+            prepare=partial(_load_prepare, services),
         )
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -142,7 +144,8 @@ class PipelinesComponent:
         return await asyncio.shield(self._engine)
 
 
-async def _load_prepare() -> Prepare:
+async def _load_prepare(services: Services) -> Prepare:
     specification: Any = await asyncio.to_thread(importlib.import_module, _SPECIFICATION)
-    prepare: Prepare = specification.prepare
+    template = blocking(services.client, services.default_namespace)
+    prepare: Prepare = partial(specification.prepare, template=template)
     return prepare

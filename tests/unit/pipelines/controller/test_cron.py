@@ -73,3 +73,11 @@ def test_a_complaint_is_said_once_and_taken_back() -> None:
     assert observed.status["conditions"] == [{"type": "SpecError", "status": "True", "message": "worse"}]
     observed.complain(cron.SPEC_ERROR, "")
     assert observed.status["conditions"] == []
+
+
+def test_what_was_made_and_not_written_down_is_listed_with_its_tick() -> None:
+    made = workflow("1")
+    made["metadata"]["annotations"] = {"workflows.argoproj.io/scheduled-time": "2026-03-01T14:30:00+02:00"}
+    observed = cron.observe(cron_workflow({"lastScheduledTime": "2026-03-01T12:00:00Z"}), [made])
+    assert [each["uid"] for each in observed.active] == ["1"]
+    assert observed.status["lastScheduledTime"] == "2026-03-01T12:30:00Z"

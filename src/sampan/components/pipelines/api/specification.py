@@ -16,12 +16,19 @@ from sampan.components.pipelines.api.argo_parameters import check_parameters
 from sampan.components.pipelines.api.packages import check_expanded
 
 
-def prepare(source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
-    """As a row stores it, checked: `{"pipeline_spec": …}` or `{"workflow": …}`. Raises InvalidArgumentError."""
+def prepare(
+    source: bytes | Mapping[str, Any],
+    parameters: Mapping[str, Any] | None,
+    template: argo.GetTemplate = lambda kind, name: None,
+) -> str:
+    """As a row stores it, checked: `{"pipeline_spec": …}` or `{"workflow": …}`. Raises InvalidArgumentError.
+
+    `template` gives the WorkflowTemplates that a Workflow refers to.
+    """
     workflow = workflow_in(source)
     if workflow is None:
         return _prepare_ir(source, parameters)
-    loaded = argo.load(workflow)
+    loaded = argo.resolve(argo.load(workflow), template)
     stored = loaded.to_json()
     check_expanded(stored)
     validate_workflow(loaded)

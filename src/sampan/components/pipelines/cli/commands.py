@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 import typer
 from rich.console import Console
 
 from sampan.client.http import HttpError, JsonClient
-from sampan.components.pipelines.api import ir, packages
 from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.cli.document import read_document, read_parameters
 from sampan.components.pipelines.cli.output import print_logs, print_outcome, print_runs
 from sampan.components.pipelines.cli.package import PackageError, read_package
 from sampan.components.pipelines.cli.progress import Progress
@@ -73,7 +73,10 @@ class Commands:
     def run(
         self,
         file: Annotated[
-            Path, typer.Argument(help="Python with @dsl.pipeline, or compiled YAML, zip, tar.gz.")
+            Path,
+            typer.Argument(
+                help="Python with @dsl.pipeline, compiled YAML, zip, tar.gz, or an Argo Workflow."
+            ),
         ],
         param: Annotated[
             list[str] | None,
@@ -98,8 +101,8 @@ class Commands:
                     status.update("Getting the kfp SDK, since this Python has none …")
                     return self.platform.kfp_python(home)
 
-                document = _document(file, pipeline, kfp_python)
-                parameters = _parameters(document, param or [])
+                document = read_document(file, read_package(file, pipeline, kfp_python))
+                parameters = read_parameters(document, param or [])
             with self._runs(home) as (runs, server):
                 if server.own and not detach:
                     console.print("[dim]No server is running: this one ends with the run.[/]")
@@ -107,7 +110,7 @@ class Commands:
                     raise CommandError(
                         "no server is running, so nothing would go on: start one with `sampan up`"
                     )
-                title = name or document.pipeline.name
+                title = name or document.name
                 run = runs.submit(document.to_json(), title, parameters=parameters)
                 console.print(f"[bold]{title}[/]  [dim]{run.run_id}[/]", soft_wrap=True)
                 if detach:
@@ -183,31 +186,6 @@ def _told() -> Iterator[None]:
         console.print("[bold red]error:[/] ", end="")
         console.print(str(error), soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
-
-
-def _document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> ir.PipelineDocument:
-    content = read_package(file, pipeline, kfp_python)
-    try:
-        document = ir.load(packages.unpack(content))
-        ir.validate(document)
-    except PipelinesError as error:
-        raise CommandError(f"{file}: {error.message}") from error
-    return document
-
-
-def _parameters(document: ir.PipelineDocument, given: Sequence[str]) -> Mapping[str, Any]:
-    """`name=value` texts as values of the declared types; all of them checked before anything starts."""
-    values = {}
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise CommandError(f"--param {text!r}: write it as NAME=VALUE")
-        values[name] = ir.parse_parameter(document, name, value)
-    try:
-        ir.bind_parameters(document, values)
-    except PipelinesError as error:
-        raise CommandError(f"{error.message} (--param NAME=VALUE)") from error
-    return values
 
 
 def _found(runs: Runs, text: str) -> Run:

@@ -19,7 +19,7 @@ from sampan.components.pipelines.api.workflow_kinds import (
 )
 from sampan.kube import meta, owners
 from sampan.kube.meta import Object
-from sampan.lib.clock import rfc3339
+from sampan.lib.clock import parse_rfc3339, rfc3339
 
 SUCCESSFUL_KEPT = 3
 FAILED_KEPT = 1
@@ -45,6 +45,17 @@ class Observed:
             self.status["active"] = [*self.active, reference(workflow)]
         self.status["lastScheduledTime"] = rfc3339(tick)
 
+    def adopt(self, workflow: Object) -> None:
+        """With the tick that it was made for."""
+        scheduled = meta.annotations(workflow).get(SCHEDULED_ANNOTATION)
+        if all(each.get("uid") != meta.uid(workflow) for each in self.active):
+            self.status["active"] = [*self.active, reference(workflow)]
+            if scheduled:
+                tick = parse_rfc3339(scheduled)
+                last = self.status.get("lastScheduledTime")
+                if not last or parse_rfc3339(str(last)) < tick:
+                    self.status["lastScheduledTime"] = rfc3339(tick)
+
     def forget(self, uid: str) -> None:
         self.status["active"] = [each for each in self.active if each.get("uid") != uid]
 
@@ -57,11 +68,17 @@ class Observed:
 
 
 def observe(cron: Object, workflows: Sequence[Object]) -> Observed:
-    """What its Workflows have come to since the status was written. Each end is counted once: while it is listed."""
+    """What its Workflows have come to since the status was written. Each end is counted once: while it is listed.
+
+    One that was made and could not be written down is listed now.
+    """
     result = Observed(deepcopy(meta.status(cron)))
     result.status.setdefault("active", [])
     result.status.setdefault("phase", ACTIVE)
     by_uid = {meta.uid(each): each for each in workflows}
+    for each in sorted(workflows, key=meta.name):
+        if not has_ended(each) and not meta.is_deleting(each):
+            result.adopt(each)
     for uid in [str(each.get("uid")) for each in result.active]:
         workflow = by_uid.get(uid)
         if workflow is None:

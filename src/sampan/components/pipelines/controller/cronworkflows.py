@@ -93,7 +93,7 @@ class CronWorkflowReconciler:
                 return None
             observed.status["phase"] = "Active"
             now = self._clock.now()
-            tick = due(table, _since(cron), now, int(spec.get("startingDeadlineSeconds") or 0))
+            tick = due(table, _since(cron, observed), now, int(spec.get("startingDeadlineSeconds") or 0))
             if tick is not None and self._may_start(cron, observed, now):
                 if spec.get("concurrencyPolicy") == "Replace":
                     await self._replace(cron, observed)
@@ -173,7 +173,7 @@ class CronWorkflowReconciler:
         await self._crons.reached(meta.resource_version(after))
 
 
-def _since(cron: Object) -> datetime:
+def _since(cron: Object, observed: Observed) -> datetime:
     """What was to start before it was made, or was started last, is nobody's business any more."""
-    last = meta.status(cron).get("lastScheduledTime")
+    last = observed.status.get("lastScheduledTime")
     return parse_rfc3339(str(last or meta.metadata(cron).get("creationTimestamp")))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from sampan.client.protocol import Object
+from sampan.components import Services
 from sampan.components.pipelines.api.workflow_kinds import COMPLETED_LABEL, CRON_WORKFLOWS, WORKFLOWS
+from sampan.components.pipelines.controller import expressions
 from sampan.components.pipelines.controller.cronworkflows import CronCaches, CronWorkflowReconciler, Judge
+from sampan.components.pipelines.controller.language import ArgoLanguage
+from sampan.components.pipelines.controller.ports import WorkflowEngine
 from sampan.components.pipelines.controller.workflows import Around, WorkflowReconciler
 from sampan.kube import meta
 from sampan.reconcile.cache import Cache
@@ -29,6 +33,11 @@ class Controllers:
 
     async def stop(self) -> None:
         await self._manager.stop()
+
+
+def controllers(services: Services, engine: WorkflowEngine) -> Controllers:
+    around = Around(services.client, services.database, services.clock, engine, ArgoLanguage())
+    return Controllers(around, expressions.when, expressions.holds)
 
 
 def kept(workflow: Object) -> Object:

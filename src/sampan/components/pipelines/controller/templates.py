@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sampan.client.protocol import Client, Object
@@ -15,6 +15,7 @@ Reference = tuple[str, str]
 Templates = Mapping[Reference, Object]
 
 _MOST = 500
+_SECONDS = 30.0
 
 
 def references(value: Any) -> Iterator[Reference]:
@@ -44,6 +45,18 @@ async def load_templates(client: Client, namespace: str, workflow: Object) -> di
         found |= new
         wanted = {each for value in new.values() for each in references(value.get("spec"))} - asked
     return found
+
+
+def blocking(client: Client, namespace: str) -> Callable[[str, str], Object | None]:
+    """For who reads a Workflow in a thread: called in the event loop, what it gives is called elsewhere."""
+    loop = asyncio.get_running_loop()
+
+    def get(kind: str, name: str) -> Object | None:
+        return asyncio.run_coroutine_threadsafe(_load(client, namespace, (kind, name)), loop).result(
+            _SECONDS
+        )
+
+    return get
 
 
 async def _load(client: Client, namespace: str, reference: Reference) -> Object | None:

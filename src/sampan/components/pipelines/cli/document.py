@@ -1,0 +1,106 @@
+"""What `sampan run` submits, in either language: its name, its text, and its parameters from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sampan.components.pipelines.api import argo_parameters, ir, packages
+from sampan.components.pipelines.api.argo import document as argo
+from sampan.components.pipelines.api.argo.validate import validate as validate_workflow
+from sampan.components.pipelines.api.errors import PipelinesError
+from sampan.components.pipelines.api.specification import workflow_in
+from sampan.components.pipelines.cli.package import PackageError
+
+
+class Document(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def to_json(self) -> Mapping[str, Any]: ...
+
+    def parameters(self, given: Mapping[str, str]) -> Mapping[str, Any]:
+        """Texts as values of the declared types. Raises PipelinesError."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Ir:
+    document: ir.PipelineDocument
+
+    @property
+    def name(self) -> str:
+        return self.document.pipeline.name
+
+    def to_json(self) -> Mapping[str, Any]:
+        return self.document.to_json()
+
+    def parameters(self, given: Mapping[str, str]) -> Mapping[str, Any]:
+        values = {name: ir.parse_parameter(self.document, name, text) for name, text in given.items()}
+        ir.bind_parameters(self.document, values)
+        return values
+
+
+@dataclass(frozen=True)
+class _Workflow:
+    document: argo.ArgoDocument
+
+    @property
+    def name(self) -> str:
+        return self.document.name
+
+    def to_json(self) -> Mapping[str, Any]:
+        return self.document.workflow
+
+    def parameters(self, given: Mapping[str, str]) -> Mapping[str, Any]:
+        if not references(self.document):
+            argo_parameters.check_parameters(self.document, given)
+        return given
+
+
+def read_document(file: Path, content: bytes) -> Document:
+    """Checked. Raises PackageError, which names the file."""
+    try:
+        text = packages.unpack(content)
+        workflow = workflow_in(text)
+        if workflow is not None:
+            loaded = argo.load(workflow)
+            if not references(loaded):
+                validate_workflow(loaded)
+            return _Workflow(loaded)
+        document = ir.load(text)
+        ir.validate(document)
+    except PipelinesError as error:
+        raise PackageError(f"{file}: {error.message}") from error
+    return _Ir(document)
+
+
+def references(document: argo.ArgoDocument) -> bool:
+    """Whether it refers to templates that only the server has."""
+    found = False
+
+    def note(_kind: str, _name: str) -> None:
+        nonlocal found
+        found = True
+
+    try:
+        argo.resolve(document, note)
+    except PipelinesError:
+        return found
+    return found
+
+
+def read_parameters(document: Document, given: Sequence[str]) -> Mapping[str, Any]:
+    """`name=value` texts; all of them checked before anything starts. Raises PackageError."""
+    texts = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise PackageError(f"--param {text!r}: write it as NAME=VALUE")
+        texts[name] = value
+    try:
+        return document.parameters(texts)
+    except PipelinesError as error:
+        raise PackageError(f"{error.message} (--param NAME=VALUE)") from error

@@ -26,7 +26,9 @@ from sampan.components.pipelines.controller.loading import (
     argo_hook,
 )
 from sampan.components.pipelines.controller.templates import blocking
+from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare
+from sampan.components.pipelines.engine.scheduler import Scheduler
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
@@ -76,6 +78,8 @@ class PipelinesComponent:
         self._engine: asyncio.Task[_Engine] | None = None
         self._moving: _Moving | None = None
         self._controllers: LateControllers | None = None
+        self._scheduler: Scheduler | None = None
+        self._ticking: asyncio.Task[None] | None = None
 
     async def start(self, services: Services) -> None:
         if services.pod_files is not None:
@@ -86,6 +90,7 @@ class PipelinesComponent:
             moving.start()
             self._moving = moving
         self._engine = self._tasks.spawn(self._start_engine(services), name="engine")
+        zone = read_zone(self._settings.schedule_time_zone)
         self._backend = Backend(
             database=services.database,
             client=services.client,
@@ -95,7 +100,10 @@ class PipelinesComponent:
             namespace=services.default_namespace,
             engine=self._started_engine,
             prepare=partial(_load_prepare, services),
+            wake_schedules=self._wake_schedules,
         )
+        self._scheduler = Scheduler(services.database, services.clock, self._backend.creator, zone)
+        self._ticking = self._tasks.spawn(self._run_scheduler(self._scheduler), name="scheduler")
 
     def routes(self) -> Sequence[BaseRoute]:
         assert self._backend is not None, "routes() is called after start()"
@@ -108,6 +116,10 @@ class PipelinesComponent:
     async def stop(self) -> None:
         if self._controllers is not None:
             await self._controllers.stop()
+        if self._ticking is not None:
+            # Before the engine: nobody would take up what it still starts.
+            self._ticking.cancel()
+            await asyncio.wait([self._ticking])
         engine = self._engine
         if engine is not None and engine.done() and not engine.cancelled() and engine.exception() is None:
             await engine.result().stop()
@@ -137,6 +149,14 @@ class PipelinesComponent:
             return
         self._controllers = LateControllers(services, engine)
         await self._controllers.start()
+
+    async def _run_scheduler(self, scheduler: Scheduler) -> None:
+        await self._started_engine()
+        await scheduler.run()
+
+    def _wake_schedules(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.wake()
 
     async def _started_engine(self) -> RunEngine:
         assert self._engine is not None

@@ -55,9 +55,8 @@ def test_the_prefix_of_the_central_dashboard_changes_nothing(api: Any) -> None:
 
 
 def test_what_is_not_served_yet_says_so(api: Any) -> None:
-    answer = api.get("/v2/recurringruns")
+    answer = api.post("/v2/visualizations/default")
     assert (answer.status, answer.json["code"]) == (501, 12)
-    assert api.post("/v2/recurringruns/x:enable").status == 501
 
 
 @pytest.mark.parametrize("item", TRAVERSALS)
@@ -69,6 +68,8 @@ def test_ids_in_paths_reach_nothing_but_the_table(api: Any, spec: Any, item: str
         f"/v2/experiments/{item}",
         f"/v2/pipelines/{item}",
         f"/v2/pipelines/names/{item}",
+        f"/v2/recurringruns/{item}",
+        f"/v2/recurringruns/{item}:ticks",
         f"/v2/pipelines/{item}/versions/{item}",
         f"/v2/tasks/{item}",
         f"/v2/artifacts/{item}",
@@ -377,8 +378,15 @@ def test_every_endpoint_is_authorised_against_the_namespace_of_what_it_touches(a
     data = json.dumps(spec()).encode()
     pipeline_id = api.upload("/v2/pipelines/upload", "p", data).json["pipeline_id"]
     experiment_id = api.post("/v2/experiments", {"display_name": "e"}).json["experiment_id"]
+    schedule = {"display_name": "s", "pipeline_spec": spec(), "max_concurrency": 1}
+    schedule_id = api.post("/v2/recurringruns", schedule).json["recurring_run_id"]
     api.write(_move_everything_away)
-    ids = {"run_id": run_id, "pipeline_id": pipeline_id, "experiment_id": experiment_id}
+    ids = {
+        "run_id": run_id,
+        "pipeline_id": pipeline_id,
+        "experiment_id": experiment_id,
+        "recurring_run_id": schedule_id,
+    }
 
     asked = 0
     for endpoint in endpoints():
@@ -398,12 +406,13 @@ def test_every_endpoint_is_authorised_against_the_namespace_of_what_it_touches(a
         ).status
         == 404
     )
+    assert api.post("/v2/recurringruns", schedule | {"experiment_id": experiment_id}).status == 404
     assert api.upload("/v2/pipelines/upload_version", "p", data, pipelineid=pipeline_id).status == 403
     assert "runs" not in api.get("/v2/runs").json
 
 
 def _move_everything_away(connection: Any) -> None:
-    for table in (tables.runs, tables.pipelines, tables.experiments):
+    for table in (tables.runs, tables.pipelines, tables.experiments, tables.schedules):
         connection.execute(table.update().values(namespace="another"))
 
 

@@ -11,8 +11,16 @@ class PipelineSettings:
     """Pods of all runs that may exist at once; further steps wait their turn, fairly by run."""
     cache: bool = True
     """Whether steps may reuse earlier results at all. A step's own caching options count below this."""
+    schedule_time_zone: str = "UTC"
+    """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
     allow_private_urls: bool = False
     """Whether pipeline packages may be fetched from private and loopback addresses."""
     workflows: str = "auto"
     """Whether Argo's Workflows and CronWorkflows are run: `on`, `off`, or `auto`: unless their definitions were installed by
     somebody else, whose controller then runs them."""
+    default_deadline_seconds: int = 0
+    """How long a run may take whose pipeline says nothing about it; 0 for no limit. Exit tasks come on top."""
+    default_step_timeout_seconds: int = 0
+    """How long an attempt of a step may take that has no timeout of its own; 0 for no limit."""
+    multi_user: bool = False
+    """Whether requests count for the user that sends them and for the namespace that they name, as RBAC allows."""

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from sampan.client.http import HttpError, JsonClient
-from sampan.components.pipelines.api.errors import PipelinesError
+from sampan.client.http import JsonClient
 from sampan.components.pipelines.api.states import RuntimeState
-from sampan.components.pipelines.cli.document import read_document, read_parameters
+from sampan.components.pipelines.cli.frame import (
+    CommandError,
+    HomeOption,
+    Platform,
+    Server,
+    read_document,
+    read_parameters,
+    told,
+)
 from sampan.components.pipelines.cli.output import print_logs, print_outcome, print_runs
-from sampan.components.pipelines.cli.package import PackageError, read_package
 from sampan.components.pipelines.cli.progress import Progress
 from sampan.components.pipelines.cli.steps import steps
 from sampan.components.pipelines.sdk import Run, Runs
@@ -28,37 +34,6 @@ _POLL_SHARE = 9
 _INTERRUPTED = 130
 
 
-class Server(Protocol):
-    """A server that answers. `own` says that it was started for this command and ends with it."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def own(self) -> bool: ...
-
-
-class Platform(Protocol):
-    """What the commands need of the machine, which a component may not know itself. Both raise RuntimeError."""
-
-    def connect(self, home: Path | None) -> AbstractContextManager[Server]:
-        """The running server, or one that is started for as long as the context lasts."""
-        ...
-
-    def kfp_python(self, home: Path | None) -> Path:
-        """An interpreter that has the kfp SDK."""
-        ...
-
-
-class CommandError(Exception):
-    """Said to the user as it is."""
-
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home", help="The server's home. [default: $SAMPAN_HOME or ~/.sampan]", show_default=False
-    ),
-]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's name, its id, or the id's beginning.")
 ]
@@ -94,14 +69,14 @@ class Commands:
         Uses the running server, or starts one for as long as the run takes. Ends with 0 if the run succeeded.
         """
         console = Console(highlight=False)
-        with _told():
+        with told():
             with console.status("Reading the pipeline …") as status:
 
                 def kfp_python() -> Path:
                     status.update("Getting the kfp SDK, since this Python has none …")
                     return self.platform.kfp_python(home)
 
-                document = read_document(file, read_package(file, pipeline, kfp_python))
+                document = read_document(file, pipeline, kfp_python)
                 parameters = read_parameters(document, param or [])
             with self._runs(home) as (runs, server):
                 if server.own and not detach:
@@ -128,7 +103,7 @@ class Commands:
         home: HomeOption = None,
     ) -> None:
         """List runs, newest first."""
-        with _told(), self._runs(home) as (runs, _server):
+        with told(), self._runs(home) as (runs, _server):
             print_runs(Console(highlight=False), runs.newest(limit))
 
     def logs(
@@ -142,7 +117,7 @@ class Commands:
     ) -> None:
         """Show what steps printed; without STEP all of them, each line named."""
         console = Console(highlight=False)
-        with _told(), self._runs(home) as (runs, _server):
+        with told(), self._runs(home) as (runs, _server):
             found = _found(runs, run)
             if not print_logs(console, runs, found, step, follow=follow):
                 names = dict.fromkeys(
@@ -153,7 +128,7 @@ class Commands:
     def stop(self, run: RunArgument, home: HomeOption = None) -> None:
         """Stop a run: its steps are ended, what finished is kept."""
         console = Console(highlight=False)
-        with _told(), self._runs(home) as (runs, _server):
+        with told(), self._runs(home) as (runs, _server):
             found = _found(runs, run)
             if found.state.is_final:
                 raise CommandError(f"{found.name} has already ended: {found.state.lower()}")
@@ -172,20 +147,6 @@ def register(app: typer.Typer, platform: Platform) -> None:
     commands = Commands(platform)
     for command in (commands.run, commands.runs, commands.logs, commands.stop):
         app.command(command.__name__, rich_help_panel="Pipelines")(command)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Errors as one sentence on standard error."""
-    try:
-        yield
-    except (CommandError, PackageError, HttpError, PipelinesError, TimeoutError, RuntimeError) as error:
-        if isinstance(error, typer.Exit):
-            raise
-        console = Console(stderr=True, highlight=False)
-        console.print("[bold red]error:[/] ", end="")
-        console.print(str(error), soft_wrap=True, markup=False)
-        raise typer.Exit(1) from error
 
 
 def _found(runs: Runs, text: str) -> Run:

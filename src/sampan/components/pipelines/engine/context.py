@@ -49,6 +49,12 @@ class RunContext:
     new_id: Callable[[], str]
     cache: bool = True
     service_account: str = ""
+    deadline_seconds: int = 0
+    """That the run may take; 0 for no limit."""
+    step_timeout_seconds: int = 0
+    """Of one attempt of a step that has no timeout of its own; 0 for none."""
+    pauses: bool = False
+    """Whether the run waits for its user when a step has failed."""
 
     def graph(self, component: Component) -> Graph:
         found = self.graphs.get(component.name)

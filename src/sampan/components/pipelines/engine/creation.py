@@ -17,6 +17,7 @@ from sampan.components.pipelines.api.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
+from sampan.components.pipelines.api.macros import Macros
 from sampan.components.pipelines.api.states import StorageState
 from sampan.components.pipelines.store import experiments, pipelines, runs
 from sampan.components.pipelines.store.runs import RunRow
@@ -89,6 +90,8 @@ class RunRequest:
     recurring_run_id: str = ""
     scheduled_at: int = 0
     """Microseconds; the moment of creation when 0."""
+    index: int | None = None
+    """Which run of its schedule it is, from 1."""
     run_id: str = ""
     """A new one when empty."""
 
@@ -117,11 +120,11 @@ class RunCreator:
         `also` raises; nothing is stored then.
         """
         now = to_micros(self._clock.now())
-        specification = await self.specify(
-            request.namespace, request.source, request.runtime_config.get("parameters", {})
-        )
+        run_id = request.run_id or new_uid()
+        config = _without_macros(request, run_id, now)
+        specification = await self.specify(request.namespace, request.source, config.get("parameters", {}))
         row = RunRow(
-            run_id=request.run_id or new_uid(),
+            run_id=run_id,
             experiment_id=request.experiment_id,
             namespace=request.namespace,
             display_name=request.display_name,
@@ -131,7 +134,7 @@ class RunCreator:
             scheduled_at=request.scheduled_at or now,
             description=request.description,
             service_account=request.service_account,
-            runtime_config=json.dumps(dict(request.runtime_config), ensure_ascii=False),
+            runtime_config=json.dumps(config, ensure_ascii=False),
             pipeline_id=specification.pipeline_id,
             pipeline_version_id=specification.pipeline_version_id,
             recurring_run_id=request.recurring_run_id,
@@ -205,6 +208,16 @@ def usable_experiment(
             f"{owner}.experiment_id: the experiment {experiment.display_name!r} is archived: un-archive it first"
         )
     return experiment
+
+
+def _without_macros(request: RunRequest, run_id: str, now_micros: int) -> dict[str, Any]:
+    """The runtime configuration with what `[[CurrentTime]]` and its kin stand for in this run."""
+    config = dict(request.runtime_config)
+    if parameters := config.get("parameters"):
+        scheduled = request.scheduled_at // 1_000_000 if request.scheduled_at else None
+        macros = Macros(run_id, now_micros // 1_000_000, scheduled, request.index)
+        config["parameters"] = macros.of_parameters(parameters)
+    return config
 
 
 def _insert(connection: Any, row: RunRow) -> RunRow:

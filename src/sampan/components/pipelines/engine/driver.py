@@ -158,7 +158,8 @@ class RunDriver:
             except Exception as error:
                 # Our own fault, never a user's: the run must end with a word rather than hang.
                 log.error("the engine failed on an event", run=self.run_id, exc=error)
-                machine.cancel(f"internal error of the engine: {error!r}", RuntimeState.FAILED)
+                why = f"internal error of the engine: {error!r}"
+                machine.cancel(why, RuntimeState.FAILED, is_forced=True)
         share = slots.share(self.run_id)
         while share > 0 and machine.steps.waiting:
             machine.steps.launch_next()
@@ -265,7 +266,8 @@ class RunDriver:
             self._note_waiting(pod, labels)
             self._note_started(pod, labels)
             return
-        if self._machine.is_canceling:
+        if self._machine.is_leaving(task_id):
+            self._flights.pop(task_id, None)
             self.post(lambda machine: machine.pod_gone(task_id))
             return
         flight = self._flight(labels)
@@ -337,9 +339,6 @@ class RunDriver:
 
     def _post_end(self, task_id: str, launch: Launch, end: PodEnd, outcome: StepResult | StepError) -> None:
         def event(machine: Machine) -> None:
-            if machine.is_canceling:
-                machine.pod_gone(task_id)
-                return
             machine.steps.ended(task_id, launch.attempt, end, outcome)
 
         if (flight := self._flights.get(task_id)) is not None and flight.launch is launch:

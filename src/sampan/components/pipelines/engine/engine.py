@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -33,7 +34,9 @@ from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
+from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.runs import RunRow
+from sampan.components.pipelines.store.tasks import TaskRow
 from sampan.components.pipelines.store.transitions import RunState, Transition
 from sampan.kube.errors import ApiError
 from sampan.kube.kinds import PODS
@@ -123,21 +126,36 @@ class Engine:
         if (running := self._running.get(run_id)) is not None and running.driver.is_over:
             await asyncio.wait([running.task])  # its pods and its workspace are just being removed
         run = await self._row(run_id)
-        if run_id in self._running or not run.runtime_state.is_final:
-            raise FailedPreconditionError(
-                f"run {run_id} is {run.state}; only a run that has ended can be retried"
-            )
-        if run.runtime_state is RuntimeState.SUCCEEDED:
-            raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
         prepared = await self._prepare(run)
-        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        lost = await self._lost(prepared, run_id)
         now = self._now()
-        plan = prepared.retry(rows, now)
-        transition = Transition(
-            run_id, updated=plan.updated, deleted=plan.deleted, run=[RunState(RuntimeState.RUNNING, now)]
-        )
-        await self._database.write(lambda connection: transitions.apply(connection, transition))
+
+        def again(connection: Any) -> None:
+            # Within the transaction: of two who ask at once, one is told that the run is under way.
+            _check_retriable(runs.get(connection, run_id), run_id)
+            plan = prepared.retry(tasks.executed(connection, run_id), now, lost)
+            transition = Transition(
+                run_id,
+                updated=plan.updated,
+                deleted=plan.deleted,
+                unlinked=plan.unlinked,
+                run=[RunState(RuntimeState.RUNNING, now)],
+            )
+            transitions.apply(connection, transition)
+
+        await self._database.write(again)
         await self._take_up(await self._row(run_id))
+
+    async def _lost(self, prepared: Prepared, run_id: str) -> Mapping[str, str]:
+        """By task id, why what a finished step gave cannot be used any more."""
+        rows, recorded = await self._recorded(run_id)
+        return await asyncio.to_thread(prepared.lost, rows, recorded)
+
+    async def _recorded(self, run_id: str) -> tuple[list[TaskRow], dict[str, ArtifactRow]]:
+        def read(connection: Any) -> tuple[list[TaskRow], dict[str, ArtifactRow]]:
+            return tasks.executed(connection, run_id), artifacts.of_run(connection, run_id)
+
+        return await self._database.read(read)
 
     async def forget(self, run_id: str, namespace: str) -> None:
         """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
@@ -187,8 +205,7 @@ class Engine:
     async def _first_event(self, run: RunRow, prepared: Prepared) -> Event:
         """What starts or continues the run's machine."""
         run_id = run.run_id
-        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
-        recorded = await self._database.read(lambda connection: artifacts.of_run(connection, run_id))
+        rows, recorded = await self._recorded(run_id)
         if run.runtime_state is RuntimeState.CANCELING:
             pods = {
                 pod["metadata"]["labels"].get(TASK_ID_LABEL, ""): name
@@ -216,7 +233,7 @@ class Engine:
             files=self._files,
             lookups=StoredLookups(self._database, run.namespace),
             now=self._now,
-            cache=self._settings.cache,
+            settings=self._settings,
         )
         return await asyncio.to_thread(_prepared, run, around)
 
@@ -275,6 +292,17 @@ class Engine:
 
     def _now(self) -> int:
         return to_micros(self._clock.now())
+
+
+def _check_retriable(run: RunRow | None, run_id: str) -> None:
+    if run is None:
+        raise NotFoundError(f"run {run_id} not found")
+    if not run.runtime_state.is_final:
+        raise FailedPreconditionError(
+            f"run {run_id} is {run.state}; only a run that has ended can be retried"
+        )
+    if run.runtime_state is RuntimeState.SUCCEEDED:
+        raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
 
 
 def _stop(machine: Machine) -> None:

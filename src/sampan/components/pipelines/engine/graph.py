@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sampan.components.pipelines.api.ir_model import Component, Dag, Importer, Pipeline, Task
+from sampan.components.pipelines.api.ir_model import Component, Dag, FinalStatus, Importer, Pipeline, Task
 from sampan.components.pipelines.api.ir_validate import dependencies
 from sampan.components.pipelines.api.states import RuntimeState, TaskType
 
@@ -38,6 +38,7 @@ class Graph:
         return found
 
 
+_EXIT_HANDLER = "exit-handler-"
 _SUCCEEDED = frozenset({RuntimeState.SUCCEEDED, RuntimeState.CACHED})
 
 
@@ -47,6 +48,18 @@ def is_triggered(task: Task, upstream: Iterable[RuntimeState]) -> bool:
     As upstream's compiler does: a dependency means that the other succeeded, and a skipped task did not.
     """
     return task.after_completion or all(state in _SUCCEEDED for state in upstream)
+
+
+def is_exit_task(task: Task) -> bool:
+    """Whether a task cleans up after others, and hence goes on when the run is stopped.
+
+    The trigger alone does not say it: `ignore_upstream_failure` has the same. An exit task follows an exit handler's
+    group, or asks how what it follows has ended.
+    """
+    return task.after_completion and (
+        any(name.startswith(_EXIT_HANDLER) for name in dependencies(task))
+        or any(isinstance(item.source, FinalStatus) for item in task.parameters.values())
+    )
 
 
 def task_type(task: Task, component: Component, pipeline: Pipeline) -> TaskType:
@@ -61,6 +74,6 @@ def task_type(task: Task, component: Component, pipeline: Pipeline) -> TaskType:
         return TaskType.CONDITION_BRANCH
     if task.condition:
         return TaskType.CONDITION
-    if task.name.startswith("exit-handler-"):
+    if task.name.startswith(_EXIT_HANDLER):
         return TaskType.EXIT_HANDLER
     return TaskType.DAG

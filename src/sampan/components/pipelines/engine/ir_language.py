@@ -7,22 +7,26 @@ its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.ir_model import Pipeline, Value
+from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.context import Lookups, RunContext
 from sampan.components.pipelines.engine.language import Machine, Retry, RunFacts
 from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.podspec import resource_name
+from sampan.components.pipelines.engine.restoring import restored
 from sampan.components.pipelines.engine.retry import retry
 from sampan.components.pipelines.engine.step_files import StepFiles
+from sampan.components.pipelines.engine.surviving import forgotten_artifacts, lost_results
 from sampan.components.pipelines.engine.workspace import claim_name
+from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.tasks import TaskRow
 from sampan.lib.clock import from_micros, rfc3339
@@ -37,7 +41,7 @@ class Surroundings:
     lookups: Lookups
     now: Callable[[], int]
     """Microseconds."""
-    cache: bool = True
+    settings: PipelineSettings = field(default_factory=PipelineSettings)
 
 
 class PreparedIr:
@@ -57,8 +61,13 @@ class PreparedIr:
         assert isinstance(machine, RunMachine)
         machine.start(self._parameters)
 
-    def retry(self, rows: Sequence[TaskRow], now: int) -> Retry:
-        return retry(self.context, rows, now)
+    def lost(self, rows: Sequence[TaskRow], artifacts: Mapping[str, ArtifactRow]) -> Mapping[str, str]:
+        pipeline = self.context.pipeline
+        nodes = restored(pipeline, rows, artifacts)
+        return lost_results(pipeline, self.context.files, nodes) | forgotten_artifacts(nodes, rows)
+
+    def retry(self, rows: Sequence[TaskRow], now: int, lost: Mapping[str, str]) -> Retry:
+        return retry(self.context, rows, now, lost)
 
 
 def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> PreparedIr:
@@ -79,8 +88,11 @@ def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> Prepa
         lookups=around.lookups,
         now=around.now,
         new_id=new_uid,
-        cache=around.cache,
+        cache=around.settings.cache,
         service_account=run.service_account,
+        deadline_seconds=pipeline.config.active_deadline_seconds or around.settings.default_deadline_seconds,
+        step_timeout_seconds=around.settings.default_step_timeout_seconds,
+        pauses=run.pause_on_failure,
     )
     return PreparedIr(context, parameters)
 

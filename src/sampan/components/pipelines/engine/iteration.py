@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from sampan.components.pipelines.api.ir_model import Component, Iterator, Value
@@ -16,20 +17,27 @@ from sampan.components.pipelines.store.artifacts import ArtifactRow
 
 @dataclass(slots=True)
 class Loop:
-    """The progress of one loop instance: `following` is the next index to start, `running` how many do."""
+    """The progress of one loop instance: `absent` are the indexes still to start, `running` counts what runs."""
 
     items: Sequence[Value] | Sequence[ArtifactRow]
     limit: int
-    following: int = 0
+    absent: deque[int] = field(default_factory=deque)
     running: int = 0
     finished: int = 0
     outputs: dict[int, Outputs] = field(default_factory=dict)
     advancing: bool = False
     """Whether iterations are being started right now."""
 
+    @classmethod
+    def over(
+        cls, items: Sequence[Value] | Sequence[ArtifactRow], limit: int, begun: Container[int] = ()
+    ) -> Loop:
+        """`begun` are the iterations that exist already."""
+        return cls(items, limit, deque(index for index in range(len(items)) if index not in begun))
+
     @property
     def may_start(self) -> bool:
-        return self.following < len(self.items) and (not self.limit or self.running < self.limit)
+        return bool(self.absent) and (not self.limit or self.running < self.limit)
 
     @property
     def is_over(self) -> bool:

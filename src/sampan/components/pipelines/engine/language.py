@@ -6,7 +6,7 @@ brings a machine: events in, a turn of changes out, without I/O. Nothing here kn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,23 +75,28 @@ class Machine(Protocol):
     @property
     def is_over(self) -> bool: ...
 
-    @property
-    def is_canceling(self) -> bool: ...
+    def is_leaving(self, task_id: str) -> bool:
+        """Whether the step was stopped, and its pod is on its way out: what it still gives counts for nothing."""
+        ...
 
-    def resume(self, rows: Iterable[TaskRow], artifacts: Mapping[str, ArtifactRow]) -> None:
+    def resume(self, rows: Sequence[TaskRow], artifacts: Mapping[str, ArtifactRow]) -> None:
         """The run goes on from its rows, parents before children."""
         ...
 
-    def cancel(self, why: str, final: RuntimeState = RuntimeState.CANCELED) -> None: ...
+    def cancel(
+        self, why: str, final: RuntimeState = RuntimeState.CANCELED, *, is_forced: bool = False
+    ) -> None:
+        """Stops the run, which then has the state `final`. What cleans up still runs, unless this was said before."""
+        ...
 
     def resume_canceling(
-        self, rows: Iterable[TaskRow], artifacts: Mapping[str, ArtifactRow], pods: Mapping[str, str]
+        self, rows: Sequence[TaskRow], artifacts: Mapping[str, ArtifactRow], pods: Mapping[str, str]
     ) -> None:
         """A run that was being canceled goes on being so. `pods` are those that still run, by task id."""
         ...
 
     def pod_gone(self, task_id: str) -> None:
-        """A pod of a canceled run has ended or was deleted."""
+        """The pod of a step that was stopped has ended or was deleted."""
         ...
 
     def deadline_passed(self) -> None: ...
@@ -111,6 +116,8 @@ class Retry:
 
     updated: list[TaskRow]
     deleted: list[str]
+    unlinked: Sequence[str] = ()
+    """Of `updated`, those that forget their artifacts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,10 @@ class Prepared(Protocol):
         """The run begins, in a machine that `machine` gave."""
         ...
 
-    def retry(self, rows: Sequence[TaskRow], now: int) -> Retry:
-        """What of a run that is over stays, and what runs anew."""
+    def lost(self, rows: Sequence[TaskRow], artifacts: Mapping[str, ArtifactRow]) -> Mapping[str, str]:
+        """By task id, why what a task that succeeded has given cannot be used any more. Blocks."""
+        ...
+
+    def retry(self, rows: Sequence[TaskRow], now: int, lost: Mapping[str, str]) -> Retry:
+        """What of a run that is over stays, and what runs anew. `lost` is what `lost` gave."""
         ...

@@ -48,6 +48,8 @@ class Node:
     attempts: list[AttemptRow] = field(default_factory=list)
     fingerprint: str = ""
     cached_from: str = ""
+    reason: str = ""
+    """Why it runs, or whose result it has: for people."""
     is_stored: bool = False
     """Whether the row exists, or is part of the turn under way."""
 
@@ -57,6 +59,14 @@ class Node:
     """Of a DAG: for each task, how many of those it depends on have not ended."""
     open: int = 0
     """Of a DAG: how many of its tasks have not ended."""
+    is_closed: bool = False
+    """Of a DAG of a run that is being stopped: none of its tasks begins any more."""
+    is_exempt: bool = False
+    """An exit task that goes on, with all below it, though the run is being stopped."""
+    follows: str = ""
+    """Of a resumed run: the task before it that is not as it was, by which it is not either. See `reuse`."""
+    is_fresh: bool = False
+    """Of a resumed run: it, or something below it, is not as it was."""
     loop: Loop | None = None
     failure: str = ""
     """Of a DAG or loop: the first failure within it, for its own error."""
@@ -79,6 +89,16 @@ class Node:
     def losses(self) -> int:
         """Attempts that were lost through no fault of the step."""
         return sum(attempt.state is RuntimeState.CANCELED and attempt.counts for attempt in self.attempts)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is, or is part of, an exit task that goes on though the run is being stopped."""
+        node: Node | None = self
+        while node is not None:
+            if node.is_exempt:
+                return True
+            node = node.parent
+        return False
 
     def end_attempt(self, attempt: AttemptRow) -> None:
         """Replaces the current attempt by its ended form."""
@@ -129,6 +149,7 @@ def to_row(node: Node, run_id: str) -> TaskRow:
         outputs=OutputsRow(dict(node.outputs.parameters), _ids(node.outputs.artifacts)),
         cache_fingerprint=node.fingerprint,
         cached_from_task_id=node.cached_from,
+        reason=node.reason,
     )
 
 
@@ -140,6 +161,7 @@ def restore(node: Node, row: TaskRow, artifacts: Mapping[str, ArtifactRow]) -> N
     node.error = row.error
     node.attempts = list(row.attempts)
     node.fingerprint, node.cached_from = row.cache_fingerprint, row.cached_from_task_id
+    node.reason = row.reason
     node.is_stored = True
     given = Inputs(
         dict(row.inputs.parameters),

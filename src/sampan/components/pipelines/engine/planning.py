@@ -31,6 +31,8 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
     paths = context.files.layout(root, context.run_id, node.path, attempt, outputs)
     job = context.job.lookup(node.name, node.id)
     told = executor_input(component, node.inputs, paths, job)
+    parts = platform(context.pipeline.kubernetes.get(component.executor_label, {}), resolver.value)
+    parts.active_deadline_seconds = parts.active_deadline_seconds or context.step_timeout_seconds
     step = Step(
         job=context.job,
         task_id=node.id,
@@ -40,7 +42,7 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
         retries=node.retries,
         component=component,
         container=container,
-        platform=platform(context.pipeline.kubernetes.get(component.executor_label, {}), resolver.value),
+        platform=parts,
         lookup=executor_lookup(told, job, _lists(component)),
         provided=provided(node.inputs),
         service_account=context.service_account,

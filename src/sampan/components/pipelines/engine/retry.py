@@ -1,7 +1,8 @@
 """Retrying a run: what of it stays, what runs anew. Pure.
 
-Tasks that succeeded stay as they are. Those that failed or were stopped get new attempts beside their old ones; all
-that came after them, exit tasks too, is forgotten and decided again.
+Tasks that succeeded stay as they are, as long as what they gave is still there. Those that failed or were stopped, and
+all that came after them, exit tasks too, are decided anew: a row that has attempts stays, marked as former, so that its
+logs do, and its next attempt counts on; one without goes.
 """
 
 from __future__ import annotations
@@ -15,31 +16,52 @@ from sampan.components.pipelines.api.ir_model import Component
 from sampan.components.pipelines.api.states import RuntimeState, TaskType
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.language import Retry
-from sampan.components.pipelines.store.tasks import StateRow, TaskRow
+from sampan.components.pipelines.store.tasks import OutputsRow, StateRow, TaskRow
 from sampan.lib.clock import from_micros, rfc3339
 
-_UNDONE = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
+_UNDONE = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED, RuntimeState.PAUSED})
 
 
-def retry(context: RunContext, rows: Sequence[TaskRow], now: int) -> Retry:
-    """`rows` are all tasks of the run, parents before children; `now` is in microseconds."""
+def retry(context: RunContext, rows: Sequence[TaskRow], now: int, lost: Mapping[str, str]) -> Retry:
+    """`rows` are all tasks of the run, parents before children; `now` is in microseconds.
+
+    `lost` has, by task id, why the result of a task that succeeded cannot be used any more.
+    """
     components = _components(context, rows)
     children: dict[str, list[TaskRow]] = {}
     for row in rows:
         children.setdefault(row.parent_task_id, []).append(row)
-    updated: list[TaskRow] = []
+    again = _again(rows, children, lost)
     gone: set[str] = set()
+    reopened: list[TaskRow] = []
     for row in rows:
-        below = children.get(row.task_id, [])
-        # What failed before it had begun is decided anew; an iteration's place in its loop must stay.
-        is_empty = not row.attempts and not below and row.iteration_index < 0 and row.parent_task_id
-        if row.parent_task_id in gone or row.task_id in gone or (row.state in _UNDONE and is_empty):
+        below = children.get(row.task_id, ())
+        is_anew = row.task_id in again and not below and row.parent_task_id
+        if row.parent_task_id in gone or row.task_id in gone or is_anew:
             gone.add(row.task_id)
             continue
-        if row.state in _UNDONE:
-            updated.append(_again(row, now))
-        gone |= _outdated(context, components[row.task_id], row, below)
-    return Retry(updated, sorted(gone))
+        if row.task_id in again:
+            reopened.append(_moved(row, now, RuntimeState.RUNNING))
+        gone |= _outdated(context, components[row.task_id], row, below, again)
+    kept = _with_attempts(rows, gone)
+    former = [
+        replace(_moved(row, now, RuntimeState.PENDING), former=True, reason=lost.get(row.task_id, ""))
+        for row in rows
+        if row.task_id in kept
+    ]
+    return Retry([*reopened, *former], sorted(gone - kept), sorted(kept))
+
+
+def _again(
+    rows: Sequence[TaskRow], children: Mapping[str, Sequence[TaskRow]], lost: Mapping[str, str]
+) -> set[str]:
+    """Tasks that do not stay as they are: those that must run, and all DAGs and loops around them."""
+    again: set[str] = set()
+    for row in reversed(rows):
+        below = children.get(row.task_id, ())
+        if row.task_id in lost or row.state in _UNDONE or any(child.task_id in again for child in below):
+            again.add(row.task_id)
+    return again
 
 
 def _components(context: RunContext, rows: Sequence[TaskRow]) -> Mapping[str, Component]:
@@ -58,21 +80,29 @@ def _components(context: RunContext, rows: Sequence[TaskRow]) -> Mapping[str, Co
 
 
 def _outdated(
-    context: RunContext, component: Component, scope: TaskRow, children: Sequence[TaskRow]
+    context: RunContext, component: Component, scope: TaskRow, children: Sequence[TaskRow], again: set[str]
 ) -> set[str]:
     """Tasks of a DAG that came after one that runs again."""
     if component.dag is None or scope.type is TaskType.LOOP:
         return set()
-    again = {row.name for row in children if row.state in _UNDONE}
-    later = context.graph(component).downstream(again)
+    undone = {row.name for row in children if row.task_id in again}
+    later = context.graph(component).downstream(undone)
     return {
-        row.task_id for row in children if row.name in later or (row.state is RuntimeState.SKIPPED and again)
+        row.task_id for row in children if row.name in later or (row.state is RuntimeState.SKIPPED and undone)
     }
 
 
-def _again(row: TaskRow, now: int) -> TaskRow:
-    """A step waits for its next attempt; a DAG runs. Old attempts no longer count against the retry policy."""
-    state = RuntimeState.PENDING if row.type is TaskType.RUNTIME else RuntimeState.RUNNING
+def _with_attempts(rows: Sequence[TaskRow], gone: set[str]) -> set[str]:
+    """Of `gone`, the tasks that have run, and what is around them."""
+    kept: set[str] = set()
+    for row in reversed(rows):
+        if row.task_id in gone and (row.attempts or row.task_id in kept):
+            kept |= {row.task_id, row.parent_task_id}
+    return kept & gone
+
+
+def _moved(row: TaskRow, now: int, state: RuntimeState) -> TaskRow:
+    """The task is not over any more. Old attempts no longer count against the retry policy."""
     return replace(
         row,
         state=state,
@@ -81,4 +111,6 @@ def _again(row: TaskRow, now: int) -> TaskRow:
         started_at=row.started_at if row.parent_task_id else now,
         finished_at=0,
         attempts=[msgspec.structs.replace(attempt, counts=False) for attempt in row.attempts],
+        outputs=OutputsRow(),
+        cached_from_task_id="",
     )

@@ -53,6 +53,8 @@ class Steps:
         self._retrying: dict[str, Node] = {}
         self.in_flight: dict[str, Node] = {}
         """Steps whose pod exists or is about to, by task id."""
+        self.leaving: set[str] = set()
+        """Those of them that were stopped, and whose pod is on its way out."""
 
     @property
     def waiting(self) -> int:
@@ -93,19 +95,37 @@ class Steps:
             self._retry_later(node, elapsed=(self._context.now() - attempt.finished_at) / 1e6)
 
     def cancel(self, node: Node, why: str) -> None:
-        """The node, a step or a DAG, will not go on."""
-        if node.id in self.in_flight:
-            attempt = node.attempts[-1]
-            self._recorder.turn.removals.append(Removal(node.id, attempt.pod, awaited=True))
-            node.end_attempt(ended(attempt, RuntimeState.CANCELED, self._context.now(), why))
-            node.error = ""  # what its pod waited for
+        """The step will not go on. It ends once its pod is gone, at once where it has none."""
         self._operations.pop(node.id, None)
         self._retrying.pop(node.id, None)
-        self._recorder.set_state(node, RuntimeState.CANCELED)
+        if node.id in self.leaving:
+            return
+        if node.id in self.in_flight:
+            attempt = node.attempts[-1]
+            node.end_attempt(ended(attempt, RuntimeState.CANCELED, self._context.now(), why))
+            node.error = ""  # what its pod waited for
+            self._recorder.touch(node)
+            self._leave(node, attempt.pod)
+        else:
+            self._finish(node, RuntimeState.CANCELED, "")
+
+    def resume_leaving(self, node: Node, pod: str) -> None:
+        """After a restart: a step that was stopped, whose `pod` may still be there."""
+        if pod:
+            self.in_flight[node.id] = node
+            self._leave(node, pod)
+        else:
+            self._finish(node, RuntimeState.CANCELED, "")
 
     def gone(self, task_id: str) -> None:
-        """The pod of a canceled step is no more."""
-        self.in_flight.pop(task_id, None)
+        """The pod of a step that was stopped is no more."""
+        if task_id in self.leaving:
+            self.leaving.discard(task_id)
+            self._finish(self.in_flight.pop(task_id), RuntimeState.CANCELED, "")
+
+    def _leave(self, node: Node, pod: str) -> None:
+        self.leaving.add(node.id)
+        self._recorder.turn.removals.append(Removal(node.id, pod, awaited=True))
 
     # From the driver
 
@@ -123,6 +143,9 @@ class Steps:
 
     def ended(self, task_id: str, attempt: int, end: PodEnd, outcome: StepResult | StepError) -> None:
         """The attempt's pod has ended and its outputs are read. Anything but the current attempt is stale."""
+        if task_id in self.leaving:
+            self.gone(task_id)
+            return
         node = self.in_flight.get(task_id)
         if node is None or len(node.attempts) != attempt or node.state.is_final:
             return
@@ -146,7 +169,7 @@ class Steps:
 
     def waits(self, task_id: str, attempt: int, why: str) -> None:
         """The attempt's pod cannot start yet, and says why; or, when that is empty, waits no more."""
-        node = self.in_flight.get(task_id)
+        node = None if task_id in self.leaving else self.in_flight.get(task_id)
         if node is None or len(node.attempts) != attempt or node.state.is_final or node.error == why:
             return
         node.error = why
@@ -157,6 +180,9 @@ class Steps:
 
     def rejected(self, task_id: str, attempt: int, message: str) -> None:
         """The API server refused the attempt's pod, and would again."""
+        if task_id in self.leaving:
+            self.gone(task_id)
+            return
         node = self.in_flight.get(task_id)
         if node is None or len(node.attempts) != attempt or node.state.is_final:
             return

@@ -12,6 +12,7 @@ from sampan.components.pipelines.rest import (
     health,
     logs,
     pipelines,
+    recurring_runs,
     runs,
     scopes,
     tasks,
@@ -19,17 +20,19 @@ from sampan.components.pipelines.rest import (
 )
 from sampan.components.pipelines.rest.authorise import Resource, Verb
 from sampan.components.pipelines.rest.dispatch import Call, Endpoint
-from sampan.components.pipelines.store import task_pages
+from sampan.components.pipelines.rest.v1 import endpoints as v1
+from sampan.components.pipelines.store import schedules, task_pages
 
-_V1 = "/apis/v1beta1"
 _V2 = "/apis/v2beta1"
 _PIPELINE = f"{_V2}/pipelines/{{pipeline_id}}"
 _VERSION = f"{_PIPELINE}/versions/{{pipeline_version_id}}"
 _EXPERIMENT = f"{_V2}/experiments/{{experiment_id}}"
 _RUN = f"{_V2}/runs/{{run_id}}"
+_SCHEDULE = f"{_V2}/recurringruns/{{recurring_run_id}}"
 _NODE = "nodes/{node_id}"
 
 _OF_TASK = scopes.of_row("task", "task_id", task_pages.namespace_of_task)
+_OF_SCHEDULE = scopes.of_row("recurring run", "recurring_run_id", schedules.namespace_of)
 _OF_ARTIFACT = scopes.of_row("artifact", "artifact_id", task_pages.namespace_of_artifact)
 
 
@@ -40,15 +43,11 @@ async def unimplemented(call: Call) -> Response:
 
 
 def _health() -> list[Endpoint]:
-    verb, resource, scope = Verb.GET, Resource.PIPELINES, scopes.requested
-    return [
-        Endpoint("GET", f"{_V2}/healthz", verb, resource, scope, health.healthz),
-        Endpoint("GET", f"{_V1}/healthz", verb, resource, scope, health.healthz_v1),
-    ]
+    return [Endpoint("GET", f"{_V2}/healthz", Verb.GET, Resource.PIPELINES, scopes.anyone, health.healthz)]
 
 
 def _pipelines() -> list[Endpoint]:
-    kind, requested, owned = Resource.PIPELINES, scopes.requested, scopes.of_pipeline
+    kind, requested, owned = Resource.PIPELINES, scopes.requested_for_pipelines, scopes.of_pipeline
     pipeline, version = messages.PIPELINE, messages.PIPELINE_VERSION
     both, base = messages.PIPELINE_AND_VERSION, f"{_V2}/pipelines"
     create, read, listing, update, delete = Verb.CREATE, Verb.GET, Verb.LIST, Verb.UPDATE, Verb.DELETE
@@ -76,7 +75,7 @@ def _uploads() -> list[Endpoint]:
             f"{_V2}/pipelines/upload",
             create,
             kind,
-            scopes.requested,
+            scopes.requested_for_pipelines,
             uploads.upload,
             error_json=uploads.error_json,
         ),
@@ -128,6 +127,20 @@ def _runs() -> list[Endpoint]:
     ]
 
 
+def _recurring_runs() -> list[Endpoint]:
+    kind, requested, owned = Resource.JOBS, scopes.requested, _OF_SCHEDULE
+    base, one, empty = f"{_V2}/recurringruns", _SCHEDULE, messages.EMPTY
+    return [
+        Endpoint("POST", base, Verb.CREATE, kind, requested, recurring_runs.create, messages.RECURRING_RUN),
+        Endpoint("GET", base, Verb.LIST, kind, requested, recurring_runs.list_),
+        Endpoint("GET", one, Verb.GET, kind, owned, recurring_runs.get),
+        Endpoint("GET", f"{one}:ticks", Verb.GET, kind, owned, recurring_runs.ticks),
+        Endpoint("DELETE", one, Verb.DELETE, kind, owned, recurring_runs.delete),
+        Endpoint("POST", f"{one}:enable", Verb.ENABLE, kind, owned, recurring_runs.enable, empty),
+        Endpoint("POST", f"{one}:disable", Verb.DISABLE, kind, owned, recurring_runs.disable, empty),
+    ]
+
+
 def _tasks() -> list[Endpoint]:
     kind, requested, owned = Resource.RUNS, scopes.requested, scopes.of_run
     listing, read = Verb.LIST, Verb.GET
@@ -153,15 +166,7 @@ def _ui_server() -> list[Endpoint]:
 
 def _later() -> list[Endpoint]:
     """Paths that exist upstream: they answer that they are not served yet, not that they are unknown."""
-    schedules = f"{_V2}/recurringruns"
-    schedule = f"{schedules}/{{recurring_run_id}}"
     paths = [
-        ("POST", schedules),
-        ("GET", schedules),
-        ("GET", schedule),
-        ("DELETE", schedule),
-        ("POST", f"{schedule}:enable"),
-        ("POST", f"{schedule}:disable"),
         ("POST", f"{_V2}/artifacts"),
         ("POST", f"{_V2}/artifact_tasks"),
         ("POST", f"{_V2}/tasks:findCached"),
@@ -180,7 +185,9 @@ def endpoints() -> list[Endpoint]:
         *_uploads(),
         *_experiments(),
         *_runs(),
+        *_recurring_runs(),
         *_tasks(),
         *_ui_server(),
         *_later(),
+        *v1.endpoints(),
     ]

@@ -12,7 +12,9 @@ from typing import Protocol
 
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
+from sampan.components.pipelines.engine.schedules import Schedules
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -25,7 +27,7 @@ class RunEngine(Protocol):
         ...
 
     async def terminate(self, run_id: str) -> None:
-        """Stops a run: its steps end, and its state becomes CANCELED."""
+        """Stops a run: its steps end, its exit tasks run, and it is CANCELED. A second time those end too."""
         ...
 
     async def retry(self, run_id: str) -> None:
@@ -47,9 +49,16 @@ class Backend:
     home: Path
     settings: PipelineSettings
     namespace: str
-    """Where everything of the one user lives."""
+    """Where everything of the one user lives; with many users, where rights to shared pipelines are given."""
     engine: Callable[[], Awaitable[RunEngine]]
     prepare: Callable[[], Awaitable[Prepare]]
+    wake_schedules: Callable[[], None] = lambda: None
+    """Tells the scheduler that recurring runs have changed."""
+
+    @property
+    def multi_user(self) -> bool:
+        """Whether there are users, each with rights in namespaces of their own."""
+        return self.settings.multi_user
 
     def now_micros(self) -> int:
         return to_micros(self.clock.now())
@@ -58,6 +67,11 @@ class Backend:
     def creator(self) -> RunCreator:
         """What makes runs, for requests and for whatever else starts them."""
         return RunCreator(self.database, self.clock, self.prepare, self._submit)
+
+    @property
+    def schedules(self) -> Schedules:
+        zone = read_zone(self.settings.schedule_time_zone)
+        return Schedules(self.database, self.clock, self.creator, zone, self.wake_schedules)
 
     async def _submit(self, run_id: str) -> None:
         await (await self.engine()).submit(run_id)

@@ -84,12 +84,12 @@ async def unarchive(call: Call) -> Response:
 
 
 async def terminate(call: Call) -> Response:
+    """Said again of a run whose exit tasks still run, it stops those too."""
     row = _row(call)
     if row.runtime_state.is_final:
         raise FailedPreconditionError(f"run {row.run_id!r} has already ended, as {row.state}")
-    if row.runtime_state is not RuntimeState.CANCELING:
-        engine = await call.backend.engine()
-        await engine.terminate(row.run_id)
+    engine = await call.backend.engine()
+    await engine.terminate(row.run_id)
     return answer({})
 
 

@@ -73,6 +73,9 @@ class RunRow:
     service_account: str = ""
     recurring_run_id: str = ""
     workflow: str = ""
+    resumed_from: str = ""
+    """The run whose finished tasks this one reuses."""
+    pause_on_failure: bool = False
 
     @property
     def runtime_state(self) -> RuntimeState:

@@ -32,6 +32,8 @@ pipelines = sa.Table(
     sa.Column("description", sa.Text, nullable=False, server_default=""),
     sa.Column("tags", sa.Text, nullable=False, server_default="{}"),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    # What v1 was told to take where only the pipeline is named; empty for the latest.
+    sa.Column("default_version_id", _ID, nullable=False, server_default=""),
     sa.UniqueConstraint("namespace", "name"),
 )
 
@@ -81,7 +83,11 @@ runs = sa.Table(
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
     # The name of the Workflow object that the run is of, with the run's id as its uid; empty for all other runs.
     sa.Column("workflow", sa.String(253), nullable=False, server_default=""),
+    # The run whose finished tasks this one reuses.
+    sa.Column("resumed_from", _ID, nullable=False, server_default=""),
+    sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
 )
+sa.Index("kfp_runs_by_source", runs.c.resumed_from)
 sa.Index("kfp_runs_by_age", runs.c.namespace, runs.c.created_at)
 sa.Index("kfp_runs_by_experiment", runs.c.experiment_id, runs.c.created_at)
 sa.Index("kfp_runs_by_state", runs.c.state)
@@ -96,6 +102,16 @@ sa.Index(
     runs.c.experiment_id,
     runs.c.display_name,
     runs.c.finished_at,
+)
+
+run_metrics = sa.Table(
+    "kfp_run_metrics",
+    metadata,
+    sa.Column("run_id", _ID, sa.ForeignKey("kfp_runs.run_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("node_id", sa.String(128), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("number_value", sa.Float, nullable=False),
+    sa.Column("format", sa.String(16), nullable=False, server_default="UNSPECIFIED"),
 )
 
 tasks = sa.Table(
@@ -125,6 +141,14 @@ tasks = sa.Table(
     sa.Column("outputs", sa.Text, nullable=False, server_default="{}"),
     sa.Column("cache_fingerprint", sa.String(64), nullable=False, server_default=""),
     sa.Column("cached_from_task_id", _ID, nullable=False, server_default=""),
+    # Why it runs, or whose result it has, in words for people; empty where there is nothing to say.
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    # Of an earlier try of the run: the task is decided anew when its turn comes, and keeps its attempts.
+    sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Whether a client recorded it through the API: the engine leaves such a task alone.
+    sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What a client adds to a task's status: {"name": value}
+    sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"),
 )
 sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)
@@ -166,3 +190,44 @@ artifact_tasks = sa.Table(
 sa.Index("kfp_artifact_tasks_by_task", artifact_tasks.c.task_id)
 sa.Index("kfp_artifact_tasks_by_artifact", artifact_tasks.c.artifact_id)
 sa.Index("kfp_artifact_tasks_by_run", artifact_tasks.c.run_id)
+
+schedules = sa.Table(
+    "kfp_schedules",
+    metadata,
+    sa.Column("recurring_run_id", _ID, primary_key=True),
+    sa.Column("experiment_id", _ID, nullable=False),
+    sa.Column("namespace", _NAMESPACE, nullable=False),
+    sa.Column("display_name", sa.String(256), nullable=False),
+    sa.Column("resource_name", sa.String(63), nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("max_concurrency", sa.Integer, nullable=False),
+    sa.Column("no_catchup", sa.Boolean, nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),  # the API's message
+    sa.Column("pipeline_id", _ID, nullable=False, server_default=""),
+    sa.Column(
+        "pipeline_version_id", _ID, nullable=False, server_default=""
+    ),  # empty: the latest at each tick
+    sa.Column("spec", sa.Text, nullable=False, server_default=""),  # as in kfp_runs; empty with a pipeline
+    sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("plugins_input", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),  # {"code": int, "message": str} or ""
+    # Ticks up to here are done with; how many had a run; the first one that is not done with, 0 for none.
+    sa.Column("progress", sa.BigInteger, nullable=False),
+    sa.Column("runs_started", sa.BigInteger, nullable=False),
+    sa.Column("next_tick", sa.BigInteger, nullable=False),
+)
+sa.Index("kfp_schedules_by_age", schedules.c.namespace, schedules.c.created_at)
+sa.Index("kfp_schedules_by_next_tick", schedules.c.next_tick)
+# Runs that no schedule started are left out: they need not pay for it.
+_SCHEDULED = runs.c.recurring_run_id != ""
+sa.Index(
+    "kfp_runs_by_schedule",
+    runs.c.recurring_run_id,
+    runs.c.state,
+    sqlite_where=_SCHEDULED,
+    postgresql_where=_SCHEDULED,
+)

@@ -33,6 +33,8 @@ class Transition:
     updated: Sequence[TaskRow] = ()
     deleted: Sequence[str] = ()
     """Tasks that will run anew."""
+    unlinked: Sequence[str] = ()
+    """Tasks that will run anew and whose rows stay: what they read and gave is forgotten."""
     artifacts: Sequence[ArtifactRow] = ()
     links: Sequence[ArtifactLink] = ()
     run: Sequence[RunState] = ()
@@ -44,6 +46,8 @@ def apply(connection: sa.Connection, transition: Transition) -> bool:
         return False
     if transition.deleted:
         tasks.delete(connection, transition.deleted)
+    if transition.unlinked:
+        artifacts.unlink_tasks(connection, transition.unlinked)
     tasks.insert(connection, transition.inserted)
     tasks.update(connection, transition.updated)
     artifacts.insert(connection, transition.artifacts)

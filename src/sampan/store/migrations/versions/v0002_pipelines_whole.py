@@ -11,7 +11,79 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
+    _schedules()
+    _failure()
+    _clients_records()
     _runs_of_workflow_objects()
+
+
+def _schedules() -> None:
+    """Recurring runs, and the way from one to its runs."""
+    op.create_table(
+        "kfp_schedules",
+        sa.Column("recurring_run_id", sa.String(64), primary_key=True),
+        sa.Column("experiment_id", sa.String(64), nullable=False),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("display_name", sa.String(256), nullable=False),
+        sa.Column("resource_name", sa.String(63), nullable=False),
+        sa.Column("description", sa.Text, nullable=False, server_default=""),
+        sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("max_concurrency", sa.Integer, nullable=False),
+        sa.Column("no_catchup", sa.Boolean, nullable=False),
+        sa.Column("trigger", sa.Text, nullable=False),
+        sa.Column("pipeline_id", sa.String(64), nullable=False, server_default=""),
+        sa.Column("pipeline_version_id", sa.String(64), nullable=False, server_default=""),
+        sa.Column("spec", sa.Text, nullable=False, server_default=""),
+        sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("plugins_input", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("error", sa.Text, nullable=False, server_default=""),
+        sa.Column("progress", sa.BigInteger, nullable=False),
+        sa.Column("runs_started", sa.BigInteger, nullable=False),
+        sa.Column("next_tick", sa.BigInteger, nullable=False),
+    )
+    op.create_index("kfp_schedules_by_age", "kfp_schedules", ["namespace", "created_at"])
+    op.create_index("kfp_schedules_by_next_tick", "kfp_schedules", ["next_tick"])
+    scheduled = sa.text("recurring_run_id != ''")
+    op.create_index(
+        "kfp_runs_by_schedule",
+        "kfp_runs",
+        ["recurring_run_id", "state"],
+        sqlite_where=scheduled,
+        postgresql_where=scheduled,
+    )
+
+
+def _failure() -> None:
+    """Resumed and paused runs, and tasks that are decided anew."""
+    op.add_column("kfp_tasks", sa.Column("reason", sa.Text, nullable=False, server_default=""))
+    op.add_column("kfp_tasks", sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("kfp_runs", sa.Column("resumed_from", sa.String(64), nullable=False, server_default=""))
+    op.add_column(
+        "kfp_runs", sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false())
+    )
+    op.create_index("kfp_runs_by_source", "kfp_runs", ["resumed_from"])
+
+
+def _clients_records() -> None:
+    """What clients report and record: metrics, tasks, and the version that v1 takes of a pipeline."""
+    op.add_column(
+        "kfp_pipelines", sa.Column("default_version_id", sa.String(64), nullable=False, server_default="")
+    )
+    op.create_table(
+        "kfp_run_metrics",
+        sa.Column(
+            "run_id", sa.String(64), sa.ForeignKey("kfp_runs.run_id", ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("node_id", sa.String(128), primary_key=True),
+        sa.Column("name", sa.String(128), primary_key=True),
+        sa.Column("number_value", sa.Float, nullable=False),
+        sa.Column("format", sa.String(16), nullable=False, server_default="UNSPECIFIED"),
+    )
+    op.add_column("kfp_tasks", sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("kfp_tasks", sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"))
 
 
 def _runs_of_workflow_objects() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from sampan.components.pipelines.api import argo_parameters, ir, packages
@@ -12,7 +11,6 @@ from sampan.components.pipelines.api.argo import document as argo
 from sampan.components.pipelines.api.argo.validate import validate as validate_workflow
 from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.api.specification import workflow_in
-from sampan.components.pipelines.cli.package import PackageError
 
 
 class Document(Protocol):
@@ -60,20 +58,17 @@ class _Workflow:
         return given
 
 
-def read_document(file: Path, content: bytes) -> Document:
-    """Checked. Raises PackageError, which names the file."""
-    try:
-        text = packages.unpack(content)
-        workflow = workflow_in(text)
-        if workflow is not None:
-            loaded = argo.load(workflow)
-            if not references(loaded):
-                validate_workflow(loaded)
-            return _Workflow(loaded)
-        document = ir.load(text)
-        ir.validate(document)
-    except PipelinesError as error:
-        raise PackageError(f"{file}: {error.message}") from error
+def read(content: bytes) -> Document:
+    """Checked. Raises InvalidArgumentError."""
+    text = packages.unpack(content)
+    workflow = workflow_in(text)
+    if workflow is not None:
+        loaded = argo.load(workflow)
+        if not references(loaded):
+            validate_workflow(loaded)
+        return _Workflow(loaded)
+    document = ir.load(text)
+    ir.validate(document)
     return _Ir(document)
 
 
@@ -90,17 +85,3 @@ def references(document: argo.ArgoDocument) -> bool:
     except PipelinesError:
         return found
     return found
-
-
-def read_parameters(document: Document, given: Sequence[str]) -> Mapping[str, Any]:
-    """`name=value` texts; all of them checked before anything starts. Raises PackageError."""
-    texts = {}
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise PackageError(f"--param {text!r}: write it as NAME=VALUE")
-        texts[name] = value
-    try:
-        return document.parameters(texts)
-    except PipelinesError as error:
-        raise PackageError(f"{error.message} (--param NAME=VALUE)") from error

@@ -24,12 +24,15 @@ def declared(document: ArgoDocument) -> dict[str, Any]:
 
 
 def check_parameters(document: ArgoDocument, given: Mapping[str, Any]) -> None:
-    """Raises InvalidArgumentError for names that the Workflow does not know."""
+    """Raises InvalidArgumentError for names that the Workflow does not know, and for those that have no value."""
     known = declared(document)
     unknown = sorted(given.keys() - known.keys())
     if unknown:
         names = ", ".join(known) or "none"
         raise InvalidArgumentError(f"Unrecognized input parameter: {unknown[0]}; the workflow has: {names}")
+    lacking = [name for name, value in known.items() if value is None and name not in given]
+    if lacking:
+        raise InvalidArgumentError(f'parameter "{lacking[0]}" has no value: give it one')
 
 
 def as_text(value: Any) -> str:

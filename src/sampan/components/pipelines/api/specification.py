@@ -11,7 +11,7 @@ from typing import Any
 
 from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.argo import document as argo
-from sampan.components.pipelines.api.argo.validate import validate as validate_workflow
+from sampan.components.pipelines.api.argo.validate import check_shape, validate
 from sampan.components.pipelines.api.argo_parameters import check_parameters
 from sampan.components.pipelines.api.packages import check_expanded
 
@@ -28,10 +28,12 @@ def prepare(
     workflow = workflow_in(source)
     if workflow is None:
         return _prepare_ir(source, parameters)
+    check_expanded(workflow)
+    check_shape(workflow.get("workflow", workflow))
     loaded = argo.resolve(argo.load(workflow), template)
     stored = loaded.to_json()
     check_expanded(stored)
-    validate_workflow(loaded)
+    validate(loaded, has_arguments=False)
     if parameters is not None:
         check_parameters(loaded, parameters)
     return _text(stored)

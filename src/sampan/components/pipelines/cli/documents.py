@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sampan.components.pipelines.api import argo_parameters, ir, packages
 from sampan.components.pipelines.api.argo import document as argo
-from sampan.components.pipelines.api.argo.validate import validate as validate_workflow
+from sampan.components.pipelines.api.argo.validate import check_shape, validate
 from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.api.specification import workflow_in
 
@@ -63,9 +63,11 @@ def read(content: bytes) -> Document:
     text = packages.unpack(content)
     workflow = workflow_in(text)
     if workflow is not None:
+        packages.check_expanded(workflow)
+        check_shape(workflow)
         loaded = argo.load(workflow)
         if not references(loaded):
-            validate_workflow(loaded)
+            validate(loaded, has_arguments=False)
         return _Workflow(loaded)
     document = ir.load(text)
     ir.validate(document)

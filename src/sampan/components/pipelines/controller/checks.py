@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sampan.components.pipelines.api.argo import document as argo
-from sampan.components.pipelines.api.argo.validate import validate
+from sampan.components.pipelines.api.argo.validate import check_shape, validate
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.controller.admission import Check, Template
 from sampan.components.pipelines.controller.ticks import timetable
@@ -19,11 +19,13 @@ _LONGEST_CRON_NAME = 52
 
 
 def check_workflow(workflow: Object, template: Template) -> None:
+    check_shape(workflow)
     validate(argo.resolve(argo.load(workflow), template))
 
 
 def check_template(obj: Object, template: Template) -> None:
     """What it refers to may come later: then it is looked at when it runs."""
+    check_shape(obj)
     document = argo.load(obj)
     missing = False
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sampan.client.protocol import Object
 from sampan.components.pipelines.api.argo import document as argo
-from sampan.components.pipelines.api.argo.validate import validate
+from sampan.components.pipelines.api.argo.validate import check_shape, validate
 from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.controller.templates import Templates
 from sampan.components.pipelines.engine.argo.manifest import status_of
@@ -29,6 +29,7 @@ class ArgoLanguage:
             "metadata": metadata,
             "spec": workflow.get("spec"),
         }
+        check_shape(kept)
         document = argo.resolve(argo.load(kept), lambda kind, name: templates.get((kind, name)))
         stored = document.to_json()
         check_expanded(stored)

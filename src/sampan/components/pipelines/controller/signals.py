@@ -23,6 +23,8 @@ from sampan.kube.meta import Object
 
 FINISHED_ANNOTATION = "sampan.dev/finished"
 """Which end of its run an object's status tells, by the time of it: a run that is retried ends again."""
+RUN_ANNOTATION = "sampan.dev/run"
+"""The uid of the object whose run its status tells: a copy of an object is another one, and begins anew."""
 _FULFILLED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 
 

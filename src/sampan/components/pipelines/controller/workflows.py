@@ -157,7 +157,7 @@ class WorkflowReconciler:
             return await self._expire(workflow)
         if meta.is_deleting(workflow):
             return DONE
-        if status.get("phase") and signals.FINISHED_ANNOTATION in meta.annotations(workflow):
+        if meta.annotations(workflow).get(signals.RUN_ANNOTATION) == meta.uid(workflow):
             await self._refuse(workflow, "Error", "the run of this workflow was deleted")
             return DONE
         try:
@@ -221,7 +221,7 @@ class WorkflowReconciler:
             await self._look(row, seen)
         await self._resume(workflow, seen)
         assert seen.status is not None
-        marks = {}
+        marks = {signals.RUN_ANNOTATION: row.run_id}
         if is_over:
             marks[signals.FINISHED_ANNOTATION] = str(row.finished_at)
             await self._collect_pods(workflow, seen.status, row)

@@ -6,8 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
+from sampan.client.protocol import DeleteOptions
 from sampan.components.pipelines.api.errors import FailedPreconditionError, InvalidArgumentError
 from sampan.components.pipelines.api.states import RuntimeState, StorageState
+from sampan.components.pipelines.api.workflow_kinds import WORKFLOWS
 from sampan.components.pipelines.engine.creation import PipelineSource, RunRequest
 from sampan.components.pipelines.rest import render, task_details
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
@@ -15,6 +17,10 @@ from sampan.components.pipelines.rest.names import checked_name
 from sampan.components.pipelines.rest.scopes import not_found
 from sampan.components.pipelines.store import experiments, runs
 from sampan.components.pipelines.store.runs import RunRow
+from sampan.kube.errors import ApiError
+from sampan.lib.log import get_logger
+
+log = get_logger(__name__)
 
 _MAX_NAME = 256
 _RETRIED = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
@@ -108,10 +114,21 @@ async def delete(call: Call) -> Response:
     """Removes the run with its tasks, whatever its state, and then what still belongs to it in the cluster."""
     run_id = call.params["run_id"]
     engine = await call.backend.engine()
+    workflow = _row(call).workflow
     # The row first: a crash in between leaves pods behind, but never a run that starts again.
     await call.backend.database.write(lambda connection: runs.delete(connection, run_id))
     await engine.forget(run_id, call.namespace)
+    if workflow:
+        await _delete_workflow(call, workflow, run_id)
     return answer({})
+
+
+async def _delete_workflow(call: Call, name: str, run_id: str) -> None:
+    """The object that the run was of."""
+    try:
+        await call.backend.client.delete(WORKFLOWS, name, call.namespace, DeleteOptions(uid=run_id))
+    except ApiError as error:
+        log.warning("the Workflow of a deleted run remains", workflow=name, error=error.message)
 
 
 def _row(call: Call) -> RunRow:

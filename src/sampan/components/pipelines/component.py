@@ -32,7 +32,8 @@ from sampan.components.pipelines.engine.scheduler import Scheduler
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
-from sampan.kube.kinds import Resource
+from sampan.kube.errors import AlreadyExistsError, ApiError
+from sampan.kube.kinds import SERVICE_ACCOUNTS, Resource
 from sampan.kube.meta import Object
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -43,6 +44,7 @@ _ENGINE = "sampan.components.pipelines.engine.engine"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _SPECIFICATION = "sampan.components.pipelines.api.specification"
 
+_RUNNER = "pipeline-runner"
 _LOAD_DELAY_SECONDS = 0.2
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
@@ -139,6 +141,8 @@ class PipelinesComponent:
             self._moving.files if self._moving is not None else None,
         )
         await engine.start()
+        if services.pod_files is None:
+            await _ensure_runner(services)
         self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine
 
@@ -162,6 +166,17 @@ class PipelinesComponent:
         assert self._engine is not None
         # A request that gives up must not take the engine down with it.
         return await asyncio.shield(self._engine)
+
+
+async def _ensure_runner(services: Services) -> None:
+    """The service account that every workflow of kfp 1.8 names, as upstream's installation has it."""
+    account = {"metadata": {"name": _RUNNER, "namespace": services.default_namespace}}
+    try:
+        await services.client.create(SERVICE_ACCOUNTS, account)
+    except AlreadyExistsError:
+        return
+    except ApiError as error:
+        log.warning("the service account of pipelines cannot be made", name=_RUNNER, error=error.message)
 
 
 async def _load_prepare(services: Services) -> Prepare:

@@ -1,7 +1,8 @@
-"""A schedule of every second and a server that is killed: every tick has one run, and every run its end."""
+"""Schedules on a real server: a kill leaves one run for every tick, and what a person sees of them."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from datetime import datetime
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from sampan.cli import pipelines
 from sampan.testing.pipelines import Component, pipeline, shell, task
 from sampan.testing.server import ServerProcess
 
@@ -74,3 +78,42 @@ def test_every_tick_has_one_run_over_a_crash(tmp_path: Path, at: int, when: str)
         assert [f"-{number}-" in run["display_name"] for number, run in enumerate(found, start=1)] == [
             True
         ] * len(found)
+
+
+def test_schedules_on_the_command_line(tmp_path: Path) -> None:
+    app = typer.Typer()
+    pipelines.add(app)
+    home = tmp_path / "home"
+
+    def sampan(*words: str, code: int = 0) -> str:
+        ended = CliRunner().invoke(app, ["schedules", *words, "--home", str(home)])
+        assert ended.exit_code == code, (words, ended.output, ended.exception)
+        return ended.output
+
+    def on(schedule: str, *verbs: str) -> str:
+        return "".join(sampan(verb, schedule) for verb in verbs)
+
+    package = tmp_path / "tick.json"
+    package.write_text(
+        json.dumps(pipeline("tick", {"say": task("say")}, Component("say", shell("echo hello")))),
+        encoding="utf-8",
+    )
+    assert "no server is running" in CliRunner().invoke(app, ["schedules", "--home", str(home)]).output
+    with ServerProcess(home) as server:
+        assert "No schedules yet" in sampan()
+        nightly = sampan(
+            "create", str(package), "--cron", "30 2 * * *", "--time-zone", "Asia/Tokyo", "--name", "[a]"
+        )
+        assert nightly.splitlines()[0].startswith("[a]  ")
+        assert nightly.count("02:30:00 JST") == 5
+        fast = sampan("create", str(package), "--every", "1s", "--max-concurrency", "10")
+        until_there_are(server, 2, _ENDED)
+        listed = sampan()
+        assert "0 30 2 * * * Asia/Tokyo" in " ".join(listed.split())
+        assert "every 1s" in listed
+        assert "Would tick next at" in on("tick", "pause", "show")
+        assert "succeeded" in on("tick", "show")
+        assert "Ticks next at" in on("tick", "resume")
+        assert "deleted" in on(fast.split()[1][:8], "delete")
+        assert "no schedule is called 'tick'" in sampan("show", "tick", code=1)
+        assert "neither a file nor the name" in sampan("create", "nobody", "--every", "1h", code=1)

@@ -147,7 +147,7 @@ class Platform:
         api.serve_streams(agent.pod_streams)
 
         await install(api.client, [each for component in components for each in component.definitions])
-        services = Services(api.client, database, self._clock, home)
+        services = Services(api.client, database, self._clock, home, pod_places=agent.places.of)
         for component in components:
             await component.start(services)
             self._ends.append((component.name, component.stop))

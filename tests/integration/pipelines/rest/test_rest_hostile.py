@@ -372,6 +372,31 @@ def test_creating_a_run_never_fails_inside(api: Any, body: dict[str, Any]) -> No
     assert api.post("/v2/runs", body).status in (400, 404)
 
 
+SCHEDULE_FIELDS = [*RUN_FIELDS, "trigger", "max_concurrency", "mode", "no_catchup", "plugins_input"]
+TRIGGERS = st.dictionaries(
+    st.sampled_from(["cron_schedule", "periodic_schedule"]),
+    JSON_VALUES
+    | st.dictionaries(
+        st.sampled_from(["cron", "interval_second", "start_time", "end_time"]),
+        JSON_VALUES | st.text("0123456789*/-,?@TZ= ", max_size=20),
+    ),
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(SCHEDULE_FIELDS), JSON_VALUES), TRIGGERS)
+def test_creating_a_recurring_run_never_fails_inside(
+    api: Any, spec: Any, body: dict[str, Any], trigger: Any
+) -> None:
+    assert api.post("/v2/recurringruns", body).status in (400, 404)
+    given = {"display_name": "s", "pipeline_spec": spec(), "max_concurrency": 1, "trigger": trigger}
+    answer = api.post("/v2/recurringruns", given)
+    assert answer.status in (200, 400)
+    if answer.status == 200:
+        schedule_id = answer.json["recurring_run_id"]
+        assert api.get(f"/v2/recurringruns/{schedule_id}:ticks", count=100).status == 200
+
+
 def test_every_endpoint_is_authorised_against_the_namespace_of_what_it_touches(api: Any, spec: Any) -> None:
     """What lies in a namespace that is not the user's answers 403 on every path and verb."""
     run_id = api.post("/v2/runs", {"display_name": "r", "pipeline_spec": spec()}).json["run_id"]

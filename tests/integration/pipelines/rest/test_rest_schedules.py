@@ -373,6 +373,18 @@ def test_a_pipeline_without_a_version_means_the_latest_at_each_tick(timed: Timed
     assert versions == {latest["recurring_run_id"]: [one, two], pinned["recurring_run_id"]: [one, one]}
 
 
+def test_a_version_that_is_deleted_still_runs_where_it_was_pinned(timed: Timed) -> None:
+    version = uploaded(timed.api, timed.spec)
+    ids = {key: version[key] for key in ("pipeline_id", "pipeline_version_id")}
+    made = timed.made(pipeline_spec=None, pipeline_version_reference=ids)
+    timed.api.delete(f"/v2/pipelines/{version['pipeline_id']}", cascade="true")
+    assert timed.at(hours=1) == ["03-01T01:00"]
+    assert (
+        timed.runs()[0]["pipeline_version_reference"] == ids == timed.get(made)["pipeline_version_reference"]
+    )
+    assert "pipeline_spec" not in timed.get(made)
+
+
 def test_one_whose_runs_cannot_be_made_says_why_and_goes_on_trying(timed: Timed) -> None:
     version = uploaded(timed.api, timed.spec)
     made = timed.made(pipeline_spec=None, pipeline_version_reference={"pipeline_id": version["pipeline_id"]})
@@ -400,6 +412,17 @@ def test_one_whose_runs_cannot_be_made_says_why_and_goes_on_trying(timed: Timed)
     timed.turn()
     assert timed.ticks(made["recurring_run_id"]) == ["03-01T01:00"]
     assert "error" not in timed.get(made)
+
+
+def test_one_that_cannot_be_read_any_more_does_not_stop_the_others(timed: Timed) -> None:
+    made, healthy = timed.made("TZ=Europe/Berlin 0 0 * * * *"), timed.made()
+    zone = "UPDATE kfp_schedules SET trigger = replace(trigger, 'Berlin', 'Atlantis')"
+    timed.api.write(lambda connection: connection.exec_driver_sql(zone))
+    timed.restart()
+    timed.clock.move(hours=1)
+    timed.turn()
+    assert timed.ticks() == timed.ticks(healthy["recurring_run_id"]) == ["03-01T01:00"]
+    assert "unknown time zone 'Europe/Atlantis'" in timed.get(made)["error"]["message"]
 
 
 # Crashes and clocks

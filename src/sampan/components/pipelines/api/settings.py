@@ -9,6 +9,8 @@ from dataclasses import dataclass
 class PipelineSettings:
     max_parallel_pods: int = 200
     """Pods of all runs that may exist at once; further steps wait their turn, fairly by run."""
+    light_workers: int = 4
+    """Workers that light steps of a run may have side by side; 0: light steps run in pods of their own."""
     cache: bool = True
     """Whether steps may reuse earlier results at all. A step's own caching options count below this."""
     schedule_time_zone: str = "UTC"

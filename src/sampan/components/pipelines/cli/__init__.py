@@ -1,6 +1,15 @@
-"""The pipelines' commands: `sampan run`, `runs`, `logs`, `stop`. They talk to a server over REST only."""
+"""The pipelines' commands: `sampan run`, `runs`, `logs`, `stop`, `schedules`. They talk to a server over REST only."""
 
-from sampan.components.pipelines.cli.commands import register
+import typer
+
+from sampan.components.pipelines.cli import commands, log_commands, schedules
 from sampan.components.pipelines.cli.frame import Platform
 
 __all__ = ["Platform", "register"]
+
+
+def register(app: typer.Typer, platform: Platform) -> None:
+    """Adds all of them to the command line."""
+    commands.register(app, platform)
+    log_commands.register(app, platform)
+    schedules.register(app, platform)

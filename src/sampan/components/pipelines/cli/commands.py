@@ -19,11 +19,12 @@ from sampan.components.pipelines.cli.frame import (
     HomeOption,
     Platform,
     Server,
+    find_run,
     read_document,
     read_parameters,
     told,
 )
-from sampan.components.pipelines.cli.output import print_logs, print_outcome, print_runs
+from sampan.components.pipelines.cli.output import print_outcome, print_runs
 from sampan.components.pipelines.cli.progress import Progress
 from sampan.components.pipelines.cli.steps import steps
 from sampan.components.pipelines.sdk import Run, Runs
@@ -106,30 +107,11 @@ class Commands:
         with told(), self._runs(home) as (runs, _server):
             print_runs(Console(highlight=False), runs.newest(limit))
 
-    def logs(
-        self,
-        run: RunArgument,
-        step: Annotated[
-            str, typer.Argument(help="A step's name; several match in a loop. [default: all steps]")
-        ] = "",
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-        home: HomeOption = None,
-    ) -> None:
-        """Show what steps printed; without STEP all of them, each line named."""
-        console = Console(highlight=False)
-        with told(), self._runs(home) as (runs, _server):
-            found = _found(runs, run)
-            if not print_logs(console, runs, found, step, follow=follow):
-                names = dict.fromkeys(
-                    known.name for known in steps([task.raw for task in runs.tasks(found.run_id)])
-                )
-                raise CommandError(f"the run has no step {step!r}; it has: {', '.join(names) or 'none yet'}")
-
     def stop(self, run: RunArgument, home: HomeOption = None) -> None:
         """Stop a run: its steps are ended, what finished is kept."""
         console = Console(highlight=False)
         with told(), self._runs(home) as (runs, _server):
-            found = _found(runs, run)
+            found = find_run(runs, run)
             if found.state.is_final:
                 raise CommandError(f"{found.name} has already ended: {found.state.lower()}")
             runs.terminate(found.run_id)
@@ -145,15 +127,8 @@ class Commands:
 def register(app: typer.Typer, platform: Platform) -> None:
     """Adds the commands to the command line."""
     commands = Commands(platform)
-    for command in (commands.run, commands.runs, commands.logs, commands.stop):
+    for command in (commands.run, commands.runs, commands.stop):
         app.command(command.__name__, rich_help_panel="Pipelines")(command)
-
-
-def _found(runs: Runs, text: str) -> Run:
-    run = runs.find(text)
-    if run is None:
-        raise CommandError(f"no run is called {text!r}; `sampan runs` lists them")
-    return run
 
 
 def _follow(console: Console, runs: Runs, server: Server, run: Run) -> Run:

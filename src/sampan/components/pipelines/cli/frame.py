@@ -18,6 +18,7 @@ from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.cli import documents
 from sampan.components.pipelines.cli.documents import Document
 from sampan.components.pipelines.cli.package import PackageError, read_package
+from sampan.components.pipelines.sdk import Run, Runs
 
 
 class Server(Protocol):
@@ -30,10 +31,14 @@ class Server(Protocol):
 
 
 class Platform(Protocol):
-    """What the commands need of the machine, which a component may not know itself. Both raise RuntimeError."""
+    """What the commands need of the machine, which a component may not know itself. All raise RuntimeError."""
 
     def connect(self, home: Path | None) -> AbstractContextManager[Server]:
         """The running server, or one that is started for as long as the context lasts."""
+        ...
+
+    def running_url(self, home: Path | None) -> str:
+        """Of the server that is running; empty when there is none."""
         ...
 
     def kfp_python(self, home: Path | None) -> Path:
@@ -65,6 +70,14 @@ def told() -> Iterator[None]:
         console.print("[bold red]error:[/] ", end="")
         console.print(str(error), soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
+
+
+def find_run(runs: Runs, text: str) -> Run:
+    """The run that `text` names. Raises CommandError."""
+    run = runs.find(text)
+    if run is None:
+        raise CommandError(f"no run is called {text!r}; `sampan runs` lists them")
+    return run
 
 
 def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> Document:

@@ -25,6 +25,10 @@ class Step:
     message: str
     pods: tuple[str, ...]
     """Of all attempts, oldest first."""
+    path: str = ""
+    """`for-loop-1/2/train`."""
+    iteration: tuple[int, ...] = ()
+    """Of the loops around it, the outermost first."""
 
     def seconds(self, now: datetime) -> float | None:
         if self.started is None:
@@ -45,6 +49,8 @@ def steps(tasks: Sequence[Mapping[str, Any]]) -> list[Step]:
             finished=_time(task.get("end_time")),
             message=task.get("status_metadata", {}).get("message", ""),
             pods=tuple(pod["name"] for pod in task.get("pods", ())),
+            path=_path(task),
+            iteration=_iteration(task, by_id),
         )
         for task in tasks
         if task.get("type") in _STEP_TYPES
@@ -52,6 +58,23 @@ def steps(tasks: Sequence[Mapping[str, Any]]) -> list[Step]:
     latest = datetime.max.replace(tzinfo=UTC)
     # What came from the cache never started, but has its place among the others. Sorting keeps the API's order.
     return sorted(shown, key=lambda step: step.started or step.finished or latest)
+
+
+def _path(task: Mapping[str, Any]) -> str:
+    path = task.get("scope_path", "")
+    parts = path.split(".") if isinstance(path, str) else list(path)
+    return "/".join(parts[1:] if parts[:1] == ["root"] else parts)
+
+
+def _iteration(task: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> tuple[int, ...]:
+    found: list[int] = []
+    current: Mapping[str, Any] | None = task
+    while current is not None:
+        index = current.get("type_attributes", {}).get("iteration_index")
+        if index is not None:
+            found.append(int(index))
+        current = by_id.get(current.get("parent_task_id", ""))
+    return tuple(reversed(found))
 
 
 def _label(task: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> str:

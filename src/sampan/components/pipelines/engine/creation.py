@@ -51,6 +51,8 @@ class PipelineSource:
     pipeline_spec: Mapping[str, Any] | None = None
     pipeline_id: str = ""
     pipeline_version_id: str = ""
+    kept: str = ""
+    """The version's specification as it is stored, of whoever kept a copy: the version need not be there any more."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> PipelineSource:
@@ -157,6 +159,9 @@ class RunCreator:
         if source.pipeline_spec is not None:
             spec = await asyncio.to_thread(prepare, source.pipeline_spec, parameters)
             return Specification(spec, spec_inline=True)
+        if source.kept:
+            await asyncio.to_thread(prepare, source.kept.encode(), parameters)
+            return Specification(source.kept, False, source.pipeline_id, source.pipeline_version_id)
         version = await self._database.read(lambda connection: find_version(connection, namespace, source))
         await asyncio.to_thread(prepare, version.spec.encode(), parameters)
         return Specification(version.spec, False, version.pipeline_id, version.pipeline_version_id)

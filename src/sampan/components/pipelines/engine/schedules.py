@@ -98,7 +98,7 @@ class Schedules:
             no_catchup=request.no_catchup,
             pipeline_id=found.pipeline_id,
             pipeline_version_id="" if follows_latest else found.pipeline_version_id,
-            spec=found.spec if found.spec_inline else "",
+            spec="" if not found.spec_inline and follows_latest else found.spec,
             runtime_config=json.dumps(dict(request.runtime_config), ensure_ascii=False),
             plugins_input=json.dumps(dict(request.plugins_input), ensure_ascii=False),
         )

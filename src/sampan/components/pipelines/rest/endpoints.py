@@ -10,6 +10,7 @@ from sampan.components.pipelines.rest import (
     artifact_files,
     experiments,
     health,
+    log_search,
     logs,
     pipelines,
     recurring_runs,
@@ -124,6 +125,7 @@ def _runs() -> list[Endpoint]:
             "GET", f"{_RUN}/{read_artifact}", Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact
         ),
         Endpoint("GET", read_log, Verb.GET, kind, owned, logs.read_log),
+        Endpoint("GET", f"{_V2}/logs:search", Verb.LIST, kind, requested, log_search.LogSearch()),
     ]
 
 

@@ -92,7 +92,7 @@ def run(row: RunRow) -> dict[str, Any]:
 
 
 def recurring_run(row: ScheduleRow) -> dict[str, Any]:
-    if row.spec:
+    if row.spec_inline:
         source: dict[str, Any] = {"pipeline_spec": specification(row.spec)}
     else:
         reference = present(pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id)

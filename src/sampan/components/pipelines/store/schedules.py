@@ -68,7 +68,7 @@ class ScheduleRow:
     pipeline_id: str = ""
     pipeline_version_id: str = ""
     spec: str = ""
-    """Empty for a schedule that names a pipeline."""
+    """What runs, its own or its version's, so that deleting the version changes nothing. Empty: the latest's."""
     runtime_config: str = "{}"
     plugins_input: str = "{}"
     error: str = ""
@@ -77,6 +77,11 @@ class ScheduleRow:
     runs_started: int = 0
     next_tick: int = 0
     """The first tick that is not done with; 0 when there is none. What the scheduler looks for."""
+
+    @property
+    def spec_inline(self) -> bool:
+        """Whether the specification is its own."""
+        return bool(self.spec) and not self.pipeline_version_id
 
 
 def insert(connection: sa.Connection, row: ScheduleRow) -> None:

@@ -83,6 +83,8 @@ runs = sa.Table(
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
     # The name of the Workflow object that the run is of, with the run's id as its uid; empty for all other runs.
     sa.Column("workflow", sa.String(253), nullable=False, server_default=""),
+    # The pipeline root that the run's steps wrote below, as it was resolved when the run began.
+    sa.Column("artifact_root", sa.Text, nullable=False, server_default=""),
     # The run whose finished tasks this one reuses.
     sa.Column("resumed_from", _ID, nullable=False, server_default=""),
     sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -170,7 +172,15 @@ artifacts = sa.Table(
     # Whether something lay at the URI when the artifact was recorded: a cached result whose files are gone is no hit.
     sa.Column("stored", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    # What its files are (store/artifacts/measuring.py). No digest: not measured yet, or nothing to measure.
+    sa.Column("digest", sa.String(64), nullable=False, server_default=""),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("file_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("mark", sa.String(128), nullable=False, server_default=""),
+    # The run whose step wrote it; empty for what was imported or told from outside, whose files are not ours.
+    sa.Column("producer_run_id", _ID, nullable=False, server_default=""),
 )
+sa.Index("kfp_artifacts_by_producer", artifacts.c.producer_run_id)
 sa.Index("kfp_artifacts_by_age", artifacts.c.namespace, artifacts.c.created_at)
 sa.Index("kfp_artifacts_by_uri", artifacts.c.uri)
 
@@ -209,7 +219,7 @@ schedules = sa.Table(
     sa.Column(
         "pipeline_version_id", _ID, nullable=False, server_default=""
     ),  # empty: the latest at each tick
-    sa.Column("spec", sa.Text, nullable=False, server_default=""),  # as in kfp_runs; empty with a pipeline
+    sa.Column("spec", sa.Text, nullable=False, server_default=""),  # as in kfp_runs; empty: the latest's
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("plugins_input", sa.Text, nullable=False, server_default="{}"),
     sa.Column("created_at", sa.BigInteger, nullable=False),

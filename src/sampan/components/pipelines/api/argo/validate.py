@@ -109,7 +109,7 @@ def _entry(document: ArgoDocument, *, is_template: bool) -> Iterator[str]:
     if not entrypoint:
         if not is_template:
             yield "spec.entrypoint: missing; it names the template to begin with"
-    elif document.find(LOCAL, str(entrypoint)) is None:
+    elif "{{" not in str(entrypoint) and document.find(LOCAL, str(entrypoint)) is None:
         yield f"spec.entrypoint: template name {entrypoint!r} undefined"
     exit_handler = spec.get("onExit")
     if exit_handler and document.find(LOCAL, str(exit_handler)) is None:

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
+from sampan.components.pipelines.api.argo.document import is_workflow
+from sampan.components.pipelines.api.argo.tags import as_text
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -23,6 +25,8 @@ from sampan.components.pipelines.api.errors import (
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import ir_language
+from sampan.components.pipelines.engine.argo import language as argo_language
+from sampan.components.pipelines.engine.argo.locks import Locks
 from sampan.components.pipelines.engine.changes import Change, Changes
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
@@ -93,6 +97,7 @@ class Engine:
             LogKeeping(client, home, is_needed=bool(self._files.owner)),
             self._crews,
         )
+        self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
         self._running: dict[str, _Running] = {}
         self._starting: dict[str, bool] = {}
@@ -112,6 +117,7 @@ class Engine:
         self._measures.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
+        self._locks.open()
         if unfinished:
             log.info("unfinished runs taken up", runs=len(unfinished))
 
@@ -141,6 +147,28 @@ class Engine:
         run = await self._row(run_id)
         if not run.runtime_state.is_final:
             await self._set_state(run_id, RuntimeState.CANCELED)
+
+    # What only Workflows can be asked for. Nothing happens when the run is over, or it is so already.
+
+    async def shut_down(self, run_id: str, strategy: str) -> None:
+        """Stop: exit handlers still run. Terminate: nothing does."""
+        await self._perform(run_id, lambda machine: machine.shut_down(strategy))
+
+    async def suspend(self, run_id: str, *, suspended: bool) -> None:
+        """While it is so, nothing new begins."""
+        await self._perform(run_id, lambda machine: machine.suspend(suspended=suspended))
+
+    async def resume(
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, Any], failure: str | None
+    ) -> None:
+        """Lets a suspended step go on with these outputs, or fail with a word."""
+        texts = {name: as_text(value) for name, value in parameters.items()}
+        await self._perform(run_id, lambda machine: machine.approve(task_id, texts, failure or ""))
+
+    async def _perform(self, run_id: str, event: argo_language.Event) -> None:
+        running = self._running.get(run_id)
+        if running is not None and not running.driver.is_over:
+            await running.driver.perform(argo_language.event_of(event))
 
     async def retry(self, run_id: str) -> None:
         """Runs what failed or was stopped again and keeps the rest. FailedPreconditionError unless it is over."""
@@ -217,6 +245,7 @@ class Engine:
         finally:
             is_unwanted = self._starting.pop(run_id)
         driver = RunDriver(prepared.machine(), prepared.facts, self._services, self._existing_pod)
+        prepared.connect(driver.post)
         self._running[run_id] = _Running(driver, self._tasks.spawn(self._drive(driver), name=run_id))
         if is_unwanted:
             driver.post(event)
@@ -258,7 +287,7 @@ class Engine:
             now=self._now,
             settings=self._settings,
         )
-        return await asyncio.to_thread(_prepared, run, around)
+        return await asyncio.to_thread(_prepared, run, around, self._locks)
 
     # Pods
 
@@ -338,5 +367,8 @@ def _stop(machine: Machine) -> None:
     machine.cancel("the run was stopped")
 
 
-def _prepared(run: RunRow, around: Surroundings) -> Prepared:
-    return ir_language.prepare(run, msgspec.json.decode(run.spec), around)
+def _prepared(run: RunRow, around: Surroundings, locks: Locks) -> Prepared:
+    spec = msgspec.json.decode(run.spec)
+    if is_workflow(spec):
+        return argo_language.prepare(run, spec, around, locks)
+    return ir_language.prepare(run, spec, around)

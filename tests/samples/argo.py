@@ -61,7 +61,7 @@ class Example:
     parameters: Mapping[str, str] = field(default_factory=dict)
     minutes: float = 2
     phase: str = "Succeeded"
-    """`Refused` where the API server must not take it; `Stored` where nothing is to run; `Running` where it never ends."""
+    """`Refused`: the API server must not take it. `Stored`: nothing is to run. `Running`: it never ends."""
     says: str = ""
     """What its message, or the refusal, holds."""
     supply: Mapping[str, str] = field(default_factory=dict)
@@ -91,17 +91,27 @@ def main() -> int:
     given = parser.parse_args()
     examples = [each for each in read_examples(given.folder) if given.only in each.name]
     examples.sort(key=lambda each: -each.minutes)
-    with tempfile.TemporaryDirectory(prefix="sampan-argo-", ignore_cleanup_errors=True) as folder:
-        with ServerProcess(given.home or Path(folder)) as server, ThreadPoolExecutor(given.jobs) as pool:
-            for wanted in yaml.safe_load_all((_HERE / "argo-cluster.yaml").read_text()):
-                apply(server, wanted)
-            ended = list(pool.map(lambda each: run(server, given.folder, each), examples))
+    with (
+        tempfile.TemporaryDirectory(prefix="sampan-argo-", ignore_cleanup_errors=True) as folder,
+        ServerProcess(given.home or Path(folder)) as server,
+        ThreadPoolExecutor(given.jobs) as pool,
+    ):
+        for wanted in yaml.safe_load_all((_HERE / "argo-cluster.yaml").read_text()):
+            apply(server, wanted)
+        ended = list(pool.map(lambda each: told(run(server, given.folder, each)), examples))
     wrong = [one for one in ended if not one.is_expected]
     for one in sorted(wrong, key=lambda one: (bool(one.example.lacks), one.example.name)):
         print(f"{one.phase:<10} {one.seconds:6.1f} s  {one.example.name}")
         print(_indented(f"lacks {one.example.lacks}" if one.example.lacks else one.why))
     print(f"{len(ended) - len(wrong)} of {len(ended)} ended as expected")
     return 1 if any(not one.example.lacks for one in wrong) else 0
+
+
+def told(ended: Ended) -> Ended:
+    """Says at once what went wrong: a whole run takes a quarter of an hour."""
+    if not ended.is_expected and not ended.example.lacks:
+        print(f"{ended.example.name}: {ended.phase}, {ended.why[:200]!r}", file=sys.stderr, flush=True)
+    return ended
 
 
 def read_examples(folder: Path) -> list[Example]:
@@ -154,7 +164,9 @@ def end(server: ServerProcess, workflow: dict[str, Any], example: Example) -> tu
     if example.parameters:
         given = [{"name": name, "value": value} for name, value in example.parameters.items()]
         arguments = workflow["spec"].setdefault("arguments", {})
-        others = [each for each in arguments.get("parameters") or () if each["name"] not in example.parameters]
+        others = [
+            each for each in arguments.get("parameters") or () if each["name"] not in example.parameters
+        ]
         arguments["parameters"] = [*others, *given]
     if name := workflow["metadata"].get("name"):
         workflow["metadata"] = {**workflow["metadata"], "generateName": f"{name}-"}
@@ -206,7 +218,7 @@ def explanation(status: Mapping[str, Any]) -> str:
 
 def documents(file: Path) -> list[dict[str, Any]]:
     """As JSON: dates are text, as kubectl would send them."""
-    found = [each for each in yaml.load_all(file.read_text(), _Loader) if each]  # noqa: S506
+    found = [each for each in yaml.load_all(file.read_text(), _Loader) if each]
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
 

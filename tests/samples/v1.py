@@ -62,11 +62,15 @@ def main() -> int:
     parser.add_argument("--home", type=Path)
     given = parser.parse_args()
     goldens = [each for each in read_goldens(given.folder) if given.only in each.name]
-    with tempfile.TemporaryDirectory(prefix="sampan-v1-", ignore_cleanup_errors=True) as folder:
-        with ServerProcess(given.home or Path(folder)) as server, ThreadPoolExecutor(given.jobs) as pool:
-            for wanted in yaml.safe_load_all((_HERE / "v1-cluster.yaml").read_text()):
+    with (
+        tempfile.TemporaryDirectory(prefix="sampan-v1-", ignore_cleanup_errors=True) as folder,
+        ServerProcess(given.home or Path(folder)) as server,
+        ThreadPoolExecutor(given.jobs) as pool,
+    ):
+        for wanted in yaml.safe_load_all((_HERE / "v1-cluster.yaml").read_text()):
+            if wanted:
                 prepare(server, wanted)
-            ended = list(pool.map(lambda each: run(server, each), goldens))
+        ended = list(pool.map(lambda each: run(server, each), goldens))
     wrong = [one for one in ended if not one.is_expected]
     for one in sorted(wrong, key=lambda one: (bool(one.golden.lacks), one.golden.name)):
         print(f"{one.state:<10} {one.seconds:6.1f} s  {one.golden.name}")

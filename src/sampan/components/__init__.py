@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sampan.client.protocol import Client, Object
     from sampan.kube.admission import MutatingHook
     from sampan.kube.kinds import Resource
-    from sampan.kube.meta import Object
     from sampan.lib.clock import Clock
     from sampan.store.database import Database
 

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Mount
 
 from sampan.components import Services
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS
 from sampan.components.pipelines.controller.loading import (
     LateControllers,
@@ -26,7 +27,6 @@ from sampan.components.pipelines.controller.loading import (
     argo_hook,
 )
 from sampan.components.pipelines.controller.templates import blocking
-from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.scheduler import Scheduler
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints

@@ -281,7 +281,10 @@ def test_the_experiment_that_the_object_names(play: Play) -> None:
             experiments.insert(connection, experiments.ExperimentRow("e1", "default", "mine", 1))
 
         await world.database.write(add)
-        annotations = {"pipelines.kubeflow.org/experiment": "mine", "pipelines.kubeflow.org/run_name": "run 1"}
+        annotations = {
+            "pipelines.kubeflow.org/experiment": "mine",
+            "pipelines.kubeflow.org/run_name": "run 1",
+        }
         uid = await world.create(metadata={"annotations": annotations})
         await world.shows("Running")
         row = await world.row(uid)
@@ -310,7 +313,9 @@ def test_ended_workflows_and_their_pods_go_when_they_are_to(play: Play) -> None:
             return not (await world.client.list(WORKFLOWS, "default")).items
 
         await until(is_gone)
-        assert [each["metadata"]["name"] for each in (await world.client.list(PODS, "default")).items] == ["other"]
+        assert [each["metadata"]["name"] for each in (await world.client.list(PODS, "default")).items] == [
+            "other"
+        ]
 
     play(test)
 

@@ -70,7 +70,10 @@ def test_ids_are_argos() -> None:
 
 
 def test_steps_point_at_the_group_after_them() -> None:
-    main = {"name": "main", "steps": [[{"name": "a", "template": "echo"}], [{"name": "b", "template": "echo"}]]}
+    main = {
+        "name": "main",
+        "steps": [[{"name": "a", "template": "echo"}], [{"name": "b", "template": "echo"}]],
+    }
     rows = Rows()
     rows.add("root", "1", "wf", "Steps", "Running", template="main")
     rows.add("1", "2", "[0]", "StepGroup")

@@ -50,10 +50,15 @@ def found(given: Json) -> list[str]:
 @pytest.mark.parametrize(
     "given",
     [
-        workflow(dag(task("a"), task("b", "{{tasks.a.outputs.parameters.said}}", depends="a && !c"), task("c"))),
+        workflow(
+            dag(task("a"), task("b", "{{tasks.a.outputs.parameters.said}}", depends="a && !c"), task("c"))
+        ),
         workflow(steps([task("a")], [task("b", "{{steps.a.outputs.result}} {{steps.a.status}}")])),
         workflow(steps([task("a", "{{item}}", withItems=[1, 2])])),
-        workflow(steps([task("a", "{{workflow.parameters.x}}")]), arguments={"parameters": [{"name": "x", "value": 1}]}),
+        workflow(
+            steps([task("a", "{{workflow.parameters.x}}")]),
+            arguments={"parameters": [{"name": "x", "value": 1}]},
+        ),
         # What is no variable of Argo's belongs to the user.
         workflow(steps([task("a", "{{ .Values.x }} {{nobody}} {{=whatever ?? 'x'}}")])),
         workflow(dag(task("a"), task("b"), target="a b")),
@@ -76,8 +81,14 @@ def test_what_is_fine(given: Json) -> None:
             "spec.templates[0]: must have one of its types only, not container and suspend",
         ),
         (workflow({"name": "main", "container": {}}), "spec.templates[0].container.image: missing"),
-        (workflow({"name": "main", "plugin": {}}), "spec.templates[0].plugin: plugin templates are not supported"),
-        (workflow(dag(task("a", depends="b"))), "spec.templates[0].dag.tasks[0].depends: task 'b' is not defined"),
+        (
+            workflow({"name": "main", "plugin": {}}),
+            "spec.templates[0].plugin: plugin templates are not supported",
+        ),
+        (
+            workflow(dag(task("a", depends="b"))),
+            "spec.templates[0].dag.tasks[0].depends: task 'b' is not defined",
+        ),
         (
             workflow(dag(task("a", dependencies=["b"]), task("b", depends="a"))),
             "spec.templates[0].dag.tasks: cycle: a → b → a",
@@ -163,7 +174,10 @@ def test_arguments_may_come_later() -> None:
         (None, "spec: must be an object, not nothing"),
         ({"templates": {}}, "spec.templates: must be a list, not an object"),
         ({"templates": ["a"]}, "spec.templates[0]: must be an object, not a text"),
-        ({"templates": [{"steps": [[5]]}]}, "spec.templates[0].steps[0]: must be a list of steps, not a number"),
+        (
+            {"templates": [{"steps": [[5]]}]},
+            "spec.templates[0].steps[0]: must be a list of steps, not a number",
+        ),
         ({"templates": [{"dag": []}]}, "spec.templates[0].dag: must be an object, not a list"),
         ({"templates": [{"dag": {"tasks": [{"dependencies": [1]}]}}]}, "dependencies[0]: must be a text"),
     ],

@@ -9,7 +9,9 @@ import pytest
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.controller.expressions import holds, when
 
-AGO = "{{= cronworkflow.lastScheduledTime == nil || (now() - cronworkflow.lastScheduledTime).Seconds() > 360 }}"
+AGO = (
+    "{{= cronworkflow.lastScheduledTime == nil || (now() - cronworkflow.lastScheduledTime).Seconds() > 360 }}"
+)
 
 
 def test_counts_decide_when_to_stop() -> None:

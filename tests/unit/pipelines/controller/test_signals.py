@@ -34,9 +34,13 @@ def test_a_status_that_runs_again_after_its_end_was_told_asks_for_a_retry() -> N
 
 
 def test_a_suspended_node_that_is_over_in_the_object_is_resumed_with_its_outputs() -> None:
-    outputs = {"parameters": [{"name": "approve", "value": "YES", "valueFrom": {"supplied": {}}}, {"name": "no"}]}
+    outputs = {
+        "parameters": [{"name": "approve", "value": "YES", "valueFrom": {"supplied": {}}}, {"name": "no"}]
+    }
     shown = {"n": {**WAITS, "phase": "Succeeded", "outputs": outputs}}
-    [found] = signals.resumed(workflow({"nodes": shown}), {"n": WAITS, "other": {"type": "Pod", "phase": "Running"}})
+    [found] = signals.resumed(
+        workflow({"nodes": shown}), {"n": WAITS, "other": {"type": "Pod", "phase": "Running"}}
+    )
     assert (found.node_id, found.phase, found.parameters) == ("n", "Succeeded", {"approve": "YES"})
 
 

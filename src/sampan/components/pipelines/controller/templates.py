@@ -52,9 +52,7 @@ def blocking(client: Client, namespace: str) -> Callable[[str, str], Object | No
     loop = asyncio.get_running_loop()
 
     def get(kind: str, name: str) -> Object | None:
-        return asyncio.run_coroutine_threadsafe(_load(client, namespace, (kind, name)), loop).result(
-            _SECONDS
-        )
+        return asyncio.run_coroutine_threadsafe(_load(client, namespace, (kind, name)), loop).result(_SECONDS)
 
     return get
 

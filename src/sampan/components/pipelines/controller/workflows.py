@@ -212,7 +212,8 @@ class WorkflowReconciler:
     async def _tell(self, workflow: Object, row: RunRow, seen: _Seen) -> float | None:
         """Renders and writes the status. Seconds until that is to be done again, None when it is done."""
         is_over = row.runtime_state.is_final
-        if seen.status is None or seen.is_dirty:
+        # The row of an ended run may be read before it is told that it has ended.
+        if seen.status is None or seen.is_dirty or is_over:
             now = self._around.clock.monotonic()
             pause = min(seen.cost * _SHARE, _LONGEST_SECONDS) - (now - seen.looked_at)
             if pause > 0 and not is_over:

@@ -21,12 +21,14 @@ _MAPS = frozenset(
         *("inputs", "outputs", "arguments", "dag", "container", "script", "suspend", "resource", "http"),
         *("containerSet", "data", "plugin", "hooks", "templateRef", "inline", "workflowTemplateRef"),
         *("retryStrategy", "synchronization", "memoize", "valueFrom", "withSequence", "continueOn"),
-        *("templateDefaults", "ttlStrategy", "podGC", "workflowMetadata", "podMetadata", "labels"),
-        *("annotations", "metadata", "mutex", "semaphore", "backoff", "nodeSelector"),
+        *("templateDefaults", "ttlStrategy", "podGC", "workflowMetadata", "podMetadata", "metadata"),
+        *("mutex", "semaphore", "backoff", "nodeSelector"),
     }
 )
 _OF_MAPS = _LISTS - {"dependencies", "command", "args", "schedules", "withItems", "steps"}
-_ANYTHING = frozenset({"value", "default", "withItems", "enum", "manifest", "affinity", "securityContext", "raw"})
+_ANYTHING = frozenset(
+    {"value", "default", "withItems", "enum", "manifest", "affinity", "securityContext", "raw"}
+)
 _DEEPEST = 60
 
 
@@ -53,12 +55,14 @@ def misshapen(spec: Any, path: str = "spec") -> Iterator[str]:
                 for index, item in enumerate(inner):
                     yield from _item(f"{where}[{index}]", str(key), item)
                     items = item if isinstance(item, list) else [item]
-                    stack += [(f"{where}[{index}]", each, depth + 1) for each in items if isinstance(each, Mapping)]
+                    stack += [
+                        (f"{where}[{index}]", each, depth + 1) for each in items if isinstance(each, Mapping)
+                    ]
 
 
 def _wrong(key: str, value: Any, place: str) -> str:
-    # Labels and hooks may have any name.
-    free = place.endswith((".labels", ".annotations", ".hooks", ".nodeSelector"))
+    # Labels and hooks may have any name; Azure calls its buckets containers.
+    free = place.endswith((".labels", ".annotations", ".hooks", ".nodeSelector", ".azure"))
     if not free and key in _LISTS and not isinstance(value, list):
         return f"must be a list, not {_kind(value)}"
     if not free and key in _MAPS and not isinstance(value, Mapping):

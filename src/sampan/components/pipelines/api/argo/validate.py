@@ -227,9 +227,8 @@ def _resource(template: Json, path: str) -> Iterator[str]:
     actions = ("get", "create", "apply", "delete", "replace", "patch")
     if (action := resource.get("action")) not in actions:
         yield f"{path}.resource.action: {action!r} is none of {', '.join(actions)}"
-    if action != "get" and not resource.get("manifest") and not resource.get("manifestFrom"):
-        if not (action in ("delete", "get") and resource.get("flags")):
-            yield f"{path}.resource.manifest: missing"
+    if not any(resource.get(key) for key in ("manifest", "manifestFrom", "flags")):
+        yield f"{path}.resource.manifest: missing"
 
 
 def _http(template: Json, path: str) -> Iterator[str]:

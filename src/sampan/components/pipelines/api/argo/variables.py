@@ -60,7 +60,9 @@ def _reachable(document: ArgoDocument, called: Called) -> dict[str, dict[str, Ca
         return _of_dag(document, called)
     before: dict[str, Called | None] = {}
     for group in template.get("steps") or ():
-        steps = [each for each in (group if isinstance(group, list) else [group]) if isinstance(each, Mapping)]
+        steps = [
+            each for each in (group if isinstance(group, list) else [group]) if isinstance(each, Mapping)
+        ]
         for step in steps:
             found[str(step.get("name"))] = dict(before)
         for step in steps:
@@ -134,4 +136,3 @@ def _check_result(text: str, path: str, before: Mapping[str, Called | None]) -> 
         given = (target.template.get("outputs") or {}).get(more[0]) or ()
         if all(str(each.get("name")) != more[1] for each in given):
             yield path, f"failed to resolve {{{{{text}}}}}: template {target.name!r} has no such output"
-

@@ -89,9 +89,9 @@ def progress(shown: Sequence[Shown]) -> str:
 
 
 def _phase(row: RunRow, root: TaskRow | None) -> str:
-    if row.runtime_state is RuntimeState.FAILED and root is not None:
-        if root.details.get("phase") == Phase.ERROR:
-            return Phase.ERROR.value
+    is_error = root is not None and root.details.get("phase") == Phase.ERROR
+    if row.runtime_state is RuntimeState.FAILED and is_error:
+        return Phase.ERROR.value
     return _PHASES[row.runtime_state]
 
 
@@ -104,9 +104,7 @@ def _message(row: RunRow, root: TaskRow | None) -> str:
 
 
 def _conditions(row: RunRow, shown: Sequence[Shown]) -> list[dict[str, str]]:
-    runs = any(
-        each.type is NodeType.POD and each.row.details.get("phase") == Phase.RUNNING for each in shown
-    )
+    runs = any(each.type is NodeType.POD and each.row.details.get("phase") == Phase.RUNNING for each in shown)
     conditions = [{"type": "PodRunning", "status": "True" if runs else "False"}]
     if row.runtime_state.is_final:
         conditions.append({"type": "Completed", "status": "True"})

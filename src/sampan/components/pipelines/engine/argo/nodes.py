@@ -1,7 +1,7 @@
 """The rows of a workflow as the nodes of its status, as Argo writes them. Pure.
 
-The controller writes them into Workflow objects, REST into v1's `workflow_manifest`. The rows are a tree of calls; Argo's
-nodes are a graph: a step points at the group after it, a task at those that depend on it.
+The controller writes them into Workflow objects, REST into v1's `workflow_manifest`. The rows are a tree of calls;
+Argo's nodes are a graph: a step points at the group after it, a task at those that depend on it.
 
 Source: argo-workflows 3.7 workflow/controller/{operator,steps,dag}.go (names, boundaries, outbound nodes),
 pkg/apis/workflow/v1alpha1/workflow_types.go (NodeStatus, NodeID).
@@ -218,7 +218,9 @@ def _display(node: Shown) -> str:
     if node.parent is not None and node.parent.type is NodeType.RETRY:
         return f"{_display(node.parent)}({node.row.details.get('index', 0)})"
     if node.is_hook:
-        return node.name.removeprefix(f"{node.parent.parent.name}." if node.parent and node.parent.parent else "")
+        return node.name.removeprefix(
+            f"{node.parent.parent.name}." if node.parent and node.parent.parent else ""
+        )
     return node.row.display_name
 
 
@@ -242,7 +244,11 @@ def _outbound_ids(node: Shown) -> list[str]:
 
 
 def _flags(node: Shown) -> dict[str, bool]:
-    flags = {"hooked": node.is_hook, "retried": node.parent is not None and node.parent.type is NodeType.RETRY}
+    is_below_retry = node.parent is not None and node.parent.type is NodeType.RETRY
+    flags = {
+        "hooked": node.is_hook,
+        "retried": is_below_retry and not node.is_hook,
+    }
     return {key: True for key, value in flags.items() if value}
 
 
@@ -264,7 +270,9 @@ def _outputs(node: Shown) -> dict[str, Any]:
     declared = _declared(node, "outputs", "parameters")
     parameters = []
     for name in dict.fromkeys([*declared, *found]):
-        shown = {key: value for key, value in declared.get(name, {}).items() if key in ("valueFrom", "globalName")}
+        shown = {
+            key: value for key, value in declared.get(name, {}).items() if key in ("valueFrom", "globalName")
+        }
         shown = {"name": name, **shown}
         if name in found:
             shown["value"] = str(found[name])
@@ -285,7 +293,11 @@ def _artifacts(node: Shown, side: str) -> list[dict[str, Any]]:
     declared = _declared(node, side, "artifacts")
     shown = []
     for name, artifact in given.items():
-        own = {key: value for key, value in declared.get(name, {}).items() if key in ("path", "globalName", "archive")}
+        own = {
+            key: value
+            for key, value in declared.get(name, {}).items()
+            if key in ("path", "globalName", "archive")
+        }
         where = {"s3": {"key": artifact["uri"]}} if artifact.get("uri") else dict(artifact)
         shown.append({"name": name, **own, **where})
     return shown

@@ -59,19 +59,23 @@ class _Workflow:
 
 
 def read(content: bytes) -> Document:
-    """Checked. Raises InvalidArgumentError."""
-    text = packages.unpack(content)
-    workflow = workflow_in(text)
-    if workflow is not None:
-        packages.check_expanded(workflow)
-        check_shape(workflow)
-        loaded = argo.load(workflow)
-        if not references(loaded):
-            validate(loaded, has_arguments=False)
-        return _Workflow(loaded)
-    document = ir.load(text)
-    ir.validate(document)
-    return _Ir(document)
+    """What is in a package, checked. Raises InvalidArgumentError."""
+    return of(packages.unpack(content))
+
+
+def of(source: bytes | Mapping[str, Any]) -> Document:
+    """A specification as text, or as the API shows it. Raises InvalidArgumentError."""
+    workflow = workflow_in(source)
+    if workflow is None:
+        document = ir.load(source)
+        ir.validate(document)
+        return _Ir(document)
+    packages.check_expanded(workflow)
+    check_shape(workflow)
+    loaded = argo.load(workflow)
+    if not references(loaded):
+        validate(loaded, has_arguments=False)
+    return _Workflow(loaded)
 
 
 def references(document: argo.ArgoDocument) -> bool:

@@ -128,15 +128,14 @@ def _outputs(context: ArgoContext, attempt: Attempt, template: Mapping[str, Any]
 def _local(template: Mapping[str, Any], attempt: Attempt) -> dict[str, Any]:
     """What only the fields of a pod's template may name."""
     found: dict[str, Any] = {"pod.name": attempt.pod}
+    variables = attempt.variables.with_layer(found)
     for side in ("inputs", "outputs"):
         for item in (template.get(side) or {}).get("artifacts") or ():
             if item.get("path"):
-                found[f"{side}.artifacts.{item.get('name')}.path"] = substitute(
-                    item["path"], attempt.variables
-                )
+                found[f"{side}.artifacts.{item.get('name')}.path"] = substitute(item["path"], variables)
     for item in (template.get("outputs") or {}).get("parameters") or ():
         if path := (item.get("valueFrom") or {}).get("path"):
-            found[f"outputs.parameters.{item.get('name')}.path"] = substitute(path, attempt.variables)
+            found[f"outputs.parameters.{item.get('name')}.path"] = substitute(path, variables)
     return found
 
 

@@ -148,28 +148,6 @@ class Engine:
         if not run.runtime_state.is_final:
             await self._set_state(run_id, RuntimeState.CANCELED)
 
-    # What only Workflows can be asked for. Nothing happens when the run is over, or it is so already.
-
-    async def shut_down(self, run_id: str, strategy: str) -> None:
-        """Stop: exit handlers still run. Terminate: nothing does."""
-        await self._perform(run_id, lambda machine: machine.shut_down(strategy))
-
-    async def suspend(self, run_id: str, *, suspended: bool) -> None:
-        """While it is so, nothing new begins."""
-        await self._perform(run_id, lambda machine: machine.suspend(suspended=suspended))
-
-    async def resume(
-        self, run_id: str, task_id: str, *, parameters: Mapping[str, Any], failure: str | None
-    ) -> None:
-        """Lets a suspended step go on with these outputs, or fail with a word."""
-        texts = {name: as_text(value) for name, value in parameters.items()}
-        await self._perform(run_id, lambda machine: machine.approve(task_id, texts, failure or ""))
-
-    async def _perform(self, run_id: str, event: argo_language.Event) -> None:
-        running = self._running.get(run_id)
-        if running is not None and not running.driver.is_over:
-            await running.driver.perform(argo_language.event_of(event))
-
     async def retry(self, run_id: str) -> None:
         """Runs what failed or was stopped again and keeps the rest. FailedPreconditionError unless it is over."""
         if (running := self._running.get(run_id)) is not None and running.driver.is_over:
@@ -215,10 +193,11 @@ class Engine:
         await self._tell(run_id, lambda machine: machine.suspend(suspended=suspended))
 
     async def resume(
-        self, run_id: str, task_id: str, *, parameters: Mapping[str, str], failure: str | None = None
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, Any], failure: str | None = None
     ) -> None:
         """A suspended node of an Argo Workflow goes on, with outputs supplied, or fails."""
-        await self._tell(run_id, lambda machine: machine.approve(task_id, parameters, failure or ""))
+        texts = {name: as_text(value) for name, value in parameters.items()}
+        await self._tell(run_id, lambda machine: machine.approve(task_id, texts, failure or ""))
 
     async def _tell(self, run_id: str, event: argo_language.Event) -> None:
         if (running := self._running.get(run_id)) is not None:

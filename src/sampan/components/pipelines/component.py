@@ -26,7 +26,7 @@ from sampan.components.pipelines.controller.loading import (
     acts_on_workflows,
     argo_hook,
 )
-from sampan.components.pipelines.controller.templates import blocking
+from sampan.components.pipelines.controller.templates import GetTemplate, blocking
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.scheduler import Scheduler
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
@@ -103,7 +103,7 @@ class PipelinesComponent:
             settings=self._settings,
             namespace=services.default_namespace,
             engine=self._started_engine,
-            prepare=partial(_load_prepare, services),
+            prepare=partial(_load_prepare, blocking(services.client, services.default_namespace)),
             wake_schedules=self._wake_schedules,
         )
         self._scheduler = Scheduler(services.database, services.clock, self._backend.creator, zone)
@@ -143,9 +143,10 @@ class PipelinesComponent:
             self._settings,
             self._moving.files if self._moving is not None else local,
         )
-        await engine.start()
         if services.pod_files is None:
+            # Before the engine, which at once takes up what was asked for meanwhile.
             await _ensure_runner(services)
+        await engine.start()
         self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine
 
@@ -182,8 +183,8 @@ async def _ensure_runner(services: Services) -> None:
         log.warning("the service account of pipelines cannot be made", name=_RUNNER, error=error.message)
 
 
-async def _load_prepare(services: Services) -> Prepare:
+async def _load_prepare(template: GetTemplate | None = None) -> Prepare:
+    """`template` gives the WorkflowTemplates that a Workflow refers to."""
     specification: Any = await asyncio.to_thread(importlib.import_module, _SPECIFICATION)
-    template = blocking(services.client, services.default_namespace)
-    prepare: Prepare = partial(specification.prepare, template=template)
-    return prepare
+    prepare: Prepare = specification.prepare
+    return prepare if template is None else partial(specification.prepare, template=template)

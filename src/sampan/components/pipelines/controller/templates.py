@@ -13,6 +13,7 @@ from sampan.kube.errors import NotFoundError
 Reference = tuple[str, str]
 """Kind and name."""
 Templates = Mapping[Reference, Object]
+GetTemplate = Callable[[str, str], Object | None]
 
 _MOST = 500
 _SECONDS = 30.0
@@ -47,7 +48,7 @@ async def load_templates(client: Client, namespace: str, workflow: Object) -> di
     return found
 
 
-def blocking(client: Client, namespace: str) -> Callable[[str, str], Object | None]:
+def blocking(client: Client, namespace: str) -> GetTemplate:
     """For who reads a Workflow in a thread: called in the event loop, what it gives is called elsewhere."""
     loop = asyncio.get_running_loop()
 

@@ -17,6 +17,9 @@ class PipelineSettings:
     """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
     allow_private_urls: bool = False
     """Whether pipeline packages may be fetched from private and loopback addresses."""
+    workflows: str = "auto"
+    """Whether Argo's Workflows and CronWorkflows are run: `on`, `off`, or `auto`, which is on unless their
+    definitions were installed by somebody else, whose controller then runs them."""
     default_deadline_seconds: int = 0
     """How long a run may take whose pipeline says nothing about it; 0 for no limit. Exit tasks come on top."""
     default_step_timeout_seconds: int = 0

@@ -49,7 +49,10 @@ class Commands:
     def run(
         self,
         file: Annotated[
-            Path, typer.Argument(help="Python with @dsl.pipeline, or compiled YAML, zip, tar.gz.")
+            Path,
+            typer.Argument(
+                help="Python with @dsl.pipeline, compiled YAML, zip, tar.gz, or an Argo Workflow."
+            ),
         ],
         param: Annotated[
             list[str] | None,
@@ -83,7 +86,7 @@ class Commands:
                     raise CommandError(
                         "no server is running, so nothing would go on: start one with `sampan up`"
                     )
-                title = name or document.pipeline.name
+                title = name or document.name
                 run = runs.submit(document.to_json(), title, parameters=parameters)
                 console.print(f"[bold]{title}[/]  [dim]{run.run_id}[/]", soft_wrap=True)
                 if detach:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 
@@ -21,8 +21,15 @@ class Changes:
 
     def __init__(self) -> None:
         self._readers: dict[str, set[_Reader]] = {}
+        self._listeners: list[Callable[[Change], None]] = []
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` for every change of every run. It must be quick, and must not fail."""
+        self._listeners.append(listener)
 
     def publish(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener(change)
         for reader in self._readers.get(change.run_id, ()):
             reader.add(change)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.components.pipelines.api.argo.document import is_workflow
+from sampan.components.pipelines.api.argo.tags import as_text
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -206,10 +207,11 @@ class Engine:
         await self._tell(run_id, lambda machine: machine.suspend(suspended=suspended))
 
     async def resume(
-        self, run_id: str, task_id: str, *, parameters: Mapping[str, str], failure: str | None = None
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, Any], failure: str | None = None
     ) -> None:
         """A suspended node of an Argo Workflow goes on, with outputs supplied, or fails."""
-        await self._tell(run_id, lambda machine: machine.approve(task_id, parameters, failure or ""))
+        texts = {name: as_text(value) for name, value in parameters.items()}
+        await self._tell(run_id, lambda machine: machine.approve(task_id, texts, failure or ""))
 
     async def _tell(self, run_id: str, event: argo_language.Event) -> None:
         if (running := self._running.get(run_id)) is not None:
@@ -241,6 +243,10 @@ class Engine:
             return
         async for change in self._changes.of(run_id):
             yield change
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` for every change of every run; it must be quick."""
+        self._changes.listen(listener)
 
     # Taking up
 

@@ -167,7 +167,7 @@ class RunDriver:
                 log.error("the engine failed on an event", run=self.run_id, exc=error)
                 why = f"internal error of the engine: {error!r}"
                 machine.cancel(why, RuntimeState.FAILED, is_forced=True)
-        share = slots.share(self.run_id)
+        share = slots.share(self.run_id, self.namespace)
         while share > 0 and machine.steps.waiting:
             machine.steps.launch_next()
             machine.settle()
@@ -177,6 +177,7 @@ class RunDriver:
             machine.steps.flying,
             waits=machine.steps.waiting > 0,
             wake=self._wake.set,
+            namespace=self.namespace,
         )
         return machine.take()
 

@@ -20,7 +20,7 @@ from sampan.components.pipelines.api.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
-from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.settings import PipelineSettings, read_weights
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import ir_language
 from sampan.components.pipelines.engine.changes import Change, Changes
@@ -84,7 +84,7 @@ class Engine:
             database,
             clock,
             self._pods,
-            Slots(settings.max_parallel_pods),
+            Slots(settings.max_parallel_pods, read_weights(settings.namespace_weights)),
             self._changes,
             # Where files are moved, the pods are on other machines, and their logs too.
             LogKeeping(client, home, is_needed=bool(self._files.owner)),

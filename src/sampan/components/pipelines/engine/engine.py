@@ -20,6 +20,7 @@ from sampan.components.pipelines.api.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
+from sampan.components.pipelines.api.ir_cache import Documents
 from sampan.components.pipelines.api.settings import PipelineSettings, read_weights
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import ir_language
@@ -76,6 +77,7 @@ class Engine:
         self._files = files or LocalStepFiles(home)
         self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
+        self._documents = Documents()
         # Workers are reached over sockets in folders that pods and this process share.
         is_local, workers = not self._files.owner, settings.light_workers
         self._crews = Crews(self._pods, clock, home, workers) if is_local and workers > 0 else None
@@ -248,6 +250,7 @@ class Engine:
             lookups=StoredLookups(self._database, run.namespace),
             now=self._now,
             settings=self._settings,
+            documents=self._documents,
         )
         return await asyncio.to_thread(_prepared, run, around)
 

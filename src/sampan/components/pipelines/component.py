@@ -29,6 +29,7 @@ from sampan.kube.kinds import Resource
 from sampan.lib.tasks import TaskSet
 
 _ENGINE = "sampan.components.pipelines.engine.engine"
+_FILES = "sampan.components.pipelines.engine.step_files"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _IR = "sampan.components.pipelines.api.ir"
 _IR_CACHE = "sampan.components.pipelines.api.ir_cache"
@@ -116,13 +117,14 @@ class PipelinesComponent:
     async def _start_engine(self, services: Services) -> _Engine:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
+        local = importlib.import_module(_FILES).LocalStepFiles(services.home, services.pod_places)
         engine: _Engine = module.Engine(
             services.client,
             services.database,
             services.clock,
             services.home,
             self._settings,
-            self._moving.files if self._moving is not None else None,
+            self._moving.files if self._moving is not None else local,
         )
         await engine.start()
         return engine

@@ -54,8 +54,8 @@ def test_the_prefix_of_the_central_dashboard_changes_nothing(api: Any) -> None:
     assert api.get("/pipeline/apis/v1beta1/healthz").json["tag_name"] == "2.17.0"
 
 
-def test_what_is_not_served_yet_says_so(api: Any) -> None:
-    answer = api.post("/v2/visualizations/default")
+def test_what_is_not_served_says_so(api: Any) -> None:
+    answer = api.post("/apps/tensorboard", logdir="x")
     assert (answer.status, answer.json["code"]) == (501, 12)
 
 
@@ -370,6 +370,31 @@ RUN_FIELDS = ["display_name", "pipeline_spec", "runtime_config", "experiment_id"
 @given(st.dictionaries(st.sampled_from(RUN_FIELDS), JSON_VALUES))
 def test_creating_a_run_never_fails_inside(api: Any, body: dict[str, Any]) -> None:
     assert api.post("/v2/runs", body).status in (400, 404)
+
+
+SCHEDULE_FIELDS = [*RUN_FIELDS, "trigger", "max_concurrency", "mode", "no_catchup", "plugins_input"]
+TRIGGERS = st.dictionaries(
+    st.sampled_from(["cron_schedule", "periodic_schedule"]),
+    JSON_VALUES
+    | st.dictionaries(
+        st.sampled_from(["cron", "interval_second", "start_time", "end_time"]),
+        JSON_VALUES | st.text("0123456789*/-,?@TZ= ", max_size=20),
+    ),
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(SCHEDULE_FIELDS), JSON_VALUES), TRIGGERS)
+def test_creating_a_recurring_run_never_fails_inside(
+    api: Any, spec: Any, body: dict[str, Any], trigger: Any
+) -> None:
+    assert api.post("/v2/recurringruns", body).status in (400, 404)
+    given = {"display_name": "s", "pipeline_spec": spec(), "max_concurrency": 1, "trigger": trigger}
+    answer = api.post("/v2/recurringruns", given)
+    assert answer.status in (200, 400)
+    if answer.status == 200:
+        schedule_id = answer.json["recurring_run_id"]
+        assert api.get(f"/v2/recurringruns/{schedule_id}:ticks", count=100).status == 200
 
 
 def test_every_endpoint_is_authorised_against_the_namespace_of_what_it_touches(api: Any, spec: Any) -> None:

@@ -414,6 +414,17 @@ def test_one_whose_runs_cannot_be_made_says_why_and_goes_on_trying(timed: Timed)
     assert "error" not in timed.get(made)
 
 
+def test_one_that_cannot_be_read_any_more_does_not_stop_the_others(timed: Timed) -> None:
+    made, healthy = timed.made("TZ=Europe/Berlin 0 0 * * * *"), timed.made()
+    zone = "UPDATE kfp_schedules SET trigger = replace(trigger, 'Berlin', 'Atlantis')"
+    timed.api.write(lambda connection: connection.exec_driver_sql(zone))
+    timed.restart()
+    timed.clock.move(hours=1)
+    timed.turn()
+    assert timed.ticks() == timed.ticks(healthy["recurring_run_id"]) == ["03-01T01:00"]
+    assert "unknown time zone 'Europe/Atlantis'" in timed.get(made)["error"]["message"]
+
+
 # Crashes and clocks
 
 

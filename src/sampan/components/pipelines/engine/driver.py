@@ -26,6 +26,7 @@ from sampan.components.pipelines.engine.failure import (
     waits_for,
 )
 from sampan.components.pipelines.engine.language import Machine, RunFacts
+from sampan.components.pipelines.engine.late_measures import LateMeasures
 from sampan.components.pipelines.engine.light.crews import Crews, StoppedError
 from sampan.components.pipelines.engine.light.marking import light_call
 from sampan.components.pipelines.engine.log_keeping import LogKeeping
@@ -36,6 +37,7 @@ from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.turn import Launch, Operation, Removal, Timer, Turn
 from sampan.components.pipelines.store import transitions
 from sampan.components.pipelines.store.transitions import RunState, Transition
+from sampan.kube.errors import ApiError
 from sampan.lib.clock import Clock
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -64,6 +66,7 @@ class Services:
     pods: Pods
     slots: Slots
     changes: Changes
+    measures: LateMeasures
     logs: LogKeeping
     crews: Crews | None = None
     """Who calls light steps; None where each has a pod of its own."""
@@ -192,6 +195,7 @@ class RunDriver:
             artifacts=turn.artifacts,
             links=turn.links,
             run=[RunState(change.state, change.at, change.error) for change in turn.run],
+            artifact_root=self._facts.artifact_root,
         )
         while True:
             try:
@@ -204,6 +208,8 @@ class RunDriver:
                     "a run's progress cannot be stored, trying again", run=self.run_id, error=str(error)
                 )
             await asyncio.sleep(_COMMIT_PAUSE_SECONDS)
+        if kept:
+            self._services.measures.add(turn.artifacts)
         changed = frozenset(row.task_id for rows in (turn.inserted, turn.updated) for row in rows)
         self._services.changes.publish(Change(self.run_id, changed, self._machine.is_over or not kept))
         return kept
@@ -360,9 +366,10 @@ class RunDriver:
         await self._services.logs.keep(pod)
         if end.end is End.SUCCEEDED:
             try:
-                outcome = await asyncio.to_thread(launch.outputs.collect, self._facts.files)
-            except StepError as error:
-                outcome = error
+                files = await self._facts.files.of_pod(pod)
+                outcome = await asyncio.to_thread(launch.outputs.collect, files)
+            except (StepError, ApiError) as error:
+                outcome = StepError(error.message)
         else:
             outcome = StepError(await self._explanation(launch, pod, end))
             if end.end is End.FAILED and launch.outputs.reads_failures:

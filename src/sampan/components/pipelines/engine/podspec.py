@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.pipelines.api.ir_kubernetes import is_quantity
 from sampan.components.pipelines.api.ir_model import Component, Container, ParameterType, Value
 from sampan.components.pipelines.api.ir_parse import field as get
 from sampan.components.pipelines.api.ir_values import to_text
@@ -43,7 +44,6 @@ _UNBUFFERED = {"name": "PYTHONUNBUFFERED", "value": "1"}
 """What a step prints is in its log at once, and not lost with a step that is killed."""
 
 _NOT_DNS = re.compile(r"[^a-z0-9]+")
-_QUANTITY = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+|[numkKMGTPE]i?)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def resources(container: Container, lookup: Lookup) -> dict[str, dict[str, str]]
 
 
 def _quantity(text: str, what: str) -> str:
-    if not _QUANTITY.match(text):
+    if not is_quantity(text):
         raise StepError(f"{what}: {text!r} is not a quantity such as 500m, 2 or 4Gi")
     return text
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -71,10 +70,13 @@ class Scheduler:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await self.recalculate()
+        is_current = False
         while True:
             self._woken.clear()
             try:
+                if not is_current:
+                    await self.recalculate()
+                    is_current = True
                 pause = await self.turn()
             except Exception as error:
                 # The disk is full, or the database away: neither is a reason to give schedules up.
@@ -86,7 +88,11 @@ class Scheduler:
     async def recalculate(self) -> None:
         """Works every next tick out anew: the server's time zone, or the zones' own rules, may be others by now."""
         for row in await self._database.read(schedules.enabled):
-            next_tick = self._next_tick(row, row.progress // MICROS)
+            try:
+                next_tick = self._next_tick(row, row.progress // MICROS)
+            except PipelinesError:
+                # Its time zone, say, is not known to this machine: its next tick will fail and say so.
+                continue
             if next_tick != row.next_tick:
                 await self._fix(row, next_tick)
 
@@ -118,30 +124,31 @@ class Scheduler:
         if row is None or row.status != Status.ENABLED:
             self._held.pop(recurring_run_id, None)
             return False
-        now = self._now() // MICROS
+        try:
+            is_done = await self._run_if_due(row)
+        except _OvertakenError:
+            is_done = False
+        except Exception as error:
+            await self._failed(row, error)
+            return False
+        if is_done is not None:
+            self._held.pop(recurring_run_id, None)
+        return bool(is_done)
+
+    async def _run_if_due(self, row: ScheduleRow) -> bool | None:
+        """Whether there was a tick and it is done with; None for one that waits until another run has ended."""
+        schedule_id, now = row.recurring_run_id, self._now() // MICROS
         table = table_of(row, self._zone)
         done = row.progress // MICROS
         tick = table.latest(done, now) if row.no_catchup else table.following(done)
         if tick is None or tick > now:
-            self._held.pop(recurring_run_id, None)
             await self._fix(row, (table.following(done) or 0) * MICROS)
             return False
-        unfinished = await self._database.read(lambda c: schedules.unfinished_runs(c, recurring_run_id))
+        unfinished = await self._database.read(lambda c: schedules.unfinished_runs(c, schedule_id))
         if unfinished >= row.max_concurrency:
-            self._held[recurring_run_id] = _Held(self._clock.monotonic() + _BUSY_SECONDS)
-            return False
-        return await self._attempted(row, lambda: self._start(row, tick, now))
-
-    async def _attempted(self, row: ScheduleRow, start: Callable[[], Awaitable[None]]) -> bool:
-        try:
-            await start()
-        except _OvertakenError:
-            self._held.pop(row.recurring_run_id, None)
-            return False
-        except Exception as error:
-            await self._failed(row, error)
-            return False
-        self._held.pop(row.recurring_run_id, None)
+            self._held[schedule_id] = _Held(self._clock.monotonic() + _BUSY_SECONDS)
+            return None
+        await self._start(row, tick, now)
         return True
 
     async def _start(self, row: ScheduleRow, tick: int, now: int) -> None:

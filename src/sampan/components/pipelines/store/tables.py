@@ -81,6 +81,8 @@ runs = sa.Table(
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
+    # The pipeline root that the run's steps wrote below, as it was resolved when the run began.
+    sa.Column("artifact_root", sa.Text, nullable=False, server_default=""),
     # The run whose finished tasks this one reuses.
     sa.Column("resumed_from", _ID, nullable=False, server_default=""),
     sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -145,10 +147,10 @@ tasks = sa.Table(
     sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()),
     # Whether a client recorded it through the API: the engine leaves such a task alone.
     sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()),
-    # What a client adds to a task's status: {"name": value}
-    sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"),
+    # What clients say of a task, where the engine's own columns have no place for it, or another word.
+    sa.Column("overlay", sa.Text, nullable=False, server_default="{}"),
 )
-sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at)
+sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at, tasks.c.task_id)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)
 sa.Index("kfp_tasks_by_fingerprint", tasks.c.cache_fingerprint, tasks.c.finished_at)
 
@@ -168,8 +170,23 @@ artifacts = sa.Table(
     # Whether something lay at the URI when the artifact was recorded: a cached result whose files are gone is no hit.
     sa.Column("stored", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    # What its files are (store/artifacts/measuring.py). No digest: not measured yet, or nothing to measure.
+    sa.Column("digest", sa.String(64), nullable=False, server_default=""),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("file_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("mark", sa.String(128), nullable=False, server_default=""),
+    # The run whose step wrote it; empty for what was imported or told from outside, whose files are not ours.
+    sa.Column("producer_run_id", _ID, nullable=False, server_default=""),
 )
-sa.Index("kfp_artifacts_by_age", artifacts.c.namespace, artifacts.c.created_at)
+sa.Index("kfp_artifacts_by_producer", artifacts.c.producer_run_id)
+sa.Index("kfp_artifacts_by_age", artifacts.c.namespace, artifacts.c.created_at, artifacts.c.artifact_id)
+sa.Index(
+    "kfp_artifacts_by_name",
+    artifacts.c.name,
+    artifacts.c.type,
+    artifacts.c.artifact_id,
+    artifacts.c.number_value,
+)
 sa.Index("kfp_artifacts_by_uri", artifacts.c.uri)
 
 artifact_tasks = sa.Table(

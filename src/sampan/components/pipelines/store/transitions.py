@@ -38,6 +38,8 @@ class Transition:
     artifacts: Sequence[ArtifactRow] = ()
     links: Sequence[ArtifactLink] = ()
     run: Sequence[RunState] = ()
+    artifact_root: str = ""
+    """Below which the run's steps write; noted with its states."""
 
 
 def apply(connection: sa.Connection, transition: Transition) -> bool:
@@ -54,5 +56,7 @@ def apply(connection: sa.Connection, transition: Transition) -> bool:
     artifacts.link(connection, transition.links)
     for change in transition.run:
         error = {"code": _UNKNOWN_CODE, "message": change.error} if change.error else None
-        runs.set_state(connection, transition.run_id, change.state, change.at, error)
+        runs.set_state(
+            connection, transition.run_id, change.state, change.at, error, transition.artifact_root
+        )
     return True

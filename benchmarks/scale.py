@@ -105,7 +105,7 @@ def list_runs() -> None:
         "by name": "sort_by=name",
         "by end": "sort_by=finished_at%20desc",
         "by a metric": "sort_by=metric:accuracy%20desc",
-        "name holds text": "sort_by=created_at%20desc&filter=" + _filter("name", "IS_SUBSTRING", "run-777"),
+        "name holds text": "sort_by=created_at%20desc&filter=" + _filter("name", "IS_SUBSTRING", "777"),
         "failed": "sort_by=name&filter=" + _filter("state", "EQUALS", "FAILED"),
         "one experiment": "sort_by=finished_at&experiment_id=e-3",
     }

@@ -247,6 +247,8 @@ class RunDriver:
         try:
             if pod is None:
                 self._facts.files.prepare(launch.paths)
+                if launch.input_text:
+                    await asyncio.to_thread(_write_input, launch)
                 if launch.workspace is not None:
                     await self._services.pods.ensure_claim(launch.workspace)
                 pod = await self._run_light(launch) or await self._services.pods.create(launch.pod)
@@ -407,6 +409,12 @@ class RunDriver:
         except StepError as error:
             message = error.message
         self.post(lambda machine: machine.steps.operation_ended(operation.task_id, parameters, message))
+
+
+def _write_input(launch: Launch) -> None:
+    file = Path(launch.paths.input_file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(launch.input_text, encoding="utf-8")
 
 
 def _settle(futures: list[asyncio.Future[None]]) -> None:

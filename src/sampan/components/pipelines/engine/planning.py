@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sampan.components.pipelines.api.ir_model import Component, Container, Importer
-from sampan.components.pipelines.engine import modelcar, workspace
+from sampan.components.pipelines.engine import large_input, modelcar, workspace
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.executor_input import executor_input, provided
@@ -54,7 +54,9 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
     for name in takes_task_config(component):
         told["inputs"]["parameterValues"][name] = task_config(step)
     pod = build_pod(step)
-    context.files.attach(pod, paths, [*_stored_inputs(node), *((wanted.uri,) if wanted else ())])
+    input_text = large_input.moved(pod, told, paths.input_file)
+    fetched = [*_stored_inputs(node), *((wanted.uri,) if wanted else ())]
+    context.files.attach(pod, paths, [*fetched, *((paths.input_file,) if input_text else ())])
     modelcar.attach(pod["spec"], node.inputs)
     if wanted is not None:
         told["outputs"]["artifacts"][wanted.output]["artifacts"][0] |= {
@@ -62,7 +64,7 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
             "metadata": dict(wanted.metadata),
         }
     collector = DeclaredOutputs(component, told["outputs"]["artifacts"], paths)
-    return Launch(node.id, attempt, pod, paths, collector, claim)
+    return Launch(node.id, attempt, pod, paths, collector, claim, input_text=input_text)
 
 
 def imported_by(context: RunContext, node: Node, importer: Importer) -> Imported:

@@ -59,6 +59,8 @@ class StepPaths:
     """What must exist before the step begins."""
     roots: tuple[str, ...]
     """Folders that the container must see."""
+    input_file: str = ""
+    """For an executor input that is too long for an argument."""
 
 
 class StepFiles(Protocol):
@@ -164,6 +166,7 @@ class LocalStepFiles:
             artifacts={name: f"{place}/{_segment(name)}" for name in outputs.artifacts},
             folders=(place, parameters) if outputs.parameters else (place,),
             roots=(root, str(self._artifacts), work),
+            input_file=f"{parameters}.input.json",
         )
 
     def attach(self, pod: dict[str, Any], paths: StepPaths, inputs: Sequence[str]) -> None:

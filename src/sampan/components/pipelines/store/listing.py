@@ -129,8 +129,12 @@ def select_page(
     listable: Listable,
     request: ListRequest,
     where: Sequence[sa.ColumnElement[bool]] = (),
+    columns: Sequence[sa.Column[Any]] = (),
 ) -> Page[sa.Row[Any]]:
-    """The page `request` asks for, of the rows that `where` lets through. Raises InvalidArgumentError."""
+    """The page `request` asks for, of the rows that `where` lets through. Raises InvalidArgumentError.
+
+    `columns`, the key among them, are those to read; all when empty.
+    """
     size = _page_size(request.page_size)
     order, filter_text = _resume(listable, request)
     conditions = [*where, *(_condition(listable, predicate) for predicate in parse_filter(filter_text))]
@@ -152,7 +156,7 @@ def select_page(
     found = {
         row._mapping[listable.key.name]: row
         for row in connection.execute(
-            sa.select(listable.table).where(listable.key.in_([k[0] for k in shown]))
+            sa.select(*(columns or listable.table.columns)).where(listable.key.in_([k[0] for k in shown]))
         )
     }
     token = ""

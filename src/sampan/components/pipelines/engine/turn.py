@@ -44,9 +44,6 @@ class Launch:
     tells_start: bool = False
     """Whether the machine wants to know that the pod runs and is ready, not only that it has ended."""
 
-    input_text: str = field(default="", repr=False)
-    """What must stand in the step's `paths.input_file`; empty where its input is in its command."""
-
     @property
     def pod_name(self) -> str:
         return str(self.pod["metadata"]["name"])

@@ -17,7 +17,7 @@ from sampan.components.pipelines.store import artifacts, tables
 from sampan.components.pipelines.store.long_values import MOST_CHARACTERS, short_value, short_values
 
 _TASKS = tables.tasks
-_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs", "overlay")
+_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs", "details", "overlay")
 _IN_LIMIT = 500
 
 
@@ -122,6 +122,8 @@ class TaskRow:
     """Why it runs, or whose result it has: for people."""
     former: bool = False
     """Of an earlier try of the run: decided anew when its turn comes."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What only the language of the run knows about the task."""
     recorded: bool = False
     """Whether a client recorded it through the API: the engine leaves such a task alone."""
     overlay: OverlayRow = field(default_factory=OverlayRow)
@@ -133,6 +135,7 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
     "attempts": msgspec.json.Decoder(list[AttemptRow]),
     "inputs": msgspec.json.Decoder(InputsRow),
     "outputs": msgspec.json.Decoder(OutputsRow),
+    "details": msgspec.json.Decoder(dict[str, Any]),
     "overlay": msgspec.json.Decoder(OverlayRow),
 }
 
@@ -190,7 +193,7 @@ def get(connection: sa.Connection, task_id: str) -> TaskRow | None:
 
 def list_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """In the order of their making: a task comes after its parent."""
-    return [_row(found) for found in connection.execute(_of_run(run_id))]
+    return _parents_first([_row(found) for found in connection.execute(_of_run(run_id))])
 
 
 def shown_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
@@ -225,7 +228,27 @@ def short(row: TaskRow) -> TaskRow:
 def executed(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """As `list_by_run`, without what clients have recorded: what the engine knows of its own run."""
     query = _of_run(run_id).where(_TASKS.c.recorded == sa.false())
-    return [_row(found) for found in connection.execute(query)]
+    return _parents_first([_row(found) for found in connection.execute(query)])
+
+
+def _parents_first(rows: list[TaskRow]) -> list[TaskRow]:
+    """Times do not always say it: the machine's clock may have been set back in between."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.parent_task_id and row.parent_task_id not in seen:
+            break
+        seen.add(row.task_id)
+    else:
+        return rows
+    children: dict[str, list[TaskRow]] = {}
+    for row in rows:
+        children.setdefault(row.parent_task_id, []).append(row)
+    ordered: list[TaskRow] = []
+    layer = children.get("", [])
+    while layer:
+        ordered += layer
+        layer = [child for row in layer for child in children.get(row.task_id, ())]
+    return ordered
 
 
 def _of_run(run_id: str) -> sa.Select[Any]:
@@ -286,6 +309,7 @@ def _values(row: TaskRow) -> dict[str, Any]:
         "cached_from_task_id": row.cached_from_task_id,
         "reason": row.reason,
         "former": row.former,
+        "details": encode(row.details).decode() if row.details else "{}",
         "recorded": row.recorded,
         "overlay": encode(row.overlay).decode(),
     }

@@ -50,6 +50,9 @@ class StandInEngine:
     submitted: list[str] = field(default_factory=list)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
 
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> None:
+        return None
+
     async def submit(self, run_id: str) -> None:
         self.submitted.append(run_id)
 

@@ -7,7 +7,7 @@ artifacts and state from then on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,6 +183,10 @@ class Engine:
 
         return await self._database.read(read)
 
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
+        """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere. Blocks."""
+        return self._files.remote_content(uri, namespace, limit)
+
     async def forget(self, run_id: str, namespace: str) -> None:
         """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
         running = self._running.pop(run_id, None)
@@ -254,6 +258,7 @@ class Engine:
 
     async def _prepare(self, run: RunRow) -> Prepared:
         """In a thread: a large spec takes a while to read. Raises InvalidArgumentError."""
+        await self._files.learn(self._client, run.namespace)
         around = Surroundings(
             files=self._files,
             lookups=StoredLookups(self._database, run.namespace),

@@ -54,7 +54,8 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
     for name in takes_task_config(component):
         told["inputs"]["parameterValues"][name] = task_config(step)
     pod = build_pod(step)
-    context.files.attach(pod, paths, [*_stored_inputs(node), *((wanted.uri,) if wanted else ())])
+    read = [*_stored_inputs(node), *((wanted.uri,) if wanted else ())]
+    context.files.attach(pod, paths, read)
     modelcar.attach(pod["spec"], node.inputs)
     if wanted is not None:
         told["outputs"]["artifacts"][wanted.output]["artifacts"][0] |= {
@@ -62,7 +63,7 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
             "metadata": dict(wanted.metadata),
         }
     collector = DeclaredOutputs(component, told["outputs"]["artifacts"], paths)
-    return Launch(node.id, attempt, pod, paths, collector, claim)
+    return Launch(node.id, attempt, pod, paths, collector, claim, inputs=context.files.remote(read))
 
 
 def imported_by(context: RunContext, node: Node, importer: Importer) -> Imported:

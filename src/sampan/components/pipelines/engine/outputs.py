@@ -24,7 +24,7 @@ from sampan.components.pipelines.api.ir_values import (
     to_text,
 )
 from sampan.components.pipelines.api.states import ArtifactType
-from sampan.components.pipelines.engine.errors import StepError
+from sampan.components.pipelines.engine.errors import StepError, is_disk_full
 from sampan.components.pipelines.engine.placeholders import local_path
 from sampan.components.pipelines.engine.results import ArtifactDraft as ArtifactDraft
 from sampan.components.pipelines.engine.results import FailedStepError as FailedStepError
@@ -81,7 +81,7 @@ def collect(
 ) -> StepResult:
     """Everything that the component declares. `planned` are the artifacts of the executor input.
 
-    Raises StepError naming the output when one is missing or of the wrong type.
+    Raises StepError naming the output when one is missing or of the wrong type; OSError only where the disk is full.
     """
     try:
         output_file = files.place(paths, paths.output_file)
@@ -101,6 +101,8 @@ def collect(
             for name, slot in component.output_artifacts.items()
         }
     except (OSError, ValueError) as error:
+        if is_disk_full(error):
+            raise
         raise StepError(f"the step's outputs cannot be read: {error}") from None
     parameters = {
         name: _written(name, parameter, written.parameters[name])

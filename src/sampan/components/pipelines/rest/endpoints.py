@@ -8,6 +8,7 @@ from sampan.components.pipelines.api import wire_messages as messages
 from sampan.components.pipelines.api.errors import UnimplementedError
 from sampan.components.pipelines.rest import (
     artifact_files,
+    event_endpoints,
     experiments,
     health,
     log_search,
@@ -188,6 +189,7 @@ def endpoints() -> list[Endpoint]:
         *_experiments(),
         *_runs(),
         *_recurring_runs(),
+        *event_endpoints.endpoints(),
         *_tasks(),
         *_ui_server(),
         *_later(),

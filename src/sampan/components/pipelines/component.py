@@ -44,6 +44,7 @@ class _Engine(RunEngine, Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
     def listen(self, listener: Callable[[], None]) -> None: ...
+    def trouble(self, run_id: str) -> str: ...
 
 
 class _Moving(Protocol):
@@ -66,6 +67,7 @@ class PipelinesComponent:
 
     def __init__(self, settings: PipelineSettings | None = None) -> None:
         self._settings = settings or PipelineSettings()
+        self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
         self._engine: asyncio.Task[_Engine] | None = None
@@ -95,6 +97,7 @@ class PipelinesComponent:
             namespace=services.default_namespace,
             engine=self._started_engine,
             prepare=_load_prepare,
+            trouble=self._trouble,
             wake_schedules=self._wake_schedules,
             trigger_loops=Loops(self._wake_triggers, self._fire_now),
         )
@@ -126,9 +129,8 @@ class PipelinesComponent:
             starter.cancel()
         if self._starters:
             await asyncio.wait(self._starters)
-        engine = self._engine
-        if engine is not None and engine.done() and not engine.cancelled() and engine.exception() is None:
-            await engine.result().stop()
+        if (engine := self._loaded_engine()) is not None:
+            await engine.stop()
         await self._tasks.close()
         if self._moving is not None:
             await self._moving.stop()
@@ -149,6 +151,16 @@ class PipelinesComponent:
         engine.listen(self._firing.wake)
         await engine.start()
         return engine
+
+    def _loaded_engine(self) -> _Engine | None:
+        """Without waiting for it."""
+        engine = self._engine
+        is_there = engine is not None and engine.done() and not engine.cancelled()
+        return engine.result() if engine is not None and is_there and engine.exception() is None else None
+
+    def _trouble(self, run_id: str) -> str:
+        engine = self._loaded_engine()
+        return engine.trouble(run_id) if engine is not None else ""
 
     async def _run_starter(self, loop: Callable[[], Awaitable[None]]) -> None:
         await self._started_engine()

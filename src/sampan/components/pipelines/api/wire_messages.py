@@ -8,6 +8,7 @@ Sources: kubeflow/pipelines 2.17, backend/api/v2beta1/{pipeline,experiment,run,r
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 from sampan.components.pipelines.api.wire import (
     Message,
@@ -21,6 +22,14 @@ from sampan.components.pipelines.api.wire import (
     struct,
     timestamp,
 )
+
+
+class _Text(Message):
+    """A body that is a JSON text by itself, under the one field of its request."""
+
+    def __call__(self, value: Any, path: str) -> dict[str, Any]:
+        return {"text": string(value, path)}
+
 
 EMPTY = Message("Empty", {})
 
@@ -148,3 +157,5 @@ RECURRING_RUN = Message(
     },
     one_of=(_ONE_SOURCE,),
 )
+
+REPORT = _Text("the reported object", {"text": string})

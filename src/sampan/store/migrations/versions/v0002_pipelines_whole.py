@@ -15,6 +15,7 @@ def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
     _schedules()
     _failure()
+    _argo()
     _clients_records()
     _measured_artifacts()
     _triggers()
@@ -71,6 +72,11 @@ def _failure() -> None:
     op.create_index("kfp_runs_by_source", "kfp_runs", ["resumed_from"])
 
 
+def _argo() -> None:
+    """Tasks of Argo Workflows say more than those of the IR."""
+    op.add_column("kfp_tasks", sa.Column("details", sa.Text, nullable=False, server_default="{}"))
+
+
 def _clients_records() -> None:
     """What clients report and record: metrics, tasks, and the version that v1 takes of a pipeline."""
     op.add_column(
@@ -87,7 +93,7 @@ def _clients_records() -> None:
         sa.Column("format", sa.String(16), nullable=False, server_default="UNSPECIFIED"),
     )
     op.add_column("kfp_tasks", sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()))
-    op.add_column("kfp_tasks", sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"))
+    op.add_column("kfp_tasks", sa.Column("overlay", sa.Text, nullable=False, server_default="{}"))
 
 
 def _measured_artifacts() -> None:

@@ -11,8 +11,8 @@ from sampan.components.pipelines.store.deliveries import DeliveryRow
 from sampan.components.pipelines.store.event_triggers import TriggerRow
 
 
-def trigger(row: TriggerRow, secret: str = "") -> dict[str, Any]:
-    """`secret` is one that was just made: it is shown this once."""
+def trigger(row: TriggerRow, namespace: str = "", secret: str = "") -> dict[str, Any]:
+    """`namespace` is shown: blank with one user. `secret` is one that was just made: it is shown this once."""
     if row.spec_inline:
         source: dict[str, Any] = {"pipeline_spec": specification(row.spec)}
     else:
@@ -25,6 +25,7 @@ def trigger(row: TriggerRow, secret: str = "") -> dict[str, Any]:
         trigger_id=row.trigger_id,
         display_name=row.display_name,
         description=row.description,
+        namespace=namespace,
         experiment_id=row.experiment_id,
         service_account=row.service_account,
         runtime_config=runtime_config(row.runtime_config),

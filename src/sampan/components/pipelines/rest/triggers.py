@@ -34,21 +34,21 @@ async def create(call: Call) -> Response:
         conditions=given.get("conditions", {}),
     )
     row, secret = await call.backend.triggers.create(request)
-    return answer(event_render.trigger(row, secret))
+    return answer(event_render.trigger(row, call.shown_namespace, secret))
 
 
 async def get(call: Call) -> Response:
-    trigger_id = _id(call)
-    return await answer_from(call, lambda c: event_render.trigger(found_trigger(c, trigger_id)))
+    trigger_id, shown = _id(call), call.shown_namespace
+    return await answer_from(call, lambda c: event_render.trigger(found_trigger(c, trigger_id), shown))
 
 
 async def list_(call: Call) -> Response:
-    request, namespace = call.list_request(), call.namespace
+    request, namespace, shown = call.list_request(), call.namespace, call.shown_namespace
     experiment_id = call.query.get("experiment_id", "")
 
     def read(connection: Any) -> dict[str, Any]:
         page = event_triggers.list_page(connection, request, namespace, experiment_id)
-        return render.page("triggers", page.mapped(event_render.trigger))
+        return render.page("triggers", page.mapped(lambda row: event_render.trigger(row, shown)))
 
     return await answer_from(call, read)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,10 @@ class Engine:
         for running in list(self._running.values()):
             await running.driver.close()
         self._running.clear()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Has it called after every change of every run: it must be quick."""
+        self._changes.listen(listener)
 
     async def submit(self, run_id: str) -> None:
         """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""

@@ -8,6 +8,7 @@ from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
 from sampan.components.pipelines.rest import (
     artifact_files,
     artifact_records,
+    event_endpoints,
     experiments,
     health,
     log_search,
@@ -270,6 +271,7 @@ def endpoints() -> list[Endpoint]:
         *_experiments(),
         *_runs(),
         *_recurring_runs(),
+        *event_endpoints.endpoints(),
         *_tasks(),
         *_artifacts(),
         *_services(),

@@ -203,6 +203,24 @@ class Engine:
 
         return await self._database.read(read)
 
+    async def shut_down(self, run_id: str, strategy: str) -> None:
+        """Of an Argo Workflow: `Stop` lets exit handlers run, `Terminate` does not. Nothing happens when it is over."""
+        await self._tell(run_id, lambda machine: machine.shut_down(strategy))
+
+    async def suspend(self, run_id: str, *, suspended: bool) -> None:
+        """Of an Argo Workflow: nothing new begins while it is suspended."""
+        await self._tell(run_id, lambda machine: machine.suspend(suspended=suspended))
+
+    async def resume(
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, str], failure: str | None = None
+    ) -> None:
+        """A suspended node of an Argo Workflow goes on, with outputs supplied, or fails."""
+        await self._tell(run_id, lambda machine: machine.approve(task_id, parameters, failure or ""))
+
+    async def _tell(self, run_id: str, event: argo_language.Event) -> None:
+        if (running := self._running.get(run_id)) is not None:
+            await running.driver.perform(argo_language.event_of(event))
+
     async def forget(self, run_id: str, namespace: str) -> None:
         """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
         running = self._running.pop(run_id, None)

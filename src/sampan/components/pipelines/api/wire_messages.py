@@ -7,7 +7,15 @@ Sources: kubeflow/pipelines 2.17, backend/api/v2beta1/{pipeline,experiment,run,r
 
 from __future__ import annotations
 
-from sampan.components.pipelines.api.wire import Message, any_value, map_of, output_only, string, struct
+from sampan.components.pipelines.api.wire import (
+    Message,
+    any_value,
+    boolean,
+    map_of,
+    output_only,
+    string,
+    struct,
+)
 
 EMPTY = Message("Empty", {})
 
@@ -59,6 +67,11 @@ PIPELINE_AND_VERSION = Message(
     "CreatePipelineAndVersionRequest", {"pipeline": PIPELINE, "pipeline_version": PIPELINE_VERSION}
 )
 
+_VERSION_REFERENCE = Message(
+    "PipelineVersionReference", {"pipeline_id": string, "pipeline_version_id": string}
+)
+_RUNTIME_CONFIG = Message("RuntimeConfig", {"parameters": map_of(any_value), "pipeline_root": string})
+
 RUN = Message(
     "Run",
     {
@@ -69,12 +82,8 @@ RUN = Message(
         "description": string,
         "pipeline_version_id": string,
         "pipeline_spec": struct,
-        "pipeline_version_reference": Message(
-            "PipelineVersionReference", {"pipeline_id": string, "pipeline_version_id": string}
-        ),
-        "runtime_config": Message(
-            "RuntimeConfig", {"parameters": map_of(any_value), "pipeline_root": string}
-        ),
+        "pipeline_version_reference": _VERSION_REFERENCE,
+        "runtime_config": _RUNTIME_CONFIG,
         "service_account": string,
         "created_at": output_only,
         "scheduled_at": output_only,
@@ -88,6 +97,29 @@ RUN = Message(
         "plugins_output": output_only,
         "tasks": output_only,
         "task_count": output_only,
+        # Of Sampan's own, in answers: which run a run goes on from, and which go on from it.
+        "resumed_from": output_only,
+        "resumed_by": output_only,
+        "pause_on_failure": output_only,
     },
     one_of=(("pipeline_version_id", "pipeline_spec", "pipeline_version_reference"),),
+)
+
+_STEP_CHANGE = Message(
+    "StepChange", {"image": string, "cpu": string, "memory": string, "env": map_of(string)}
+)
+
+# Sampan's own: goes on from a run that has ended, as a new run.
+RESUME = Message(
+    "ResumeRunRequest",
+    {
+        "pipeline_spec": struct,
+        "pipeline_version_reference": _VERSION_REFERENCE,
+        "runtime_config": Message("RuntimeConfig", {"parameters": map_of(any_value)}),
+        "steps": map_of(_STEP_CHANGE),
+        "display_name": string,
+        "pause_on_failure": boolean,
+        "dry_run": boolean,
+    },
+    one_of=(("pipeline_spec", "pipeline_version_reference"),),
 )

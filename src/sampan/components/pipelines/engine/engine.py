@@ -7,8 +7,9 @@ artifacts and state from then on.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ from sampan.components.pipelines.engine import ir_language
 from sampan.components.pipelines.engine.changes import Change, Changes
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
-from sampan.components.pipelines.engine.ir_language import Surroundings
+from sampan.components.pipelines.engine.ir_language import Ended, Surroundings
 from sampan.components.pipelines.engine.language import Machine, Prepared
 from sampan.components.pipelines.engine.lookups import StoredLookups
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
+from sampan.components.pipelines.engine.resumption import Resumable, Resumption
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
@@ -41,6 +43,7 @@ from sampan.components.pipelines.store.transitions import RunState, Transition
 from sampan.kube.errors import ApiError
 from sampan.kube.kinds import PODS
 from sampan.lib.clock import Clock, to_micros
+from sampan.lib.ids import new_uid
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
@@ -157,6 +160,30 @@ class Engine:
 
         return await self._database.read(read)
 
+    async def resumable(self, wanted: Resumption) -> Resumable:
+        """What a run that goes on from an ended one would be and do. Nothing is stored.
+
+        Raises NotFoundError, FailedPreconditionError, and InvalidArgumentError for what cannot be.
+        """
+        source = await self._row(wanted.run_id)
+        if not source.runtime_state.is_final:
+            raise FailedPreconditionError(
+                f"run {source.run_id} is {source.state}; only a run that has ended can be resumed: "
+                "wait for it, or stop it"
+            )
+        spec, config = await asyncio.to_thread(ir_language.resumed, source, wanted)
+        row = replace(
+            source,
+            run_id=new_uid(),
+            spec=json.dumps(spec),
+            runtime_config=json.dumps(config),
+            created_at=self._now(),
+            resumed_from=source.run_id,
+        )
+        prepared = await self._prepare(row)
+        assert isinstance(prepared, ir_language.PreparedIr)
+        return Resumable(spec, config, await asyncio.to_thread(prepared.plan))
+
     async def forget(self, run_id: str, namespace: str) -> None:
         """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
         running = self._running.pop(run_id, None)
@@ -230,8 +257,14 @@ class Engine:
             lookups=StoredLookups(self._database, run.namespace),
             now=self._now,
             settings=self._settings,
+            resumed=await self._ended(run.resumed_from) if run.resumed_from else None,
         )
         return await asyncio.to_thread(_prepared, run, around)
+
+    async def _ended(self, run_id: str) -> Ended | None:
+        """The run that another one goes on from, or None if it was deleted: then nothing is reused."""
+        run = await self._database.read(lambda connection: runs.get(connection, run_id))
+        return Ended(run, *await self._recorded(run_id)) if run is not None else None
 
     # Pods
 

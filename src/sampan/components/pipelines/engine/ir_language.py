@@ -13,16 +13,21 @@ from typing import Any
 import msgspec
 
 from sampan.components.pipelines.api import ir
+from sampan.components.pipelines.api.errors import FailedPreconditionError
 from sampan.components.pipelines.api.ir_model import Pipeline, Value
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.context import Lookups, RunContext
 from sampan.components.pipelines.engine.language import Machine, Retry, RunFacts
 from sampan.components.pipelines.engine.machine import RunMachine
+from sampan.components.pipelines.engine.overrides import changed
 from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.podspec import resource_name
 from sampan.components.pipelines.engine.restoring import restored
+from sampan.components.pipelines.engine.resume_plan import plan
+from sampan.components.pipelines.engine.resumption import Decision, Resumption
 from sampan.components.pipelines.engine.retry import retry
+from sampan.components.pipelines.engine.reuse import Reuse, Source
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.engine.surviving import forgotten_artifacts, lost_results
 from sampan.components.pipelines.engine.workspace import claim_name
@@ -42,10 +47,21 @@ class Surroundings:
     now: Callable[[], int]
     """Microseconds."""
     settings: PipelineSettings = field(default_factory=PipelineSettings)
+    resumed: Ended | None = None
+    """The run that this one goes on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is over, as it is stored."""
+
+    run: RunRow
+    rows: Sequence[TaskRow]
+    artifacts: Mapping[str, ArtifactRow]
 
 
 class PreparedIr:
-    """One run of a pipeline: `language.Prepared`."""
+    """One run of a pipeline: `language.Prepared`. Its machine, and its plan, can be had once."""
 
     def __init__(self, context: RunContext, parameters: Mapping[str, Value]) -> None:
         self.context = context
@@ -60,6 +76,10 @@ class PreparedIr:
     def begin(self, machine: Machine) -> None:
         assert isinstance(machine, RunMachine)
         machine.start(self._parameters)
+
+    def plan(self) -> list[Decision]:
+        """What the run, which goes on from another, would do. Blocks."""
+        return plan(self.context, self._parameters)
 
     def lost(self, rows: Sequence[TaskRow], artifacts: Mapping[str, ArtifactRow]) -> Mapping[str, str]:
         pipeline = self.context.pipeline
@@ -77,7 +97,7 @@ def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> Prepa
     config = msgspec.json.decode(run.runtime_config or b"{}")
     parameters = ir.bind_parameters(document, config.get("parameters") or {})
     pipeline = document.pipeline
-    job = _job(run, pipeline, config.get("pipeline_root") or pipeline.default_pipeline_root, around.files)
+    job = _job(run, pipeline, config, around.files)
     context = RunContext(
         run_id=run.run_id,
         pipeline=pipeline,
@@ -93,11 +113,43 @@ def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> Prepa
         deadline_seconds=pipeline.config.active_deadline_seconds or around.settings.default_deadline_seconds,
         step_timeout_seconds=around.settings.default_step_timeout_seconds,
         pauses=run.pause_on_failure,
+        reuse=Reuse(_source(around.resumed, around.files), pipeline, job) if around.resumed else None,
     )
     return PreparedIr(context, parameters)
 
 
-def _job(run: RunRow, pipeline: Pipeline, root: str, files: StepFiles) -> JobContext:
+def resumed(source: RunRow, wanted: Resumption) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The document and the runtime configuration of the run that goes on from `source`. Blocks.
+
+    Parameters that the new version does not have any more are left behind. Raises InvalidArgumentError.
+    """
+    own = msgspec.json.decode(source.spec)
+    if "pipeline_spec" not in own:
+        raise FailedPreconditionError(
+            f"run {source.run_id} is no run of a KFP pipeline, whose tasks could be compared; retry it instead"
+        )
+    document = ir.load(wanted.spec if wanted.spec is not None else own)
+    ir.validate(document)
+    spec = changed(document.to_json(), wanted.steps) if wanted.steps else document.to_json()
+    config = msgspec.json.decode(source.runtime_config or b"{}")
+    declared = document.pipeline.root.input_parameters
+    kept = {name: value for name, value in (config.get("parameters") or {}).items() if name in declared}
+    config["parameters"] = kept | dict(wanted.parameters)
+    ir.bind_parameters(document, config["parameters"])
+    return spec, config
+
+
+def _source(ended: Ended, files: StepFiles) -> Source:
+    document = ir.load(msgspec.json.decode(ended.run.spec))
+    pipeline = document.pipeline
+    nodes = restored(pipeline, ended.rows, ended.artifacts)
+    lost = lost_results(pipeline, files, nodes) | forgotten_artifacts(nodes, ended.rows)
+    config = msgspec.json.decode(ended.run.runtime_config or b"{}")
+    return Source(_job(ended.run, pipeline, config, files), pipeline, nodes, lost)
+
+
+def _job(run: RunRow, pipeline: Pipeline, config: Mapping[str, Any], files: StepFiles) -> JobContext:
+    root = config.get("pipeline_root") or pipeline.default_pipeline_root
     created = rfc3339(from_micros(run.created_at))
     return JobContext(
         run_id=run.run_id,

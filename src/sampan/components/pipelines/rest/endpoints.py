@@ -12,6 +12,7 @@ from sampan.components.pipelines.rest import (
     health,
     logs,
     pipelines,
+    resume,
     runs,
     scopes,
     tasks,
@@ -121,6 +122,7 @@ def _runs() -> list[Endpoint]:
         Endpoint("POST", f"{_RUN}:unarchive", Verb.UNARCHIVE, kind, owned, runs.unarchive, empty),
         Endpoint("POST", f"{_RUN}:terminate", Verb.TERMINATE, kind, owned, runs.terminate, empty),
         Endpoint("POST", f"{_RUN}:retry", Verb.RETRY, kind, owned, runs.retry, empty),
+        Endpoint("POST", f"{_RUN}:resume", Verb.CREATE, kind, owned, resume.resume, messages.RESUME),
         Endpoint(
             "GET", f"{_RUN}/{read_artifact}", Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact
         ),

@@ -13,6 +13,7 @@ from typing import Protocol
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
+from sampan.components.pipelines.engine.resumption import Resumable, Resumption
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -30,6 +31,10 @@ class RunEngine(Protocol):
 
     async def retry(self, run_id: str) -> None:
         """Executes a finished run's failed steps again and keeps the rest."""
+        ...
+
+    async def resumable(self, wanted: Resumption) -> Resumable:
+        """What a run that goes on from an ended one would be and do. Nothing is stored."""
         ...
 
     async def forget(self, run_id: str, namespace: str) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from sampan.components.pipelines.api.errors import FailedPreconditionError, InvalidArgumentError
 from sampan.components.pipelines.api.states import RuntimeState, StorageState
+from sampan.components.pipelines.api.wire import present
 from sampan.components.pipelines.engine.creation import PipelineSource, RunRequest
 from sampan.components.pipelines.rest import render, task_details
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
@@ -31,6 +32,7 @@ async def create(call: Call) -> Response:
         description=given.get("description", ""),
         service_account=given.get("service_account", ""),
         runtime_config=given.get("runtime_config", {}),
+        pause_on_failure=call.query_flag("pause_on_failure"),
     )
     return answer(render.run(await call.backend.creator.create(request)))
 
@@ -43,7 +45,8 @@ async def get(call: Call) -> Response:
         row = runs.get(connection, run_id)
         if row is None:
             raise not_found("run", run_id)
-        return render.run(row) | task_details.of_run(connection, run_id, full=full)
+        later = present(resumed_by=runs.resumed_by(connection, run_id))
+        return render.run(row) | later | task_details.of_run(connection, run_id, full=full)
 
     return await answer_from(call, read)
 

@@ -13,6 +13,7 @@ from sampan.testing.clients import interpreter_with
 from sampan.testing.server import ServerProcess
 
 JOURNEY = Path(__file__).with_name("kfp_client_journey.py")
+JOURNEY_OF_V1 = Path(__file__).with_name("kfp_v1_journey.py")
 
 
 @pytest.fixture
@@ -23,13 +24,18 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "version",
-    ["2.17.0", pytest.param("2.14.6", marks=pytest.mark.slow), pytest.param("2.7.0", marks=pytest.mark.slow)],
+    ("version", "journey"),
+    [
+        ("2.17.0", JOURNEY),
+        pytest.param("2.14.6", JOURNEY, marks=pytest.mark.slow),
+        pytest.param("2.7.0", JOURNEY, marks=pytest.mark.slow),
+        ("1.8.22", JOURNEY_OF_V1),
+    ],
 )
-def test_the_journey_of_a_client(server: ServerProcess, tmp_path: Path, version: str) -> None:
+def test_the_journey_of_a_client(server: ServerProcess, tmp_path: Path, version: str, journey: Path) -> None:
     python = interpreter_with(f"kfp=={version}")
     ended = subprocess.run(
-        [python, "-W", "ignore", JOURNEY, server.url, tmp_path],
+        [python, "-W", "ignore", journey, server.url, tmp_path],
         env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,

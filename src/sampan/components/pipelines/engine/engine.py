@@ -136,7 +136,7 @@ class Engine:
         def again(connection: Any) -> None:
             # Within the transaction: of two who ask at once, one is told that the run is under way.
             _check_retriable(runs.get(connection, run_id), run_id)
-            plan = prepared.retry(tasks.list_by_run(connection, run_id), now, lost)
+            plan = prepared.retry(tasks.executed(connection, run_id), now, lost)
             transition = Transition(
                 run_id,
                 updated=plan.updated,
@@ -156,7 +156,7 @@ class Engine:
 
     async def _recorded(self, run_id: str) -> tuple[list[TaskRow], dict[str, ArtifactRow]]:
         def read(connection: Any) -> tuple[list[TaskRow], dict[str, ArtifactRow]]:
-            return tasks.list_by_run(connection, run_id), artifacts.of_run(connection, run_id)
+            return tasks.executed(connection, run_id), artifacts.of_run(connection, run_id)
 
         return await self._database.read(read)
 

@@ -1,16 +1,30 @@
 """The one place that decides who may do what.
 
 Every endpoint names a verb and a resource, and `scopes` finds the namespace; the dispatcher asks here before
-the endpoint's own code runs, so that no route can forget it.
+the endpoint's own code runs, so that no route can forget it. Whether a request comes from a user at all was decided
+before, by the platform's guards, which say whose it is.
+
+Source: kubeflow/pipelines 2.17, backend/src/apiserver/common/const.go and resource/resource_manager.go (IsAuthorized).
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Protocol
 
 from starlette.requests import Request
 
-from sampan.components.pipelines.api.errors import PermissionDeniedError
+from sampan.client.protocol import Client
+from sampan.components.pipelines.api.errors import PermissionDeniedError, UnauthenticatedError
+from sampan.kube.meta import Object
+from sampan.kube.rbac import SUBJECT_ACCESS_REVIEWS
+from sampan.web.guards import User
+
+SHARED = ""
+"""In place of a namespace: of pipelines that belong to no namespace, and are everybody's to read."""
+
+_GROUP = "pipelines.kubeflow.org"
+_VERSION = "v1beta1"
 
 
 class Verb(StrEnum):
@@ -19,21 +33,40 @@ class Verb(StrEnum):
     ARCHIVE = "archive"
     CREATE = "create"
     DELETE = "delete"
+    DISABLE = "disable"
+    ENABLE = "enable"
     GET = "get"
     LIST = "list"
     READ_ARTIFACT = "readArtifact"
+    REPORT = "report"
+    REPORT_METRICS = "reportMetrics"
     RETRY = "retry"
     TERMINATE = "terminate"
     UNARCHIVE = "unarchive"
     UPDATE = "update"
 
 
+_READING = frozenset({Verb.GET, Verb.LIST})
+
+
 class Resource(StrEnum):
+    ARTIFACTS = "artifacts"
     EXPERIMENTS = "experiments"
     PIPELINES = "pipelines"
     RUNS = "runs"
     JOBS = "jobs"
     """Recurring runs, under the name that roles know them by."""
+    SCHEDULED_WORKFLOWS = "scheduledworkflows"
+    VIEWERS = "viewers"
+    """What the user interface shows of pods and files; in the group `kubeflow.org`."""
+    VISUALIZATIONS = "visualizations"
+    WORKFLOWS = "workflows"
+
+
+class Authoriser(Protocol):
+    async def authorise(self, request: Request, verb: Verb, resource: Resource, namespace: str) -> None:
+        """Raises UnauthenticatedError and PermissionDeniedError unless the request's user may."""
+        ...
 
 
 class SingleUser:
@@ -42,7 +75,58 @@ class SingleUser:
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
 
-    def authorise(self, request: Request, verb: Verb, resource: Resource, namespace: str) -> None:
-        """Raises PermissionDeniedError unless the request's user may `verb` `resource` in `namespace`."""
+    async def authorise(self, request: Request, verb: Verb, resource: Resource, namespace: str) -> None:
         if namespace != self._namespace:
             raise PermissionDeniedError(f"you may not {verb} {resource} in the namespace {namespace!r}")
+
+
+class AccessReviews:
+    """Many users: the cluster's RBAC decides, asked by an access review for each request.
+
+    Whoever is of `system:masters` may do everything, which needs no question.
+    """
+
+    def __init__(self, client: Client, system_namespace: str) -> None:
+        """`system_namespace` is where rights to shared pipelines are given."""
+        self._client = client
+        self._system_namespace = system_namespace
+
+    async def authorise(self, request: Request, verb: Verb, resource: Resource, namespace: str) -> None:
+        user = request.scope.get("state", {}).get("user")
+        if not isinstance(user, User):
+            raise UnauthenticatedError("the request says of no user that it is theirs: send a token")
+        if user.is_master:
+            return
+        if namespace == SHARED:
+            if resource is Resource.PIPELINES and verb in _READING:
+                return
+            namespace = self._system_namespace
+        if not await self._is_allowed(user, verb, resource, namespace):
+            raise PermissionDeniedError(
+                f"User {user.name!r} is not authorized to {verb} {resource} in the namespace {namespace!r}: "
+                f"a Role there must allow it (apiGroup {_group(resource)})"
+            )
+
+    async def _is_allowed(self, user: User, verb: Verb, resource: Resource, namespace: str) -> bool:
+        spec: Object = {
+            "user": user.name,
+            "groups": list(user.groups),
+            "resourceAttributes": {
+                "namespace": namespace,
+                "verb": verb.value,
+                "group": _group(resource),
+                "version": _VERSION,
+                "resource": resource.value,
+            },
+        }
+        if user.uid:
+            spec["uid"] = user.uid
+        if user.extra:
+            spec["extra"] = {key: list(values) for key, values in user.extra.items()}
+        review = await self._client.create(SUBJECT_ACCESS_REVIEWS, {"spec": spec})
+        status = review.get("status") or {}
+        return bool(status.get("allowed")) and not status.get("denied")
+
+
+def _group(resource: Resource) -> str:
+    return "kubeflow.org" if resource is Resource.VIEWERS else _GROUP

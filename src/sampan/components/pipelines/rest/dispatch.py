@@ -28,7 +28,13 @@ from sampan.components.pipelines.api.errors import (
     UnavailableError,
 )
 from sampan.components.pipelines.api.wire import Message, decode, encode
-from sampan.components.pipelines.rest.authorise import Resource, SingleUser, Verb
+from sampan.components.pipelines.rest.authorise import (
+    AccessReviews,
+    Authoriser,
+    Resource,
+    SingleUser,
+    Verb,
+)
 from sampan.components.pipelines.rest.ports import Backend
 from sampan.components.pipelines.store.listing import ListRequest
 from sampan.kube.errors import ApiError
@@ -63,6 +69,7 @@ class Call:
 
     request: Request
     backend: Backend
+    authoriser: Authoriser
     params: dict[str, str]
     """Of the path, decoded."""
     body: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +79,11 @@ class Call:
     @property
     def query(self) -> QueryParams:
         return self.request.query_params
+
+    @property
+    def shown_namespace(self) -> str:
+        """What answers say of the namespace: nothing where there is only one."""
+        return self.namespace if self.backend.multi_user else ""
 
     def list_request(self) -> ListRequest:
         """The paging parameters. Raises InvalidArgumentError."""
@@ -136,7 +148,11 @@ class Api:
 
     def __init__(self, backend: Backend, endpoints: Iterable[Endpoint]) -> None:
         self._backend = backend
-        self._authoriser = SingleUser(backend.namespace)
+        self._authoriser: Authoriser = (
+            AccessReviews(backend.client, backend.namespace)
+            if backend.multi_user
+            else SingleUser(backend.namespace)
+        )
         self._root = _Node()
         for endpoint in endpoints:
             self._add(endpoint)
@@ -154,11 +170,11 @@ class Api:
         try:
             endpoint, params = self._match(request)
             error_json = endpoint.error_json
-            call = Call(request, self._backend, params)
+            call = Call(request, self._backend, self._authoriser, params)
             if endpoint.body is not None:
                 call.body = await _read_body(request, endpoint.body)
             call.namespace = endpoint.scope(call)
-            self._authoriser.authorise(request, endpoint.verb, endpoint.resource, call.namespace)
+            await self._authoriser.authorise(request, endpoint.verb, endpoint.resource, call.namespace)
             return await endpoint.handler(call)
         except Exception as error:
             failure = _as_pipelines_error(error, request)

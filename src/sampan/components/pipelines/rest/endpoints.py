@@ -20,9 +20,9 @@ from sampan.components.pipelines.rest import (
 )
 from sampan.components.pipelines.rest.authorise import Resource, Verb
 from sampan.components.pipelines.rest.dispatch import Call, Endpoint
+from sampan.components.pipelines.rest.v1 import endpoints as v1
 from sampan.components.pipelines.store import task_pages
 
-_V1 = "/apis/v1beta1"
 _V2 = "/apis/v2beta1"
 _PIPELINE = f"{_V2}/pipelines/{{pipeline_id}}"
 _VERSION = f"{_PIPELINE}/versions/{{pipeline_version_id}}"
@@ -41,15 +41,11 @@ async def unimplemented(call: Call) -> Response:
 
 
 def _health() -> list[Endpoint]:
-    verb, resource, scope = Verb.GET, Resource.PIPELINES, scopes.requested
-    return [
-        Endpoint("GET", f"{_V2}/healthz", verb, resource, scope, health.healthz),
-        Endpoint("GET", f"{_V1}/healthz", verb, resource, scope, health.healthz_v1),
-    ]
+    return [Endpoint("GET", f"{_V2}/healthz", Verb.GET, Resource.PIPELINES, scopes.anyone, health.healthz)]
 
 
 def _pipelines() -> list[Endpoint]:
-    kind, requested, owned = Resource.PIPELINES, scopes.requested, scopes.of_pipeline
+    kind, requested, owned = Resource.PIPELINES, scopes.requested_for_pipelines, scopes.of_pipeline
     pipeline, version = messages.PIPELINE, messages.PIPELINE_VERSION
     both, base = messages.PIPELINE_AND_VERSION, f"{_V2}/pipelines"
     create, read, listing, update, delete = Verb.CREATE, Verb.GET, Verb.LIST, Verb.UPDATE, Verb.DELETE
@@ -77,7 +73,7 @@ def _uploads() -> list[Endpoint]:
             f"{_V2}/pipelines/upload",
             create,
             kind,
-            scopes.requested,
+            scopes.requested_for_pipelines,
             uploads.upload,
             error_json=uploads.error_json,
         ),
@@ -185,4 +181,5 @@ def endpoints() -> list[Endpoint]:
         *_tasks(),
         *_ui_server(),
         *_later(),
+        *v1.endpoints(),
     ]

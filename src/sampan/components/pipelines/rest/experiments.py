@@ -21,22 +21,28 @@ from sampan.lib.ids import new_uid
 
 
 async def create(call: Call) -> Response:
+    return answer(render.experiment(await new_experiment(call, "display_name")))
+
+
+async def new_experiment(call: Call, name_field: str) -> ExperimentRow:
+    """What the body describes, stored."""
+    path = f"experiment.{name_field}"
     row = ExperimentRow(
         experiment_id=new_uid(),
         namespace=call.namespace,
-        display_name=checked_name(call.body.get("display_name", ""), "experiment.display_name", 128),
+        display_name=checked_name(call.body.get(name_field, ""), path, 128),
         description=call.body.get("description", ""),
         created_at=call.backend.now_micros(),
     )
     if not await call.backend.database.write(lambda connection: experiments.insert(connection, row)):
         raise AlreadyExistsError(
-            f"experiment.display_name: there already is an experiment {row.display_name!r}; take another name"
+            f"{path}: there already is an experiment {row.display_name!r}; take another name"
         )
-    return answer(render.experiment(row))
+    return row
 
 
 async def get(call: Call) -> Response:
-    return answer(render.experiment(_found(call)))
+    return answer(render.experiment(named(call)))
 
 
 async def list_(call: Call) -> Response:
@@ -62,7 +68,7 @@ async def unarchive(call: Call) -> Response:
 
 
 async def delete(call: Call) -> Response:
-    row = _found(call)
+    row = named(call)
     if row.display_name == experiments.DEFAULT_NAME:
         raise FailedPreconditionError(
             f"the experiment {row.display_name!r} takes runs that name no experiment and cannot be deleted"
@@ -71,7 +77,8 @@ async def delete(call: Call) -> Response:
     return answer({})
 
 
-def _found(call: Call) -> ExperimentRow:
+def named(call: Call) -> ExperimentRow:
+    """The experiment of the path. Raises NotFoundError."""
     experiment_id = call.params["experiment_id"]
     if not experiment_id:
         raise InvalidArgumentError("experiment_id must not be empty")

@@ -15,11 +15,13 @@ async def healthz(call: Call) -> Response:
         {
             "commit_sha": "unknown",
             "tag_name": _COMPATIBLE_VERSION,
-            "multi_user": False,
+            "multi_user": call.backend.multi_user,
             "pipeline_store": "database",
         }
     )
 
 
 async def healthz_v1(call: Call) -> Response:
-    return answer({"commit_sha": "unknown", "tag_name": _COMPATIBLE_VERSION, "multi_user": False})
+    return answer(
+        {"commit_sha": "unknown", "tag_name": _COMPATIBLE_VERSION, "multi_user": call.backend.multi_user}
+    )

@@ -52,9 +52,14 @@ class Backend:
     home: Path
     settings: PipelineSettings
     namespace: str
-    """Where everything of the one user lives."""
+    """Where everything of the one user lives; with many users, where rights to shared pipelines are given."""
     engine: Callable[[], Awaitable[RunEngine]]
     prepare: Callable[[], Awaitable[Prepare]]
+
+    @property
+    def multi_user(self) -> bool:
+        """Whether there are users, each with rights in namespaces of their own."""
+        return self.settings.multi_user
 
     def now_micros(self) -> int:
         return to_micros(self.clock.now())

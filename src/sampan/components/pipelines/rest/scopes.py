@@ -1,6 +1,7 @@
 """Which namespace a request is about: found before the request is authorised, and before its endpoint runs.
 
-With one user, as upstream without multi-user mode, a namespace that a client names is ignored.
+With one user, as upstream without multi-user mode, a namespace that a client names is ignored. With many it counts,
+and a request that names none is refused, but for pipelines, which may be shared.
 """
 
 from __future__ import annotations
@@ -8,18 +9,60 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sampan.components.pipelines.api.errors import NotFoundError
+from sampan.components.pipelines.api.errors import InvalidArgumentError, NotFoundError
+from sampan.components.pipelines.rest.authorise import SHARED
 from sampan.components.pipelines.rest.dispatch import Call, Scoping
 from sampan.components.pipelines.store import experiments, pipelines, runs
 
 
+def anyone(call: Call) -> str:
+    """For what is no namespace's, such as the server's health: open to whoever is a user."""
+    return SHARED if call.backend.multi_user else call.backend.namespace
+
+
 def requested(call: Call) -> str:
-    """The namespace that the query or the body names; for lists and for what is created."""
-    return call.backend.namespace
+    """The namespace that the query or the body names, or their experiment's; for lists and for what is created."""
+    given = call.body.get("namespace", "") or call.query.get("namespace", "")
+    experiment_id = call.body.get("experiment_id", "") or call.query.get("experiment_id", "")
+    return chosen(call, given, experiment_id)
+
+
+def requested_for_pipelines(call: Call) -> str:
+    """The same, or none: then it is about shared pipelines."""
+    nested = call.body.get("pipeline", {}).get("namespace", "")
+    given = nested or call.body.get("namespace", "") or call.query.get("namespace", "")
+    return given if call.backend.multi_user else call.backend.namespace
+
+
+def queried(name: str) -> Scoping:
+    """The namespace that the query's parameter `name` gives."""
+    return lambda call: chosen(call, call.query.get(name, ""))
+
+
+def in_path(name: str) -> Scoping:
+    """The namespace that the path's parameter `name` gives."""
+    return lambda call: chosen(call, call.params[name])
+
+
+def chosen(call: Call, namespace: str, experiment_id: str = "") -> str:
+    """`namespace`, or the experiment's, where namespaces count. Raises InvalidArgumentError, NotFoundError."""
+    if not call.backend.multi_user:
+        return call.backend.namespace
+    found = of_experiment_id(call, experiment_id) if experiment_id else namespace
+    if not found:
+        raise InvalidArgumentError(
+            "namespace must not be empty in multi-user mode: name it, or an experiment that is in one"
+        )
+    if namespace and found != namespace:
+        raise InvalidArgumentError(f"the experiment {experiment_id!r} is not in the namespace {namespace!r}")
+    return found
 
 
 def of_experiment(call: Call) -> str:
-    experiment_id = call.params["experiment_id"]
+    return of_experiment_id(call, call.params["experiment_id"])
+
+
+def of_experiment_id(call: Call, experiment_id: str) -> str:
     found = call.backend.database.read_now(lambda connection: experiments.get(connection, experiment_id))
     if found is None:
         raise not_found("experiment", experiment_id)
@@ -28,12 +71,12 @@ def of_experiment(call: Call) -> str:
 
 def of_pipeline(call: Call) -> str:
     """Of a pipeline, and of its versions."""
-    return _pipeline_namespace(call, call.params["pipeline_id"])
+    return of_pipeline_id(call, call.params["pipeline_id"])
 
 
 def of_uploaded_version(call: Call) -> str:
     """Of the pipeline that a version is uploaded to, which the query names."""
-    return _pipeline_namespace(call, call.query.get("pipelineid", ""))
+    return of_pipeline_id(call, call.query.get("pipelineid", ""))
 
 
 def of_run(call: Call) -> str:
@@ -67,12 +110,12 @@ def of_row(kind: str, name: str, look_up: Callable[[Any, str], str | None]) -> S
     return scope
 
 
-def not_found(kind: str, key: str) -> NotFoundError:
-    return NotFoundError(f"{kind} {key!r} not found")
-
-
-def _pipeline_namespace(call: Call, pipeline_id: str) -> str:
+def of_pipeline_id(call: Call, pipeline_id: str) -> str:
     found = call.backend.database.read_now(lambda connection: pipelines.get(connection, pipeline_id))
     if found is None:
         raise not_found("pipeline", pipeline_id)
     return found.namespace
+
+
+def not_found(kind: str, key: str) -> NotFoundError:
+    return NotFoundError(f"{kind} {key!r} not found")

@@ -21,6 +21,7 @@ from sampan.components.pipelines.rest.names import (
     checked_name,
     checked_tags,
 )
+from sampan.components.pipelines.store.pipelines import PipelineRow, VersionRow
 
 _FILE_FIELD = "uploadfile"
 
@@ -30,7 +31,15 @@ def error_json(error: PipelinesError) -> Mapping[str, Any]:
 
 
 async def upload(call: Call) -> Response:
-    """A new pipeline, and the file as its first version, under the same name."""
+    return answer(render.pipeline((await new_pipeline(call))[0]))
+
+
+async def upload_version(call: Call) -> Response:
+    return answer(render.version(await new_version(call)))
+
+
+async def new_pipeline(call: Call) -> tuple[PipelineRow, VersionRow]:
+    """A new pipeline, and the file as its first version, under the same name. Stored."""
     file_name, data = await _uploaded(call)
     about = _about(call, file_name, "name", MAX_PIPELINE_NAME)
     spec = await publish.prepared(call, data)
@@ -43,17 +52,17 @@ async def upload(call: Call) -> Response:
     )
     version = publish.new_version(call, pipeline.pipeline_id, spec, first)
     await publish.add_pipeline(call, pipeline, version)
-    return answer(render.pipeline(pipeline))
+    return pipeline, version
 
 
-async def upload_version(call: Call) -> Response:
-    """A further version of the pipeline that the query names."""
+async def new_version(call: Call) -> VersionRow:
+    """A further version of the pipeline that the query names. Stored."""
     file_name, data = await _uploaded(call)
     about = _about(call, file_name, "name", MAX_VERSION_NAME)
     spec = await publish.prepared(call, data)
     version = publish.new_version(call, call.query["pipelineid"], spec, about)
     await publish.add_version(call, version)
-    return answer(render.version(version))
+    return version
 
 
 async def _uploaded(call: Call) -> tuple[str, bytes]:

@@ -153,7 +153,7 @@ def select_page(
 
 
 def metric_of_run(name: str) -> sa.ColumnElement[Any]:
-    """The highest value that a run's tasks reported as the metric `name`."""
+    """The highest value of the metric `name` that a run's tasks left, or clients reported of it."""
     links, artifacts = tables.artifact_tasks, tables.artifacts
     highest = (
         sa.select(sa.func.max(artifacts.c.number_value))
@@ -166,7 +166,15 @@ def metric_of_run(name: str) -> sa.ColumnElement[Any]:
         .correlate(tables.runs)
         .scalar_subquery()
     )
-    return sa.func.coalesce(highest, _LOWEST)
+    metrics = tables.run_metrics.c
+    reported = (
+        sa.select(sa.func.max(metrics.number_value))
+        .where(metrics.run_id == tables.runs.c.run_id, metrics.name == name)
+        .correlate(tables.runs)
+        .scalar_subquery()
+    )
+    left, right = sa.func.coalesce(highest, _LOWEST), sa.func.coalesce(reported, _LOWEST)
+    return sa.case((left >= right, left), else_=right)
 
 
 def _page_size(asked: int) -> int:

@@ -59,6 +59,8 @@ class PipelineRow:
     created_at: int
     description: str = ""
     tags: str = "{}"
+    default_version_id: str = ""
+    """What v1 was told to take where only the pipeline is named; empty for the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,14 @@ def insert(connection: sa.Connection, row: PipelineRow) -> bool:
 
 
 def insert_version(connection: sa.Connection, row: VersionRow) -> bool:
-    """False when the pipeline already has a version of that name."""
+    """False when the pipeline already has a version of that name. The new version is the default one."""
     same = sa.select(_VERSIONS.c.name).where(
         _VERSIONS.c.pipeline_id == row.pipeline_id, _VERSIONS.c.name == row.name
     )
     if connection.execute(same).first() is not None:
         return False
     connection.execute(_VERSIONS.insert(), asdict(row))
+    set_default_version(connection, row.pipeline_id, "")
     return True
 
 
@@ -126,6 +129,22 @@ def latest_version(connection: sa.Connection, pipeline_id: str) -> VersionRow | 
         .limit(1)
     ).one_or_none()
     return _version(found) if found is not None else None
+
+
+def default_version(connection: sa.Connection, pipeline: PipelineRow) -> VersionRow | None:
+    """What v1 takes where only the pipeline is named: the version that was chosen, or the latest."""
+    chosen = pipeline.default_version_id
+    found = get_version(connection, chosen) if chosen else None
+    return found or latest_version(connection, pipeline.pipeline_id)
+
+
+def set_default_version(connection: sa.Connection, pipeline_id: str, pipeline_version_id: str) -> None:
+    """An empty id means the latest again."""
+    connection.execute(
+        _PIPELINES.update()
+        .where(_PIPELINES.c.pipeline_id == pipeline_id)
+        .values(default_version_id=pipeline_version_id)
+    )
 
 
 def update(

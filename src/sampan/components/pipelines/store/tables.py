@@ -32,6 +32,8 @@ pipelines = sa.Table(
     sa.Column("description", sa.Text, nullable=False, server_default=""),
     sa.Column("tags", sa.Text, nullable=False, server_default="{}"),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    # What v1 was told to take where only the pipeline is named; empty for the latest.
+    sa.Column("default_version_id", _ID, nullable=False, server_default=""),
     sa.UniqueConstraint("namespace", "name"),
 )
 
@@ -100,6 +102,16 @@ sa.Index(
     runs.c.finished_at,
 )
 
+run_metrics = sa.Table(
+    "kfp_run_metrics",
+    metadata,
+    sa.Column("run_id", _ID, sa.ForeignKey("kfp_runs.run_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("node_id", sa.String(128), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("number_value", sa.Float, nullable=False),
+    sa.Column("format", sa.String(16), nullable=False, server_default="UNSPECIFIED"),
+)
+
 tasks = sa.Table(
     "kfp_tasks",
     metadata,
@@ -131,6 +143,10 @@ tasks = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     # Of an earlier try of the run: the task is decided anew when its turn comes, and keeps its attempts.
     sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Whether a client recorded it through the API: the engine leaves such a task alone.
+    sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What a client adds to a task's status: {"name": value}
+    sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"),
 )
 sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)

@@ -16,7 +16,7 @@ from sampan.components.pipelines.api.states import IOType, RuntimeState, TaskTyp
 from sampan.components.pipelines.store import artifacts, tables
 
 _TASKS = tables.tasks
-_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs")
+_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs", "custom_properties")
 _IN_LIMIT = 500
 
 
@@ -95,6 +95,9 @@ class TaskRow:
     """Why it runs, or whose result it has: for people."""
     former: bool = False
     """Of an earlier try of the run: decided anew when its turn comes."""
+    recorded: bool = False
+    """Whether a client recorded it through the API: the engine leaves such a task alone."""
+    custom_properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
@@ -102,6 +105,7 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
     "attempts": msgspec.json.Decoder(list[AttemptRow]),
     "inputs": msgspec.json.Decoder(InputsRow),
     "outputs": msgspec.json.Decoder(OutputsRow),
+    "custom_properties": msgspec.json.Decoder(dict[str, Any]),
 }
 
 # Built once: compiling a statement costs more than running it.
@@ -150,12 +154,21 @@ def get(connection: sa.Connection, task_id: str) -> TaskRow | None:
 
 def list_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """In the order of their making: a task comes after its parent."""
-    query = (
+    return [_row(found) for found in connection.execute(_of_run(run_id))]
+
+
+def executed(connection: sa.Connection, run_id: str) -> list[TaskRow]:
+    """As `list_by_run`, without what clients have recorded: what the engine knows of its own run."""
+    query = _of_run(run_id).where(_TASKS.c.recorded == sa.false())
+    return [_row(found) for found in connection.execute(query)]
+
+
+def _of_run(run_id: str) -> sa.Select[Any]:
+    return (
         sa.select(_TASKS)
         .where(_TASKS.c.run_id == run_id)
         .order_by(_TASKS.c.created_at, _TASKS.c.scope_path, _TASKS.c.task_id)
     )
-    return [_row(found) for found in connection.execute(query)]
 
 
 def list_by_parent(connection: sa.Connection, parent_task_id: str) -> list[TaskRow]:
@@ -206,6 +219,8 @@ def _values(row: TaskRow) -> dict[str, Any]:
         "cached_from_task_id": row.cached_from_task_id,
         "reason": row.reason,
         "former": row.former,
+        "recorded": row.recorded,
+        "custom_properties": encode(row.custom_properties).decode(),
     }
 
 

@@ -12,6 +12,7 @@ down_revision = "0001"
 def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
     _failure()
+    _clients_records()
 
 
 def _failure() -> None:
@@ -23,3 +24,22 @@ def _failure() -> None:
         "kfp_runs", sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false())
     )
     op.create_index("kfp_runs_by_source", "kfp_runs", ["resumed_from"])
+
+
+def _clients_records() -> None:
+    """What clients report and record: metrics, tasks, and the version that v1 takes of a pipeline."""
+    op.add_column(
+        "kfp_pipelines", sa.Column("default_version_id", sa.String(64), nullable=False, server_default="")
+    )
+    op.create_table(
+        "kfp_run_metrics",
+        sa.Column(
+            "run_id", sa.String(64), sa.ForeignKey("kfp_runs.run_id", ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("node_id", sa.String(128), primary_key=True),
+        sa.Column("name", sa.String(128), primary_key=True),
+        sa.Column("number_value", sa.Float, nullable=False),
+        sa.Column("format", sa.String(16), nullable=False, server_default="UNSPECIFIED"),
+    )
+    op.add_column("kfp_tasks", sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("kfp_tasks", sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"))

@@ -123,3 +123,14 @@ RESUME = Message(
     },
     one_of=(("pipeline_spec", "pipeline_version_reference"),),
 )
+
+# Sampan's own: lets a paused run go on.
+CONTINUE = Message(
+    "ContinueRunRequest",
+    {
+        "pipeline_spec": struct,
+        "pipeline_version_reference": _VERSION_REFERENCE,
+        "steps": map_of(_STEP_CHANGE),
+    },
+    one_of=(("pipeline_spec", "pipeline_version_reference"),),
+)

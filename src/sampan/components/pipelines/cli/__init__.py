@@ -1,5 +1,6 @@
-"""The pipelines' commands: `sampan run`, `runs`, `logs`, `stop`. They talk to a server over REST only."""
+"""The pipelines' commands: `sampan run`, `runs` and those below it, `logs`, `stop`. They talk REST to a server."""
 
-from sampan.components.pipelines.cli.commands import Platform, register
+from sampan.components.pipelines.cli.commands import register
+from sampan.components.pipelines.cli.session import Platform
 
 __all__ = ["Platform", "register"]

@@ -25,6 +25,8 @@ class Step:
     message: str
     pods: tuple[str, ...]
     """Of all attempts, oldest first."""
+    is_reused: bool = False
+    """Its result is that of the run which this one goes on from."""
 
     def seconds(self, now: datetime) -> float | None:
         if self.started is None:
@@ -45,6 +47,7 @@ def steps(tasks: Sequence[Mapping[str, Any]]) -> list[Step]:
             finished=_time(task.get("end_time")),
             message=task.get("status_metadata", {}).get("message", ""),
             pods=tuple(pod["name"] for pod in task.get("pods", ())),
+            is_reused=task.get("state") == "CACHED" and bool(_reason(task)),
         )
         for task in tasks
         if task.get("type") in _STEP_TYPES
@@ -52,6 +55,10 @@ def steps(tasks: Sequence[Mapping[str, Any]]) -> list[Step]:
     latest = datetime.max.replace(tzinfo=UTC)
     # What came from the cache never started, but has its place among the others. Sorting keeps the API's order.
     return sorted(shown, key=lambda step: step.started or step.finished or latest)
+
+
+def _reason(task: Mapping[str, Any]) -> str:
+    return str(task.get("status_metadata", {}).get("custom_properties", {}).get("reason", ""))
 
 
 def _label(task: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> str:

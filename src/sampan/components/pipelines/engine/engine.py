@@ -33,6 +33,7 @@ from sampan.components.pipelines.engine.lookups import StoredLookups
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.resumption import Resumable, Resumption
+from sampan.components.pipelines.engine.retry import proceed
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
@@ -159,6 +160,55 @@ class Engine:
             return tasks.executed(connection, run_id), artifacts.of_run(connection, run_id)
 
         return await self._database.read(read)
+
+    async def proceed(self, wanted: Resumption) -> None:
+        """A paused run goes on: the steps that have failed run again, as `wanted` changes them.
+
+        It is let go of, rewritten in one transaction, and taken up as after a restart: a crash finds either the one
+        or the other. Raises FailedPreconditionError unless it is paused; InvalidArgumentError.
+        """
+        run_id = wanted.run_id
+        run = await self._row(run_id)
+        if run.runtime_state is not RuntimeState.PAUSED:
+            raise FailedPreconditionError(
+                f"run {run_id} is {run.state}; only a PAUSED run waits to be continued"
+            )
+        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        spec = await asyncio.to_thread(ir_language.continued, run, rows, wanted)
+        if run_id in self._starting:
+            raise FailedPreconditionError(f"run {run_id} is being continued already")
+        self._starting[run_id] = False
+        try:
+            await self._let_go(run_id)
+            await self._database.write(lambda connection: self._proceed(connection, run_id, spec))
+        finally:
+            is_unwanted = self._starting.pop(run_id)
+            await self._take_up(await self._row(run_id))
+        if is_unwanted:
+            await self.terminate(run_id)
+
+    def _proceed(self, connection: Any, run_id: str, spec: Mapping[str, Any] | None) -> None:
+        run = runs.get(connection, run_id)
+        if run is None or run.runtime_state is not RuntimeState.PAUSED:
+            raise FailedPreconditionError(f"run {run_id} is not PAUSED any more")
+        now = self._now()
+        plan = proceed(tasks.list_by_run(connection, run_id), now)
+        transition = Transition(
+            run_id,
+            updated=plan.updated,
+            deleted=plan.deleted,
+            unlinked=plan.unlinked,
+            run=[RunState(RuntimeState.RUNNING, now)],
+            spec=json.dumps(spec) if spec is not None else "",
+        )
+        transitions.apply(connection, transition)
+
+    async def _let_go(self, run_id: str) -> None:
+        """The run's driver ends where it stands; what it had begun to store is stored."""
+        if (running := self._running.get(run_id)) is not None:
+            await running.driver.removals_done()
+            running.task.cancel()
+            await asyncio.wait([running.task])
 
     async def resumable(self, wanted: Resumption) -> Resumable:
         """What a run that goes on from an ended one would be and do. Nothing is stored.

@@ -16,11 +16,12 @@ from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.errors import FailedPreconditionError
 from sampan.components.pipelines.api.ir_model import Pipeline, Value
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.context import Lookups, RunContext
 from sampan.components.pipelines.engine.language import Machine, Retry, RunFacts
 from sampan.components.pipelines.engine.machine import RunMachine
-from sampan.components.pipelines.engine.overrides import changed
+from sampan.components.pipelines.engine.overrides import changed, replaced
 from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.podspec import resource_name
 from sampan.components.pipelines.engine.restoring import restored
@@ -137,6 +138,26 @@ def resumed(source: RunRow, wanted: Resumption) -> tuple[dict[str, Any], dict[st
     config["parameters"] = kept | dict(wanted.parameters)
     ir.bind_parameters(document, config["parameters"])
     return spec, config
+
+
+def continued(run: RunRow, rows: Sequence[TaskRow], wanted: Resumption) -> dict[str, Any] | None:
+    """The document with which a paused run goes on; None where it stays as it is. Blocks.
+
+    Of a new version only the steps that have failed are taken. Raises InvalidArgumentError, FailedPreconditionError.
+    """
+    document = ir.load(msgspec.json.decode(run.spec))
+    spec = document.to_json()
+    if wanted.spec is not None:
+        new = ir.load(wanted.spec)
+        ir.validate(new)
+        failed = [row.scope_path for row in rows if row.state is RuntimeState.PAUSED]
+        spec = replaced(spec, new.to_json(), failed)
+    if wanted.steps:
+        spec = changed(spec, wanted.steps)
+    if spec == document.to_json():
+        return None
+    ir.validate(ir.load(spec))
+    return spec
 
 
 def _source(ended: Ended, files: StepFiles) -> Source:

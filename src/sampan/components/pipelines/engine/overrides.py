@@ -7,7 +7,7 @@ step is changed and no other.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sampan.components.pipelines.api.errors import InvalidArgumentError
@@ -28,6 +28,61 @@ def changed(document: Mapping[str, Any], steps: Mapping[str, StepChange]) -> _Js
             raise InvalidArgumentError(f"steps.{name}: it runs no container, so nothing of it can be changed")
         _apply(container["container"], change)
     return own
+
+
+def replaced(document: Mapping[str, Any], new: Mapping[str, Any], paths: Iterable[str]) -> _Json:
+    """`document` with what the steps at `paths` (`root/for-loop-1/2/train`) run taken from `new`.
+
+    Raises InvalidArgumentError for a step that `new` does not have, or has with other inputs or outputs.
+    """
+    own: _Json = copy.deepcopy(dict(document))
+    steps = dict.fromkeys(tuple(part for part in path.split("/")[1:] if not part.isdigit()) for path in paths)
+    for step in steps:
+        name = "/".join(step)
+        found = _component(new, step)
+        if found is None:
+            raise InvalidArgumentError(
+                f"pipeline_spec: it has no step {name}, which has failed; stop the run, and resume it instead"
+            )
+        before = _component(own, step)
+        assert before is not None
+        for side in ("inputDefinitions", "outputDefinitions"):
+            if get(before, side, {}) != get(found, side, {}):
+                raise InvalidArgumentError(
+                    f"pipeline_spec: the step {name} has other {side.removesuffix('Definitions')}s there; stop the "
+                    "run, and resume it instead"
+                )
+        mark = short_hash(name, str(found), str(new), length=8)
+        label = str(get(found, "executorLabel", ""))
+        executors = get(get(new["pipeline_spec"], "deploymentSpec", {}), "executors", {})
+        executor = _own(own, step, mark)
+        executor.clear()
+        executor.update(copy.deepcopy(executors[label]))
+        _take_platform(own, new, (f"{get(before, 'executorLabel', '')}-{mark}", label))
+    return own
+
+
+def _component(document: Mapping[str, Any], path: Iterable[str]) -> Mapping[str, Any] | None:
+    """That of the step at `path`, or None."""
+    spec = document["pipeline_spec"]
+    component: Mapping[str, Any] = get(spec, "root", {})
+    for name in path:
+        task = get(get(component, "dag", {}), "tasks", {}).get(name)
+        if task is None:
+            return None
+        component = get(spec, "components", {})[get(get(task, "componentRef", {}), "name")]
+    return component if get(component, "dag") is None else None
+
+
+def _take_platform(document: _Json, new: Mapping[str, Any], labels: tuple[str, str]) -> None:
+    """The Kubernetes settings of an executor as `new` has them, which knows it by the second of the labels."""
+    ours, theirs = labels
+    for name, platform in get(new.get("platform_spec", {}), "platforms", {}).items():
+        given = get(get(platform, "deploymentSpec", {}), "executors", {}).get(theirs)
+        if given is not None:
+            platforms = document.setdefault("platform_spec", {}).setdefault("platforms", {})
+            deployment = platforms.setdefault(name, {}).setdefault("deploymentSpec", {})
+            deployment.setdefault("executors", {})[ours] = copy.deepcopy(given)
 
 
 def find_step(document: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -6,13 +6,15 @@ what would run never ends here. So conditions and loops are decided exactly as f
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sampan.components.pipelines.api.ir_model import Component, Pipeline, Task, Value
+from sampan.components.pipelines.api.ir_model import Component, Dag, Pipeline, Task, Value
 from sampan.components.pipelines.api.ir_validate import dependencies
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.context import CachedResult, RunContext
+from sampan.components.pipelines.engine.graph import Graph
 from sampan.components.pipelines.engine.machine import RunMachine
 from sampan.components.pipelines.engine.node import Node
 from sampan.components.pipelines.engine.resumption import Action, Decision
@@ -57,23 +59,39 @@ def _without_limits(pipeline: Pipeline) -> Pipeline:
 
 
 def _below(pipeline: Pipeline, scope: Node, label: str) -> Iterator[Decision]:
-    """What is below a DAG or loop that has begun, in the order of its making."""
+    """What is below a DAG or loop that has begun: what has begun in that order, then what comes after it."""
     for child in scope.children.values():
-        shown = _label(label, _name(child), child.iteration_index)
         if child.children:
-            yield from _below(pipeline, child, shown)
-        elif child.component.dag is not None and child.state is RuntimeState.SUCCEEDED:
-            continue  # a loop over nothing
-        else:
-            yield Decision(child.place, shown, *_decided(child))
-    if scope.component.dag is None or scope.loop is not None:
+            yield from _below(pipeline, child, _within(label, child))
+        elif child.component.dag is None or child.state is not RuntimeState.SUCCEEDED:
+            yield Decision(child.place, _label(label, child), *_decided(child))
+    dag = scope.component.dag
+    if dag is None or scope.loop is not None:
         return
-    for name, task in scope.component.dag.tasks.items():
+    for name in _in_order(dag):
         if name not in scope.children:
-            before = next((_name(scope.children[each]) for each in sorted(dependencies(task))
-                           if each in scope.children and not scope.children[each].state.is_final), "")  # fmt: skip
+            task = dag.tasks[name]
+            before = next(
+                _task_name(dag.tasks[each])
+                for each in sorted(dependencies(task))
+                if each not in scope.children or not scope.children[each].state.is_final
+            )
             path = f"{scope.path.partition('/')[2]}/{name}".removeprefix("/")
-            yield from _unreached(pipeline, task, (path, _label(label, _task_name(task))), before)
+            yield from _unreached(pipeline, (task, path, label), before)
+
+
+def _in_order(dag: Dag) -> Iterator[str]:
+    """Names of tasks, each after those that it depends on."""
+    graph = Graph.of(dag)
+    waiting = {name: len(wanted) for name, wanted in graph.dependencies.items()}
+    ready = deque(name for name, count in waiting.items() if not count)
+    while ready:
+        name = ready.popleft()
+        yield name
+        for successor in graph.successors[name]:
+            waiting[successor] -= 1
+            if not waiting[successor]:
+                ready.append(successor)
 
 
 def _decided(node: Node) -> tuple[Action, str]:
@@ -86,34 +104,38 @@ def _decided(node: Node) -> tuple[Action, str]:
     return Action.RUNS, node.reason
 
 
-def _unreached(pipeline: Pipeline, task: Task, place: tuple[str, str], before: str) -> Iterator[Decision]:
+def _unreached(pipeline: Pipeline, place: tuple[Task, str, str], before: str) -> Iterator[Decision]:
     """A task, or the steps of a group, that come after something that runs."""
-    path, label = place
-    stack: list[tuple[Task, str, str, bool]] = [(task, path, label, False)]
+    stack = [(*place, False)]
     while stack:
-        current, where, shown, depends = stack.pop()
-        depends = depends or bool(current.condition) or current.iterator is not None
-        component = pipeline.components[current.component]
+        task, path, label, depends = stack.pop()
+        depends = depends or bool(task.condition) or task.iterator is not None
+        component = pipeline.components[task.component]
         if component.dag is not None:
-            for name, child in reversed(list(component.dag.tasks.items())):
-                stack.append((child, f"{where}/{name}", _label(shown, _task_name(child)), depends))
-            continue
-        after = before or "what runs before it"
-        if depends:
-            yield Decision(where, shown, Action.UNDECIDED, f"decided once {after} has run")
+            within = _joined(label, _task_name(task)) if task.iterator else label
+            names = reversed(list(_in_order(component.dag)))
+            tasks = component.dag.tasks
+            stack.extend((tasks[name], f"{path}/{name}", within, depends) for name in names)
+        elif depends:
+            shown = _joined(label, _task_name(task))
+            yield Decision(path, shown, Action.UNDECIDED, f"decided once {before} has run")
         else:
-            yield Decision(where, shown, Action.RUNS, f"it comes after {after}, which runs")
+            yield Decision(path, _joined(label, _task_name(task)), Action.RUNS, f"it comes after {before}")
 
 
-def _label(outer: str, name: str, iteration: int = -1) -> str:
-    """`for-loop-1[2] / train`."""
-    if iteration >= 0:
-        return f"{outer}[{iteration}]"
+def _label(outer: str, node: Node) -> str:
+    """`for-loop-1[2] / train`: loops are what tells equal names apart, other groups are left out."""
+    if node.is_iteration:
+        return f"{outer}[{node.iteration_index}]"
+    return _joined(outer, _task_name(node.task) if node.task is not None else node.name)
+
+
+def _within(outer: str, scope: Node) -> str:
+    return _label(outer, scope) if scope.loop is not None or scope.is_iteration else outer
+
+
+def _joined(outer: str, name: str) -> str:
     return f"{outer} / {name}" if outer else name
-
-
-def _name(node: Node) -> str:
-    return _task_name(node.task) if node.task is not None else node.name
 
 
 def _task_name(task: Task) -> str:

@@ -92,7 +92,7 @@ class Reuse:
         if found.id in self._source.lost:
             return self._source.lost[found.id]
         if node.follows:
-            return f"it comes after {node.follows}, which runs"
+            return f"it comes after {node.follows}"
         return self._other_inputs(node, found)
 
     # Freshness: what is not as it was, and hence everything after it.

@@ -33,6 +33,10 @@ class RunEngine(Protocol):
         """Executes a finished run's failed steps again and keeps the rest."""
         ...
 
+    async def proceed(self, wanted: Resumption) -> None:
+        """A paused run goes on."""
+        ...
+
     async def resumable(self, wanted: Resumption) -> Resumable:
         """What a run that goes on from an ended one would be and do. Nothing is stored."""
         ...

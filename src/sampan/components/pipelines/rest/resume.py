@@ -1,6 +1,7 @@
-"""Going on from a run that has ended, with another version of its pipeline: an extension of Sampan's own.
+"""Going on after a failure: an extension of Sampan's own.
 
-`POST /apis/v2beta1/runs/{run_id}:resume` makes a new run, or with `dry_run` only says what that would do.
+`POST /apis/v2beta1/runs/{run_id}:resume` makes a new run of one that has ended, with another version of its pipeline,
+or with `dry_run` only says what that would do. `:continue` lets a paused run go on.
 """
 
 from __future__ import annotations
@@ -37,22 +38,32 @@ async def resume(call: Call) -> Response:
             source.run_id,
             await _specification(call),
             given.get("runtime_config", {}).get("parameters", {}),
-            step_changes(given.get("steps", {})),
+            _step_changes(given.get("steps", {})),
         )
     )
-    plan = [decision(each) for each in resumable.plan]
+    plan = [_decision(each) for each in resumable.plan]
     if given.get("dry_run"):
         return answer({"plan": plan})
     row = await call.backend.creator.create(_request(call, source, resumable))
     return answer({"run": render.run(row), "plan": plan})
 
 
-def step_changes(given: Mapping[str, Mapping[str, Any]]) -> dict[str, StepChange]:
+async def proceed(call: Call) -> Response:
+    """A run that is paused runs its failed steps again, with what is changed in them."""
+    engine = await call.backend.engine()
+    run_id, given = call.params["run_id"], call.body
+    await engine.proceed(
+        Resumption(run_id, await _specification(call), steps=_step_changes(given.get("steps", {})))
+    )
+    return answer({})
+
+
+def _step_changes(given: Mapping[str, Mapping[str, Any]]) -> dict[str, StepChange]:
     """The request's `steps`."""
     return {name: StepChange(**change) for name, change in given.items()}
 
 
-def decision(made: Decision) -> dict[str, Any]:
+def _decision(made: Decision) -> dict[str, Any]:
     return {
         "task": made.task,
         "display_name": made.display_name,

@@ -154,6 +154,11 @@ def set_state(
     return True
 
 
+def set_spec(connection: sa.Connection, run_id: str, spec: str) -> None:
+    """The run goes on with a specification of its own, which is no version's any more."""
+    connection.execute(_RUNS.update().where(_COLUMNS.run_id == run_id).values(spec=spec, spec_inline=True))
+
+
 def set_storage_state(connection: sa.Connection, run_id: str, state: StorageState) -> None:
     connection.execute(_RUNS.update().where(_COLUMNS.run_id == run_id).values(storage_state=state.value))
 

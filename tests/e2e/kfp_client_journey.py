@@ -148,6 +148,55 @@ def runs(client: kfp.Client, folder: Path, package: str, experiment_id: str, sou
     assert client.list_runs(experiment_id=experiment_id).runs is None
 
 
+def schedules(client: kfp.Client, package: str, experiment_id: str, source: tuple[str, str]) -> None:
+    fast = client.create_recurring_run(
+        experiment_id,
+        "every second",
+        interval_second=1,
+        max_concurrency=2,
+        no_catchup=True,
+        params={"word": "[[Index]]"},
+        pipeline_package_path=package,
+    )
+    schedule_id = fast.recurring_run_id
+    assert (fast.status, fast.mode, fast.max_concurrency) == ("ENABLED", "ENABLE", "2"), fast
+    made_by = {"operation": 1, "key": "recurring_run_id", "stringValue": schedule_id}
+    of_schedule = json.dumps({"predicates": [made_by]})
+    assert until(
+        lambda: len(client.list_runs(filter=of_schedule, experiment_id=experiment_id).runs or []) >= 2
+    )
+    client.disable_recurring_run(schedule_id)
+    assert client.get_recurring_run(schedule_id).status == "DISABLED"
+    started = client.list_runs(filter=of_schedule, sort_by="scheduled_at").runs
+    words = [run.runtime_config.parameters["word"] for run in started]
+    assert words == [str(number + 1) for number in range(len(started))], words
+    assert client.wait_for_run_completion(started[0].run_id, 120, 1).state == "SUCCEEDED"
+
+    nightly = client.create_recurring_run(
+        experiment_id,
+        "nightly",
+        cron_expression="TZ=Europe/Berlin 0 30 2 * * *",
+        start_time="2026-01-01T00:00:00Z",
+        pipeline_id=source[0],
+        version_id=source[1],
+        enabled=False,
+    )
+    read = client.get_recurring_run(nightly.recurring_run_id)
+    assert read.trigger.cron_schedule.cron == "TZ=Europe/Berlin 0 30 2 * * *"
+    assert read.pipeline_version_reference.pipeline_version_id == source[1]
+    listed = client.list_recurring_runs(experiment_id=experiment_id, sort_by="created_at desc")
+    assert [each.display_name for each in listed.recurring_runs] == ["nightly", "every second"]
+    client.enable_recurring_run(nightly.recurring_run_id)
+    assert client.get_recurring_run(nightly.recurring_run_id).status == "ENABLED"
+    wrong = {"interval_second": 5, "max_concurrency": 11, "pipeline_package_path": package}
+    refused(lambda: client.create_recurring_run(experiment_id, "x", **wrong), 400, "max_concurrency")
+    for each in (fast, nightly):
+        client.delete_recurring_run(each.recurring_run_id)
+    assert client.list_recurring_runs(experiment_id=experiment_id).recurring_runs is None
+    for run in started:
+        client.delete_run(run.run_id)
+
+
 def clean_up(client: kfp.Client, experiment_id: str, pipeline_id: str) -> None:
     refused(lambda: client.delete_pipeline(pipeline_id), 400, "cascade")
     for version in client.list_pipeline_versions(pipeline_id).pipeline_versions:
@@ -156,7 +205,6 @@ def clean_up(client: kfp.Client, experiment_id: str, pipeline_id: str) -> None:
     client.delete_experiment(experiment_id)
     assert client.list_pipelines().pipelines is None
     refused(lambda: client.get_experiment(experiment_id), 404, experiment_id)
-    refused(client.list_recurring_runs, 501)
 
 
 def compiled(pipeline: Any, folder: Path) -> str:
@@ -182,6 +230,7 @@ def main(url: str, folder: Path) -> None:
     pipeline_id, version_id = pipelines(client, package)
     experiment_id = experiments(client)
     runs(client, folder, package, experiment_id, (pipeline_id, version_id))
+    schedules(client, package, experiment_id, (pipeline_id, version_id))
     clean_up(client, experiment_id, pipeline_id)
     print(f"the journey of kfp {kfp.__version__} is over")
 

@@ -20,6 +20,7 @@ from typing import Any
 from sampan.cluster.node.settings import RUNTIMES, EnvironmentSettings, NodeSettings
 from sampan.cluster.scheduler.settings import SchedulerSettings
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.triggers import read_zone
 from sampan.store.settings import DatabaseSettings
 
 
@@ -220,6 +221,10 @@ def _check(settings: Settings) -> None:
     server = settings.server
     if not 0 <= server.port <= 65535:
         raise SettingsError(f"server.port must be between 0 and 65535, not {server.port}")
+    try:
+        read_zone(settings.pipelines.schedule_time_zone)
+    except ValueError as error:
+        raise SettingsError(f"pipelines.schedule_time_zone: {error}") from error
     cluster = settings.cluster
     if not 0 <= cluster.callback_port <= 65535:
         raise SettingsError(f"cluster.callback_port must be between 0 and 65535, not {cluster.callback_port}")

@@ -37,6 +37,11 @@ class LocalPlatform:
         except machine.MachineError as error:
             raise RuntimeError(str(error)) from error
 
+    def running_url(self, home: Path | None) -> str:
+        """Of the server that is running; empty when there is none."""
+        info = find_server(home_folder(home))
+        return info.url if info is not None else ""
+
     @contextmanager
     def connect(self, home: Path | None) -> Iterator[Connection]:
         """Raises RuntimeError with what the server said, if it cannot be started."""

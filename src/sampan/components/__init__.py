@@ -5,7 +5,7 @@ Components never import each other, save for another's `api` room; they meet thr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from starlette.routing import BaseRoute
 
-    from sampan.client.protocol import Client
+    from sampan.client.protocol import Client, Object
     from sampan.kube.admission import MutatingHook
     from sampan.kube.kinds import Resource
     from sampan.lib.clock import Clock
@@ -48,6 +48,9 @@ class Services:
     default_namespace: str = "default"
     pod_files: PodFiles | None = None
     """None where pods see this machine's folders, as in the embedded cluster."""
+    pod_places: Callable[[Object], Awaitable[Callable[[str], str]]] | None = None
+    """For a pod: from a path that its first container sees to this machine's, empty where it cannot be seen from here.
+    None where pods run elsewhere."""
 
 
 class Component(Protocol):

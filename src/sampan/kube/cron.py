@@ -1,14 +1,16 @@
-"""Schedules of CronJobs: five fields or a macro, in a time zone. Pure.
+"""Schedules of CronJobs and of recurring runs: fields or a macro, in a time zone. Pure.
 
 Our own and not cronsim, which follows Debian's cron: Kubernetes' scheduler reads `*/2` in a day field, Sunday as 7, and
 the hours that a change of the clock skips or repeats, in other ways (docs/decisions/0009).
 
-Source: github.com/robfig/cron/v3 parser.go and spec.go, which kubernetes/pkg/controller/cronjob uses, v1.33.
+Sources: github.com/robfig/cron/v3 parser.go and spec.go, which kubernetes/pkg/controller/cronjob uses, v1.33; and
+github.com/robfig/cron v1.2.0 parser.go, which Kubeflow Pipelines 2.17 reads recurring runs with (decision 21).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -45,18 +47,18 @@ class _Field:
             )
         return int(text)
 
-    def parse(self, text: str) -> tuple[frozenset[int], bool]:
-        """The values, and whether they are all there are (a star)."""
+    def parse(self, text: str, *, stepped_star: bool = False) -> tuple[frozenset[int], bool]:
+        """The values, and whether a star gave them. Whether `*/2` still is a star, versions see differently."""
         values: set[int] = set()
         star = False
         for part in text.split(","):
             if part:
-                found, every = self._range(part)
+                found, every = self._range(part, stepped_star)
                 values |= found
                 star = star or every
         return frozenset(values), star
 
-    def _range(self, text: str) -> tuple[set[int], bool]:
+    def _range(self, text: str, stepped_star: bool) -> tuple[set[int], bool]:
         bounds, *steps = text.split("/")
         low, *rest = bounds.split("-")
         if len(steps) > 1:
@@ -82,9 +84,10 @@ class _Field:
             raise ValueError(f"beginning of range ({start}) beyond end of range ({end}): {text}")
         if step == 0:
             raise ValueError(f"step of range should be a positive number: {text}")
-        return set(range(start, end + 1, step)), star and step == 1
+        return set(range(start, end + 1, step)), star and (step == 1 or stepped_star)
 
 
+_SECONDS = _Field(0, 59)
 _FIELDS = (_Field(0, 59), _Field(0, 23), _Field(1, 31), _Field(1, 12, _MONTHS), _Field(0, 6, _DAYS))
 
 
@@ -95,6 +98,7 @@ class Schedule:
     days: frozenset[int] = frozenset()
     months: frozenset[int] = frozenset()
     weekdays: frozenset[int] = frozenset()
+    seconds: frozenset[int] = frozenset({0})
     both_days: bool = True
     """Whether day of month and day of week must both match: so when one of them is a star."""
     every: timedelta | None = None
@@ -104,7 +108,7 @@ class Schedule:
         """The first tick after `moment`; None when there is none in the years ahead."""
         if self.every is not None:
             return moment.replace(microsecond=0) + self.every
-        local = (moment.replace(second=0, microsecond=0) + timedelta(minutes=1)).astimezone(zone)
+        local = (moment.replace(microsecond=0) + timedelta(seconds=1)).astimezone(zone)
         last_year = local.year + _YEARS
         while local.year <= last_year:
             if local.month not in self.months:
@@ -113,9 +117,13 @@ class Schedule:
                 local = _midnight(local + timedelta(days=1), zone)
             elif local.hour not in self.hours:
                 # By the hours that really pass: one that the clock skips is never met, one that it repeats, twice.
-                local = _later(local.replace(minute=0), timedelta(hours=1), zone)
+                local = _later(local.replace(minute=0, second=0), timedelta(hours=1), zone)
             elif local.minute not in self.minutes:
-                local = _later(local, timedelta(minutes=1), zone)
+                minutes = _next(self.minutes, local.minute) - local.minute
+                local = _later(local.replace(second=0), timedelta(minutes=minutes), zone)
+            elif local.second not in self.seconds:
+                seconds = _next(self.seconds, local.second) - local.second
+                local = _later(local, timedelta(seconds=seconds), zone)
             else:
                 return local.astimezone(UTC)
         return None
@@ -126,21 +134,50 @@ class Schedule:
 
 
 def parse(text: str) -> Schedule:
-    """Raises ValueError with what is wrong, in the words of Kubernetes' parser."""
+    """As Kubernetes reads it: five fields. Raises ValueError with what is wrong, in its parser's words."""
+    fields = _expanded(text)
+    if isinstance(fields, Schedule):
+        return fields
+    if len(fields) != len(_FIELDS):
+        raise ValueError(f"expected exactly {len(_FIELDS)} fields, found {len(fields)}: [{' '.join(fields)}]")
+    return _schedule(_FIELDS, fields, stepped_star=False)
+
+
+def parse_with_seconds(text: str) -> Schedule:
+    """As Kubeflow Pipelines reads it: seconds first; the last of six fields, the day of the week, may be missing."""
+    fields = _expanded(text)
+    if isinstance(fields, Schedule):
+        return fields
+    if text.startswith("@"):
+        fields = ["0", *fields]
+    most = len(_FIELDS) + 1
+    if not most - 1 <= len(fields) <= most:
+        raise ValueError(f"expected {most - 1} to {most} fields, found {len(fields)}: {text}")
+    if len(fields) < most:
+        fields = [*fields, "*"]
+    return _schedule((_SECONDS, *_FIELDS), fields, stepped_star=True)
+
+
+def _expanded(text: str) -> list[str] | Schedule:
+    """The fields, a macro's too; or the schedule that `@every` is."""
     if not text:
         raise ValueError("empty spec string")
-    if text.startswith("@"):
-        if text.startswith(_EVERY):
-            return Schedule(every=_duration(text.removeprefix(_EVERY), text))
-        if text not in _MACROS:
-            raise ValueError(f"unrecognized descriptor: {text}")
-        text = _MACROS[text]
-    parts = text.split()
-    if len(parts) != len(_FIELDS):
-        raise ValueError(f"expected exactly {len(_FIELDS)} fields, found {len(parts)}: [{' '.join(parts)}]")
-    parsed = [field.parse(part) for field, part in zip(_FIELDS, parts, strict=True)]
-    minutes, hours, days, months, weekdays = (values for values, _ in parsed)
-    return Schedule(minutes, hours, days, months, weekdays, both_days=parsed[2][1] or parsed[4][1])
+    if not text.startswith("@"):
+        return text.split()
+    if text.startswith(_EVERY):
+        return Schedule(every=_duration(text.removeprefix(_EVERY), text))
+    if text not in _MACROS:
+        raise ValueError(f"unrecognized descriptor: {text}")
+    return _MACROS[text].split()
+
+
+def _schedule(fields: Sequence[_Field], given: Sequence[str], *, stepped_star: bool) -> Schedule:
+    parsed = [field.parse(part, stepped_star=stepped_star) for field, part in zip(fields, given, strict=True)]
+    values = [found for found, _ in parsed]
+    minutes, hours, days, months, weekdays = values[-5:]
+    seconds = values[0] if len(values) > len(_FIELDS) else frozenset({0})
+    both_days = parsed[-3][1] or parsed[-1][1]
+    return Schedule(minutes, hours, days, months, weekdays, seconds, both_days)
 
 
 def _duration(text: str, whole: str) -> timedelta:
@@ -150,6 +187,11 @@ def _duration(text: str, whole: str) -> timedelta:
         raise ValueError(f'failed to parse duration {whole}: time: invalid duration "{text}"')
     seconds = sum(float(number) * _UNITS[unit] for number, unit in found)
     return timedelta(seconds=max(int(min(seconds, 1e9)), 1))
+
+
+def _next(values: frozenset[int], value: int) -> int:
+    """The first of `values` after `value`, or 60: the start of the next hour or minute."""
+    return min((each for each in values if each > value), default=60)
 
 
 def _midnight(local: datetime, zone: tzinfo, *, first: bool = False) -> datetime:

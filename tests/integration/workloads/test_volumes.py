@@ -21,7 +21,7 @@ def claim(storage: str = "1Gi", **spec: Any) -> dict[str, Any]:
 async def bound(cluster, name: str = "data") -> Object:
     async def look():
         found = await cluster.get(PERSISTENT_VOLUME_CLAIMS, name)
-        return found if meta.status(found).get("phase") == "Bound" else None
+        return found if found and meta.status(found).get("phase") == "Bound" else None
 
     return await cluster.until(look)
 
@@ -81,6 +81,23 @@ def test_a_claim_in_use_waits_for_its_pods(run):
         assert meta.is_deleting(await cluster.get(PERSISTENT_VOLUME_CLAIMS, "data"))
         await cluster.finish(pod)
         await cluster.gone(PERSISTENT_VOLUME_CLAIMS, "data")
+
+    run(scenario)
+
+
+def test_a_pods_ephemeral_volume_gets_a_claim_of_its_own(run):
+    async def scenario(cluster):
+        template = {"metadata": {"labels": {"kind": "scratch"}}, **claim()}
+        volumes = [{"name": "v", "ephemeral": {"volumeClaimTemplate": template}}]
+        spec = {"containers": [{"name": "main", "image": "busybox"}], "volumes": volumes}
+        pod = await cluster.create(PODS, "pod", spec=spec)
+        found = await bound(cluster, "pod-v")
+        assert found["metadata"]["labels"] == {"kind": "scratch"}
+        assert found["spec"]["resources"] == template["spec"]["resources"]
+        (owner,) = found["metadata"]["ownerReferences"]
+        assert (owner["uid"], owner["controller"]) == (meta.uid(pod), True)
+        await cluster.client.delete(PODS, "pod", "team")
+        await cluster.gone(PERSISTENT_VOLUME_CLAIMS, "pod-v")
 
     run(scenario)
 

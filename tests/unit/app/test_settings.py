@@ -68,3 +68,9 @@ def test_every_setting_has_a_help_text() -> None:
     rows = settings.describe()
     assert len(rows) > 8
     assert [name for name, _type, _default, text in rows if not text] == []
+
+
+def test_an_unknown_time_zone_is_refused(tmp_path: Path) -> None:
+    assert load(tmp_path, environ={"SAMPAN_PIPELINES_SCHEDULE_TIME_ZONE": "Asia/Tokyo"})
+    with pytest.raises(SettingsError, match=r"pipelines\.schedule_time_zone: unknown time zone 'Mars'"):
+        load(tmp_path, environ={"SAMPAN_PIPELINES_SCHEDULE_TIME_ZONE": "Mars"})

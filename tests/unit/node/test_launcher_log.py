@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sampan.client.protocol import LogOptions
 from sampan.cluster.node.layout import Layout
-from sampan.cluster.node.logfiles import LogReader
 from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.node.runtimes.launcher.crilog import MAX_LINE_BYTES, CriLog, timestamp
+from sampan.lib.logfiles import LogReader
 
 POD = {"metadata": {"name": "p", "namespace": "ns", "uid": "u"}, "status": {}}
 

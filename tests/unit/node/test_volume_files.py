@@ -85,3 +85,10 @@ def test_host_paths_are_checked(tmp_path: Path) -> None:
 def test_a_kind_that_needs_a_cluster_is_named(tmp_path: Path) -> None:
     with pytest.raises(ContainerConfigError, match="nfs is not supported"):
         prepare(tmp_path, {"nfs": {"server": "x", "path": "/"}})
+
+
+def test_a_volume_of_no_files_is_an_empty_folder(tmp_path: Path) -> None:
+    # An optional Secret that is not there.
+    volumes.write_files(tmp_path / "volume", {})
+    assert (tmp_path / "volume").is_dir()
+    assert [entry.name for entry in (tmp_path / "volume").iterdir() if not entry.name.startswith("..")] == []

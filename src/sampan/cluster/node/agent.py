@@ -19,6 +19,7 @@ from sampan.cluster.node.gpus import GpuAllocator
 from sampan.cluster.node.images import Images
 from sampan.cluster.node.layout import Layout, pod_uid
 from sampan.cluster.node.logs import PodLogs
+from sampan.cluster.node.places import Places
 from sampan.cluster.node.pod_streams import PodStreams
 from sampan.cluster.node.pod_sync import NodeParts, PodWorker
 from sampan.cluster.node.runtimes.container import PodmanRuntime
@@ -108,6 +109,7 @@ class NodeAgent:
         self.pod_logs = PodLogs(home, clock)
         self.stats = NodeStats(self._machine.name, self._running)
         self.pod_streams = PodStreams(self._runtime)
+        self.places = Places(client, self._layout, lambda: self.can_mount and settings.private_tmp)
 
     @property
     def node_name(self) -> str:

@@ -139,7 +139,7 @@ class ContainerFactory:
         self, run: Run, image: Environment | ContainerImage, *, can_mount: bool, can_overlay: bool
     ) -> ContainerSpec:
         """Raises ContainerConfigError, VolumeNotReadyError, EnvironmentsError, ApiError, OSError."""
-        await claims.ensure(self._client, run.pod)
+        await claims.check(self._client, run.pod)
         found = await references.fetch(self._client, run.pod, self.tokens)
         if isinstance(image, ContainerImage):
             return await self._in_image(run, image, found)

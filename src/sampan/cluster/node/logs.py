@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sampan.client.protocol import LogOptions, Object
 from sampan.cluster.node.layout import Layout
-from sampan.cluster.node.logfiles import LogReader
 from sampan.cluster.node.runtimes.protocol import EXIT_FILE
 from sampan.kube import meta, pods
 from sampan.kube.errors import BadRequestError
 from sampan.lib.clock import Clock, SystemClock, parse_rfc3339
+from sampan.lib.logfiles import LogReader
+from sampan.lib.logview import LogView
 
 _POLL_SECONDS = 0.1
 
@@ -44,7 +45,9 @@ class PodLogs:
                 raise
             # Nothing ran anywhere yet: as upstream, there is nothing to read and no error.
             return
-        view = _View(options, self._since(options))
+        view = LogView(
+            timestamps=options.timestamps, since=self._since(options), limit_bytes=options.limit_bytes
+        )
         reader = await asyncio.to_thread(LogReader, path, options.tail_lines)
         try:
             while True:
@@ -106,37 +109,3 @@ class PodLogs:
             except ValueError as error:
                 raise BadRequestError(f"sinceTime: {error}") from error
         return None
-
-
-class _View:
-    """Turns records into what the caller asked for."""
-
-    def __init__(self, options: LogOptions, since: datetime | None) -> None:
-        self._timestamps = options.timestamps
-        self._since = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").encode() if since else b""
-        self._left = options.limit_bytes
-        self._in_line = False
-
-    @property
-    def is_full(self) -> bool:
-        return self._left is not None and self._left <= 0
-
-    def render(self, data: bytes) -> bytes:
-        parts: list[bytes] = []
-        # Only at newlines: a carriage return is text, as in progress bars.
-        for line in data.split(b"\n")[:-1]:
-            time, _, rest = line.partition(b" ")
-            # Both are in UTC and of fixed width as far as they are compared.
-            if self._since and time[: len(self._since)] < self._since:
-                continue
-            _, _, rest = rest.partition(b" ")
-            tag, _, text = rest.partition(b" ")
-            if self._timestamps and not self._in_line:
-                parts.append(time + b" ")
-            parts.append(text if tag == b"P" else text + b"\n")
-            self._in_line = tag == b"P"
-        text = b"".join(parts)
-        if self._left is not None:
-            text = text[: self._left]
-            self._left -= len(text)
-        return text

@@ -68,6 +68,12 @@ async def fetch(client: Reader, pod: Object, tokens: Tokens | None = None) -> Re
     )
 
 
+async def claimed_volumes(client: Reader, pod: Object) -> Mapping[str, Object]:
+    """The PersistentVolume of each claim among the pod's volumes, by the claim's name. Raises ApiError."""
+    _, _, claims = _names(pod)
+    return await _volumes_of(client, meta.namespace(pod), claims)
+
+
 def shown(pod: Object) -> frozenset[Reference]:
     """The ConfigMaps and Secrets that the pod's volumes show as files: what they hold may change."""
     namespace = meta.namespace(pod)

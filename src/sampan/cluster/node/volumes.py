@@ -276,8 +276,10 @@ def write_files(folder: Path, files: Files) -> None:
 
 
 def _shows(folder: Path, files: Files) -> bool:
-    """Whether just these files are there."""
+    """Whether just these files are there, which may be none."""
     current = folder / _DATA
+    if not current.is_dir():
+        return False
     try:
         found = {str(path.relative_to(current)) for path in current.rglob("*") if not path.is_dir()}
         return found == {os.path.normpath(path) for path in files} and all(

@@ -23,6 +23,7 @@ from sampan.cluster.workloads.serviceaccount import ServiceAccountReconciler
 from sampan.cluster.workloads.statefulset.controller import StatefulSetReconciler
 from sampan.cluster.workloads.tokens import NO_TRUST, TokenReconciler, Trust
 from sampan.cluster.workloads.volumes.controller import VolumeReconciler
+from sampan.cluster.workloads.volumes.ephemeral import EphemeralVolumeReconciler
 from sampan.kube.kinds import POD_GROUPS, VOLCANO_POD_GROUPS, KindRegistry
 from sampan.lib.clock import Clock
 from sampan.reconcile.cache import Caches
@@ -51,6 +52,7 @@ def controllers(  # noqa: PLR0913  one call, in the composition root
         QuotaReconciler(client, clock, caches, kinds).controller(),
         NamespaceReconciler(client, clock, caches, kinds).controller(),
         VolumeReconciler(client, clock, caches, volumes_root).controller(),
+        EphemeralVolumeReconciler(client, caches).controller(),
         JobReconciler(client, clock, caches, job_backoff or Backoff()).controller(),
         ReplicaSetReconciler(client, clock, caches).controller(),
         DeploymentReconciler(client, clock, caches).controller(),

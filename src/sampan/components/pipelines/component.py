@@ -19,7 +19,9 @@ from starlette.routing import BaseRoute, Mount
 from sampan.components import Services
 from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare
+from sampan.components.pipelines.engine.scheduler import Scheduler
 from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
@@ -27,6 +29,7 @@ from sampan.kube.kinds import Resource
 from sampan.lib.tasks import TaskSet
 
 _ENGINE = "sampan.components.pipelines.engine.engine"
+_FILES = "sampan.components.pipelines.engine.step_files"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _IR = "sampan.components.pipelines.api.ir"
 
@@ -63,6 +66,8 @@ class PipelinesComponent:
         self._backend: Backend | None = None
         self._engine: asyncio.Task[_Engine] | None = None
         self._moving: _Moving | None = None
+        self._scheduler: Scheduler | None = None
+        self._ticking: asyncio.Task[None] | None = None
 
     async def start(self, services: Services) -> None:
         if services.pod_files is not None:
@@ -73,6 +78,7 @@ class PipelinesComponent:
             moving.start()
             self._moving = moving
         self._engine = self._tasks.spawn(self._start_engine(services), name="engine")
+        zone = read_zone(self._settings.schedule_time_zone)
         self._backend = Backend(
             database=services.database,
             client=services.client,
@@ -82,7 +88,10 @@ class PipelinesComponent:
             namespace=services.default_namespace,
             engine=self._started_engine,
             prepare=_load_prepare,
+            wake_schedules=self._wake_schedules,
         )
+        self._scheduler = Scheduler(services.database, services.clock, self._backend.creator, zone)
+        self._ticking = self._tasks.spawn(self._run_scheduler(self._scheduler), name="scheduler")
 
     def routes(self) -> Sequence[BaseRoute]:
         assert self._backend is not None, "routes() is called after start()"
@@ -93,6 +102,10 @@ class PipelinesComponent:
         return self._moving.routes() if self._moving is not None else []
 
     async def stop(self) -> None:
+        if self._ticking is not None:
+            # Before the engine: nobody would take up what it still starts.
+            self._ticking.cancel()
+            await asyncio.wait([self._ticking])
         engine = self._engine
         if engine is not None and engine.done() and not engine.cancelled() and engine.exception() is None:
             await engine.result().stop()
@@ -103,16 +116,25 @@ class PipelinesComponent:
     async def _start_engine(self, services: Services) -> _Engine:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
+        local = importlib.import_module(_FILES).LocalStepFiles(services.home, services.pod_places)
         engine: _Engine = module.Engine(
             services.client,
             services.database,
             services.clock,
             services.home,
             self._settings,
-            self._moving.files if self._moving is not None else None,
+            self._moving.files if self._moving is not None else local,
         )
         await engine.start()
         return engine
+
+    async def _run_scheduler(self, scheduler: Scheduler) -> None:
+        await self._started_engine()
+        await scheduler.run()
+
+    def _wake_schedules(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.wake()
 
     async def _started_engine(self) -> RunEngine:
         assert self._engine is not None

@@ -6,6 +6,7 @@ neither the server nor a database, and the transport is handed in.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,21 @@ class Task:
     @property
     def is_step(self) -> bool:
         return self.type not in _STRUCTURE
+
+
+@dataclass(frozen=True, slots=True)
+class LogMatch:
+    """One line that a search found."""
+
+    run_id: str
+    run_name: str
+    task_id: str
+    step: str
+    path: str
+    attempt: int
+    line_number: int
+    time: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +189,37 @@ class Runs:
             time.sleep(poll_seconds)
         return run
 
-    def log(self, run_id: str, step: str, *, follow: bool = False) -> Iterator[str]:
-        """Lines of a step's log. `step` is a task's id, name or path, or one of its pods."""
+    def log(
+        self, run_id: str, step: str, *, follow: bool = False, query: Query | None = None
+    ) -> Iterator[str]:
+        """Lines of a step's log. `step` is a task's id, name or path, or one of its pods.
+
+        `query` is for the rest: `attempt`, `timestamps`, `tail_lines`, `since_seconds`, `since_time`.
+        """
         path = f"/apis/v1alpha1/runs/{_quoted(run_id)}/nodes/{_quoted(step)}/log"
-        return self._http.stream_lines(path, {"follow": "true"} if follow else None)
+        asked = {**(query or {}), **({"follow": "true"} if follow else {})}
+        return self._http.stream_lines(path, asked or None)
+
+    def pipeline_id(self, name: str) -> str:
+        """The id of the pipeline that is called so; empty where none is."""
+        predicates = [{"operation": "EQUALS", "key": "name", "string_value": name}]
+        query: Query = {"filter": json.dumps({"predicates": predicates}), "page_size": 1}
+        found = self._http.get(f"{_API}/pipelines", query).get("pipelines", [])
+        return str(found[0]["pipeline_id"]) if found else ""
+
+    def search_logs(self, text: str, query: Query | None = None) -> Iterator[LogMatch]:
+        """Lines that hold `text`, of all runs, the newest run first, as they are found.
+
+        `query` narrows it: `regex`, `ignore_case`, `run_id`, `experiment_id`, `pipeline_id`, `step`, `since_seconds`.
+        """
+        asked: dict[str, str | int] = {"text": text, **(query or {})}
+        while True:
+            page = self._http.get(f"{_API}/logs:search", asked)
+            for found in page.get("matches", []):
+                yield LogMatch(**found)
+            if not page.get("next_page_token"):
+                return
+            asked["page_token"] = page["next_page_token"]
 
     def terminate(self, run_id: str) -> None:
         self._http.post(f"{_API}/runs/{_quoted(run_id)}:terminate")

@@ -55,9 +55,8 @@ def test_the_prefix_of_the_central_dashboard_changes_nothing(api: Any) -> None:
 
 
 def test_what_is_not_served_yet_says_so(api: Any) -> None:
-    answer = api.get("/v2/recurringruns")
+    answer = api.post("/v2/visualizations/default")
     assert (answer.status, answer.json["code"]) == (501, 12)
-    assert api.post("/v2/recurringruns/x:enable").status == 501
 
 
 @pytest.mark.parametrize("item", TRAVERSALS)
@@ -69,6 +68,8 @@ def test_ids_in_paths_reach_nothing_but_the_table(api: Any, spec: Any, item: str
         f"/v2/experiments/{item}",
         f"/v2/pipelines/{item}",
         f"/v2/pipelines/names/{item}",
+        f"/v2/recurringruns/{item}",
+        f"/v2/recurringruns/{item}:ticks",
         f"/v2/pipelines/{item}/versions/{item}",
         f"/v2/tasks/{item}",
         f"/v2/artifacts/{item}",
@@ -371,14 +372,46 @@ def test_creating_a_run_never_fails_inside(api: Any, body: dict[str, Any]) -> No
     assert api.post("/v2/runs", body).status in (400, 404)
 
 
+SCHEDULE_FIELDS = [*RUN_FIELDS, "trigger", "max_concurrency", "mode", "no_catchup", "plugins_input"]
+TRIGGERS = st.dictionaries(
+    st.sampled_from(["cron_schedule", "periodic_schedule"]),
+    JSON_VALUES
+    | st.dictionaries(
+        st.sampled_from(["cron", "interval_second", "start_time", "end_time"]),
+        JSON_VALUES | st.text("0123456789*/-,?@TZ= ", max_size=20),
+    ),
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(SCHEDULE_FIELDS), JSON_VALUES), TRIGGERS)
+def test_creating_a_recurring_run_never_fails_inside(
+    api: Any, spec: Any, body: dict[str, Any], trigger: Any
+) -> None:
+    assert api.post("/v2/recurringruns", body).status in (400, 404)
+    given = {"display_name": "s", "pipeline_spec": spec(), "max_concurrency": 1, "trigger": trigger}
+    answer = api.post("/v2/recurringruns", given)
+    assert answer.status in (200, 400)
+    if answer.status == 200:
+        schedule_id = answer.json["recurring_run_id"]
+        assert api.get(f"/v2/recurringruns/{schedule_id}:ticks", count=100).status == 200
+
+
 def test_every_endpoint_is_authorised_against_the_namespace_of_what_it_touches(api: Any, spec: Any) -> None:
     """What lies in a namespace that is not the user's answers 403 on every path and verb."""
     run_id = api.post("/v2/runs", {"display_name": "r", "pipeline_spec": spec()}).json["run_id"]
     data = json.dumps(spec()).encode()
     pipeline_id = api.upload("/v2/pipelines/upload", "p", data).json["pipeline_id"]
     experiment_id = api.post("/v2/experiments", {"display_name": "e"}).json["experiment_id"]
+    schedule = {"display_name": "s", "pipeline_spec": spec(), "max_concurrency": 1}
+    schedule_id = api.post("/v2/recurringruns", schedule).json["recurring_run_id"]
     api.write(_move_everything_away)
-    ids = {"run_id": run_id, "pipeline_id": pipeline_id, "experiment_id": experiment_id}
+    ids = {
+        "run_id": run_id,
+        "pipeline_id": pipeline_id,
+        "experiment_id": experiment_id,
+        "recurring_run_id": schedule_id,
+    }
 
     asked = 0
     for endpoint in endpoints():
@@ -398,12 +431,13 @@ def test_every_endpoint_is_authorised_against_the_namespace_of_what_it_touches(a
         ).status
         == 404
     )
+    assert api.post("/v2/recurringruns", schedule | {"experiment_id": experiment_id}).status == 404
     assert api.upload("/v2/pipelines/upload_version", "p", data, pipelineid=pipeline_id).status == 403
     assert "runs" not in api.get("/v2/runs").json
 
 
 def _move_everything_away(connection: Any) -> None:
-    for table in (tables.runs, tables.pipelines, tables.experiments):
+    for table in (tables.runs, tables.pipelines, tables.experiments, tables.schedules):
         connection.execute(table.update().values(namespace="another"))
 
 

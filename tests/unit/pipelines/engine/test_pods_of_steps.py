@@ -37,7 +37,15 @@ def test_a_plain_step():
     pod = build_pod(step())
     assert pod["spec"] == {
         "restartPolicy": "Never",
-        "containers": [{"name": "main", "image": "python:3.11", "command": ["sh"], "args": ["-c", "true"]}],
+        "containers": [
+            {
+                "name": "main",
+                "image": "python:3.11",
+                "command": ["sh"],
+                "args": ["-c", "true"],
+                "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}],
+            }
+        ],
     }
     labels = pod["metadata"]["labels"]
     assert labels["pipeline/runid"] == labels["pipelines.kubeflow.org/run-id"] == "run-1"
@@ -108,7 +116,7 @@ def test_the_platforms_fields_reach_the_pod():
     }
     pod = build_pod(step(parts=platform(config, resolve)))
     spec, main = pod["spec"], pod["spec"]["containers"][0]
-    assert [item["name"] for item in main["env"]] == ["V", "POD"]
+    assert [item["name"] for item in main["env"]] == ["V", "POD", "PYTHONUNBUFFERED"]
     assert main["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "s", "key": "k", "optional": True}
     assert [volume["name"] for volume in spec["volumes"]] == ["claim", "s2", "m", "scratch", "shm"]
     mounted = {item["name"]: item["mountPath"] for item in main["volumeMounts"]}
@@ -119,10 +127,72 @@ def test_the_platforms_fields_reach_the_pod():
     assert spec["activeDeadlineSeconds"] == 20
     assert spec["imagePullSecrets"] == [{"name": "pull"}]
     assert main["imagePullPolicy"] == "Always"
-    assert main["securityContext"] == {"runAsUser": 1000, "runAsNonRoot": True}
+    assert main["securityContext"] == {
+        "runAsUser": 1000,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     assert pod["metadata"]["labels"]["team"] == "x"
     assert pod["metadata"]["labels"]["pipeline/runid"] == "run-1"
     assert claim_names(config, resolve) == ["claim"]
+
+
+INIT = {"name": "first", "image": "busybox", "command": ["true"]}
+
+
+def test_an_init_container_and_a_sidecar():
+    config = {
+        "initContainers": [
+            {
+                **INIT,
+                "env": [{"name": "A", "value": "1"}],
+                "volumeMounts": [{"volumeName": "v", "mountPath": "/v"}],
+            },
+            {**INIT, "name": "beside", "restartPolicy": "Always", "resources": {"limits": {"cpu": "1"}}},
+        ]
+    }
+    first, beside = build_pod(step(parts=platform(config, resolve)))["spec"]["initContainers"]
+    assert first["env"] == [{"name": "A", "value": "1"}]
+    assert first["volumeMounts"] == [{"name": "v", "mountPath": "/v"}]
+    assert first["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert "restartPolicy" not in first
+    assert beside["restartPolicy"] == "Always"
+    assert beside["resources"] == {"limits": {"cpu": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"initContainers": [{"name": "x"}]}, "a name and an image"),
+        ({"initContainers": [{**INIT, "name": "main"}]}, "another container"),
+        ({"initContainers": [INIT, INIT]}, "another container"),
+        ({"initContainers": [{**INIT, "restartPolicy": "Never"}]}, "Always"),
+        ({"initContainers": [{**INIT, "env": [{"value": "1"}]}]}, "has no name"),
+        ({"initContainers": [{**INIT, "volumeMounts": [{"volumeName": "v", "mountPath": "v"}]}]}, "absolute"),
+        ({"securityContext": {"runAsUser": 0, "runAsNonRoot": True}}, "runAsNonRoot"),
+        ({"imagePullPolicy": "Sometimes"}, "imagePullPolicy"),
+        ({"secretAsVolume": [{"secretName": "", "mountPath": "/s"}]}, "secretName"),
+        ({"pvcMount": [{"constant": "claim"}]}, "mountPath"),
+        ({"tolerations": [{"tolerationJson": constant("text")}]}, "toleration"),
+        ({"nodeSelector": {"nodeSelectorJson": constant([1])}}, "node selector"),
+    ],
+)
+def test_what_no_pod_can_be_made_of_is_named(config, words):
+    with pytest.raises(StepError, match=words):
+        platform(config, resolve)
+
+
+def test_a_secret_and_a_config_map_of_one_name_are_two_volumes():
+    config = {
+        "secretAsVolume": [{"secretName": "same", "mountPath": "/s"}],
+        "configMapAsVolume": [{"configMapName": "same", "mountPath": "/m"}],
+    }
+    spec = build_pod(step(parts=platform(config, resolve)))["spec"]
+    assert {tuple(volume)[1]: volume["name"] for volume in spec["volumes"]} == {
+        "secret": "same",
+        "configMap": "same-configmap",
+    }
+    assert [mount["name"] for mount in spec["containers"][0]["volumeMounts"]] == ["same", "same-configmap"]
 
 
 def test_what_is_passed_through_reaches_the_task_config_instead():
@@ -133,7 +203,7 @@ def test_what_is_passed_through_reaches_the_task_config_instead():
         input_parameters={"config": Parameter(ParameterType.TASK_CONFIG)},
     )
     main = build_pod(made)["spec"]["containers"][0]
-    assert "env" not in main
+    assert [item["name"] for item in main["env"]] == ["PYTHONUNBUFFERED"]
     assert main["resources"] == {"limits": {"cpu": "1"}}
     assert task_config(made) == {"env": [{"name": "A", "value": "1"}], "resources": {"limits": {"cpu": "1"}}}
 

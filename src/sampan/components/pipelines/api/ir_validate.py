@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 
+from sampan.components.pipelines.api.ir_expressions import condition_problems, selector_problems
+from sampan.components.pipelines.api.ir_kubernetes import executor_problems, quantity_problems
 from sampan.components.pipelines.api.ir_model import (
     Component,
     ComponentInput,
@@ -19,8 +21,10 @@ from sampan.components.pipelines.api.ir_model import (
     Task,
     TaskOutput,
 )
+from sampan.components.pipelines.api.ir_parse import field
 
 _SCHEMA_VERSION = "2.1."
+_QUANTITIES = ("resourceCpuLimit", "resourceMemoryLimit", "resourceCpuRequest", "resourceMemoryRequest")
 
 
 def problems(pipeline: Pipeline) -> list[str]:
@@ -29,6 +33,7 @@ def problems(pipeline: Pipeline) -> list[str]:
     for name, component in _components(pipeline):
         found.extend(_component(pipeline, name, component))
     found.extend(_recursion(pipeline))
+    found.extend(_platform(pipeline))
     return found
 
 
@@ -90,10 +95,27 @@ def _executor(pipeline: Pipeline, where: str, component: Component) -> Iterator[
         place = f"deploymentSpec.executors.{label}"
         if executor is None:
             yield f"{place}: only container and importer executors can run here"
-        elif isinstance(executor, Container) and not executor.image:
-            yield f"{place}.container.image: missing"
+        elif isinstance(executor, Container):
+            yield from _container(f"{place}.container", executor)
         elif isinstance(executor, Importer):
             yield from _importer(place, component, executor)
+
+
+def _container(place: str, container: Container) -> Iterator[str]:
+    if not container.image:
+        yield f"{place}.image: missing"
+    for name in _QUANTITIES:
+        yield from quantity_problems(f"{place}.resources.{name}", field(container.resources, name, ""))
+    accelerator = field(container.resources, "accelerator", {})
+    count = field(accelerator, "resourceCount", "")
+    yield from quantity_problems(f"{place}.resources.accelerator.resourceCount", count)
+
+
+def _platform(pipeline: Pipeline) -> Iterator[str]:
+    place = "platforms.kubernetes"
+    for label, config in pipeline.kubernetes.items():
+        yield from executor_problems(f"{place}.deploymentSpec.executors.{label}", config)
+    yield from quantity_problems(f"{place}.pipelineConfig.workspace.size", pipeline.config.workspace_size)
 
 
 def _importer(place: str, component: Component, importer: Importer) -> Iterator[str]:
@@ -114,6 +136,12 @@ def _task(pipeline: Pipeline, where: str, parent: Component, task: Task) -> Iter
             yield f'{where}.dependentTasks: no task "{other}" in this DAG'
     yield from _task_inputs(pipeline, where, parent, task)
     yield from _required_inputs(where, component, task)
+    if task.condition:
+        parameters = task.parameters.keys() | component.input_parameters.keys()
+        artifacts = task.artifacts.keys() | component.input_artifacts.keys()
+        yield from condition_problems(
+            f"{where}.triggerPolicy.condition", task.condition, parameters, artifacts
+        )
     if task.iterator is not None:
         yield from _iterator(where, task)
 
@@ -128,6 +156,8 @@ def _task_inputs(pipeline: Pipeline, where: str, parent: Component, task: Task) 
             yield from _reference(pipeline, place, siblings, item.source, "parameters")
         elif isinstance(item.source, FinalStatus):
             yield from _known(place, item.source.task, siblings, "task")
+        if item.selector:
+            yield from selector_problems(f"{place}.parameterExpressionSelector", item.selector)
     for name, source in task.artifacts.items():
         place = f"{where}.inputs.artifacts.{name}"
         if isinstance(source, ComponentInput):

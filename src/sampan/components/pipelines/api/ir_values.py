@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 from typing import Any
 
 from sampan.components.pipelines.api.ir_model import Parameter, ParameterType, Value
@@ -43,6 +44,9 @@ def to_text(value: Value) -> str:
         return value
     if value is None:
         return ""
+    if isinstance(value, float) and math.isfinite(value):
+        # Never with an exponent: backend/src/v2/metadata/converter.go, kubeflow/pipelines 2.17.
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 class PipelineSettings:
     max_parallel_pods: int = 200
     """Pods of all runs that may exist at once; further steps wait their turn, fairly by run."""
+    light_workers: int = 4
+    """Workers that light steps of a run may have side by side; 0: light steps run in pods of their own."""
     cache: bool = True
     """Whether steps may reuse earlier results at all. A step's own caching options count below this."""
+    schedule_time_zone: str = "UTC"
+    """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
     allow_private_urls: bool = False
     """Whether pipeline packages may be fetched from private and loopback addresses."""
     default_deadline_seconds: int = 0

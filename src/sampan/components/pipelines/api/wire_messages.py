@@ -2,19 +2,24 @@
 
 Fields that only the server writes are accepted and dropped: clients send back objects they were given.
 
-Sources: kubeflow/pipelines 2.17, backend/api/v2beta1/{pipeline,experiment,run,runtime_config}.proto.
+Sources: kubeflow/pipelines 2.17, backend/api/v2beta1/{pipeline,experiment,run,recurring_run,runtime_config}.proto.
 """
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 from sampan.components.pipelines.api.wire import (
     Message,
     any_value,
     boolean,
+    enumeration,
+    int64,
     map_of,
     output_only,
     string,
     struct,
+    timestamp,
 )
 
 EMPTY = Message("Empty", {})
@@ -67,10 +72,18 @@ PIPELINE_AND_VERSION = Message(
     "CreatePipelineAndVersionRequest", {"pipeline": PIPELINE, "pipeline_version": PIPELINE_VERSION}
 )
 
+
+class _Mode(IntEnum):
+    MODE_UNSPECIFIED = 0
+    ENABLE = 1
+    DISABLE = 2
+
+
 _VERSION_REFERENCE = Message(
     "PipelineVersionReference", {"pipeline_id": string, "pipeline_version_id": string}
 )
 _RUNTIME_CONFIG = Message("RuntimeConfig", {"parameters": map_of(any_value), "pipeline_root": string})
+_ONE_SOURCE = ("pipeline_version_id", "pipeline_spec", "pipeline_version_reference")
 
 RUN = Message(
     "Run",
@@ -102,7 +115,42 @@ RUN = Message(
         "resumed_by": output_only,
         "pause_on_failure": output_only,
     },
-    one_of=(("pipeline_version_id", "pipeline_spec", "pipeline_version_reference"),),
+    one_of=(_ONE_SOURCE,),
+)
+
+_WINDOW = {"start_time": timestamp, "end_time": timestamp}
+
+RECURRING_RUN = Message(
+    "RecurringRun",
+    {
+        "recurring_run_id": output_only,
+        "display_name": string,
+        "description": string,
+        "pipeline_version_id": string,
+        "pipeline_spec": struct,
+        "pipeline_version_reference": _VERSION_REFERENCE,
+        "runtime_config": _RUNTIME_CONFIG,
+        "service_account": string,
+        "max_concurrency": int64,
+        "trigger": Message(
+            "Trigger",
+            {
+                "cron_schedule": Message("CronSchedule", {**_WINDOW, "cron": string}),
+                "periodic_schedule": Message("PeriodicSchedule", {**_WINDOW, "interval_second": int64}),
+            },
+            one_of=(("cron_schedule", "periodic_schedule"),),
+        ),
+        "mode": enumeration(_Mode),
+        "created_at": output_only,
+        "updated_at": output_only,
+        "status": output_only,
+        "error": output_only,
+        "no_catchup": boolean,
+        "namespace": string,
+        "experiment_id": string,
+        "plugins_input": map_of(struct),
+    },
+    one_of=(_ONE_SOURCE,),
 )
 
 _STEP_CHANGE = Message(

@@ -1,6 +1,15 @@
-"""The pipelines' commands: `sampan run`, `runs` and those below it, `logs`, `stop`. They talk REST to a server."""
+"""The pipelines' commands: `sampan run`, `runs` and those below it, `logs`, `stop`, `schedules`. They talk REST."""
 
-from sampan.components.pipelines.cli.commands import register
-from sampan.components.pipelines.cli.session import Platform
+import typer
+
+from sampan.components.pipelines.cli import commands, log_commands, schedules
+from sampan.components.pipelines.cli.frame import Platform
 
 __all__ = ["Platform", "register"]
+
+
+def register(app: typer.Typer, platform: Platform) -> None:
+    """Adds all of them to the command line."""
+    commands.register(app, platform)
+    log_commands.register(app, platform)
+    schedules.register(app, platform)

@@ -11,23 +11,24 @@ from rich.console import Console
 
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.cli.failed import FailedRuns
-from sampan.components.pipelines.cli.output import print_logs, print_runs
-from sampan.components.pipelines.cli.session import (
-    POLL_SECONDS,
+from sampan.components.pipelines.cli.frame import (
     CommandError,
     HomeOption,
-    ParamOption,
     Platform,
-    RunArgument,
-    check_detach,
-    found_run,
-    open_runs,
+    find_run,
     read_document,
     read_parameters,
-    start_and_follow,
     told,
 )
-from sampan.components.pipelines.cli.steps import steps
+from sampan.components.pipelines.cli.output import print_runs
+from sampan.components.pipelines.cli.session import (
+    POLL_SECONDS,
+    ParamOption,
+    RunArgument,
+    check_detach,
+    open_runs,
+    start_and_follow,
+)
 
 _STOP_SECONDS = 60.0
 
@@ -88,25 +89,6 @@ class Commands:
         with told(), open_runs(self.platform, home) as (runs, _server):
             print_runs(Console(highlight=False), runs.newest(limit))
 
-    def logs(
-        self,
-        run: RunArgument,
-        step: Annotated[
-            str, typer.Argument(help="A step's name; several match in a loop. [default: all steps]")
-        ] = "",
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-        home: HomeOption = None,
-    ) -> None:
-        """Show what steps printed; without STEP all of them, each line named."""
-        console = Console(highlight=False)
-        with told(), open_runs(self.platform, home) as (runs, _server):
-            found = found_run(runs, run)
-            if not print_logs(console, runs, found, step, follow=follow):
-                names = dict.fromkeys(
-                    known.name for known in steps([task.raw for task in runs.tasks(found.run_id)])
-                )
-                raise CommandError(f"the run has no step {step!r}; it has: {', '.join(names) or 'none yet'}")
-
     def stop(self, run: RunArgument, home: HomeOption = None) -> None:
         """Stop a run: its steps are ended, exit handlers run, what finished is kept.
 
@@ -114,7 +96,7 @@ class Commands:
         """
         console = Console(highlight=False)
         with told(), open_runs(self.platform, home) as (runs, _server):
-            found = found_run(runs, run)
+            found = find_run(runs, run)
             if found.state.is_final:
                 raise CommandError(f"{found.name} has already ended: {found.state.lower()}")
             again = found.state is RuntimeState.CANCELING
@@ -128,7 +110,7 @@ class Commands:
 def register(app: typer.Typer, platform: Platform) -> None:
     """Adds the commands to the command line."""
     commands = Commands(platform)
-    for command in (commands.run, commands.logs, commands.stop):
+    for command in (commands.run, commands.stop):
         app.command(command.__name__, rich_help_panel="Pipelines")(command)
     group = typer.Typer(invoke_without_command=True)
     group.callback()(commands.runs)

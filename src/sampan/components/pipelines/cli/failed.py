@@ -12,20 +12,22 @@ from rich.console import Console
 
 from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.states import RuntimeState
-from sampan.components.pipelines.cli.plans import print_plan
-from sampan.components.pipelines.cli.session import (
+from sampan.components.pipelines.cli.frame import (
     CommandError,
     HomeOption,
-    ParamOption,
     Platform,
-    RunArgument,
-    check_detach,
-    found_run,
-    open_runs,
+    find_run,
     read_document,
     read_parameters,
-    start_and_follow,
     told,
+)
+from sampan.components.pipelines.cli.plans import print_plan
+from sampan.components.pipelines.cli.session import (
+    ParamOption,
+    RunArgument,
+    check_detach,
+    open_runs,
+    start_and_follow,
 )
 from sampan.components.pipelines.sdk import Change, Run, Runs
 
@@ -73,7 +75,7 @@ class FailedRuns:
         console = Console(highlight=False)
         with told(), open_runs(self.platform, home) as session:
             runs, server = session
-            found = found_run(runs, run)
+            found = find_run(runs, run)
             document = self._document(console, from_pipeline, pipeline, home)
             change = Change(
                 spec=document.to_json() if document else None,
@@ -94,7 +96,7 @@ class FailedRuns:
         console = Console(highlight=False)
         with told(), open_runs(self.platform, home) as session:
             runs, server = session
-            found = found_run(runs, run)
+            found = find_run(runs, run)
             check_detach(server, detach)
             runs.retry(found.run_id)
             start_and_follow(console, session, found, detach=detach)
@@ -112,7 +114,7 @@ class FailedRuns:
         console = Console(highlight=False)
         with told(), open_runs(self.platform, home) as session:
             runs, server = session
-            found = found_run(runs, run)
+            found = find_run(runs, run)
             if found.state is not RuntimeState.PAUSED:
                 raise CommandError(
                     f"{found.name} is {found.state.lower()}; only a paused run can be continued"

@@ -1,8 +1,7 @@
-"""What the commands print: the end of a run, the list of runs, logs."""
+"""What the commands print: the end of a run, the list of runs."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sampan.client.http import HttpError
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.cli.logs import log_lines
 from sampan.components.pipelines.cli.steps import Result, Step, duration, results, steps
 from sampan.components.pipelines.sdk import Run, Runs
 
@@ -22,7 +21,6 @@ _STYLES = {
     RuntimeState.RUNNING: "blue",
 }
 _LOG_TAIL = 40
-_POLL_SECONDS = 0.3
 
 
 def print_outcome(console: Console, runs: Runs, run: Run) -> None:
@@ -59,7 +57,7 @@ def _print_results(console: Console, lines: Sequence[Result]) -> None:
 
 def _print_failure(console: Console, runs: Runs, run: Run, step: Step) -> None:
     console.print(Text.assemble("\n", (f"{step.label} failed", "bold red")))
-    lines = _lines(runs, run, step.pods[-1]) if step.pods else []
+    lines = list(log_lines(runs, run, step.pods[-1])) if step.pods else []
     if step.message:
         # The message quotes the end of the log, which stands below in full.
         console.print(_first_line(step.message) if lines else step.message, soft_wrap=True, markup=False)
@@ -85,47 +83,8 @@ def print_runs(console: Console, found: Sequence[Run]) -> None:
     console.print(table)
 
 
-def print_logs(console: Console, runs: Runs, run: Run, wanted: str, *, follow: bool) -> bool:
-    """Every attempt of every step that matches; False if none does. Lines are named when there are several steps."""
-    printed: dict[str, int] = {}
-    matched = False
-    while True:
-        # Asked before reading: what an ended run said is then surely read.
-        is_over = runs.get(run.run_id).state.is_final
-        shown = [
-            step for step in steps([task.raw for task in runs.tasks(run.run_id)]) if _matches(step, wanted)
-        ]
-        matched = matched or bool(shown)
-        named = not wanted or sum(len(step.pods) for step in shown) > 1
-        for step in shown:
-            for number, pod in enumerate(step.pods, start=1):
-                lines = _lines(runs, run, pod)
-                label = step.label if number == 1 else f"{step.label} (attempt {number})"
-                for line in lines[printed.get(pod, 0) :]:
-                    prefix = (f"{label}  ", "cyan") if named else ""
-                    console.print(Text.assemble(prefix, line), soft_wrap=True)
-                printed[pod] = len(lines)
-        if not follow or is_over or (wanted and not matched):
-            return matched or not wanted
-        time.sleep(_POLL_SECONDS)
-
-
 def _first_line(message: str) -> str:
     return message.partition("\n")[0].removesuffix("; the end of its log:")
-
-
-def _matches(step: Step, wanted: str) -> bool:
-    return not wanted or wanted in (step.name, step.label, step.task_id, *step.pods)
-
-
-def _lines(runs: Runs, run: Run, pod: str) -> list[str]:
-    """Empty for a pod that has not started or left no log."""
-    try:
-        return list(runs.log(run.run_id, pod))
-    except HttpError as error:
-        if error.status in (400, 404):
-            return []
-        raise
 
 
 def _seconds(run: Run) -> float:

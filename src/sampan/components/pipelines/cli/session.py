@@ -1,23 +1,21 @@
-"""What the commands have in common: reaching a server, finding the run, following it, saying errors."""
+"""Commands that start runs, or let them go on: what they have in common."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from sampan.client.http import HttpError, JsonClient
-from sampan.components.pipelines.api import ir, packages
-from sampan.components.pipelines.api.errors import PipelinesError
+from sampan.client.http import JsonClient
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.cli.frame import CommandError, Platform, Server
 from sampan.components.pipelines.cli.output import print_outcome
-from sampan.components.pipelines.cli.package import PackageError, read_package
 from sampan.components.pipelines.cli.progress import Progress
 from sampan.components.pipelines.cli.steps import FINAL_STATES, steps
 from sampan.components.pipelines.sdk import Run, Runs
@@ -28,37 +26,6 @@ _POLL_SHARE = 9
 _INTERRUPTED = 130
 
 
-class Server(Protocol):
-    """A server that answers. `own` says that it was started for this command and ends with it."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def own(self) -> bool: ...
-
-
-class Platform(Protocol):
-    """What the commands need of the machine, which a component may not know itself. Both raise RuntimeError."""
-
-    def connect(self, home: Path | None) -> AbstractContextManager[Server]:
-        """The running server, or one that is started for as long as the context lasts."""
-        ...
-
-    def kfp_python(self, home: Path | None) -> Path:
-        """An interpreter that has the kfp SDK."""
-        ...
-
-
-class CommandError(Exception):
-    """Said to the user as it is."""
-
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home", help="The server's home. [default: $SAMPAN_HOME or ~/.sampan]", show_default=False
-    ),
-]
 ParamOption = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; may be given several times."),
@@ -72,57 +39,6 @@ RunArgument = Annotated[
 def open_runs(platform: Platform, home: Path | None) -> Iterator[tuple[Runs, Server]]:
     with platform.connect(home) as server, JsonClient(server.url) as http:
         yield Runs(http), server
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Errors as one sentence on standard error."""
-    try:
-        yield
-    except (CommandError, PackageError, HttpError, PipelinesError, TimeoutError, RuntimeError) as error:
-        if isinstance(error, typer.Exit):
-            raise
-        console = Console(stderr=True, highlight=False)
-        console.print("[bold red]error:[/] ", end="")
-        console.print(str(error), soft_wrap=True, markup=False)
-        raise typer.Exit(1) from error
-
-
-def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> ir.PipelineDocument:
-    content = read_package(file, pipeline, kfp_python)
-    try:
-        document = ir.load(packages.unpack(content))
-        ir.validate(document)
-    except PipelinesError as error:
-        raise CommandError(f"{file}: {error.message}") from error
-    return document
-
-
-def read_parameters(
-    document: ir.PipelineDocument, given: Sequence[str], *, complete: bool = True
-) -> Mapping[str, Any]:
-    """`name=value` texts as values of the declared types; all of them checked before anything starts.
-
-    `complete`: what has no default must be among them.
-    """
-    values = {}
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise CommandError(f"--param {text!r}: write it as NAME=VALUE")
-        values[name] = ir.parse_parameter(document, name, value)
-    try:
-        ir.bind_parameters(document, values)
-    except PipelinesError as error:
-        raise CommandError(f"{error.message} (--param NAME=VALUE)") from error
-    return values
-
-
-def found_run(runs: Runs, text: str) -> Run:
-    run = runs.find(text)
-    if run is None:
-        raise CommandError(f"no run is called {text!r}; `sampan runs` lists them")
-    return run
 
 
 def start_and_follow(console: Console, session: tuple[Runs, Server], run: Run, *, detach: bool) -> None:

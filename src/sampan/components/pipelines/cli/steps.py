@@ -27,6 +27,10 @@ class Step:
     """Of all attempts, oldest first."""
     is_reused: bool = False
     """Its result is that of the run which this one goes on from."""
+    path: str = ""
+    """`for-loop-1/2/train`."""
+    iteration: tuple[int, ...] = ()
+    """Of the loops around it, the outermost first."""
 
     def seconds(self, now: datetime) -> float | None:
         if self.started is None:
@@ -48,6 +52,8 @@ def steps(tasks: Sequence[Mapping[str, Any]]) -> list[Step]:
             message=task.get("status_metadata", {}).get("message", ""),
             pods=tuple(pod["name"] for pod in task.get("pods", ())),
             is_reused=task.get("state") == "CACHED" and bool(_reason(task)),
+            path=_path(task),
+            iteration=_iteration(task, by_id),
         )
         for task in tasks
         if task.get("type") in _STEP_TYPES
@@ -59,6 +65,23 @@ def steps(tasks: Sequence[Mapping[str, Any]]) -> list[Step]:
 
 def _reason(task: Mapping[str, Any]) -> str:
     return str(task.get("status_metadata", {}).get("custom_properties", {}).get("reason", ""))
+
+
+def _path(task: Mapping[str, Any]) -> str:
+    path = task.get("scope_path", "")
+    parts = path.split(".") if isinstance(path, str) else list(path)
+    return "/".join(parts[1:] if parts[:1] == ["root"] else parts)
+
+
+def _iteration(task: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> tuple[int, ...]:
+    found: list[int] = []
+    current: Mapping[str, Any] | None = task
+    while current is not None:
+        index = current.get("type_attributes", {}).get("iteration_index")
+        if index is not None:
+            found.append(int(index))
+        current = by_id.get(current.get("parent_task_id", ""))
+    return tuple(reversed(found))
 
 
 def _label(task: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> str:

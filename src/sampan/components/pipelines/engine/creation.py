@@ -17,6 +17,7 @@ from sampan.components.pipelines.api.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
+from sampan.components.pipelines.api.macros import Macros
 from sampan.components.pipelines.api.states import StorageState
 from sampan.components.pipelines.store import experiments, pipelines, runs
 from sampan.components.pipelines.store.runs import RunRow
@@ -50,6 +51,8 @@ class PipelineSource:
     pipeline_spec: Mapping[str, Any] | None = None
     pipeline_id: str = ""
     pipeline_version_id: str = ""
+    kept: str = ""
+    """The version's specification as it is stored, of whoever kept a copy: the version need not be there any more."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> PipelineSource:
@@ -89,6 +92,8 @@ class RunRequest:
     recurring_run_id: str = ""
     scheduled_at: int = 0
     """Microseconds; the moment of creation when 0."""
+    index: int | None = None
+    """Which run of its schedule it is, from 1."""
     run_id: str = ""
     """A new one when empty."""
     resumed_from: str = ""
@@ -120,11 +125,11 @@ class RunCreator:
         `also` raises; nothing is stored then.
         """
         now = to_micros(self._clock.now())
-        specification = await self.specify(
-            request.namespace, request.source, request.runtime_config.get("parameters", {})
-        )
+        run_id = request.run_id or new_uid()
+        config = _without_macros(request, run_id, now)
+        specification = await self.specify(request.namespace, request.source, config.get("parameters", {}))
         row = RunRow(
-            run_id=request.run_id or new_uid(),
+            run_id=run_id,
             experiment_id=request.experiment_id,
             namespace=request.namespace,
             display_name=request.display_name,
@@ -134,7 +139,7 @@ class RunCreator:
             scheduled_at=request.scheduled_at or now,
             description=request.description,
             service_account=request.service_account,
-            runtime_config=json.dumps(dict(request.runtime_config), ensure_ascii=False),
+            runtime_config=json.dumps(config, ensure_ascii=False),
             pipeline_id=specification.pipeline_id,
             pipeline_version_id=specification.pipeline_version_id,
             recurring_run_id=request.recurring_run_id,
@@ -159,6 +164,9 @@ class RunCreator:
         if source.pipeline_spec is not None:
             spec = await asyncio.to_thread(prepare, source.pipeline_spec, parameters)
             return Specification(spec, spec_inline=True)
+        if source.kept:
+            await asyncio.to_thread(prepare, source.kept.encode(), parameters)
+            return Specification(source.kept, False, source.pipeline_id, source.pipeline_version_id)
         version = await self._database.read(lambda connection: find_version(connection, namespace, source))
         await asyncio.to_thread(prepare, version.spec.encode(), parameters)
         return Specification(version.spec, False, version.pipeline_id, version.pipeline_version_id)
@@ -210,6 +218,16 @@ def usable_experiment(
             f"{owner}.experiment_id: the experiment {experiment.display_name!r} is archived: un-archive it first"
         )
     return experiment
+
+
+def _without_macros(request: RunRequest, run_id: str, now_micros: int) -> dict[str, Any]:
+    """The runtime configuration with what `[[CurrentTime]]` and its kin stand for in this run."""
+    config = dict(request.runtime_config)
+    if parameters := config.get("parameters"):
+        scheduled = request.scheduled_at // 1_000_000 if request.scheduled_at else None
+        macros = Macros(run_id, now_micros // 1_000_000, scheduled, request.index)
+        config["parameters"] = macros.of_parameters(parameters)
+    return config
 
 
 def _insert(connection: Any, row: RunRow) -> RunRow:

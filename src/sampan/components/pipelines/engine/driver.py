@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sampan.client.protocol import Client, Object
 from sampan.components.pipelines.api.states import RuntimeState
@@ -25,6 +26,9 @@ from sampan.components.pipelines.engine.failure import (
     waits_for,
 )
 from sampan.components.pipelines.engine.language import Machine, RunFacts
+from sampan.components.pipelines.engine.light.crews import Crews, StoppedError
+from sampan.components.pipelines.engine.light.marking import light_call
+from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.outputs import FailedStepError, StepResult
 from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
 from sampan.components.pipelines.engine.podspec import ATTEMPT_LABEL, TASK_ID_LABEL
@@ -32,6 +36,7 @@ from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.turn import Launch, Operation, Removal, Timer, Turn
 from sampan.components.pipelines.store import transitions
 from sampan.components.pipelines.store.transitions import RunState, Transition
+from sampan.kube.errors import ApiError
 from sampan.lib.clock import Clock
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -60,6 +65,9 @@ class Services:
     pods: Pods
     slots: Slots
     changes: Changes
+    logs: LogKeeping
+    crews: Crews | None = None
+    """Who calls light steps; None where each has a pod of its own."""
 
 
 @dataclass(slots=True)
@@ -240,7 +248,9 @@ class RunDriver:
                 self._facts.files.prepare(launch.paths)
                 if launch.workspace is not None:
                     await self._services.pods.ensure_claim(launch.workspace)
-                pod = await self._services.pods.create(launch.pod)
+                pod = await self._run_light(launch) or await self._services.pods.create(launch.pod)
+        except StoppedError:
+            return
         except (PodRejectedError, OSError) as error:
             message = error.message if isinstance(error, PodRejectedError) else f"its folders: {error}"
             self.post(lambda machine: machine.steps.rejected(launch.task_id, launch.attempt, message))
@@ -251,13 +261,34 @@ class RunDriver:
         flight = self._flights.get(launch.task_id)
         if flight is not None and flight.launch is launch:
             flight.created_at = self._services.clock.monotonic()
+        # No turn of its own: only what is written next should say it.
+        self._machine.steps.created(launch.task_id, launch.attempt, str(pod["metadata"].get("uid") or ""))
         self.on_pod(pod, deleted=False)
 
+    async def _run_light(self, launch: Launch) -> Object | None:
+        """The end of a light step, called by a worker; None for one that needs a pod of its own."""
+        crews = self._services.crews
+        call = light_call(launch.pod) if crews is not None and launch.workspace is None else None
+        if crews is None or call is None:
+            return None
+
+        def tell(pod: Object) -> None:
+            self.on_pod(pod, deleted=False)
+
+        # The run's working files: the last of the folders that a step sees.
+        folder = Path(launch.paths.roots[-1])
+        return await crews.run(self.run_id, launch.pod, call, folder, tell)
+
     async def _remove(self, removal: Removal) -> None:
+        if self._services.crews is not None and self._services.crews.stop(removal.pod):
+            if removal.awaited:
+                self.post(lambda machine: machine.pod_gone(removal.task_id))
+            return
         # A pod that is just being created would come to be after its removal, and stay.
         launching = self._launching.get(removal.task_id)
         if launching is not None:
             await asyncio.wait([launching])
+        await self._services.logs.keep_named(removal.pod, self._facts.namespace, removal.uid)
         existed = await self._services.pods.delete(removal.pod, self._facts.namespace)
         if removal.awaited and not existed:
             self.post(lambda machine: machine.pod_gone(removal.task_id))
@@ -331,11 +362,13 @@ class RunDriver:
 
     async def _collect(self, launch: Launch, pod: Object, end: PodEnd) -> None:
         outcome: StepResult | StepError
+        await self._services.logs.keep(pod)
         if end.end is End.SUCCEEDED:
             try:
-                outcome = await asyncio.to_thread(launch.outputs.collect, self._facts.files)
-            except StepError as error:
-                outcome = error
+                files = await self._facts.files.of_pod(pod)
+                outcome = await asyncio.to_thread(launch.outputs.collect, files)
+            except (StepError, ApiError) as error:
+                outcome = StepError(error.message)
         else:
             outcome = StepError(await self._explanation(launch, pod, end))
             if end.end is End.FAILED and launch.outputs.reads_failures:
@@ -354,7 +387,9 @@ class RunDriver:
         """What the user reads: how it ended, and the end of its log."""
         if end.end is not End.FAILED or not has_started(pod):
             return end.explanation
-        lines = await self._services.pods.last_lines(launch.pod_name, self._facts.namespace, _LOG_LINES)
+        name, namespace = launch.pod_name, self._facts.namespace
+        lines = await self._services.logs.kept_lines(name, namespace, _LOG_LINES)
+        lines = lines or await self._services.pods.last_lines(name, namespace, _LOG_LINES)
         return f"{end.explanation}; the end of its log:\n{lines}" if lines else end.explanation
 
     async def _with_outputs(self, failure: StepError, launch: Launch) -> StepError:

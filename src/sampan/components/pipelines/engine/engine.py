@@ -29,6 +29,9 @@ from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
 from sampan.components.pipelines.engine.ir_language import Ended, Surroundings
 from sampan.components.pipelines.engine.language import Machine, Prepared
+from sampan.components.pipelines.engine.light.crews import Crews
+from sampan.components.pipelines.engine.light.marking import WORKER_LABEL
+from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.lookups import StoredLookups
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
@@ -77,8 +80,19 @@ class Engine:
         self._files = files or LocalStepFiles(home)
         self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
+        # Workers are reached over sockets in folders that pods and this process share.
+        is_local, workers = not self._files.owner, settings.light_workers
+        self._crews = Crews(self._pods, clock, home, workers) if is_local and workers > 0 else None
         self._services = Services(
-            client, database, clock, self._pods, Slots(settings.max_parallel_pods), self._changes
+            client,
+            database,
+            clock,
+            self._pods,
+            Slots(settings.max_parallel_pods),
+            self._changes,
+            # Where files are moved, the pods are on other machines, and their logs too.
+            LogKeeping(client, home, is_needed=bool(self._files.owner)),
+            self._crews,
         )
         self._tasks = TaskSet("pipelines")
         self._running: dict[str, _Running] = {}
@@ -104,6 +118,8 @@ class Engine:
     async def stop(self) -> None:
         """Lets go of everything where it stands. Pods go on running."""
         await self._tasks.close()
+        if self._crews is not None:
+            await self._crews.close()
         for running in list(self._running.values()):
             await running.driver.close()
         self._running.clear()
@@ -296,6 +312,8 @@ class Engine:
             kept = await driver.run()
         finally:
             self._running.pop(driver.run_id, None)
+            if self._crews is not None:
+                self._crews.close_run(driver.run_id)
             await driver.close()
             if not kept:
                 self._tasks.spawn(self._remove_pods(driver.run_id, driver.namespace), name="removal")
@@ -323,7 +341,9 @@ class Engine:
         for name, pod in pods.items():
             metadata, end = pod["metadata"], pod_end(pod)
             is_live = end is None or end.end is End.HOPELESS
-            if is_live and metadata["labels"].get(RUN_LABEL, "") not in unfinished:
+            if WORKER_LABEL in metadata["labels"] or (
+                is_live and metadata["labels"].get(RUN_LABEL, "") not in unfinished
+            ):
                 log.info("removing a pod whose run is over", pod=name)
                 self._tasks.spawn(self._pods.delete(name, metadata["namespace"]), name=f"removal/{name}")
 
@@ -338,6 +358,8 @@ class Engine:
         return self._existing.get(name) if self._existing is not None else None
 
     def _on_pod(self, pod: Object, deleted: bool) -> None:
+        if self._crews is not None and self._crews.on_pod(pod, deleted):
+            return
         if self._existing is not None:
             # A run that is being taken up cannot be told yet: it will look here.
             if deleted:
@@ -353,6 +375,8 @@ class Engine:
         for pod in pods:
             names.setdefault(pod["metadata"]["labels"].get(RUN_LABEL, ""), set()).add(pod["metadata"]["name"])
             self._on_pod(pod, False)
+        if self._crews is not None:
+            self._crews.on_list(frozenset(name for found in names.values() for name in found))
         for run_id, running in list(self._running.items()):
             running.driver.on_list(frozenset(names.get(run_id, ())), began)
 

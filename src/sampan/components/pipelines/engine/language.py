@@ -38,6 +38,10 @@ class StepEvents(Protocol):
         """Gives the step that has waited longest its slot."""
         ...
 
+    def created(self, task_id: str, attempt: int, uid: str) -> None:
+        """The attempt's pod exists: by its uid its log is found. Stored with what is written next."""
+        ...
+
     def started(self, task_id: str, attempt: int, address: str) -> None:
         """The attempt's pod runs and is ready; only where the launch asked for it."""
         ...

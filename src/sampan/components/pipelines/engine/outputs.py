@@ -219,6 +219,6 @@ def _stored(files: StepFiles, draft: ArtifactDraft) -> ArtifactDraft:
     if draft.custom_path and not files.publish(draft.custom_path, draft.uri):
         raise StepError(
             f'output artifact "{draft.output}": the step says that it lies at {draft.custom_path}, and nothing is '
-            "seen there from outside of its pod, whose /tmp is its own; write it to the artifact's path instead"
+            "found there, at least not from outside of its container; write it to the artifact's path instead"
         )
     return replace(draft, stored=files.exists(draft.uri))

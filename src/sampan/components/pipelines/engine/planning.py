@@ -33,6 +33,10 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
     told = executor_input(component, node.inputs, paths, job)
     parts = platform(context.pipeline.kubernetes.get(component.executor_label, {}), resolver.value)
     parts.active_deadline_seconds = parts.active_deadline_seconds or context.step_timeout_seconds
+    claim = None
+    if context.pipeline.config.workspace_size and (wanted is not None or workspace.is_used(node.inputs)):
+        workspace.add(parts, context.job)
+        claim = workspace.claim(context.job, context.pipeline.config)
     step = Step(
         job=context.job,
         task_id=node.id,
@@ -57,10 +61,6 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
             "uri": wanted.uri,
             "metadata": dict(wanted.metadata),
         }
-    claim = None
-    if context.pipeline.config.workspace_size and (wanted is not None or workspace.is_used(node.inputs)):
-        workspace.attach(pod["spec"], context.job)
-        claim = workspace.claim(context.job, context.pipeline.config)
     collector = DeclaredOutputs(component, told["outputs"]["artifacts"], paths)
     return Launch(node.id, attempt, pod, paths, collector, claim)
 

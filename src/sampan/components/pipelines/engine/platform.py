@@ -21,6 +21,7 @@ Resolve = Callable[[ParameterInput], Value]
 """Raises NullInputError where the input is null."""
 
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108  not a file of ours: where POSIX shared memory is
+_MAIN = "main"
 _PULL_POLICIES = ("Always", "Never", "IfNotPresent")
 
 
@@ -68,14 +69,22 @@ def platform(config: _Json, resolve: Resolve) -> Platform:
         if (name := _name(secret, "secretName", resolve)) is not None:
             parts.image_pull_secrets.append({"name": name})
     parts.active_deadline_seconds = int(get(config, "activeDeadlineSeconds", 0))
-    security = get(config, "securityContext", {})
-    for key in ("runAsUser", "runAsGroup"):
-        if (value := get(security, key)) is not None:
-            parts.security_context[key] = int(value)
-    if (value := get(security, "runAsNonRoot")) is not None:
-        parts.security_context["runAsNonRoot"] = bool(value)
-    parts.init_containers = [_init_container(item) for item in get(config, "initContainers", [])]
+    parts.security_context = _security_context(get(config, "securityContext"))
+    parts.init_containers = _init_containers(config)
     return parts
+
+
+def _security_context(security: _Json | None) -> dict[str, Any]:
+    if security is None:
+        return {}
+    found: dict[str, Any] = {
+        key: int(value) for key in ("runAsUser", "runAsGroup") if (value := get(security, key)) is not None
+    }
+    if (value := get(security, "runAsNonRoot")) is not None:
+        found["runAsNonRoot"] = bool(value)
+    if found.get("runAsNonRoot") and found.get("runAsUser") == 0:
+        raise StepError("securityContext: runAsUser 0 is root, and runAsNonRoot is true; use another user")
+    return {**found, "capabilities": {"drop": ["ALL"]}}
 
 
 def claim_names(config: _Json, resolve: Resolve) -> list[str]:
@@ -113,8 +122,12 @@ def _mounted(config: _Json, resolve: Resolve, parts: Platform) -> None:
             if (name := _name(item, name_field, resolve)) is None:
                 continue
             optional = bool(get(item, "optional", False))
-            parts.volumes.append({"name": name, source: {name_key: name, "optional": optional}})
-            parts.volume_mounts.append({"name": name, "mountPath": get(item, "mountPath", "")})
+            volume = {"name": name, source: {name_key: name, "optional": optional}}
+            if any(other["name"] == name and source not in other for other in parts.volumes):
+                # A Secret and a ConfigMap may have the same name, two volumes of a pod may not.
+                volume["name"] = f"{name}-{source.lower()}"
+            parts.volumes.append(volume)
+            parts.volume_mounts.append({"name": volume["name"], "mountPath": get(item, "mountPath", "")})
 
 
 def _environment(config: _Json, resolve: Resolve, parts: Platform) -> None:
@@ -233,10 +246,29 @@ def _own(item: _Json, source: dict[str, Any], mount_path: str, parts: Platform) 
     parts.own_mounts.append({"name": name, "mountPath": mount_path})
 
 
+def _init_containers(config: _Json) -> list[dict[str, Any]]:
+    found = [_init_container(item) for item in get(config, "initContainers", [])]
+    names = [_MAIN, *(container["name"] for container in found)]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise StepError(f'init container "{twice}": another container of the pod has this name')
+    return found
+
+
 def _init_container(item: _Json) -> dict[str, Any]:
     if not get(item, "name", "") or not get(item, "image", ""):
         raise StepError("an init container needs a name and an image")
-    container: dict[str, Any] = {"name": get(item, "name"), "image": get(item, "image")}
+    name = get(item, "name")
+    if (policy := get(item, "restartPolicy", "Always")) != "Always":
+        raise StepError(
+            f'init container "{name}": restartPolicy {policy!r}: only "Always", a sidecar, is possible'
+        )
+    if any(not get(variable, "name", "") for variable in get(item, "env", [])):
+        raise StepError(f'init container "{name}": an environment variable has no name')
+    container: dict[str, Any] = {
+        "name": name,
+        "image": get(item, "image"),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
     for key in ("command", "args", "env", "restartPolicy", "resources"):
         if value := get(item, key):
             container[key] = value
@@ -244,6 +276,9 @@ def _init_container(item: _Json) -> dict[str, Any]:
         {"name": get(mount, "volumeName", ""), "mountPath": get(mount, "mountPath", "")}
         for mount in get(item, "volumeMounts", [])
     ]
+    for mount in mounts:
+        if not mount["name"] or not mount["mountPath"].startswith("/"):
+            raise StepError(f'init container "{name}": a volume mount needs a volume and an absolute path')
     return container | {"volumeMounts": mounts} if mounts else container
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.pipelines.api.ir_kubernetes import is_quantity
 from sampan.components.pipelines.api.ir_model import Component, Container, ParameterType, Value
 from sampan.components.pipelines.api.ir_parse import field as get
 from sampan.components.pipelines.api.ir_values import to_text
@@ -39,8 +40,10 @@ TASK_NAME_ANNOTATION = "pipelines.kubeflow.org/task-name"
 TASK_PATH_ANNOTATION = "pipelines.kubeflow.org/task-path"
 PIPELINE_ANNOTATION = "pipelines.kubeflow.org/pipeline-name"
 
+_UNBUFFERED = {"name": "PYTHONUNBUFFERED", "value": "1"}
+"""What a step prints is in its log at once, and not lost with a step that is killed."""
+
 _NOT_DNS = re.compile(r"[^a-z0-9]+")
-_QUANTITY = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+|[numkKMGTPE]i?)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,10 @@ def build_pod(step: Step) -> dict[str, Any]:
     for key, arguments in (("command", step.container.command), ("args", step.container.args)):
         if expanded := expand_arguments(arguments, step.lookup, step.provided.__contains__):
             container[key] = expanded
-    if env := [*own_env(step.container, step.lookup), *parts.env] if on_pod("ENV") else []:
-        container["env"] = env
+    env = [*own_env(step.container, step.lookup), *parts.env] if on_pod("ENV") else []
+    container["env"] = (
+        env if any(each["name"] == _UNBUFFERED["name"] for each in env) else [*env, _UNBUFFERED]
+    )
     if (found := resources(step.container, step.lookup)) and on_pod("RESOURCES"):
         container["resources"] = found
     shared = on_pod("KUBERNETES_VOLUMES")
@@ -162,7 +167,7 @@ def resources(container: Container, lookup: Lookup) -> dict[str, dict[str, str]]
 
 
 def _quantity(text: str, what: str) -> str:
-    if not _QUANTITY.match(text):
+    if not is_quantity(text):
         raise StepError(f"{what}: {text!r} is not a quantity such as 500m, 2 or 4Gi")
     return text
 

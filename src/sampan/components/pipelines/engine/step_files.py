@@ -16,10 +16,11 @@ Artifact URIs are plain absolute paths: a container sees them at the same path.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,10 @@ _LONGEST_SEGMENT = 100
 
 _LARGEST_READ = 64 * 1024 * 1024
 """Bytes of one output parameter or executor output. More belongs into an artifact."""
+
+
+Places = Callable[[str], str]
+"""From a path as a step's container sees it to where it lies for us; empty for what cannot be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,10 @@ class StepFiles(Protocol):
         """Whether something lies at the URI."""
         ...
 
+    async def of_pod(self, pod: Mapping[str, Any]) -> StepFiles:
+        """As the pod's first container sees files: for `publish`, once it has ended. Raises ApiError."""
+        ...
+
     def publish(self, custom_path: str, uri: str) -> bool:
         """Brings what a step wrote at a path of its own to the artifact's URI. False when nothing is there."""
         ...
@@ -100,11 +109,13 @@ class StepOutputs:
 
 
 class LocalStepFiles:
-    """`StepFiles` in this machine's file system."""
+    """`StepFiles` in this machine's file system. `pod_places` is that of `sampan.components.Services`."""
 
     owner = ""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, pod_places: Callable[[Any], Awaitable[Places]] | None = None) -> None:
+        self._pod_places = pod_places
+        self._seen: Places = str
         self._artifacts = home / "artifacts"
         self._work = home / "pipelines" / "work"
 
@@ -162,8 +173,18 @@ class LocalStepFiles:
     def exists(self, uri: str) -> bool:
         return uri.startswith("/") and Path(uri).exists()
 
+    async def of_pod(self, pod: Mapping[str, Any]) -> StepFiles:
+        if self._pod_places is None:
+            return self
+        view = copy.copy(self)
+        view._seen = await self._pod_places(pod)
+        return view
+
     def publish(self, custom_path: str, uri: str) -> bool:
-        source, target = Path(custom_path), Path(uri)
+        place = self._seen(custom_path)
+        if not place:
+            return False
+        source, target = Path(place), Path(uri)
         if source == target or not source.exists():
             return source.exists()
         target.parent.mkdir(parents=True, exist_ok=True)

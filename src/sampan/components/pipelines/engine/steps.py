@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+import msgspec
+
 from sampan.components.pipelines.api.ir_model import Container, Importer, RetryPolicy, Value
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine import workspace
 from sampan.components.pipelines.engine.caching import fingerprint
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.errors import StepError
@@ -108,7 +111,7 @@ class Steps:
             node.end_attempt(ended(attempt, RuntimeState.CANCELED, self._context.now(), why))
             node.error = ""  # what its pod waited for
             self._recorder.touch(node)
-            self._leave(node, attempt.pod)
+            self._leave(node, attempt.pod, attempt.uid)
         else:
             self._finish(node, RuntimeState.CANCELED, "")
 
@@ -126,9 +129,9 @@ class Steps:
             self.leaving.discard(task_id)
             self._finish(self.in_flight.pop(task_id), RuntimeState.CANCELED, "")
 
-    def _leave(self, node: Node, pod: str) -> None:
+    def _leave(self, node: Node, pod: str, uid: str = "") -> None:
         self.leaving.add(node.id)
-        self._recorder.turn.removals.append(Removal(node.id, pod, awaited=True))
+        self._recorder.turn.removals.append(Removal(node.id, pod, awaited=True, uid=uid))
 
     # From the driver
 
@@ -169,6 +172,12 @@ class Steps:
                 self._retry_later(node)
             else:
                 self._finish(node, RuntimeState.FAILED, outcome.message)
+
+    def created(self, task_id: str, attempt: int, uid: str) -> None:
+        """The attempt's pod exists: by its uid its log is found. Stored with what comes next."""
+        node = self.in_flight.get(task_id)
+        if node is not None and len(node.attempts) == attempt:
+            node.end_attempt(msgspec.structs.replace(node.attempts[-1], uid=uid))
 
     def waits(self, task_id: str, attempt: int, why: str) -> None:
         """The attempt's pod cannot start yet, and says why; or, when that is empty, waits no more."""
@@ -245,6 +254,8 @@ class Steps:
         config = self._context.pipeline.kubernetes.get(node.component.executor_label, {})
         claims = claim_names(config, self._resolver(node).value)
         job = self._context.job
+        if self._context.pipeline.config.workspace_size and workspace.is_used(node.inputs):
+            claims.append(workspace.claim_name(job))  # of this run alone: what another run left there is gone
         node.fingerprint = fingerprint(job, task, node.component, container, node.inputs, claims)
         for result in self._context.lookups.cached(node.fingerprint):
             artifacts = [item for found in result.outputs.artifacts.values() for item in found]
@@ -315,7 +326,7 @@ class Steps:
             AttemptRow(
                 pod=current.pod,
                 state=state,
-                uid=end.uid,
+                uid=end.uid or current.uid,
                 exit_code=end.exit_code,
                 message=message,
                 started_at=end.started_at or current.started_at,

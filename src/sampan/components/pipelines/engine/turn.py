@@ -56,6 +56,8 @@ class Removal:
     task_id: str
     pod: str
     awaited: bool = False
+    uid: str = ""
+    """Of the pod, where it is known."""
 
 
 class Operation(Protocol):

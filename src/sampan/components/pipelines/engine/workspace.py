@@ -12,6 +12,7 @@ from sampan.client.protocol import Object
 from sampan.components.pipelines.api.ir_model import PipelineConfig, Value
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.placeholders import IN_WORKSPACE, WORKSPACE_PATH, JobContext
+from sampan.components.pipelines.engine.platform import Platform
 from sampan.components.pipelines.engine.podspec import RUN_LABEL
 from sampan.components.pipelines.engine.resolve import Inputs
 
@@ -31,17 +32,19 @@ def claim_name(job: JobContext) -> str:
     return f"{job.resource_name}-{_VOLUME}"
 
 
-def attach(pod_spec: dict[str, Any], job: JobContext) -> None:
-    """Mounts the workspace. Raises StepError when the step has something of its own there."""
-    mounts = pod_spec["containers"][0].setdefault("volumeMounts", [])
-    for mount in mounts:
+def add(parts: Platform, job: JobContext) -> None:
+    """Mounts the workspace, or hands it over where the step hands its volumes over.
+
+    Raises StepError when the step has something of its own there.
+    """
+    for mount in (*parts.volume_mounts, *parts.own_mounts):
         if mount["name"] == _VOLUME or str(mount["mountPath"]).startswith(WORKSPACE_PATH):
             raise StepError(
                 f"a volume mount at {mount['mountPath']} is in the workspace's way; mount it elsewhere"
             )
     source = {"persistentVolumeClaim": {"claimName": claim_name(job)}}
-    pod_spec.setdefault("volumes", []).append({"name": _VOLUME, **source})
-    mounts.append({"name": _VOLUME, "mountPath": WORKSPACE_PATH})
+    parts.volumes.append({"name": _VOLUME, **source})
+    parts.volume_mounts.append({"name": _VOLUME, "mountPath": WORKSPACE_PATH})
 
 
 def claim(job: JobContext, config: PipelineConfig) -> Object:

@@ -10,8 +10,10 @@ from sampan.components.pipelines.rest import (
     artifact_files,
     experiments,
     health,
+    log_search,
     logs,
     pipelines,
+    recurring_runs,
     resume,
     runs,
     scopes,
@@ -21,16 +23,18 @@ from sampan.components.pipelines.rest import (
 from sampan.components.pipelines.rest.authorise import Resource, Verb
 from sampan.components.pipelines.rest.dispatch import Call, Endpoint
 from sampan.components.pipelines.rest.v1 import endpoints as v1
-from sampan.components.pipelines.store import task_pages
+from sampan.components.pipelines.store import schedules, task_pages
 
 _V2 = "/apis/v2beta1"
 _PIPELINE = f"{_V2}/pipelines/{{pipeline_id}}"
 _VERSION = f"{_PIPELINE}/versions/{{pipeline_version_id}}"
 _EXPERIMENT = f"{_V2}/experiments/{{experiment_id}}"
 _RUN = f"{_V2}/runs/{{run_id}}"
+_SCHEDULE = f"{_V2}/recurringruns/{{recurring_run_id}}"
 _NODE = "nodes/{node_id}"
 
 _OF_TASK = scopes.of_row("task", "task_id", task_pages.namespace_of_task)
+_OF_SCHEDULE = scopes.of_row("recurring run", "recurring_run_id", schedules.namespace_of)
 _OF_ARTIFACT = scopes.of_row("artifact", "artifact_id", task_pages.namespace_of_artifact)
 
 
@@ -124,6 +128,21 @@ def _runs() -> list[Endpoint]:
             "GET", f"{_RUN}/{read_artifact}", Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact
         ),
         Endpoint("GET", read_log, Verb.GET, kind, owned, logs.read_log),
+        Endpoint("GET", f"{_V2}/logs:search", Verb.LIST, kind, requested, log_search.LogSearch()),
+    ]
+
+
+def _recurring_runs() -> list[Endpoint]:
+    kind, requested, owned = Resource.JOBS, scopes.requested, _OF_SCHEDULE
+    base, one, empty = f"{_V2}/recurringruns", _SCHEDULE, messages.EMPTY
+    return [
+        Endpoint("POST", base, Verb.CREATE, kind, requested, recurring_runs.create, messages.RECURRING_RUN),
+        Endpoint("GET", base, Verb.LIST, kind, requested, recurring_runs.list_),
+        Endpoint("GET", one, Verb.GET, kind, owned, recurring_runs.get),
+        Endpoint("GET", f"{one}:ticks", Verb.GET, kind, owned, recurring_runs.ticks),
+        Endpoint("DELETE", one, Verb.DELETE, kind, owned, recurring_runs.delete),
+        Endpoint("POST", f"{one}:enable", Verb.ENABLE, kind, owned, recurring_runs.enable, empty),
+        Endpoint("POST", f"{one}:disable", Verb.DISABLE, kind, owned, recurring_runs.disable, empty),
     ]
 
 
@@ -152,15 +171,7 @@ def _ui_server() -> list[Endpoint]:
 
 def _later() -> list[Endpoint]:
     """Paths that exist upstream: they answer that they are not served yet, not that they are unknown."""
-    schedules = f"{_V2}/recurringruns"
-    schedule = f"{schedules}/{{recurring_run_id}}"
     paths = [
-        ("POST", schedules),
-        ("GET", schedules),
-        ("GET", schedule),
-        ("DELETE", schedule),
-        ("POST", f"{schedule}:enable"),
-        ("POST", f"{schedule}:disable"),
         ("POST", f"{_V2}/artifacts"),
         ("POST", f"{_V2}/artifact_tasks"),
         ("POST", f"{_V2}/tasks:findCached"),
@@ -179,6 +190,7 @@ def endpoints() -> list[Endpoint]:
         *_uploads(),
         *_experiments(),
         *_runs(),
+        *_recurring_runs(),
         *_tasks(),
         *_ui_server(),
         *_later(),

@@ -12,8 +12,10 @@ from typing import Protocol
 
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
 from sampan.components.pipelines.engine.resumption import Resumable, Resumption
+from sampan.components.pipelines.engine.schedules import Schedules
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -59,6 +61,8 @@ class Backend:
     """Where everything of the one user lives; with many users, where rights to shared pipelines are given."""
     engine: Callable[[], Awaitable[RunEngine]]
     prepare: Callable[[], Awaitable[Prepare]]
+    wake_schedules: Callable[[], None] = lambda: None
+    """Tells the scheduler that recurring runs have changed."""
 
     @property
     def multi_user(self) -> bool:
@@ -72,6 +76,11 @@ class Backend:
     def creator(self) -> RunCreator:
         """What makes runs, for requests and for whatever else starts them."""
         return RunCreator(self.database, self.clock, self.prepare, self._submit)
+
+    @property
+    def schedules(self) -> Schedules:
+        zone = read_zone(self.settings.schedule_time_zone)
+        return Schedules(self.database, self.clock, self.creator, zone, self.wake_schedules)
 
     async def _submit(self, run_id: str) -> None:
         await (await self.engine()).submit(run_id)

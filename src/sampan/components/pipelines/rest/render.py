@@ -16,6 +16,7 @@ from sampan.components.pipelines.store.experiments import ExperimentRow
 from sampan.components.pipelines.store.listing import Page
 from sampan.components.pipelines.store.pipelines import PipelineRow, VersionRow
 from sampan.components.pipelines.store.runs import RunRow
+from sampan.components.pipelines.store.schedules import ScheduleRow, Status
 
 
 class _Spec(msgspec.Struct):
@@ -87,6 +88,33 @@ def run(row: RunRow) -> dict[str, Any]:
         resumed_from=row.resumed_from,
         pause_on_failure=row.pause_on_failure,
         state_history=json.loads(row.state_history),
+        **source,
+    )
+
+
+def recurring_run(row: ScheduleRow) -> dict[str, Any]:
+    if row.spec_inline:
+        source: dict[str, Any] = {"pipeline_spec": specification(row.spec)}
+    else:
+        reference = present(pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id)
+        source = {"pipeline_version_reference": reference}
+    return present(
+        recurring_run_id=row.recurring_run_id,
+        display_name=row.display_name,
+        description=row.description,
+        runtime_config=_runtime_config(row.runtime_config),
+        service_account=row.service_account,
+        # A 64-bit integer is text in proto JSON.
+        max_concurrency=str(row.max_concurrency),
+        trigger=json.loads(row.trigger),
+        mode="ENABLE" if row.status == Status.ENABLED else "DISABLE",
+        created_at=time_of(row.created_at),
+        updated_at=time_of(row.updated_at),
+        status=row.status,
+        error=json.loads(row.error) if row.error else None,
+        no_catchup=row.no_catchup,
+        experiment_id=row.experiment_id,
+        plugins_input=json.loads(row.plugins_input),
         **source,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.responses import Response
@@ -14,8 +15,9 @@ from sampan.components.pipelines.rest import render, task_details
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
 from sampan.components.pipelines.rest.names import checked_name
 from sampan.components.pipelines.rest.scopes import not_found
-from sampan.components.pipelines.store import experiments, runs
+from sampan.components.pipelines.store import experiments, logged_steps, runs
 from sampan.components.pipelines.store.runs import RunRow
+from sampan.components.pipelines.store.step_logs import StepLogs
 
 _MAX_NAME = 256
 _RETRIED = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
@@ -111,9 +113,13 @@ async def delete(call: Call) -> Response:
     """Removes the run with its tasks, whatever its state, and then what still belongs to it in the cluster."""
     run_id = call.params["run_id"]
     engine = await call.backend.engine()
+    attempts = await call.backend.database.read(
+        lambda connection: logged_steps.attempts_of_run(connection, run_id)
+    )
     # The row first: a crash in between leaves pods behind, but never a run that starts again.
     await call.backend.database.write(lambda connection: runs.delete(connection, run_id))
     await engine.forget(run_id, call.namespace)
+    await asyncio.to_thread(StepLogs(call.backend.home).remove, call.namespace, attempts)
     return answer({})
 
 

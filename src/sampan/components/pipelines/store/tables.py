@@ -188,3 +188,44 @@ artifact_tasks = sa.Table(
 sa.Index("kfp_artifact_tasks_by_task", artifact_tasks.c.task_id)
 sa.Index("kfp_artifact_tasks_by_artifact", artifact_tasks.c.artifact_id)
 sa.Index("kfp_artifact_tasks_by_run", artifact_tasks.c.run_id)
+
+schedules = sa.Table(
+    "kfp_schedules",
+    metadata,
+    sa.Column("recurring_run_id", _ID, primary_key=True),
+    sa.Column("experiment_id", _ID, nullable=False),
+    sa.Column("namespace", _NAMESPACE, nullable=False),
+    sa.Column("display_name", sa.String(256), nullable=False),
+    sa.Column("resource_name", sa.String(63), nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("max_concurrency", sa.Integer, nullable=False),
+    sa.Column("no_catchup", sa.Boolean, nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),  # the API's message
+    sa.Column("pipeline_id", _ID, nullable=False, server_default=""),
+    sa.Column(
+        "pipeline_version_id", _ID, nullable=False, server_default=""
+    ),  # empty: the latest at each tick
+    sa.Column("spec", sa.Text, nullable=False, server_default=""),  # as in kfp_runs; empty: the latest's
+    sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("plugins_input", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),  # {"code": int, "message": str} or ""
+    # Ticks up to here are done with; how many had a run; the first one that is not done with, 0 for none.
+    sa.Column("progress", sa.BigInteger, nullable=False),
+    sa.Column("runs_started", sa.BigInteger, nullable=False),
+    sa.Column("next_tick", sa.BigInteger, nullable=False),
+)
+sa.Index("kfp_schedules_by_age", schedules.c.namespace, schedules.c.created_at)
+sa.Index("kfp_schedules_by_next_tick", schedules.c.next_tick)
+# Runs that no schedule started are left out: they need not pay for it.
+_SCHEDULED = runs.c.recurring_run_id != ""
+sa.Index(
+    "kfp_runs_by_schedule",
+    runs.c.recurring_run_id,
+    runs.c.state,
+    sqlite_where=_SCHEDULED,
+    postgresql_where=_SCHEDULED,
+)

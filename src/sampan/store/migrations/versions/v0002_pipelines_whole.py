@@ -11,8 +11,48 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
+    _schedules()
     _failure()
     _clients_records()
+
+
+def _schedules() -> None:
+    """Recurring runs, and the way from one to its runs."""
+    op.create_table(
+        "kfp_schedules",
+        sa.Column("recurring_run_id", sa.String(64), primary_key=True),
+        sa.Column("experiment_id", sa.String(64), nullable=False),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("display_name", sa.String(256), nullable=False),
+        sa.Column("resource_name", sa.String(63), nullable=False),
+        sa.Column("description", sa.Text, nullable=False, server_default=""),
+        sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("max_concurrency", sa.Integer, nullable=False),
+        sa.Column("no_catchup", sa.Boolean, nullable=False),
+        sa.Column("trigger", sa.Text, nullable=False),
+        sa.Column("pipeline_id", sa.String(64), nullable=False, server_default=""),
+        sa.Column("pipeline_version_id", sa.String(64), nullable=False, server_default=""),
+        sa.Column("spec", sa.Text, nullable=False, server_default=""),
+        sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("plugins_input", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("error", sa.Text, nullable=False, server_default=""),
+        sa.Column("progress", sa.BigInteger, nullable=False),
+        sa.Column("runs_started", sa.BigInteger, nullable=False),
+        sa.Column("next_tick", sa.BigInteger, nullable=False),
+    )
+    op.create_index("kfp_schedules_by_age", "kfp_schedules", ["namespace", "created_at"])
+    op.create_index("kfp_schedules_by_next_tick", "kfp_schedules", ["next_tick"])
+    scheduled = sa.text("recurring_run_id != ''")
+    op.create_index(
+        "kfp_runs_by_schedule",
+        "kfp_runs",
+        ["recurring_run_id", "state"],
+        sqlite_where=scheduled,
+        postgresql_where=scheduled,
+    )
 
 
 def _failure() -> None:

@@ -1,6 +1,6 @@
-"""The files of one container's log, read as one: the current one and those that it was before.
+"""The files of one log in CRI format, read as one: the current one and those that it was before.
 
-Used by `logs`. Synchronous: for threads. A writer may go on, and begin a new file, while it is read.
+Synchronous: for threads. A writer may go on, and begin a new file, while it is read.
 """
 
 from __future__ import annotations
@@ -64,6 +64,11 @@ class LogReader:
             later = path
         # It is gone already: the oldest that there is comes next.
         return later
+
+
+def log_parts(path: Path) -> list[Path]:
+    """All files of the log at `path`, the oldest first."""
+    return [*_older(path), path]
 
 
 def _opened(path: Path) -> FileIO | None:

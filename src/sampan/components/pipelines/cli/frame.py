@@ -1,0 +1,110 @@
+"""What commands have in common: how they reach a server, read what they are given, and say what went wrong.
+
+The commands themselves are in `commands.py` and the modules beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+from rich.console import Console
+
+from sampan.client.http import HttpError
+from sampan.components.pipelines.api import ir, packages
+from sampan.components.pipelines.api.errors import PipelinesError
+from sampan.components.pipelines.cli.package import PackageError, read_package
+from sampan.components.pipelines.sdk import Run, Runs
+
+
+class Server(Protocol):
+    """A server that answers. `own` says that it was started for this command and ends with it."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def own(self) -> bool: ...
+
+
+class Platform(Protocol):
+    """What the commands need of the machine, which a component may not know itself. All raise RuntimeError."""
+
+    def connect(self, home: Path | None) -> AbstractContextManager[Server]:
+        """The running server, or one that is started for as long as the context lasts."""
+        ...
+
+    def running_url(self, home: Path | None) -> str:
+        """Of the server that is running; empty when there is none."""
+        ...
+
+    def kfp_python(self, home: Path | None) -> Path:
+        """An interpreter that has the kfp SDK."""
+        ...
+
+
+class CommandError(Exception):
+    """Said to the user as it is."""
+
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", help="The server's home. [default: $SAMPAN_HOME or ~/.sampan]", show_default=False
+    ),
+]
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors as one sentence on standard error."""
+    try:
+        yield
+    except (CommandError, PackageError, HttpError, PipelinesError, TimeoutError, RuntimeError) as error:
+        if isinstance(error, typer.Exit):
+            raise
+        console = Console(stderr=True, highlight=False)
+        console.print("[bold red]error:[/] ", end="")
+        console.print(str(error), soft_wrap=True, markup=False)
+        raise typer.Exit(1) from error
+
+
+def find_run(runs: Runs, text: str) -> Run:
+    """The run that `text` names. Raises CommandError."""
+    run = runs.find(text)
+    if run is None:
+        raise CommandError(f"no run is called {text!r}; `sampan runs` lists them")
+    return run
+
+
+def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> ir.PipelineDocument:
+    content = read_package(file, pipeline, kfp_python)
+    try:
+        document = ir.load(packages.unpack(content))
+        ir.validate(document)
+    except PipelinesError as error:
+        raise CommandError(f"{file}: {error.message}") from error
+    return document
+
+
+def read_parameters(
+    document: ir.PipelineDocument, given: Sequence[str], *, complete: bool = True
+) -> Mapping[str, Any]:
+    """`name=value` texts as values of the declared types; all of them checked before anything starts.
+
+    `complete`: what has no default must be among them.
+    """
+    values = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise CommandError(f"--param {text!r}: write it as NAME=VALUE")
+        values[name] = ir.parse_parameter(document, name, value)
+    try:
+        if complete:
+            ir.bind_parameters(document, values)
+    except PipelinesError as error:
+        raise CommandError(f"{error.message} (--param NAME=VALUE)") from error
+    return values

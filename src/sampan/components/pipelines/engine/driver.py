@@ -26,6 +26,7 @@ from sampan.components.pipelines.engine.failure import (
     waits_for,
 )
 from sampan.components.pipelines.engine.language import Machine, RunFacts
+from sampan.components.pipelines.engine.late_measures import LateMeasures
 from sampan.components.pipelines.engine.light.crews import Crews, StoppedError
 from sampan.components.pipelines.engine.light.marking import light_call
 from sampan.components.pipelines.engine.log_keeping import LogKeeping
@@ -65,6 +66,7 @@ class Services:
     pods: Pods
     slots: Slots
     changes: Changes
+    measures: LateMeasures
     logs: LogKeeping
     crews: Crews | None = None
     """Who calls light steps; None where each has a pod of its own."""
@@ -197,6 +199,7 @@ class RunDriver:
             artifacts=turn.artifacts,
             links=turn.links,
             run=[RunState(change.state, change.at, change.error) for change in turn.run],
+            artifact_root=self._facts.artifact_root,
         )
         while True:
             try:
@@ -209,6 +212,8 @@ class RunDriver:
                     "a run's progress cannot be stored, trying again", run=self.run_id, error=str(error)
                 )
             await asyncio.sleep(_COMMIT_PAUSE_SECONDS)
+        if kept:
+            self._services.measures.add(turn.artifacts)
         changed = frozenset(row.task_id for rows in (turn.inserted, turn.updated) for row in rows)
         self._services.changes.publish(Change(self.run_id, changed, self._machine.is_over or not kept))
         return kept

@@ -29,6 +29,7 @@ from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
 from sampan.components.pipelines.engine.ir_language import Ended, Surroundings
 from sampan.components.pipelines.engine.language import Machine, Prepared
+from sampan.components.pipelines.engine.late_measures import LateMeasures
 from sampan.components.pipelines.engine.light.crews import Crews
 from sampan.components.pipelines.engine.light.marking import WORKER_LABEL
 from sampan.components.pipelines.engine.log_keeping import LogKeeping
@@ -80,6 +81,7 @@ class Engine:
         self._files = files or LocalStepFiles(home)
         self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
+        self._measures = LateMeasures(database)
         # Workers are reached over sockets in folders that pods and this process share.
         is_local, workers = not self._files.owner, settings.light_workers
         self._crews = Crews(self._pods, clock, home, workers) if is_local and workers > 0 else None
@@ -90,6 +92,7 @@ class Engine:
             self._pods,
             Slots(settings.max_parallel_pods),
             self._changes,
+            self._measures,
             # Where files are moved, the pods are on other machines, and their logs too.
             LogKeeping(client, home, is_needed=bool(self._files.owner)),
             self._crews,
@@ -110,6 +113,7 @@ class Engine:
         unfinished = await self._database.read(runs.unfinished)
         for run in unfinished:
             await self._take_up(run)
+        self._measures.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
         if unfinished:
@@ -118,6 +122,7 @@ class Engine:
     async def stop(self) -> None:
         """Lets go of everything where it stands. Pods go on running."""
         await self._tasks.close()
+        await self._measures.stop()
         if self._crews is not None:
             await self._crews.close()
         for running in list(self._running.values()):

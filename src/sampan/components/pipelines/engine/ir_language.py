@@ -69,7 +69,7 @@ class PreparedIr:
         self._parameters = parameters
         job = context.job
         claims = (claim_name(job),) if context.pipeline.config.workspace_size else ()
-        self.facts = RunFacts(context.run_id, job.namespace, context.files, claims)
+        self.facts = RunFacts(context.run_id, job.namespace, context.files, job.pipeline_root, claims)
 
     def machine(self) -> RunMachine:
         return RunMachine(self.context)

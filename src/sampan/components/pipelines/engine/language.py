@@ -131,6 +131,8 @@ class RunFacts:
     run_id: str
     namespace: str
     files: StepFiles
+    artifact_root: str = ""
+    """Below which its steps write artifacts."""
     claims: tuple[str, ...] = ()
     """Volume claims that go when the run is over."""
 

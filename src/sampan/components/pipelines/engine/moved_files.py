@@ -13,6 +13,8 @@ from typing import Any
 from sampan.components.pipelines.engine.mover_pod import PLAN_ANNOTATION, Mover, add_mover
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepPaths, outermost
 from sampan.components.pipelines.engine.transfer_plans import TransferPlan, owner_of, signed
+from sampan.components.pipelines.store.artifacts import ArtifactRow
+from sampan.store.artifacts.measuring import Measure
 
 
 class MovedStepFiles(LocalStepFiles):
@@ -41,6 +43,15 @@ class MovedStepFiles(LocalStepFiles):
 
     def exists(self, uri: str) -> bool:
         return self._is_ours(uri) and super().exists(uri)
+
+    def glance(self, artifact: ArtifactRow) -> bool | None:
+        return self._is_ours(artifact.uri) and super().glance(artifact)
+
+    def inspect(self, artifact: ArtifactRow) -> bool:
+        return self._is_ours(artifact.uri) and super().inspect(artifact)
+
+    def measure(self, uri: str) -> Measure | None:
+        return super().measure(uri) if self._is_ours(uri) else None
 
     def publish(self, custom_path: str, uri: str) -> bool:
         return self._is_ours(custom_path) and self._is_ours(uri) and super().publish(custom_path, uri)

@@ -26,6 +26,7 @@ from sampan.components.pipelines.api.ir_values import (
 from sampan.components.pipelines.api.states import ArtifactType
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.step_files import StepFiles, StepPaths
+from sampan.store.artifacts.measuring import Measure
 
 _TYPES = {
     "system.Artifact": ArtifactType.Artifact,
@@ -50,6 +51,8 @@ class ArtifactDraft:
     metadata: Mapping[str, Value]
     stored: bool = False
     custom_path: str = ""
+    measure: Measure | None = None
+    """What its files are, where that is known already."""
 
 
 @dataclass(slots=True)
@@ -221,4 +224,5 @@ def _stored(files: StepFiles, draft: ArtifactDraft) -> ArtifactDraft:
             f'output artifact "{draft.output}": the step says that it lies at {draft.custom_path}, and nothing is '
             "found there, at least not from outside of its container; write it to the artifact's path instead"
         )
-    return replace(draft, stored=files.exists(draft.uri))
+    stored = files.exists(draft.uri)
+    return replace(draft, stored=stored, measure=files.measure(draft.uri) if stored else None)

@@ -25,7 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.lib.ids import short_hash
+from sampan.store.artifacts import measuring
+from sampan.store.artifacts.measuring import Measure
 
 _REMOTE_ROOT = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>[^?]*)")
 _UNSAFE = re.compile(r"[^\w.\-]")
@@ -33,6 +36,11 @@ _LONGEST_SEGMENT = 100
 
 _LARGEST_READ = 64 * 1024 * 1024
 """Bytes of one output parameter or executor output. More belongs into an artifact."""
+
+_SOON_BYTES, _SOON_FILES = 8 * 1024 * 1024, 100
+"""What is measured before a step counts as done, within some milliseconds; the rest is measured right after."""
+_GLANCE_FILES = 500
+"""Whose sizes and times are compared within the event loop."""
 
 
 Places = Callable[[str], str]
@@ -56,8 +64,8 @@ class StepPaths:
 class StepFiles(Protocol):
     """Lays out, prepares and reads a step's files.
 
-    Thread-safe. `pipeline_root`, `layout` and `attach` are pure, `prepare` and `exists` are so cheap that they may be
-    called within the event loop; the others block: call them in a thread.
+    Thread-safe. `pipeline_root`, `layout` and `attach` are pure, `prepare`, `exists` and `glance` are so cheap that
+    they may be called within the event loop; the others block: call them in a thread.
     """
 
     owner: str
@@ -87,6 +95,18 @@ class StepFiles(Protocol):
 
     def exists(self, uri: str) -> bool:
         """Whether something lies at the URI."""
+        ...
+
+    def glance(self, artifact: ArtifactRow) -> bool | None:
+        """Whether the artifact is still what was recorded; None where that takes a closer look."""
+        ...
+
+    def inspect(self, artifact: ArtifactRow) -> bool:
+        """The closer look: at every byte, if need be. False where it cannot be read."""
+        ...
+
+    def measure(self, uri: str) -> Measure | None:
+        """What lies at the URI, where that is soon known; None where there is nothing, or much."""
         ...
 
     async def of_pod(self, pod: Mapping[str, Any]) -> StepFiles:
@@ -172,6 +192,34 @@ class LocalStepFiles:
 
     def exists(self, uri: str) -> bool:
         return uri.startswith("/") and Path(uri).exists()
+
+    def glance(self, artifact: ArtifactRow) -> bool | None:
+        if not artifact.uri.startswith("/"):
+            return False
+        try:
+            found = measuring.mark(Path(artifact.uri), most_files=_GLANCE_FILES)
+        except measuring.TooLargeError:
+            return None
+        except OSError:
+            return False
+        if found is None:
+            return False
+        return True if not artifact.mark or found == artifact.mark else None
+
+    def inspect(self, artifact: ArtifactRow) -> bool:
+        try:
+            found = measuring.measure(Path(artifact.uri)) if artifact.uri.startswith("/") else None
+        except OSError:
+            return False
+        return found is not None and artifact.digest in ("", found.digest)
+
+    def measure(self, uri: str) -> Measure | None:
+        if not uri.startswith("/"):
+            return None
+        try:
+            return measuring.measure(Path(uri), most_bytes=_SOON_BYTES, most_files=_SOON_FILES)
+        except (measuring.TooLargeError, OSError):
+            return None
 
     async def of_pod(self, pod: Mapping[str, Any]) -> StepFiles:
         if self._pod_places is None:

@@ -7,15 +7,17 @@ pod of its own; an attempt that was lost through no fault of the step does not c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 import msgspec
 
 from sampan.components.pipelines.api.ir_model import Container, Importer, RetryPolicy, Value
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import workspace
+from sampan.components.pipelines.engine.cache_checks import Inspection, choose
 from sampan.components.pipelines.engine.caching import fingerprint
-from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.context import CachedResult, RunContext
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import End, PodEnd
 from sampan.components.pipelines.engine.node import Node, ended
@@ -55,6 +57,8 @@ class Steps:
         self._waiting: deque[Node] = deque()
         self._operations: dict[str, Node] = {}
         self._retrying: dict[str, Node] = {}
+        self._checking: dict[str, tuple[Node, Inspection]] = {}
+        """Steps whose earlier results are being inspected."""
         self.in_flight: dict[str, Node] = {}
         """Steps whose pod exists or is about to, by task id."""
         self.leaving: set[str] = set()
@@ -104,6 +108,7 @@ class Steps:
         """The step will not go on. It ends once its pod is gone, at once where it has none."""
         self._operations.pop(node.id, None)
         self._retrying.pop(node.id, None)
+        self._checking.pop(node.id, None)
         if node.id in self.leaving:
             return
         if node.id in self.in_flight:
@@ -210,6 +215,8 @@ class Steps:
 
     def operation_ended(self, task_id: str, parameters: dict[str, Value] | None, message: str) -> None:
         """A volume operation is done, or failed with `message` where `parameters` is None."""
+        if (checked := self._checking.pop(task_id, None)) is not None:
+            self._inspected(*checked)
         node = self._operations.pop(task_id, None)
         if node is None:
             return
@@ -227,10 +234,17 @@ class Steps:
             self._operate(node)
             return
         self._recorder.link_inputs(node)
-        if self._cached(node, container):
+        found = choose(self._context.files, self._earlier(node, container))
+        if found.sure is not None:
+            self._reuse(node, found.sure)
             return
         self._recorder.set_state(node, RuntimeState.PENDING)
-        self._waiting.append(node)
+        if found.unsure:
+            inspection = Inspection(node.id, self._context.files, found.unsure)
+            self._checking[node.id] = (node, inspection)
+            self._recorder.turn.operations.append(inspection)
+        else:
+            self._waiting.append(node)
 
     def _reused(self, node: Node, reuse: Reuse) -> bool:
         """Whether the result of the run that is resumed was taken."""
@@ -246,26 +260,31 @@ class Steps:
         self._finish(node, RuntimeState.CACHED, "")
         return True
 
-    def _cached(self, node: Node, container: Container) -> bool:
-        """Whether an earlier result was taken. A result whose files are gone is none (pipelines#7939)."""
+    def _inspected(self, node: Node, inspection: Inspection) -> None:
+        """The closer look at earlier results of the step is over."""
+        if inspection.sound is not None:
+            self._reuse(node, inspection.sound)
+        else:
+            self._waiting.append(node)
+
+    def _reuse(self, node: Node, result: CachedResult) -> None:
+        node.cached_from = result.task_id
+        node.outputs = result.outputs
+        self._recorder.link_outputs(node)
+        self._finish(node, RuntimeState.CACHED, "")
+
+    def _earlier(self, node: Node, container: Container) -> Iterable[CachedResult]:
+        """Results that the step would have again."""
         task = node.task
         if task is None or not task.enable_cache or not self._context.cache:
-            return False
+            return ()
         config = self._context.pipeline.kubernetes.get(node.component.executor_label, {})
         claims = claim_names(config, self._resolver(node).value)
         job = self._context.job
         if self._context.pipeline.config.workspace_size and workspace.is_used(node.inputs):
             claims.append(workspace.claim_name(job))  # of this run alone: what another run left there is gone
         node.fingerprint = fingerprint(job, task, node.component, container, node.inputs, claims)
-        for result in self._context.lookups.cached(node.fingerprint):
-            artifacts = [item for found in result.outputs.artifacts.values() for item in found]
-            if all(self._context.files.exists(item.uri) for item in artifacts if item.stored):
-                node.cached_from = result.task_id
-                node.outputs = result.outputs
-                self._recorder.link_outputs(node)
-                self._finish(node, RuntimeState.CACHED, "")
-                return True
-        return False
+        return self._context.lookups.cached(node.fingerprint)
 
     def _import(self, node: Node, importer: Importer) -> None:
         wanted = imported_by(self._context, node, importer)
@@ -369,6 +388,8 @@ class Steps:
                     schema_version=draft.schema_version,
                     metadata=draft.metadata,
                     stored=draft.stored,
+                    producer_run_id=self._context.run_id,
+                    **(asdict(draft.measure) if draft.measure is not None else {}),
                 )
                 for draft in drafts
             )

@@ -6,7 +6,7 @@ The engine writes them in the transactions of its tasks; REST reads them. JSON c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import ArtifactType, IOType
 from sampan.components.pipelines.store import tables
+from sampan.store.artifacts.measuring import Measure
 
 _ARTIFACTS = tables.artifacts
 _LINKS = tables.artifact_tasks
@@ -37,6 +38,14 @@ class ArtifactRow:
     stored: bool = False
     """Whether something lay at the URI when the artifact was recorded."""
     description: str = ""
+    digest: str = ""
+    """SHA-256 of its files; empty while they are not measured."""
+    size_bytes: int = 0
+    file_count: int = 0
+    mark: str = ""
+    """By which a change of the files is noticed cheaply."""
+    producer_run_id: str = ""
+    """The run whose step wrote it; empty for what was imported or told from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,24 @@ def links_of_task(connection: sa.Connection, task_id: str) -> list[ArtifactLink]
     return [_link(found) for found in connection.execute(query)]
 
 
+def set_measure(connection: sa.Connection, artifact_id: str, measure: Measure) -> None:
+    """Notes what the artifact's files are, once that is known."""
+    connection.execute(
+        _ARTIFACTS.update().where(_ARTIFACTS.c.artifact_id == artifact_id).values(**asdict(measure))
+    )
+
+
+def unmeasured(connection: sa.Connection, limit: int) -> list[ArtifactRow]:
+    """Artifacts of runs that have files and no digest, newest first: a process ended before it came to them."""
+    query = (
+        sa.select(_ARTIFACTS)
+        .where(_ARTIFACTS.c.stored, _ARTIFACTS.c.digest == "", _ARTIFACTS.c.producer_run_id != "")
+        .order_by(_ARTIFACTS.c.created_at.desc())
+        .limit(limit)
+    )
+    return [_row(found) for found in connection.execute(query)]
+
+
 def find_imported(
     connection: sa.Connection, namespace: str, uri: str, schema_title: str
 ) -> list[ArtifactRow]:
@@ -153,6 +180,11 @@ def _values(row: ArtifactRow) -> dict[str, Any]:
         "number_value": row.number_value,
         "stored": row.stored,
         "created_at": row.created_at,
+        "digest": row.digest,
+        "size_bytes": row.size_bytes,
+        "file_count": row.file_count,
+        "mark": row.mark,
+        "producer_run_id": row.producer_run_id,
     }
 
 

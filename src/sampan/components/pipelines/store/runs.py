@@ -71,6 +71,8 @@ class RunRow:
     runtime_config: str = "{}"
     service_account: str = ""
     recurring_run_id: str = ""
+    artifact_root: str = ""
+    """The pipeline root that its steps write below; empty until it has begun."""
     resumed_from: str = ""
     """The run whose finished tasks this one reuses."""
     pause_on_failure: bool = False
@@ -95,6 +97,7 @@ _SET_STATE = (
     .where(_COLUMNS.run_id == sa.bindparam("id"))
     .values({name: sa.bindparam(name) for name in ("state", "state_history", "finished_at", "error")})
 )
+_SET_BEGUN = _SET_STATE.values(artifact_root=sa.bindparam("artifact_root"))
 
 
 def insert(connection: sa.Connection, row: RunRow) -> RunRow:
@@ -133,11 +136,12 @@ def set_state(
     state: RuntimeState,
     at_micros: int,
     error: dict[str, Any] | None = None,
+    artifact_root: str = "",
 ) -> bool:
     """Moves the run to `state` and writes it into the history. False when the run is gone or already there.
 
     A final state sets the time of finishing; any other clears it, for a run that is tried again. `error` is a
-    google.rpc status, `{"code": …, "message": …}`.
+    google.rpc status, `{"code": …, "message": …}`. `artifact_root` is noted where it is given.
     """
     found = connection.execute(_STATE, {"id": run_id}).one_or_none()
     if found is None or found.state == state:
@@ -150,7 +154,10 @@ def set_state(
         "finished_at": at_micros if state.is_final else 0,
         "error": json.dumps(error) if error else "",
     }
-    connection.execute(_SET_STATE, changed)
+    if artifact_root:
+        connection.execute(_SET_BEGUN, changed | {"artifact_root": artifact_root})
+    else:
+        connection.execute(_SET_STATE, changed)
     return True
 
 

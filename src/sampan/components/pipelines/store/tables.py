@@ -81,6 +81,8 @@ runs = sa.Table(
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
+    # The pipeline root that the run's steps wrote below, as it was resolved when the run began.
+    sa.Column("artifact_root", sa.Text, nullable=False, server_default=""),
     # The run whose finished tasks this one reuses.
     sa.Column("resumed_from", _ID, nullable=False, server_default=""),
     sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -168,7 +170,15 @@ artifacts = sa.Table(
     # Whether something lay at the URI when the artifact was recorded: a cached result whose files are gone is no hit.
     sa.Column("stored", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    # What its files are (store/artifacts/measuring.py). No digest: not measured yet, or nothing to measure.
+    sa.Column("digest", sa.String(64), nullable=False, server_default=""),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("file_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("mark", sa.String(128), nullable=False, server_default=""),
+    # The run whose step wrote it; empty for what was imported or told from outside, whose files are not ours.
+    sa.Column("producer_run_id", _ID, nullable=False, server_default=""),
 )
+sa.Index("kfp_artifacts_by_producer", artifacts.c.producer_run_id)
 sa.Index("kfp_artifacts_by_age", artifacts.c.namespace, artifacts.c.created_at)
 sa.Index("kfp_artifacts_by_uri", artifacts.c.uri)
 

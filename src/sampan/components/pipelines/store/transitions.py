@@ -40,6 +40,8 @@ class Transition:
     run: Sequence[RunState] = ()
     spec: str = ""
     """What the run executes from now on; empty where that stays."""
+    artifact_root: str = ""
+    """Below which the run's steps write; noted with its states."""
 
 
 def apply(connection: sa.Connection, transition: Transition) -> bool:
@@ -58,5 +60,7 @@ def apply(connection: sa.Connection, transition: Transition) -> bool:
         runs.set_spec(connection, transition.run_id, transition.spec)
     for change in transition.run:
         error = {"code": _UNKNOWN_CODE, "message": change.error} if change.error else None
-        runs.set_state(connection, transition.run_id, change.state, change.at, error)
+        runs.set_state(
+            connection, transition.run_id, change.state, change.at, error, transition.artifact_root
+        )
     return True

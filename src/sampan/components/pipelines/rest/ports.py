@@ -14,6 +14,7 @@ from sampan.client.protocol import Client
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
+from sampan.components.pipelines.engine.resumption import Resumable, Resumption
 from sampan.components.pipelines.engine.schedules import Schedules
 from sampan.components.pipelines.engine.triggers.places import OpenStore, Places, no_object_store
 from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
@@ -34,6 +35,14 @@ class RunEngine(Protocol):
 
     async def retry(self, run_id: str) -> None:
         """Executes a finished run's failed steps again and keeps the rest."""
+        ...
+
+    async def proceed(self, wanted: Resumption) -> None:
+        """A paused run goes on."""
+        ...
+
+    async def resumable(self, wanted: Resumption) -> Resumable:
+        """What a run that goes on from an ended one would be and do. Nothing is stored."""
         ...
 
     async def forget(self, run_id: str, namespace: str) -> None:

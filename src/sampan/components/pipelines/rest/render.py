@@ -91,6 +91,8 @@ def run(row: RunRow) -> dict[str, Any]:
         state=row.state,
         error=json.loads(row.error) if row.error else None,
         recurring_run_id=row.recurring_run_id,
+        resumed_from=row.resumed_from,
+        pause_on_failure=row.pause_on_failure,
         state_history=json.loads(row.state_history),
         **source,
     )

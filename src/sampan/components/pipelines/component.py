@@ -40,6 +40,7 @@ _LOAD_DELAY_SECONDS = 0.2
 class _Engine(RunEngine, Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    def trouble(self, run_id: str) -> str: ...
 
 
 class _Moving(Protocol):
@@ -89,6 +90,7 @@ class PipelinesComponent:
             namespace=services.default_namespace,
             engine=self._started_engine,
             prepare=_load_prepare,
+            trouble=self._trouble,
             wake_schedules=self._wake_schedules,
         )
         self._scheduler = Scheduler(services.database, services.clock, self._backend.creator, zone)
@@ -107,9 +109,8 @@ class PipelinesComponent:
             # Before the engine: nobody would take up what it still starts.
             self._ticking.cancel()
             await asyncio.wait([self._ticking])
-        engine = self._engine
-        if engine is not None and engine.done() and not engine.cancelled() and engine.exception() is None:
-            await engine.result().stop()
+        if (engine := self._loaded_engine()) is not None:
+            await engine.stop()
         await self._tasks.close()
         if self._moving is not None:
             await self._moving.stop()
@@ -128,6 +129,16 @@ class PipelinesComponent:
         )
         await engine.start()
         return engine
+
+    def _loaded_engine(self) -> _Engine | None:
+        """Without waiting for it."""
+        engine = self._engine
+        is_there = engine is not None and engine.done() and not engine.cancelled()
+        return engine.result() if engine is not None and is_there and engine.exception() is None else None
+
+    def _trouble(self, run_id: str) -> str:
+        engine = self._loaded_engine()
+        return engine.trouble(run_id) if engine is not None else ""
 
     async def _run_scheduler(self, scheduler: Scheduler) -> None:
         await self._started_engine()

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from sampan.components.pipelines.api import ir
-from sampan.components.pipelines.api.ir_model import Pipeline, Value
+from sampan.components.pipelines.api.ir_model import Pipeline, PipelineConfig, Value
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.context import Lookups, RunContext
@@ -23,6 +23,7 @@ from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.podspec import resource_name
 from sampan.components.pipelines.engine.restoring import restored
 from sampan.components.pipelines.engine.retry import retry
+from sampan.components.pipelines.engine.run_locks import Lock
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.engine.surviving import forgotten_artifacts, lost_results
 from sampan.components.pipelines.engine.workspace import claim_name
@@ -52,7 +53,9 @@ class PreparedIr:
         self._parameters = parameters
         job = context.job
         claims = (claim_name(job),) if context.pipeline.config.workspace_size else ()
-        self.facts = RunFacts(context.run_id, job.namespace, context.files, job.pipeline_root, claims)
+        locks = _locks(context.pipeline.config, job.namespace)
+        root = job.pipeline_root
+        self.facts = RunFacts(context.run_id, job.namespace, context.files, root, claims, locks)
 
     def machine(self) -> RunMachine:
         return RunMachine(self.context)
@@ -98,6 +101,11 @@ def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> Prepa
         pauses=run.pause_on_failure,
     )
     return PreparedIr(context, parameters)
+
+
+def _locks(config: PipelineConfig, namespace: str) -> tuple[Lock, ...]:
+    named = ((config.semaphore_key, True), (config.mutex_name, False))
+    return tuple(Lock(namespace, key, is_semaphore) for key, is_semaphore in named if key)
 
 
 def _job(run: RunRow, pipeline: Pipeline, root: str, files: StepFiles) -> JobContext:

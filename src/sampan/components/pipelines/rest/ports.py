@@ -52,6 +52,8 @@ class Backend:
     """Where everything of the one user lives; with many users, where rights to shared pipelines are given."""
     engine: Callable[[], Awaitable[RunEngine]]
     prepare: Callable[[], Awaitable[Prepare]]
+    trouble: Callable[[str], str] = lambda _run_id: ""
+    """Why a run does not go on, where its rows cannot say it: the disk is full, say."""
     wake_schedules: Callable[[], None] = lambda: None
     """Tells the scheduler that recurring runs have changed."""
 

@@ -184,13 +184,33 @@ def get(connection: sa.Connection, task_id: str) -> TaskRow | None:
 
 def list_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """In the order of their making: a task comes after its parent."""
-    return [_row(found) for found in connection.execute(_of_run(run_id))]
+    return _parents_first([_row(found) for found in connection.execute(_of_run(run_id))])
 
 
 def executed(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """As `list_by_run`, without what clients have recorded: what the engine knows of its own run."""
     query = _of_run(run_id).where(_TASKS.c.recorded == sa.false())
-    return [_row(found) for found in connection.execute(query)]
+    return _parents_first([_row(found) for found in connection.execute(query)])
+
+
+def _parents_first(rows: list[TaskRow]) -> list[TaskRow]:
+    """Times do not always say it: the machine's clock may have been set back in between."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.parent_task_id and row.parent_task_id not in seen:
+            break
+        seen.add(row.task_id)
+    else:
+        return rows
+    children: dict[str, list[TaskRow]] = {}
+    for row in rows:
+        children.setdefault(row.parent_task_id, []).append(row)
+    ordered: list[TaskRow] = []
+    layer = children.get("", [])
+    while layer:
+        ordered += layer
+        layer = [child for row in layer for child in children.get(row.task_id, ())]
+    return ordered
 
 
 def _of_run(run_id: str) -> sa.Select[Any]:

@@ -46,14 +46,18 @@ def metrics_in(content: bytes | None) -> list[RunMetric]:
 def _read(given: Any) -> Iterator[RunMetric]:
     if not isinstance(given, dict):
         return
-    name, value = given.get("name"), given.get("numberValue", given.get("number_value"))
-    if isinstance(value, str):
-        # A double may be text in proto JSON, and is in what old components write.
-        try:
-            value = float(value)
-        except ValueError:
-            return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(name, str) and 0 < len(name) <= 128 and is_number and math.isfinite(value):
+    name, value = given.get("name"), _number(given.get("numberValue", given.get("number_value")))
+    if isinstance(name, str) and 0 < len(name) <= 128 and value is not None:
         shown = given.get("format")
-        yield RunMetric(name, float(value), shown if shown in _FORMATS else "")
+        yield RunMetric(name, value, shown if shown in _FORMATS else "")
+
+
+def _number(value: Any) -> float | None:
+    """A double may be text in proto JSON, and is in what old components write."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -35,6 +35,7 @@ _ENGINE = "sampan.components.pipelines.engine.engine"
 _FILES = "sampan.components.pipelines.engine.step_files"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _IR = "sampan.components.pipelines.api.ir"
+_IR_CACHE = "sampan.components.pipelines.api.ir_cache"
 
 _LOAD_DELAY_SECONDS = 0.2
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
@@ -187,14 +188,14 @@ class PipelinesComponent:
 
 async def _load_prepare() -> Prepare:
     ir: Any = await asyncio.to_thread(importlib.import_module, _IR)
+    cache: Any = await asyncio.to_thread(importlib.import_module, _IR_CACHE)
+    documents = cache.Documents(lambda document: check_expanded(document.to_json()))
 
     def prepare(source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
-        document = ir.load(source)
-        stored = document.to_json()
-        check_expanded(stored)
-        ir.validate(document)
+        text = source if isinstance(source, bytes) else json.dumps(source)
+        document = documents.of(text, source)
         if parameters is not None:
             ir.bind_parameters(document, parameters)
-        return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(document.to_json(), ensure_ascii=False, separators=(",", ":"))
 
     return prepare

@@ -22,7 +22,8 @@ from sampan.components.pipelines.api.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
-from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.ir_cache import Documents
+from sampan.components.pipelines.api.settings import PipelineSettings, read_weights
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import ir_language
 from sampan.components.pipelines.engine.argo import language as argo_language
@@ -84,6 +85,7 @@ class Engine:
         self._files = files or LocalStepFiles(home)
         self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
+        self._documents = Documents()
         self._measures = LateMeasures(database)
         # Workers are reached over sockets in folders that pods and this process share.
         is_local, workers = not self._files.owner, settings.light_workers
@@ -93,7 +95,7 @@ class Engine:
             database,
             clock,
             self._pods,
-            Slots(settings.max_parallel_pods),
+            Slots(settings.max_parallel_pods, read_weights(settings.namespace_weights)),
             self._changes,
             self._measures,
             # Where files are moved, the pods are on other machines, and their logs too.
@@ -339,6 +341,7 @@ class Engine:
             lookups=StoredLookups(self._database, run.namespace),
             now=self._now,
             settings=self._settings,
+            documents=self._documents,
         )
         return await asyncio.to_thread(_prepared, run, around, self._locks)
 

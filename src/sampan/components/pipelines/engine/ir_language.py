@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from sampan.components.pipelines.api import ir
+from sampan.components.pipelines.api.ir_cache import Documents
 from sampan.components.pipelines.api.ir_model import Pipeline, PipelineConfig, Value
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.engine.conditions import Expressions
@@ -43,6 +44,7 @@ class Surroundings:
     now: Callable[[], int]
     """Microseconds."""
     settings: PipelineSettings = field(default_factory=PipelineSettings)
+    documents: Documents = field(default_factory=Documents)
 
 
 class PreparedIr:
@@ -78,8 +80,7 @@ class PreparedIr:
 
 def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> PreparedIr:
     """Blocks: a large spec takes a while to read. Raises InvalidArgumentError."""
-    document = ir.load(spec)
-    ir.validate(document)
+    document = around.documents.of(run.spec, spec)
     config = msgspec.json.decode(run.runtime_config or b"{}")
     parameters = ir.bind_parameters(document, config.get("parameters") or {})
     pipeline = document.pipeline

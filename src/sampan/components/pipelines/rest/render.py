@@ -71,8 +71,10 @@ def version(row: VersionRow) -> dict[str, Any]:
 def run(row: RunRow) -> dict[str, Any]:
     """Without the tasks' details."""
     reference = present(pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id)
+    source: dict[str, Any]
     if row.spec_inline:
-        source: dict[str, Any] = {"pipeline_spec": specification(row.spec)}
+        # In a list, a long one is left out.
+        source = {"pipeline_spec": specification(row.spec)} if row.spec else {}
     else:
         source = {"pipeline_version_reference": reference, "pipeline_reference": reference}
     return present(

@@ -48,7 +48,7 @@ class Surroundings:
 
 def of_run(connection: Any, run_id: str, *, full: bool) -> dict[str, Any]:
     """The fields of a run that show its tasks; with `full`, in the newest shape too."""
-    rows = tasks.list_by_run(connection, run_id)
+    rows = tasks.shown_by_run(connection, run_id)
     children: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
         children[row.parent_task_id].append((row.task_id, row.name))

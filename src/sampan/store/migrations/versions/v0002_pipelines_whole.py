@@ -17,6 +17,7 @@ def upgrade() -> None:
     _failure()
     _argo()
     _clients_records()
+    _listing()
     _measured_artifacts()
     _triggers()
     _notifications()
@@ -107,6 +108,15 @@ def _measured_artifacts() -> None:
     op.add_column("kfp_artifacts", sa.Column("producer_run_id", sa.String(64), **text))
     op.create_index("kfp_artifacts_by_producer", "kfp_artifacts", ["producer_run_id"])
     op.add_column("kfp_runs", sa.Column("artifact_root", sa.Text, **text))
+
+
+def _listing() -> None:
+    """Indexes on which pages of long lists are found without reading their wide rows."""
+    op.drop_index("kfp_tasks_by_run", "kfp_tasks")
+    op.create_index("kfp_tasks_by_run", "kfp_tasks", ["run_id", "created_at", "task_id"])
+    op.drop_index("kfp_artifacts_by_age", "kfp_artifacts")
+    op.create_index("kfp_artifacts_by_age", "kfp_artifacts", ["namespace", "created_at", "artifact_id"])
+    op.create_index("kfp_artifacts_by_name", "kfp_artifacts", ["name", "type", "artifact_id", "number_value"])
 
 
 def _triggers() -> None:

@@ -165,6 +165,11 @@ class RunDriver:
             _settle(self._acknowledged)
             self._services.slots.forget(self.run_id)
 
+    async def removals_done(self) -> None:
+        """Pods that were to go are gone, or on their way."""
+        while self._removing:
+            await asyncio.wait(self._removing)
+
     async def close(self) -> None:
         """Lets go of the run where it stands."""
         for timer in self._timers:
@@ -185,7 +190,7 @@ class RunDriver:
                 log.error("the engine failed on an event", run=self.run_id, exc=error)
                 why = f"internal error of the engine: {error!r}"
                 machine.cancel(why, RuntimeState.FAILED, is_forced=True)
-        share = slots.share(self.run_id)
+        share = slots.share(self.run_id, self.namespace)
         while share > 0 and machine.steps.waiting:
             machine.steps.launch_next()
             machine.settle()
@@ -195,6 +200,7 @@ class RunDriver:
             machine.steps.flying,
             waits=machine.steps.waiting > 0,
             wake=self._wake.set,
+            namespace=self.namespace,
         )
         return machine.take()
 
@@ -462,7 +468,7 @@ class RunDriver:
             raise StepError(f"the step's outputs cannot be read: {error}") from error
 
     async def _prepare(self, launch: Launch) -> None:
-        if launch.paths.copies:
+        if launch.paths.copies or launch.paths.contents:
             await asyncio.to_thread(self._facts.files.prepare, launch.paths)
         else:
             self._facts.files.prepare(launch.paths)

@@ -236,5 +236,5 @@ async def _ensure_runner(services: Services) -> None:
 async def _load_prepare(template: GetTemplate | None = None) -> Prepare:
     """`template` gives the WorkflowTemplates that a Workflow refers to."""
     specification: Any = await asyncio.to_thread(importlib.import_module, _SPECIFICATION)
-    prepare: Prepare = partial(specification.prepare, documents=specification.checked_documents())
-    return prepare if template is None else partial(prepare, template=template)
+    prepare: Prepare = specification.preparer(template)
+    return prepare

@@ -6,7 +6,7 @@ REST prepares what it stores here, the command line what it submits. Importing i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sampan.components.pipelines.api import ir
@@ -16,20 +16,33 @@ from sampan.components.pipelines.api.argo_parameters import check_parameters
 from sampan.components.pipelines.api.ir_cache import Documents
 from sampan.components.pipelines.api.packages import check_expanded
 
+Prepare = Callable[[bytes | Mapping[str, Any], Mapping[str, Any] | None], str]
 
-def prepare(
-    source: bytes | Mapping[str, Any],
-    parameters: Mapping[str, Any] | None,
-    template: argo.GetTemplate = lambda kind, name: None,
-    documents: Documents | None = None,
-) -> str:
-    """As a row stores it, checked: `{"pipeline_spec": …}` or `{"workflow": …}`. Raises InvalidArgumentError.
 
-    `template` gives the WorkflowTemplates that a Workflow refers to; `documents` keeps what was read before.
+def preparer(template: argo.GetTemplate | None = None) -> Prepare:
+    """What checks a specification, with a run's parameters or without, and gives what a row stores of it.
+
+    That is `{"pipeline_spec": …}` or `{"workflow": …}`. It raises InvalidArgumentError, and remembers what it has read
+    last. `template` gives the WorkflowTemplates that a Workflow refers to.
     """
-    workflow = workflow_in(source)
-    if workflow is None:
-        return _prepare_ir(source, parameters, documents or checked_documents())
+    documents = Documents(lambda document: check_expanded(document.to_json()))
+
+    def prepare(source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
+        workflow = workflow_in(source)
+        if workflow is not None:
+            return _prepare_workflow(workflow, parameters, template or (lambda kind, name: None))
+        text = source if isinstance(source, bytes) else json.dumps(source)
+        document = documents.of(text, source)
+        if parameters is not None:
+            ir.bind_parameters(document, parameters)
+        return _text(document.to_json())
+
+    return prepare
+
+
+def _prepare_workflow(
+    workflow: Mapping[str, Any], parameters: Mapping[str, Any] | None, template: argo.GetTemplate
+) -> str:
     check_expanded(workflow)
     check_shape(workflow.get("workflow", workflow))
     loaded = argo.resolve(argo.load(workflow), template)
@@ -52,20 +65,6 @@ def workflow_in(source: bytes | Mapping[str, Any]) -> dict[str, Any] | None:
         documents = ir.parsed_documents(source)
         found = documents[0] if len(documents) == 1 else None
     return dict(found) if argo.is_workflow(found) else None
-
-
-def checked_documents() -> Documents:
-    """For `prepare`: documents of the IR that are none too large."""
-    return Documents(lambda document: check_expanded(document.to_json()))
-
-
-def _prepare_ir(
-    source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None, documents: Documents
-) -> str:
-    document = documents.of(source if isinstance(source, bytes) else json.dumps(source), source)
-    if parameters is not None:
-        ir.bind_parameters(document, parameters)
-    return _text(document.to_json())
 
 
 def _text(stored: Mapping[str, Any]) -> str:

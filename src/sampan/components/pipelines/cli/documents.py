@@ -20,7 +20,7 @@ class Document(Protocol):
     def to_json(self) -> Mapping[str, Any]: ...
 
     def parameters(self, given: Mapping[str, str], *, complete: bool = True) -> Mapping[str, Any]:
-        """Texts as values of the declared types; `complete`: what has no default is among them. Raises PipelinesError."""
+        """Texts as values of the declared types; `complete`: with all that has no default. Raises PipelinesError."""
         ...
 
 

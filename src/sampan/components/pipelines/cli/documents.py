@@ -19,8 +19,11 @@ class Document(Protocol):
 
     def to_json(self) -> Mapping[str, Any]: ...
 
-    def parameters(self, given: Mapping[str, str]) -> Mapping[str, Any]:
-        """Texts as values of the declared types. Raises PipelinesError."""
+    def parameters(self, given: Mapping[str, str], *, complete: bool = True) -> Mapping[str, Any]:
+        """Texts as values of the declared types. Raises PipelinesError.
+
+        `complete`: what has no default must be among them.
+        """
         ...
 
 
@@ -35,9 +38,10 @@ class _Ir:
     def to_json(self) -> Mapping[str, Any]:
         return self.document.to_json()
 
-    def parameters(self, given: Mapping[str, str]) -> Mapping[str, Any]:
+    def parameters(self, given: Mapping[str, str], *, complete: bool = True) -> Mapping[str, Any]:
         values = {name: ir.parse_parameter(self.document, name, text) for name, text in given.items()}
-        ir.bind_parameters(self.document, values)
+        if complete:
+            ir.bind_parameters(self.document, values)
         return values
 
 
@@ -52,8 +56,8 @@ class _Workflow:
     def to_json(self) -> Mapping[str, Any]:
         return self.document.workflow
 
-    def parameters(self, given: Mapping[str, str]) -> Mapping[str, Any]:
-        if not references(self.document):
+    def parameters(self, given: Mapping[str, str], *, complete: bool = True) -> Mapping[str, Any]:
+        if complete and not references(self.document):
             argo_parameters.check_parameters(self.document, given)
         return given
 

@@ -89,8 +89,11 @@ def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> 
         raise CommandError(f"{file}: {error.message}") from error
 
 
-def read_parameters(document: Document, given: Sequence[str]) -> Mapping[str, Any]:
-    """`name=value` texts as values of the declared types; all of them checked before anything starts."""
+def read_parameters(document: Document, given: Sequence[str], *, complete: bool = True) -> Mapping[str, Any]:
+    """`name=value` texts as values of the declared types; all of them checked before anything starts.
+
+    `complete`: what has no default must be among them.
+    """
     texts = {}
     for text in given:
         name, separator, value = text.partition("=")
@@ -98,6 +101,6 @@ def read_parameters(document: Document, given: Sequence[str]) -> Mapping[str, An
             raise CommandError(f"--param {text!r}: write it as NAME=VALUE")
         texts[name] = value
     try:
-        return document.parameters(texts)
+        return document.parameters(texts, complete=complete)
     except PipelinesError as error:
         raise CommandError(f"{error.message} (--param NAME=VALUE)") from error

@@ -6,7 +6,7 @@ Implements `language.StepEvents`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from sampan.components.pipelines.engine.argo.http import HttpCall
 from sampan.components.pipelines.engine.argo.node import ArgoNode, NodeType, Phase, Results
 from sampan.components.pipelines.engine.argo.podplan import Attempt, plan
 from sampan.components.pipelines.engine.argo.resources import ResourceCall
+from sampan.components.pipelines.engine.argo.run_metrics import RunMetric
 from sampan.components.pipelines.engine.argo.tree import Tree
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import End, PodEnd
@@ -356,6 +357,7 @@ class Leaves:
         )
         if isinstance(result, ArgoResult):
             node.outputs.result = result.result
+            self._record_metrics(node, result.metrics)
         for name, drafts in result.artifacts.items():
             draft = drafts[0]
             row = ArtifactRow(
@@ -372,6 +374,23 @@ class Leaves:
             self._tree.turn.artifacts.append(row)
             self._link(node, row.artifact_id, name, IOType.OUTPUT)
             node.outputs.artifacts[name] = {"uri": draft.uri, "id": row.artifact_id}
+
+    def _record_metrics(self, node: ArgoNode, found: Sequence[RunMetric]) -> None:
+        """Each as an artifact of its own, as those of the IR are."""
+        context = self._tree.context
+        for metric in found:
+            row = ArtifactRow(
+                artifact_id=context.new_id(),
+                namespace=context.namespace,
+                name=metric.name,
+                type=ArtifactType.Metric,
+                uri="",
+                created_at=context.now(),
+                metadata={"format": metric.format} if metric.format else {},
+                number_value=metric.value,
+            )
+            self._tree.turn.artifacts.append(row)
+            self._link(node, row.artifact_id, metric.name, IOType.OUTPUT)
 
     def _link_inputs(self, node: ArgoNode) -> None:
         for name, artifact in node.inputs.artifacts.items():

@@ -171,12 +171,12 @@ class PipelinesComponent:
             self._settings,
             files,
         )
+        firing = self._firing
+        assert firing is not None
+        engine.listen(lambda _: firing.wake())
         if services.pod_files is None:
             # Before the engine, which at once takes up what was asked for meanwhile.
             await _ensure_runner(services)
-        firing = self._firing
-        assert firing is not None
-        engine.listen(lambda change: firing.wake())
         await engine.start()
         self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine

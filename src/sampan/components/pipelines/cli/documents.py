@@ -20,10 +20,7 @@ class Document(Protocol):
     def to_json(self) -> Mapping[str, Any]: ...
 
     def parameters(self, given: Mapping[str, str], *, complete: bool = True) -> Mapping[str, Any]:
-        """Texts as values of the declared types. Raises PipelinesError.
-
-        `complete`: what has no default must be among them.
-        """
+        """Texts as values of the declared types; `complete`: with all that has no default. Raises PipelinesError."""
         ...
 
 

@@ -37,6 +37,9 @@ once() {
   [ -n "$printed" ] && { wait "$tee"; rm -f "$printed.pipe"; }
 }
 exec 3<&0
+printf '%s\\n' "$outputs" | while IFS='\t' read -r from to; do
+  case "$from" in */*) mkdir -p "${from%/*}/" 2>/dev/null ;; esac
+done
 if [ $code = 64 ]; then
   echo "$name does not run: a container that it depends on has failed" >&2
 else

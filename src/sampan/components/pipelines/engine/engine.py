@@ -18,6 +18,7 @@ import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.components.pipelines.api.argo.document import is_workflow
+from sampan.components.pipelines.api.argo.tags import as_text
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -150,10 +151,6 @@ class Engine:
             await running.driver.close()
         self._running.clear()
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Has it called after every change of every run: it must be quick."""
-        self._changes.listen(listener)
-
     async def submit(self, run_id: str) -> None:
         """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""
         await self._take_up(await self._row(run_id))
@@ -224,10 +221,11 @@ class Engine:
         await self._tell(run_id, lambda machine: machine.suspend(suspended=suspended))
 
     async def resume(
-        self, run_id: str, task_id: str, *, parameters: Mapping[str, str], failure: str | None = None
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, Any], failure: str | None = None
     ) -> None:
         """A suspended node of an Argo Workflow goes on, with outputs supplied, or fails."""
-        await self._tell(run_id, lambda machine: machine.approve(task_id, parameters, failure or ""))
+        texts = {name: as_text(value) for name, value in parameters.items()}
+        await self._tell(run_id, lambda machine: machine.approve(task_id, texts, failure or ""))
 
     async def _tell(self, run_id: str, event: argo_language.Event) -> None:
         if (running := self._running.get(run_id)) is not None:
@@ -333,6 +331,10 @@ class Engine:
             return
         async for change in self._changes.of(run_id):
             yield change
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` for every change of every run; it must be quick."""
+        self._changes.listen(listener)
 
     # Taking up
 

@@ -22,6 +22,7 @@ _RUNS = tables.runs
 _COLUMNS = _RUNS.c
 
 _FINAL_STATES = tuple(state.value for state in RuntimeState if state.is_final)
+_OPEN_STATES = tuple(state.value for state in RuntimeState if not state.is_final)
 
 LISTABLE = Listable(
     kind="run",
@@ -72,6 +73,7 @@ class RunRow:
     runtime_config: str = "{}"
     service_account: str = ""
     recurring_run_id: str = ""
+    workflow: str = ""
     artifact_root: str = ""
     """The pipeline root that its steps write below; empty until it has begun."""
     resumed_from: str = ""
@@ -129,6 +131,24 @@ def unfinished(connection: sa.Connection) -> list[RunRow]:
     """Every run that is not in a final state, oldest first: what a restarted engine takes up again."""
     query = sa.select(_RUNS).where(_COLUMNS.state.not_in(_FINAL_STATES)).order_by(_COLUMNS.created_at)
     return [_row(found) for found in connection.execute(query)]
+
+
+def unfinished_workflows(connection: sa.Connection) -> list[tuple[str, str, str]]:
+    """Namespace, name and run of each Workflow object whose run is not over."""
+    query = sa.select(_COLUMNS.namespace, _COLUMNS.workflow, _COLUMNS.run_id).where(
+        _COLUMNS.state.in_(_OPEN_STATES), _COLUMNS.workflow != ""
+    )
+    return [(found.namespace, found.workflow, found.run_id) for found in connection.execute(query)]
+
+
+def unfinished_of_workflow(connection: sa.Connection, namespace: str, workflow: str) -> list[str]:
+    """Runs of Workflow objects of that name that are not over."""
+    query = sa.select(_COLUMNS.run_id).where(
+        _COLUMNS.state.in_(_OPEN_STATES),
+        _COLUMNS.namespace == namespace,
+        _COLUMNS.workflow == workflow,
+    )
+    return list(connection.execute(query).scalars())
 
 
 def set_state(

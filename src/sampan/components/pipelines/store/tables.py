@@ -81,6 +81,8 @@ runs = sa.Table(
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
+    # The name of the Workflow object that the run is of, with the run's id as its uid; empty for all other runs.
+    sa.Column("workflow", sa.String(253), nullable=False, server_default=""),
     # The pipeline root that the run's steps wrote below, as it was resolved when the run began.
     sa.Column("artifact_root", sa.Text, nullable=False, server_default=""),
     # The run whose finished tasks this one reuses.

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _failure()
     _argo()
     _clients_records()
+    _runs_of_workflow_objects()
     _listing()
     _measured_artifacts()
     _triggers()
@@ -95,6 +96,10 @@ def _clients_records() -> None:
     )
     op.add_column("kfp_tasks", sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("kfp_tasks", sa.Column("overlay", sa.Text, nullable=False, server_default="{}"))
+
+
+def _runs_of_workflow_objects() -> None:
+    op.add_column("kfp_runs", sa.Column("workflow", sa.String(253), nullable=False, server_default=""))
 
 
 def _measured_artifacts() -> None:

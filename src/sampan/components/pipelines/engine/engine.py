@@ -47,6 +47,7 @@ from sampan.components.pipelines.engine.retry import proceed
 from sampan.components.pipelines.engine.run_locks import RunLocks
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
+from sampan.components.pipelines.engine.sweeping import Sweeper
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.runs import RunRow
@@ -92,6 +93,7 @@ class Engine:
         self._changes = Changes()
         self._documents = Documents()
         self._measures = LateMeasures(database)
+        self._sweeper = Sweeper(database, clock, self._files)
         # Workers are reached over sockets in folders that pods and this process share.
         is_local, workers = not self._files.owner, settings.light_workers
         self._crews = Crews(self._pods, clock, home, workers) if is_local and workers > 0 else None
@@ -131,6 +133,7 @@ class Engine:
         for run in sorted(unfinished, key=lambda run: run.runtime_state is RuntimeState.PENDING):
             await self._take_up(run)
         self._measures.start()
+        self._sweeper.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
         self._locks.open()
@@ -141,6 +144,7 @@ class Engine:
         """Lets go of everything where it stands. Pods go on running."""
         await self._tasks.close()
         await self._measures.stop()
+        await self._sweeper.stop()
         if self._crews is not None:
             await self._crews.close()
         for running in list(self._running.values()):
@@ -301,7 +305,7 @@ class Engine:
         return Resumable(spec, config, await asyncio.to_thread(prepared.plan))
 
     async def forget(self, run_id: str, namespace: str) -> None:
-        """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
+        """Before or after a run's row is deleted: stops it, removes its pods and working files. Artifacts follow."""
         running = self._running.pop(run_id, None)
         if running is not None:
             running.task.cancel()
@@ -309,6 +313,7 @@ class Engine:
         self._release(run_id)
         await self._remove_pods(run_id, namespace)
         await asyncio.to_thread(self._files.forget, run_id)
+        self._sweeper.wake()
 
     def trouble(self, run_id: str) -> str:
         """Why a run does not go on, where its rows cannot say it; empty while nothing is known."""

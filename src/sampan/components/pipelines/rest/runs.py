@@ -142,7 +142,8 @@ async def delete(call: Call) -> Response:
         lambda connection: logged_steps.attempts_of_run(connection, run_id)
     )
     # The row first: a crash in between leaves pods behind, but never a run that starts again.
-    await call.backend.database.write(lambda connection: runs.delete(connection, run_id))
+    now = call.backend.now_micros()
+    await call.backend.database.write(lambda connection: runs.delete(connection, run_id, now))
     await engine.forget(run_id, call.namespace)
     await asyncio.to_thread(StepLogs(call.backend.home).remove, call.namespace, attempts)
     if workflow:

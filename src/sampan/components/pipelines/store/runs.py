@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import RuntimeState, StorageState
-from sampan.components.pipelines.store import tables
+from sampan.components.pipelines.store import garbage, tables
 from sampan.components.pipelines.store.listing import Listable, ListRequest, Page, metric_of_run, select_page
 from sampan.components.pipelines.store.long_values import MOST_CHARACTERS, MOST_SPEC_CHARACTERS, short_values
 from sampan.lib.clock import from_micros, rfc3339
@@ -199,10 +199,9 @@ def archive_all(connection: sa.Connection, experiment_id: str) -> None:
     )
 
 
-def delete(connection: sa.Connection, run_id: str) -> bool:
-    """Removes the run with its tasks and their links to artifacts; the artifacts themselves stay."""
-    links = tables.artifact_tasks
-    connection.execute(links.delete().where(links.c.run_id == run_id))
+def delete(connection: sa.Connection, run_id: str, now: int = 0) -> bool:
+    """Removes the run with its tasks, and the artifacts that only it had. Their files go later (`garbage`)."""
+    garbage.doom_run(connection, run_id, now)
     return connection.execute(_RUNS.delete().where(_COLUMNS.run_id == run_id)).rowcount > 0
 
 

@@ -250,3 +250,14 @@ sa.Index(
     sqlite_where=_SCHEDULED,
     postgresql_where=_SCHEDULED,
 )
+
+# Files of deleted runs that are still to be removed (garbage.py).
+garbage = sa.Table(
+    "kfp_garbage",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("namespace", _NAMESPACE, nullable=False),
+    sa.Column("uri", sa.Text, nullable=False),
+    sa.Column("run_id", _ID, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+)

@@ -113,6 +113,14 @@ def _measured_artifacts() -> None:
     op.add_column("kfp_artifacts", sa.Column("producer_run_id", sa.String(64), **text))
     op.create_index("kfp_artifacts_by_producer", "kfp_artifacts", ["producer_run_id"])
     op.add_column("kfp_runs", sa.Column("artifact_root", sa.Text, **text))
+    op.create_table(
+        "kfp_garbage",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("uri", sa.Text, nullable=False),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+    )
 
 
 def _listing() -> None:

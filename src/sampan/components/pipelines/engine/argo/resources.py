@@ -18,7 +18,7 @@ import yaml
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, PatchType
 from sampan.components.pipelines.api.argo.errors import ArgoError
-from sampan.components.pipelines.api.argo.expressions.functions import from_json, plain, to_json
+from sampan.components.pipelines.api.argo.expressions.functions import from_json, to_json
 from sampan.components.pipelines.api.argo.expressions.jsonpath import kubectl, select
 from sampan.components.pipelines.api.argo.tags import Variables, substitute
 from sampan.components.pipelines.engine.argo.context import ArgoContext
@@ -342,9 +342,8 @@ def _jq(obj: Any, text: str) -> str:
                 raise ArgoError(f"jq filter {text!r}: {part}: {error}") from None
         elif part != ".":
             found = [item for value in found for item in select(value, part.replace("[]", "[*]"))[0]]
-    return "\n".join(
-        _shown(plain(item)) if not isinstance(item, list | dict) else to_json(item) for item in found
-    )
+    # Upstream's filter ends what is no text with a line break.
+    return "".join(item if isinstance(item, str) else f"{to_json(item)}\n" for item in found)
 
 
 def is_simple_jq(text: str) -> bool:

@@ -155,6 +155,11 @@ class RunDriver:
             _settle(self._acknowledged)
             self._services.slots.forget(self.run_id)
 
+    async def removals_done(self) -> None:
+        """Pods that were to go are gone, or on their way."""
+        while self._removing:
+            await asyncio.wait(self._removing)
+
     async def close(self) -> None:
         """Lets go of the run where it stands."""
         for timer in self._timers:
@@ -175,7 +180,7 @@ class RunDriver:
                 log.error("the engine failed on an event", run=self.run_id, exc=error)
                 why = f"internal error of the engine: {error!r}"
                 machine.cancel(why, RuntimeState.FAILED, is_forced=True)
-        share = slots.share(self.run_id)
+        share = slots.share(self.run_id, self.namespace)
         while share > 0 and machine.steps.waiting:
             machine.steps.launch_next()
             machine.settle()
@@ -185,6 +190,7 @@ class RunDriver:
             machine.steps.flying,
             waits=machine.steps.waiting > 0,
             wake=self._wake.set,
+            namespace=self.namespace,
         )
         return machine.take()
 
@@ -396,7 +402,7 @@ class RunDriver:
         self._post_end(launch.task_id, launch, end, outcome)
 
     async def _prepare(self, launch: Launch) -> None:
-        if launch.paths.copies:
+        if launch.paths.copies or launch.paths.contents:
             await asyncio.to_thread(self._facts.files.prepare, launch.paths)
         else:
             self._facts.files.prepare(launch.paths)

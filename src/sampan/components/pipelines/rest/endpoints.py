@@ -22,6 +22,7 @@ from sampan.components.pipelines.rest import (
     task_records,
     tasks,
     ui_server,
+    upkeep,
     uploads,
 )
 from sampan.components.pipelines.rest.authorise import Resource, Verb
@@ -279,5 +280,6 @@ def endpoints() -> list[Endpoint]:
         *_artifacts(),
         *_services(),
         *_ui_server(),
+        *upkeep.endpoints(),
         *v1.endpoints(),
     ]

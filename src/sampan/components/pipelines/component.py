@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -22,7 +22,10 @@ from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.scheduler import Scheduler
-from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
+from sampan.components.pipelines.engine.triggers.firing import Firing
+from sampan.components.pipelines.engine.triggers.service import Loops
+from sampan.components.pipelines.engine.triggers.watching import Watcher
+from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
 from sampan.kube.kinds import Resource
@@ -41,6 +44,7 @@ _LOAD_DELAY_SECONDS = 0.2
 class _Engine(RunEngine, Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    def listen(self, listener: Callable[[], None]) -> None: ...
     def trouble(self, run_id: str) -> str: ...
 
 
@@ -70,7 +74,10 @@ class PipelinesComponent:
         self._engine: asyncio.Task[_Engine] | None = None
         self._moving: _Moving | None = None
         self._scheduler: Scheduler | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._firing: Firing | None = None
+        self._watcher: Watcher | None = None
+        self._starters: list[asyncio.Task[None]] = []
+        """What starts runs by itself: schedules and triggers."""
 
     async def start(self, services: Services) -> None:
         if services.pod_files is not None:
@@ -93,23 +100,36 @@ class PipelinesComponent:
             prepare=_load_prepare,
             trouble=self._trouble,
             wake_schedules=self._wake_schedules,
+            trigger_loops=Loops(self._wake_triggers, self._fire_now),
         )
         self._scheduler = Scheduler(services.database, services.clock, self._backend.creator, zone)
-        self._ticking = self._tasks.spawn(self._run_scheduler(self._scheduler), name="scheduler")
+        self._firing = Firing(services.database, services.clock, self._backend.creator)
+        self._watcher = Watcher(services.database, services.clock, self._backend.places, self._firing.wake)
+        for name, loop in (
+            ("scheduler", self._scheduler.run),
+            ("firing", self._firing.run),
+            ("watching", self._watcher.run),
+        ):
+            self._starters.append(self._tasks.spawn(self._run_starter(loop), name=name))
 
     def routes(self) -> Sequence[BaseRoute]:
         assert self._backend is not None, "routes() is called after start()"
         api = Api(self._backend, endpoints())
         return [Mount(prefix, app=api) for prefix in PREFIXES]
 
+    @property
+    def proven_paths(self) -> Sequence[str]:
+        return PROVEN_PATHS
+
     def pod_routes(self) -> Sequence[BaseRoute]:
         return self._moving.routes() if self._moving is not None else []
 
     async def stop(self) -> None:
-        if self._ticking is not None:
-            # Before the engine: nobody would take up what it still starts.
-            self._ticking.cancel()
-            await asyncio.wait([self._ticking])
+        # Before the engine: nobody would take up what they still start.
+        for starter in self._starters:
+            starter.cancel()
+        if self._starters:
+            await asyncio.wait(self._starters)
         if (engine := self._loaded_engine()) is not None:
             await engine.stop()
         await self._tasks.close()
@@ -128,6 +148,8 @@ class PipelinesComponent:
             self._settings,
             self._moving.files if self._moving is not None else local,
         )
+        assert self._firing is not None
+        engine.listen(self._firing.wake)
         await engine.start()
         return engine
 
@@ -141,9 +163,18 @@ class PipelinesComponent:
         engine = self._loaded_engine()
         return engine.trouble(run_id) if engine is not None else ""
 
-    async def _run_scheduler(self, scheduler: Scheduler) -> None:
+    async def _run_starter(self, loop: Callable[[], Awaitable[None]]) -> None:
         await self._started_engine()
-        await scheduler.run()
+        await loop()
+
+    def _wake_triggers(self) -> None:
+        if self._firing is not None and self._watcher is not None:
+            self._firing.wake()
+            self._watcher.wake()
+
+    async def _fire_now(self, delivery_id: str) -> None:
+        if self._firing is not None:
+            await self._firing.fire(delivery_id)
 
     def _wake_schedules(self) -> None:
         if self._scheduler is not None:

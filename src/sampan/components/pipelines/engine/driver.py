@@ -155,6 +155,11 @@ class RunDriver:
             _settle(self._acknowledged)
             self._services.slots.forget(self.run_id)
 
+    async def removals_done(self) -> None:
+        """Pods that were to go are gone, or on their way."""
+        while self._removing:
+            await asyncio.wait(self._removing)
+
     async def close(self) -> None:
         """Lets go of the run where it stands."""
         for timer in self._timers:

@@ -142,6 +142,37 @@ def runs(client: kfp.Client, packages: dict, experiment_id: str, source: tuple) 
     assert len(client.list_runs(experiment_id=experiment_id).runs) == 2
 
 
+def jobs(client: kfp.Client, experiment_id: str, source: tuple) -> None:
+    job = client.create_recurring_run(
+        experiment_id,
+        "often",
+        interval_second=1,
+        params={"word": "tick"},
+        pipeline_id=source[0],
+        version_id=source[1],
+        max_concurrency=1,
+    )
+    assert job.enabled is True, job
+    assert job.trigger.periodic_schedule.interval_second == "1", job
+
+    def started() -> list:
+        return [run for run in client.list_runs(page_size=100).runs if run.name.startswith("often")]
+
+    deadline = time.monotonic() + 60
+    while not started() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    client.disable_job(job.id)
+    assert started(), "no run has started"
+    creators = {
+        each.key.type: each.key.id for each in client.get_run(started()[0].id).run.resource_references
+    }
+    assert creators["JOB"] == job.id, creators
+    assert client.get_recurring_run(job.id).enabled in (False, None)
+    assert [each.id for each in client.list_recurring_runs(experiment_id=experiment_id).jobs] == [job.id]
+    client.delete_job(job.id)
+    assert client.list_recurring_runs().jobs is None
+
+
 def main(url: str, folder: Path) -> None:
     packages = {}
     for command in ("echo", "false"):
@@ -153,6 +184,7 @@ def main(url: str, folder: Path) -> None:
     source = pipelines(client, packages["echo"])
     experiment_id = experiments(client)
     runs(client, packages, experiment_id, source)
+    jobs(client, experiment_id, source)
     client.delete_pipeline_version(source[1])
     client.delete_pipeline(source[0])
     client.delete_experiment(experiment_id)

@@ -54,8 +54,8 @@ def test_the_prefix_of_the_central_dashboard_changes_nothing(api: Any) -> None:
     assert api.get("/pipeline/apis/v1beta1/healthz").json["tag_name"] == "2.17.0"
 
 
-def test_what_is_not_served_yet_says_so(api: Any) -> None:
-    answer = api.post("/v2/visualizations/default")
+def test_what_is_not_served_says_so(api: Any) -> None:
+    answer = api.post("/apps/tensorboard", logdir="x")
     assert (answer.status, answer.json["code"]) == (501, 12)
 
 

@@ -321,6 +321,70 @@ class TestMetrics:
         assert answer.status == 404
 
 
+class TestJobs:
+    @pytest.fixture
+    def body(self, api: Any, uploaded: Any) -> dict[str, Any]:
+        experiment = api.post(f"{V1}/experiments", {"name": "e"}).json["id"]
+        return {
+            "name": "nightly",
+            "description": "d",
+            "pipeline_spec": {"pipeline_id": uploaded["id"], "parameters": texts()},
+            "resource_references": [reference("EXPERIMENT", experiment)],
+            "max_concurrency": "2",
+            "trigger": {"cron_schedule": {"cron": "0 0 3 * * *", "start_time": "2026-01-01T00:00:00Z"}},
+            "enabled": True,
+            "no_catchup": True,
+        }
+
+    def test_a_job_is_a_recurring_run(self, api: Any, uploaded: Any, body: Any) -> None:
+        job = api.post(f"{V1}/jobs", body).json
+        version = uploaded["default_version"]["id"]
+        assert job["name"] == "nightly"
+        assert job["enabled"] is True
+        assert job["mode"] == "ENABLED"
+        assert job["max_concurrency"] == "2"
+        assert job["no_catchup"] is True
+        assert job["trigger"] == body["trigger"]
+        assert job["pipeline_spec"]["runtime_config"] == {"parameters": {"word": "ahoy", "times": 3}}
+        creator = reference("PIPELINE_VERSION", version, "CREATOR")
+        assert job["resource_references"] == [*body["resource_references"], creator]
+        later = api.get(f"/v2/recurringruns/{job['id']}").json
+        assert later["display_name"] == "nightly"
+        assert later["pipeline_version_reference"]["pipeline_version_id"] == version
+        assert api.get(f"{V1}/jobs/{job['id']}").json == job
+
+    def test_it_is_switched_listed_and_deleted(self, api: Any, body: Any) -> None:
+        key = api.post(f"{V1}/jobs", body).json["id"]
+        assert api.post(f"{V1}/jobs/{key}/disable").json == {}
+        shown = api.get(f"{V1}/jobs/{key}").json
+        assert "enabled" not in shown
+        assert shown["mode"] == "DISABLED"
+        assert api.post(f"{V1}/jobs/{key}/enable").json == {}
+        of = {
+            "resource_reference_key.type": "EXPERIMENT",
+            "resource_reference_key.id": body["resource_references"][0]["key"]["id"],
+        }
+        assert [job["id"] for job in api.get(f"{V1}/jobs", **of).json["jobs"]] == [key]
+        assert api.get(f"{V1}/jobs", **{**of, "resource_reference_key.id": "other"}).json == {}
+        assert api.delete(f"{V1}/jobs/{key}").json == {}
+        assert api.get(f"{V1}/jobs/{key}").status == 404
+
+    @pytest.mark.parametrize(
+        ("change", "word"),
+        [
+            ({"name": ""}, "job.name"),
+            ({"trigger": {"cron_schedule": {"cron": "often"}}}, "job.trigger"),
+            ({"max_concurrency": 0}, "max_concurrency"),
+            ({"pipeline_spec": {}}, "job.pipeline_spec"),
+            ({"interval": 3}, "interval"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, api: Any, body: Any, change: Any, word: str) -> None:
+        answer = api.post(f"{V1}/jobs", body | change)
+        assert answer.status == 400
+        assert word in answer.message
+
+
 def test_health(api: Any) -> None:
     answer = api.get(f"{V1}/healthz").json
     assert answer["multi_user"] is False

@@ -1,4 +1,4 @@
-"""The REST API of Kubeflow Pipelines, v2beta1, as unmodified clients speak it.
+"""The REST API of Kubeflow Pipelines, v2beta1 and below it v1beta1, as unmodified clients speak it.
 
 `endpoints` is the table of all paths, `dispatch` takes a request through one of them, `authorise` decides. A
 module for each service answers; `render` and `task_details` write its messages. No SQL here: that is `store`.
@@ -12,5 +12,15 @@ from sampan.components.pipelines.rest.ports import Backend, RunEngine
 
 __all__ = ["PREFIXES", "Api", "Backend", "RunEngine", "endpoints"]
 
-PREFIXES = ("/apis/v1alpha1", "/apis/v1beta1", "/apis/v2beta1", "/pipeline", "/artifacts", "/k8s")
+PREFIXES = (
+    "/apis/v1alpha1",
+    "/apis/v1beta1",
+    "/apis/v2beta1",
+    "/pipeline",
+    "/artifacts",
+    "/k8s",
+    "/apps/tensorboard",
+    "/system",
+    "/visualizations",
+)
 """What belongs to this API on the platform's one port; `/pipeline` in front of a path changes nothing."""

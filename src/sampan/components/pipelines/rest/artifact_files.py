@@ -2,7 +2,7 @@
 
 A URI is a user's word. It is followed only to a plain file below that folder, after every link in it is
 resolved; what is elsewhere is not the server's to hand out, even to the one user: a browser may be the one
-who asks.
+who asks. Where there are many users, the file must be of the namespace that the request was authorised for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from starlette.responses import Response, StreamingResponse
 
@@ -23,12 +23,18 @@ from sampan.components.pipelines.api.errors import (
     PermissionDeniedError,
 )
 from sampan.components.pipelines.rest.dispatch import Call
+from sampan.components.pipelines.rest.fetch import FetchLimits, fetch
 from sampan.components.pipelines.rest.nodes import find_task
 from sampan.components.pipelines.rest.scopes import not_found
 from sampan.components.pipelines.store import artifacts
+from sampan.components.pipelines.store.artifacts import ArtifactRow
+from sampan.components.pipelines.store.tasks import TaskRow
 
 _CHUNK = 3 * 64 * 1024
 """A multiple of three, so that base64 of the pieces is base64 of the whole."""
+_GONE = "the artifact has no file, or it is gone"
+_WEB = ("http", "https")
+_MOST_FROM_THE_WEB = 32 * 1024 * 1024
 _BUCKETS = {"minio": "minio", "s3": "s3", "gcs": "gs", "gs": "gs"}
 
 # Whatever an artifact holds, a browser must not run it as a page of ours.
@@ -44,46 +50,50 @@ async def read_artifact(call: Call) -> Response:
     """An output of a step as `{"data": base64}`, streamed."""
     task = await find_task(call, call.params["node_id"])
     name = call.params["artifact_name"]
-    ids = task.outputs.artifacts.get(name) or task.inputs.artifacts.get(name)
-    if not ids:
-        raise not_found(f"artifact of step {task.display_name!r}", name)
-    row = call.backend.database.read_now(lambda connection: artifacts.get(connection, ids[0]))
+    row = await call.backend.database.read(lambda connection: _of_step(connection, task, name))
     if row is None:
-        raise not_found("artifact", name)
-    file = await asyncio.to_thread(open_artifact, call.backend.home, row.uri)
+        raise not_found(f"artifact of step {task.display_name!r}", name)
+    file = await _opened(call, row.uri)
     return StreamingResponse(_as_json(file), media_type="application/json", headers=_INERT)
 
 
 async def get_artifact(call: Call) -> Response:
     """The UI server's path: what `source`, `bucket` and `key` name, or the first `peek` bytes of it."""
     source, bucket, key = (call.query.get(name, "") for name in ("source", "bucket", "key"))
-    if source == "file":
-        uri = key if key.startswith("/") else f"/{key}"
-    elif source in _BUCKETS:
-        if not bucket or not key:
-            raise InvalidArgumentError("bucket and key must name an object")
-        uri = f"{_BUCKETS[source]}://{bucket}/{key}"
-    else:
-        raise InvalidArgumentError(f"source must be one of file, {', '.join(_BUCKETS)}, not {source[:40]!r}")
+    if source in _WEB:
+        return await _from_the_web(call, f"{source}://{bucket}/{key}")
     peek = call.query_int("peek")
-    file = await asyncio.to_thread(open_artifact, call.backend.home, uri)
-    return StreamingResponse(
-        _pieces(file, peek if peek > 0 else None), media_type="application/octet-stream", headers=_INERT
-    )
+    return _inert(_pieces(await _opened(call, _uri(source, bucket, key)), peek if peek > 0 else None))
 
 
-def open_artifact(home: Path, uri: str) -> BinaryIO:
-    """The file at `uri`. Blocks. InvalidArgumentError, PermissionDeniedError, NotFoundError."""
+async def download_artifact(call: Call) -> Response:
+    """The same with its parts in the path, and always the whole of it."""
+    source, bucket, key = (call.params[name] for name in ("source", "bucket", "key"))
+    return _inert(_pieces(await _opened(call, _uri(source, bucket, key)), None))
+
+
+def find_artifact(home: Path, uri: str) -> Path:
+    """Where the file at `uri` really is, below the artifact folder. Blocks.
+
+    Raises InvalidArgumentError, PermissionDeniedError, NotFoundError.
+    """
     root = (home / "artifacts").resolve()
     path = _local_path(root, uri)
     try:
         resolved = path.resolve(strict=True)
-        if not resolved.is_relative_to(root):
-            raise PermissionDeniedError("the artifact lies outside of the server's artifact folder")
-        # Not through a link that took the file's place since.
-        descriptor = os.open(resolved, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError, RuntimeError) as error:
-        raise NotFoundError("the artifact has no file, or it is gone") from error
+        raise NotFoundError(_GONE) from error
+    if not resolved.is_relative_to(root):
+        raise PermissionDeniedError("the artifact lies outside of the server's artifact folder")
+    return resolved
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        # Not through a link that took the file's place since.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise NotFoundError(_GONE) from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
@@ -92,13 +102,55 @@ def open_artifact(home: Path, uri: str) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+async def _opened(call: Call, uri: str) -> BinaryIO:
+    path = await asyncio.to_thread(find_artifact, call.backend.home, uri)
+    if call.backend.multi_user:
+        owners = await call.backend.database.read(
+            lambda connection: artifacts.namespaces_at(connection, str(path))
+        )
+        if owners != {call.namespace}:
+            raise PermissionDeniedError(f"the artifact does not belong to the namespace {call.namespace!r}")
+    return await asyncio.to_thread(_open, path)
+
+
+async def _from_the_web(call: Call, url: str) -> Response:
+    limits = FetchLimits(_MOST_FROM_THE_WEB, allow_private=call.backend.settings.allow_private_urls)
+    data = await asyncio.to_thread(fetch, url, "key", limits)
+    peek = call.query_int("peek")
+    return Response(data[:peek] if peek > 0 else data, media_type="application/octet-stream", headers=_INERT)
+
+
+def _of_step(connection: Any, task: TaskRow, name: str) -> ArtifactRow | None:
+    """By what the engine has recorded, else by what clients have linked. Outputs first."""
+    ids = list(task.outputs.artifacts.get(name, ())) or list(task.inputs.artifacts.get(name, ()))
+    if not ids:
+        linked = [each for each in artifacts.links_of_task(connection, task.task_id) if each.key == name]
+        ids = [each.artifact_id for each in sorted(linked, key=lambda each: "OUTPUT" not in each.type)]
+    return artifacts.get(connection, ids[0]) if ids else None
+
+
+def _uri(source: str, bucket: str, key: str) -> str:
+    if source == "file":
+        return key if key.startswith("/") else f"/{key}"
+    if source in _BUCKETS:
+        if not bucket or not key:
+            raise InvalidArgumentError("bucket and key must name an object")
+        return f"{_BUCKETS[source]}://{bucket}/{key}"
+    known = ", ".join(("file", *_BUCKETS, *_WEB))
+    raise InvalidArgumentError(f"source must be one of {known}, not {source[:40]!r}")
+
+
+def _inert(pieces: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(pieces, media_type="application/octet-stream", headers=_INERT)
+
+
 def _local_path(root: Path, uri: str) -> Path:
     """Where a URI's bytes are kept here: plain paths as they are, buckets in folders of their own."""
     scheme, separator, rest = uri.partition("://")
     if not separator:
         path = Path(uri)
         if not path.is_absolute():
-            raise NotFoundError("the artifact has no file, or it is gone")
+            raise NotFoundError(_GONE)
         return path
     if scheme == "file":
         return Path("/" + rest.lstrip("/"))

@@ -118,7 +118,8 @@ def _status_json(error: PipelinesError) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. In `path`, `{name}` takes one segment, and a verb may follow it."""
+    """One method of one path. In `path`, `{name}` takes one segment, and a verb may follow it; `{name...}` at the end
+    takes all that are left."""
 
     method: str
     path: str
@@ -134,13 +135,15 @@ class Endpoint:
 class _Node:
     """A segment of a path."""
 
-    __slots__ = ("endpoints", "literals", "parameters")
+    __slots__ = ("endpoints", "literals", "parameters", "rest")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
         self.parameters: dict[str, tuple[str, _Node]] = {}
         """The verb after a colon, or nothing: the parameter's name and what follows."""
         self.endpoints: dict[str, Endpoint] = {}
+        self.rest: tuple[str, _Node] | None = None
+        """What takes all segments that are left."""
 
 
 class Api:
@@ -183,7 +186,10 @@ class Api:
     def _add(self, endpoint: Endpoint) -> None:
         node = self._root
         for segment in endpoint.path.strip("/").split("/"):
-            if segment.startswith("{"):
+            if segment.endswith("...}"):
+                node.rest = node.rest or (segment[1:-4], _Node())
+                node = node.rest[1]
+            elif segment.startswith("{"):
                 name, _, verb = segment[1:].partition("}")
                 node = node.parameters.setdefault(verb, (name, _Node()))[1]
             else:
@@ -236,6 +242,9 @@ def _walk(node: _Node, segments: list[str], params: dict[str, str]) -> Iterator[
     if head and "" in node.parameters:
         name, following = node.parameters[""]
         yield from _walk(following, rest, params | {name: head})
+    if node.rest is not None:
+        name, following = node.rest
+        yield following, params | {name: "/".join(segments)}
 
 
 def _bounded(receive: Receive) -> Receive:

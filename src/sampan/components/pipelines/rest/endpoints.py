@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response
-
+from sampan.components.pipelines.api import wire_failure
 from sampan.components.pipelines.api import wire_messages as messages
-from sampan.components.pipelines.api.errors import UnimplementedError
+from sampan.components.pipelines.api import wire_messages_records as records
+from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
 from sampan.components.pipelines.rest import (
     artifact_files,
+    artifact_records,
     experiments,
     health,
     log_search,
@@ -17,14 +18,18 @@ from sampan.components.pipelines.rest import (
     resume,
     runs,
     scopes,
+    services,
+    task_records,
     tasks,
+    ui_server,
     uploads,
 )
 from sampan.components.pipelines.rest.authorise import Resource, Verb
-from sampan.components.pipelines.rest.dispatch import Call, Endpoint
+from sampan.components.pipelines.rest.dispatch import Endpoint
 from sampan.components.pipelines.rest.v1 import endpoints as v1
-from sampan.components.pipelines.store import schedules, task_pages
+from sampan.components.pipelines.store import task_pages
 
+_V1 = "/apis/v1beta1"
 _V2 = "/apis/v2beta1"
 _PIPELINE = f"{_V2}/pipelines/{{pipeline_id}}"
 _VERSION = f"{_PIPELINE}/versions/{{pipeline_version_id}}"
@@ -34,14 +39,8 @@ _SCHEDULE = f"{_V2}/recurringruns/{{recurring_run_id}}"
 _NODE = "nodes/{node_id}"
 
 _OF_TASK = scopes.of_row("task", "task_id", task_pages.namespace_of_task)
-_OF_SCHEDULE = scopes.of_row("recurring run", "recurring_run_id", schedules.namespace_of)
+_NAMED_RUN = scopes.of_named_run
 _OF_ARTIFACT = scopes.of_row("artifact", "artifact_id", task_pages.namespace_of_artifact)
-
-
-async def unimplemented(call: Call) -> Response:
-    raise UnimplementedError(
-        f"{call.request.method} {call.request.url.path} is not served by this version of Sampan yet"
-    )
 
 
 def _health() -> list[Endpoint]:
@@ -112,7 +111,7 @@ def _runs() -> list[Endpoint]:
     kind, requested, owned = Resource.RUNS, scopes.requested, scopes.of_run
     base, empty = f"{_V2}/runs", messages.EMPTY
     read_artifact = f"{_NODE}/artifacts/{{artifact_name}}:read"
-    read_log = f"/apis/v1alpha1/runs/{{run_id}}/{_NODE}/log"
+    read_log = f"/runs/{{run_id}}/{_NODE}/log"
     return [
         Endpoint("POST", base, Verb.CREATE, kind, requested, runs.create, messages.RUN),
         Endpoint("GET", base, Verb.LIST, kind, requested, runs.list_),
@@ -122,18 +121,22 @@ def _runs() -> list[Endpoint]:
         Endpoint("POST", f"{_RUN}:unarchive", Verb.UNARCHIVE, kind, owned, runs.unarchive, empty),
         Endpoint("POST", f"{_RUN}:terminate", Verb.TERMINATE, kind, owned, runs.terminate, empty),
         Endpoint("POST", f"{_RUN}:retry", Verb.RETRY, kind, owned, runs.retry, empty),
-        Endpoint("POST", f"{_RUN}:resume", Verb.CREATE, kind, owned, resume.resume, messages.RESUME),
-        Endpoint("POST", f"{_RUN}:continue", Verb.RETRY, kind, owned, resume.proceed, messages.CONTINUE),
+        Endpoint("POST", f"{_RUN}:resume", Verb.CREATE, kind, owned, resume.resume, wire_failure.RESUME),
+        Endpoint("POST", f"{_RUN}:continue", Verb.RETRY, kind, owned, resume.proceed, wire_failure.CONTINUE),
         Endpoint(
             "GET", f"{_RUN}/{read_artifact}", Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact
         ),
-        Endpoint("GET", read_log, Verb.GET, kind, owned, logs.read_log),
+        # Upstream's user interface asks at v1beta1 or v2beta1, programs at v1alpha1.
+        *(
+            Endpoint("GET", f"/apis/{version}{read_log}", Verb.GET, kind, owned, logs.read_log)
+            for version in ("v1alpha1", "v1beta1", "v2beta1")
+        ),
         Endpoint("GET", f"{_V2}/logs:search", Verb.LIST, kind, requested, log_search.LogSearch()),
     ]
 
 
 def _recurring_runs() -> list[Endpoint]:
-    kind, requested, owned = Resource.JOBS, scopes.requested, _OF_SCHEDULE
+    kind, requested, owned = Resource.JOBS, scopes.requested, scopes.of_schedule
     base, one, empty = f"{_V2}/recurringruns", _SCHEDULE, messages.EMPTY
     return [
         Endpoint("POST", base, Verb.CREATE, kind, requested, recurring_runs.create, messages.RECURRING_RUN),
@@ -147,39 +150,119 @@ def _recurring_runs() -> list[Endpoint]:
 
 
 def _tasks() -> list[Endpoint]:
-    kind, requested, owned = Resource.RUNS, scopes.requested, scopes.of_run
-    listing, read = Verb.LIST, Verb.GET
+    kind, owned = Resource.RUNS, scopes.of_run
+    listing, read, update = Verb.LIST, Verb.GET, Verb.UPDATE
+    of_run, task, bulk = f"{_RUN}/tasks", records.TASK, records.TASKS
     return [
-        Endpoint("GET", f"{_RUN}/tasks", listing, kind, owned, tasks.list_tasks),
+        Endpoint("GET", of_run, listing, kind, owned, tasks.list_tasks),
+        Endpoint("POST", of_run, update, kind, owned, task_records.create, task),
+        Endpoint("POST", f"{of_run}:batchUpdate", update, kind, owned, task_records.update_many, bulk),
+        Endpoint("GET", f"{of_run}/{{task_id}}", read, kind, owned, task_records.get_of_run),
+        Endpoint("PATCH", f"{of_run}/{{task_id}}", update, kind, owned, task_records.update, task),
+        Endpoint(
+            "POST",
+            f"{_V2}/tasks:findCached",
+            listing,
+            kind,
+            scopes.requested,
+            task_records.find_cached,
+            records.CACHED_TASK,
+        ),
+        # As the first of these APIs had them, without the run in the path.
+        Endpoint("GET", f"{_V2}/tasks", listing, kind, _NAMED_RUN, tasks.list_tasks),
+        Endpoint("POST", f"{_V2}/tasks", update, kind, _NAMED_RUN, task_records.create, task),
+        Endpoint(
+            "POST", f"{_V2}/tasks:batchUpdate", update, kind, _NAMED_RUN, task_records.update_many, bulk
+        ),
         Endpoint("GET", f"{_V2}/tasks/{{task_id}}", read, kind, _OF_TASK, tasks.get_task),
-        Endpoint("GET", f"{_V2}/artifacts", listing, kind, requested, tasks.list_artifacts),
-        Endpoint("GET", f"{_V2}/artifacts/{{artifact_id}}", read, kind, _OF_ARTIFACT, tasks.get_artifact),
-        Endpoint("GET", f"{_V2}/artifact_tasks", listing, kind, requested, tasks.list_artifact_tasks),
+        Endpoint("PATCH", f"{_V2}/tasks/{{task_id}}", update, kind, _OF_TASK, task_records.update, task),
     ]
+
+
+def _artifacts() -> list[Endpoint]:
+    kind, requested, of_runs = Resource.ARTIFACTS, scopes.requested, artifact_records.namespace_of_runs
+    listing, create = Verb.LIST, Verb.CREATE
+    base, links = f"{_V2}/artifacts", f"{_V2}/artifact_tasks"
+    one, many = records.NEW_ARTIFACT, records.NEW_ARTIFACTS
+    link, link_many = records.NEW_ARTIFACT_TASK, records.NEW_ARTIFACT_TASKS
+    return [
+        Endpoint("GET", base, listing, kind, requested, tasks.list_artifacts),
+        Endpoint("POST", base, create, kind, of_runs, artifact_records.create, one),
+        Endpoint("POST", f"{base}:batchCreate", create, kind, of_runs, artifact_records.create_many, many),
+        Endpoint("GET", f"{base}/{{artifact_id}}", Verb.GET, kind, _OF_ARTIFACT, tasks.get_artifact),
+        Endpoint("GET", links, listing, kind, scopes.of_linked, tasks.list_artifact_tasks),
+        Endpoint("POST", links, create, kind, of_runs, artifact_records.link, link),
+        Endpoint(
+            "POST", f"{links}:batchCreate", create, kind, of_runs, artifact_records.link_many, link_many
+        ),
+    ]
+
+
+def _services() -> list[Endpoint]:
+    """Those that answer in both versions of the API alike."""
+    found = []
+    for version in (_V1, _V2):
+        drawing, visualization = f"{version}/visualizations/{{namespace}}", messages_v1.VISUALIZATION
+        found += [
+            Endpoint(
+                "GET", f"{version}/auth", Verb.GET, Resource.PIPELINES, scopes.anyone, services.authorize
+            ),
+            Endpoint(
+                "POST",
+                f"{version}/workflows",
+                Verb.REPORT,
+                Resource.WORKFLOWS,
+                scopes.anyone,
+                services.report,
+                messages.REPORT,
+            ),
+            Endpoint(
+                "POST",
+                f"{version}/scheduledworkflows",
+                Verb.REPORT,
+                Resource.SCHEDULED_WORKFLOWS,
+                scopes.anyone,
+                services.report,
+                messages.REPORT,
+            ),
+            Endpoint(
+                "POST",
+                drawing,
+                Verb.CREATE,
+                Resource.VISUALIZATIONS,
+                scopes.in_path("namespace"),
+                services.create_visualization,
+                visualization,
+            ),
+        ]
+    return found
 
 
 def _ui_server() -> list[Endpoint]:
-    kind = Resource.RUNS
-    by_query = scopes.of_queried_run("runid")
+    runs_, viewers, read = Resource.RUNS, Resource.VIEWERS, Verb.GET
+    pods, anyone = scopes.queried("podnamespace"), scopes.anyone
+    by_path, in_path = "/artifacts/{source}/{bucket}/{key...}", scopes.requested
+    files = Verb.READ_ARTIFACT
+    boards, of_board = "/apps/tensorboard", scopes.queried("namespace")
     return [
+        Endpoint("GET", "/artifacts/get", files, runs_, scopes.requested, artifact_files.get_artifact),
+        Endpoint("GET", by_path, files, runs_, in_path, artifact_files.download_artifact),
+        Endpoint("GET", "/k8s/pod/logs", read, runs_, scopes.of_queried_run("runid"), logs.read_pod_log),
+        Endpoint("GET", "/k8s/pod", read, viewers, pods, ui_server.get_pod),
+        Endpoint("GET", "/k8s/pod/events", read, viewers, pods, ui_server.get_pod_events),
+        Endpoint("GET", "/system/cluster-name", read, Resource.PIPELINES, anyone, ui_server.no_cloud),
+        Endpoint("GET", "/system/project-id", read, Resource.PIPELINES, anyone, ui_server.no_cloud),
         Endpoint(
-            "GET", "/artifacts/get", Verb.READ_ARTIFACT, kind, scopes.requested, artifact_files.get_artifact
+            "GET",
+            "/visualizations/allowed",
+            read,
+            Resource.PIPELINES,
+            anyone,
+            ui_server.custom_visualizations_allowed,
         ),
-        Endpoint("GET", "/k8s/pod/logs", Verb.GET, kind, by_query, logs.read_pod_log),
-    ]
-
-
-def _later() -> list[Endpoint]:
-    """Paths that exist upstream: they answer that they are not served yet, not that they are unknown."""
-    paths = [
-        ("POST", f"{_V2}/artifacts"),
-        ("POST", f"{_V2}/artifact_tasks"),
-        ("POST", f"{_V2}/tasks:findCached"),
-        ("POST", f"{_V2}/visualizations/{{namespace}}"),
-    ]
-    return [
-        Endpoint(method, path, Verb.GET, Resource.JOBS, scopes.requested, unimplemented)
-        for method, path in paths
+        Endpoint("GET", boards, read, viewers, of_board, ui_server.get_tensorboard),
+        Endpoint("POST", boards, Verb.CREATE, viewers, of_board, ui_server.no_tensorboard),
+        Endpoint("DELETE", boards, Verb.DELETE, viewers, of_board, ui_server.no_tensorboard),
     ]
 
 
@@ -192,7 +275,8 @@ def endpoints() -> list[Endpoint]:
         *_runs(),
         *_recurring_runs(),
         *_tasks(),
+        *_artifacts(),
+        *_services(),
         *_ui_server(),
-        *_later(),
         *v1.endpoints(),
     ]

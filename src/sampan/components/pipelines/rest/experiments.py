@@ -21,7 +21,7 @@ from sampan.lib.ids import new_uid
 
 
 async def create(call: Call) -> Response:
-    return answer(render.experiment(await new_experiment(call, "display_name")))
+    return answer(render.experiment(await new_experiment(call, "display_name"), call.shown_namespace))
 
 
 async def new_experiment(call: Call, name_field: str) -> ExperimentRow:
@@ -42,15 +42,15 @@ async def new_experiment(call: Call, name_field: str) -> ExperimentRow:
 
 
 async def get(call: Call) -> Response:
-    return answer(render.experiment(named(call)))
+    return answer(render.experiment(named(call), call.shown_namespace))
 
 
 async def list_(call: Call) -> Response:
-    request, namespace = call.list_request(), call.namespace
+    request, namespace, shown = call.list_request(), call.namespace, call.shown_namespace
 
     def read(connection: Any) -> dict[str, Any]:
         page = experiments.list_page(connection, request, namespace)
-        return render.page("experiments", page.mapped(render.experiment))
+        return render.page("experiments", page.mapped(lambda row: render.experiment(row, shown)))
 
     return await answer_from(call, read)
 

@@ -23,7 +23,7 @@ from sampan.components.pipelines.store.pipelines import PipelineRow, VersionRow
 async def create(call: Call) -> Response:
     row = _new_pipeline(call, call.body)
     await publish.add_pipeline(call, row)
-    return answer(render.pipeline(row))
+    return answer(render.pipeline(row, call.shown_namespace))
 
 
 async def create_with_version(call: Call) -> Response:
@@ -45,11 +45,11 @@ async def create_with_version(call: Call) -> Response:
         ),
     )
     await publish.add_pipeline(call, pipeline, version)
-    return answer(render.pipeline(pipeline))
+    return answer(render.pipeline(pipeline, call.shown_namespace))
 
 
 async def get(call: Call) -> Response:
-    return answer(render.pipeline(_pipeline(call)))
+    return answer(render.pipeline(_pipeline(call), call.shown_namespace))
 
 
 async def get_by_name(call: Call) -> Response:
@@ -57,15 +57,15 @@ async def get_by_name(call: Call) -> Response:
     row = call.backend.database.read_now(lambda connection: pipelines.by_name(connection, namespace, name))
     if row is None:
         raise not_found("pipeline", name)
-    return answer(render.pipeline(row))
+    return answer(render.pipeline(row, call.shown_namespace))
 
 
 async def list_(call: Call) -> Response:
-    request, namespace = call.list_request(), call.namespace
+    request, namespace, shown = call.list_request(), call.namespace, call.shown_namespace
 
     def read(connection: Any) -> dict[str, Any]:
         page = pipelines.list_page(connection, request, namespace)
-        return render.page("pipelines", page.mapped(render.pipeline))
+        return render.page("pipelines", page.mapped(lambda row: render.pipeline(row, shown)))
 
     return await answer_from(call, read)
 
@@ -78,7 +78,7 @@ async def update(call: Call) -> Response:
     await call.backend.database.write(
         lambda connection: pipelines.update(connection, row.pipeline_id, display_name, tags)
     )
-    return answer(render.pipeline(_pipeline(call)))
+    return answer(render.pipeline(_pipeline(call), call.shown_namespace))
 
 
 async def delete(call: Call) -> Response:

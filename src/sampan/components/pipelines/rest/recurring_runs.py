@@ -38,22 +38,24 @@ async def create(call: Call) -> Response:
         runtime_config=given.get("runtime_config", {}),
         plugins_input=given.get("plugins_input", {}),
     )
-    return answer(render.recurring_run(await call.backend.schedules.create(request)))
+    return answer(render.recurring_run(await call.backend.schedules.create(request), call.shown_namespace))
 
 
 async def get(call: Call) -> Response:
-    schedule_id = _id(call)
-    return await answer_from(call, lambda connection: render.recurring_run(found(connection, schedule_id)))
+    schedule_id, shown = _id(call), call.shown_namespace
+    return await answer_from(
+        call, lambda connection: render.recurring_run(found(connection, schedule_id), shown)
+    )
 
 
 async def list_(call: Call) -> Response:
-    request, namespace = call.list_request(), call.namespace
+    request, namespace, shown = call.list_request(), call.namespace, call.shown_namespace
     experiment_id = call.query.get("experiment_id", "")
 
     def read(connection: Any) -> dict[str, Any]:
         page = schedules.list_page(connection, request, namespace, experiment_id)
         # Upstream's own spelling of the field.
-        return render.page("recurringRuns", page.mapped(render.recurring_run))
+        return render.page("recurringRuns", page.mapped(lambda row: render.recurring_run(row, shown)))
 
     return await answer_from(call, read)
 

@@ -27,7 +27,8 @@ class _Spec(msgspec.Struct):
 _SPEC = msgspec.json.Decoder(_Spec)
 
 
-def experiment(row: ExperimentRow) -> dict[str, Any]:
+def experiment(row: ExperimentRow, namespace: str = "") -> dict[str, Any]:
+    """`namespace` is shown: blank with one user."""
     return present(
         experiment_id=row.experiment_id,
         display_name=row.display_name,
@@ -35,15 +36,18 @@ def experiment(row: ExperimentRow) -> dict[str, Any]:
         created_at=time_of(row.created_at),
         storage_state=row.storage_state,
         last_run_created_at=time_of(row.last_run_created_at),
+        namespace=namespace,
     )
 
 
-def pipeline(row: PipelineRow) -> dict[str, Any]:
+def pipeline(row: PipelineRow, namespace: str = "") -> dict[str, Any]:
+    """`namespace` is shown: blank with one user, and for shared pipelines."""
     return present(
         pipeline_id=row.pipeline_id,
         display_name=row.display_name,
         description=row.description,
         created_at=time_of(row.created_at),
+        namespace=namespace,
         name=row.name,
         tags=json.loads(row.tags),
     )
@@ -66,11 +70,11 @@ def version(row: VersionRow) -> dict[str, Any]:
 
 def run(row: RunRow) -> dict[str, Any]:
     """Without the tasks' details."""
+    reference = present(pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id)
     if row.spec_inline:
         source: dict[str, Any] = {"pipeline_spec": specification(row.spec)}
     else:
-        reference = present(pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id)
-        source = {"pipeline_version_reference": reference}
+        source = {"pipeline_version_reference": reference, "pipeline_reference": reference}
     return present(
         experiment_id=row.experiment_id,
         run_id=row.run_id,
@@ -92,7 +96,8 @@ def run(row: RunRow) -> dict[str, Any]:
     )
 
 
-def recurring_run(row: ScheduleRow) -> dict[str, Any]:
+def recurring_run(row: ScheduleRow, namespace: str = "") -> dict[str, Any]:
+    """`namespace` is shown: blank with one user."""
     if row.spec_inline:
         source: dict[str, Any] = {"pipeline_spec": specification(row.spec)}
     else:
@@ -113,6 +118,7 @@ def recurring_run(row: ScheduleRow) -> dict[str, Any]:
         status=row.status,
         error=json.loads(row.error) if row.error else None,
         no_catchup=row.no_catchup,
+        namespace=namespace,
         experiment_id=row.experiment_id,
         plugins_input=json.loads(row.plugins_input),
         **source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -15,11 +16,13 @@ from sampan.components.pipelines.rest import render, task_details
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
 from sampan.components.pipelines.rest.names import checked_name
 from sampan.components.pipelines.rest.scopes import not_found
-from sampan.components.pipelines.store import experiments, logged_steps, runs
+from sampan.components.pipelines.store import experiments, logged_steps, runs, tasks
 from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.step_logs import StepLogs
 
 _MAX_NAME = 256
+_MAX_FULL = 100
+"""Runs in one answer with all of their tasks."""
 _RETRIED = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
 
 
@@ -57,11 +60,24 @@ async def list_(call: Call) -> Response:
     request, namespace = call.list_request(), call.namespace
     experiment_id = call.query.get("experiment_id", "")
 
+    full = _is_full(call)
+    if full:
+        request = replace(request, page_size=min(request.page_size or _MAX_FULL, _MAX_FULL))
+
     def read(connection: Any) -> dict[str, Any]:
         page = runs.list_page(connection, request, namespace, experiment_id)
-        return render.page("runs", page.mapped(render.run))
+        if full:
+            return render.page("runs", page.mapped(lambda row: _with_tasks(connection, row)))
+        counts = tasks.counts(connection, [row.run_id for row in page.items])
+        return render.page(
+            "runs", page.mapped(lambda row: render.run(row) | present(task_count=counts.get(row.run_id)))
+        )
 
     return await answer_from(call, read)
+
+
+def _with_tasks(connection: Any, row: RunRow) -> dict[str, Any]:
+    return render.run(row) | task_details.of_run(connection, row.run_id, full=True)
 
 
 async def archive(call: Call) -> Response:

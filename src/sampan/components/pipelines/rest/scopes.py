@@ -12,7 +12,7 @@ from typing import Any
 from sampan.components.pipelines.api.errors import InvalidArgumentError, NotFoundError
 from sampan.components.pipelines.rest.authorise import SHARED
 from sampan.components.pipelines.rest.dispatch import Call, Scoping
-from sampan.components.pipelines.store import experiments, pipelines, runs
+from sampan.components.pipelines.store import experiments, pipelines, runs, schedules, task_pages
 
 
 def anyone(call: Call) -> str:
@@ -87,6 +87,29 @@ def of_run(call: Call) -> str:
     return found
 
 
+def of_named_run(call: Call) -> str:
+    """Of the run that the body or the query names as `run_id`."""
+    call.params["run_id"] = call.body.get("run_id", "") or call.query.get("run_id", "")
+    if not call.params["run_id"]:
+        raise InvalidArgumentError("run_id must name a run")
+    return of_run(call)
+
+
+def of_linked(call: Call) -> str:
+    """Of the first run, task or artifact whose links are asked for; of others nothing will be found."""
+    if not call.backend.multi_user or call.query.get("namespace"):
+        return requested(call)
+    for name, look_up in (
+        ("run_ids", runs.namespace_of),
+        ("task_ids", task_pages.namespace_of_task),
+        ("artifact_ids", task_pages.namespace_of_artifact),
+    ):
+        if key := call.query.get(name, ""):
+            call.params[name] = key
+            return of_row(name.removesuffix("_ids"), name, look_up)(call)
+    raise InvalidArgumentError("give at least one of run_ids, task_ids and artifact_ids")
+
+
 def of_queried_run(name: str) -> Scoping:
     """Of the run that the query parameter `name` gives."""
 
@@ -119,3 +142,6 @@ def of_pipeline_id(call: Call, pipeline_id: str) -> str:
 
 def not_found(kind: str, key: str) -> NotFoundError:
     return NotFoundError(f"{kind} {key!r} not found")
+
+
+of_schedule = of_row("recurring run", "recurring_run_id", schedules.namespace_of)

@@ -22,7 +22,13 @@ from sampan.components.pipelines.api.states import IOType, RuntimeState
 from sampan.components.pipelines.api.wire import present, time_of
 from sampan.components.pipelines.store import artifacts, task_pages, tasks
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
-from sampan.components.pipelines.store.tasks import AttemptRow, StateRow, TaskRow
+from sampan.components.pipelines.store.tasks import (
+    AttemptRow,
+    ParameterRow,
+    ParameterSource,
+    StateRow,
+    TaskRow,
+)
 
 _OUTPUTS = frozenset(
     {IOType.OUTPUT, IOType.ONE_OF_OUTPUT, IOType.ITERATOR_OUTPUT, IOType.TASK_FINAL_STATUS_OUTPUT}
@@ -47,7 +53,7 @@ def of_run(connection: Any, run_id: str, *, full: bool) -> dict[str, Any]:
     for row in rows:
         children[row.parent_task_id].append((row.task_id, row.name))
     details = [_detail(row, children.get(row.task_id, ())) for row in rows]
-    fields = present(run_details=present(task_details=details))
+    fields = present(run_details=present(task_details=details), task_count=len(rows))
     if full:
         around = Surroundings(
             children,
@@ -73,6 +79,7 @@ def task(row: TaskRow, around: Surroundings) -> dict[str, Any]:
     attributes = present(
         iteration_index=str(row.iteration_index) if row.iteration_index >= 0 else "",
         iteration_count=str(row.iteration_count) if row.iteration_count >= 0 else "",
+        download_to_workspace=row.overlay.download_to_workspace,
     )
     links = around.links.get(row.task_id, ())
     return present(
@@ -80,24 +87,27 @@ def task(row: TaskRow, around: Surroundings) -> dict[str, Any]:
         display_name=row.display_name,
         task_id=row.task_id,
         run_id=row.run_id,
-        pods=[present(name=a.pod, uid=a.uid, type="EXECUTOR") for a in row.attempts],
+        pods=_pods(row),
         cache_fingerprint=row.cache_fingerprint,
         create_time=time_of(row.created_at),
         start_time=time_of(row.started_at) if row.started_at else "",
         end_time=time_of(row.finished_at) if row.finished_at else "",
         state=_shown(row.state),
-        status_metadata=present(message=row.error, custom_properties=present(reason=row.reason)),
+        status_metadata=present(
+            message=row.error,
+            custom_properties={**row.overlay.custom_properties, **present(reason=row.reason)},
+        ),
         state_history=[_status(entry) for entry in row.state_history],
         type=row.type.value,
         type_attributes=attributes,
         parent_task_id=row.parent_task_id,
         child_tasks=[present(task_id=key, name=name) for key, name in around.children.get(row.task_id, ())],
         inputs=present(
-            parameters=_input_parameters(row),
+            parameters=_parameters(row.overlay.inputs, parameters_of(row, IOType.UNSPECIFIED)),
             artifacts=_io_artifacts((link for link in links if link.type not in _OUTPUTS), around.artifacts),
         ),
         outputs=present(
-            parameters=_output_parameters(row),
+            parameters=_parameters(row.overlay.outputs, parameters_of(row, IOType.OUTPUT)),
             artifacts=_io_artifacts((link for link in links if link.type in _OUTPUTS), around.artifacts),
         ),
         scope_path=row.scope_path.replace("/", "."),
@@ -178,28 +188,38 @@ def _status(entry: StateRow) -> dict[str, Any]:
     return {"update_time": entry.update_time, "state": _shown(entry.state)}
 
 
-def _input_parameters(row: TaskRow) -> list[dict[str, Any]]:
-    shown = []
+def parameters_of(row: TaskRow, side: IOType) -> list[ParameterRow]:
+    """What the engine has recorded of a task: its outputs for OUTPUT, else its inputs."""
+    if side is IOType.OUTPUT:
+        return [
+            ParameterRow(value, key, side, row.name, row.iteration_index)
+            for key, value in row.outputs.parameters.items()
+        ]
+    found = []
     for key, value in row.inputs.parameters.items():
-        source = row.inputs.sources.get(key)
-        shown.append(
-            {"value": value}
-            | present(
-                parameter_key=key,
-                type=source.type.value if source is not None else "",
-                producer=_producer(source.producer, -1) if source is not None else {},
-            )
-        )
-    return shown
+        source = row.inputs.sources.get(key) or ParameterSource(IOType.UNSPECIFIED)
+        found.append(ParameterRow(value, key, source.type, source.producer))
+    return found
 
 
-def _output_parameters(row: TaskRow) -> list[dict[str, Any]]:
-    producer = _producer(row.name, row.iteration_index)
-    kind = IOType.OUTPUT.value
+def _parameters(
+    said: Sequence[ParameterRow] | None, executed: Sequence[ParameterRow]
+) -> list[dict[str, Any]]:
     return [
-        {"value": value, "parameter_key": key, "type": kind, "producer": producer}
-        for key, value in row.outputs.parameters.items()
+        {"value": each.value}
+        | present(
+            parameter_key=each.key,
+            type="" if each.type is IOType.UNSPECIFIED else each.type.value,
+            producer=_producer(each.producer, each.iteration),
+        )
+        for each in (executed if said is None else said)
     ]
+
+
+def _pods(row: TaskRow) -> list[dict[str, Any]]:
+    if row.overlay.pods is not None:
+        return [present(name=pod.name, uid=pod.uid, type=pod.type) for pod in row.overlay.pods]
+    return [present(name=each.pod, uid=each.uid, type="EXECUTOR") for each in row.attempts]
 
 
 def _io_artifacts(links: Iterable[ArtifactLink], rows: Mapping[str, ArtifactRow]) -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ _MAX_IDS = 200
 
 async def list_tasks(call: Call) -> Response:
     """A run's tasks; with `parent_id`, those directly below one of them."""
-    request, run_id = call.list_request(), call.params["run_id"]
+    # The first of these APIs named the run in the query.
+    request, run_id = call.list_request(), call.params.get("run_id") or call.query.get("run_id", "")
     parent_id = call.query.get("parent_id", "")
 
     def read(connection: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def error_json(error: PipelinesError) -> Mapping[str, Any]:
 
 
 async def upload(call: Call) -> Response:
-    return answer(render.pipeline((await new_pipeline(call))[0]))
+    return answer(render.pipeline((await new_pipeline(call))[0], call.shown_namespace))
 
 
 async def upload_version(call: Call) -> Response:

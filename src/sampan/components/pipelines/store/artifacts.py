@@ -162,6 +162,39 @@ def find_imported(
     return [_row(found) for found in connection.execute(query)]
 
 
+def find_same(connection: sa.Connection, row: ArtifactRow) -> ArtifactRow | None:
+    """The oldest artifact of the namespace with the same type, URI, name, description and metadata."""
+    query = (
+        sa.select(_ARTIFACTS)
+        .where(
+            _ARTIFACTS.c.uri == row.uri,
+            _ARTIFACTS.c.namespace == row.namespace,
+            _ARTIFACTS.c.type == row.type.value,
+            _ARTIFACTS.c.name == row.name,
+            _ARTIFACTS.c.description == row.description,
+        )
+        .order_by(_ARTIFACTS.c.created_at)
+    )
+    same = (found for found in map(_row, connection.execute(query)) if found.metadata == row.metadata)
+    return next(same, None)
+
+
+def namespaces_at(connection: sa.Connection, uri: str) -> set[str]:
+    """Whose the files at a URI are.
+
+    A step's files lie below a folder named by its run, whatever was recorded of them: that run's namespace owns them.
+    Other files are of the namespaces that have recorded an artifact there, or above it.
+    """
+    pieces = uri.split("/")
+    runs = tables.runs.c
+    of_runs = sa.select(runs.namespace).where(runs.run_id.in_([piece for piece in pieces if piece]))
+    if found := set(connection.execute(of_runs).scalars()):
+        return found
+    above = ["/".join(pieces[: count + 1]) for count in range(len(pieces))]
+    recorded = sa.select(_ARTIFACTS.c.namespace).where(_ARTIFACTS.c.uri.in_([each for each in above if each]))
+    return set(connection.execute(recorded.distinct()).scalars())
+
+
 def _chunks(values: list[str]) -> Iterable[list[str]]:
     return (values[start : start + _IN_LIMIT] for start in range(0, len(values), _IN_LIMIT))
 

@@ -147,8 +147,8 @@ tasks = sa.Table(
     sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()),
     # Whether a client recorded it through the API: the engine leaves such a task alone.
     sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()),
-    # What a client adds to a task's status: {"name": value}
-    sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"),
+    # What clients say of a task, where the engine's own columns have no place for it, or another word.
+    sa.Column("overlay", sa.Text, nullable=False, server_default="{}"),
 )
 sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)

@@ -35,6 +35,11 @@ _TASK_LISTABLE = Listable(
         "run_id": _TASKS.run_id,
         "parent_task_id": _TASKS.parent_task_id,
         "cache_fingerprint": _TASKS.cache_fingerprint,
+        # Of v1alpha1.
+        "id": _TASKS.task_id,
+        "fingerprint": _TASKS.cache_fingerprint,
+        "runId": _TASKS.run_id,
+        "pipelineName": _TASKS.name,
     },
 )
 
@@ -85,6 +90,14 @@ def list_tasks(
     if parent_task_id:
         where.append(_TASKS.parent_task_id == parent_task_id)
     page = select_page(connection, _TASK_LISTABLE, request, where)
+    rows = [tasks.get(connection, found.task_id) for found in page.items]
+    return Page([row for row in rows if row is not None], page.total_size, page.next_page_token)
+
+
+def list_all(connection: sa.Connection, request: ListRequest, namespace: str) -> Page[TaskRow]:
+    """Of all runs of a namespace."""
+    of_runs = sa.select(_RUNS.run_id).where(_RUNS.namespace == namespace)
+    page = select_page(connection, _TASK_LISTABLE, request, [_TASKS.run_id.in_(of_runs)])
     rows = [tasks.get(connection, found.task_id) for found in page.items]
     return Page([row for row in rows if row is not None], page.total_size, page.next_page_token)
 

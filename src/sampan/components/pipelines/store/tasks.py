@@ -16,7 +16,7 @@ from sampan.components.pipelines.api.states import IOType, RuntimeState, TaskTyp
 from sampan.components.pipelines.store import artifacts, tables
 
 _TASKS = tables.tasks
-_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs", "custom_properties")
+_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs", "overlay")
 _IN_LIMIT = 500
 
 
@@ -67,6 +67,32 @@ class OutputsRow(msgspec.Struct, omit_defaults=True, frozen=True):
     artifacts: dict[str, list[str]] = {}
 
 
+class PodRow(msgspec.Struct, omit_defaults=True, frozen=True):
+    name: str
+    uid: str = ""
+    type: str = "EXECUTOR"
+
+
+class ParameterRow(msgspec.Struct, omit_defaults=True, frozen=True):
+    """One entry of a list of parameters: a key may come several times, from several producers."""
+
+    value: Any
+    key: str = ""
+    type: IOType = IOType.UNSPECIFIED
+    producer: str = ""
+    iteration: int = -1
+
+
+class OverlayRow(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What clients have said of a task. None where they have said nothing, and the engine's word counts."""
+
+    pods: tuple[PodRow, ...] | None = None
+    inputs: tuple[ParameterRow, ...] | None = None
+    outputs: tuple[ParameterRow, ...] | None = None
+    custom_properties: dict[str, Any] = {}
+    download_to_workspace: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """One task of one run. Times are microseconds, 0 for none; indexes are -1 for none."""
@@ -97,7 +123,8 @@ class TaskRow:
     """Of an earlier try of the run: decided anew when its turn comes."""
     recorded: bool = False
     """Whether a client recorded it through the API: the engine leaves such a task alone."""
-    custom_properties: Mapping[str, Any] = field(default_factory=dict)
+    overlay: OverlayRow = field(default_factory=OverlayRow)
+    """What clients say of it. The engine does not read this."""
 
 
 _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
@@ -105,7 +132,7 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
     "attempts": msgspec.json.Decoder(list[AttemptRow]),
     "inputs": msgspec.json.Decoder(InputsRow),
     "outputs": msgspec.json.Decoder(OutputsRow),
-    "custom_properties": msgspec.json.Decoder(dict[str, Any]),
+    "overlay": msgspec.json.Decoder(OverlayRow),
 }
 
 # Built once: compiling a statement costs more than running it.
@@ -187,6 +214,8 @@ def find_cached(connection: sa.Connection, fingerprint: str) -> list[TaskRow]:
         .where(
             _TASKS.c.cache_fingerprint == fingerprint,
             _TASKS.c.state == RuntimeState.SUCCEEDED.value,
+            # Nobody but the engine says what a step's result is.
+            _TASKS.c.recorded == sa.false(),
         )
         .order_by(_TASKS.c.finished_at.desc())
         .limit(5)
@@ -220,7 +249,7 @@ def _values(row: TaskRow) -> dict[str, Any]:
         "reason": row.reason,
         "former": row.former,
         "recorded": row.recorded,
-        "custom_properties": encode(row.custom_properties).decode(),
+        "overlay": encode(row.overlay).decode(),
     }
 
 
@@ -231,3 +260,45 @@ def _row(found: sa.Row[Any]) -> TaskRow:
     for column in _JSON_COLUMNS:
         values[column] = _DECODERS[column].decode(values[column])
     return TaskRow(**values)
+
+
+def newest_with(connection: sa.Connection, namespace: str, fingerprint: str) -> TaskRow | None:
+    """The newest task of a namespace's runs with this fingerprint that succeeded, whoever recorded it."""
+    runs = tables.runs.c
+    query = (
+        sa.select(_TASKS)
+        .join(tables.runs, runs.run_id == _TASKS.c.run_id)
+        .where(
+            _TASKS.c.cache_fingerprint == fingerprint,
+            _TASKS.c.state == RuntimeState.SUCCEEDED.value,
+            runs.namespace == namespace,
+        )
+        .order_by(_TASKS.c.created_at.desc(), _TASKS.c.task_id.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).one_or_none()
+    return _row(found) if found is not None else None
+
+
+def find_same(connection: sa.Connection, row: TaskRow) -> TaskRow | None:
+    """A task of the same run at the same place, of the same name, type and iteration."""
+    query = sa.select(_TASKS).where(
+        _TASKS.c.run_id == row.run_id,
+        _TASKS.c.parent_task_id == row.parent_task_id,
+        _TASKS.c.scope_path == row.scope_path,
+        _TASKS.c.name == row.name,
+        _TASKS.c.type == row.type.value,
+        _TASKS.c.iteration_index == row.iteration_index,
+    )
+    found = connection.execute(query).first()
+    return _row(found) if found is not None else None
+
+
+def counts(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, int]:
+    """How many tasks each of these runs has."""
+    query = (
+        sa.select(_TASKS.c.run_id, sa.func.count())
+        .where(_TASKS.c.run_id.in_(run_ids))
+        .group_by(_TASKS.c.run_id)
+    )
+    return {run_id: int(count) for run_id, count in connection.execute(query)}

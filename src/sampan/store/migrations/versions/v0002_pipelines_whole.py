@@ -85,7 +85,7 @@ def _clients_records() -> None:
         sa.Column("format", sa.String(16), nullable=False, server_default="UNSPECIFIED"),
     )
     op.add_column("kfp_tasks", sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()))
-    op.add_column("kfp_tasks", sa.Column("custom_properties", sa.Text, nullable=False, server_default="{}"))
+    op.add_column("kfp_tasks", sa.Column("overlay", sa.Text, nullable=False, server_default="{}"))
 
 
 def _measured_artifacts() -> None:

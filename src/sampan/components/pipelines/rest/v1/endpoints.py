@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from sampan.components.pipelines.api import wire_messages
 from sampan.components.pipelines.api import wire_messages_v1 as messages
-from sampan.components.pipelines.rest import (
-    artifact_files,
-    health,
-    uploads,
-)
-from sampan.components.pipelines.rest import (
-    experiments as common_experiments,
-)
-from sampan.components.pipelines.rest import (
-    runs as common_runs,
-)
-from sampan.components.pipelines.rest import (
-    scopes as common,
-)
+from sampan.components.pipelines.rest import artifact_files, health, recurring_runs, uploads
+from sampan.components.pipelines.rest import experiments as common_experiments
+from sampan.components.pipelines.rest import runs as common_runs
+from sampan.components.pipelines.rest import scopes as common
 from sampan.components.pipelines.rest.authorise import Resource, Verb
 from sampan.components.pipelines.rest.dispatch import Endpoint
-from sampan.components.pipelines.rest.v1 import experiments, pipelines, runs, scopes
+from sampan.components.pipelines.rest.v1 import experiments, jobs, pipelines, runs, scopes, tasks
 
 _V1 = "/apis/v1beta1"
 _PIPELINE = f"{_V1}/pipelines/{{pipeline_id}}"
@@ -34,7 +24,16 @@ def endpoints() -> list[Endpoint]:
     health_check = Endpoint(
         "GET", f"{_V1}/healthz", Verb.GET, Resource.PIPELINES, common.anyone, health.healthz_v1
     )
-    return [health_check, *_pipelines(), *_versions(), *_uploads(), *_experiments(), *_runs()]
+    return [
+        health_check,
+        *_pipelines(),
+        *_versions(),
+        *_uploads(),
+        *_experiments(),
+        *_runs(),
+        *_jobs(),
+        *_tasks(),
+    ]
 
 
 def _pipelines() -> list[Endpoint]:
@@ -118,4 +117,27 @@ def _runs() -> list[Endpoint]:
         Endpoint("POST", f"{_RUN}/retry", Verb.RETRY, kind, owned, common_runs.retry, empty),
         Endpoint("POST", metrics, Verb.REPORT_METRICS, kind, owned, runs.report_metrics, reported),
         Endpoint("GET", file, Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact),
+    ]
+
+
+def _tasks() -> list[Endpoint]:
+    path, kind = "/apis/v1alpha1/tasks", Resource.RUNS
+    created, body = tasks.namespace_of_run, messages.TASK
+    return [
+        Endpoint("POST", path, Verb.UPDATE, kind, created, tasks.create, body),
+        Endpoint("GET", path, Verb.LIST, kind, scopes.of_tasks, tasks.list_),
+    ]
+
+
+def _jobs() -> list[Endpoint]:
+    kind, base = Resource.JOBS, f"{_V1}/jobs"
+    one, owned, empty = f"{base}/{{recurring_run_id}}", common.of_schedule, wire_messages.EMPTY
+    enable, disable = recurring_runs.enable, recurring_runs.disable
+    return [
+        Endpoint("POST", base, Verb.CREATE, kind, scopes.of_references, jobs.create, messages.JOB),
+        Endpoint("GET", base, Verb.LIST, kind, scopes.of_key, jobs.list_),
+        Endpoint("GET", one, Verb.GET, kind, owned, jobs.get),
+        Endpoint("DELETE", one, Verb.DELETE, kind, owned, recurring_runs.delete),
+        Endpoint("POST", f"{one}/enable", Verb.ENABLE, kind, owned, enable, empty),
+        Endpoint("POST", f"{one}/disable", Verb.DISABLE, kind, owned, disable, empty),
     ]

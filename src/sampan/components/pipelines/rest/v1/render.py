@@ -18,6 +18,7 @@ from sampan.components.pipelines.store.experiments import ExperimentRow
 from sampan.components.pipelines.store.metrics import MetricRow
 from sampan.components.pipelines.store.pipelines import PipelineRow, VersionRow
 from sampan.components.pipelines.store.runs import RunRow
+from sampan.components.pipelines.store.schedules import ScheduleRow, Status
 
 STATUSES: dict[RuntimeState, str] = {
     RuntimeState.PENDING: "Pending",
@@ -82,7 +83,7 @@ def run(row: RunRow, metrics: Sequence[MetricRow], namespace: str) -> dict[str, 
         storage_state="STORAGESTATE_ARCHIVED" if archived else "",
         description=row.description,
         pipeline_spec=_pipeline_spec(row),
-        resource_references=_references(row, namespace),
+        resource_references=_references(row, namespace, row.recurring_run_id),
         service_account=row.service_account,
         created_at=time_of(row.created_at),
         scheduled_at=time_of(row.scheduled_at),
@@ -102,9 +103,32 @@ def metric(row: MetricRow) -> dict[str, Any]:
     return shown
 
 
-def _pipeline_spec(row: RunRow) -> dict[str, Any]:
-    found = manifests.manifest(row.spec)
+def job(row: ScheduleRow, namespace: str) -> dict[str, Any]:
+    return present(
+        id=row.recurring_run_id,
+        name=row.display_name,
+        description=row.description,
+        pipeline_spec=_pipeline_spec(row),
+        resource_references=_references(row, namespace, ""),
+        service_account=row.service_account,
+        # A 64-bit integer is text in proto JSON.
+        max_concurrency=str(row.max_concurrency),
+        trigger=json.loads(row.trigger),
+        mode="ENABLED" if row.status == Status.ENABLED else "DISABLED",
+        created_at=time_of(row.created_at),
+        updated_at=time_of(row.updated_at),
+        status=row.status,
+        error=json.loads(row.error)["message"] if row.error else "",
+        enabled=row.status == Status.ENABLED,
+        no_catchup=row.no_catchup,
+    )
+
+
+def _pipeline_spec(row: RunRow | ScheduleRow) -> dict[str, Any]:
     config = json.loads(row.runtime_config)
+    if not row.spec:  # of a schedule that runs whatever is the latest
+        return present(pipeline_id=row.pipeline_id, runtime_config=config)
+    found = manifests.manifest(row.spec)
     parameters = config.get("parameters") or {}
     is_v2 = not found.is_workflow
     return present(
@@ -120,12 +144,14 @@ def _pipeline_spec(row: RunRow) -> dict[str, Any]:
     )
 
 
-def _references(row: RunRow, namespace: str) -> list[dict[str, Any]]:
+def _references(row: RunRow | ScheduleRow, namespace: str, job_id: str) -> list[dict[str, Any]]:
     found = [reference(ResourceType.EXPERIMENT, row.experiment_id, "OWNER")]
     if namespace:
         found.insert(0, reference(ResourceType.NAMESPACE, namespace, "OWNER"))
-    if row.recurring_run_id:
-        found.append(reference(ResourceType.JOB, row.recurring_run_id, "CREATOR"))
+    if job_id:
+        found.append(reference(ResourceType.JOB, job_id, "CREATOR"))
     elif row.pipeline_version_id:
         found.append(reference(ResourceType.PIPELINE_VERSION, row.pipeline_version_id, "CREATOR"))
+    elif row.pipeline_id:
+        found.append(reference(ResourceType.PIPELINE, row.pipeline_id, "CREATOR"))
     return found

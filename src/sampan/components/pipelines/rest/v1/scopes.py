@@ -49,6 +49,13 @@ def of_pipelines(call: Call) -> str:
     return key or referred or call.query.get("namespace", "") or SHARED
 
 
+def of_tasks(call: Call) -> str:
+    """Of a list of tasks, which upstream asks for by pipeline too: that does not say where."""
+    kind, key = references.queried(call.query, "resource_reference_key")
+    namespace = key if kind is ResourceType.NAMESPACE else call.query.get("namespace", "")
+    return scopes.chosen(call, namespace)
+
+
 def of_path(call: Call) -> str:
     namespace = call.params["namespace"]
     if not call.backend.multi_user:

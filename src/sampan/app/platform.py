@@ -100,6 +100,7 @@ class Platform:
         api.service_allocator.begin_at(addresses.slot(home))
         for component in components:
             api.admission.add(component.admission)
+            api.gate.let_through(component.reviewed_paths)
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_first_objects()

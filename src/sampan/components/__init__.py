@@ -65,6 +65,9 @@ class Component(Protocol):
     admission: Sequence[MutatingHook]
     """How it changes objects that anybody writes, before they are validated."""
 
+    reviewed_paths: Sequence[str]
+    """Below these it asks for an access review of every request itself: the guards let every known user through."""
+
     async def start(self, services: Services) -> None:
         """Picks up what a previous process left and starts working. Called once."""
         ...

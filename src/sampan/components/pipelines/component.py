@@ -62,6 +62,7 @@ class PipelinesComponent:
 
     def __init__(self, settings: PipelineSettings | None = None) -> None:
         self._settings = settings or PipelineSettings()
+        self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
         self._engine: asyncio.Task[_Engine] | None = None

@@ -223,7 +223,7 @@ class Cluster:
             experiment_id="e",
             namespace="default",
             display_name="a run",
-            spec=json.dumps(spec if "pipeline_spec" in spec else {"pipeline_spec": spec}),
+            spec=json.dumps(spec if spec.keys() & {"pipeline_spec", "workflow"} else {"pipeline_spec": spec}),
             spec_inline=True,
             created_at=1_700_000_000_000_000,
             runtime_config=json.dumps({"parameters": parameters or {}, "pipeline_root": root}),

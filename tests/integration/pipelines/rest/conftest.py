@@ -21,6 +21,7 @@ from sampan.components.pipelines.rest import Api, Backend, endpoints
 from sampan.components.pipelines.store import runs, tables
 from sampan.lib.clock import SystemClock
 from sampan.store.database import Database
+from sampan.web.guards import User
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Caller:
 
     def __init__(self, home: Path, settings: PipelineSettings, database_url: str) -> None:
         self._runner = asyncio.Runner()
+        self.user: User | None = None
+        """Whom the guards have found a request to be of."""
         self.home = home
         self.database = Database.at(database_url, home / "sampan.db")
         self.database.create(tables.metadata)
@@ -157,13 +160,15 @@ class Caller:
         if path.startswith("/v2/"):
             path = path.replace("/v2/", "/apis/v2beta1/", 1)
         answer: Answer = self.run(
-            _request(self.app, method, path, urlencode(query or {}, doseq=True), (body, headers or {}))
+            _request(
+                self.app, method, path, urlencode(query or {}, doseq=True), (body, headers or {}), self.user
+            )
         )
         return answer
 
 
 async def _request(
-    app: Any, method: str, path: str, query: str, sent: tuple[bytes, Mapping[str, str]]
+    app: Any, method: str, path: str, query: str, sent: tuple[bytes, Mapping[str, str]], user: User | None
 ) -> Answer:
     body, headers = sent
     scope = {
@@ -177,6 +182,7 @@ async def _request(
         "scheme": "http",
         "http_version": "1.1",
         "root_path": "",
+        "state": {} if user is None else {"user": user},
     }
     pieces = [body[start : start + 65536] for start in range(0, max(len(body), 1), 65536)]
     incoming = [
@@ -213,6 +219,15 @@ def api(tmp_path: Path, database_url: str) -> Iterator[Caller]:
 def open_api(tmp_path: Path, database_url: str) -> Iterator[Caller]:
     """With a setting that lets packages come from loopback."""
     caller = Caller(tmp_path, PipelineSettings(allow_private_urls=True), database_url)
+    caller.start()
+    yield caller
+    caller.close()
+
+
+@pytest.fixture
+def shared_api(tmp_path: Path, database_url: str) -> Iterator[Caller]:
+    """With many users, of whom `user` is the one that calls."""
+    caller = Caller(tmp_path, PipelineSettings(multi_user=True), database_url)
     caller.start()
     yield caller
     caller.close()

@@ -192,8 +192,8 @@ def find_version(connection: Any, namespace: str, source: PipelineSource) -> pip
     else:
         version = pipelines.latest_version(connection, pipeline_id)
     pipeline = pipelines.get(connection, version.pipeline_id) if version is not None else None
-    # Whoever may create runs in a namespace may use its pipelines, and no others.
-    if version is None or pipeline is None or pipeline.namespace != namespace:
+    # Whoever may create runs in a namespace may use its pipelines and the shared ones, and no others.
+    if version is None or pipeline is None or pipeline.namespace not in (namespace, ""):
         raise NotFoundError(f"pipeline version {version_id or f'of pipeline {pipeline_id}'!r} not found")
     if pipeline_id and version.pipeline_id != pipeline_id:
         raise InvalidArgumentError(

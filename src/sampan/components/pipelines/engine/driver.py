@@ -250,7 +250,10 @@ class RunDriver:
     async def _launch(self, launch: Launch, pod: Object | None) -> None:
         try:
             if pod is None:
-                self._facts.files.prepare(launch.paths)
+                if launch.paths.copies:
+                    await asyncio.to_thread(self._facts.files.prepare, launch.paths)
+                else:
+                    self._facts.files.prepare(launch.paths)
                 if launch.workspace is not None:
                     await self._services.pods.ensure_claim(launch.workspace)
                 pod = await self._run_light(launch) or await self._services.pods.create(launch.pod)

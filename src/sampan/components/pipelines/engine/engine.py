@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
+from sampan.components.pipelines.api.argo.document import is_workflow
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -24,6 +25,8 @@ from sampan.components.pipelines.api.errors import (
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import ir_language
+from sampan.components.pipelines.engine.argo import language as argo_language
+from sampan.components.pipelines.engine.argo.locks import Locks
 from sampan.components.pipelines.engine.changes import Change, Changes
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
@@ -97,6 +100,7 @@ class Engine:
             LogKeeping(client, home, is_needed=bool(self._files.owner)),
             self._crews,
         )
+        self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
         self._running: dict[str, _Running] = {}
         self._starting: dict[str, bool] = {}
@@ -116,6 +120,7 @@ class Engine:
         self._measures.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
+        self._locks.open()
         if unfinished:
             log.info("unfinished runs taken up", runs=len(unfinished))
 
@@ -290,6 +295,7 @@ class Engine:
         finally:
             is_unwanted = self._starting.pop(run_id)
         driver = RunDriver(prepared.machine(), prepared.facts, self._services, self._existing_pod)
+        prepared.connect(driver.post)
         self._running[run_id] = _Running(driver, self._tasks.spawn(self._drive(driver), name=run_id))
         if is_unwanted:
             driver.post(event)
@@ -332,7 +338,7 @@ class Engine:
             settings=self._settings,
             resumed=await self._ended(run.resumed_from) if run.resumed_from else None,
         )
-        return await asyncio.to_thread(_prepared, run, around)
+        return await asyncio.to_thread(_prepared, run, around, self._locks)
 
     async def _ended(self, run_id: str) -> Ended | None:
         """The run that another one goes on from, or None if it was deleted: then nothing is reused."""
@@ -417,5 +423,8 @@ def _stop(machine: Machine) -> None:
     machine.cancel("the run was stopped")
 
 
-def _prepared(run: RunRow, around: Surroundings) -> Prepared:
-    return ir_language.prepare(run, msgspec.json.decode(run.spec), around)
+def _prepared(run: RunRow, around: Surroundings, locks: Locks) -> Prepared:
+    spec = msgspec.json.decode(run.spec)
+    if is_workflow(spec):
+        return argo_language.prepare(run, spec, around, locks)
+    return ir_language.prepare(run, spec, around)

@@ -74,6 +74,9 @@ class PreparedIr:
     def machine(self) -> RunMachine:
         return RunMachine(self.context)
 
+    def connect(self, post: Callable[[Callable[[Machine], None]], None]) -> None:
+        """The IR has no such events."""
+
     def begin(self, machine: Machine) -> None:
         assert isinstance(machine, RunMachine)
         machine.start(self._parameters)

@@ -6,7 +6,7 @@ brings a machine: events in, a turn of changes out, without I/O. Nothing here kn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -145,6 +145,10 @@ class Prepared(Protocol):
 
     def machine(self) -> Machine:
         """A machine that knows nothing yet."""
+        ...
+
+    def connect(self, post: Callable[[Callable[[Machine], None]], None]) -> None:
+        """`post` hands the machine an event that comes from neither the driver nor the user."""
         ...
 
     def begin(self, machine: Machine) -> None:

@@ -59,6 +59,12 @@ class StepPaths:
     """What must exist before the step begins."""
     roots: tuple[str, ...]
     """Folders that the container must see."""
+    work: str = ""
+    """The attempt's own folder for what is no artifact."""
+    copies: tuple[tuple[str, str], ...] = ()
+    """Files or folders that are copied before the step begins, and where to."""
+    contents: tuple[tuple[str, str], ...] = ()
+    """Files that are written before the step begins, and what is in them."""
 
 
 class StepFiles(Protocol):
@@ -86,7 +92,7 @@ class StepFiles(Protocol):
         ...
 
     def prepare(self, paths: StepPaths) -> None:
-        """Makes the folders. Raises OSError."""
+        """Makes the folders, and brings the files that must be there. Blocks where there are copies. Raises OSError."""
         ...
 
     def read(self, path: str) -> bytes | None:
@@ -164,6 +170,7 @@ class LocalStepFiles:
             artifacts={name: f"{place}/{_segment(name)}" for name in outputs.artifacts},
             folders=(place, parameters) if outputs.parameters else (place,),
             roots=(root, str(self._artifacts), work),
+            work=parameters,
         )
 
     def attach(self, pod: dict[str, Any], paths: StepPaths, inputs: Sequence[str]) -> None:
@@ -179,6 +186,15 @@ class LocalStepFiles:
     def prepare(self, paths: StepPaths) -> None:
         for folder in paths.folders:
             os.makedirs(folder, exist_ok=True)
+        for path, text in paths.contents:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            Path(path).write_text(text)
+        for source, target in paths.copies:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if os.path.isdir(source):
+                shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+            else:
+                shutil.copyfile(source, target)
 
     def read(self, path: str) -> bytes | None:
         file = Path(path)

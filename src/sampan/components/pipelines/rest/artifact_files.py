@@ -22,8 +22,8 @@ from sampan.components.pipelines.api.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
+from sampan.components.pipelines.engine.fetch import FetchLimits, fetch
 from sampan.components.pipelines.rest.dispatch import Call
-from sampan.components.pipelines.rest.fetch import FetchLimits, fetch
 from sampan.components.pipelines.rest.nodes import find_task
 from sampan.components.pipelines.rest.scopes import not_found
 from sampan.components.pipelines.store import artifacts

@@ -9,8 +9,8 @@ from typing import Any
 
 from sampan.components.pipelines.api.errors import AlreadyExistsError, InvalidArgumentError
 from sampan.components.pipelines.api.packages import MAX_PACKAGE_BYTES, unpack
+from sampan.components.pipelines.engine.fetch import FetchLimits, fetch
 from sampan.components.pipelines.rest.dispatch import Call
-from sampan.components.pipelines.rest.fetch import FetchLimits, fetch
 from sampan.components.pipelines.store import pipelines
 from sampan.components.pipelines.store.pipelines import PipelineRow, VersionRow
 from sampan.lib.ids import new_uid

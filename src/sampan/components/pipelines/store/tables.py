@@ -145,6 +145,8 @@ tasks = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     # Of an earlier try of the run: the task is decided anew when its turn comes, and keeps its attempts.
     sa.Column("former", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What only the run's language knows about the task; of Argo's, see engine/argo/rows.py.
+    sa.Column("details", sa.Text, nullable=False, server_default="{}"),
     # Whether a client recorded it through the API: the engine leaves such a task alone.
     sa.Column("recorded", sa.Boolean, nullable=False, server_default=sa.false()),
     # What clients say of a task, where the engine's own columns have no place for it, or another word.

@@ -16,7 +16,7 @@ from sampan.components.pipelines.api.states import IOType, RuntimeState, TaskTyp
 from sampan.components.pipelines.store import artifacts, tables
 
 _TASKS = tables.tasks
-_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs", "overlay")
+_JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs", "details", "overlay")
 _IN_LIMIT = 500
 
 
@@ -121,6 +121,8 @@ class TaskRow:
     """Why it runs, or whose result it has: for people."""
     former: bool = False
     """Of an earlier try of the run: decided anew when its turn comes."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What only the language of the run knows about the task."""
     recorded: bool = False
     """Whether a client recorded it through the API: the engine leaves such a task alone."""
     overlay: OverlayRow = field(default_factory=OverlayRow)
@@ -132,6 +134,7 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
     "attempts": msgspec.json.Decoder(list[AttemptRow]),
     "inputs": msgspec.json.Decoder(InputsRow),
     "outputs": msgspec.json.Decoder(OutputsRow),
+    "details": msgspec.json.Decoder(dict[str, Any]),
     "overlay": msgspec.json.Decoder(OverlayRow),
 }
 
@@ -248,6 +251,7 @@ def _values(row: TaskRow) -> dict[str, Any]:
         "cached_from_task_id": row.cached_from_task_id,
         "reason": row.reason,
         "former": row.former,
+        "details": encode(row.details).decode() if row.details else "{}",
         "recorded": row.recorded,
         "overlay": encode(row.overlay).decode(),
     }

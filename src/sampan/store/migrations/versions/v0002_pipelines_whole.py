@@ -15,6 +15,7 @@ def upgrade() -> None:
     """Each kind of thing that is stored has a function of its own below."""
     _schedules()
     _failure()
+    _argo()
     _clients_records()
     _measured_artifacts()
 
@@ -67,6 +68,11 @@ def _failure() -> None:
         "kfp_runs", sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false())
     )
     op.create_index("kfp_runs_by_source", "kfp_runs", ["resumed_from"])
+
+
+def _argo() -> None:
+    """Tasks of Argo Workflows say more than those of the IR."""
+    op.add_column("kfp_tasks", sa.Column("details", sa.Text, nullable=False, server_default="{}"))
 
 
 def _clients_records() -> None:

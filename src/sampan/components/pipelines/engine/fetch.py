@@ -63,6 +63,15 @@ def fetch(url: str, path: str, limits: FetchLimits) -> bytes:
     raise InvalidArgumentError(f"{path}: {url!r} redirects more than {_MAX_REDIRECTS} times")
 
 
+def opened(url: str, path: str, limits: FetchLimits) -> tuple[http.client.HTTPConnection, str]:
+    """A connection to the host of `url`, to an address that may be asked, and what to ask it for.
+
+    Raises InvalidArgumentError naming `path`.
+    """
+    parts = _checked_url(url, path)
+    return _connection(parts, _checked_address(parts, path, limits)), _target(parts)
+
+
 def is_public(address: _Address) -> bool:
     """Whether an address is one of the open internet, looking through those that carry another inside."""
     if isinstance(address, ipaddress.IPv6Address):
@@ -99,8 +108,8 @@ def _checked_address(parts: SplitResult, path: str, limits: FetchLimits) -> str:
     addresses = [str(entry[4][0]).split("%")[0] for entry in found]
     if not limits.allow_private and not all(is_public(ipaddress.ip_address(a)) for a in addresses):
         raise InvalidArgumentError(
-            f"{path}: {host!r} is a private or loopback address; upload the package instead, "
-            "or set pipelines.allow_private_urls"
+            f"{path}: {host!r} is a private or loopback address; it is not asked unless "
+            "pipelines.allow_private_urls is set"
         )
     return addresses[0]
 

@@ -1,0 +1,293 @@
+"""Resource templates: create, get, apply, patch or delete an object of the cluster, and wait for its condition.
+
+Done by the platform through its client, within the workflow's own namespace.
+
+Source: docs/resource-template.md and workflow/executor/resource.go, argo-workflows v3.7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from sampan.client.protocol import Client, DeleteOptions, Object, PatchType
+from sampan.components.pipelines.api.argo.errors import ArgoError
+from sampan.components.pipelines.api.argo.expressions.jsonpath import kubectl, select
+from sampan.components.pipelines.api.argo.tags import Variables, substitute
+from sampan.components.pipelines.engine.argo.context import ArgoContext
+from sampan.components.pipelines.engine.argo.node import ArgoNode
+from sampan.components.pipelines.engine.errors import StepError
+from sampan.kube import kinds
+from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
+from sampan.kube.kinds import Resource
+from sampan.lib.ids import short_hash
+
+ACTIONS = ("get", "create", "apply", "delete", "replace", "patch")
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
+_TERM = re.compile(r"^\s*(?P<not>!)?\s*(?P<path>[^\s!=<>,()]+)\s*(?:(?P<op>==|=|!=|<=|>=|<|>)\s*(?P<value>[^,()]*?)"
+                   r"|\s+(?P<set>in|notin)\s*\((?P<values>[^)]*)\))?\s*$")  # fmt: skip
+_PATCHES = {
+    "strategic": PatchType.STRATEGIC,
+    "merge": PatchType.MERGE,
+    "json": PatchType.JSON,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceCall:
+    """`turn.Operation`: gives `parameters`, `result` and, where the object failed, `failure`."""
+
+    task_id: str
+    action: str
+    manifest: str
+    flags: tuple[str, ...]
+    patch_type: PatchType
+    success: str
+    failure: str
+    owner: Mapping[str, Any] | None
+    outputs: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def of(
+        cls, context: ArgoContext, node: ArgoNode, template: Mapping[str, Any], variables: Variables
+    ) -> ResourceCall:
+        """Raises ArgoError."""
+        wanted = substitute(template["resource"], variables)
+        action = str(wanted.get("action", ""))
+        if action not in ACTIONS:
+            raise ArgoError(f"resource.action {action!r} is none of {', '.join(ACTIONS)}")
+        strategy = str(wanted.get("mergeStrategy") or "strategic")
+        if strategy not in _PATCHES:
+            raise ArgoError(f"resource.mergeStrategy {strategy!r} is none of {', '.join(_PATCHES)}")
+        return cls(
+            task_id=node.id,
+            action=action,
+            manifest=str(wanted.get("manifest") or ""),
+            flags=tuple(str(flag) for flag in wanted.get("flags") or ()),
+            patch_type=_PATCHES[strategy],
+            success=str(wanted.get("successCondition") or ""),
+            failure=str(wanted.get("failureCondition") or ""),
+            owner=context.owner if wanted.get("setOwnerReference") else None,
+            outputs=tuple((template.get("outputs") or {}).get("parameters") or ()),
+        )
+
+    @property
+    def name(self) -> str:
+        return "resource"
+
+    async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
+        try:
+            resource, body, name = await self._target(client, namespace)
+            obj = await self._act(client, resource, namespace, body, name)
+            if self.action == "delete":
+                return {"parameters": {}, "result": json.dumps(obj or {})}
+            assert obj is not None
+            obj, failure = await self._wait(client, resource, namespace, obj)
+        except ApiError as error:
+            raise StepError(f"resource.{self.action}: {error.message}") from None
+        except (ArgoError, yaml.YAMLError) as error:
+            raise StepError(f"resource: {error}") from None
+        return {"parameters": self._parameters(obj), "result": json.dumps(obj), "failure": failure}
+
+    async def _target(self, client: Client, namespace: str) -> tuple[Resource, Any, str]:
+        """The kind that is meant, the manifest's content, and the object's name."""
+        body = yaml.safe_load(self.manifest) if self.manifest.strip() else None
+        if isinstance(body, dict) and body.get("kind"):
+            resource = await find_kind(client, str(body.get("apiVersion", "")), str(body["kind"]))
+            metadata = body.get("metadata") or {}
+            elsewhere = metadata.get("namespace")
+            if elsewhere and elsewhere != namespace:
+                raise StepError(
+                    f"resource.manifest: metadata.namespace {elsewhere!r} is not the workflow's own, {namespace}"
+                )
+            name = str(metadata.get("name") or "")
+            if not name and metadata.get("generateName"):
+                # Derived from the node: doing it again after a crash finds what was made.
+                name = f"{metadata['generateName']}{short_hash(self.task_id, length=5)}"
+                body = {**body, "metadata": {**metadata, "name": name}}
+            return resource, body, name
+        words = [word for flag in self.flags for word in flag.split() if not word.startswith("-")]
+        if len(words) == 1 and "/" in words[0]:
+            words = words[0].split("/", 1)
+        if len(words) != 2:
+            raise StepError(
+                "resource: give a manifest with apiVersion and kind, or the kind and a name as flags"
+            )
+        return await find_kind(client, "", words[0]), body, words[1]
+
+    async def _act(
+        self, client: Client, resource: Resource, namespace: str, body: Any, name: str
+    ) -> Object | None:
+        where = namespace if resource.namespaced else None
+        if self.action == "get":
+            return await client.get(resource, name, where)
+        if self.action == "delete":
+            try:
+                return await client.delete(resource, name, namespace, DeleteOptions())
+            except NotFoundError:
+                if "--ignore-not-found=true" in self.flags or "--ignore-not-found" in self.flags:
+                    return None
+                raise
+        if self.action == "patch":
+            return await client.patch(resource, name, body, where, patch_type=self.patch_type)
+        return await self._write(client, resource, where, self._owned(body, namespace), name)
+
+    async def _write(
+        self, client: Client, resource: Resource, where: str | None, body: Any, name: str
+    ) -> Object:
+        if self.action == "create":
+            try:
+                return await client.create(resource, body)
+            except AlreadyExistsError:
+                found = await client.get(resource, name, where)
+                if (found["metadata"].get("annotations") or {}).get(_MARK) != self.task_id:
+                    raise
+                return found
+        try:
+            found = await client.get(resource, name, where)
+        except NotFoundError:
+            return await client.create(resource, body)
+        if self.action == "replace":
+            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+            return await client.replace(resource, {**body, "metadata": {**body["metadata"], **version}})
+        return await client.patch(resource, name, body, where, patch_type=_PATCHES["merge"])
+
+    def _owned(self, body: Any, namespace: str) -> Any:
+        metadata = dict(body.get("metadata") or {})
+        metadata["namespace"] = namespace
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), _MARK: self.task_id}
+        if self.owner:
+            metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or ()), dict(self.owner)]
+        return {**body, "metadata": metadata}
+
+    async def _wait(
+        self, client: Client, resource: Resource, namespace: str, obj: Object
+    ) -> tuple[Object, str]:
+        """Until one of the conditions holds; the object as it was then, and why it failed."""
+        pause = _FIRST_PAUSE_SECONDS
+        name = obj["metadata"]["name"]
+        where = namespace if resource.namespaced else None
+        while self.success or self.failure:
+            if self.failure and holds(self.failure, obj):
+                return obj, f"failure condition '{self.failure}' evaluated true"
+            if holds(self.success, obj):
+                break
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+            obj = await client.get(resource, name, where)
+        return obj, ""
+
+    def _parameters(self, obj: Object) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for item in self.outputs:
+            source = item.get("valueFrom") or {}
+            name = str(item.get("name"))
+            try:
+                if source.get("jsonPath"):
+                    found[name] = kubectl(obj, str(source["jsonPath"]))
+                elif source.get("jqFilter"):
+                    found[name] = _jq(obj, str(source["jqFilter"]))
+                if not found.get(name) and source.get("default") is not None:
+                    found[name] = str(source["default"])
+            except ArgoError as error:
+                if source.get("default") is None:
+                    raise StepError(f'output parameter "{name}": {error.message}') from None
+                found[name] = str(source["default"])
+        return found
+
+
+_MARK = "sampan.dev/argo-node"
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+)
+_BUILT_IN = tuple(value for value in vars(kinds).values() if isinstance(value, Resource))
+
+
+async def find_kind(client: Client, api_version: str, kind: str) -> Resource:
+    """The kind by its name in a manifest, or by one that kubectl takes. Raises StepError, ApiError."""
+    wanted = kind.lower()
+    for resource in _BUILT_IN:
+        if wanted in (resource.kind.lower(), resource.plural, resource.singular, *resource.short_names) and (
+            api_version in ("", resource.api_version)
+        ):
+            return resource
+    for definition in (await client.list(CUSTOM_RESOURCE_DEFINITIONS)).items:
+        spec = definition.get("spec") or {}
+        names = spec.get("names") or {}
+        known = (str(names.get("kind", "")).lower(), names.get("plural"), *(names.get("shortNames") or ()))
+        versions = [str(item.get("name")) for item in spec.get("versions") or () if item.get("served")]
+        version = next((item for item in versions if api_version in ("", f"{spec.get('group')}/{item}")), "")
+        if wanted in known and version:
+            return Resource(
+                group=str(spec.get("group", "")),
+                version=version,
+                kind=str(names.get("kind")),
+                plural=str(names.get("plural")),
+                namespaced=spec.get("scope") == "Namespaced",
+            )
+    raise StepError(
+        f"resource: the cluster has no kind {kind!r}" + (f" in {api_version}" if api_version else "")
+    )
+
+
+def holds(condition: str, obj: Any) -> bool:
+    """A label selector over paths of the object: `status.succeeded > 2, status.phase = Running`; all must hold."""
+    if not condition.strip():
+        return False
+    return all(_term(term, obj) for term in re.split(r",(?![^(]*\))", condition))
+
+
+def _term(term: str, obj: Any) -> bool:
+    match = _TERM.match(term)
+    if match is None:
+        raise ArgoError(f"condition {term.strip()!r} cannot be read")
+    found, _ = select(obj, match["path"])
+    if match["set"]:
+        listed = [value.strip() for value in match["values"].split(",")]
+        return (bool(found) and _shown(found[0]) in listed) is (match["set"] == "in")
+    if match["op"] is None:
+        return bool(found) is not bool(match["not"])
+    value = match["value"].strip()
+    if match["op"] == "!=":
+        return not found or _shown(found[0]) != value
+    if not found:
+        return False
+    if match["op"] in ("=", "=="):
+        return _shown(found[0]) == value
+    try:
+        left, right = float(_shown(found[0])), float(value)
+    except ValueError:
+        return False
+    return {"<": left < right, ">": left > right, "<=": left <= right, ">=": left >= right}[match["op"]]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+_SIMPLE_JQ = re.compile(r"^\.(?:$|[\w\-\[\]\".]*$)")
+
+
+def _jq(obj: Any, text: str) -> str:
+    """Filters that are a path; others are refused before a workflow runs."""
+    text = text.strip()
+    if not is_simple_jq(text):
+        raise ArgoError(f"jq filter {text!r} is more than a path, which is all that is understood here")
+    if text == ".":
+        return json.dumps(obj, separators=(",", ":"))
+    found, _ = select(obj, text)
+    return "\n".join(
+        item if isinstance(item, str) else json.dumps(item, separators=(",", ":")) for item in found
+    )
+
+
+def is_simple_jq(text: str) -> bool:
+    return _SIMPLE_JQ.match(text.strip()) is not None

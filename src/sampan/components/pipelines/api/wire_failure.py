@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampan.components.pipelines.api.wire import Message, any_value, boolean, map_of, string, struct
+from sampan.components.pipelines.api.wire import Message, any_value, boolean, int32, map_of, string, struct
 
 _VERSION_REFERENCE = Message(
     "PipelineVersionReference", {"pipeline_id": string, "pipeline_version_id": string}
@@ -36,3 +36,6 @@ CONTINUE = Message(
     },
     one_of=(("pipeline_spec", "pipeline_version_reference"),),
 )
+
+# Sampan's own: opens a pod where a step ran.
+DEBUG = Message("DebugRequest", {"attempt": int32, "new": boolean})

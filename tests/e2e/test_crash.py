@@ -1,7 +1,7 @@
 """Nothing is lost: the server is killed at every point of a run, and the run ends as an undisturbed one.
 
-The run has a chain, a loop, a retried step and an exit handler. Compared are the states of all tasks, the results, how
-often each step's program ran, and every line of every log.
+The run has a chain, nested loops within a limit, branches, a retried step and an exit handler; another one like it
+fails. Compared are the states of all tasks, the results, how often each step's program ran, every line of every log.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from sampan.testing.pipelines import (
     Component,
     constant,
     lightweight,
-    loop,
     output,
     parameter,
     pipeline,
     shell,
     task,
 )
-from sampan.testing.server import HttpError, ServerProcess
+from sampan.testing.server import FINAL_STATES, HttpError, ServerProcess
 
 CRASHING = Path(__file__).with_name("crashing_server.py")
 INTEGER = "NUMBER_INTEGER"
@@ -44,6 +43,10 @@ echo flaky >> "$0/ran"
 if [ ! -e "$0/flaky" ]; then : > "$0/flaky"; echo "not yet"; exit 3; fi
 echo "now"
 """
+_BROKEN = """
+echo broken >> "$0/ran"
+exit 3
+"""
 _WARM = """
 def warm(folder: str, n: int) -> int:
     import time
@@ -56,7 +59,8 @@ def warm(folder: str, n: int) -> int:
 """
 
 
-def spec(folder: Path) -> dict[str, Any]:
+def spec(folder: Path, *, fails: bool = False) -> dict[str, Any]:
+    """With `fails`, the step that is retried fails every time, and what comes after it is skipped."""
     step = Component(
         "step",
         shell(
@@ -69,7 +73,7 @@ def spec(folder: Path) -> dict[str, Any]:
         {"label": "STRING", "n": INTEGER},
         {"sum": INTEGER},
     )
-    flaky = Component("flaky", shell(_FLAKY, str(folder)))
+    flaky = Component("flaky", shell(_BROKEN if fails else _FLAKY, str(folder)))
     # Forked from a warm interpreter, which must outlive the server too.
     warm = Component(
         "warm", lightweight("warm", _WARM), {"folder": "STRING", "n": INTEGER}, {"Output": INTEGER}
@@ -83,12 +87,34 @@ def spec(folder: Path) -> dict[str, Any]:
         },
         "inputDefinitions": {"parameters": {"item": {"parameterType": INTEGER}}},
     }
+    again = {
+        "dag": {
+            "tasks": {
+                "inner": {
+                    "componentRef": {"name": "comp-inner"},
+                    "parameterIterator": {"itemInput": "item", "items": {"inputParameter": "items"}},
+                    "iteratorPolicy": {"parallelismLimit": 1},
+                    "inputs": {"parameters": {"items": parameter("items")}},
+                }
+            }
+        },
+        "inputDefinitions": {"parameters": {"items": {"parameterType": "LIST"}}},
+    }
     work = {
         "dag": {
             "tasks": {
                 "a": task("step", label="a", n=1),
                 "b": task("step", label="b", n=output("a", "sum")),
-                "loop": loop("inner", [10, 20, 30], after=("b",)),
+                "loop": {
+                    "componentRef": {"name": "comp-again"},
+                    "dependentTasks": ["b"],
+                    "parameterIterator": {"itemInput": "items", "items": {"raw": "[[10, 20], [30]]"}},
+                },
+                "choice": {
+                    "componentRef": {"name": "comp-choice"},
+                    "inputs": {"parameters": {"n": output("b", "sum")}},
+                },
+                "of-choice": task("step", label="of-choice", n=output("choice", "sum")),
                 "flaky": {
                     **task("flaky", after=("b",)),
                     "retryPolicy": {"maxRetryCount": 2, "backoffDuration": "0s"},
@@ -105,7 +131,44 @@ def spec(folder: Path) -> dict[str, Any]:
             "triggerPolicy": {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},
         },
     }
-    return pipeline("crash", tasks, step, flaky, warm, dags={"work": work, "inner": inner})
+    dags = {"work": work, "inner": inner, "again": again, "choice": choice(), "branch": branch()}
+    return pipeline("crash", tasks, step, flaky, warm, dags=dags)
+
+
+def choice() -> dict[str, Any]:
+    """One of two branches, of which one runs; what it gives is what the whole gives."""
+
+    def chosen(name: str, condition: str) -> dict[str, Any]:
+        return {
+            "componentRef": {"name": "comp-branch"},
+            "inputs": {"parameters": {"n": parameter("n"), "label": constant(name)}},
+            "triggerPolicy": {"condition": condition},
+        }
+
+    condition = "int(inputs.parameter_values['n']) == 3"
+    selectors = [{"producerSubtask": name, "outputParameterKey": "sum"} for name in ("if", "else")]
+    return {
+        "dag": {
+            "tasks": {"if": chosen("if", condition), "else": chosen("else", f"!({condition})")},
+            "outputs": {"parameters": {"sum": {"valueFromOneof": {"parameterSelectors": selectors}}}},
+        },
+        "inputDefinitions": {"parameters": {"n": {"parameterType": INTEGER}}},
+        "outputDefinitions": {"parameters": {"sum": {"parameterType": INTEGER}}},
+    }
+
+
+def branch() -> dict[str, Any]:
+    given = {"producerSubtask": "one", "outputParameterKey": "sum"}
+    return {
+        "dag": {
+            "tasks": {"one": task("step", label=parameter("label"), n=parameter("n"))},
+            "outputs": {"parameters": {"sum": {"valueFromParameter": given}}},
+        },
+        "inputDefinitions": {
+            "parameters": {"n": {"parameterType": INTEGER}, "label": {"parameterType": "STRING"}}
+        },
+        "outputDefinitions": {"parameters": {"sum": {"parameterType": INTEGER}}},
+    }
 
 
 @dataclass(frozen=True)
@@ -139,28 +202,29 @@ def work_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def submit(server: ServerProcess, folder: Path) -> str:
+def submit(server: ServerProcess, pipeline: dict[str, Any]) -> str:
     """The run's id, also when the server dies while it answers."""
     (server.home / "armed").touch()
     try:
-        return server.submit(spec(folder), name="crash")
+        return server.submit(pipeline, name="crash")
     except (OSError, HttpError):
         return ""
 
 
-def crashed(tmp_path: Path, at: int, when: str) -> tuple[bool, Outcome]:
+def crashed(tmp_path: Path, at: int, when: str, *, fails: bool = False) -> tuple[bool, Outcome]:
     """Runs until the crash, starts again undisturbed. False: the run had ended before commit number `at`."""
     folder = work_folder(tmp_path)
+    pipeline = spec(folder, fails=fails)
     server = ServerProcess(
         tmp_path / "home", command=(sys.executable, str(CRASHING), str(at), when, "up")
     ).start()
-    run_id = submit(server, folder)
+    run_id = submit(server, pipeline)
     assert server.process is not None
     hit = True
     deadline = time.monotonic() + 60
     while server.process.poll() is None:
         try:
-            if run_id and server.call("GET", f"/apis/v2beta1/runs/{run_id}")["state"] == "SUCCEEDED":
+            if run_id and server.call("GET", f"/apis/v2beta1/runs/{run_id}")["state"] in FINAL_STATES:
                 hit = False
                 break
         except (OSError, HttpError):
@@ -173,16 +237,24 @@ def crashed(tmp_path: Path, at: int, when: str) -> tuple[bool, Outcome]:
     with ServerProcess(tmp_path / "home") as again:
         if not run_id:
             listed = again.call("GET", "/apis/v2beta1/runs").get("runs", [])
-            run_id = listed[0]["run_id"] if listed else again.submit(spec(folder), name="crash")
+            run_id = listed[0]["run_id"] if listed else again.submit(pipeline, name="crash")
         return hit, outcome(again, run_id, folder)
+
+
+def undisturbed_run(tmp_path: Path, *, fails: bool = False) -> Outcome:
+    folder = work_folder(tmp_path)
+    with ServerProcess(tmp_path / "home") as server:
+        return outcome(server, server.submit(spec(folder, fails=fails), name="crash"), folder)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    tmp_path = tmp_path_factory.mktemp("undisturbed")
-    folder = work_folder(tmp_path)
-    with ServerProcess(tmp_path / "home") as server:
-        return outcome(server, server.submit(spec(folder), name="crash"), folder)
+    return undisturbed_run(tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return undisturbed_run(tmp_path_factory.mktemp("failing"), fails=True)
 
 
 def test_the_undisturbed_run_is_what_the_others_are_compared_with(undisturbed: Outcome) -> None:
@@ -192,31 +264,52 @@ def test_the_undisturbed_run_is_what_the_others_are_compared_with(undisturbed: O
         "b": 1,
         "loop-one": 3,
         "loop-two": 3,
+        "if": 1,
+        "of-choice": 1,
         "flaky": 2,
         "warm": 1,
         "c": 1,
         "cleanup": 1,
     }
-    assert len([lines for lines in undisturbed.logs.values() if len(lines) == 3]) == 11
+    assert len([lines for lines in undisturbed.logs.values() if len(lines) == 3]) == 13
 
 
-@pytest.mark.parametrize("at", [1, 4, 9, 15, 24, 36])
+def test_the_failing_run_is_what_the_others_are_compared_with(failing: Outcome) -> None:
+    assert failing.state == "FAILED"
+    assert failing.ran["broken"] == 3
+    assert failing.ran["cleanup"] == 1
+    assert "c" not in failing.ran
+
+
+@pytest.mark.parametrize("at", [1, 9, 24, 36])
 def test_a_crash_changes_nothing(tmp_path: Path, undisturbed: Outcome, at: int) -> None:
     hit, found = crashed(tmp_path, at, "after" if at % 2 else "before")
     assert hit, "the run has fewer commits than that: lower the number"
     assert found == undisturbed
 
 
+@pytest.mark.parametrize("at", [12, 27])
+def test_a_crash_does_not_change_how_a_run_fails(tmp_path: Path, failing: Outcome, at: int) -> None:
+    hit, found = crashed(tmp_path, at, "after" if at % 2 else "before", fails=True)
+    assert hit, "the run has fewer commits than that: lower the number"
+    assert found == failing
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
+@pytest.mark.parametrize("fails", [False, True])
 def test_a_crash_at_every_commit_changes_nothing(
-    tmp_path_factory: pytest.TempPathFactory, undisturbed: Outcome
+    tmp_path_factory: pytest.TempPathFactory, undisturbed: Outcome, failing: Outcome, fails: bool
 ) -> None:
     at = 1
+    expected = failing if fails else undisturbed
     while True:
-        results = [crashed(tmp_path_factory.mktemp(f"{at}-{when}"), at, when) for when in ("before", "after")]
+        results = [
+            crashed(tmp_path_factory.mktemp(f"{at}-{when}"), at, when, fails=fails)
+            for when in ("before", "after")
+        ]
         for hit, found in results:
-            assert found == undisturbed, f"differs when killed at commit {at} (hit: {hit})"
+            assert found == expected, f"differs when killed at commit {at} (hit: {hit})"
         if not any(hit for hit, _ in results):
             break
         at += 1

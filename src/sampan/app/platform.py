@@ -21,7 +21,7 @@ from sampan.app.database import open_database
 from sampan.app.outgoing import webhook_poster
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
-from sampan.app.web import build_app
+from sampan.app.web import build_app, with_proven_paths
 from sampan.client.protocol import Client, ListOptions, Object
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.apiserver.apiservices import ApiServices
@@ -153,7 +153,9 @@ class Platform:
         api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
-        return build_app(api.asgi, routes, self._facts(), server, api.gate)
+        proven = [path for component in components for path in component.proven_paths]
+        access = with_proven_paths(api.gate, proven)
+        return build_app(api.asgi, routes, self._facts(), server, access)
 
     def close_streams(self) -> None:
         """Ends open watches and followed logs, which would keep the HTTP server from ending."""

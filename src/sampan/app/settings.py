@@ -19,7 +19,7 @@ from typing import Any
 
 from sampan.cluster.node.settings import RUNTIMES, EnvironmentSettings, NodeSettings
 from sampan.cluster.scheduler.settings import SchedulerSettings
-from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.settings import PipelineSettings, read_weights
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.store.settings import DatabaseSettings
 
@@ -225,6 +225,10 @@ def _check(settings: Settings) -> None:
         read_zone(settings.pipelines.schedule_time_zone)
     except ValueError as error:
         raise SettingsError(f"pipelines.schedule_time_zone: {error}") from error
+    try:
+        read_weights(settings.pipelines.namespace_weights)
+    except ValueError as error:
+        raise SettingsError(f"pipelines.namespace_weights: {error}") from error
     cluster = settings.cluster
     if not 0 <= cluster.callback_port <= 65535:
         raise SettingsError(f"cluster.callback_port must be between 0 and 65535, not {cluster.callback_port}")

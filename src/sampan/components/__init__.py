@@ -76,6 +76,11 @@ class Component(Protocol):
         """Its HTTP routes, called after `start`."""
         ...
 
+    @property
+    def proven_paths(self) -> Sequence[str]:
+        """Expressions for whole paths, of POST, whose endpoints have whoever calls prove to them that they may."""
+        ...
+
     def pod_routes(self) -> Sequence[BaseRoute]:
         """What pods on other machines call, on a port of its own; each checks by itself who calls. After `start`."""
         ...

@@ -94,6 +94,8 @@ class Database:
         """Its name: sqlite or postgresql."""
         self.on_rollback: Callable[[], None] = lambda: None
         """Called in the writer thread when writes that had succeeded were not kept after all."""
+        self.trouble = ""
+        """That the disk is full, from the first write that it refuses until one is kept again."""
         self._savepoint, self._release, self._undo = (
             self.prepare(sa.text(words))
             for words in ("SAVEPOINT own", "RELEASE SAVEPOINT own", "ROLLBACK TO SAVEPOINT own")
@@ -210,6 +212,12 @@ class Database:
             self._commit_alone(batch[0])
         else:
             self._commit_together(batch)
+        errors = [write.error for write in batch]
+        full = next((error for error in errors if isinstance(error, StorageFullError)), None)
+        if full is not None:
+            self.trouble = str(full)
+        elif None in errors:
+            self.trouble = ""
 
     def _commit_alone(self, write: _Write) -> None:
         """A write without company needs no savepoint: a fifth of what a short one costs."""

@@ -7,6 +7,7 @@ writes FOLDER/NAME.json for each. `test_semantics` runs this with the SDK's own 
 What a component does not find as it should be, it fails on.
 """
 
+import functools
 import json
 import tempfile
 from pathlib import Path
@@ -16,45 +17,48 @@ from cases import VERSION, case, main
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output, OutputPath
 
+# Of old SDKs the default is a Python that no machine has any more.
+component = functools.partial(dsl.component, base_image="python:3.11")
+
 # ── Components ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dsl.component
+@component
 def text(value: str) -> str:
     return value
 
 
-@dsl.component
+@component
 def number(value: float) -> float:
     return value
 
 
-@dsl.component
+@component
 def integer(value: int) -> int:
     return value
 
 
-@dsl.component
+@component
 def flag(value: bool) -> bool:
     return value
 
 
-@dsl.component
+@component
 def items(value: list) -> list:
     return value
 
 
-@dsl.component
+@component
 def mapping(value: dict) -> dict:
     return value
 
 
-@dsl.component
+@component
 def fails(message: str = "on purpose") -> str:
     raise RuntimeError(message)
 
 
-@dsl.component
+@component
 def kinds(s: str, i: int, f: float, b: bool, l: list, d: dict) -> str:
     assert isinstance(s, str) and s == "3", s
     assert isinstance(i, int) and i == 3, i
@@ -74,19 +78,19 @@ def shown(value: float, whole: int, out: OutputPath(str)):
     )
 
 
-@dsl.component
+@component
 def dataset(content: str, out: Output[Dataset]):
     with open(out.path, "w") as file:
         file.write(content)
     out.metadata["content"] = content
 
 
-@dsl.component
+@component
 def contents(found: Input[List[Dataset]]) -> list:
     return [open(one.path).read() for one in found]
 
 
-@dsl.component
+@component
 def content(found: Input[Dataset]) -> str:
     assert found.metadata["content"] == open(found.path).read()
     return open(found.path).read()
@@ -134,7 +138,7 @@ def a_string_takes_anything(with_null: list):
     text(value=f"<{integer(value=1).output}> & {number(value=0.5).output}")
 
 
-@dsl.component
+@component
 def optional_ones(
     a: Optional[str] = None, b: str = "own default", c: Optional[dict] = None, d: int = 7
 ) -> str:
@@ -238,7 +242,7 @@ def one_of_two_artifacts():
     contents_of_one(found=one)
 
 
-@dsl.component
+@component
 def contents_of_one(found: Input[Dataset]) -> list:
     return [open(found.path).read()]
 
@@ -291,7 +295,7 @@ def collected_values():
     items(value=dsl.Collected(none.output))
 
 
-@dsl.component
+@component
 def add(a: int, b: int) -> int:
     return a + b
 
@@ -308,7 +312,7 @@ def a_loop_with_failures():
     text(value="after").after(last)
 
 
-@dsl.component
+@component
 def judge(n: int) -> int:
     assert n == 1
     return n
@@ -317,7 +321,7 @@ def judge(n: int) -> int:
 # ── Failure ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dsl.component
+@component
 def told(status: dsl.PipelineTaskFinalStatus, name: str, expected: str):
     assert status.state == expected, status
     assert status.pipeline_task_name == name, status
@@ -347,7 +351,7 @@ def exit_handlers_are_told():
     text(value="ran all the same").after(fails()).ignore_upstream_failure()
 
 
-@dsl.component
+@component
 def flaky(name: str) -> int:
     import pathlib
 
@@ -380,7 +384,7 @@ def too_few_retries():
 # ── Placeholders ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dsl.component
+@component
 def check_names(
     job: str,
     resource: str,
@@ -494,7 +498,7 @@ def tells_metadata(n: OutputPath(int), s: OutputPath(str), model: Output[Model])
     )
 
 
-@dsl.component
+@component
 def sees(model: Input[Model]) -> str:
     return f"{model.metadata['framework']} {model.metadata['score']} {open(model.path).read().strip()}"
 
@@ -504,7 +508,7 @@ def output_metadata_wins():
     sees(model=tells_metadata().outputs["model"])
 
 
-@dsl.component
+@component
 def all_kinds(
     a: Output[Artifact],
     h: Output[dsl.HTML],
@@ -531,7 +535,7 @@ def every_kind_of_artifact():
     all_kinds()
 
 
-@dsl.component
+@component
 def in_tmp(out: Output[Dataset], folder: Output[Model]):
     import os
 
@@ -547,7 +551,7 @@ def in_tmp(out: Output[Dataset], folder: Output[Model]):
     folder.set_path("/tmp/model")
 
 
-@dsl.component
+@component
 def weights(folder: Input[Model]) -> str:
     return open(folder.path + "/deep/weights").read()
 
@@ -559,7 +563,7 @@ def an_artifact_in_the_pods_own_tmp():
     weights(folder=made.outputs["folder"])
 
 
-@dsl.component
+@component
 def returns_artifact(content: str) -> Dataset:
     made = Dataset(uri=dsl.get_uri("mine"), metadata={"content": content})
     with open(made.path, "w") as file:
@@ -575,7 +579,7 @@ def pythonic_artifacts():
 # ── Importers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dsl.component
+@component
 def imported(found: Input[Dataset]) -> str:
     return f"{found.uri} {found.metadata['from']} {found.metadata['list']}"
 
@@ -605,7 +609,7 @@ def importers(uri: str, who: str):
 # ── Caching ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dsl.component
+@component
 def now() -> str:
     import time
 
@@ -644,7 +648,7 @@ def what_is_cached(value: str):
 # ── Lightweight ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dsl.component(packages_to_install=["iniconfig==2.0.0"])
+@component(packages_to_install=["iniconfig==2.0.0"])
 def with_a_package() -> str:
     import importlib.metadata
 
@@ -691,7 +695,7 @@ if VERSION >= (2, 15):
     def notebooks():
         content(found=notebook(who="you").outputs["out"])
 
-    @dsl.component(embedded_artifact_path=str(_folder / "embedded.txt"))
+    @component(embedded_artifact_path=str(_folder / "embedded.txt"))
     def with_embedded(config: dsl.EmbeddedInput[Dataset]) -> str:
         return open(config.path).read()
 

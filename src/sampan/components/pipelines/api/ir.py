@@ -61,7 +61,7 @@ def load(source: str | bytes | Mapping[str, Any]) -> PipelineDocument:
     _check_schema(spec, pipeline_spec_pb2.PipelineSpec(), "pipeline_spec")
     deployment = spec.get("deploymentSpec", spec.get("deployment_spec")) or {}
     _check_schema(deployment, pipeline_spec_pb2.PipelineDeploymentConfig(), "pipeline_spec.deploymentSpec")
-    _check_schema(platform, pipeline_spec_pb2.PlatformSpec(), "platform_spec")
+    _check_schema(_without_locks(platform), pipeline_spec_pb2.PlatformSpec(), "platform_spec")
     return PipelineDocument(spec, platform, parse_pipeline(spec, platform))
 
 
@@ -153,6 +153,26 @@ def _split(documents: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(documents) == 2 and "platforms" in first:
         return dict(documents[1]), dict(first)
     return dict(first), dict(documents[1]) if len(documents) == 2 else {}
+
+
+_LOCKS = ("semaphoreKey", "semaphore_key", "mutexName", "mutex_name")
+
+
+def _without_locks(platform: Any) -> Any:
+    """Fields of a PipelineConfig that came and went between two releases of the proto (kubeflow/pipelines#11384)."""
+    try:
+        kubernetes = platform["platforms"]["kubernetes"]
+        config = kubernetes["pipelineConfig"]
+        kept = {key: value for key, value in config.items() if key not in _LOCKS}
+    except (KeyError, TypeError, AttributeError):
+        return platform
+    for key in _LOCKS:
+        if not isinstance(config.get(key, ""), str):
+            raise InvalidArgumentError(
+                f"platform_spec.platforms.kubernetes.pipelineConfig.{key}: must be a text"
+            )
+    platforms = {**platform["platforms"], "kubernetes": {**kubernetes, "pipelineConfig": kept}}
+    return {**platform, "platforms": platforms}
 
 
 _AT = re.compile(r' at "?\w+\.?([\w.\[\]\- /]*)"?')

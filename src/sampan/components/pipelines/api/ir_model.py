@@ -189,6 +189,8 @@ class PipelineConfig:
     ttl_on_failure: int = 0
     workspace_size: str = ""
     workspace_pvc_patch: Mapping[str, Value] = field(default_factory=dict)
+    semaphore_key: str = ""
+    mutex_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

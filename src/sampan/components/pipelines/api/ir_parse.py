@@ -286,4 +286,6 @@ def _config(message: _Json) -> PipelineConfig:
         ttl_on_failure=int(field(message, "resourceTtlOnFailure", 0)),
         workspace_size=field(workspace, "size", ""),
         workspace_pvc_patch=normalised(field(field(workspace, "kubernetes", {}), "pvcSpecPatch", {})),
+        semaphore_key=str(field(message, "semaphoreKey", "")),
+        mutex_name=str(field(message, "mutexName", "")),
     )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
     max_parallel_pods: int = 200
-    """Pods of all runs that may exist at once; further steps wait their turn, fairly by run."""
+    """Pods of all runs that may exist at once; further steps wait their turn, fairly by namespace and then by run."""
+    namespace_weights: tuple[str, ...] = ()
+    """NAMESPACE=WEIGHT: one with weight 2 may have twice the pods of one with 1, which is what the others have."""
     light_workers: int = 4
     """Workers that light steps of a run may have side by side; 0: light steps run in pods of their own."""
     cache: bool = True
@@ -16,10 +18,28 @@ class PipelineSettings:
     schedule_time_zone: str = "UTC"
     """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
     allow_private_urls: bool = False
-    """Whether pipeline packages may be fetched from private and loopback addresses."""
+    """Whether packages may be fetched from, and notifications sent to, private and loopback addresses."""
+    watch_roots: tuple[str, ...] = ()
+    """Folders, and URIs such as s3://bucket/in, below which triggers may watch; `{namespace}` is replaced. Without any,
+    the single user may watch everything, and users of namespaces nothing."""
     default_deadline_seconds: int = 0
     """How long a run may take whose pipeline says nothing about it; 0 for no limit. Exit tasks come on top."""
     default_step_timeout_seconds: int = 0
     """How long an attempt of a step may take that has no timeout of its own; 0 for no limit."""
     multi_user: bool = False
     """Whether requests count for the user that sends them and for the namespace that they name, as RBAC allows."""
+
+
+def read_weights(given: tuple[str, ...]) -> dict[str, float]:
+    """`NAMESPACE=WEIGHT` texts. Raises ValueError, which names the one that is none."""
+    found: dict[str, float] = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = 0.0
+        if not name or not 0.001 <= weight <= 1000:
+            raise ValueError(f"{text!r}: write NAMESPACE=WEIGHT, with a weight between 0.001 and 1000")
+        found[name] = weight
+    return found

@@ -8,14 +8,16 @@ machine is then ahead of the rows, but nothing is done that the rows do not say.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from sampan.client.protocol import Client, Object
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.changes import Change, Changes
-from sampan.components.pipelines.engine.errors import StepError
+from sampan.components.pipelines.engine.errors import StepError, is_disk_full
 from sampan.components.pipelines.engine.failure import (
     End,
     PodEnd,
@@ -51,6 +53,7 @@ _TELL_SECONDS = 2.0
 _LOG_LINES = 20
 """Of a failed step, in its error."""
 
+T = TypeVar("T")
 Event = Callable[[Machine], None]
 ExistingPod = Callable[[str], Object | None]
 """A pod of a former engine by its name, as it is now; None for one that must be created."""
@@ -105,6 +108,8 @@ class RunDriver:
         self._timers: set[asyncio.TimerHandle] = set()
         self.is_over = False
         """Whether the run's end is committed. What it leaves in the cluster may still be on its way out."""
+        self.trouble = ""
+        """Why the run does not go on, where its rows cannot say it."""
 
     @property
     def run_id(self) -> str:
@@ -175,7 +180,7 @@ class RunDriver:
                 log.error("the engine failed on an event", run=self.run_id, exc=error)
                 why = f"internal error of the engine: {error!r}"
                 machine.cancel(why, RuntimeState.FAILED, is_forced=True)
-        share = slots.share(self.run_id)
+        share = slots.share(self.run_id, self.namespace)
         while share > 0 and machine.steps.waiting:
             machine.steps.launch_next()
             machine.settle()
@@ -185,6 +190,7 @@ class RunDriver:
             machine.steps.flying,
             waits=machine.steps.waiting > 0,
             wake=self._wake.set,
+            namespace=self.namespace,
         )
         return machine.take()
 
@@ -206,8 +212,10 @@ class RunDriver:
                 kept = await self._services.database.write(
                     lambda connection: transitions.apply(connection, transition)
                 )
+                self.trouble = ""
                 break
             except (StorageFullError, StorageError) as error:
+                self.trouble = f"it waits, as its progress cannot be stored: {error}"
                 log.error(
                     "a run's progress cannot be stored, trying again", run=self.run_id, error=str(error)
                 )
@@ -250,10 +258,7 @@ class RunDriver:
     async def _launch(self, launch: Launch, pod: Object | None) -> None:
         try:
             if pod is None:
-                if launch.paths.copies:
-                    await asyncio.to_thread(self._facts.files.prepare, launch.paths)
-                else:
-                    self._facts.files.prepare(launch.paths)
+                await self._once_possible(partial(self._prepare, launch))
                 if launch.workspace is not None:
                     await self._services.pods.ensure_claim(launch.workspace)
                 pod = await self._run_light(launch) or await self._services.pods.create(launch.pod)
@@ -272,6 +277,20 @@ class RunDriver:
         # No turn of its own: only what is written next should say it.
         self._machine.steps.created(launch.task_id, launch.attempt, str(pod["metadata"].get("uid") or ""))
         self.on_pod(pod, deleted=False)
+
+    async def _once_possible(self, act: Callable[[], Awaitable[T]]) -> T:
+        """What `act` gives. Where the disk is full or the API is away it waits: the step has done nothing wrong."""
+        while True:
+            try:
+                result = await act()
+                self.trouble = ""
+                return result
+            except (OSError, ApiError) as error:
+                if isinstance(error, OSError) and not is_disk_full(error):
+                    raise
+                self.trouble = f"it waits for this to pass: {error}"
+                log.error("a step's files cannot be handled, trying again", run=self.run_id, error=str(error))
+            await asyncio.sleep(_COMMIT_PAUSE_SECONDS)
 
     async def _run_light(self, launch: Launch) -> Object | None:
         """The end of a light step, called by a worker; None for one that needs a pod of its own."""
@@ -373,15 +392,24 @@ class RunDriver:
         await self._services.logs.keep(pod)
         if end.end is End.SUCCEEDED:
             try:
-                files = await self._facts.files.of_pod(pod)
-                outcome = await asyncio.to_thread(launch.outputs.collect, files)
-            except (StepError, ApiError) as error:
-                outcome = StepError(error.message)
+                outcome = await self._once_possible(partial(self._outputs, launch, pod))
+            except StepError as error:
+                outcome = error
         else:
             outcome = StepError(await self._explanation(launch, pod, end))
             if end.end is End.FAILED and launch.outputs.reads_failures:
                 outcome = await self._with_outputs(outcome, launch)
         self._post_end(launch.task_id, launch, end, outcome)
+
+    async def _prepare(self, launch: Launch) -> None:
+        if launch.paths.copies or launch.paths.contents:
+            await asyncio.to_thread(self._facts.files.prepare, launch.paths)
+        else:
+            self._facts.files.prepare(launch.paths)
+
+    async def _outputs(self, launch: Launch, pod: Object) -> StepResult:
+        files = await self._facts.files.of_pod(pod)
+        return await asyncio.to_thread(launch.outputs.collect, files)
 
     def _post_end(self, task_id: str, launch: Launch, end: PodEnd, outcome: StepResult | StepError) -> None:
         def event(machine: Machine) -> None:

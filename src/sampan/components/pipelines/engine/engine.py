@@ -7,8 +7,9 @@ artifacts and state from then on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from sampan.components.pipelines.api.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
-from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.ir_cache import Documents
+from sampan.components.pipelines.api.settings import PipelineSettings, read_weights
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine import ir_language
 from sampan.components.pipelines.engine.argo import language as argo_language
@@ -45,6 +47,7 @@ from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.restoring import restored
 from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
 from sampan.components.pipelines.engine.retry import proceed
+from sampan.components.pipelines.engine.run_locks import RunLocks
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
@@ -61,6 +64,8 @@ from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
 
 log = get_logger(__name__)
+
+_LOOK_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -88,6 +93,7 @@ class Engine:
         self._files = files or LocalStepFiles(home)
         self._pods = Pods(client, clock, self._files.owner)
         self._changes = Changes()
+        self._documents = Documents()
         self._measures = LateMeasures(database)
         # Workers are reached over sockets in folders that pods and this process share.
         is_local, workers = not self._files.owner, settings.light_workers
@@ -97,13 +103,17 @@ class Engine:
             database,
             clock,
             self._pods,
-            Slots(settings.max_parallel_pods),
+            Slots(settings.max_parallel_pods, read_weights(settings.namespace_weights)),
             self._changes,
             self._measures,
             # Where files are moved, the pods are on other machines, and their logs too.
             LogKeeping(client, home, is_needed=bool(self._files.owner)),
             self._crews,
         )
+        self._run_locks = RunLocks(client)
+        self._admit = asyncio.Event()
+        self._admitted: set[str] = set()
+        """Runs that have their locks and are about to begin."""
         self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
         self._debugging = DebugSessions(client)
@@ -119,8 +129,10 @@ class Engine:
         self._existing = {pod["metadata"]["name"]: pod for pod in items}
         # The watch begins where the list ended; what happens meanwhile is not missed.
         self._tasks.spawn(self._pods.watch(resource_version, self._on_pod, self._on_list), name="watch")
+        self._tasks.spawn(self._admit_forever(), name="locks")
         unfinished = await self._database.read(runs.unfinished)
-        for run in unfinished:
+        # Those that had begun first: they have their locks.
+        for run in sorted(unfinished, key=lambda run: run.runtime_state is RuntimeState.PENDING):
             await self._take_up(run)
         self._measures.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
@@ -139,6 +151,10 @@ class Engine:
             await running.driver.close()
         self._running.clear()
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Has it called after every change of every run: it must be quick."""
+        self._changes.listen(listener)
+
     async def submit(self, run_id: str) -> None:
         """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""
         await self._take_up(await self._row(run_id))
@@ -152,9 +168,12 @@ class Engine:
         if run_id in self._starting:
             self._starting[run_id] = True
             return
+        self._release(run_id)
         run = await self._row(run_id)
         if not run.runtime_state.is_final:
             await self._set_state(run_id, RuntimeState.CANCELED)
+            if (running := self._running.get(run_id)) is not None:
+                await running.driver.perform(_stop)  # it was admitted in between
 
     async def retry(self, run_id: str) -> None:
         """Runs what failed or was stopped again and keeps the rest. FailedPreconditionError unless it is over."""
@@ -164,6 +183,7 @@ class Engine:
         prepared = await self._prepare(run)
         lost = await self._lost(prepared, run_id)
         now = self._now()
+        state = RuntimeState.PENDING if prepared.facts.locks else RuntimeState.RUNNING
 
         def again(connection: Any) -> None:
             # Within the transaction: of two who ask at once, one is told that the run is under way.
@@ -174,7 +194,7 @@ class Engine:
                 updated=plan.updated,
                 deleted=plan.deleted,
                 unlinked=plan.unlinked,
-                run=[RunState(RuntimeState.RUNNING, now)],
+                run=[RunState(state, now)],
             )
             transitions.apply(connection, transition)
 
@@ -191,6 +211,24 @@ class Engine:
             return tasks.executed(connection, run_id), artifacts.of_run(connection, run_id)
 
         return await self._database.read(read)
+
+    async def shut_down(self, run_id: str, strategy: str) -> None:
+        """Of an Argo Workflow: `Stop` lets exit handlers run, `Terminate` does not. Nothing happens when it is over."""
+        await self._tell(run_id, lambda machine: machine.shut_down(strategy))
+
+    async def suspend(self, run_id: str, *, suspended: bool) -> None:
+        """Of an Argo Workflow: nothing new begins while it is suspended."""
+        await self._tell(run_id, lambda machine: machine.suspend(suspended=suspended))
+
+    async def resume(
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, str], failure: str | None = None
+    ) -> None:
+        """A suspended node of an Argo Workflow goes on, with outputs supplied, or fails."""
+        await self._tell(run_id, lambda machine: machine.approve(task_id, parameters, failure or ""))
+
+    async def _tell(self, run_id: str, event: argo_language.Event) -> None:
+        if (running := self._running.get(run_id)) is not None:
+            await running.driver.perform(argo_language.event_of(event))
 
     async def proceed(self, wanted: Resumption) -> None:
         """A paused run goes on: the steps that have failed run again, as `wanted` changes them.
@@ -294,14 +332,23 @@ class Engine:
         if running is not None:
             running.task.cancel()
             await running.driver.close()
+        self._release(run_id)
         await self._remove_pods(run_id, namespace)
         await remove_all(self._client, run_id, namespace)
         await asyncio.to_thread(self._files.forget, run_id)
 
+    def trouble(self, run_id: str) -> str:
+        """Why a run does not go on, where its rows cannot say it; empty while nothing is known."""
+        running = self._running.get(run_id)
+        own = running.driver.trouble if running is not None else self._run_locks.why(run_id)
+        # Its pods' states are not stored either: whatever the run waits for, it is this.
+        return own or (f"it waits: {self._database.trouble}" if self._database.trouble else "")
+
     async def changes(self, run_id: str) -> AsyncIterator[Change]:
         """Every change of the run from now on; ends with the last one, at once for a run that is over."""
         running = self._running.get(run_id)
-        if run_id not in self._starting and (running is None or running.driver.is_over):
+        is_waiting = run_id in self._starting or run_id in self._admitted or self._run_locks.waits(run_id)
+        if not is_waiting and (running is None or running.driver.is_over):
             yield Change(run_id, frozenset(), is_over=True)
             return
         async for change in self._changes.of(run_id):
@@ -309,14 +356,22 @@ class Engine:
 
     # Taking up
 
-    async def _take_up(self, run: RunRow) -> None:
-        """Starts a new run or continues one. What is wrong with it becomes its error."""
+    async def _take_up(self, run: RunRow, *, is_admitted: bool = False) -> None:
+        """Starts a new run or continues one. What is wrong with it becomes its error.
+
+        A run with locks waits until it is admitted, unless it had begun.
+        """
         run_id = run.run_id
         if run_id in self._running or run_id in self._starting or run.runtime_state.is_final:
             return
         self._starting[run_id] = False
         try:
             prepared = await self._prepare(run)
+            if prepared.facts.locks and not is_admitted and run.runtime_state is RuntimeState.PENDING:
+                self._run_locks.join(run_id, run.created_at, prepared.facts.locks)
+                self._admit.set()
+                return
+            self._run_locks.hold(run_id, prepared.facts.locks)
             event = await self._first_event(run, prepared)
         except InvalidArgumentError as error:
             await self._set_state(run_id, RuntimeState.FAILED, error.message)
@@ -355,8 +410,53 @@ class Engine:
             if self._crews is not None:
                 self._crews.close_run(driver.run_id)
             await driver.close()
+            self._release(driver.run_id)
             if not kept:
                 self._tasks.spawn(self._remove_pods(driver.run_id, driver.namespace), name="removal")
+
+    # Locks
+
+    def _release(self, run_id: str) -> None:
+        self._run_locks.leave(run_id)
+        self._admit.set()
+
+    async def _admit_forever(self) -> None:
+        """Begins runs that waited for locks. Semaphores' sizes are looked at now and then: they may have grown."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    self._admit.wait(), _LOOK_SECONDS if self._run_locks.is_waited_for else None
+                )
+            self._admit.clear()
+            try:
+                admitted = await self._run_locks.admitted()
+                self._admitted.update(run_id for run_id, _ in admitted)
+                for run_id, problem in admitted:
+                    await self._begin_admitted(run_id, problem)
+                    self._admitted.discard(run_id)
+            except ApiError as error:
+                log.warning("runs that wait for locks cannot be looked at", error=error.message)
+                self._tasks.spawn(self._look_again(), name="locks/again")
+
+    async def _begin_admitted(self, run_id: str, problem: str) -> None:
+        try:
+            run = await self._row(run_id)
+        except NotFoundError:
+            self._release(run_id)
+            return
+        if problem:
+            await self._set_state(run_id, RuntimeState.FAILED, problem)
+            return
+        has_begun = bool((await self._recorded(run_id))[0])
+        if has_begun and run.runtime_state is RuntimeState.PENDING:
+            # It is tried again: this is where it goes on.
+            await self._set_state(run_id, RuntimeState.RUNNING)
+            run = await self._row(run_id)
+        await self._take_up(run, is_admitted=True)
+
+    async def _look_again(self) -> None:
+        await asyncio.sleep(_LOOK_SECONDS)
+        self._admit.set()
 
     async def _prepare(self, run: RunRow) -> Prepared:
         """In a thread: a large spec takes a while to read. Raises InvalidArgumentError."""
@@ -365,6 +465,7 @@ class Engine:
             lookups=StoredLookups(self._database, run.namespace),
             now=self._now,
             settings=self._settings,
+            documents=self._documents,
             resumed=await self._ended(run.resumed_from) if run.resumed_from else None,
         )
         return await asyncio.to_thread(_prepared, run, around, self._locks)

@@ -1,6 +1,8 @@
-"""The one error of the pure parts."""
+"""The one error of the pure parts, and which error of the system passes by itself."""
 
 from __future__ import annotations
+
+import errno
 
 
 class StepError(Exception):
@@ -13,3 +15,8 @@ class StepError(Exception):
 
 class NullInputError(StepError):
     """A value that must be there is null: an optional input of the DAG that nobody gave."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether it succeeds once somebody has freed space."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

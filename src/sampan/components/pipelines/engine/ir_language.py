@@ -14,7 +14,8 @@ import msgspec
 
 from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.errors import FailedPreconditionError
-from sampan.components.pipelines.api.ir_model import Pipeline, Value
+from sampan.components.pipelines.api.ir_cache import Documents
+from sampan.components.pipelines.api.ir_model import Pipeline, PipelineConfig, Value
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.conditions import Expressions
@@ -29,6 +30,7 @@ from sampan.components.pipelines.engine.resume_plan import plan
 from sampan.components.pipelines.engine.resumption import Decision, Resumption
 from sampan.components.pipelines.engine.retry import retry
 from sampan.components.pipelines.engine.reuse import Reuse, Source
+from sampan.components.pipelines.engine.run_locks import Lock
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.engine.surviving import forgotten_artifacts, lost_results
 from sampan.components.pipelines.engine.workspace import claim_name
@@ -48,6 +50,7 @@ class Surroundings:
     now: Callable[[], int]
     """Microseconds."""
     settings: PipelineSettings = field(default_factory=PipelineSettings)
+    documents: Documents = field(default_factory=Documents)
     resumed: Ended | None = None
     """The run that this one goes on from."""
 
@@ -69,7 +72,9 @@ class PreparedIr:
         self._parameters = parameters
         job = context.job
         claims = (claim_name(job),) if context.pipeline.config.workspace_size else ()
-        self.facts = RunFacts(context.run_id, job.namespace, context.files, job.pipeline_root, claims)
+        locks = _locks(context.pipeline.config, job.namespace)
+        root = job.pipeline_root
+        self.facts = RunFacts(context.run_id, job.namespace, context.files, root, claims, locks)
 
     def machine(self) -> RunMachine:
         return RunMachine(self.context)
@@ -96,8 +101,7 @@ class PreparedIr:
 
 def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> PreparedIr:
     """Blocks: a large spec takes a while to read. Raises InvalidArgumentError."""
-    document = ir.load(spec)
-    ir.validate(document)
+    document = around.documents.of(run.spec, spec)
     config = msgspec.json.decode(run.runtime_config or b"{}")
     parameters = ir.bind_parameters(document, config.get("parameters") or {})
     pipeline = document.pipeline
@@ -120,6 +124,11 @@ def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> Prepa
         reuse=Reuse(_source(around.resumed, around.files), pipeline, job) if around.resumed else None,
     )
     return PreparedIr(context, parameters)
+
+
+def _locks(config: PipelineConfig, namespace: str) -> tuple[Lock, ...]:
+    named = ((config.semaphore_key, True), (config.mutex_name, False))
+    return tuple(Lock(namespace, key, is_semaphore) for key, is_semaphore in named if key)
 
 
 def resumed(source: RunRow, wanted: Resumption) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -15,6 +15,7 @@ from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import PodEnd
 from sampan.components.pipelines.engine.outputs import StepResult
+from sampan.components.pipelines.engine.run_locks import Lock
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.engine.turn import Turn
 from sampan.components.pipelines.store.artifacts import ArtifactRow
@@ -135,6 +136,8 @@ class RunFacts:
     """Below which its steps write artifacts."""
     claims: tuple[str, ...] = ()
     """Volume claims that go when the run is over."""
+    locks: tuple[Lock, ...] = ()
+    """What the run must have before it begins, and keeps until its end."""
 
 
 class Prepared(Protocol):

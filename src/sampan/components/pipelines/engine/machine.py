@@ -446,4 +446,4 @@ class RunMachine:
     def _set_deadline(self, elapsed_seconds: float) -> None:
         limit = self._context.deadline_seconds
         if limit > 0:
-            self._recorder.turn.timers.append(Timer("", max(limit - elapsed_seconds, 0.0)))
+            self._recorder.turn.timers.append(Timer("", max(limit - max(elapsed_seconds, 0.0), 0.0)))

@@ -24,7 +24,7 @@ from sampan.components.pipelines.api.ir_values import (
     to_text,
 )
 from sampan.components.pipelines.api.states import ArtifactType
-from sampan.components.pipelines.engine.errors import StepError
+from sampan.components.pipelines.engine.errors import StepError, is_disk_full
 from sampan.components.pipelines.engine.step_files import StepFiles, StepPaths
 from sampan.store.artifacts.measuring import Measure
 
@@ -107,7 +107,7 @@ def collect(
 ) -> StepResult:
     """Everything that the component declares. `planned` are the artifacts of the executor input.
 
-    Raises StepError naming the output when one is missing or of the wrong type.
+    Raises StepError naming the output when one is missing or of the wrong type; OSError only where the disk is full.
     """
     try:
         written = _executor_output(files.read(paths.output_file), paths.output_file)
@@ -126,6 +126,8 @@ def collect(
             for name, slot in component.output_artifacts.items()
         }
     except (OSError, ValueError) as error:
+        if is_disk_full(error):
+            raise
         raise StepError(f"the step's outputs cannot be read: {error}") from None
     parameters = {
         name: _written(name, parameter, written.parameters[name])

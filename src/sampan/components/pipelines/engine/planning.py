@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sampan.components.pipelines.api.ir_model import Component, Container, Importer
 from sampan.components.pipelines.api.states import TaskType
-from sampan.components.pipelines.engine import modelcar, workspace
+from sampan.components.pipelines.engine import large_input, modelcar, workspace
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.executor_input import executor_input, provided
@@ -68,7 +70,12 @@ def plan(context: RunContext, node: Node, resolver: Resolver, *, attempt: int = 
     for name in takes_task_config(component):
         told["inputs"]["parameterValues"][name] = task_config(step)
     pod = build_pod(step)
-    context.files.attach(pod, paths, [*_stored_inputs(node), *((wanted.uri,) if wanted else ())])
+    fetched = [*_stored_inputs(node), *((wanted.uri,) if wanted else ())]
+    input_file = f"{paths.work}.input.json"
+    if input_text := large_input.moved(pod, told, input_file):
+        paths = replace(paths, contents=(*paths.contents, (input_file, input_text)))
+        fetched.append(input_file)
+    context.files.attach(pod, paths, fetched)
     modelcar.attach(pod["spec"], node.inputs)
     if wanted is not None:
         told["outputs"]["artifacts"][wanted.output]["artifacts"][0] |= {

@@ -7,7 +7,7 @@ is no launcher in the pod: the step's own command runs in the container `main`, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,18 @@ def build_pod(step: Step) -> dict[str, Any]:
         spec["serviceAccountName"] = step.service_account
     _add_scheduling(spec, parts, on_pod)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(step), "spec": spec}
+
+
+def source_at(command: Sequence[str]) -> int | None:
+    """Where in the command of a Python function's component its source stands: after the script that runs it.
+
+    Source: kfp/dsl/component_factory.py, 2.0.0 to 2.17.0.
+    """
+    if len(command) < 4 or list(command[-4:-2]) != ["sh", "-ec"]:
+        return None
+    script = command[-2]
+    is_executor = ".executor_main" in script and "--component_module_path" in script
+    return len(command) - 1 if is_executor else None
 
 
 def own_env(container: Container, lookup: Lookup) -> list[dict[str, Any]]:

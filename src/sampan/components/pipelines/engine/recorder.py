@@ -29,7 +29,8 @@ class Recorder:
         now = self._context.now()
         if state is RuntimeState.RUNNING and not node.started_at:
             node.started_at = now
-        node.finished_at = now if state.is_final else 0
+        # Not before its start, though the machine's clock may have been set back.
+        node.finished_at = max(now, node.started_at) if state.is_final else 0
         if node.state is not state or not node.history:
             node.state = state
             node.history.append(StateRow(rfc3339(from_micros(now), micro=True), state))

@@ -188,7 +188,8 @@ class LocalStepFiles:
             os.makedirs(folder, exist_ok=True)
         for path, text in paths.contents:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            Path(path).write_text(text)
+            Path(path).write_text(text, encoding="utf-8")
+            os.chmod(path, 0o755)  # noqa: S103  a script may be run by its path
         for source, target in paths.copies:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             if os.path.isdir(source):

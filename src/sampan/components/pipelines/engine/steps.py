@@ -362,7 +362,8 @@ class Steps:
             self._waiting.appendleft(node)
 
     def _retry_later(self, node: Node, elapsed: float = 0.0) -> None:
-        delay = max(self._policy(node).delay_seconds(max(node.retries, 1)) - elapsed, 0.0)
+        # Nothing has elapsed where the clock was set back: never longer than the policy says.
+        delay = max(self._policy(node).delay_seconds(max(node.retries, 1)) - max(elapsed, 0.0), 0.0)
         if not delay:
             self._waiting.append(node)
             return

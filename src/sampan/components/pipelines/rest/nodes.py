@@ -25,11 +25,14 @@ async def find_task(call: Call, node: str) -> TaskRow:
         raise InvalidArgumentError(
             f"{node!r} means {len(found)} steps of this run; name one of {paths}{more}"
         )
-    return found[0]
+    whole = await call.backend.database.read(lambda connection: tasks.get(connection, found[0].task_id))
+    if whole is None:
+        raise not_found("step", node)
+    return whole
 
 
 def _matching(connection: Any, run_id: str, node: str) -> list[TaskRow]:
-    rows = tasks.list_by_run(connection, run_id)
+    rows = tasks.shown_by_run(connection, run_id)
     exact = [row for row in rows if node == row.task_id or any(node == a.pod for a in row.attempts)]
     if exact:
         return exact

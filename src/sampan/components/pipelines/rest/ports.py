@@ -6,7 +6,7 @@ The engine and the IR's checks are behind protocols because they load late, afte
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,8 @@ from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
 from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
 from sampan.components.pipelines.engine.schedules import Schedules
+from sampan.components.pipelines.engine.triggers.places import OpenStore, Places, no_object_store
+from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -71,8 +73,13 @@ class Backend:
     """Where everything of the one user lives; with many users, where rights to shared pipelines are given."""
     engine: Callable[[], Awaitable[RunEngine]]
     prepare: Callable[[], Awaitable[Prepare]]
+    trouble: Callable[[str], str] = lambda _run_id: ""
+    """Why a run does not go on, where its rows cannot say it: the disk is full, say."""
     wake_schedules: Callable[[], None] = lambda: None
     """Tells the scheduler that recurring runs have changed."""
+    trigger_loops: Loops = field(default_factory=Loops)
+    open_store: OpenStore = no_object_store
+    """Where triggers find what lies below a URI."""
 
     @property
     def multi_user(self) -> bool:
@@ -91,6 +98,14 @@ class Backend:
     def schedules(self) -> Schedules:
         zone = read_zone(self.settings.schedule_time_zone)
         return Schedules(self.database, self.clock, self.creator, zone, self.wake_schedules)
+
+    @property
+    def places(self) -> Places:
+        return Places(self.settings.watch_roots, self.open_store, everywhere=not self.multi_user)
+
+    @property
+    def triggers(self) -> Triggers:
+        return Triggers(self.database, self.clock, self.creator, self.places, self.trigger_loops)
 
     async def _submit(self, run_id: str) -> None:
         await (await self.engine()).submit(run_id)

@@ -21,6 +21,8 @@ from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.step_logs import StepLogs
 
 _MAX_NAME = 256
+_UNAVAILABLE = 14
+"""google.rpc.Code.UNAVAILABLE: it will go on by itself."""
 _MAX_FULL = 100
 """Runs in one answer with all of their tasks."""
 _RETRIED = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
@@ -51,7 +53,7 @@ async def get(call: Call) -> Response:
         if row is None:
             raise not_found("run", run_id)
         later = present(resumed_by=runs.resumed_by(connection, run_id))
-        return render.run(row) | later | task_details.of_run(connection, run_id, full=full)
+        return _shown(call, row) | later | task_details.of_run(connection, run_id, full=full)
 
     return await answer_from(call, read)
 
@@ -70,7 +72,7 @@ async def list_(call: Call) -> Response:
             return render.page("runs", page.mapped(lambda row: _with_tasks(connection, row)))
         counts = tasks.counts(connection, [row.run_id for row in page.items])
         return render.page(
-            "runs", page.mapped(lambda row: render.run(row) | present(task_count=counts.get(row.run_id)))
+            "runs", page.mapped(lambda row: _shown(call, row) | present(task_count=counts.get(row.run_id)))
         )
 
     return await answer_from(call, read)
@@ -137,6 +139,14 @@ async def delete(call: Call) -> Response:
     await engine.forget(run_id, call.namespace)
     await asyncio.to_thread(StepLogs(call.backend.home).remove, call.namespace, attempts)
     return answer({})
+
+
+def _shown(call: Call, row: RunRow) -> dict[str, Any]:
+    """The run; of one that cannot go on, with what keeps it."""
+    shown = render.run(row)
+    if not row.runtime_state.is_final and (trouble := call.backend.trouble(row.run_id)):
+        shown["error"] = {"code": _UNAVAILABLE, "message": trouble}
+    return shown
 
 
 def _row(call: Call) -> RunRow:

@@ -48,7 +48,7 @@ class Surroundings:
 
 def of_run(connection: Any, run_id: str, *, full: bool) -> dict[str, Any]:
     """The fields of a run that show its tasks; with `full`, in the newest shape too."""
-    rows = tasks.list_by_run(connection, run_id)
+    rows = tasks.shown_by_run(connection, run_id)
     children: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
         children[row.parent_task_id].append((row.task_id, row.name))
@@ -93,10 +93,7 @@ def task(row: TaskRow, around: Surroundings) -> dict[str, Any]:
         start_time=time_of(row.started_at) if row.started_at else "",
         end_time=time_of(row.finished_at) if row.finished_at else "",
         state=_shown(row.state),
-        status_metadata=present(
-            message=row.error,
-            custom_properties={**row.overlay.custom_properties, **present(reason=row.reason)},
-        ),
+        status_metadata=present(message=row.error, custom_properties=_properties(row)),
         state_history=[_status(entry) for entry in row.state_history],
         type=row.type.value,
         type_attributes=attributes,
@@ -252,3 +249,8 @@ def _by_task(links: Iterable[ArtifactLink]) -> dict[str, list[ArtifactLink]]:
 def current_attempt(row: TaskRow) -> AttemptRow | None:
     """The attempt whose pod is the task's: the last one."""
     return row.attempts[-1] if row.attempts else None
+
+
+def _properties(row: TaskRow) -> dict[str, Any]:
+    """Why the task was reused or not, and what clients have noted."""
+    return present(reason=row.reason) | dict(row.overlay.custom_properties)

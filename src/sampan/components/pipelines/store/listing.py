@@ -89,6 +89,15 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Computed:
+    """Something to sort by that is no column of the list's own."""
+
+    value: sa.ColumnElement[Any]
+    joined: sa.Subquery
+    """Where it comes from: by the list's key, as `key`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listable:
     """What of a table may be filtered and sorted by, under the API's names."""
 
@@ -101,7 +110,7 @@ class Listable:
     default_sort: str = "created_at"
     tags: sa.Column[Any] | None = None
     """A JSON column whose entries may be filtered as `tags.<key>`."""
-    computed: Mapping[str, Callable[[str], sa.ColumnElement[Any]]] = field(default_factory=dict)
+    computed: Mapping[str, Callable[[str], Computed]] = field(default_factory=dict)
     """Prefix of a name to sort by (`metric:`), and what it sorts by for the rest of the name."""
 
 
@@ -120,12 +129,16 @@ def select_page(
     listable: Listable,
     request: ListRequest,
     where: Sequence[sa.ColumnElement[bool]] = (),
+    columns: Sequence[sa.Column[Any]] = (),
 ) -> Page[sa.Row[Any]]:
-    """The page `request` asks for, of the rows that `where` lets through. Raises InvalidArgumentError."""
+    """The page `request` asks for, of the rows that `where` lets through. Raises InvalidArgumentError.
+
+    `columns`, the key among them, are those to read; all when empty.
+    """
     size = _page_size(request.page_size)
     order, filter_text = _resume(listable, request)
     conditions = [*where, *(_condition(listable, predicate) for predicate in parse_filter(filter_text))]
-    sort = _sort_column(listable, order.name)
+    sort, source = _sorting(listable, order.name)
     total = connection.execute(sa.select(sa.func.count(listable.key)).where(*conditions)).scalar_one()
 
     if order.last_key:
@@ -134,6 +147,7 @@ def select_page(
     # Keys first: the search then runs on an index alone, and only one page of wide rows is read.
     keys = connection.execute(
         sa.select(listable.key, sort.label("sort_value"))
+        .select_from(source)
         .where(*conditions)
         .order_by(direction(sort), direction(listable.key))
         .limit(size + 1)
@@ -142,7 +156,7 @@ def select_page(
     found = {
         row._mapping[listable.key.name]: row
         for row in connection.execute(
-            sa.select(listable.table).where(listable.key.in_([k[0] for k in shown]))
+            sa.select(*(columns or listable.table.columns)).where(listable.key.in_([k[0] for k in shown]))
         )
     }
     token = ""
@@ -152,29 +166,23 @@ def select_page(
     return Page([found[key[0]] for key in shown], total, token)
 
 
-def metric_of_run(name: str) -> sa.ColumnElement[Any]:
+def metric_of_run(name: str) -> Computed:
     """The highest value of the metric `name` that a run's tasks left, or clients reported of it."""
-    links, artifacts = tables.artifact_tasks, tables.artifacts
+    links, artifacts, metrics = tables.artifact_tasks, tables.artifacts, tables.run_metrics
+    left = (
+        sa.select(links.c.run_id, artifacts.c.number_value)
+        .join_from(artifacts, links, links.c.artifact_id == artifacts.c.artifact_id)
+        .where(artifacts.c.name == name, artifacts.c.type == ArtifactType.Metric.value)
+    )
+    reported = sa.select(metrics.c.run_id, metrics.c.number_value).where(metrics.c.name == name)
+    values = sa.union_all(left, reported).subquery("metric_values")
+    # Found for all runs at once, and joined: asked for each run, it takes as many searches as there are runs.
     highest = (
-        sa.select(sa.func.max(artifacts.c.number_value))
-        .join_from(links, artifacts, links.c.artifact_id == artifacts.c.artifact_id)
-        .where(
-            links.c.run_id == tables.runs.c.run_id,
-            artifacts.c.type == ArtifactType.Metric.value,
-            artifacts.c.name == name,
-        )
-        .correlate(tables.runs)
-        .scalar_subquery()
+        sa.select(values.c.run_id.label("key"), sa.func.max(values.c.number_value).label("value"))
+        .group_by(values.c.run_id)
+        .subquery("highest_values")
     )
-    metrics = tables.run_metrics.c
-    reported = (
-        sa.select(sa.func.max(metrics.number_value))
-        .where(metrics.run_id == tables.runs.c.run_id, metrics.name == name)
-        .correlate(tables.runs)
-        .scalar_subquery()
-    )
-    left, right = sa.func.coalesce(highest, _LOWEST), sa.func.coalesce(reported, _LOWEST)
-    return sa.case((left >= right, left), else_=right)
+    return Computed(sa.func.coalesce(highest.c.value, _LOWEST), highest)
 
 
 def _page_size(asked: int) -> int:
@@ -214,15 +222,22 @@ def _same(one: _Order, other: _Order) -> bool:
 
 
 def _sort_column(listable: Listable, name: str) -> sa.ColumnElement[Any]:
+    return _sorting(listable, name)[0]
+
+
+def _sorting(listable: Listable, name: str) -> tuple[sa.ColumnElement[Any], sa.FromClause]:
+    """What to sort by, and what to select from for that. Raises InvalidArgumentError."""
     for prefix, make in listable.computed.items():
         if name.startswith(prefix) and len(name) > len(prefix):
-            return make(name.removeprefix(prefix))
+            computed = make(name.removeprefix(prefix))
+            joined = computed.joined
+            return computed.value, listable.table.outerjoin(joined, joined.c.key == listable.key)
     column = listable.fields.get(name.lower())
     if column is None:
         raise InvalidArgumentError(
             f"sort_by: a {listable.kind} cannot be sorted by {name!r}; fields: {', '.join(listable.fields)}"
         )
-    return column
+    return column, listable.table
 
 
 def _after(sort: sa.ColumnElement[Any], key: sa.ColumnElement[Any], order: _Order) -> sa.ColumnElement[bool]:

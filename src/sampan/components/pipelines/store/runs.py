@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sampan.components.pipelines.api.states import RuntimeState, StorageState
 from sampan.components.pipelines.store import tables
 from sampan.components.pipelines.store.listing import Listable, ListRequest, Page, metric_of_run, select_page
+from sampan.components.pipelines.store.long_values import MOST_CHARACTERS, MOST_SPEC_CHARACTERS, short_values
 from sampan.lib.clock import from_micros, rfc3339
 
 _RUNS = tables.runs
@@ -191,7 +192,19 @@ def list_page(
     where = [_COLUMNS.namespace == namespace]
     if experiment_id:
         where.append(_COLUMNS.experiment_id == experiment_id)
-    return select_page(connection, LISTABLE, request, where).mapped(_row)
+    page = select_page(connection, LISTABLE, request, where, [_COLUMNS.run_id])
+    # One after the other: a page of long ones would not fit into memory.
+    found = (get(connection, each.run_id) for each in page.items)
+    return Page([_short(row) for row in found if row is not None], page.total_size, page.next_page_token)
+
+
+def _short(row: RunRow) -> RunRow:
+    """Without long values; a long specification goes altogether."""
+    config = row.runtime_config
+    if len(config) > MOST_CHARACTERS:
+        given = json.loads(config)
+        config = json.dumps({**given, "parameters": short_values(given.get("parameters") or {})})
+    return replace(row, runtime_config=config, spec=row.spec if len(row.spec) <= MOST_SPEC_CHARACTERS else "")
 
 
 def _row(found: sa.Row[Any]) -> RunRow:

@@ -152,7 +152,7 @@ tasks = sa.Table(
     # What clients say of a task, where the engine's own columns have no place for it, or another word.
     sa.Column("overlay", sa.Text, nullable=False, server_default="{}"),
 )
-sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at)
+sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at, tasks.c.task_id)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)
 sa.Index("kfp_tasks_by_fingerprint", tasks.c.cache_fingerprint, tasks.c.finished_at)
 
@@ -181,7 +181,14 @@ artifacts = sa.Table(
     sa.Column("producer_run_id", _ID, nullable=False, server_default=""),
 )
 sa.Index("kfp_artifacts_by_producer", artifacts.c.producer_run_id)
-sa.Index("kfp_artifacts_by_age", artifacts.c.namespace, artifacts.c.created_at)
+sa.Index("kfp_artifacts_by_age", artifacts.c.namespace, artifacts.c.created_at, artifacts.c.artifact_id)
+sa.Index(
+    "kfp_artifacts_by_name",
+    artifacts.c.name,
+    artifacts.c.type,
+    artifacts.c.artifact_id,
+    artifacts.c.number_value,
+)
 sa.Index("kfp_artifacts_by_uri", artifacts.c.uri)
 
 artifact_tasks = sa.Table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -89,17 +90,21 @@ def list_tasks(
     where = [_TASKS.run_id == run_id]
     if parent_task_id:
         where.append(_TASKS.parent_task_id == parent_task_id)
-    page = select_page(connection, _TASK_LISTABLE, request, where)
-    rows = [tasks.get(connection, found.task_id) for found in page.items]
-    return Page([row for row in rows if row is not None], page.total_size, page.next_page_token)
+    page = select_page(connection, _TASK_LISTABLE, request, where, [_TASKS.task_id])
+    return _rows(connection, page)
 
 
 def list_all(connection: sa.Connection, request: ListRequest, namespace: str) -> Page[TaskRow]:
     """Of all runs of a namespace."""
     of_runs = sa.select(_RUNS.run_id).where(_RUNS.namespace == namespace)
-    page = select_page(connection, _TASK_LISTABLE, request, [_TASKS.run_id.in_(of_runs)])
-    rows = [tasks.get(connection, found.task_id) for found in page.items]
-    return Page([row for row in rows if row is not None], page.total_size, page.next_page_token)
+    page = select_page(connection, _TASK_LISTABLE, request, [_TASKS.run_id.in_(of_runs)], [_TASKS.task_id])
+    return _rows(connection, page)
+
+
+def _rows(connection: sa.Connection, page: Page[sa.Row[Any]]) -> Page[TaskRow]:
+    """One after the other: a page of long ones would not fit into memory."""
+    found = (tasks.get(connection, each.task_id) for each in page.items)
+    return Page([tasks.short(row) for row in found if row is not None], page.total_size, page.next_page_token)
 
 
 def children(connection: sa.Connection, task_ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
@@ -126,7 +131,9 @@ def namespace_of_artifact(connection: sa.Connection, artifact_id: str) -> str | 
 
 
 def list_artifacts(connection: sa.Connection, request: ListRequest, namespace: str) -> Page[ArtifactRow]:
-    page = select_page(connection, _ARTIFACT_LISTABLE, request, [_ARTIFACTS.namespace == namespace])
+    page = select_page(
+        connection, _ARTIFACT_LISTABLE, request, [_ARTIFACTS.namespace == namespace], [_ARTIFACTS.artifact_id]
+    )
     rows = artifacts.get_many(connection, [found.artifact_id for found in page.items])
     return page.mapped(lambda found: rows[found.artifact_id])
 

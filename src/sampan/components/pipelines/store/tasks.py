@@ -6,7 +6,7 @@ Every function works inside the caller's transaction. JSON columns are decoded h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import IOType, RuntimeState, TaskType
 from sampan.components.pipelines.store import artifacts, tables
+from sampan.components.pipelines.store.long_values import MOST_CHARACTERS, short_value, short_values
 
 _TASKS = tables.tasks
 _JSON_COLUMNS = ("state_history", "attempts", "inputs", "outputs", "details", "overlay")
@@ -138,6 +139,14 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
     "overlay": msgspec.json.Decoder(OverlayRow),
 }
 
+_LONG_COLUMNS = ("inputs", "outputs", "overlay")
+_SHORT_COLUMNS = [
+    sa.case((sa.func.length(column) <= MOST_CHARACTERS, column)).label(column.name)
+    if column.name in _LONG_COLUMNS
+    else column
+    for column in _TASKS.columns
+]
+
 # Built once: compiling a statement costs more than running it.
 _UPDATE = (
     _TASKS.update()
@@ -184,13 +193,62 @@ def get(connection: sa.Connection, task_id: str) -> TaskRow | None:
 
 def list_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """In the order of their making: a task comes after its parent."""
-    return [_row(found) for found in connection.execute(_of_run(run_id))]
+    return _parents_first([_row(found) for found in connection.execute(_of_run(run_id))])
+
+
+def shown_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
+    """As `list_by_run`, without long values."""
+    rows = []
+    for found in connection.execute(_of_run(run_id).with_only_columns(*_SHORT_COLUMNS)).all():
+        if all(found._mapping[name] is not None for name in _LONG_COLUMNS):
+            rows.append(_row(found))
+        elif (row := get(connection, found.task_id)) is not None:
+            # One after the other: together they might not fit into memory.
+            rows.append(short(row))
+    return rows
+
+
+def short(row: TaskRow) -> TaskRow:
+    """Without long values, for lists."""
+    overlay = row.overlay
+    said = {"inputs": overlay.inputs, "outputs": overlay.outputs}
+    given = {
+        side: tuple(msgspec.structs.replace(each, value=short_value(each.value)) for each in found)
+        for side, found in said.items()
+        if found
+    }
+    return replace(
+        row,
+        inputs=msgspec.structs.replace(row.inputs, parameters=short_values(row.inputs.parameters)),
+        outputs=msgspec.structs.replace(row.outputs, parameters=short_values(row.outputs.parameters)),
+        overlay=msgspec.structs.replace(overlay, **given) if given else overlay,
+    )
 
 
 def executed(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """As `list_by_run`, without what clients have recorded: what the engine knows of its own run."""
     query = _of_run(run_id).where(_TASKS.c.recorded == sa.false())
-    return [_row(found) for found in connection.execute(query)]
+    return _parents_first([_row(found) for found in connection.execute(query)])
+
+
+def _parents_first(rows: list[TaskRow]) -> list[TaskRow]:
+    """Times do not always say it: the machine's clock may have been set back in between."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.parent_task_id and row.parent_task_id not in seen:
+            break
+        seen.add(row.task_id)
+    else:
+        return rows
+    children: dict[str, list[TaskRow]] = {}
+    for row in rows:
+        children.setdefault(row.parent_task_id, []).append(row)
+    ordered: list[TaskRow] = []
+    layer = children.get("", [])
+    while layer:
+        ordered += layer
+        layer = [child for row in layer for child in children.get(row.task_id, ())]
+    return ordered
 
 
 def _of_run(run_id: str) -> sa.Select[Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import RuntimeState
-from sampan.components.pipelines.store import artifacts, runs, tasks
+from sampan.components.pipelines.store import artifacts, happenings, runs, tasks
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
 
@@ -60,7 +60,8 @@ def apply(connection: sa.Connection, transition: Transition) -> bool:
         runs.set_spec(connection, transition.run_id, transition.spec)
     for change in transition.run:
         error = {"code": _UNKNOWN_CODE, "message": change.error} if change.error else None
-        runs.set_state(
+        if runs.set_state(
             connection, transition.run_id, change.state, change.at, error, transition.artifact_root
-        )
+        ):
+            happenings.run_changed(connection, transition.run_id, change.state, change.at)
     return True

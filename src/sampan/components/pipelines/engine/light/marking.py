@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from sampan.components.pipelines.api.light import MARK
-from sampan.components.pipelines.engine.podspec import MAIN_CONTAINER, RUN_LABEL
+from sampan.components.pipelines.engine.podspec import MAIN_CONTAINER, RUN_LABEL, source_at
 
 WORKER_LABEL = "sampan.dev/light-worker"
 """On pods that are workers; its value says of which crew."""
 
 _PROGRAM = "program.py"
-_EXECUTOR = ".executor_main"
 _TRUE = frozenset({"1", "true", "yes"})
 
 
@@ -46,14 +45,16 @@ def light_call(pod: Mapping[str, Any]) -> LightCall | None:
     if len(spec["containers"]) > 1 or spec.get("initContainers") or spec.get("activeDeadlineSeconds"):
         return None
     command, args = main.get("command") or [], main.get("args") or []
-    source_at = _source_at(command)
-    if source_at is None or "--executor_input" not in args or "--function_to_execute" not in args:
+    place = source_at(command)
+    if place is None or "--executor_input" not in args or "--function_to_execute" not in args:
         return None
-    shared = {**spec, "containers": [{**main, "command": [*command[:source_at], ""], "args": []}]}
+    if "python3 -m venv" in "".join(command[:place]):
+        return None
+    shared = {**spec, "containers": [{**main, "command": [*command[:place], ""], "args": []}]}
     metadata = pod["metadata"]
     identity = [metadata["namespace"], metadata["labels"][RUN_LABEL], shared]
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    return LightCall(key, command[source_at], args)
+    return LightCall(key, command[place], args)
 
 
 def worker_pod(pod: Mapping[str, Any], call: LightCall, number: str, address: str) -> dict[str, Any]:
@@ -96,17 +97,3 @@ def ended(pod: Mapping[str, Any], exit_code: int, started: str, finished: str) -
     statuses = [{"name": MAIN_CONTAINER, "state": {"terminated": terminated}}]
     phase = "Succeeded" if exit_code == 0 else "Failed"
     return {**pod, "status": {"phase": phase, "containerStatuses": statuses}}
-
-
-def _source_at(command: Sequence[str]) -> int | None:
-    """Where in an SDK's command the component's source stands: at its end, after the script that runs it."""
-    if len(command) < 4 or command[-4:-2] != ["sh", "-ec"]:
-        return None
-    script = command[-2]
-    if (
-        _EXECUTOR not in script
-        or "--component_module_path" not in script
-        or "python3 -m venv" in "".join(command[:-1])
-    ):
-        return None
-    return len(command) - 1

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import queue
+import re
 import runpy
 import selectors
 import socket
@@ -25,6 +26,8 @@ import time
 import uuid
 from typing import Any
 
+# Without the character itself: this text is a word of a command too.
+_REFERENCE = re.compile(r"\x24(?:\x24|\(([^)]*)\))")
 MAX_RECORD = 16 * 1024
 
 
@@ -77,7 +80,8 @@ class _Worker:
         """As `python -m kfp.dsl.executor_main ARGV` ends, as an exit code."""
         sys.modules["__main__"] = self._main
         sys.modules.pop(self._module, None)
-        sys.argv = ["-m", "--component_module_path", self._source(call["source"]), *call["argv"]]
+        source, *argv = (_expanded(text) for text in (call["source"], *call["argv"]))
+        sys.argv = ["-m", "--component_module_path", self._source(source), *argv]
         try:
             # What the interpreter itself calls for -m: the same frames, the same texts.
             runpy._run_module_as_main(self._module)  # type: ignore[attr-defined]
@@ -213,6 +217,15 @@ class _Output:
 
 def _pieces(line: bytes) -> Any:
     return [line[at : at + MAX_RECORD] for at in range(0, max(len(line), 1), MAX_RECORD)]
+
+
+def _expanded(text: str) -> str:
+    """As Kubernetes does to the words of a command: references to variables, and doubled dollars."""
+    return _REFERENCE.sub(lambda found: _value(found[1], found[0]), text)
+
+
+def _value(name: Any, reference: str) -> str:
+    return "\x24" if name is None else os.environ.get(name, reference)
 
 
 def _head(stream: bytes) -> bytes:

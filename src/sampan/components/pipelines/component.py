@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 
 from sampan.components import Services
+from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
 from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
@@ -32,7 +33,7 @@ from sampan.kube.kinds import Resource
 from sampan.lib.tasks import TaskSet
 
 _ENGINE = "sampan.components.pipelines.engine.engine"
-_FILES = "sampan.components.pipelines.engine.step_files"
+_FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _IR = "sampan.components.pipelines.api.ir"
 _IR_CACHE = "sampan.components.pipelines.api.ir_cache"
@@ -66,8 +67,11 @@ class PipelinesComponent:
     admission: Sequence[MutatingHook] = ()
     tables: Sequence[sa.MetaData] = (tables.metadata,)
 
-    def __init__(self, settings: PipelineSettings | None = None) -> None:
+    def __init__(
+        self, settings: PipelineSettings | None = None, artifacts: ArtifactSettings | None = None
+    ) -> None:
         self._settings = settings or PipelineSettings()
+        self._artifacts = artifacts or ArtifactSettings()
         self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
@@ -139,14 +143,18 @@ class PipelinesComponent:
     async def _start_engine(self, services: Services) -> _Engine:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
-        local = importlib.import_module(_FILES).LocalStepFiles(services.home, services.pod_places)
+        files = self._moving.files if self._moving is not None else None
+        if files is None:
+            files = importlib.import_module(_FILES).staged_files(
+                services, self._artifacts, allow_private=self._settings.allow_private_urls
+            )
         engine: _Engine = module.Engine(
             services.client,
             services.database,
             services.clock,
             services.home,
             self._settings,
-            self._moving.files if self._moving is not None else local,
+            files,
         )
         assert self._firing is not None
         engine.listen(self._firing.wake)

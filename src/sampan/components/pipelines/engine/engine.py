@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -211,6 +211,10 @@ class Engine:
             return tasks.executed(connection, run_id), artifacts.of_run(connection, run_id)
 
         return await self._database.read(read)
+
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
+        """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere. Blocks."""
+        return self._files.remote_content(uri, namespace, limit)
 
     async def shut_down(self, run_id: str, strategy: str) -> None:
         """Of an Argo Workflow: `Stop` lets exit handlers run, `Terminate` does not. Nothing happens when it is over."""
@@ -460,6 +464,7 @@ class Engine:
 
     async def _prepare(self, run: RunRow) -> Prepared:
         """In a thread: a large spec takes a while to read. Raises InvalidArgumentError."""
+        await self._files.learn(self._client, run.namespace)
         around = Surroundings(
             files=self._files,
             lookups=StoredLookups(self._database, run.namespace),

@@ -53,6 +53,9 @@ class StandInEngine:
     wanted: list[Resumption] = field(default_factory=list)
     plan: list[Decision] = field(default_factory=list)
 
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> None:
+        return None
+
     async def submit(self, run_id: str) -> None:
         self.submitted.append(run_id)
 

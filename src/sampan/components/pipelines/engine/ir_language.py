@@ -190,7 +190,7 @@ def _job(run: RunRow, pipeline: Pipeline, config: Mapping[str, Any], files: Step
         resource_name=resource_name(pipeline.name, run.run_id),
         pipeline_name=pipeline.name,
         namespace=run.namespace,
-        pipeline_root=files.pipeline_root(root, run.namespace, pipeline.name),
+        pipeline_root=files.artifact_root(root, run.namespace, pipeline.name),
         create_time=created,
         schedule_time=rfc3339(from_micros(run.scheduled_at)) if run.scheduled_at else created,
     )

@@ -305,7 +305,7 @@ class Steps:
                 schema_title=wanted.schema_title,
                 schema_version=wanted.schema_version,
                 metadata=wanted.metadata,
-                stored=self._context.files.exists(wanted.uri),
+                stored=wanted.uri.startswith("/") and self._context.files.exists(wanted.uri),
             )
             self._recorder.add_artifact(artifact)
         node.outputs = Outputs(artifacts={wanted.output: (artifact,)})

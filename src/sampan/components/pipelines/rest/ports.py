@@ -5,7 +5,7 @@ The engine and the IR's checks are behind protocols because they load late, afte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +35,13 @@ class RunEngine(Protocol):
 
     async def retry(self, run_id: str) -> None:
         """Executes a finished run's failed steps again and keeps the rest."""
+        ...
+
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
+        """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere.
+
+        Blocks, and so does the iterator. Raises NotFoundError, PermissionDeniedError, UnavailableError.
+        """
         ...
 
     async def proceed(self, wanted: Resumption) -> None:

@@ -19,6 +19,7 @@ from sampan import __version__
 from sampan.app import registry
 from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
+from sampan.app.definitions import install
 from sampan.app.outgoing import webhook_poster
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
@@ -150,6 +151,7 @@ class Platform:
         api.metrics.provider = agent.stats
         api.serve_streams(agent.pod_streams)
 
+        await install(api.client, [each for component in components for each in component.definitions])
         services = Services(
             api.client,
             database,

@@ -342,7 +342,6 @@ templates:
 - name: main
   memoize: {key: "k-{{workflow.name}}", maxAge: 1h, cache: {configMap: {name: memos}}}
   script: {image: test/sh, command: [sh], source: "date +%N"}
-- {name: other, container: {image: x, args: ["{{steps.x.outputs.result}}"]}}
 """
     )
 

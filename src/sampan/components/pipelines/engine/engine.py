@@ -18,6 +18,7 @@ import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.components.pipelines.api.argo.document import is_workflow
+from sampan.components.pipelines.api.argo.tags import as_text
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -50,6 +51,7 @@ from sampan.components.pipelines.engine.retry import proceed
 from sampan.components.pipelines.engine.run_locks import RunLocks
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
+from sampan.components.pipelines.engine.sweeping import Sweeper
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.runs import RunRow
@@ -95,6 +97,7 @@ class Engine:
         self._changes = Changes()
         self._documents = Documents()
         self._measures = LateMeasures(database)
+        self._sweeper = Sweeper(database, clock, self._files)
         # Workers are reached over sockets in folders that pods and this process share.
         is_local, workers = not self._files.owner, settings.light_workers
         self._crews = Crews(self._pods, clock, home, workers) if is_local and workers > 0 else None
@@ -135,6 +138,7 @@ class Engine:
         for run in sorted(unfinished, key=lambda run: run.runtime_state is RuntimeState.PENDING):
             await self._take_up(run)
         self._measures.start()
+        self._sweeper.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
         self._locks.open()
@@ -145,15 +149,12 @@ class Engine:
         """Lets go of everything where it stands. Pods go on running."""
         await self._tasks.close()
         await self._measures.stop()
+        await self._sweeper.stop()
         if self._crews is not None:
             await self._crews.close()
         for running in list(self._running.values()):
             await running.driver.close()
         self._running.clear()
-
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Has it called after every change of every run: it must be quick."""
-        self._changes.listen(listener)
 
     async def submit(self, run_id: str) -> None:
         """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""
@@ -225,10 +226,11 @@ class Engine:
         await self._tell(run_id, lambda machine: machine.suspend(suspended=suspended))
 
     async def resume(
-        self, run_id: str, task_id: str, *, parameters: Mapping[str, str], failure: str | None = None
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, Any], failure: str | None = None
     ) -> None:
         """A suspended node of an Argo Workflow goes on, with outputs supplied, or fails."""
-        await self._tell(run_id, lambda machine: machine.approve(task_id, parameters, failure or ""))
+        texts = {name: as_text(value) for name, value in parameters.items()}
+        await self._tell(run_id, lambda machine: machine.approve(task_id, texts, failure or ""))
 
     async def _tell(self, run_id: str, event: argo_language.Event) -> None:
         if (running := self._running.get(run_id)) is not None:
@@ -331,7 +333,7 @@ class Engine:
         return prepared.context, restored(prepared.context.pipeline, rows, recorded)
 
     async def forget(self, run_id: str, namespace: str) -> None:
-        """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
+        """Before or after a run's row is deleted: stops it, removes its pods and working files. Artifacts follow."""
         running = self._running.pop(run_id, None)
         if running is not None:
             running.task.cancel()
@@ -340,6 +342,7 @@ class Engine:
         await self._remove_pods(run_id, namespace)
         await remove_all(self._client, run_id, namespace)
         await asyncio.to_thread(self._files.forget, run_id)
+        self._sweeper.wake()
 
     def trouble(self, run_id: str) -> str:
         """Why a run does not go on, where its rows cannot say it; empty while nothing is known."""
@@ -357,6 +360,10 @@ class Engine:
             return
         async for change in self._changes.of(run_id):
             yield change
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` for every change of every run; it must be quick."""
+        self._changes.listen(listener)
 
     # Taking up
 

@@ -139,6 +139,13 @@ class StepFiles(Protocol):
         """The run is over: removes what its attempts have left of that."""
         ...
 
+    def remove(self, uri: str, namespace: str, kept: Sequence[str]) -> None:
+        """Removes what lies at the URI and below, but what lies at one of `kept`, below it or above it.
+
+        Blocks. Nothing is done twice that was done. Raises OSError, StoreError.
+        """
+        ...
+
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         """The bytes of an artifact in a configured object store, at most `limit`; None for what lies elsewhere.
 
@@ -272,6 +279,26 @@ class LocalStepFiles:
     async def end(self, run_id: str) -> None:
         return
 
+    def remove(self, uri: str, namespace: str, kept: Sequence[str]) -> None:
+        if not uri.startswith("/") or any(lies_at(uri, other) for other in kept):
+            return
+        target = Path(uri)
+        if target.is_dir() and not target.is_symlink():
+            for where, _, names in os.walk(target, topdown=False):
+                for name in names:
+                    if not any(lies_at(f"{where}/{name}", other) for other in kept):
+                        os.unlink(f"{where}/{name}")
+                for name in os.listdir(where):
+                    # Links to folders are listed as folders.
+                    if os.path.islink(f"{where}/{name}") and not any(
+                        lies_at(f"{where}/{name}", other) for other in kept
+                    ):
+                        os.unlink(f"{where}/{name}")
+                with contextlib.suppress(OSError):
+                    os.rmdir(where)
+        else:
+            target.unlink(missing_ok=True)
+
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         return None
 
@@ -340,6 +367,11 @@ class LocalStepFiles:
 
     def forget(self, run_id: str) -> None:
         shutil.rmtree(self._work / segment(run_id), ignore_errors=True)
+
+
+def lies_at(path: str, place: str) -> bool:
+    """Whether `path` is `place`, or lies in it."""
+    return path == place or path.startswith(f"{place}/")
 
 
 def segment(name: str) -> str:

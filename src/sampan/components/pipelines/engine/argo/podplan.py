@@ -192,6 +192,7 @@ def _add_programs(
         spec["containers"].append(_wrapped(container, wrapping))
         return
     retry = wanted.get("retryStrategy") or {}
+    names = [str(item.get("name")) for item in wanted.get("containers") or ()]
     for item in wanted.get("containers") or ():
         container = dict(item)
         after = container.pop("dependencies", None) or ()
@@ -207,6 +208,7 @@ def _add_programs(
             str(container.get("name")),
             int(str(retry.get("retries") or 0)),
             files.seconds(retry.get("duration")),
+            [name for name in names if name != MAIN_CONTAINER] if is_main and outputs.moved else (),
         )
         spec["containers"].append(_wrapped(container, wrapping))
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 
-from sampan.components import Services
+from sampan.components import Front, Services
 from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
@@ -78,6 +78,11 @@ class PipelinesComponent:
     definitions: Sequence[Object] = DEFINITIONS
     admission: Sequence[MutatingHook] = (argo_hook(),)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
+    fronts: Sequence[Front] = (
+        Front("ml-pipeline", "kubeflow", 8888),
+        Front("ml-pipeline-ui", "kubeflow", 80),
+    )
+    audiences: Sequence[str] = ("pipelines.kubeflow.org",)
 
     def __init__(
         self, settings: PipelineSettings | None = None, artifacts: ArtifactSettings | None = None

@@ -146,7 +146,9 @@ class Platform:
         api.metrics.provider = agent.stats
         api.serve_streams(agent.pod_streams)
 
-        services = Services(api.client, database, self._clock, home, pod_places=agent.places.of)
+        services = Services(
+            api.client, database, self._clock, home, url=self._url, pod_places=agent.places.of
+        )
         for component in components:
             await component.start(services)
             self._ends.append((component.name, component.stop))

@@ -114,9 +114,7 @@ class RemotePlatform:
         files = PodFiles(
             url, cluster.mover_image, cluster.max_output_gib * 1024**3, _text(cluster.callback_authority)
         )
-        services = Services(
-            self._client, database, self._clock, home, default_namespace=reached.namespace, pod_files=files
-        )
+        services = Services(self._client, database, self._clock, home, reached.namespace, self._url, files)
         for component in components:
             await component.start(services)
             self._ends.append((component.name, component.stop))

@@ -15,24 +15,22 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin
 
+from sampan.client.addresses import checked_url, is_public, is_reserved
 from sampan.components.pipelines.api.errors import InvalidArgumentError, UnavailableError
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TIMEOUT_SECONDS = 30.0
 _CHUNK = 256 * 1024
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
     max_bytes: int
     allow_private: bool = False
-    """Whether loopback, private and link-local addresses may be fetched from."""
+    """Whether loopback and private addresses may be fetched from."""
 
 
 def fetch(url: str, path: str, limits: FetchLimits) -> bytes:
@@ -72,30 +70,11 @@ def opened(url: str, path: str, limits: FetchLimits) -> tuple[http.client.HTTPCo
     return _connection(parts, _checked_address(parts, path, limits)), _target(parts)
 
 
-def is_public(address: _Address) -> bool:
-    """Whether an address is one of the open internet, looking through those that carry another inside."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
-
-
 def _checked_url(url: str, path: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        return checked_url(url)
     except ValueError as error:
-        raise InvalidArgumentError(f"{path}: {url!r} is not a URL: {error}") from error
-    if parts.scheme not in ("http", "https"):
-        raise InvalidArgumentError(f"{path} must be an http or https URL, not {url!r}")
-    if not parts.hostname or parts.username is not None or port == 0:
-        raise InvalidArgumentError(f"{path}: {url!r} needs a host, and no user or password")
-    if not url.isascii() or any(character <= " " for character in url):
-        raise InvalidArgumentError(f"{path}: {url!r} holds characters that must be percent-encoded")
-    return parts
+        raise InvalidArgumentError(f"{path}: {url!r} {error}") from error
 
 
 def _checked_address(parts: SplitResult, path: str, limits: FetchLimits) -> str:
@@ -106,6 +85,8 @@ def _checked_address(parts: SplitResult, path: str, limits: FetchLimits) -> str:
     except (OSError, UnicodeError) as error:
         raise InvalidArgumentError(f"{path}: the host {host!r} is not known: {error}") from error
     addresses = [str(entry[4][0]).split("%")[0] for entry in found]
+    if any(is_reserved(ipaddress.ip_address(each)) for each in addresses):
+        raise InvalidArgumentError(f"{path}: {host!r} is an address that is never asked")
     if not limits.allow_private and not all(is_public(ipaddress.ip_address(a)) for a in addresses):
         raise InvalidArgumentError(
             f"{path}: {host!r} is a private or loopback address; it is not asked unless "

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 from sampan.client.protocol import Client
+from sampan.components.pipelines.api.errors import UnavailableError
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
+from sampan.components.pipelines.engine.notifications.service import Notifications, Rules
 from sampan.components.pipelines.engine.schedules import Schedules
 from sampan.components.pipelines.engine.triggers.places import OpenStore, Places, no_object_store
 from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
+from sampan.components.pipelines.store.notices import NotificationRow
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -41,6 +44,10 @@ class RunEngine(Protocol):
         ...
 
 
+async def _no_sender(notification: NotificationRow) -> None:
+    raise UnavailableError("nothing is sent from here")
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Shared by all requests."""
@@ -58,6 +65,11 @@ class Backend:
     """Why a run does not go on, where its rows cannot say it: the disk is full, say."""
     wake_schedules: Callable[[], None] = lambda: None
     """Tells the scheduler that recurring runs have changed."""
+    notification_rules: Rules = field(default_factory=Rules)
+    wake_sender: Callable[[], None] = lambda: None
+    """Tells the sender that notifications have changed."""
+    send_test: Callable[[NotificationRow], Awaitable[None]] = _no_sender
+    """Sends a sample of a notification now. Raises UnavailableError."""
     trigger_loops: Loops = field(default_factory=Loops)
     open_store: OpenStore = no_object_store
     """Where triggers find what lies below a URI."""
@@ -87,6 +99,10 @@ class Backend:
     @property
     def triggers(self) -> Triggers:
         return Triggers(self.database, self.clock, self.creator, self.places, self.trigger_loops)
+
+    @property
+    def notifications(self) -> Notifications:
+        return Notifications(self.database, self.clock, self.notification_rules, self.wake_sender)
 
     async def _submit(self, run_id: str) -> None:
         await (await self.engine()).submit(run_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -18,6 +19,7 @@ from sampan import __version__
 from sampan.app import registry
 from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
+from sampan.app.definitions import install
 from sampan.app.outgoing import webhook_poster
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
@@ -42,6 +44,9 @@ from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
+
+if TYPE_CHECKING:
+    from sampan.store.artifacts.objects import Bucket
 
 log = get_logger(__name__)
 
@@ -146,8 +151,15 @@ class Platform:
         api.metrics.provider = agent.stats
         api.serve_streams(agent.pod_streams)
 
+        await install(api.client, [each for component in components for each in component.definitions])
         services = Services(
-            api.client, database, self._clock, home, url=self._url, pod_places=agent.places.of
+            api.client,
+            database,
+            self._clock,
+            home,
+            url=self._url,
+            embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
+            pod_places=agent.places.of,
         )
         for component in components:
             await component.start(services)
@@ -172,6 +184,15 @@ class Platform:
                 await end()
             except Exception as error:
                 log.error("stopping failed", part=name, exc=error)
+
+    async def _start_s3(self) -> Callable[[str], Bucket]:
+        """Raises StoreUnusableError. Does not wait until it serves, which takes seconds."""
+        from sampan.app.embedded_s3 import EmbeddedS3
+
+        embedded = EmbeddedS3(self._settings.home)
+        self._ends.append(("embedded S3", embedded.stop))
+        await embedded.start(self.client, "default")
+        return embedded.bucket
 
     async def _create_first_objects(self) -> None:
         async def create(resource: Resource, obj: Object) -> None:

@@ -1,8 +1,8 @@
 """Where requests may go that a user's URL asks for: the one guard against reaching what the user could not. Pure.
 
 Whoever sends such a request resolves the name once, asks here about every address, and connects to the very address
-that was asked about (SECURITY.md, row 8): `outgoing` for notifications, the pipelines' `fetch` for packages, `webhooks`
-for the API server.
+that was asked about (attacks' table, row 8): `outgoing` for notifications, `guarded` for packages and imports,
+`webhooks` for the API server.
 """
 
 from __future__ import annotations

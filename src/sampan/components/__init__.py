@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sampan.kube.admission import MutatingHook
     from sampan.kube.kinds import Resource
     from sampan.lib.clock import Clock
+    from sampan.store.artifacts.objects import Bucket
     from sampan.store.database import Database
 
 
@@ -50,6 +51,10 @@ class Services:
     """Where this server is reached on its machine."""
     pod_files: PodFiles | None = None
     """None where pods see this machine's folders, as in the embedded cluster."""
+    embedded_s3: Callable[[str], Bucket] | None = None
+    """A bucket of the platform's own S3, by its name; None where there is none."""
+    foreign_definitions: frozenset[str] = frozenset()
+    """Of the component's definitions: those that somebody else has installed here, and may act on."""
     pod_places: Callable[[Object], Awaitable[Callable[[str], str]]] | None = None
     """For a pod: from a path that its first container sees to this machine's, empty where it cannot be seen from here.
     None where pods run elsewhere."""
@@ -61,6 +66,8 @@ class Component(Protocol):
     name: str
     resources: Sequence[Resource]
     """Kinds the component adds to the cluster."""
+    definitions: Sequence[Object]
+    """CustomResourceDefinitions of kinds that it reads as any client does, installed before `start`."""
     tables: Sequence[sa.MetaData]
     """Its SQL tables, made before `start`."""
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,14 +18,23 @@ from starlette.routing import BaseRoute, Mount
 
 from sampan.client.protocol import Client
 from sampan.components import Services
-from sampan.components.pipelines.api.packages import check_expanded
+from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
 from sampan.components.pipelines.api.settings import MailSettings, PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
+from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS
+from sampan.components.pipelines.controller.loading import (
+    LateControllers,
+    WorkflowEngine,
+    acts_on_workflows,
+    argo_hook,
+)
+from sampan.components.pipelines.controller.templates import GetTemplate, blocking
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.notifications.composing import Composer
 from sampan.components.pipelines.engine.notifications.sending import Channels, Sender
 from sampan.components.pipelines.engine.notifications.service import Rules
 from sampan.components.pipelines.engine.scheduler import Scheduler
+from sampan.components.pipelines.engine.triggers.buckets import LateBuckets
 from sampan.components.pipelines.engine.triggers.firing import Firing
 from sampan.components.pipelines.engine.triggers.service import Loops
 from sampan.components.pipelines.engine.triggers.watching import Watcher
@@ -34,24 +42,28 @@ from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backen
 from sampan.components.pipelines.store import tables
 from sampan.components.pipelines.store.notices import NotificationRow
 from sampan.kube.admission import MutatingHook
-from sampan.kube.kinds import Resource
+from sampan.kube.errors import AlreadyExistsError, ApiError
+from sampan.kube.kinds import SERVICE_ACCOUNTS, Resource
+from sampan.kube.meta import Object
+from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 
+log = get_logger(__name__)
+
 _ENGINE = "sampan.components.pipelines.engine.engine"
-_FILES = "sampan.components.pipelines.engine.step_files"
+_FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _CHANNELS = "sampan.components.pipelines.engine.notifications.channels"
-_IR = "sampan.components.pipelines.api.ir"
-_IR_CACHE = "sampan.components.pipelines.api.ir_cache"
+_SPECIFICATION = "sampan.components.pipelines.api.specification"
 
+_RUNNER = "pipeline-runner"
 _LOAD_DELAY_SECONDS = 0.2
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
 
-class _Engine(RunEngine, Protocol):
+class _Engine(RunEngine, WorkflowEngine, Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
-    def listen(self, listener: Callable[[], None]) -> None: ...
     def trouble(self, run_id: str) -> str: ...
 
 
@@ -70,17 +82,25 @@ class PipelinesComponent:
 
     name = "pipelines"
     resources: Sequence[Resource] = ()
-    admission: Sequence[MutatingHook] = ()
+    definitions: Sequence[Object] = DEFINITIONS
+    admission: Sequence[MutatingHook] = (argo_hook(),)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
 
-    def __init__(self, settings: PipelineSettings | None = None, mail: MailSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: PipelineSettings | None = None,
+        artifacts: ArtifactSettings | None = None,
+        mail: MailSettings | None = None,
+    ) -> None:
         self._settings = settings or PipelineSettings()
+        self._artifacts = artifacts or ArtifactSettings()
         self._mail = mail or MailSettings()
         self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
         self._engine: asyncio.Task[_Engine] | None = None
         self._moving: _Moving | None = None
+        self._controllers: LateControllers | None = None
         self._scheduler: Scheduler | None = None
         self._firing: Firing | None = None
         self._watcher: Watcher | None = None
@@ -106,9 +126,10 @@ class PipelinesComponent:
             settings=self._settings,
             namespace=services.default_namespace,
             engine=self._started_engine,
-            prepare=_load_prepare,
             trouble=self._trouble,
+            prepare=partial(_load_prepare, blocking(services.client, services.default_namespace)),
             wake_schedules=self._wake_schedules,
+            buckets=LateBuckets(services.client, self._artifacts, services.embedded_s3),
             notification_rules=Rules(self._settings.allow_private_urls, self._mail),
             wake_sender=self._wake_sender,
             send_test=self._send_test,
@@ -144,6 +165,8 @@ class PipelinesComponent:
         return self._moving.routes() if self._moving is not None else []
 
     async def stop(self) -> None:
+        if self._controllers is not None:
+            await self._controllers.stop()
         # Before the engine: nobody would take up what they still start.
         for starter in self._starters:
             starter.cancel()
@@ -160,17 +183,25 @@ class PipelinesComponent:
     async def _start_engine(self, services: Services) -> _Engine:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
-        local = importlib.import_module(_FILES).LocalStepFiles(services.home, services.pod_places)
+        files = self._moving.files if self._moving is not None else None
+        if files is None:
+            files = importlib.import_module(_FILES).staged_files(
+                services, self._artifacts, allow_private=self._settings.allow_private_urls
+            )
         engine: _Engine = module.Engine(
             services.client,
             services.database,
             services.clock,
             services.home,
             self._settings,
-            self._moving.files if self._moving is not None else local,
+            files,
         )
-        engine.listen(self._on_change)
+        engine.listen(lambda _: self._on_change())
+        if services.pod_files is None:
+            # Before the engine, which at once takes up what was asked for meanwhile.
+            await _ensure_runner(services)
         await engine.start()
+        self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine
 
     def _loaded_engine(self) -> _Engine | None:
@@ -182,6 +213,14 @@ class PipelinesComponent:
     def _trouble(self, run_id: str) -> str:
         engine = self._loaded_engine()
         return engine.trouble(run_id) if engine is not None else ""
+
+    async def _start_controllers(self, services: Services, engine: _Engine) -> None:
+        """After the engine, which they are for; runs do not wait for them."""
+        if not acts_on_workflows(self._settings, services.foreign_definitions):
+            log.info("Workflow objects are left to another controller")
+            return
+        self._controllers = LateControllers(services, engine)
+        await self._controllers.start()
 
     async def _run_starter(self, loop: Callable[[], Awaitable[None]]) -> None:
         await self._started_engine()
@@ -227,16 +266,19 @@ class PipelinesComponent:
         return await asyncio.shield(self._engine)
 
 
-async def _load_prepare() -> Prepare:
-    ir: Any = await asyncio.to_thread(importlib.import_module, _IR)
-    cache: Any = await asyncio.to_thread(importlib.import_module, _IR_CACHE)
-    documents = cache.Documents(lambda document: check_expanded(document.to_json()))
+async def _ensure_runner(services: Services) -> None:
+    """The service account that every workflow of kfp 1.8 names, as upstream's installation has it."""
+    account = {"metadata": {"name": _RUNNER, "namespace": services.default_namespace}}
+    try:
+        await services.client.create(SERVICE_ACCOUNTS, account)
+    except AlreadyExistsError:
+        return
+    except ApiError as error:
+        log.warning("the service account of pipelines cannot be made", name=_RUNNER, error=error.message)
 
-    def prepare(source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
-        text = source if isinstance(source, bytes) else json.dumps(source)
-        document = documents.of(text, source)
-        if parameters is not None:
-            ir.bind_parameters(document, parameters)
-        return json.dumps(document.to_json(), ensure_ascii=False, separators=(",", ":"))
 
+async def _load_prepare(template: GetTemplate | None = None) -> Prepare:
+    """`template` gives the WorkflowTemplates that a Workflow refers to."""
+    specification: Any = await asyncio.to_thread(importlib.import_module, _SPECIFICATION)
+    prepare: Prepare = specification.preparer(template)
     return prepare

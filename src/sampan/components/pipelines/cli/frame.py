@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 
 from sampan.client.http import HttpError
-from sampan.components.pipelines.api import ir, packages
 from sampan.components.pipelines.api.errors import PipelinesError
+from sampan.components.pipelines.cli import documents
+from sampan.components.pipelines.cli.documents import Document
 from sampan.components.pipelines.cli.package import PackageError, read_package
 from sampan.components.pipelines.sdk import Run, Runs
 
@@ -79,26 +80,27 @@ def find_run(runs: Runs, text: str) -> Run:
     return run
 
 
-def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> ir.PipelineDocument:
+def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> Document:
+    """Compiled where it is Python, and checked. Raises CommandError, PackageError."""
     content = read_package(file, pipeline, kfp_python)
     try:
-        document = ir.load(packages.unpack(content))
-        ir.validate(document)
+        return documents.read(content)
     except PipelinesError as error:
         raise CommandError(f"{file}: {error.message}") from error
-    return document
 
 
-def read_parameters(document: ir.PipelineDocument, given: Sequence[str]) -> Mapping[str, Any]:
-    """`name=value` texts as values of the declared types; all of them checked before anything starts."""
-    values = {}
+def read_parameters(document: Document, given: Sequence[str], *, complete: bool = True) -> Mapping[str, Any]:
+    """`name=value` texts as values of the declared types; all of them checked before anything starts.
+
+    `complete`: what has no default must be among them.
+    """
+    texts = {}
     for text in given:
         name, separator, value = text.partition("=")
         if not separator or not name:
             raise CommandError(f"--param {text!r}: write it as NAME=VALUE")
-        values[name] = ir.parse_parameter(document, name, value)
+        texts[name] = value
     try:
-        ir.bind_parameters(document, values)
+        return document.parameters(texts, complete=complete)
     except PipelinesError as error:
         raise CommandError(f"{error.message} (--param NAME=VALUE)") from error
-    return values

@@ -15,6 +15,7 @@ from sampan.components.pipelines.rest import (
     logs,
     pipelines,
     recurring_runs,
+    resume,
     runs,
     scopes,
     services,
@@ -120,6 +121,8 @@ def _runs() -> list[Endpoint]:
         Endpoint("POST", f"{_RUN}:unarchive", Verb.UNARCHIVE, kind, owned, runs.unarchive, empty),
         Endpoint("POST", f"{_RUN}:terminate", Verb.TERMINATE, kind, owned, runs.terminate, empty),
         Endpoint("POST", f"{_RUN}:retry", Verb.RETRY, kind, owned, runs.retry, empty),
+        Endpoint("POST", f"{_RUN}:resume", Verb.CREATE, kind, owned, resume.resume, messages.RESUME),
+        Endpoint("POST", f"{_RUN}:continue", Verb.RETRY, kind, owned, resume.proceed, messages.CONTINUE),
         Endpoint(
             "GET", f"{_RUN}/{read_artifact}", Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact
         ),

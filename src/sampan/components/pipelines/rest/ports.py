@@ -5,7 +5,7 @@ The engine and the IR's checks are behind protocols because they load late, afte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +16,9 @@ from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
 from sampan.components.pipelines.engine.notifications.service import Notifications, Rules
+from sampan.components.pipelines.engine.resumption import Resumable, Resumption
 from sampan.components.pipelines.engine.schedules import Schedules
-from sampan.components.pipelines.engine.triggers.places import OpenStore, Places, no_object_store
+from sampan.components.pipelines.engine.triggers.places import Buckets, NoBuckets, Places
 from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
 from sampan.components.pipelines.store.notices import NotificationRow
 from sampan.lib.clock import Clock, to_micros
@@ -37,6 +38,21 @@ class RunEngine(Protocol):
 
     async def retry(self, run_id: str) -> None:
         """Executes a finished run's failed steps again and keeps the rest."""
+        ...
+
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
+        """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere.
+
+        Blocks, and so does the iterator. Raises NotFoundError, PermissionDeniedError, UnavailableError.
+        """
+        ...
+
+    async def proceed(self, wanted: Resumption) -> None:
+        """A paused run goes on."""
+        ...
+
+    async def resumable(self, wanted: Resumption) -> Resumable:
+        """What a run that goes on from an ended one would be and do. Nothing is stored."""
         ...
 
     async def forget(self, run_id: str, namespace: str) -> None:
@@ -71,7 +87,7 @@ class Backend:
     send_test: Callable[[NotificationRow], Awaitable[None]] = _no_sender
     """Sends a sample of a notification now. Raises UnavailableError."""
     trigger_loops: Loops = field(default_factory=Loops)
-    open_store: OpenStore = no_object_store
+    buckets: Buckets = field(default_factory=NoBuckets)
     """Where triggers find what lies below a URI."""
 
     @property
@@ -94,7 +110,7 @@ class Backend:
 
     @property
     def places(self) -> Places:
-        return Places(self.settings.watch_roots, self.open_store, everywhere=not self.multi_user)
+        return Places(self.settings.watch_roots, self.buckets, everywhere=not self.multi_user)
 
     @property
     def triggers(self) -> Triggers:

@@ -20,8 +20,9 @@ from sampan.components.pipelines.store.schedules import ScheduleRow, Status
 
 
 class _Spec(msgspec.Struct):
-    pipeline_spec: msgspec.Raw
+    pipeline_spec: msgspec.Raw = msgspec.Raw(b"{}")
     platform_spec: msgspec.Raw = msgspec.Raw(b"{}")
+    workflow: msgspec.Raw = msgspec.Raw(b"")
 
 
 _SPEC = msgspec.json.Decoder(_Spec)
@@ -91,6 +92,8 @@ def run(row: RunRow) -> dict[str, Any]:
         state=row.state,
         error=json.loads(row.error) if row.error else None,
         recurring_run_id=row.recurring_run_id,
+        resumed_from=row.resumed_from,
+        pause_on_failure=row.pause_on_failure,
         state_history=json.loads(row.state_history),
         **source,
     )
@@ -131,8 +134,10 @@ def page(name: str, found: Page[dict[str, Any]]) -> dict[str, Any]:
 
 
 def specification(stored: str) -> msgspec.Raw:
-    """`pipeline_spec` as answers show it: the IR alone, or with its platform specification beside it."""
+    """`pipeline_spec` as answers show it: the IR alone, or with its platform specification beside it; a Workflow."""
     spec = _SPEC.decode(stored)
+    if bytes(spec.workflow):
+        return spec.workflow
     return spec.pipeline_spec if bytes(spec.platform_spec) == b"{}" else msgspec.Raw(stored.encode())
 
 

@@ -38,6 +38,8 @@ class Transition:
     artifacts: Sequence[ArtifactRow] = ()
     links: Sequence[ArtifactLink] = ()
     run: Sequence[RunState] = ()
+    spec: str = ""
+    """What the run executes from now on; empty where that stays."""
     artifact_root: str = ""
     """Below which the run's steps write; noted with its states."""
 
@@ -54,6 +56,8 @@ def apply(connection: sa.Connection, transition: Transition) -> bool:
     tasks.update(connection, transition.updated)
     artifacts.insert(connection, transition.artifacts)
     artifacts.link(connection, transition.links)
+    if transition.spec:
+        runs.set_spec(connection, transition.run_id, transition.spec)
     for change in transition.run:
         error = {"code": _UNKNOWN_CODE, "message": change.error} if change.error else None
         if runs.set_state(

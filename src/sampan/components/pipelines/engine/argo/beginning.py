@@ -180,7 +180,9 @@ class Beginning:
         template = node.called.template
         self._set_deadline(node, template)
         is_attempt = node.parent is not None and node.parent.type is NodeType.RETRY
-        if not is_attempt and (template.get("retryStrategy") or self._spec.get("retryStrategy")) is not None:
+        own, general = template.get("retryStrategy"), self._spec.get("retryStrategy")
+        # An empty strategy is one: without end.
+        if not is_attempt and (own is not None or general is not None):
             node.type = NodeType.RETRY
         if node.type in (NodeType.RETRY, NodeType.STEPS, NodeType.DAG):
             self._tree.run(node)

@@ -117,7 +117,8 @@ def _outputs(context: ArgoContext, attempt: Attempt, template: Mapping[str, Any]
     names = tuple(str(item.get("name")) for item in artifacts)
     own = (RESULT,) if captures else ()
     wanted = StepOutputs((*(str(item.get("name")) for item in parameters), *own), names)
-    paths = context.files.layout(context.root, context.run_id, attempt.node.path, attempt.number, wanted)
+    place = f"{attempt.node.path}/{attempt.node.id[:8]}"
+    paths = context.files.layout(context.root, context.run_id, place, attempt.number, wanted)
     uris = {
         name: key_path(context, item) or paths.artifacts[name]
         for name, item in zip(names, artifacts, strict=True)
@@ -191,6 +192,7 @@ def _add_programs(
         spec["containers"].append(_wrapped(container, wrapping))
         return
     retry = wanted.get("retryStrategy") or {}
+    names = [str(item.get("name")) for item in wanted.get("containers") or ()]
     for item in wanted.get("containers") or ():
         container = dict(item)
         after = container.pop("dependencies", None) or ()
@@ -206,6 +208,7 @@ def _add_programs(
             str(container.get("name")),
             int(str(retry.get("retries") or 0)),
             files.seconds(retry.get("duration")),
+            [name for name in names if name != MAIN_CONTAINER] if is_main and outputs.moved else (),
         )
         spec["containers"].append(_wrapped(container, wrapping))
 

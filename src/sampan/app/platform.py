@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -21,7 +22,7 @@ from sampan.app.database import open_database
 from sampan.app.outgoing import webhook_poster
 from sampan.app.page import Facts
 from sampan.app.settings import Settings
-from sampan.app.web import build_app
+from sampan.app.web import build_app, with_proven_paths
 from sampan.client.protocol import Client, ListOptions, Object
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.apiserver.apiservices import ApiServices
@@ -42,6 +43,9 @@ from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
+
+if TYPE_CHECKING:
+    from sampan.store.artifacts.objects import Bucket
 
 log = get_logger(__name__)
 
@@ -146,14 +150,23 @@ class Platform:
         api.metrics.provider = agent.stats
         api.serve_streams(agent.pod_streams)
 
-        services = Services(api.client, database, self._clock, home, pod_places=agent.places.of)
+        services = Services(
+            api.client,
+            database,
+            self._clock,
+            home,
+            embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
+            pod_places=agent.places.of,
+        )
         for component in components:
             await component.start(services)
             self._ends.append((component.name, component.stop))
         api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
-        return build_app(api.asgi, routes, self._facts(), server, api.gate)
+        proven = [path for component in components for path in component.proven_paths]
+        access = with_proven_paths(api.gate, proven)
+        return build_app(api.asgi, routes, self._facts(), server, access)
 
     def close_streams(self) -> None:
         """Ends open watches and followed logs, which would keep the HTTP server from ending."""
@@ -168,6 +181,15 @@ class Platform:
                 await end()
             except Exception as error:
                 log.error("stopping failed", part=name, exc=error)
+
+    async def _start_s3(self) -> Callable[[str], Bucket]:
+        """Raises StoreUnusableError. Does not wait until it serves, which takes seconds."""
+        from sampan.app.embedded_s3 import EmbeddedS3
+
+        embedded = EmbeddedS3(self._settings.home)
+        self._ends.append(("embedded S3", embedded.stop))
+        await embedded.start(self.client, "default")
+        return embedded.bucket
 
     async def _create_first_objects(self) -> None:
         async def create(resource: Resource, obj: Object) -> None:

@@ -25,7 +25,7 @@ from sampan.app.http import HttpServer
 from sampan.app.listening import StartError, listen
 from sampan.app.page import Facts
 from sampan.app.settings import ClusterSettings, Settings
-from sampan.app.web import build_app
+from sampan.app.web import build_app, with_proven_paths
 from sampan.client import kubeconfig
 from sampan.client.kubeconfig import Connection, KubeconfigError
 from sampan.client.protocol import Client, ListOptions
@@ -133,7 +133,9 @@ class RemotePlatform:
 
         routes = [route for component in components for route in component.routes()]
         elsewhere = _Elsewhere(self._connection.server)
-        return build_app(elsewhere, routes, self._facts(), settings.server, _SingleUser(self._token))
+        proven = [path for component in components for path in component.proven_paths]
+        access = with_proven_paths(_SingleUser(self._token), proven)
+        return build_app(elsewhere, routes, self._facts(), settings.server, access)
 
     def close_streams(self) -> None:
         """Nothing is open that would keep the HTTP server from ending."""

@@ -31,6 +31,7 @@ from sampan.kube.errors import ApiError
 from sampan.lib import log as logs
 from sampan.lib.clock import SystemClock, rfc3339
 from sampan.lib.log import get_logger
+from sampan.store.artifacts.protocol import StoreUnusableError
 
 __all__ = ["Ready", "StartError", "is_loopback", "serve"]
 
@@ -45,6 +46,8 @@ class Ready:
     home: str
     kubeconfig: str
     seconds: float
+    s3: str = ""
+    """What runs keep artifacts below, where that is the embedded S3."""
     cluster: str = ""
     """The API server of the cluster that the platform works on, where it is not ours."""
 
@@ -64,7 +67,7 @@ def serve(settings: Settings, *, on_ready: Callable[[Ready], None], on_stopping:
             f"{error.filename or settings.home}: {error.strerror or error}; see that the home folder is writable "
             "and its disk not full, or choose another with --home"
         ) from error
-    except CertificateError as error:
+    except (CertificateError, StoreUnusableError) as error:
         raise StartError(str(error)) from error
     except ApiError as error:
         # The parts write objects while they start: a full disk refuses those.
@@ -117,6 +120,7 @@ async def _serve(
                 home=str(settings.home),
                 kubeconfig=settings.cluster.kubeconfig or str(own_kubeconfig),
                 seconds=seconds,
+                s3="s3://<namespace>/artifacts" if settings.artifacts.embedded_s3 else "",
                 cluster=settings.cluster.context or settings.cluster.kubeconfig,
             )
         )

@@ -19,6 +19,7 @@ from typing import Any
 
 from sampan.cluster.node.settings import RUNTIMES, EnvironmentSettings, NodeSettings
 from sampan.cluster.scheduler.settings import SchedulerSettings
+from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
 from sampan.components.pipelines.api.settings import PipelineSettings, read_weights
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.store.settings import DatabaseSettings
@@ -83,6 +84,7 @@ class Settings:
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)
+    artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
 
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -232,6 +234,14 @@ def _check(settings: Settings) -> None:
     cluster = settings.cluster
     if not 0 <= cluster.callback_port <= 65535:
         raise SettingsError(f"cluster.callback_port must be between 0 and 65535, not {cluster.callback_port}")
+    if cluster.kubeconfig and settings.artifacts.embedded_s3:
+        raise SettingsError(
+            "artifacts.embedded_s3 (--s3) is for the embedded cluster; with --kubeconfig it has no use"
+        )
+    if settings.artifacts.max_import_gib < 1 or settings.artifacts.read_cache_gib < 0:
+        raise SettingsError(
+            "artifacts.max_import_gib must be at least 1, artifacts.read_cache_gib at least 0"
+        )
     if cluster.max_output_gib < 1:
         raise SettingsError(f"cluster.max_output_gib must be at least 1, not {cluster.max_output_gib}")
     if cluster.callback_url and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", cluster.callback_url):

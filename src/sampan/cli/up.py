@@ -30,6 +30,12 @@ def up(  # noqa: PLR0913  a command has as many options as it has
     context: Annotated[
         str | None, typer.Option(help="Context of the kubeconfig. [default: its current one]")
     ] = None,
+    s3: Annotated[
+        bool | None,
+        typer.Option(
+            "--s3", help="Keep artifacts in an S3 of its own. Needs sampan\\[s3].", show_default=False
+        ),
+    ] = None,
     file: SettingsOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -44,6 +50,7 @@ def up(  # noqa: PLR0913  a command has as many options as it has
         "server.host": host,
         "cluster.kubeconfig": None if kubeconfig is None else _file(kubeconfig),
         "cluster.context": context,
+        "artifacts.embedded_s3": s3,
     }
     overrides: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
@@ -71,6 +78,8 @@ def _print_ready(console: Console, ready: server.Ready) -> None:
         ("Kubernetes", f"export KUBECONFIG={ready.kubeconfig}"),
         ("Home", ready.home),
     ]
+    if ready.s3:
+        rows.append(("Artifacts", f"{ready.s3}, in the home's S3"))
     if ready.cluster:
         rows.insert(2, ("Cluster", ready.cluster))
     for name, text in rows:

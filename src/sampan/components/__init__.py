@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sampan.kube.admission import MutatingHook
     from sampan.kube.kinds import Resource
     from sampan.lib.clock import Clock
+    from sampan.store.artifacts.objects import Bucket
     from sampan.store.database import Database
 
 
@@ -48,6 +49,8 @@ class Services:
     default_namespace: str = "default"
     pod_files: PodFiles | None = None
     """None where pods see this machine's folders, as in the embedded cluster."""
+    embedded_s3: Callable[[str], Bucket] | None = None
+    """A bucket of the platform's own S3, by its name; None where there is none."""
     pod_places: Callable[[Object], Awaitable[Callable[[str], str]]] | None = None
     """For a pod: from a path that its first container sees to this machine's, empty where it cannot be seen from here.
     None where pods run elsewhere."""
@@ -74,6 +77,11 @@ class Component(Protocol):
 
     def routes(self) -> Sequence[BaseRoute]:
         """Its HTTP routes, called after `start`."""
+        ...
+
+    @property
+    def proven_paths(self) -> Sequence[str]:
+        """Expressions for whole paths, of POST, whose endpoints have whoever calls prove to them that they may."""
         ...
 
     def pod_routes(self) -> Sequence[BaseRoute]:

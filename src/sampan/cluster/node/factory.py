@@ -28,6 +28,7 @@ from sampan.cluster.node.environments import (
 )
 from sampan.cluster.node.images import ContainerImage, Images
 from sampan.cluster.node.layout import Layout, PodFolder, container_id
+from sampan.cluster.node.private_folders import private_folders
 from sampan.cluster.node.references import References
 from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, Network, WarmProgram
 from sampan.cluster.node.settings import NodeSettings
@@ -151,6 +152,9 @@ class ContainerFactory:
         tmp = "/tmp" if private else str(folder.tmp)  # noqa: S108
         values = self._env(run, image, tmp, found)
         mounts = volumes.mounts(run.container, places, can_mount=can_mount, values=values)
+        own = folder.container(name, run.number)
+        private_mounts = private_folders(run.pod, own / "private", mounts) if can_mount else []
+        mounts = (*mounts, *private_mounts)
         if can_mount and not host_network:
             mounts = (*mounts, *self._files(run.pod, folder, mounts))
         argv = env.command(run.container, values)
@@ -158,7 +162,6 @@ class ContainerFactory:
         environment = image
         if program is not None:
             environment = await self._environments.with_installs(image, program.installs)
-        own = folder.container(name, run.number)
         # Either way a pod may `pip install` without changing the environment for others.
         overlay = environment.prefix if can_overlay and environment.key != SYSTEM_KEY else None
         layer = environment if overlay else await asyncio.to_thread(self._layer, environment, own / "python")
@@ -177,7 +180,7 @@ class ContainerFactory:
             env=values if program is None else {**values, **program.setenv},
             cwd=cwd,
             scratch=folder.scratch,
-            folders=(folder.home, folder.tmp, own / "work"),
+            folders=(folder.home, folder.tmp, own / "work", *(mount.source for mount in private_mounts)),
             overlay=overlay,
             mounts=mounts,
             private_tmp=folder.tmp if private else None,

@@ -10,26 +10,30 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 
 from sampan.components import Services
+from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
 from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.scheduler import Scheduler
-from sampan.components.pipelines.rest import PREFIXES, Api, Backend, RunEngine, endpoints
+from sampan.components.pipelines.engine.triggers.firing import Firing
+from sampan.components.pipelines.engine.triggers.service import Loops
+from sampan.components.pipelines.engine.triggers.watching import Watcher
+from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
 from sampan.kube.kinds import Resource
 from sampan.lib.tasks import TaskSet
 
 _ENGINE = "sampan.components.pipelines.engine.engine"
-_FILES = "sampan.components.pipelines.engine.step_files"
+_FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _IR = "sampan.components.pipelines.api.ir"
 _IR_CACHE = "sampan.components.pipelines.api.ir_cache"
@@ -41,6 +45,7 @@ _LOAD_DELAY_SECONDS = 0.2
 class _Engine(RunEngine, Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    def listen(self, listener: Callable[[], None]) -> None: ...
     def trouble(self, run_id: str) -> str: ...
 
 
@@ -62,15 +67,21 @@ class PipelinesComponent:
     admission: Sequence[MutatingHook] = ()
     tables: Sequence[sa.MetaData] = (tables.metadata,)
 
-    def __init__(self, settings: PipelineSettings | None = None) -> None:
+    def __init__(
+        self, settings: PipelineSettings | None = None, artifacts: ArtifactSettings | None = None
+    ) -> None:
         self._settings = settings or PipelineSettings()
+        self._artifacts = artifacts or ArtifactSettings()
         self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
         self._engine: asyncio.Task[_Engine] | None = None
         self._moving: _Moving | None = None
         self._scheduler: Scheduler | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._firing: Firing | None = None
+        self._watcher: Watcher | None = None
+        self._starters: list[asyncio.Task[None]] = []
+        """What starts runs by itself: schedules and triggers."""
 
     async def start(self, services: Services) -> None:
         if services.pod_files is not None:
@@ -93,23 +104,36 @@ class PipelinesComponent:
             prepare=_load_prepare,
             trouble=self._trouble,
             wake_schedules=self._wake_schedules,
+            trigger_loops=Loops(self._wake_triggers, self._fire_now),
         )
         self._scheduler = Scheduler(services.database, services.clock, self._backend.creator, zone)
-        self._ticking = self._tasks.spawn(self._run_scheduler(self._scheduler), name="scheduler")
+        self._firing = Firing(services.database, services.clock, self._backend.creator)
+        self._watcher = Watcher(services.database, services.clock, self._backend.places, self._firing.wake)
+        for name, loop in (
+            ("scheduler", self._scheduler.run),
+            ("firing", self._firing.run),
+            ("watching", self._watcher.run),
+        ):
+            self._starters.append(self._tasks.spawn(self._run_starter(loop), name=name))
 
     def routes(self) -> Sequence[BaseRoute]:
         assert self._backend is not None, "routes() is called after start()"
         api = Api(self._backend, endpoints())
         return [Mount(prefix, app=api) for prefix in PREFIXES]
 
+    @property
+    def proven_paths(self) -> Sequence[str]:
+        return PROVEN_PATHS
+
     def pod_routes(self) -> Sequence[BaseRoute]:
         return self._moving.routes() if self._moving is not None else []
 
     async def stop(self) -> None:
-        if self._ticking is not None:
-            # Before the engine: nobody would take up what it still starts.
-            self._ticking.cancel()
-            await asyncio.wait([self._ticking])
+        # Before the engine: nobody would take up what they still start.
+        for starter in self._starters:
+            starter.cancel()
+        if self._starters:
+            await asyncio.wait(self._starters)
         if (engine := self._loaded_engine()) is not None:
             await engine.stop()
         await self._tasks.close()
@@ -119,15 +143,21 @@ class PipelinesComponent:
     async def _start_engine(self, services: Services) -> _Engine:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
-        local = importlib.import_module(_FILES).LocalStepFiles(services.home, services.pod_places)
+        files = self._moving.files if self._moving is not None else None
+        if files is None:
+            files = importlib.import_module(_FILES).staged_files(
+                services, self._artifacts, allow_private=self._settings.allow_private_urls
+            )
         engine: _Engine = module.Engine(
             services.client,
             services.database,
             services.clock,
             services.home,
             self._settings,
-            self._moving.files if self._moving is not None else local,
+            files,
         )
+        assert self._firing is not None
+        engine.listen(self._firing.wake)
         await engine.start()
         return engine
 
@@ -141,9 +171,18 @@ class PipelinesComponent:
         engine = self._loaded_engine()
         return engine.trouble(run_id) if engine is not None else ""
 
-    async def _run_scheduler(self, scheduler: Scheduler) -> None:
+    async def _run_starter(self, loop: Callable[[], Awaitable[None]]) -> None:
         await self._started_engine()
-        await scheduler.run()
+        await loop()
+
+    def _wake_triggers(self) -> None:
+        if self._firing is not None and self._watcher is not None:
+            self._firing.wake()
+            self._watcher.wake()
+
+    async def _fire_now(self, delivery_id: str) -> None:
+        if self._firing is not None:
+            await self._firing.fire(delivery_id)
 
     def _wake_schedules(self) -> None:
         if self._scheduler is not None:

@@ -28,6 +28,7 @@ _STRUCTURE = frozenset(
         TaskType.LOOP_ITERATION,
         TaskType.CONDITION,
         TaskType.CONDITION_BRANCH,
+        TaskType.EXIT_HANDLER,
     }
 )
 
@@ -98,6 +99,39 @@ class Run:
     raw: Mapping[str, Any] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What differs when a run goes on: the whole pipeline, some parameters, something of single steps."""
+
+    spec: Mapping[str, Any] | None = None
+    """The new version, as `Runs.submit` takes it; None for the run's own."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By a step's name or path: `image`, `cpu`, `memory`, `env`."""
+    pause_on_failure: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"steps": dict(self.steps), "pause_on_failure": self.pause_on_failure}
+        if self.spec is not None:
+            body["pipeline_spec"] = self.spec
+        if self.parameters:
+            body["runtime_config"] = {"parameters": dict(self.parameters)}
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What becomes of one task of a resumed run."""
+
+    task: str
+    """Its path: `for-loop-1/2/train`."""
+    name: str
+    """The same for people: `for-loop-1[2] / train`."""
+    action: str
+    """REUSED, RUNS, SKIPPED or UNDECIDED."""
+    reason: str
+
+
 class Runs:
     """What can be done with runs, on one server."""
 
@@ -112,6 +146,7 @@ class Runs:
         parameters: Mapping[str, Any] | None = None,
         experiment_id: str = "",
         pipeline_root: str = "",
+        pause_on_failure: bool = False,
     ) -> Run:
         """Starts `spec`, the IR alone or with its platform specification (`{pipeline_spec, platform_spec}`)."""
         config: dict[str, Any] = {"parameters": dict(parameters or {})}
@@ -120,7 +155,8 @@ class Runs:
         body = {"display_name": name, "pipeline_spec": spec, "runtime_config": config}
         if experiment_id:
             body["experiment_id"] = experiment_id
-        return _run(self._http.post(f"{_API}/runs", body))
+        query = "?pause_on_failure=true" if pause_on_failure else ""
+        return _run(self._http.post(f"{_API}/runs{query}", body))
 
     def get(self, run_id: str) -> Run:
         return _run(self._http.get(f"{_API}/runs/{_quoted(run_id)}"))
@@ -191,6 +227,34 @@ class Runs:
     def retry(self, run_id: str) -> None:
         self._http.post(f"{_API}/runs/{_quoted(run_id)}:retry")
 
+    def resume(self, run_id: str, change: Change = Change(), *, name: str = "") -> tuple[Run, list[Planned]]:
+        """Goes on from a run that has ended, as a new run; which tasks it reuses and which run, and why."""
+        path = f"{_API}/runs/{_quoted(run_id)}:resume"
+        answer = self._http.post(path, change.to_json() | {"display_name": name})
+        return _run(answer["run"]), _plan(answer)
+
+    def proceed(self, run_id: str, change: Change = Change()) -> None:
+        """Lets a paused run go on: its failed steps run again, with what is changed in them."""
+        body = {key: value for key, value in change.to_json().items() if key in ("pipeline_spec", "steps")}
+        self._http.post(f"{_API}/runs/{_quoted(run_id)}:continue", body)
+
+    def plan_resume(self, run_id: str, change: Change = Change()) -> list[Planned]:
+        """What `resume` would do."""
+        path = f"{_API}/runs/{_quoted(run_id)}:resume"
+        return _plan(self._http.post(path, change.to_json() | {"dry_run": True}))
+
+    def specification(self, run: Run) -> Mapping[str, Any]:
+        """What the run executes, as `submit` takes it."""
+        spec: Mapping[str, Any]
+        if "pipeline_spec" in run.raw:
+            spec = run.raw["pipeline_spec"]
+            return spec
+        reference = run.raw["pipeline_version_reference"]
+        pipeline, version = reference["pipeline_id"], reference["pipeline_version_id"]
+        found = self._http.get(f"{_API}/pipelines/{_quoted(pipeline)}/versions/{_quoted(version)}")
+        spec = found["pipeline_spec"]
+        return spec
+
     def delete(self, run_id: str) -> None:
         self._http.delete(f"{_API}/runs/{_quoted(run_id)}")
 
@@ -221,6 +285,13 @@ def _run(raw: Mapping[str, Any]) -> Run:
         experiment_id=raw.get("experiment_id", ""),
         raw=raw,
     )
+
+
+def _plan(answer: Mapping[str, Any]) -> list[Planned]:
+    return [
+        Planned(each["task"], each["display_name"], each["action"], each.get("reason", ""))
+        for each in answer.get("plan", ())
+    ]
 
 
 def _task(raw: Mapping[str, Any]) -> Task:

@@ -42,6 +42,10 @@ def remove_empty(folder: Path, root: Path) -> None:
             folder = folder.parent
 
 
+def remove_tree(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _copied_by_kernel(source: int, target: int) -> bool:
     """False when nothing was copied, as it cannot be done this way here."""
     left = os.fstat(source).st_size

@@ -47,6 +47,8 @@ class Bucket:
     session_token: str = field(default="", repr=False)
     credentials_file: str = ""
     """Of a Google service account."""
+    credentials_json: str = field(default="", repr=False)
+    """The same, as text."""
     anonymous: bool = False
     """Requests are not signed: for buckets that are open to all."""
     path_style: bool = True
@@ -159,7 +161,9 @@ def _opened(stores: Any, bucket: Bucket) -> Any:
         if bucket.endpoint:
             options["base_url"] = bucket.endpoint
         if bucket.credentials_file:
-            options["service_account_path"] = bucket.credentials_file
+            options["application_credentials"] = bucket.credentials_file
+        elif bucket.credentials_json:
+            options["service_account_key"] = bucket.credentials_json
         return stores.GCSStore(bucket.name, **options)
     given = {
         "endpoint": bucket.endpoint,

@@ -18,6 +18,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -265,6 +266,10 @@ def _end_former(folder: Path) -> None:
         pid = int((folder / "pid").read_text(encoding="utf-8"))
         if Path(f"/proc/{pid}/cwd").resolve() == folder.resolve():
             os.kill(pid, signal.SIGKILL)
+            deadline = time.monotonic() + _GRACE_SECONDS
+            # Until it is gone, or only its entry is left: it holds ports and files.
+            while Path(f"/proc/{pid}/exe").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
 
 
 async def _answers(port: int) -> bool:

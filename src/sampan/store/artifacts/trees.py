@@ -40,8 +40,8 @@ class Limits:
 
 Fetch = Callable[[StoredObject, Path], None]
 """Brings one object to a path."""
-Known = Callable[[str, Path], StoredObject | None]
-"""The object that the file already is in the store, by its key; None when it must be uploaded."""
+Upload = Callable[[str, Path], StoredObject]
+"""Brings a file to its key."""
 
 
 def found(store: ArtifactStore, key: str, limits: Limits | None = None) -> tuple[bool, list[StoredObject]]:
@@ -83,14 +83,11 @@ def fetch(
     return objects
 
 
-def push(store: ArtifactStore, source: Path, key: str, known: Known | None = None) -> list[StoredObject]:
+def push(store: ArtifactStore, source: Path, key: str, upload: Upload | None = None) -> list[StoredObject]:
     """Uploads a file or folder; the objects that it now is. Links are followed to files within it only."""
     files = {key: source} if source.is_file() else dict(_files(source, key))
-
-    def upload(name: str, file: Path) -> StoredObject:
-        return (known(name, file) if known is not None else None) or store.upload(file, name)
-
-    return _in_threads([partial(upload, name, file) for name, file in files.items()])
+    put = upload or partial(_upload, store)
+    return _in_threads([partial(put, name, file) for name, file in files.items()])
 
 
 def mark(store: ArtifactStore, key: str) -> str | None:
@@ -127,6 +124,10 @@ def _files(folder: Path, key: str) -> Iterator[tuple[str, Path]]:
 
 def _download(store: ArtifactStore, item: StoredObject, path: Path) -> None:
     store.download(item.key, path)
+
+
+def _upload(store: ArtifactStore, key: str, file: Path) -> StoredObject:
+    return store.upload(file, key)
 
 
 def _check(size: int, count: int, key: str, limits: Limits) -> None:

@@ -20,6 +20,7 @@ from sampan.client.protocol import DeleteOptions, ListOptions, LogOptions
 from sampan.cluster.apiserver import ApiServer
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.engine.engine import Engine
+from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.store import runs, tables, tasks
 from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.tasks import TaskRow
@@ -269,7 +270,9 @@ class Cluster:
     async def restart_engine(self) -> None:
         """The engine dies where it stands, and a new one takes over."""
         await self.engine.stop()
-        self.engine = Engine(self.client, self.database, SystemClock(), self.home, self.settings)
+        self.engine = Engine(
+            self.client, self.database, SystemClock(), self.home, self.settings, self.engine._files
+        )
         await self.engine.start()
 
 
@@ -282,7 +285,7 @@ def open_cluster(tmp_path: Path, database_url: str) -> OpenCluster:
 
     @asynccontextmanager
     async def opened(
-        settings: PipelineSettings | None = None, **behaviours: Behaviour
+        settings: PipelineSettings | None = None, files: StepFiles | None = None, **behaviours: Behaviour
     ) -> AsyncIterator[Cluster]:
         database = Database.at(database_url, tmp_path / "sampan.db")
         logs = KubeletLogs()
@@ -292,7 +295,7 @@ def open_cluster(tmp_path: Path, database_url: str) -> OpenCluster:
         await api.start()
         await api.client.create(NAMESPACES, {"metadata": {"name": "default"}})
         settings = settings or PipelineSettings()
-        engine = Engine(api.client, database, SystemClock(), tmp_path, settings)
+        engine = Engine(api.client, database, SystemClock(), tmp_path, settings, files)
         await engine.start()
         kubelet = logs.kubelet = Kubelet(api.client, behaviours)
         serving = asyncio.create_task(kubelet.serve())

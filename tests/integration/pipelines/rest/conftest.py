@@ -16,6 +16,7 @@ from sampan.cluster.apiserver import ApiServer
 from sampan.components.pipelines import component
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.engine.resumption import Decision, Resumable, Resumption
 from sampan.components.pipelines.rest import Api, Backend, endpoints
 from sampan.components.pipelines.store import runs, tables
 from sampan.lib.clock import SystemClock
@@ -49,6 +50,11 @@ class StandInEngine:
     database: Database
     submitted: list[str] = field(default_factory=list)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
+    wanted: list[Resumption] = field(default_factory=list)
+    plan: list[Decision] = field(default_factory=list)
+
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> None:
+        return None
 
     async def submit(self, run_id: str) -> None:
         self.submitted.append(run_id)
@@ -58,6 +64,17 @@ class StandInEngine:
 
     async def retry(self, run_id: str) -> None:
         await self._move(run_id, RuntimeState.RUNNING)
+
+    async def proceed(self, wanted: Resumption) -> None:
+        self.wanted.append(wanted)
+        await self._move(wanted.run_id, RuntimeState.RUNNING)
+
+    async def resumable(self, wanted: Resumption) -> Resumable:
+        self.wanted.append(wanted)
+        row = self.database.read_now(lambda c: runs.get(c, wanted.run_id))
+        assert row is not None
+        config = json.loads(row.runtime_config) | {"parameters": dict(wanted.parameters) or {"n": 1}}
+        return Resumable(wanted.spec or json.loads(row.spec), config, self.plan)
 
     async def forget(self, run_id: str, namespace: str) -> None:
         self.forgotten.append((run_id, namespace))

@@ -39,6 +39,9 @@ REPORTS = {
 }
 """For nobody."""
 
+PROVEN = {"/apis/v2beta1/triggers/{trigger_id}:fire"}
+"""For whoever shows a secret, user or not."""
+
 Case = tuple[str, str]
 CASES: list[Case] = [(each.method, each.path) for each in endpoints()]
 
@@ -145,6 +148,8 @@ def _body(template: str, tenant: Tenant) -> Any:
         "/apis/v2beta1/runs": {"display_name": "new", "experiment_id": ids["experiment_id"]},
         "/apis/v1beta1/jobs": {"name": "new", "resource_references": of_experiment},
         "/apis/v2beta1/recurringruns": {"display_name": "new", "experiment_id": ids["experiment_id"]},
+        "/apis/v2beta1/triggers": {"display_name": "new", "experiment_id": ids["experiment_id"]},
+        "/apis/v2beta1/notifications": {"display_name": "new", "namespace": namespace},
         "/apis/v2beta1/tasks": {"name": "t", "run_id": ids["run_id"]},
         "/apis/v2beta1/tasks:batchUpdate": {"run_id": ids["run_id"], "tasks": {ids["task_id"]: {}}},
         "/apis/v2beta1/tasks:findCached": {"namespace": namespace, "cache_fingerprint": "f"},
@@ -196,7 +201,18 @@ def _furnish(api: Any, spec: Any, namespace: str) -> Tenant:
             "max_concurrency": "1",
         },
     ).json["recurring_run_id"]
+    event_trigger = api.post(
+        "/v2/triggers",
+        {
+            "display_name": "t",
+            "experiment_id": experiment,
+            "pipeline_version_reference": {"pipeline_id": pipeline},
+            "webhook": {},
+        },
+    ).json["trigger_id"]
     ids = {
+        "trigger_id": event_trigger,
+        "delivery_id": "none",
         "pipeline_id": pipeline,
         "pipeline_version_id": version["pipeline_version_id"],
         "version_id": version["pipeline_version_id"],
@@ -254,7 +270,7 @@ def test_nobody_gets_at_what_another_namespace_has(world: World, user: User) -> 
     tenant = world.tenants["team-a"]
     for case in CASES:
         answer = world.request(user, case, tenant)
-        expected = (200, 500) if case[1] in OPEN else (403,)
+        expected = (200, 500) if case[1] in OPEN else (401,) if case[1] in PROVEN else (403,)
         assert answer.status in expected, (case, answer.status, answer.content)
         assert not any(key.encode() in answer.content for key in ("of team-a", "runtime_config")), case
     # Nothing of all this has changed anything.
@@ -271,7 +287,13 @@ def test_a_user_does_everything_in_a_namespace_of_theirs(world: World) -> None:
     order = sorted(CASES, key=lambda case: (case[0] == "DELETE", "run_id" not in case[1], case[1]))
     for case in order:
         answer = world.request(ALICE, case, tenant)
-        refused = {403} if case[1] in REPORTS else {400, 404, 200, 409, 500, 501, 503}
+        refused = (
+            {403}
+            if case[1] in REPORTS
+            else {401}
+            if case[1] in PROVEN
+            else {400, 404, 200, 409, 500, 501, 503}
+        )
         assert answer.status in refused, (case, answer.status, answer.content)
     assert world.request(BOB, ("GET", "/apis/v2beta1/runs/{run_id}"), world.tenants["team-b"]).status == 200
 
@@ -281,7 +303,7 @@ def test_the_administrator_needs_no_role(world: World) -> None:
         assert world.ask(ADMIN, "GET", "/v2/runs", namespace=namespace).json["total_size"] == 1
 
 
-LISTS = ["experiments", "runs", "recurringruns", "artifacts"]
+LISTS = ["experiments", "runs", "recurringruns", "artifacts", "triggers"]
 
 
 @pytest.mark.parametrize("kind", LISTS)
@@ -301,7 +323,15 @@ def test_a_page_token_opens_no_other_namespace(world: World, kind: str) -> None:
         api.post("/v2/pipelines", {"name": name, "namespace": "team-a"})
     own = world.tenants["team-b"].ids
     mine = {
-        own[each] for each in ("experiment_id", "run_id", "recurring_run_id", "artifact_id", "pipeline_id")
+        own[each]
+        for each in (
+            "experiment_id",
+            "run_id",
+            "recurring_run_id",
+            "artifact_id",
+            "pipeline_id",
+            "trigger_id",
+        )
     }
     token = world.ask(ALICE, "GET", f"/v2/{kind}", namespace="team-a", page_size=1).json.get(
         "next_page_token", ""

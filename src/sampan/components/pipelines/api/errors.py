@@ -5,6 +5,7 @@
     ├── NotFoundError            5  → HTTP 404
     ├── AlreadyExistsError       6  → HTTP 409
     ├── PermissionDeniedError    7  → HTTP 403
+    ├── ResourceExhaustedError   8  → HTTP 429
     ├── FailedPreconditionError  9  → HTTP 400
     ├── UnimplementedError      12  → HTTP 501
     ├── InternalError           13  → HTTP 500
@@ -48,6 +49,10 @@ class AlreadyExistsError(PipelinesError):
 
 class PermissionDeniedError(PipelinesError):
     code, http_status = 7, 403
+
+
+class ResourceExhaustedError(PipelinesError):
+    code, http_status = 8, 429
 
 
 class FailedPreconditionError(PipelinesError):

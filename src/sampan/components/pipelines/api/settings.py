@@ -18,7 +18,10 @@ class PipelineSettings:
     schedule_time_zone: str = "UTC"
     """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
     allow_private_urls: bool = False
-    """Whether pipeline packages may be fetched from private and loopback addresses."""
+    """Whether packages may be fetched from, and notifications sent to, private and loopback addresses."""
+    watch_roots: tuple[str, ...] = ()
+    """Folders, and URIs such as s3://bucket/in, below which triggers may watch; `{namespace}` is replaced. Without any,
+    the single user may watch everything, and users of namespaces nothing."""
     default_deadline_seconds: int = 0
     """How long a run may take whose pipeline says nothing about it; 0 for no limit. Exit tasks come on top."""
     default_step_timeout_seconds: int = 0

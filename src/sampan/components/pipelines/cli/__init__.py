@@ -1,4 +1,4 @@
-"""The pipelines' commands: `sampan run`, `runs`, `logs`, `stop`, `schedules`. They talk to a server over REST only."""
+"""The pipelines' commands: `sampan run`, `runs` and those below it, `logs`, `stop`, `schedules`. They talk REST."""
 
 import typer
 

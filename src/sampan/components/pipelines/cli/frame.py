@@ -89,8 +89,13 @@ def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> 
     return document
 
 
-def read_parameters(document: ir.PipelineDocument, given: Sequence[str]) -> Mapping[str, Any]:
-    """`name=value` texts as values of the declared types; all of them checked before anything starts."""
+def read_parameters(
+    document: ir.PipelineDocument, given: Sequence[str], *, complete: bool = True
+) -> Mapping[str, Any]:
+    """`name=value` texts as values of the declared types; all of them checked before anything starts.
+
+    `complete`: what has no default must be among them.
+    """
     values = {}
     for text in given:
         name, separator, value = text.partition("=")
@@ -98,7 +103,8 @@ def read_parameters(document: ir.PipelineDocument, given: Sequence[str]) -> Mapp
             raise CommandError(f"--param {text!r}: write it as NAME=VALUE")
         values[name] = ir.parse_parameter(document, name, value)
     try:
-        ir.bind_parameters(document, values)
+        if complete:
+            ir.bind_parameters(document, values)
     except PipelinesError as error:
         raise CommandError(f"{error.message} (--param NAME=VALUE)") from error
     return values

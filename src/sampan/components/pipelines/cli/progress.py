@@ -67,7 +67,7 @@ def table(steps: Sequence[Step], *, limit: int) -> RenderableType:
     now = datetime.now(UTC)
     for step in shown:
         mark, style = _MARKS.get(step.state, ("?", ""))
-        word = _WORDS.get(step.state, step.state.lower())
+        word = _word(step)
         grid.add_row(Text(f"  {mark}", style), step.label, Text(word, style), duration(step.seconds(now)))
     if not hidden:
         return grid
@@ -89,8 +89,12 @@ def _chosen(steps: Sequence[Step], limit: int) -> tuple[list[Step], int]:
     return shown, len(steps) - len(shown)
 
 
+def _word(step: Step) -> str:
+    return "reused" if step.is_reused else _WORDS.get(step.state, step.state.lower())
+
+
 def _line(step: Step) -> Text:
     mark, style = _MARKS.get(step.state, ("?", ""))
-    word = _WORDS.get(step.state, step.state.lower())
+    word = _word(step)
     took = duration(step.seconds(datetime.now(UTC))) if step.state in FINAL_STATES else ""
     return Text.assemble("  ", (mark, style), f" {step.label}  ", (word, style), f"  {took}" if took else "")

@@ -25,6 +25,8 @@ class Step:
     message: str
     pods: tuple[str, ...]
     """Of all attempts, oldest first."""
+    is_reused: bool = False
+    """Its result is that of the run which this one goes on from."""
     path: str = ""
     """`for-loop-1/2/train`."""
     iteration: tuple[int, ...] = ()
@@ -49,6 +51,7 @@ def steps(tasks: Sequence[Mapping[str, Any]]) -> list[Step]:
             finished=_time(task.get("end_time")),
             message=task.get("status_metadata", {}).get("message", ""),
             pods=tuple(pod["name"] for pod in task.get("pods", ())),
+            is_reused=task.get("state") == "CACHED" and bool(_reason(task)),
             path=_path(task),
             iteration=_iteration(task, by_id),
         )
@@ -58,6 +61,10 @@ def steps(tasks: Sequence[Mapping[str, Any]]) -> list[Step]:
     latest = datetime.max.replace(tzinfo=UTC)
     # What came from the cache never started, but has its place among the others. Sorting keeps the API's order.
     return sorted(shown, key=lambda step: step.started or step.finished or latest)
+
+
+def _reason(task: Mapping[str, Any]) -> str:
+    return str(task.get("status_metadata", {}).get("custom_properties", {}).get("reason", ""))
 
 
 def _path(task: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 
@@ -21,8 +21,14 @@ class Changes:
 
     def __init__(self) -> None:
         self._readers: dict[str, set[_Reader]] = {}
+        self._listener: Callable[[], None] = lambda: None
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Has it called after every change of every run: it must be quick."""
+        self._listener = listener
 
     def publish(self, change: Change) -> None:
+        self._listener()
         for reader in self._readers.get(change.run_id, ()):
             reader.add(change)
 

@@ -11,6 +11,7 @@ from sampan.components.pipelines.engine.conditions import Expressions
 from sampan.components.pipelines.engine.graph import Graph
 from sampan.components.pipelines.engine.placeholders import JobContext
 from sampan.components.pipelines.engine.resolve import Outputs
+from sampan.components.pipelines.engine.reuse import Reuse
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 
@@ -55,6 +56,8 @@ class RunContext:
     """Of one attempt of a step that has no timeout of its own; 0 for none."""
     pauses: bool = False
     """Whether the run waits for its user when a step has failed."""
+    reuse: Reuse | None = None
+    """Of a run that goes on from another one: what it takes from that."""
 
     def graph(self, component: Component) -> Graph:
         found = self.graphs.get(component.name)

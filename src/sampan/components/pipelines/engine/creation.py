@@ -96,6 +96,9 @@ class RunRequest:
     """Which run of its schedule it is, from 1."""
     run_id: str = ""
     """A new one when empty."""
+    resumed_from: str = ""
+    """The run whose finished tasks are reused."""
+    pause_on_failure: bool = False
 
 
 class RunCreator:
@@ -140,6 +143,8 @@ class RunCreator:
             pipeline_id=specification.pipeline_id,
             pipeline_version_id=specification.pipeline_version_id,
             recurring_run_id=request.recurring_run_id,
+            resumed_from=request.resumed_from,
+            pause_on_failure=request.pause_on_failure,
         )
 
         def store(connection: Any) -> RunRow:
@@ -152,9 +157,9 @@ class RunCreator:
         return stored
 
     async def specify(
-        self, namespace: str, source: PipelineSource, parameters: Mapping[str, Any]
+        self, namespace: str, source: PipelineSource, parameters: Mapping[str, Any] | None
     ) -> Specification:
-        """What would run now with these parameters. Raises InvalidArgumentError and NotFoundError."""
+        """What would run now; parameters of None are not checked. Raises InvalidArgumentError and NotFoundError."""
         prepare = await self._prepare()
         if source.pipeline_spec is not None:
             spec = await asyncio.to_thread(prepare, source.pipeline_spec, parameters)

@@ -8,7 +8,7 @@ machine is then ahead of the rows, but nothing is done that the rows do not say.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from sampan.components.pipelines.engine.outputs import FailedStepError, StepResu
 from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
 from sampan.components.pipelines.engine.podspec import ATTEMPT_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.slots import Slots
+from sampan.components.pipelines.engine.step_files import StepPaths
 from sampan.components.pipelines.engine.turn import Launch, Operation, Removal, Timer, Turn
 from sampan.components.pipelines.store import transitions
 from sampan.components.pipelines.store.transitions import RunState, Transition
@@ -43,6 +44,7 @@ from sampan.kube.errors import ApiError
 from sampan.lib.clock import Clock
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
+from sampan.store.artifacts.protocol import StoreUnavailableError
 from sampan.store.database import Database, StorageError, StorageFullError
 
 log = get_logger(__name__)
@@ -50,6 +52,7 @@ log = get_logger(__name__)
 _COMMIT_PAUSE_SECONDS = 2.0
 _TELL_SECONDS = 2.0
 """A pod that waits no longer than this is not news: most only wait for their turn."""
+_FIRST_STORE_PAUSE_SECONDS, _LONGEST_STORE_PAUSE_SECONDS = 0.5, 30.0
 _LOG_LINES = 20
 """Of a failed step, in its error."""
 
@@ -88,6 +91,9 @@ class _Flight:
     """What the task's row says that it waits for."""
     telling: asyncio.TimerHandle | None = None
     is_told_started: bool = False
+    is_fetching: bool = False
+    notes: Sequence[str] = ()
+    """What was said when its inputs were fetched."""
 
 
 class RunDriver:
@@ -106,6 +112,8 @@ class RunDriver:
         self._removing: set[asyncio.Task[None]] = set()
         self._tasks = TaskSet(f"run/{facts.run_id}")
         self._timers: set[asyncio.TimerHandle] = set()
+        self._untidy: list[StepPaths] = []
+        """Of attempts whose end is in the turn under way."""
         self.is_over = False
         """Whether the run's end is committed. What it leaves in the cluster may still be on its way out."""
         self.trouble = ""
@@ -146,14 +154,21 @@ class RunDriver:
                     log.info("run was deleted", run=self.run_id)
                     return False
                 self._act(turn)
+                self._tidy()
             if self._removing:
                 await asyncio.wait(self._removing)
+            await self._facts.files.end(self.run_id)
             for claim in self._facts.claims:
                 await self._services.pods.delete_claim(claim, self.namespace)
             return True
         finally:
             _settle(self._acknowledged)
             self._services.slots.forget(self.run_id)
+
+    async def removals_done(self) -> None:
+        """Pods that were to go are gone, or on their way."""
+        while self._removing:
+            await asyncio.wait(self._removing)
 
     async def close(self) -> None:
         """Lets go of the run where it stands."""
@@ -237,6 +252,13 @@ class RunDriver:
         for timer in turn.timers:
             self._start_timer(timer)
 
+    def _tidy(self) -> None:
+        untidy, self._untidy = self._untidy, []
+        for paths in untidy:
+            task = self._tasks.spawn(asyncio.to_thread(self._facts.files.tidy, paths), name="tidying")
+            self._removing.add(task)
+            task.add_done_callback(self._removing.discard)
+
     def _start_timer(self, timer: Timer) -> None:
         def due() -> None:
             self._timers.discard(handle)
@@ -253,14 +275,15 @@ class RunDriver:
     async def _launch(self, launch: Launch, pod: Object | None) -> None:
         try:
             if pod is None:
+                await self._once_possible(partial(self._fetch, launch))
                 await self._once_possible(partial(self._prepare, launch))
                 if launch.workspace is not None:
                     await self._services.pods.ensure_claim(launch.workspace)
                 pod = await self._run_light(launch) or await self._services.pods.create(launch.pod)
         except StoppedError:
             return
-        except (PodRejectedError, OSError) as error:
-            message = error.message if isinstance(error, PodRejectedError) else f"its folders: {error}"
+        except (PodRejectedError, StepError, OSError) as error:
+            message = f"its folders: {error}" if isinstance(error, OSError) else error.message
             self.post(lambda machine: machine.steps.rejected(launch.task_id, launch.attempt, message))
             return
         finally:
@@ -272,6 +295,39 @@ class RunDriver:
         # No turn of its own: only what is written next should say it.
         self._machine.steps.created(launch.task_id, launch.attempt, str(pod["metadata"].get("uid") or ""))
         self.on_pod(pod, deleted=False)
+
+    async def _fetch(self, launch: Launch) -> None:
+        """Raises StepError, OSError."""
+        if not launch.inputs:
+            return
+        files, flight = self._facts.files, self._flights[launch.task_id]
+        fetch = partial(files.fetch, launch.paths, self.namespace, launch.inputs)
+        flight.is_fetching = True
+        flight.notes = await self._patiently(launch, fetch)
+        flight.is_fetching = False
+
+    async def _patiently(self, launch: Launch, act: Callable[[], T]) -> T:
+        """What `act` gives, in a thread; while a store is away, the step says so and waits for it."""
+        pause, told = _FIRST_STORE_PAUSE_SECONDS, False
+        while True:
+            try:
+                found = await asyncio.to_thread(act)
+                break
+            except StoreUnavailableError as error:
+                why = f"waits for an artifact store: {error.message}"
+                log.warning(
+                    "an artifact store is away", run=self.run_id, pod=launch.pod_name, why=error.message
+                )
+            told = True
+            self._tell_waiting(launch, why)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_STORE_PAUSE_SECONDS)
+        if told:
+            self._tell_waiting(launch, "")
+        return found
+
+    def _tell_waiting(self, launch: Launch, why: str) -> None:
+        self.post(lambda machine: machine.steps.waits(launch.task_id, launch.attempt, why))
 
     async def _once_possible(self, act: Callable[[], Awaitable[T]]) -> T:
         """What `act` gives. Where the disk is full or the API is away it waits: the step has done nothing wrong."""
@@ -309,6 +365,9 @@ class RunDriver:
         # A pod that is just being created would come to be after its removal, and stay.
         launching = self._launching.get(removal.task_id)
         if launching is not None:
+            flight = self._flights.get(removal.task_id)
+            if flight is not None and flight.is_fetching:
+                launching.cancel()  # there is no pod yet, and a store may be away for long
             await asyncio.wait([launching])
         await self._services.logs.keep_named(removal.pod, self._facts.namespace, removal.uid)
         existed = await self._services.pods.delete(removal.pod, self._facts.namespace)
@@ -396,6 +455,18 @@ class RunDriver:
                 outcome = await self._with_outputs(outcome, launch)
         self._post_end(launch.task_id, launch, end, outcome)
 
+    async def _deliver(self, launch: Launch, result: StepResult) -> StepResult:
+        """Raises StepError."""
+        if not launch.paths.is_staged:
+            return result
+        deliver = partial(self._facts.files.deliver, launch.paths, self.namespace, result)
+        try:
+            return await self._patiently(launch, deliver)
+        except OSError as error:
+            if is_disk_full(error):
+                raise
+            raise StepError(f"the step's outputs cannot be read: {error}") from error
+
     async def _prepare(self, launch: Launch) -> None:
         if launch.paths.copies or launch.paths.contents:
             await asyncio.to_thread(self._facts.files.prepare, launch.paths)
@@ -404,11 +475,14 @@ class RunDriver:
 
     async def _outputs(self, launch: Launch, pod: Object) -> StepResult:
         files = await self._facts.files.of_pod(pod)
-        return await asyncio.to_thread(launch.outputs.collect, files)
+        return await self._deliver(launch, await asyncio.to_thread(launch.outputs.collect, files))
 
     def _post_end(self, task_id: str, launch: Launch, end: PodEnd, outcome: StepResult | StepError) -> None:
         def event(machine: Machine) -> None:
             machine.steps.ended(task_id, launch.attempt, end, outcome)
+            # What it says is committed with this turn, and only then what it came from may go.
+            if launch.paths.is_staged or launch.inputs:
+                self._untidy.append(launch.paths)
 
         if (flight := self._flights.get(task_id)) is not None and flight.launch is launch:
             del self._flights[task_id]
@@ -418,10 +492,12 @@ class RunDriver:
         """What the user reads: how it ended, and the end of its log."""
         if end.end is not End.FAILED or not has_started(pod):
             return end.explanation
+        flight = self._flights.get(launch.task_id)
+        explanation = "; ".join([end.explanation, *(flight.notes if flight is not None else ())])
         name, namespace = launch.pod_name, self._facts.namespace
         lines = await self._services.logs.kept_lines(name, namespace, _LOG_LINES)
         lines = lines or await self._services.pods.last_lines(name, namespace, _LOG_LINES)
-        return f"{end.explanation}; the end of its log:\n{lines}" if lines else end.explanation
+        return f"{explanation}; the end of its log:\n{lines}" if lines else explanation
 
     async def _with_outputs(self, failure: StepError, launch: Launch) -> StepError:
         try:

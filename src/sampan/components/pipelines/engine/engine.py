@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Set
-from dataclasses import dataclass
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from sampan.components.pipelines.engine.argo.locks import Locks
 from sampan.components.pipelines.engine.changes import Change, Changes
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
-from sampan.components.pipelines.engine.ir_language import Surroundings
+from sampan.components.pipelines.engine.ir_language import Ended, Surroundings
 from sampan.components.pipelines.engine.language import Machine, Prepared
 from sampan.components.pipelines.engine.late_measures import LateMeasures
 from sampan.components.pipelines.engine.light.crews import Crews
@@ -40,6 +41,8 @@ from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.lookups import StoredLookups
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
+from sampan.components.pipelines.engine.resumption import Resumable, Resumption
+from sampan.components.pipelines.engine.retry import proceed
 from sampan.components.pipelines.engine.run_locks import RunLocks
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
@@ -51,6 +54,7 @@ from sampan.components.pipelines.store.transitions import RunState, Transition
 from sampan.kube.errors import ApiError
 from sampan.kube.kinds import PODS
 from sampan.lib.clock import Clock, to_micros
+from sampan.lib.ids import new_uid
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.store.database import Database
@@ -142,6 +146,10 @@ class Engine:
             await running.driver.close()
         self._running.clear()
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Has it called after every change of every run: it must be quick."""
+        self._changes.listen(listener)
+
     async def submit(self, run_id: str) -> None:
         """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""
         await self._take_up(await self._row(run_id))
@@ -198,6 +206,101 @@ class Engine:
             return tasks.executed(connection, run_id), artifacts.of_run(connection, run_id)
 
         return await self._database.read(read)
+
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
+        """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere. Blocks."""
+        return self._files.remote_content(uri, namespace, limit)
+
+    async def shut_down(self, run_id: str, strategy: str) -> None:
+        """Of an Argo Workflow: `Stop` lets exit handlers run, `Terminate` does not. Nothing happens when it is over."""
+        await self._tell(run_id, lambda machine: machine.shut_down(strategy))
+
+    async def suspend(self, run_id: str, *, suspended: bool) -> None:
+        """Of an Argo Workflow: nothing new begins while it is suspended."""
+        await self._tell(run_id, lambda machine: machine.suspend(suspended=suspended))
+
+    async def resume(
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, str], failure: str | None = None
+    ) -> None:
+        """A suspended node of an Argo Workflow goes on, with outputs supplied, or fails."""
+        await self._tell(run_id, lambda machine: machine.approve(task_id, parameters, failure or ""))
+
+    async def _tell(self, run_id: str, event: argo_language.Event) -> None:
+        if (running := self._running.get(run_id)) is not None:
+            await running.driver.perform(argo_language.event_of(event))
+
+    async def proceed(self, wanted: Resumption) -> None:
+        """A paused run goes on: the steps that have failed run again, as `wanted` changes them.
+
+        It is let go of, rewritten in one transaction, and taken up as after a restart: a crash finds either the one
+        or the other. Raises FailedPreconditionError unless it is paused; InvalidArgumentError.
+        """
+        run_id = wanted.run_id
+        run = await self._row(run_id)
+        if run.runtime_state is not RuntimeState.PAUSED:
+            raise FailedPreconditionError(
+                f"run {run_id} is {run.state}; only a PAUSED run waits to be continued"
+            )
+        rows = await self._database.read(lambda connection: tasks.list_by_run(connection, run_id))
+        spec = await asyncio.to_thread(ir_language.continued, run, rows, wanted)
+        if run_id in self._starting:
+            raise FailedPreconditionError(f"run {run_id} is being continued already")
+        self._starting[run_id] = False
+        try:
+            await self._let_go(run_id)
+            await self._database.write(lambda connection: self._proceed(connection, run_id, spec))
+        finally:
+            is_unwanted = self._starting.pop(run_id)
+            await self._take_up(await self._row(run_id))
+        if is_unwanted:
+            await self.terminate(run_id)
+
+    def _proceed(self, connection: Any, run_id: str, spec: Mapping[str, Any] | None) -> None:
+        run = runs.get(connection, run_id)
+        if run is None or run.runtime_state is not RuntimeState.PAUSED:
+            raise FailedPreconditionError(f"run {run_id} is not PAUSED any more")
+        now = self._now()
+        plan = proceed(tasks.list_by_run(connection, run_id), now)
+        transition = Transition(
+            run_id,
+            updated=plan.updated,
+            deleted=plan.deleted,
+            unlinked=plan.unlinked,
+            run=[RunState(RuntimeState.RUNNING, now)],
+            spec=json.dumps(spec) if spec is not None else "",
+        )
+        transitions.apply(connection, transition)
+
+    async def _let_go(self, run_id: str) -> None:
+        """The run's driver ends where it stands; what it had begun to store is stored."""
+        if (running := self._running.get(run_id)) is not None:
+            await running.driver.removals_done()
+            running.task.cancel()
+            await asyncio.wait([running.task])
+
+    async def resumable(self, wanted: Resumption) -> Resumable:
+        """What a run that goes on from an ended one would be and do. Nothing is stored.
+
+        Raises NotFoundError, FailedPreconditionError, and InvalidArgumentError for what cannot be.
+        """
+        source = await self._row(wanted.run_id)
+        if not source.runtime_state.is_final:
+            raise FailedPreconditionError(
+                f"run {source.run_id} is {source.state}; only a run that has ended can be resumed: "
+                "wait for it, or stop it"
+            )
+        spec, config = await asyncio.to_thread(ir_language.resumed, source, wanted)
+        row = replace(
+            source,
+            run_id=new_uid(),
+            spec=json.dumps(spec),
+            runtime_config=json.dumps(config),
+            created_at=self._now(),
+            resumed_from=source.run_id,
+        )
+        prepared = await self._prepare(row)
+        assert isinstance(prepared, ir_language.PreparedIr)
+        return Resumable(spec, config, await asyncio.to_thread(prepared.plan))
 
     async def forget(self, run_id: str, namespace: str) -> None:
         """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
@@ -332,14 +435,21 @@ class Engine:
 
     async def _prepare(self, run: RunRow) -> Prepared:
         """In a thread: a large spec takes a while to read. Raises InvalidArgumentError."""
+        await self._files.learn(self._client, run.namespace)
         around = Surroundings(
             files=self._files,
             lookups=StoredLookups(self._database, run.namespace),
             now=self._now,
             settings=self._settings,
             documents=self._documents,
+            resumed=await self._ended(run.resumed_from) if run.resumed_from else None,
         )
         return await asyncio.to_thread(_prepared, run, around, self._locks)
+
+    async def _ended(self, run_id: str) -> Ended | None:
+        """The run that another one goes on from, or None if it was deleted: then nothing is reused."""
+        run = await self._database.read(lambda connection: runs.get(connection, run_id))
+        return Ended(run, *await self._recorded(run_id)) if run is not None else None
 
     # Pods
 

@@ -1,31 +1,16 @@
-"""Fetches a URL that a user gave, without letting it reach what the user could not.
-
-The address is resolved once, checked, and connected to as checked, so that a name cannot resolve to something
-else in between; every redirect is checked the same way; the size and the time are bounded. Proxies are not
-used: they would resolve the name again. Blocks: called in a thread.
-
-Source of the rules: kubeflow/pipelines 2.17, backend/src/apiserver/validation/pipeline_url.go.
-"""
+"""Fetches what lies at a URL that a user gave: bounded, and by the rules of `client.guarded`. Blocks."""
 
 from __future__ import annotations
 
 import http.client
-import ipaddress
-import socket
-import ssl
 import time
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urljoin, urlsplit
 
+from sampan.client import guarded
 from sampan.components.pipelines.api.errors import InvalidArgumentError, UnavailableError
 
-_MAX_REDIRECTS = 5
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TIMEOUT_SECONDS = 30.0
 _CHUNK = 256 * 1024
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +23,13 @@ class FetchLimits:
 def fetch(url: str, path: str, limits: FetchLimits) -> bytes:
     """What is at `url`. Raises InvalidArgumentError naming `path`, UnavailableError when nobody answers."""
     deadline = time.monotonic() + _TIMEOUT_SECONDS
-    for _ in range(_MAX_REDIRECTS + 1):
-        parts = _checked_url(url, path)
-        address = _checked_address(parts, path, limits)
-        connection = _connection(parts, address)
-        try:
-            connection.request("GET", _target(parts), headers={"Host": parts.netloc, "Accept": "*/*"})
-            with connection.getresponse() as response:
-                location = response.getheader("Location")
-                if response.status in _REDIRECTS and location:
-                    url = urljoin(url, location)
-                    continue
-                if response.status != 200:
-                    raise InvalidArgumentError(
-                        f"{path}: {url!r} answered {response.status} {response.reason}"
-                    )
-                return _read(response, path, limits, deadline)
-        except (OSError, http.client.HTTPException) as error:
-            raise UnavailableError(
-                f"{path}: {parts.hostname!r} could not be fetched from: {error}"
-            ) from error
-        finally:
-            connection.close()
-    raise InvalidArgumentError(f"{path}: {url!r} redirects more than {_MAX_REDIRECTS} times")
+    try:
+        with guarded.opened(url, _rules(path, limits)) as response:
+            return _read(response, path, limits, deadline)
+    except guarded.RefusedUrlError as error:
+        raise InvalidArgumentError(str(error)) from error
+    except guarded.UnreachableUrlError as error:
+        raise UnavailableError(str(error)) from error
 
 
 def opened(url: str, path: str, limits: FetchLimits) -> tuple[http.client.HTTPConnection, str]:
@@ -68,75 +37,15 @@ def opened(url: str, path: str, limits: FetchLimits) -> tuple[http.client.HTTPCo
 
     Raises InvalidArgumentError naming `path`.
     """
-    parts = _checked_url(url, path)
-    return _connection(parts, _checked_address(parts, path, limits)), _target(parts)
-
-
-def is_public(address: _Address) -> bool:
-    """Whether an address is one of the open internet, looking through those that carry another inside."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
-
-
-def _checked_url(url: str, path: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise InvalidArgumentError(f"{path}: {url!r} is not a URL: {error}") from error
-    if parts.scheme not in ("http", "https"):
-        raise InvalidArgumentError(f"{path} must be an http or https URL, not {url!r}")
-    if not parts.hostname or parts.username is not None or port == 0:
-        raise InvalidArgumentError(f"{path}: {url!r} needs a host, and no user or password")
-    if not url.isascii() or any(character <= " " for character in url):
-        raise InvalidArgumentError(f"{path}: {url!r} holds characters that must be percent-encoded")
-    return parts
+        return guarded.connection(url, _rules(path, limits))
+    except guarded.RefusedUrlError as error:
+        raise InvalidArgumentError(str(error)) from error
 
 
-def _checked_address(parts: SplitResult, path: str, limits: FetchLimits) -> str:
-    """The address to connect to. Every address of the name must be allowed, not only the first."""
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise InvalidArgumentError(f"{path}: the host {host!r} is not known: {error}") from error
-    addresses = [str(entry[4][0]).split("%")[0] for entry in found]
-    if not limits.allow_private and not all(is_public(ipaddress.ip_address(a)) for a in addresses):
-        raise InvalidArgumentError(
-            f"{path}: {host!r} is a private or loopback address; it is not asked unless "
-            "pipelines.allow_private_urls is set"
-        )
-    return addresses[0]
-
-
-def _connection(parts: SplitResult, address: str) -> http.client.HTTPConnection:
-    if parts.scheme == "https":
-        return _PinnedHTTPSConnection(parts, address)
-    return http.client.HTTPConnection(address, parts.port or 80, timeout=_TIMEOUT_SECONDS)
-
-
-class _PinnedHTTPSConnection(http.client.HTTPSConnection):
-    """Connects to an address, and expects the certificate of the name."""
-
-    def __init__(self, parts: SplitResult, address: str) -> None:
-        self._context_of_name = ssl.create_default_context()
-        super().__init__(
-            parts.hostname or "", parts.port or 443, timeout=_TIMEOUT_SECONDS, context=self._context_of_name
-        )
-        self._address = address
-
-    def connect(self) -> None:
-        plain = socket.create_connection((self._address, self.port), _TIMEOUT_SECONDS)
-        self.sock = self._context_of_name.wrap_socket(plain, server_hostname=self.host)
-
-
-def _target(parts: SplitResult) -> str:
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def _rules(path: str, limits: FetchLimits) -> guarded.UrlRules:
+    remedy = "it is not asked unless pipelines.allow_private_urls is set"
+    return guarded.UrlRules(path, limits.allow_private, remedy, _TIMEOUT_SECONDS)
 
 
 def _read(response: http.client.HTTPResponse, path: str, limits: FetchLimits, deadline: float) -> bytes:

@@ -48,6 +48,11 @@ class RunMachine:
         self.steps = Steps(context, self._recorder, self._finish, self._resolver)
         self.is_over = False
 
+    @property
+    def root(self) -> Node | None:
+        """The tree as it is; None before the run began."""
+        return self._root
+
     def is_leaving(self, task_id: str) -> bool:
         return task_id in self.steps.leaving
 
@@ -191,6 +196,8 @@ class RunMachine:
         component = self._context.pipeline.components[task.component]
         node = self._new(scope, task, component)
         upstream = self._context.graph(scope.component).dependencies[name]
+        if self._context.reuse is not None:
+            node.follows = self._context.reuse.follows(scope, upstream)
         if self._stop is not None and task.after_completion:
             node.is_exempt = True
         if not is_triggered(task, (scope.children[other].state for other in upstream)):
@@ -252,6 +259,8 @@ class RunMachine:
             self._hold(node)
             return
         self._recorder.set_state(node, state)
+        if self._context.reuse is not None:
+            self._context.reuse.note(node)
         parent = node.parent
         if parent is None:
             self._end(node)
@@ -371,6 +380,7 @@ class RunMachine:
             iteration_index=index,
         )
         node.children[str(index)] = child
+        child.follows = node.follows
         self._take_over(child)
         try:
             child.inputs = iteration_inputs(node.task.iterator, node.component, node.inputs, index, loop)
@@ -391,6 +401,8 @@ class RunMachine:
         nodes = restored(self._context.pipeline, rows, artifacts)
         self._root = nodes[0]
         self._former = {row.scope_path: row for row in rows if row.former}
+        if self._context.reuse is not None:
+            self._context.reuse.restore(nodes)
         return nodes
 
     def _reopen(self, node: Node) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sampan.components.pipelines.api.ir_model import ArtifactSlot, Component, Parameter, ParameterType, Value
@@ -25,8 +25,11 @@ from sampan.components.pipelines.api.ir_values import (
 )
 from sampan.components.pipelines.api.states import ArtifactType
 from sampan.components.pipelines.engine.errors import StepError, is_disk_full
+from sampan.components.pipelines.engine.placeholders import local_path
+from sampan.components.pipelines.engine.results import ArtifactDraft as ArtifactDraft
+from sampan.components.pipelines.engine.results import FailedStepError as FailedStepError
+from sampan.components.pipelines.engine.results import StepResult as StepResult
 from sampan.components.pipelines.engine.step_files import StepFiles, StepPaths
-from sampan.store.artifacts.measuring import Measure
 
 _TYPES = {
     "system.Artifact": ArtifactType.Artifact,
@@ -38,35 +41,6 @@ _TYPES = {
     "system.ClassificationMetrics": ArtifactType.ClassificationMetric,
     "system.SlicedClassificationMetrics": ArtifactType.SlicedClassificationMetric,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactDraft:
-    """An output artifact, to be recorded when the task's end is."""
-
-    output: str
-    uri: str
-    schema_title: str
-    schema_version: str
-    metadata: Mapping[str, Value]
-    stored: bool = False
-    custom_path: str = ""
-    measure: Measure | None = None
-    """What its files are, where that is known already."""
-
-
-@dataclass(slots=True)
-class StepResult:
-    parameters: dict[str, Value] = field(default_factory=dict)
-    artifacts: dict[str, list[ArtifactDraft]] = field(default_factory=dict)
-
-
-class FailedStepError(StepError):
-    """A step failed, and has left outputs all the same."""
-
-    def __init__(self, message: str, left: StepResult) -> None:
-        super().__init__(message)
-        self.left = left
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +84,8 @@ def collect(
     Raises StepError naming the output when one is missing or of the wrong type; OSError only where the disk is full.
     """
     try:
-        written = _executor_output(files.read(paths.output_file), paths.output_file)
+        output_file = files.place(paths, paths.output_file)
+        written = _executor_output(files.read(output_file), output_file)
         texts = {
             name: files.read(paths.parameters[name])
             for name in component.output_parameters
@@ -118,7 +93,7 @@ def collect(
         }
         artifacts = {
             name: [
-                _stored(files, draft)
+                _stored(files, draft, paths)
                 for draft in _drafts(
                     name, slot, planned[name]["artifacts"][0], written.artifacts.get(name, ())
                 )
@@ -219,12 +194,13 @@ def _carried(value: Value) -> Value:
     return value
 
 
-def _stored(files: StepFiles, draft: ArtifactDraft) -> ArtifactDraft:
+def _stored(files: StepFiles, draft: ArtifactDraft, paths: StepPaths) -> ArtifactDraft:
     """`draft`, knowing whether something lies at its URI. Raises StepError where it would be lost."""
-    if draft.custom_path and not files.publish(draft.custom_path, draft.uri):
+    place = files.place(paths, local_path(draft.uri))
+    if draft.custom_path and not files.publish(draft.custom_path, place):
         raise StepError(
             f'output artifact "{draft.output}": the step says that it lies at {draft.custom_path}, and nothing is '
             "found there, at least not from outside of its container; write it to the artifact's path instead"
         )
-    stored = files.exists(draft.uri)
-    return replace(draft, stored=stored, measure=files.measure(draft.uri) if stored else None)
+    stored = files.exists(place)
+    return replace(draft, stored=stored, measure=files.measure(place) if stored else None)

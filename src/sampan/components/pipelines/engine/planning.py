@@ -69,7 +69,7 @@ def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
             "metadata": dict(wanted.metadata),
         }
     collector = DeclaredOutputs(component, told["outputs"]["artifacts"], paths)
-    return Launch(node.id, attempt, pod, paths, collector, claim)
+    return Launch(node.id, attempt, pod, paths, collector, claim, inputs=context.files.remote(fetched))
 
 
 def imported_by(context: RunContext, node: Node, importer: Importer) -> Imported:

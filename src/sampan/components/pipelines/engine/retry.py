@@ -52,6 +52,17 @@ def retry(context: RunContext, rows: Sequence[TaskRow], now: int, lost: Mapping[
     return Retry([*reopened, *former], sorted(gone - kept), sorted(kept))
 
 
+def proceed(rows: Sequence[TaskRow], now: int) -> Retry:
+    """Of a paused run: the steps that have failed are decided anew, everything else stays where it is."""
+    held = [row for row in rows if row.state is RuntimeState.PAUSED]
+    kept = [row for row in held if row.attempts]
+    former = [replace(_moved(row, now, RuntimeState.PENDING), former=True, reason="") for row in kept]
+    # The time that the user took counts against no deadline.
+    root = [replace(row, started_at=now) for row in rows if not row.parent_task_id]
+    deleted = [row.task_id for row in held if not row.attempts]
+    return Retry([*root, *former], deleted, [row.task_id for row in kept])
+
+
 def _again(
     rows: Sequence[TaskRow], children: Mapping[str, Sequence[TaskRow]], lost: Mapping[str, str]
 ) -> set[str]:

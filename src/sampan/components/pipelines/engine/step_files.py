@@ -20,11 +20,13 @@ import copy
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from sampan.client.protocol import Client
+from sampan.components.pipelines.engine.results import StepResult
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.lib.ids import short_hash
 from sampan.store.artifacts import measuring
@@ -59,12 +61,19 @@ class StepPaths:
     """What must exist before the step begins."""
     roots: tuple[str, ...]
     """Folders that the container must see."""
+    stage: str = ""
+    """A folder of this machine for what comes from object stores and goes there; empty where nothing does."""
     work: str = ""
     """The attempt's own folder for what is no artifact."""
     copies: tuple[tuple[str, str], ...] = ()
     """Files or folders that are copied before the step begins, and where to."""
     contents: tuple[tuple[str, str], ...] = ()
     """Files that are written before the step begins, and what is in them."""
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether the step writes into the stage, from where its artifacts are taken to a store."""
+        return bool(self.stage) and self.folders[0].startswith(self.stage)
 
 
 class StepFiles(Protocol):
@@ -77,8 +86,16 @@ class StepFiles(Protocol):
     owner: str
     """Marks the pods of this home among those of others; empty where there can be no others."""
 
+    async def learn(self, client: Client, namespace: str) -> None:
+        """Before a run of the namespace begins: reads what is configured there."""
+        ...
+
     def pipeline_root(self, requested: str, namespace: str, pipeline: str) -> str:
         """The root of a run's artifacts; `requested` is what the user asked for, or empty."""
+        ...
+
+    def artifact_root(self, requested: str, namespace: str, pipeline: str) -> str:
+        """As `pipeline_root`, but perhaps in an object store, for languages that can deal with that."""
         ...
 
     def layout(
@@ -93,6 +110,40 @@ class StepFiles(Protocol):
 
     def prepare(self, paths: StepPaths) -> None:
         """Makes the folders, and brings the files that must be there. Blocks where there are copies. Raises OSError."""
+        ...
+
+    def remote(self, inputs: Sequence[str]) -> tuple[str, ...]:
+        """Those of these URIs that must be fetched before a step sees them. Pure."""
+        ...
+
+    def fetch(self, paths: StepPaths, namespace: str, inputs: Sequence[str]) -> list[str]:
+        """Brings remote inputs to where the step will see them; words about those that it must do without.
+
+        May be repeated. Raises StepError, OSError, and StoreUnavailableError where trying again later may help.
+        """
+        ...
+
+    def place(self, paths: StepPaths, path: str) -> str:
+        """A path that the step sees, as one of this machine. Raises StepError for one that leads elsewhere."""
+        ...
+
+    def deliver(self, paths: StepPaths, namespace: str, result: StepResult) -> StepResult:
+        """Takes outputs to where their URIs say. May be repeated. Raises as `fetch`."""
+        ...
+
+    def tidy(self, paths: StepPaths) -> None:
+        """Once the attempt's end is committed: removes what only it needed."""
+        ...
+
+    async def end(self, run_id: str) -> None:
+        """The run is over: removes what its attempts have left of that."""
+        ...
+
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
+        """The bytes of an artifact in a configured object store, at most `limit`; None for what lies elsewhere.
+
+        The iterator blocks too. Both raise PipelinesError.
+        """
         ...
 
     def read(self, path: str) -> bytes | None:
@@ -145,29 +196,35 @@ class LocalStepFiles:
         self._artifacts = home / "artifacts"
         self._work = home / "pipelines" / "work"
 
+    async def learn(self, client: Client, namespace: str) -> None:
+        return
+
     def pipeline_root(self, requested: str, namespace: str, pipeline: str) -> str:
         if requested.startswith("file://"):
             requested = requested.removeprefix("file://")
         if requested.startswith("/"):
             return requested.rstrip("/")
         if remote := _REMOTE_ROOT.fullmatch(requested):
-            parts = [_segment(part) for part in remote["rest"].split("/") if part]
-            return str(self._artifacts.joinpath(_segment(remote["scheme"]), *parts))
-        return str(self._artifacts / _segment(namespace) / _segment(pipeline))
+            parts = [segment(part) for part in remote["rest"].split("/") if part]
+            return str(self._artifacts.joinpath(segment(remote["scheme"]), *parts))
+        return str(self._artifacts / segment(namespace) / segment(pipeline))
+
+    def artifact_root(self, requested: str, namespace: str, pipeline: str) -> str:
+        return self.pipeline_root(requested, namespace, pipeline)
 
     def layout(
         self, root: str, run_id: str, scope_path: str, attempt: int, outputs: StepOutputs
     ) -> StepPaths:
         # Texts, not Paths: this is done for every step.
-        task = "/".join(_segment(part) for part in scope_path.split("/")[1:])
-        run = _segment(run_id)
+        task = "/".join(segment(part) for part in scope_path.split("/")[1:])
+        run = segment(run_id)
         place = f"{root}/{run}/{task}/{attempt}"
         work = f"{self._work}/{run}"
         parameters = f"{work}/{task}/{attempt}"
         return StepPaths(
             output_file=f"{place}/executor_output.json",
-            parameters={name: f"{parameters}/{_segment(name)}" for name in outputs.parameters},
-            artifacts={name: f"{place}/{_segment(name)}" for name in outputs.artifacts},
+            parameters={name: f"{parameters}/{segment(name)}" for name in outputs.parameters},
+            artifacts={name: f"{place}/{segment(name)}" for name in outputs.artifacts},
             folders=(place, parameters) if outputs.parameters else (place,),
             roots=(root, str(self._artifacts), work),
             work=parameters,
@@ -189,12 +246,34 @@ class LocalStepFiles:
         for path, text in paths.contents:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             Path(path).write_text(text, encoding="utf-8")
+            os.chmod(path, 0o755)  # noqa: S103  a script may be run by its path
         for source, target in paths.copies:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             if os.path.isdir(source):
                 shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
             else:
                 shutil.copyfile(source, target)
+
+    def remote(self, inputs: Sequence[str]) -> tuple[str, ...]:
+        return ()
+
+    def fetch(self, paths: StepPaths, namespace: str, inputs: Sequence[str]) -> list[str]:
+        return []
+
+    def place(self, paths: StepPaths, path: str) -> str:
+        return path
+
+    def deliver(self, paths: StepPaths, namespace: str, result: StepResult) -> StepResult:
+        return result
+
+    def tidy(self, paths: StepPaths) -> None:
+        return
+
+    async def end(self, run_id: str) -> None:
+        return
+
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
+        return None
 
     def read(self, path: str) -> bytes | None:
         file = Path(path)
@@ -260,10 +339,10 @@ class LocalStepFiles:
         return True
 
     def forget(self, run_id: str) -> None:
-        shutil.rmtree(self._work / _segment(run_id), ignore_errors=True)
+        shutil.rmtree(self._work / segment(run_id), ignore_errors=True)
 
 
-def _segment(name: str) -> str:
+def segment(name: str) -> str:
     """`name` as one component of a path: names come from users, and may not lead elsewhere.
 
     Two names that differ stay different, even where what was unsafe in them is gone.

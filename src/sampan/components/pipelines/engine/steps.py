@@ -27,6 +27,7 @@ from sampan.components.pipelines.engine.platform import claim_names
 from sampan.components.pipelines.engine.podspec import pod_name
 from sampan.components.pipelines.engine.recorder import Recorder
 from sampan.components.pipelines.engine.resolve import Outputs, Resolver
+from sampan.components.pipelines.engine.reuse import Reuse
 from sampan.components.pipelines.engine.turn import Removal, Timer
 from sampan.components.pipelines.engine.volumes import VolumeOperation
 from sampan.components.pipelines.store.artifacts import ArtifactRow
@@ -77,6 +78,8 @@ class Steps:
     def begin(self, node: Node) -> None:
         """The step's inputs are known. Ends at once when it is imported, cached or cannot be."""
         executor = self._context.pipeline.executors[node.component.executor_label]
+        if self._context.reuse is not None and self._reused(node, self._context.reuse):
+            return
         try:
             if isinstance(executor, Importer):
                 self._import(node, executor)
@@ -243,6 +246,20 @@ class Steps:
         else:
             self._waiting.append(node)
 
+    def _reused(self, node: Node, reuse: Reuse) -> bool:
+        """Whether the result of the run that is resumed was taken."""
+        source = reuse.counterpart(node)
+        why = reuse.why_not(node)
+        if why or source is None:
+            node.reason, node.is_fresh = why, True
+            return False
+        self._recorder.link_inputs(node)
+        node.cached_from, node.outputs = source.id, source.outputs
+        node.reason = f"reused from run {reuse.run_id}"
+        self._recorder.link_outputs(node)
+        self._finish(node, RuntimeState.CACHED, "")
+        return True
+
     def _inspected(self, node: Node, inspection: Inspection) -> None:
         """The closer look at earlier results of the step is over."""
         if inspection.sound is not None:
@@ -288,7 +305,7 @@ class Steps:
                 schema_title=wanted.schema_title,
                 schema_version=wanted.schema_version,
                 metadata=wanted.metadata,
-                stored=self._context.files.exists(wanted.uri),
+                stored=wanted.uri.startswith("/") and self._context.files.exists(wanted.uri),
             )
             self._recorder.add_artifact(artifact)
         node.outputs = Outputs(artifacts={wanted.output: (artifact,)})

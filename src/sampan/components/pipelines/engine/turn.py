@@ -44,6 +44,9 @@ class Launch:
     tells_start: bool = False
     """Whether the machine wants to know that the pod runs and is ready, not only that it has ended."""
 
+    inputs: tuple[str, ...] = ()
+    """URIs of what must be fetched before the pod is made."""
+
     @property
     def pod_name(self) -> str:
         return str(self.pod["metadata"]["name"])

@@ -10,7 +10,7 @@ from sampan.components.pipelines.rest.dispatch import Api
 from sampan.components.pipelines.rest.endpoints import endpoints
 from sampan.components.pipelines.rest.ports import Backend, RunEngine
 
-__all__ = ["PREFIXES", "Api", "Backend", "RunEngine", "endpoints"]
+__all__ = ["PREFIXES", "PROVEN_PATHS", "Api", "Backend", "RunEngine", "endpoints"]
 
 PREFIXES = (
     "/apis/v1alpha1",
@@ -24,3 +24,6 @@ PREFIXES = (
     "/visualizations",
 )
 """What belongs to this API on the platform's one port; `/pipeline` in front of a path changes nothing."""
+
+PROVEN_PATHS = ("(/pipeline)?/apis/v2beta1/triggers/[0-9a-f-]{1,64}:fire",)
+"""Webhooks: who sends one is no user, and shows the trigger's secret, which may look like a user's token."""

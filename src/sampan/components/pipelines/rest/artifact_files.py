@@ -11,7 +11,7 @@ import asyncio
 import base64
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,8 +30,7 @@ from sampan.components.pipelines.store import artifacts
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
 
-_CHUNK = 3 * 64 * 1024
-"""A multiple of three, so that base64 of the pieces is base64 of the whole."""
+_CHUNK = 256 * 1024
 _GONE = "the artifact has no file, or it is gone"
 _WEB = ("http", "https")
 _MOST_FROM_THE_WEB = 32 * 1024 * 1024
@@ -53,8 +52,8 @@ async def read_artifact(call: Call) -> Response:
     row = await call.backend.database.read(lambda connection: _of_step(connection, task, name))
     if row is None:
         raise not_found(f"artifact of step {task.display_name!r}", name)
-    file = await _opened(call, row.uri)
-    return StreamingResponse(_as_json(file), media_type="application/json", headers=_INERT)
+    content = await _content(call, row.uri, None)
+    return StreamingResponse(_as_json(content), media_type="application/json", headers=_INERT)
 
 
 async def get_artifact(call: Call) -> Response:
@@ -63,13 +62,13 @@ async def get_artifact(call: Call) -> Response:
     if source in _WEB:
         return await _from_the_web(call, f"{source}://{bucket}/{key}")
     peek = call.query_int("peek")
-    return _inert(_pieces(await _opened(call, _uri(source, bucket, key)), peek if peek > 0 else None))
+    return _inert(await _content(call, _uri(source, bucket, key), peek if peek > 0 else None))
 
 
 async def download_artifact(call: Call) -> Response:
     """The same with its parts in the path, and always the whole of it."""
     source, bucket, key = (call.params[name] for name in ("source", "bucket", "key"))
-    return _inert(_pieces(await _opened(call, _uri(source, bucket, key)), None))
+    return _inert(await _content(call, _uri(source, bucket, key), None))
 
 
 def find_artifact(home: Path, uri: str) -> Path:
@@ -102,15 +101,35 @@ def _open(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+async def _content(call: Call, uri: str, limit: int | None) -> AsyncIterator[bytes]:
+    """The artifact's bytes, at most `limit`, wherever it lies; the first of them are there already."""
+    if uri.partition("://")[0] in _BUCKETS.values():
+        engine = await call.backend.engine()
+        pieces = await asyncio.to_thread(engine.remote_content, uri, call.namespace, limit)
+        if pieces is not None:
+            await _check_owner(call, uri)
+            return _remote(await asyncio.to_thread(next, pieces, b""), pieces)
+    return _pieces(await _opened(call, uri), limit)
+
+
+async def _remote(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
+    piece = first
+    while piece:
+        yield piece
+        piece = await asyncio.to_thread(next, rest, b"")
+
+
 async def _opened(call: Call, uri: str) -> BinaryIO:
     path = await asyncio.to_thread(find_artifact, call.backend.home, uri)
+    await _check_owner(call, str(path))
+    return await asyncio.to_thread(_open, path)
+
+
+async def _check_owner(call: Call, uri: str) -> None:
     if call.backend.multi_user:
-        owners = await call.backend.database.read(
-            lambda connection: artifacts.namespaces_at(connection, str(path))
-        )
+        owners = await call.backend.database.read(lambda connection: artifacts.namespaces_at(connection, uri))
         if owners != {call.namespace}:
             raise PermissionDeniedError(f"the artifact does not belong to the namespace {call.namespace!r}")
-    return await asyncio.to_thread(_open, path)
 
 
 async def _from_the_web(call: Call, url: str) -> Response:
@@ -173,8 +192,14 @@ async def _pieces(file: BinaryIO, limit: int | None) -> AsyncIterator[bytes]:
             yield chunk
 
 
-async def _as_json(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _as_json(content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield b'{"data":"'
-    async for chunk in _pieces(file, None):
-        yield base64.b64encode(chunk)
+    left = b""
+    async for chunk in content:
+        # In threes, so that base64 of the pieces is base64 of the whole.
+        whole = left + chunk
+        size = len(whole) - len(whole) % 3
+        left = whole[size:]
+        yield base64.b64encode(whole[:size])
+    yield base64.b64encode(left)
     yield b'"}'

@@ -8,12 +8,14 @@ from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
 from sampan.components.pipelines.rest import (
     artifact_files,
     artifact_records,
+    event_endpoints,
     experiments,
     health,
     log_search,
     logs,
     pipelines,
     recurring_runs,
+    resume,
     runs,
     scopes,
     services,
@@ -119,6 +121,8 @@ def _runs() -> list[Endpoint]:
         Endpoint("POST", f"{_RUN}:unarchive", Verb.UNARCHIVE, kind, owned, runs.unarchive, empty),
         Endpoint("POST", f"{_RUN}:terminate", Verb.TERMINATE, kind, owned, runs.terminate, empty),
         Endpoint("POST", f"{_RUN}:retry", Verb.RETRY, kind, owned, runs.retry, empty),
+        Endpoint("POST", f"{_RUN}:resume", Verb.CREATE, kind, owned, resume.resume, messages.RESUME),
+        Endpoint("POST", f"{_RUN}:continue", Verb.RETRY, kind, owned, resume.proceed, messages.CONTINUE),
         Endpoint(
             "GET", f"{_RUN}/{read_artifact}", Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact
         ),
@@ -270,6 +274,7 @@ def endpoints() -> list[Endpoint]:
         *_experiments(),
         *_runs(),
         *_recurring_runs(),
+        *event_endpoints.endpoints(),
         *_tasks(),
         *_artifacts(),
         *_services(),

@@ -5,8 +5,8 @@ The engine and the IR's checks are behind protocols because they load late, afte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,10 @@ from sampan.client.protocol import Client
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
+from sampan.components.pipelines.engine.resumption import Resumable, Resumption
 from sampan.components.pipelines.engine.schedules import Schedules
+from sampan.components.pipelines.engine.triggers.places import OpenStore, Places, no_object_store
+from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -32,6 +35,21 @@ class RunEngine(Protocol):
 
     async def retry(self, run_id: str) -> None:
         """Executes a finished run's failed steps again and keeps the rest."""
+        ...
+
+    def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
+        """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere.
+
+        Blocks, and so does the iterator. Raises NotFoundError, PermissionDeniedError, UnavailableError.
+        """
+        ...
+
+    async def proceed(self, wanted: Resumption) -> None:
+        """A paused run goes on."""
+        ...
+
+    async def resumable(self, wanted: Resumption) -> Resumable:
+        """What a run that goes on from an ended one would be and do. Nothing is stored."""
         ...
 
     async def forget(self, run_id: str, namespace: str) -> None:
@@ -56,6 +74,9 @@ class Backend:
     """Why a run does not go on, where its rows cannot say it: the disk is full, say."""
     wake_schedules: Callable[[], None] = lambda: None
     """Tells the scheduler that recurring runs have changed."""
+    trigger_loops: Loops = field(default_factory=Loops)
+    open_store: OpenStore = no_object_store
+    """Where triggers find what lies below a URI."""
 
     @property
     def multi_user(self) -> bool:
@@ -74,6 +95,14 @@ class Backend:
     def schedules(self) -> Schedules:
         zone = read_zone(self.settings.schedule_time_zone)
         return Schedules(self.database, self.clock, self.creator, zone, self.wake_schedules)
+
+    @property
+    def places(self) -> Places:
+        return Places(self.settings.watch_roots, self.open_store, everywhere=not self.multi_user)
+
+    @property
+    def triggers(self) -> Triggers:
+        return Triggers(self.database, self.clock, self.creator, self.places, self.trigger_loops)
 
     async def _submit(self, run_id: str) -> None:
         await (await self.engine()).submit(run_id)

@@ -83,7 +83,7 @@ def run(row: RunRow) -> dict[str, Any]:
         display_name=row.display_name,
         storage_state=row.storage_state,
         description=row.description,
-        runtime_config=_runtime_config(row.runtime_config),
+        runtime_config=runtime_config(row.runtime_config),
         service_account=row.service_account,
         created_at=time_of(row.created_at),
         scheduled_at=time_of(row.scheduled_at),
@@ -91,6 +91,8 @@ def run(row: RunRow) -> dict[str, Any]:
         state=row.state,
         error=json.loads(row.error) if row.error else None,
         recurring_run_id=row.recurring_run_id,
+        resumed_from=row.resumed_from,
+        pause_on_failure=row.pause_on_failure,
         state_history=json.loads(row.state_history),
         **source,
     )
@@ -107,7 +109,7 @@ def recurring_run(row: ScheduleRow, namespace: str = "") -> dict[str, Any]:
         recurring_run_id=row.recurring_run_id,
         display_name=row.display_name,
         description=row.description,
-        runtime_config=_runtime_config(row.runtime_config),
+        runtime_config=runtime_config(row.runtime_config),
         service_account=row.service_account,
         # A 64-bit integer is text in proto JSON.
         max_concurrency=str(row.max_concurrency),
@@ -136,6 +138,6 @@ def specification(stored: str) -> msgspec.Raw:
     return spec.pipeline_spec if bytes(spec.platform_spec) == b"{}" else msgspec.Raw(stored.encode())
 
 
-def _runtime_config(stored: str) -> dict[str, Any]:
+def runtime_config(stored: str) -> dict[str, Any]:
     config = json.loads(stored)
     return present(parameters=config.get("parameters"), pipeline_root=config.get("pipeline_root"))

@@ -39,6 +39,7 @@ async def create(call: Call) -> Response:
         description=given.get("description", ""),
         service_account=given.get("service_account", ""),
         runtime_config=given.get("runtime_config", {}),
+        pause_on_failure=call.query_flag("pause_on_failure"),
     )
     return answer(render.run(await call.backend.creator.create(request)))
 
@@ -51,7 +52,8 @@ async def get(call: Call) -> Response:
         row = runs.get(connection, run_id)
         if row is None:
             raise not_found("run", run_id)
-        return _shown(call, row) | task_details.of_run(connection, run_id, full=full)
+        later = present(resumed_by=runs.resumed_by(connection, run_id))
+        return _shown(call, row) | later | task_details.of_run(connection, run_id, full=full)
 
     return await answer_from(call, read)
 

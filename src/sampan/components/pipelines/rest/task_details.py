@@ -92,8 +92,8 @@ def task(row: TaskRow, around: Surroundings) -> dict[str, Any]:
         create_time=time_of(row.created_at),
         start_time=time_of(row.started_at) if row.started_at else "",
         end_time=time_of(row.finished_at) if row.finished_at else "",
-        state=row.state.value,
-        status_metadata=present(message=row.error, custom_properties=row.overlay.custom_properties),
+        state=_shown(row.state),
+        status_metadata=present(message=row.error, custom_properties=_properties(row)),
         state_history=[_status(entry) for entry in row.state_history],
         type=row.type.value,
         type_attributes=attributes,
@@ -155,7 +155,7 @@ def _detail(row: TaskRow, children: Sequence[tuple[str, str]]) -> dict[str, Any]
         executor_detail=present(main_job=pods[-1] if pods else "", failed_main_jobs=failed),
         state=_older_state(row.state),
         # Of a task that is under way it says what its pod waits for: no error yet.
-        error={"code": _UNKNOWN_CODE, "message": row.error} if row.error and row.state.is_final else None,
+        error={"code": _UNKNOWN_CODE, "message": row.error} if row.error and _has_ended(row) else None,
         inputs={name: {} for name in row.inputs.artifacts},
         outputs={name: {} for name in row.outputs.artifacts},
         parent_task_id=row.parent_task_id,
@@ -169,11 +169,20 @@ def _detail(row: TaskRow, children: Sequence[tuple[str, str]]) -> dict[str, Any]
 
 
 def _older_state(state: RuntimeState) -> str:
-    return RuntimeState.SKIPPED if state is RuntimeState.CACHED else state.value
+    return RuntimeState.SKIPPED if state is RuntimeState.CACHED else _shown(state)
+
+
+def _shown(state: RuntimeState) -> str:
+    """A step whose failure waits for its user's word has failed; it is the run that is paused."""
+    return (RuntimeState.FAILED if state is RuntimeState.PAUSED else state).value
+
+
+def _has_ended(row: TaskRow) -> bool:
+    return row.state.is_final or row.state is RuntimeState.PAUSED
 
 
 def _status(entry: StateRow) -> dict[str, Any]:
-    return {"update_time": entry.update_time, "state": entry.state.value}
+    return {"update_time": entry.update_time, "state": _shown(entry.state)}
 
 
 def parameters_of(row: TaskRow, side: IOType) -> list[ParameterRow]:
@@ -240,3 +249,8 @@ def _by_task(links: Iterable[ArtifactLink]) -> dict[str, list[ArtifactLink]]:
 def current_attempt(row: TaskRow) -> AttemptRow | None:
     """The attempt whose pod is the task's: the last one."""
     return row.attempts[-1] if row.attempts else None
+
+
+def _properties(row: TaskRow) -> dict[str, Any]:
+    """Why the task was reused or not, and what clients have noted."""
+    return present(reason=row.reason) | dict(row.overlay.custom_properties)

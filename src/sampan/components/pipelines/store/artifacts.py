@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import ArtifactType, IOType
-from sampan.components.pipelines.store import tables
+from sampan.components.pipelines.store import happenings, tables
 from sampan.store.artifacts.measuring import Measure
 
 _ARTIFACTS = tables.artifacts
@@ -65,6 +65,7 @@ class ArtifactLink:
 def insert(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
     if rows:
         connection.execute(_ARTIFACTS.insert(), [_values(row) for row in rows])
+        happenings.artifacts_made(connection, rows)
 
 
 def link(connection: sa.Connection, links: Sequence[ArtifactLink]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import StorageState
-from sampan.components.pipelines.store import runs, schedules, tables
+from sampan.components.pipelines.store import event_triggers, runs, schedules, tables
 from sampan.components.pipelines.store.listing import Listable, ListRequest, Page, select_page
 from sampan.lib.ids import new_uid
 
@@ -81,6 +81,7 @@ def archive(connection: sa.Connection, experiment_id: str) -> None:
     _set_storage_state(connection, experiment_id, StorageState.ARCHIVED)
     runs.archive_all(connection, experiment_id)
     schedules.disable_all(connection, experiment_id)
+    event_triggers.disable_all(connection, experiment_id)
 
 
 def unarchive(connection: sa.Connection, experiment_id: str) -> None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+import msgspec
 import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import ArtifactType, IOType
@@ -48,7 +49,9 @@ def of_runs(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, S
     for each in connection.execute(reported.order_by(_METRICS.c.node_id, _METRICS.c.name)):
         found[each.run_id].append(MetricRow(**each._mapping))
     left = (
-        sa.select(_LINKS.run_id, _LINKS.task_id, _ARTIFACTS.name, _ARTIFACTS.number_value)
+        sa.select(
+            _LINKS.run_id, _LINKS.task_id, _ARTIFACTS.name, _ARTIFACTS.number_value, _ARTIFACTS.metadata
+        )
         .join_from(tables.artifact_tasks, tables.artifacts, _LINKS.artifact_id == _ARTIFACTS.artifact_id)
         .where(
             _LINKS.run_id.in_(run_ids),
@@ -58,8 +61,15 @@ def of_runs(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, S
         )
         .order_by(_ARTIFACTS.created_at, _ARTIFACTS.name)
     )
-    for run_id, task_id, name, value in connection.execute(left):
-        row = MetricRow(run_id, task_id, name, value)
+    for run_id, task_id, name, value, metadata in connection.execute(left):
+        row = MetricRow(run_id, task_id, name, value, _format(metadata))
         if all((row.node_id, row.name) != (other.node_id, other.name) for other in found[run_id]):
             found[run_id].append(row)
     return found
+
+
+def _format(metadata: str) -> str:
+    """How a metric that a step left is to be shown."""
+    found = msgspec.json.decode(metadata)
+    shown = found.get("format") if isinstance(found, dict) else None
+    return shown if shown in ("RAW", "PERCENTAGE") else "UNSPECIFIED"

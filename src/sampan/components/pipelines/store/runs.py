@@ -119,6 +119,12 @@ def namespace_of(connection: sa.Connection, run_id: str) -> str | None:
     return connection.execute(_NAMESPACE, {"id": run_id}).scalar_one_or_none()
 
 
+def resumed_by(connection: sa.Connection, run_id: str) -> list[str]:
+    """Ids of the runs that go on from this one, oldest first."""
+    query = sa.select(_COLUMNS.run_id).where(_COLUMNS.resumed_from == run_id).order_by(_COLUMNS.created_at)
+    return list(connection.execute(query).scalars())
+
+
 def unfinished(connection: sa.Connection) -> list[RunRow]:
     """Every run that is not in a final state, oldest first: what a restarted engine takes up again."""
     query = sa.select(_RUNS).where(_COLUMNS.state.not_in(_FINAL_STATES)).order_by(_COLUMNS.created_at)
@@ -154,6 +160,11 @@ def set_state(
     else:
         connection.execute(_SET_STATE, changed)
     return True
+
+
+def set_spec(connection: sa.Connection, run_id: str, spec: str) -> None:
+    """The run goes on with a specification of its own, which is no version's any more."""
+    connection.execute(_RUNS.update().where(_COLUMNS.run_id == run_id).values(spec=spec, spec_inline=True))
 
 
 def set_storage_state(connection: sa.Connection, run_id: str, state: StorageState) -> None:

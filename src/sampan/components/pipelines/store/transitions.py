@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import RuntimeState
-from sampan.components.pipelines.store import artifacts, runs, tasks
+from sampan.components.pipelines.store import artifacts, happenings, runs, tasks
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
 
@@ -38,6 +38,8 @@ class Transition:
     artifacts: Sequence[ArtifactRow] = ()
     links: Sequence[ArtifactLink] = ()
     run: Sequence[RunState] = ()
+    spec: str = ""
+    """What the run executes from now on; empty where that stays."""
     artifact_root: str = ""
     """Below which the run's steps write; noted with its states."""
 
@@ -54,9 +56,12 @@ def apply(connection: sa.Connection, transition: Transition) -> bool:
     tasks.update(connection, transition.updated)
     artifacts.insert(connection, transition.artifacts)
     artifacts.link(connection, transition.links)
+    if transition.spec:
+        runs.set_spec(connection, transition.run_id, transition.spec)
     for change in transition.run:
         error = {"code": _UNKNOWN_CODE, "message": change.error} if change.error else None
-        runs.set_state(
+        if runs.set_state(
             connection, transition.run_id, change.state, change.at, error, transition.artifact_root
-        )
+        ):
+            happenings.run_changed(connection, transition.run_id, change.state, change.at)
     return True

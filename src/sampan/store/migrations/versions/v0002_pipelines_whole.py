@@ -19,6 +19,8 @@ def upgrade() -> None:
     _clients_records()
     _listing()
     _measured_artifacts()
+    _triggers()
+    _notifications()
 
 
 def _schedules() -> None:
@@ -115,3 +117,127 @@ def _listing() -> None:
     op.drop_index("kfp_artifacts_by_age", "kfp_artifacts")
     op.create_index("kfp_artifacts_by_age", "kfp_artifacts", ["namespace", "created_at", "artifact_id"])
     op.create_index("kfp_artifacts_by_name", "kfp_artifacts", ["name", "type", "artifact_id", "number_value"])
+
+
+def _triggers() -> None:
+    """What starts runs on events, and what came of each event."""
+    text: dict[str, Any] = {"nullable": False, "server_default": ""}
+    number: dict[str, Any] = {"nullable": False, "server_default": "0"}
+    op.create_table(
+        "kfp_triggers",
+        sa.Column("trigger_id", sa.String(64), primary_key=True),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("display_name", sa.String(256), nullable=False),
+        sa.Column("description", sa.Text, **text),
+        sa.Column("experiment_id", sa.String(64), nullable=False),
+        sa.Column("service_account", sa.String(253), **text),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("conditions", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("secret", sa.Text, **text),
+        sa.Column("pipeline_id", sa.String(64), **text),
+        sa.Column("pipeline_version_id", sa.String(64), **text),
+        sa.Column("spec", sa.Text, **text),
+        sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("max_concurrency", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("error", sa.Text, **text),
+        sa.Column("error_at", sa.BigInteger, **number),
+        sa.Column("runs_started", sa.BigInteger, **number),
+    )
+    op.create_index("kfp_triggers_by_age", "kfp_triggers", ["namespace", "created_at"])
+    op.create_index("kfp_triggers_by_kind", "kfp_triggers", ["kind", "namespace", "status"])
+    trigger: sa.ForeignKey = sa.ForeignKey("kfp_triggers.trigger_id", ondelete="CASCADE")
+    op.create_table(
+        "kfp_trigger_deliveries",
+        sa.Column("delivery_id", sa.String(64), primary_key=True),
+        sa.Column("trigger_id", sa.String(64), trigger, nullable=False),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("event_key", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("event", sa.Text, nullable=False),
+        sa.Column("depth", sa.Integer, **number),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("error", sa.Text, **text),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("attempts", sa.Integer, **number),
+        sa.Column("attempted_at", sa.BigInteger, **number),
+        sa.Column("next_at", sa.BigInteger, **number),
+        sa.UniqueConstraint("trigger_id", "event_key"),
+    )
+    op.create_index("kfp_trigger_deliveries_by_run", "kfp_trigger_deliveries", ["run_id"])
+    op.create_index(
+        "kfp_trigger_deliveries_by_age", "kfp_trigger_deliveries", ["trigger_id", "created_at", "delivery_id"]
+    )
+    _waiting_index("kfp_trigger_deliveries_waiting", "kfp_trigger_deliveries")
+    op.create_table(
+        "kfp_trigger_files",
+        sa.Column(
+            "trigger_id",
+            sa.String(64),
+            sa.ForeignKey("kfp_triggers.trigger_id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        sa.Column("path", sa.String(1024), primary_key=True),
+        sa.Column("version", sa.String(256), nullable=False),
+    )
+
+
+def _notifications() -> None:
+    """Who is told of runs, and what is to be sent."""
+    text: dict[str, Any] = {"nullable": False, "server_default": ""}
+    number: dict[str, Any] = {"nullable": False, "server_default": "0"}
+    op.create_table(
+        "kfp_notifications",
+        sa.Column("notification_id", sa.String(64), primary_key=True),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("display_name", sa.String(256), nullable=False),
+        sa.Column("description", sa.Text, **text),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("experiment_id", sa.String(64), **text),
+        sa.Column("pipeline_id", sa.String(64), **text),
+        sa.Column("run_id", sa.String(64), **text),
+        sa.Column("states", sa.Text, nullable=False),
+        sa.Column("longer_than_seconds", sa.BigInteger, **number),
+        sa.Column("log_lines", sa.Integer, nullable=False),
+        sa.Column("channel", sa.String(16), nullable=False),
+        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("secrets", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("error", sa.Text, **text),
+        sa.Column("error_at", sa.BigInteger, **number),
+        sa.Column("sent", sa.BigInteger, **number),
+    )
+    op.create_index("kfp_notifications_by_age", "kfp_notifications", ["namespace", "created_at"])
+    op.create_index("kfp_notifications_by_status", "kfp_notifications", ["namespace", "status"])
+    op.create_table(
+        "kfp_notices",
+        sa.Column("notice_id", sa.String(64), primary_key=True),
+        sa.Column(
+            "notification_id",
+            sa.String(64),
+            sa.ForeignKey("kfp_notifications.notification_id", ondelete="CASCADE"),
+            nullable=False,
+        ),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("event_key", sa.String(160), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("facts", sa.Text, nullable=False),
+        sa.Column("error", sa.Text, **text),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("attempts", sa.Integer, **number),
+        sa.Column("attempted_at", sa.BigInteger, **number),
+        sa.Column("next_at", sa.BigInteger, **number),
+        sa.UniqueConstraint("notification_id", "event_key"),
+    )
+    op.create_index("kfp_notices_by_age", "kfp_notices", ["notification_id", "created_at", "notice_id"])
+    _waiting_index("kfp_notices_waiting", "kfp_notices")
+
+
+def _waiting_index(name: str, table: str) -> None:
+    waiting = sa.text("next_at > 0")
+    op.create_index(name, table, ["next_at"], sqlite_where=waiting, postgresql_where=waiting)

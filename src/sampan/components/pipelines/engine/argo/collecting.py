@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.pipelines.engine.argo import run_metrics
+from sampan.components.pipelines.engine.argo.run_metrics import RunMetric
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.outputs import ArtifactDraft, StepResult
 from sampan.components.pipelines.engine.step_files import StepFiles, StepPaths
@@ -20,6 +22,7 @@ RESULT = ".result"
 
 class ArgoResult(StepResult):
     result: str | None = None
+    metrics: Sequence[RunMetric] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,17 @@ class TemplateOutputs:
             found.artifacts[name] = [
                 ArtifactDraft(name, uri, "system.Artifact", "", {}, stored=True),
             ]
-        elif not item.get("optional"):
+            if name == run_metrics.ARTIFACT:
+                found.metrics = run_metrics.metrics_in(_small(files, uri))
+        elif not item.get("optional") and name not in run_metrics.OPTIONAL:
             raise StepError(f'output artifact "{name}": the step wrote no {item.get("path")}')
+
+
+def _small(files: StepFiles, path: str) -> bytes | None:
+    try:
+        return files.read(path)
+    except (OSError, ValueError):
+        return None
 
 
 def _text(content: bytes, what: str) -> str:

@@ -53,7 +53,14 @@ printf '%s\\n' "$outputs" | while IFS='\t' read -r from to; do
   [ -e "$from" ] || from="$start/${from#/}"
   [ -e "$from" ] || continue
   mkdir -p "${to%/*}"; rm -rf "$to"
-  cp -RH "$from" "$to" 2>/dev/null || cp -R "$from" "$to"
+  case "$to" in
+  "$from"/*) # The step's folder lies within: all but that.
+    own=${to#"$from"/}; own=${own%%/*}; mkdir -p "$to"
+    for one in "$from"/* "$from"/.[!.]*; do
+      [ "${one##*/}" = "$own" ] || [ ! -e "$one" ] || cp -R "$one" "$to"/
+    done ;;
+  *) cp -RH "$from" "$to" 2>/dev/null || cp -R "$from" "$to" ;;
+  esac
 done
 if [ -n "$set" ]; then echo $code > "$set/.$name"; mv "$set/.$name" "$set/$name"; fi
 exit $code

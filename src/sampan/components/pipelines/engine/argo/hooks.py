@@ -18,7 +18,7 @@ from sampan.components.pipelines.engine.argo.beginning import Control
 from sampan.components.pipelines.engine.argo.calling import Calling, Place
 from sampan.components.pipelines.engine.argo.dags import Dags
 from sampan.components.pipelines.engine.argo.node import ArgoNode, NodeType
-from sampan.components.pipelines.engine.argo.scoping import Globals, workflow_status
+from sampan.components.pipelines.engine.argo.scoping import Globals
 from sampan.components.pipelines.engine.argo.steps import Steps
 from sampan.components.pipelines.engine.argo.tree import Tree
 
@@ -61,7 +61,7 @@ class Hooks:
         for name, hook in self._of_workflow.items():
             if f"hooks.{name}" in root.children or (name == _EXIT and not is_over):
                 continue
-            self._begin(root, name, hook, caller, self._globals.variables(root, workflow_status(root)))
+            self._begin(root, name, hook, caller, self._globals.variables(root))
 
     @property
     def has_workflow_hooks(self) -> bool:

@@ -6,7 +6,7 @@ Implements `language.StepEvents`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,10 +18,12 @@ from sampan.components.pipelines.api.argo.tags import Variables, substitute
 from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.api.states import ArtifactType, IOType, RuntimeState
 from sampan.components.pipelines.engine.argo.collecting import ArgoResult
+from sampan.components.pipelines.engine.argo.data import DataCall
 from sampan.components.pipelines.engine.argo.http import HttpCall
 from sampan.components.pipelines.engine.argo.node import ArgoNode, NodeType, Phase, Results
 from sampan.components.pipelines.engine.argo.podplan import Attempt, plan
 from sampan.components.pipelines.engine.argo.resources import ResourceCall
+from sampan.components.pipelines.engine.argo.run_metrics import RunMetric
 from sampan.components.pipelines.engine.argo.tree import Tree
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import End, PodEnd
@@ -30,6 +32,7 @@ from sampan.components.pipelines.engine.podspec import pod_name
 from sampan.components.pipelines.engine.turn import Operation, Removal, Timer
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
 from sampan.components.pipelines.store.tasks import AttemptRow
+from sampan.kube.selectors import from_object
 
 _MOST_LOSSES = 20
 """Attempts of one pod that may be lost before it is given up: something takes its pods away again and again."""
@@ -43,6 +46,7 @@ class Leaves:
         self._wake = wake
         self._waiting: deque[ArgoNode] = deque()
         self._asking: dict[str, tuple[ArgoNode, str]] = {}
+        self._writing: set[str] = set()
         self.variables_of: VariablesOf = lambda node: Variables()
         self.in_flight: dict[str, ArgoNode] = {}
         """Nodes whose pod exists or is about to, by task id."""
@@ -69,7 +73,10 @@ class Leaves:
             if node.phase.is_final:
                 continue
             number = len(node.attempts) + 1
-            name = pod_name(self._tree.context.run_id, node.path, node.step or node.name, number)
+            # By the node's id too: one that is decided anew, in a retried run, has the path of its forerunner.
+            name = pod_name(
+                self._tree.context.run_id, f"{node.path}/{node.id}", node.step or node.name, number
+            )
             node.attempts.append(AttemptRow(name, RuntimeState.RUNNING, started_at=self._tree.context.now()))
             self._launch(node)
             return
@@ -98,6 +105,7 @@ class Leaves:
         if isinstance(outcome, StepResult):
             self._end_attempt(node, RuntimeState.SUCCEEDED, end)
             self._record(node, outcome)
+            self._collect_garbage(node, "OnPodSuccess", "OnPodCompletion")
             self._tree.finish(node, Phase.SUCCEEDED)
         elif end.end is End.LOST:
             self._end_attempt(node, RuntimeState.CANCELED, end, message)
@@ -106,6 +114,7 @@ class Leaves:
             self._end_attempt(node, RuntimeState.FAILED, end, message)
             if isinstance(outcome, FailedStepError):
                 self._record(node, outcome.left)
+            self._collect_garbage(node, "OnPodCompletion")
             if end.end is End.HOPELESS:
                 self._tree.turn.removals.append(Removal(node.id, node.attempts[-1].pod))
             self._tree.finish(node, Phase.FAILED if end.end is End.FAILED else Phase.ERROR, message)
@@ -127,6 +136,10 @@ class Leaves:
         self._tree.mark(self._tree.nodes.get(task_id))
 
     def operation_ended(self, task_id: str, parameters: dict[str, Value] | None, message: str) -> None:
+        if task_id in self._writing:
+            self._writing.discard(task_id)
+            self._tree.mark(self._tree.root)
+            return
         node, key = self._asking.pop(task_id, (None, ""))
         if node is None:
             return
@@ -157,6 +170,16 @@ class Leaves:
             self._tree.turn.operations.append(operation)
         return None
 
+    def write(self, operation: Operation) -> None:
+        """Something that no node waits for, only the workflow's end. A failure changes nothing."""
+        self._writing.add(operation.task_id)
+        self._tree.turn.operations.append(operation)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something must still come to its end before the workflow may."""
+        return bool(self._writing or self.flying)
+
     def wake(self, node: ArgoNode) -> None:
         """From without the machine: the node shall be looked at."""
         self._wake(node.id)
@@ -169,7 +192,7 @@ class Leaves:
         """A leaf has passed its gates."""
         assert node.called is not None
         kind = type_of(node.called.template)
-        if kind in ("container", "script", "containerSet", "data"):
+        if kind in ("container", "script", "containerSet"):
             self._link_inputs(node)
             self._tree.touch(node)
             self._waiting.append(node)
@@ -179,7 +202,7 @@ class Leaves:
             wait = seconds(substitute(duration, self.variables_of(node)))
             node.kept["until"] = self._tree.context.now() / 1e6 + wait
             self.set_timer(node, node.kept["until"])
-        elif kind not in ("suspend", "resource", "http"):
+        elif kind not in ("suspend", "resource", "http", "data"):
             self._tree.finish(node, Phase.ERROR, f"a template of kind {kind or 'none'} cannot run here")
 
     def look(self, node: ArgoNode) -> None:
@@ -187,7 +210,7 @@ class Leaves:
         try:
             if node.type is NodeType.SUSPEND:
                 self._look_at_suspended(node)
-            elif node.called is not None and type_of(node.called.template) in ("resource", "http"):
+            elif node.called is not None and type_of(node.called.template) in ("resource", "http", "data"):
                 self._look_at_call(node)
         except ArgoError as error:
             self._tree.finish(node, Phase.FAILED, error.message)
@@ -271,6 +294,21 @@ class Leaves:
             self._tree.touch(node)
             self._waiting.appendleft(node)
 
+    def _collect_garbage(self, node: ArgoNode, *strategies: str) -> None:
+        """The pod goes as soon as it has ended, where `podGC` wants that. Its log stays."""
+        wanted = self._tree.context.document.spec.get("podGC") or {}
+        if wanted.get("strategy") not in strategies or node.called is None:
+            return
+        general = self._tree.context.document.spec.get("podMetadata") or {}
+        labels = {
+            **(general.get("labels") or {}),
+            **((node.called.template.get("metadata") or {}).get("labels") or {}),
+        }
+        if wanted.get("labelSelector") and not from_object(wanted["labelSelector"]).matches(labels):
+            return
+        attempt = node.attempts[-1]
+        self._tree.turn.removals.append(Removal(node.id, attempt.pod, uid=attempt.uid))
+
     # What has no pod
 
     def _look_at_suspended(self, node: ArgoNode) -> None:
@@ -295,6 +333,8 @@ class Leaves:
             operation: Operation = HttpCall.of(
                 node.id, template, variables, allow_private=self._tree.context.allow_private
             )
+        elif "data" in template:
+            operation = DataCall.of(self._tree.context, node.id, template, variables)
         else:
             operation = ResourceCall.of(self._tree.context, node, template, variables)
         found = self.ask(node, operation)
@@ -317,6 +357,7 @@ class Leaves:
         )
         if isinstance(result, ArgoResult):
             node.outputs.result = result.result
+            self._record_metrics(node, result.metrics)
         for name, drafts in result.artifacts.items():
             draft = drafts[0]
             row = ArtifactRow(
@@ -333,6 +374,23 @@ class Leaves:
             self._tree.turn.artifacts.append(row)
             self._link(node, row.artifact_id, name, IOType.OUTPUT)
             node.outputs.artifacts[name] = {"uri": draft.uri, "id": row.artifact_id}
+
+    def _record_metrics(self, node: ArgoNode, found: Sequence[RunMetric]) -> None:
+        """Each as an artifact of its own, as those of the IR are."""
+        context = self._tree.context
+        for metric in found:
+            row = ArtifactRow(
+                artifact_id=context.new_id(),
+                namespace=context.namespace,
+                name=metric.name,
+                type=ArtifactType.Metric,
+                uri="",
+                created_at=context.now(),
+                metadata={"format": metric.format} if metric.format else {},
+                number_value=metric.value,
+            )
+            self._tree.turn.artifacts.append(row)
+            self._link(node, row.artifact_id, metric.name, IOType.OUTPUT)
 
     def _link_inputs(self, node: ArgoNode) -> None:
         for name, artifact in node.inputs.artifacts.items():

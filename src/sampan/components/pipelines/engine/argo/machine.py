@@ -202,4 +202,4 @@ class ArgoMachine:
 
 def _has_pod(node: ArgoNode) -> bool:
     template = node.called.template if node.called is not None else {}
-    return "resource" not in template and node.phase in (Phase.PENDING, Phase.RUNNING)
+    return not template.keys() & {"resource", "data"} and node.phase in (Phase.PENDING, Phase.RUNNING)

@@ -74,9 +74,7 @@ class Memos:
                 "lastHitTimestamp": now,
             }
             text = json.dumps(entry, ensure_ascii=False)
-            self._tree.turn.operations.append(
-                KeepMemo(f"memo:{node.id}", node.memo["cache"], node.memo["key"], text)
-            )
+            self._leaves.write(KeepMemo(f"memo:{node.id}", node.memo["cache"], node.memo["key"], text))
 
 
 @dataclass(frozen=True, slots=True)

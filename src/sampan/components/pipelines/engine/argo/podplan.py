@@ -117,7 +117,8 @@ def _outputs(context: ArgoContext, attempt: Attempt, template: Mapping[str, Any]
     names = tuple(str(item.get("name")) for item in artifacts)
     own = (RESULT,) if captures else ()
     wanted = StepOutputs((*(str(item.get("name")) for item in parameters), *own), names)
-    paths = context.files.layout(context.root, context.run_id, attempt.node.path, attempt.number, wanted)
+    place = f"{attempt.node.path}/{attempt.node.id[:8]}"
+    paths = context.files.layout(context.root, context.run_id, place, attempt.number, wanted)
     uris = {
         name: key_path(context, item) or paths.artifacts[name]
         for name, item in zip(names, artifacts, strict=True)

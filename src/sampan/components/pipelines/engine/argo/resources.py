@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from sampan.client.protocol import Client, DeleteOptions, Object, PatchType
+from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, PatchType
 from sampan.components.pipelines.api.argo.errors import ArgoError
 from sampan.components.pipelines.api.argo.expressions.jsonpath import kubectl, select
 from sampan.components.pipelines.api.argo.tags import Variables, substitute
@@ -84,6 +84,13 @@ class ResourceCall:
     async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
         try:
             resource, body, name = await self._target(client, namespace)
+            if self.action != "get" and not resource.namespaced:
+                # The platform's own rights are not the workflow's.
+                raise StepError(
+                    f"resource.{self.action}: a workflow may not write objects of kind {resource.kind}"
+                )
+            if selector := self._selector():
+                return await self._act_on_all(client, resource, namespace, selector)
             obj = await self._act(client, resource, namespace, body, name)
             if self.action == "delete":
                 return {"parameters": {}, "result": json.dumps(obj or {})}
@@ -99,7 +106,10 @@ class ResourceCall:
         """The kind that is meant, the manifest's content, and the object's name."""
         body = yaml.safe_load(self.manifest) if self.manifest.strip() else None
         if isinstance(body, dict) and body.get("kind"):
-            resource = await find_kind(client, str(body.get("apiVersion", "")), str(body["kind"]))
+            version = str(body.get("apiVersion", ""))
+            if version.partition("/")[0] in _NOT_WRITTEN:
+                raise StepError(f"resource: a workflow may not write objects of kind {body['kind']}")
+            resource = await find_kind(client, version, str(body["kind"]))
             metadata = body.get("metadata") or {}
             elsewhere = metadata.get("namespace")
             if elsewhere and elsewhere != namespace:
@@ -112,7 +122,9 @@ class ResourceCall:
                 name = f"{metadata['generateName']}{short_hash(self.task_id, length=5)}"
                 body = {**body, "metadata": {**metadata, "name": name}}
             return resource, body, name
-        words = [word for flag in self.flags for word in flag.split() if not word.startswith("-")]
+        words = self._words()
+        if len(words) == 1 and self._selector():
+            return await find_kind(client, "", words[0]), body, ""
         if len(words) == 1 and "/" in words[0]:
             words = words[0].split("/", 1)
         if len(words) != 2:
@@ -120,6 +132,35 @@ class ResourceCall:
                 "resource: give a manifest with apiVersion and kind, or the kind and a name as flags"
             )
         return await find_kind(client, "", words[0]), body, words[1]
+
+    def _words(self) -> list[str]:
+        """The flags that are no options, nor what belongs to one."""
+        words = [word for flag in self.flags for word in flag.split()]
+        after = {
+            index + 1 for index, word in enumerate(words) if word in ("-l", "--selector", "-n", "--namespace")
+        }
+        return [word for index, word in enumerate(words) if index not in after and not word.startswith("-")]
+
+    def _selector(self) -> str:
+        words = [word for flag in self.flags for word in flag.split()]
+        for index, word in enumerate(words):
+            if word.startswith("--selector="):
+                return word.partition("=")[2]
+            if word in ("-l", "--selector"):
+                return words[index + 1] if index + 1 < len(words) else ""
+        return ""
+
+    async def _act_on_all(
+        self, client: Client, resource: Resource, namespace: str, selector: str
+    ) -> dict[str, Any]:
+        options = ListOptions(label_selector=selector)
+        if self.action not in ("get", "delete") or not resource.namespaced:
+            raise StepError(f"resource.flags: {self.action} takes no selector here")
+        found = (await client.list(resource, namespace, options)).items
+        if self.action == "delete":
+            await client.delete_collection(resource, namespace, options)
+        whole = {"apiVersion": "v1", "kind": "List", "items": found}
+        return {"parameters": self._parameters(whole), "result": json.dumps(whole)}
 
     async def _act(
         self, client: Client, resource: Resource, namespace: str, body: Any, name: str
@@ -202,6 +243,7 @@ class ResourceCall:
         return found
 
 
+_NOT_WRITTEN = ("rbac.authorization.k8s.io",)
 _MARK = "sampan.dev/argo-node"
 CUSTOM_RESOURCE_DEFINITIONS = Resource(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False

@@ -12,7 +12,7 @@ from typing import Any
 
 from sampan.components.pipelines.api.argo.durations import seconds
 from sampan.components.pipelines.api.argo.errors import ArgoError
-from sampan.components.pipelines.api.argo.tags import Variables
+from sampan.components.pipelines.api.argo.tags import Variables, substitute
 from sampan.components.pipelines.engine.argo.node import ArgoNode, Phase
 
 _TRANSIENT = re.compile(
@@ -71,10 +71,9 @@ def decide(
     if not _allows(policy, last):
         return Decision(None, last.message)
     if expression:
-        text = expression.strip()
-        if text.startswith("{{=") and text.endswith("}}"):
-            text = text[3:-2].strip()
-        again = variables.with_layer(last.variables()).evaluate(text)
+        known = variables.with_layer(last.variables())
+        # Tags within an expression are replaced first, whatever they give is part of its text.
+        again = known.evaluate(str(substitute(expression, known)))
         if not isinstance(again, bool):
             raise ArgoError(f"retryStrategy.expression {expression!r} gives {again!r}, not true or false")
         if not again:

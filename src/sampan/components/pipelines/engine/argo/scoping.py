@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sampan.components.pipelines.api.argo import loops
@@ -55,8 +55,7 @@ class Globals:
                     self.outputs[f"workflow.outputs.{section}.{name}"] = values[output]
                     self._cached = None
 
-    def variables(self, root: ArgoNode | None, more: Mapping[str, Any] | None = None) -> Variables:
-        """`more` are the status and failures, which only exit handlers and hooks may name."""
+    def variables(self, root: ArgoNode | None) -> Variables:
         if self._cached is None:
             listed = [{"name": name, "value": value} for name, value in self.parameters.items()]
             as_json = to_json(listed)
@@ -66,12 +65,11 @@ class Globals:
                 {"workflow.parameters": as_json, "workflow.parameters.json": as_json},
                 self.outputs,
             )
-        took = (
-            max(self._context.now() - root.started_at, 0) / 1e6
-            if root is not None and root.started_at
-            else 0.0
-        )
-        return self._cached.with_layer({"workflow.duration": f"{took:.6f}", **(more or {})})
+        now: dict[str, str] = {"workflow.duration": "0.000000"}
+        if root is not None and root.started_at:
+            took = max(self._context.now() - root.started_at, 0) / 1e6
+            now = {"workflow.duration": f"{took:.6f}", **_status(root)}
+        return self._cached.with_layer(now)
 
 
 def _fixed(context: ArgoContext) -> dict[str, Any]:
@@ -102,34 +100,26 @@ def _fixed(context: ArgoContext) -> dict[str, Any]:
     return found
 
 
-def workflow_status(root: ArgoNode) -> dict[str, str]:
-    """`workflow.status` and `workflow.failures` as they are now."""
+def _status(root: ArgoNode) -> dict[str, str]:
+    """`workflow.status` and `workflow.failures` as they are now: for hooks and exit handlers."""
     main = next((child for child in root.own_children), None)
-    status = main.phase.value if main is not None and main.phase.is_final else Phase.RUNNING.value
-    failures = [
-        {
-            "displayName": node.name,
-            "message": node.message,
-            "templateName": node.called.name if node.called else "",
-            "phase": node.phase.value,
-            "podName": node.attempts[-1].pod if node.attempts else node.name,
-            "finishedAt": rfc3339(from_micros(node.finished_at)),
-        }
-        for node in (main.below() if main is not None else ())
-        if node.phase.is_bad
-    ]
-    if main is not None and main.phase.is_bad:
-        failures.append(
-            {
-                "displayName": main.name,
-                "message": main.message,
-                "templateName": main.called.name if main.called else "",
-                "phase": main.phase.value,
-                "podName": main.attempts[-1].pod if main.attempts else main.name,
-                "finishedAt": rfc3339(from_micros(main.finished_at)),
-            }
-        )
-    return {"workflow.status": status, "workflow.failures": json.dumps(failures)}
+    if main is None or not main.phase.is_final:
+        return {"workflow.status": Phase.RUNNING.value, "workflow.failures": "[]"}
+    if "failures" not in main.fetched:
+        bad = [_failure(node) for node in (*main.below(), main) if node.phase.is_bad]
+        main.fetched["failures"] = json.dumps(bad, ensure_ascii=False)
+    return {"workflow.status": main.phase.value, "workflow.failures": main.fetched["failures"]}
+
+
+def _failure(node: ArgoNode) -> dict[str, str]:
+    return {
+        "displayName": node.name,
+        "message": node.message,
+        "templateName": node.called.name if node.called else "",
+        "phase": node.phase.value,
+        "podName": node.attempts[-1].pod if node.attempts else node.name,
+        "finishedAt": rfc3339(from_micros(node.finished_at)),
+    }
 
 
 def around(node: ArgoNode) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class Whole:
         try:
             if main is None:
                 self._begin_main(root)
+                if _MAIN in root.children:
+                    self._tree.mark(root)
                 return
         except ArgoError as error:
             self._end(root, Phase.ERROR, error.message)
@@ -82,7 +84,7 @@ class Whole:
             self._leaves.end_daemons(root)
         if self._control.shutdown == "Stop":
             self._hooks.look_at_workflow(root, is_over=True)
-        if any(not child.is_complete for child in root.hook_children) or self._leaves.flying:
+        if any(not child.is_complete for child in root.hook_children) or self._leaves.is_busy:
             return
         self._clean_up(root, main)
 

@@ -1,0 +1,35 @@
+"""The paths of triggers and notifications, as `endpoints` has the others."""
+
+from __future__ import annotations
+
+from sampan.components.pipelines.api import wire_messages_events as messages
+from sampan.components.pipelines.api.wire_messages import EMPTY
+from sampan.components.pipelines.rest import scopes, triggers, webhooks
+from sampan.components.pipelines.rest.authorise import Resource, Verb
+from sampan.components.pipelines.rest.dispatch import Endpoint
+from sampan.components.pipelines.store import event_triggers
+
+_V2 = "/apis/v2beta1"
+
+
+def endpoints() -> list[Endpoint]:
+    return [*_triggers()]
+
+
+def _triggers() -> list[Endpoint]:
+    kind, requested = Resource.TRIGGERS, scopes.requested
+    owned = scopes.of_row("trigger", "trigger_id", event_triggers.namespace_of)
+    base, one = f"{_V2}/triggers", f"{_V2}/triggers/{{trigger_id}}"
+    delivery = f"{one}/deliveries/{{delivery_id}}"
+    return [
+        Endpoint("POST", base, Verb.CREATE, kind, requested, triggers.create, messages.TRIGGER),
+        Endpoint("GET", base, Verb.LIST, kind, requested, triggers.list_),
+        Endpoint("GET", one, Verb.GET, kind, owned, triggers.get),
+        Endpoint("DELETE", one, Verb.DELETE, kind, owned, triggers.delete),
+        Endpoint("POST", f"{one}:enable", Verb.ENABLE, kind, owned, triggers.enable, EMPTY),
+        Endpoint("POST", f"{one}:disable", Verb.DISABLE, kind, owned, triggers.disable, EMPTY),
+        Endpoint("POST", f"{one}:fire", Verb.FIRE, kind, owned, webhooks.fire),
+        Endpoint("GET", f"{one}/deliveries", Verb.LIST, kind, owned, triggers.list_deliveries),
+        Endpoint("GET", delivery, Verb.GET, kind, owned, triggers.get_delivery),
+        Endpoint("POST", f"{delivery}:retry", Verb.RETRY, kind, owned, triggers.retry_delivery, EMPTY),
+    ]

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sampan import __version__
 from sampan.app import registry
 from sampan.app.database import open_database
+from sampan.app.definitions import install
 from sampan.app.http import HttpServer
 from sampan.app.listening import StartError, listen
 from sampan.app.page import Facts
@@ -114,8 +115,15 @@ class RemotePlatform:
         files = PodFiles(
             url, cluster.mover_image, cluster.max_output_gib * 1024**3, _text(cluster.callback_authority)
         )
+        definitions = [each for component in components for each in component.definitions]
         services = Services(
-            self._client, database, self._clock, home, default_namespace=reached.namespace, pod_files=files
+            self._client,
+            database,
+            self._clock,
+            home,
+            default_namespace=reached.namespace,
+            pod_files=files,
+            foreign_definitions=await install(self._client, definitions),
         )
         for component in components:
             await component.start(services)

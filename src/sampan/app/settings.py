@@ -252,6 +252,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"node.runtime must be one of {', '.join(RUNTIMES)}, not {settings.node.runtime!r}"
         )
+    if settings.pipelines.workflows not in ("auto", "on", "off"):
+        raise SettingsError(
+            f"pipelines.workflows must be auto, on or off, not {settings.pipelines.workflows!r}"
+        )
     if server.log_level not in _LOG_LEVELS:
         raise SettingsError(
             f"server.log_level must be one of {', '.join(_LOG_LEVELS)}, not {server.log_level!r}"

@@ -51,9 +51,20 @@ class Services:
     """None where pods see this machine's folders, as in the embedded cluster."""
     embedded_s3: Callable[[str], Bucket] | None = None
     """A bucket of the platform's own S3, by its name; None where there is none."""
+    foreign_definitions: frozenset[str] = frozenset()
+    """Of the component's definitions: those that somebody else has installed here, and may act on."""
     pod_places: Callable[[Object], Awaitable[Callable[[str], str]]] | None = None
     """For a pod: from a path that its first container sees to this machine's, empty where it cannot be seen from here.
     None where pods run elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A Service by which clients within the cluster find a component where upstream runs a server of its own."""
+
+    name: str
+    namespace: str
+    port: int
 
 
 class Component(Protocol):
@@ -62,12 +73,18 @@ class Component(Protocol):
     name: str
     resources: Sequence[Resource]
     """Kinds the component adds to the cluster."""
+    definitions: Sequence[Object]
+    """CustomResourceDefinitions of kinds that it reads as any client does, installed before `start`."""
     tables: Sequence[sa.MetaData]
     """Its SQL tables, made before `start`."""
 
     admission: Sequence[MutatingHook]
     """How it changes objects that anybody writes, before they are validated."""
 
+    fronts: Sequence[Front]
+    """Services that lead to the platform's one port."""
+    audiences: Sequence[str]
+    """Whom tokens may be meant for that are shown at `reviewed_paths`, beside the API server."""
     reviewed_paths: Sequence[str]
     """Below these it asks for an access review of every request itself: the guards let every known user through."""
 

@@ -1,5 +1,6 @@
 """What images become: the built-in catalogue, and the user's own file in front of it."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sampan.cluster.node.environments.catalogue import (
     load_catalogue,
     parse_catalogue,
 )
+from sampan.cluster.node.environments.programs import program_folder
 
 NOWHERE = Path("/nonexistent/images.toml")
 
@@ -168,3 +170,47 @@ def test_a_wrong_file_is_named_with_the_entry(tmp_path: Path, text: str, says: s
         load_catalogue(file)
     assert says in caught.value.message
     assert str(file) in caught.value.message
+
+
+def test_an_image_brings_its_entry_point_and_small_programs() -> None:
+    argosay = plan("argoproj/argosay:v2").extras
+    assert (argosay.entrypoint, argosay.cmd) == (("argosay",), ("echo", "hello argo!"))
+    assert argosay.programs == ("argosay",)
+    assert plan("argoproj/argosay:v1").extras.programs == ("cowsay",)
+    assert plan("nginx:1.13").extras.needs == ("nginx",)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('needs = ["go"]', '"needs" is for an entry with system = true'),
+        (
+            'system = true\nprograms = ["gcc"]',
+            '"programs" knows no "gcc"; there are argosay, cowsay, http-echo',
+        ),
+    ],
+)
+def test_extras_that_cannot_be_are_refused(table: str, says: str) -> None:
+    with pytest.raises(CatalogueError, match=says):
+        parse_catalogue(f'[[image]]\nmatch = "a"\n{table}', "images.toml")
+
+
+def test_argosay_speaks_writes_and_fails(tmp_path: Path) -> None:
+    program = program_folder(tmp_path, "argosay") / "argosay"
+
+    def run(*words: str) -> tuple[int, str]:
+        done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    file = tmp_path / "deep" / "file"
+    assert run("echo", "hello", str(file)) == (0, "")
+    assert file.read_text() == "hello"
+    assert run("cat", str(file)) == (0, "hello")
+    assert run("echo", "two words") == (0, "two words\n")
+    assert run("exit", "3") == (3, "")
+    assert run("assert_contains", str(file), "ell")[0] == 0
+    assert run("assert_contains", str(file), "bye")[0] == 1
+    # Made once, and left alone from then on.
+    before = program.stat().st_mtime_ns
+    assert program_folder(tmp_path, "argosay") == program.parent
+    assert program.stat().st_mtime_ns == before

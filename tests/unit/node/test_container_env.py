@@ -125,3 +125,10 @@ def test_a_container_without_a_command_is_told_what_to_do() -> None:
 def test_a_variable_that_no_process_can_have() -> None:
     with pytest.raises(ContainerConfigError, match="'A'"):
         composed({"env": [{"name": "A", "value": "a\0b"}]})
+
+
+def test_what_the_image_has_in_place_of_a_command() -> None:
+    image = (("argosay",), ("echo", "hello"))
+    assert env.command({"name": "main"}, {}, *image) == ("argosay", "echo", "hello")
+    assert env.command({"name": "main", "args": ["cat"]}, {}, *image) == ("argosay", "cat")
+    assert env.command({"name": "main", "command": ["sh"]}, {}, *image) == ("sh",)

@@ -53,13 +53,22 @@ def missing(text: str, values: Mapping[str, str]) -> str:
     return next((f'"{name}"' for name in names if name is not None and name not in values), "")
 
 
-def command(container: Mapping[str, Any], env: Mapping[str, str]) -> tuple[str, ...]:
-    """`command` and `args` in one. Raises ContainerConfigError when there are none."""
-    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+def command(
+    container: Mapping[str, Any],
+    env: Mapping[str, str],
+    entrypoint: Sequence[str] = (),
+    cmd: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """`command` and `args` in one, or what the image has in their place, where that is known.
+
+    Raises ContainerConfigError when there are none.
+    """
+    own, given = container.get("command") or (), container.get("args") or ()
+    words = [*own, *given] if own else [*entrypoint, *(given or cmd)]
     if not words:
         raise ContainerConfigError(
             f"no command specified: set `command` on the container {container.get('name')!r}, because "
-            "an image's own entry point is not known where pods run as processes",
+            "its image's own entry point is not known where pods run as processes",
             "CreateContainerError",
         )
     return tuple(expand(str(word), env) for word in words)

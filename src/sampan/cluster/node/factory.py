@@ -157,7 +157,8 @@ class ContainerFactory:
         mounts = (*mounts, *private_mounts)
         if can_mount and not host_network:
             mounts = (*mounts, *self._files(run.pod, folder, mounts))
-        argv = env.command(run.container, values)
+        argv = env.command(run.container, values, image.entrypoint, image.cmd)
+        argv = (image.programs.get(argv[0], argv[0]), *argv[1:])
         program = self._recognise(run.container, argv)
         environment = image
         if program is not None:

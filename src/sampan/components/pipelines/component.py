@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 
-from sampan.components import Services
+from sampan.components import Front, Services
 from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
-from sampan.components.pipelines.api.packages import check_expanded
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
+from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS
+from sampan.components.pipelines.controller.loading import (
+    LateControllers,
+    WorkflowEngine,
+    acts_on_workflows,
+    argo_hook,
+)
+from sampan.components.pipelines.controller.templates import GetTemplate, blocking
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.scheduler import Scheduler
 from sampan.components.pipelines.engine.triggers.firing import Firing
@@ -29,23 +36,27 @@ from sampan.components.pipelines.engine.triggers.watching import Watcher
 from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.kube.admission import MutatingHook
-from sampan.kube.kinds import Resource
+from sampan.kube.errors import AlreadyExistsError, ApiError
+from sampan.kube.kinds import SERVICE_ACCOUNTS, Resource
+from sampan.kube.meta import Object
+from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
+
+log = get_logger(__name__)
 
 _ENGINE = "sampan.components.pipelines.engine.engine"
 _FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
-_IR = "sampan.components.pipelines.api.ir"
-_IR_CACHE = "sampan.components.pipelines.api.ir_cache"
+_SPECIFICATION = "sampan.components.pipelines.api.specification"
 
+_RUNNER = "pipeline-runner"
 _LOAD_DELAY_SECONDS = 0.2
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
 
-class _Engine(RunEngine, Protocol):
+class _Engine(RunEngine, WorkflowEngine, Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
-    def listen(self, listener: Callable[[], None]) -> None: ...
     def trouble(self, run_id: str) -> str: ...
 
 
@@ -64,8 +75,14 @@ class PipelinesComponent:
 
     name = "pipelines"
     resources: Sequence[Resource] = ()
-    admission: Sequence[MutatingHook] = ()
+    definitions: Sequence[Object] = DEFINITIONS
+    admission: Sequence[MutatingHook] = (argo_hook(),)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
+    fronts: Sequence[Front] = (
+        Front("ml-pipeline", "kubeflow", 8888),
+        Front("ml-pipeline-ui", "kubeflow", 80),
+    )
+    audiences: Sequence[str] = ("pipelines.kubeflow.org",)
 
     def __init__(
         self, settings: PipelineSettings | None = None, artifacts: ArtifactSettings | None = None
@@ -77,6 +94,7 @@ class PipelinesComponent:
         self._backend: Backend | None = None
         self._engine: asyncio.Task[_Engine] | None = None
         self._moving: _Moving | None = None
+        self._controllers: LateControllers | None = None
         self._scheduler: Scheduler | None = None
         self._firing: Firing | None = None
         self._watcher: Watcher | None = None
@@ -101,8 +119,8 @@ class PipelinesComponent:
             settings=self._settings,
             namespace=services.default_namespace,
             engine=self._started_engine,
-            prepare=_load_prepare,
             trouble=self._trouble,
+            prepare=partial(_load_prepare, blocking(services.client, services.default_namespace)),
             wake_schedules=self._wake_schedules,
             trigger_loops=Loops(self._wake_triggers, self._fire_now),
         )
@@ -129,6 +147,8 @@ class PipelinesComponent:
         return self._moving.routes() if self._moving is not None else []
 
     async def stop(self) -> None:
+        if self._controllers is not None:
+            await self._controllers.stop()
         # Before the engine: nobody would take up what they still start.
         for starter in self._starters:
             starter.cancel()
@@ -156,9 +176,14 @@ class PipelinesComponent:
             self._settings,
             files,
         )
-        assert self._firing is not None
-        engine.listen(self._firing.wake)
+        firing = self._firing
+        assert firing is not None
+        engine.listen(lambda _: firing.wake())
+        if services.pod_files is None:
+            # Before the engine, which at once takes up what was asked for meanwhile.
+            await _ensure_runner(services)
         await engine.start()
+        self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine
 
     def _loaded_engine(self) -> _Engine | None:
@@ -170,6 +195,14 @@ class PipelinesComponent:
     def _trouble(self, run_id: str) -> str:
         engine = self._loaded_engine()
         return engine.trouble(run_id) if engine is not None else ""
+
+    async def _start_controllers(self, services: Services, engine: _Engine) -> None:
+        """After the engine, which they are for; runs do not wait for them."""
+        if not acts_on_workflows(self._settings, services.foreign_definitions):
+            log.info("Workflow objects are left to another controller")
+            return
+        self._controllers = LateControllers(services, engine)
+        await self._controllers.start()
 
     async def _run_starter(self, loop: Callable[[], Awaitable[None]]) -> None:
         await self._started_engine()
@@ -194,16 +227,19 @@ class PipelinesComponent:
         return await asyncio.shield(self._engine)
 
 
-async def _load_prepare() -> Prepare:
-    ir: Any = await asyncio.to_thread(importlib.import_module, _IR)
-    cache: Any = await asyncio.to_thread(importlib.import_module, _IR_CACHE)
-    documents = cache.Documents(lambda document: check_expanded(document.to_json()))
+async def _ensure_runner(services: Services) -> None:
+    """The service account that every workflow of kfp 1.8 names, as upstream's installation has it."""
+    account = {"metadata": {"name": _RUNNER, "namespace": services.default_namespace}}
+    try:
+        await services.client.create(SERVICE_ACCOUNTS, account)
+    except AlreadyExistsError:
+        return
+    except ApiError as error:
+        log.warning("the service account of pipelines cannot be made", name=_RUNNER, error=error.message)
 
-    def prepare(source: bytes | Mapping[str, Any], parameters: Mapping[str, Any] | None) -> str:
-        text = source if isinstance(source, bytes) else json.dumps(source)
-        document = documents.of(text, source)
-        if parameters is not None:
-            ir.bind_parameters(document, parameters)
-        return json.dumps(document.to_json(), ensure_ascii=False, separators=(",", ":"))
 
+async def _load_prepare(template: GetTemplate | None = None) -> Prepare:
+    """`template` gives the WorkflowTemplates that a Workflow refers to."""
+    specification: Any = await asyncio.to_thread(importlib.import_module, _SPECIFICATION)
+    prepare: Prepare = specification.preparer(template)
     return prepare

@@ -38,7 +38,13 @@ def shell(failed: Any) -> Any:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        out, _ = await process.communicate()
+        try:
+            out, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                # Its pod is gone: a process left over would outlive the loop.
+                process.kill()
+                await process.wait()
         if process.returncode:
             raise failed(process.returncode, out.decode())
 
@@ -342,7 +348,6 @@ templates:
 - name: main
   memoize: {key: "k-{{workflow.name}}", maxAge: 1h, cache: {configMap: {name: memos}}}
   script: {image: test/sh, command: [sh], source: "date +%N"}
-- {name: other, container: {image: x, args: ["{{steps.x.outputs.result}}"]}}
 """
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from typing import Any
 from sampan.cluster.node.environments.errors import EnvironmentsError, UnknownImageError
 from sampan.cluster.node.environments.image import DOCKER_HUB, ImageReference, parse_image
 from sampan.cluster.node.environments.install import is_requirement
+from sampan.cluster.node.environments.programs import PROGRAMS
 
 BUILT_IN = "built-in"
 _KEYS = {"match": (str, list), "tag": (str,), "name": (str,), "python": (str,), "requirements": (list,),
-         "system": (bool,), "shell": (str,), "note": (str,)}  # fmt: skip
+         "system": (bool,), "shell": (str,), "note": (str,), "needs": (list,), "programs": (list,),
+         "entrypoint": (list,), "cmd": (list,)}  # fmt: skip
 # Where pull-through caches keep Docker Hub's official images.
 _MIRROR_FOLDERS = ("library/", "docker.io/", "docker.io/library/", "docker/library/")
 _PYTHON = re.compile(r"3\.\d+(?:\.\d+)?\Z")
@@ -31,6 +33,18 @@ class CatalogueError(EnvironmentsError):
     """The user's images.toml is not right; the message names the file and the entry."""
 
     reason = "CreateContainerConfigError"
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What an image is beside its packages."""
+
+    needs: tuple[str, ...] = ()
+    """Programs that the machine must have, for a system image."""
+    programs: tuple[str, ...] = ()
+    """Of `programs.PROGRAMS`: those that stand for the image's own."""
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,7 @@ class ImagePlan:
     """The Python version wanted, such as 3.11; empty for any."""
     requirements: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    extras: Extras = field(default_factory=Extras)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,7 @@ class Entry:
     system: bool = False
     shell: str = ""
     note: str = ""
+    extras: Extras = field(default_factory=Extras)
 
     def plan(self, reference: ImageReference, image: str) -> ImagePlan | None:
         names = _names(reference)
@@ -88,6 +104,7 @@ class Entry:
             python=_fill(self.python, groups),
             requirements=tuple(_fill(requirement, groups) for requirement in self.requirements),
             notes=(self.note,) if self.note else (),
+            extras=self.extras,
         )
 
 
@@ -187,7 +204,24 @@ def _entry(table: Mapping[str, Any], where: str, source: str) -> Entry:
         system=bool(table.get("system", False)),
         shell=shell,
         note=str(table.get("note", "")),
+        extras=_extras(table, where),
     )
+
+
+def _extras(table: Mapping[str, Any], where: str) -> Extras:
+    lists = {
+        key: tuple(str(each) for each in table.get(key, ()))
+        for key in ("needs", "programs", "entrypoint", "cmd")
+    }
+    for key in ("needs", "programs"):
+        if lists[key] and not table.get("system"):
+            raise CatalogueError(f'{where}: "{key}" is for an entry with system = true.')
+    for name in lists["programs"]:
+        if name not in PROGRAMS:
+            raise CatalogueError(
+                f'{where}: "programs" knows no "{name}"; there are {", ".join(sorted(PROGRAMS))}.'
+            )
+    return Extras(**lists)
 
 
 def _regex(table: Mapping[str, Any], key: str, where: str) -> re.Pattern[str] | None:

@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sampan.cluster.node.environments.build import Builder, BuildOptions, Recipe
@@ -36,6 +36,7 @@ from sampan.cluster.node.environments.interpreter import Choice, Interpreter, In
 from sampan.cluster.node.environments.layer import make_layer
 from sampan.cluster.node.environments.model import SYSTEM_KEY, Environment, Manifest, base_key, derived_key
 from sampan.cluster.node.environments.pod_configuration import write_pod_configuration
+from sampan.cluster.node.environments.programs import program_folder
 from sampan.cluster.node.environments.shells import shell_folder
 from sampan.cluster.node.environments.store import EnvironmentStore
 from sampan.cluster.node.environments.uv import Uv
@@ -111,11 +112,13 @@ class Environments:
             return known[0]
         plan = catalogue.plan(image)
         if plan.system:
-            environment, notes = await self._system(plan.shell), plan.notes
+            environment, notes = await self._system(plan), plan.notes
         else:
             choice = await self._interpreters.choose(plan.python)
             environment = await self._base(plan, choice)
             notes = (*plan.notes, choice.note) if choice.note else plan.notes
+        if plan.extras.entrypoint or plan.extras.cmd:
+            environment = replace(environment, entrypoint=plan.extras.entrypoint, cmd=plan.extras.cmd)
         self._by_image[image] = environment, notes
         return environment
 
@@ -306,13 +309,22 @@ class Environments:
             held.touched_at = now
             self._store.touch(held.manifest.key)
 
-    async def _system(self, shell: str) -> Environment:
+    async def _system(self, plan: ImagePlan) -> Environment:
         # pip would write into the machine's own Python; in an image of this kind there is none.
         variables = {**await self._variables(), "PIP_REQUIRE_VIRTUALENV": "true"}
         path = self._environ.get("PATH")
+        for name in plan.extras.needs:
+            if shutil.which(name, path=path) is None:
+                raise UnknownImageError(
+                    f'The image "{plan.image}" stands for this machine\'s own {name}, which is not installed here: '
+                    f"install {name}, or run the image with the container runtime (docs/images.md)."
+                )
         python = Path(shutil.which("python3", path=path) or sys.executable)
-        folder = shell_folder(self._store.root / "shells", shell, path) if shell else None
-        return Environment(SYSTEM_KEY, Path("/"), python, (folder,) if folder else (), variables)
+        folder = shell_folder(self._store.root / "shells", plan.shell, path) if plan.shell else None
+        own = {name: program_folder(self._store.root / "programs", name) for name in plan.extras.programs}
+        bins = (*own.values(), *((folder,) if folder else ()))
+        at = {f"/{name}": str(where / name) for name, where in own.items()}
+        return Environment(SYSTEM_KEY, Path("/"), python, bins, variables, programs=at)
 
     async def _variables(self) -> dict[str, str]:
         if self._pod_variables is None:

@@ -31,6 +31,11 @@ class Environment:
     """For the front of PATH, in this order."""
     env: Mapping[str, str]
     """Variables that the container gets below its own."""
+    entrypoint: tuple[str, ...] = ()
+    """Of the image, where the catalogue knows it: for a container without a command."""
+    cmd: tuple[str, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """Where programs really are that the image has at these paths."""
 
 
 @dataclass(frozen=True, slots=True)

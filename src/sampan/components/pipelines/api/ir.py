@@ -55,7 +55,7 @@ def load(source: str | bytes | Mapping[str, Any]) -> PipelineDocument:
 
     A second document, or `platform_spec` beside `pipeline_spec`, is the platform spec.
     """
-    documents = [dict(source)] if isinstance(source, Mapping) else _documents(source)
+    documents = [dict(source)] if isinstance(source, Mapping) else parsed_documents(source)
     _check_size(documents)
     spec, platform = _split(documents)
     _check_schema(spec, pipeline_spec_pb2.PipelineSpec(), "pipeline_spec")
@@ -84,7 +84,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _documents(source: str | bytes) -> list[Any]:
+def parsed_documents(source: str | bytes) -> list[Any]:
     try:
         text = source.decode("utf-8-sig") if isinstance(source, bytes) else source.removeprefix("\ufeff")
     except UnicodeDecodeError as error:

@@ -22,6 +22,9 @@ class PipelineSettings:
     watch_roots: tuple[str, ...] = ()
     """Folders, and URIs such as s3://bucket/in, below which triggers may watch; `{namespace}` is replaced. Without any,
     the single user may watch everything, and users of namespaces nothing."""
+    workflows: str = "auto"
+    """Whether Argo's Workflows and CronWorkflows are run: `on`, `off`, or `auto`, which is on unless their
+    definitions were installed by somebody else, whose controller then runs them."""
     default_deadline_seconds: int = 0
     """How long a run may take whose pipeline says nothing about it; 0 for no limit. Exit tasks come on top."""
     default_step_timeout_seconds: int = 0

@@ -42,7 +42,10 @@ class Commands:
     def run(  # noqa: PLR0913  a command's options
         self,
         file: Annotated[
-            Path, typer.Argument(help="Python with @dsl.pipeline, or compiled YAML, zip, tar.gz.")
+            Path,
+            typer.Argument(
+                help="Python with @dsl.pipeline, compiled YAML, zip, tar.gz, or an Argo Workflow."
+            ),
         ],
         param: ParamOption = None,
         name: Annotated[str, typer.Option(help="The run's name. [default: the pipeline's]")] = "",
@@ -71,7 +74,7 @@ class Commands:
                 check_detach(server, detach)
                 if server.own:
                     console.print("[dim]No server is running: this one ends with the run.[/]")
-                title = name or document.pipeline.name
+                title = name or document.name
                 run = runs.submit(
                     document.to_json(), title, parameters=parameters, pause_on_failure=pause_on_failure
                 )

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.states import RuntimeState
+from sampan.components.pipelines.cli import documents
+from sampan.components.pipelines.cli.documents import Document
 from sampan.components.pipelines.cli.frame import (
     CommandError,
     HomeOption,
@@ -127,7 +128,7 @@ class FailedRuns:
 
     def _document(
         self, console: Console, file: Path | None, pipeline: str, home: Path | None
-    ) -> ir.PipelineDocument | None:
+    ) -> Document | None:
         if file is None:
             return None
         with console.status("Reading the pipeline …") as status:
@@ -139,13 +140,11 @@ class FailedRuns:
             return read_document(file, pipeline, kfp_python)
 
 
-def _parameters(
-    runs: Runs, run: Run, document: ir.PipelineDocument | None, given: Sequence[str]
-) -> Mapping[str, Any]:
+def _parameters(runs: Runs, run: Run, document: Document | None, given: Sequence[str]) -> Mapping[str, Any]:
     """Of their declared types. What the run had already counts on, so nothing has to be said twice."""
     if not given:
         return {}
-    return read_parameters(document or ir.load(runs.specification(run)), given, complete=False)
+    return read_parameters(document or documents.of(runs.specification(run)), given, complete=False)
 
 
 def _step_changes(runs: Runs, run: Run, given: Sequence[str]) -> dict[str, dict[str, Any]]:

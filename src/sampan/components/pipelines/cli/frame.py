@@ -14,8 +14,10 @@ import typer
 from rich.console import Console
 
 from sampan.client.http import HttpError
-from sampan.components.pipelines.api import ir, packages
+from sampan.client.kubeconfig import Connection
 from sampan.components.pipelines.api.errors import PipelinesError
+from sampan.components.pipelines.cli import documents
+from sampan.components.pipelines.cli.documents import Document
 from sampan.components.pipelines.cli.package import PackageError, read_package
 from sampan.components.pipelines.sdk import Run, Runs
 
@@ -25,6 +27,8 @@ class Server(Protocol):
 
     @property
     def url(self) -> str: ...
+    @property
+    def home(self) -> Path: ...
     @property
     def own(self) -> bool: ...
 
@@ -38,6 +42,10 @@ class Platform(Protocol):
 
     def running_url(self, home: Path | None) -> str:
         """Of the server that is running; empty when there is none."""
+        ...
+
+    def kubernetes(self, home: Path | None) -> Connection:
+        """The API server where the pods are."""
         ...
 
     def kfp_python(self, home: Path | None) -> Path:
@@ -79,32 +87,27 @@ def find_run(runs: Runs, text: str) -> Run:
     return run
 
 
-def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> ir.PipelineDocument:
+def read_document(file: Path, pipeline: str, kfp_python: Callable[[], Path]) -> Document:
+    """Compiled where it is Python, and checked. Raises CommandError, PackageError."""
     content = read_package(file, pipeline, kfp_python)
     try:
-        document = ir.load(packages.unpack(content))
-        ir.validate(document)
+        return documents.read(content)
     except PipelinesError as error:
         raise CommandError(f"{file}: {error.message}") from error
-    return document
 
 
-def read_parameters(
-    document: ir.PipelineDocument, given: Sequence[str], *, complete: bool = True
-) -> Mapping[str, Any]:
+def read_parameters(document: Document, given: Sequence[str], *, complete: bool = True) -> Mapping[str, Any]:
     """`name=value` texts as values of the declared types; all of them checked before anything starts.
 
     `complete`: what has no default must be among them.
     """
-    values = {}
+    texts = {}
     for text in given:
         name, separator, value = text.partition("=")
         if not separator or not name:
             raise CommandError(f"--param {text!r}: write it as NAME=VALUE")
-        values[name] = ir.parse_parameter(document, name, value)
+        texts[name] = value
     try:
-        if complete:
-            ir.bind_parameters(document, values)
+        return document.parameters(texts, complete=complete)
     except PipelinesError as error:
         raise CommandError(f"{error.message} (--param NAME=VALUE)") from error
-    return values

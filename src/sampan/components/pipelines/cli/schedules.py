@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sampan.client.http import HttpError, JsonClient
-from sampan.components.pipelines.api import ir
 from sampan.components.pipelines.api.triggers import read_zone
+from sampan.components.pipelines.cli import documents
 from sampan.components.pipelines.cli.frame import (
     CommandError,
     HomeOption,
@@ -171,7 +171,7 @@ class ScheduleCommands:
         if Path(given).exists() or given.endswith((".py", *PACKAGE_SUFFIXES)):
             document = read_document(Path(given), "", lambda: self.platform.kfp_python(home))
             parameters = read_parameters(document, params)
-            return document.pipeline.name, {"pipeline_spec": document.to_json()}, parameters
+            return document.name, {"pipeline_spec": document.to_json()}, parameters
         try:
             pipeline = http.get(f"{_API}/pipelines/names/{quote(given, safe='')}")
         except HttpError as error:
@@ -183,7 +183,7 @@ class ScheduleCommands:
         versions = http.get(f"{_API}/pipelines/{pipeline_id}/versions", latest).get("pipeline_versions")
         if not versions:
             raise CommandError(f"the pipeline {given!r} has no version to run")
-        parameters = read_parameters(ir.load(versions[0]["pipeline_spec"]), params)
+        parameters = read_parameters(documents.of(versions[0]["pipeline_spec"]), params)
         return given, {"pipeline_version_reference": {"pipeline_id": pipeline_id}}, parameters
 
 

@@ -21,14 +21,15 @@ class Changes:
 
     def __init__(self) -> None:
         self._readers: dict[str, set[_Reader]] = {}
-        self._listener: Callable[[], None] = lambda: None
+        self._listeners: list[Callable[[Change], None]] = []
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Has it called after every change of every run: it must be quick."""
-        self._listener = listener
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` for every change of every run. It must be quick, and must not fail."""
+        self._listeners.append(listener)
 
     def publish(self, change: Change) -> None:
-        self._listener()
+        for listener in self._listeners:
+            listener(change)
         for reader in self._readers.get(change.run_id, ()):
             reader.add(change)
 

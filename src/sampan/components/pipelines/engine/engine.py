@@ -18,6 +18,7 @@ import msgspec
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.components.pipelines.api.argo.document import is_workflow
+from sampan.components.pipelines.api.argo.tags import as_text
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -30,6 +31,8 @@ from sampan.components.pipelines.engine import ir_language
 from sampan.components.pipelines.engine.argo import language as argo_language
 from sampan.components.pipelines.engine.argo.locks import Locks
 from sampan.components.pipelines.engine.changes import Change, Changes
+from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.debug_sessions import DebugSessions, remove_all
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
 from sampan.components.pipelines.engine.ir_language import Ended, Surroundings
@@ -39,13 +42,16 @@ from sampan.components.pipelines.engine.light.crews import Crews
 from sampan.components.pipelines.engine.light.marking import WORKER_LABEL
 from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.lookups import StoredLookups
+from sampan.components.pipelines.engine.node import Node
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
-from sampan.components.pipelines.engine.resumption import Resumable, Resumption
+from sampan.components.pipelines.engine.restoring import restored
+from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
 from sampan.components.pipelines.engine.retry import proceed
 from sampan.components.pipelines.engine.run_locks import RunLocks
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
+from sampan.components.pipelines.engine.sweeping import Sweeper
 from sampan.components.pipelines.store import artifacts, runs, tasks, transitions
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.runs import RunRow
@@ -91,6 +97,7 @@ class Engine:
         self._changes = Changes()
         self._documents = Documents()
         self._measures = LateMeasures(database)
+        self._sweeper = Sweeper(database, clock, self._files)
         # Workers are reached over sockets in folders that pods and this process share.
         is_local, workers = not self._files.owner, settings.light_workers
         self._crews = Crews(self._pods, clock, home, workers) if is_local and workers > 0 else None
@@ -112,6 +119,7 @@ class Engine:
         """Runs that have their locks and are about to begin."""
         self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
+        self._debugging = DebugSessions(client)
         self._running: dict[str, _Running] = {}
         self._starting: dict[str, bool] = {}
         """Runs that are being read, and whether somebody asked to stop them meanwhile."""
@@ -130,6 +138,7 @@ class Engine:
         for run in sorted(unfinished, key=lambda run: run.runtime_state is RuntimeState.PENDING):
             await self._take_up(run)
         self._measures.start()
+        self._sweeper.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
         self._existing = None
         self._locks.open()
@@ -140,15 +149,12 @@ class Engine:
         """Lets go of everything where it stands. Pods go on running."""
         await self._tasks.close()
         await self._measures.stop()
+        await self._sweeper.stop()
         if self._crews is not None:
             await self._crews.close()
         for running in list(self._running.values()):
             await running.driver.close()
         self._running.clear()
-
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Has it called after every change of every run: it must be quick."""
-        self._changes.listen(listener)
 
     async def submit(self, run_id: str) -> None:
         """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""
@@ -220,10 +226,11 @@ class Engine:
         await self._tell(run_id, lambda machine: machine.suspend(suspended=suspended))
 
     async def resume(
-        self, run_id: str, task_id: str, *, parameters: Mapping[str, str], failure: str | None = None
+        self, run_id: str, task_id: str, *, parameters: Mapping[str, Any], failure: str | None = None
     ) -> None:
         """A suspended node of an Argo Workflow goes on, with outputs supplied, or fails."""
-        await self._tell(run_id, lambda machine: machine.approve(task_id, parameters, failure or ""))
+        texts = {name: as_text(value) for name, value in parameters.items()}
+        await self._tell(run_id, lambda machine: machine.approve(task_id, texts, failure or ""))
 
     async def _tell(self, run_id: str, event: argo_language.Event) -> None:
         if (running := self._running.get(run_id)) is not None:
@@ -302,15 +309,40 @@ class Engine:
         assert isinstance(prepared, ir_language.PreparedIr)
         return Resumable(spec, config, await asyncio.to_thread(prepared.plan))
 
+    async def debug(self, run_id: str, task_id: str, attempt: int, *, is_new: bool) -> DebugPod:
+        """A pod in which to look around where the step ran: its own while it runs, unless `is_new`, else another."""
+        context, nodes = await self._debugged(run_id)
+        return await self._debugging.open(context, nodes, task_id, attempt, is_new=is_new)
+
+    async def debug_state(self, run_id: str, pod: str) -> Mapping[str, Any]:
+        run = await self._row(run_id)
+        return await self._debugging.state(run_id, pod, run.namespace)
+
+    async def end_debug(self, run_id: str, pod: str) -> None:
+        context, nodes = await self._debugged(run_id)
+        await self._debugging.close(context, nodes, pod)
+
+    async def _debugged(self, run_id: str) -> tuple[RunContext, list[Node]]:
+        run = await self._row(run_id)
+        prepared = await self._prepare(replace(run, resumed_from=""))
+        if not isinstance(prepared, ir_language.PreparedIr):
+            raise FailedPreconditionError(
+                f"run {run_id} is a Workflow of Argo's: only steps of KFP's are debugged"
+            )
+        rows, recorded = await self._recorded(run_id)
+        return prepared.context, restored(prepared.context.pipeline, rows, recorded)
+
     async def forget(self, run_id: str, namespace: str) -> None:
-        """Before or after a run's row is deleted: stops it, removes its pods and working files, not its artifacts."""
+        """Before or after a run's row is deleted: stops it, removes its pods and working files. Artifacts follow."""
         running = self._running.pop(run_id, None)
         if running is not None:
             running.task.cancel()
             await running.driver.close()
         self._release(run_id)
         await self._remove_pods(run_id, namespace)
+        await remove_all(self._client, run_id, namespace)
         await asyncio.to_thread(self._files.forget, run_id)
+        self._sweeper.wake()
 
     def trouble(self, run_id: str) -> str:
         """Why a run does not go on, where its rows cannot say it; empty while nothing is known."""
@@ -328,6 +360,10 @@ class Engine:
             return
         async for change in self._changes.of(run_id):
             yield change
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Calls `listener` for every change of every run; it must be quick."""
+        self._changes.listen(listener)
 
     # Taking up
 

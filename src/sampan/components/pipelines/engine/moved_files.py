@@ -53,6 +53,10 @@ class MovedStepFiles(LocalStepFiles):
     def measure(self, uri: str) -> Measure | None:
         return super().measure(uri) if self._is_ours(uri) else None
 
+    def remove(self, uri: str, namespace: str, kept: Sequence[str]) -> None:
+        if self._is_ours(uri):
+            super().remove(uri, namespace, kept)
+
     def publish(self, custom_path: str, uri: str) -> bool:
         return self._is_ours(custom_path) and self._is_ours(uri) and super().publish(custom_path, uri)
 

@@ -37,6 +37,7 @@ from sampan.components.pipelines.engine.step_files import (
     Places,
     StepOutputs,
     StepPaths,
+    lies_at,
     segment,
 )
 from sampan.components.pipelines.store.artifacts import ArtifactRow
@@ -262,6 +263,23 @@ class StagedStepFiles(LocalStepFiles):
         super().forget(run_id)
         shutil.rmtree(self._stages / segment(run_id), ignore_errors=True)
 
+    def remove(self, uri: str, namespace: str, kept: Sequence[str]) -> None:
+        if uri.partition("://")[0] not in SCHEMES:
+            super().remove(uri, namespace, kept)
+            return
+        if any(lies_at(uri, other) for other in kept) or not self._stores.serves(uri, namespace):
+            return
+        opened = self._stores.open(uri, namespace)
+        base = uri[: len(uri) - len(opened.key)]
+
+        def is_kept(key: str) -> bool:
+            return any(lies_at(f"{base}{key}", other) for other in kept)
+
+        try:
+            trees.remove(opened.store, opened.key, is_kept)
+        except ObjectMissingError:
+            return  # the bucket is gone
+
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         if uri.partition("://")[0] not in SCHEMES or not self._stores.serves(uri, namespace):
             return None
@@ -358,6 +376,14 @@ class _Journal:
 
 def web_folder(paths: StepPaths) -> str:
     return f"{paths.stage}/web"
+
+
+def staged_place(paths: StepPaths, uri: str) -> str:
+    """Where a fetched input lies in the attempt's folder. Pure."""
+    scheme, _, rest = uri.partition("://")
+    if scheme in MOUNTS:
+        return f"{paths.stage}{MOUNTS[scheme]}/{rest}"
+    return f"{web_folder(paths)}/{_relative(uri)}"
 
 
 def replace_artifacts(result: StepResult, artifacts: Mapping[str, list[ArtifactDraft]]) -> StepResult:

@@ -69,6 +69,8 @@ class StepPaths:
     """Files or folders that are copied before the step begins, and where to."""
     contents: tuple[tuple[str, str], ...] = ()
     """Files that are written before the step begins, and what is in them."""
+    modes: tuple[tuple[str, int], ...] = ()
+    """Rights that copies and contents are given."""
 
     @property
     def is_staged(self) -> bool:
@@ -137,6 +139,13 @@ class StepFiles(Protocol):
 
     async def end(self, run_id: str) -> None:
         """The run is over: removes what its attempts have left of that."""
+        ...
+
+    def remove(self, uri: str, namespace: str, kept: Sequence[str]) -> None:
+        """Removes what lies at the URI and below, but what lies at one of `kept`, below it or above it.
+
+        Blocks. Nothing is done twice that was done. Raises OSError, StoreError.
+        """
         ...
 
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
@@ -248,11 +257,20 @@ class LocalStepFiles:
             Path(path).write_text(text, encoding="utf-8")
             os.chmod(path, 0o755)  # noqa: S103  a script may be run by its path
         for source, target in paths.copies:
+            self._check_inside(source)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             if os.path.isdir(source):
                 shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
             else:
                 shutil.copyfile(source, target)
+        for path, mode in paths.modes:
+            os.chmod(path, mode)
+
+    def _check_inside(self, source: str) -> None:
+        """A step may have made a link of what it gave. Raises OSError."""
+        base, real = os.path.realpath(self._artifacts), os.path.realpath(source)
+        if source.startswith(f"{self._artifacts}/") and not real.startswith(f"{base}/"):
+            raise OSError(f"{source} leads out of the artifacts")
 
     def remote(self, inputs: Sequence[str]) -> tuple[str, ...]:
         return ()
@@ -271,6 +289,26 @@ class LocalStepFiles:
 
     async def end(self, run_id: str) -> None:
         return
+
+    def remove(self, uri: str, namespace: str, kept: Sequence[str]) -> None:
+        if not uri.startswith("/") or any(lies_at(uri, other) for other in kept):
+            return
+        target = Path(uri)
+        if target.is_dir() and not target.is_symlink():
+            for where, _, names in os.walk(target, topdown=False):
+                for name in names:
+                    if not any(lies_at(f"{where}/{name}", other) for other in kept):
+                        os.unlink(f"{where}/{name}")
+                for name in os.listdir(where):
+                    # Links to folders are listed as folders.
+                    if os.path.islink(f"{where}/{name}") and not any(
+                        lies_at(f"{where}/{name}", other) for other in kept
+                    ):
+                        os.unlink(f"{where}/{name}")
+                with contextlib.suppress(OSError):
+                    os.rmdir(where)
+        else:
+            target.unlink(missing_ok=True)
 
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         return None
@@ -340,6 +378,11 @@ class LocalStepFiles:
 
     def forget(self, run_id: str) -> None:
         shutil.rmtree(self._work / segment(run_id), ignore_errors=True)
+
+
+def lies_at(path: str, place: str) -> bool:
+    """Whether `path` is `place`, or lies in it."""
+    return path == place or path.startswith(f"{place}/")
 
 
 def segment(name: str) -> str:

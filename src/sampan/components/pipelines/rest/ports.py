@@ -5,16 +5,16 @@ The engine and the IR's checks are behind protocols because they load late, afte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
-from sampan.components.pipelines.engine.resumption import Resumable, Resumption
+from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
 from sampan.components.pipelines.engine.schedules import Schedules
 from sampan.components.pipelines.engine.triggers.places import OpenStore, Places, no_object_store
 from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
@@ -36,6 +36,16 @@ class RunEngine(Protocol):
     async def retry(self, run_id: str) -> None:
         """Executes a finished run's failed steps again and keeps the rest."""
         ...
+
+    async def debug(self, run_id: str, task_id: str, attempt: int, *, is_new: bool) -> DebugPod:
+        """A pod in which to look around where the step ran."""
+        ...
+
+    async def debug_state(self, run_id: str, pod: str) -> Mapping[str, Any]:
+        """`state` is WAITING, RUNNING or ENDED, and `message` says why."""
+        ...
+
+    async def end_debug(self, run_id: str, pod: str) -> None: ...
 
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere.

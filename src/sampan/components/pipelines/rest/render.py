@@ -20,8 +20,9 @@ from sampan.components.pipelines.store.schedules import ScheduleRow, Status
 
 
 class _Spec(msgspec.Struct):
-    pipeline_spec: msgspec.Raw
+    pipeline_spec: msgspec.Raw = msgspec.Raw(b"{}")
     platform_spec: msgspec.Raw = msgspec.Raw(b"{}")
+    workflow: msgspec.Raw = msgspec.Raw(b"")
 
 
 _SPEC = msgspec.json.Decoder(_Spec)
@@ -133,8 +134,10 @@ def page(name: str, found: Page[dict[str, Any]]) -> dict[str, Any]:
 
 
 def specification(stored: str) -> msgspec.Raw:
-    """`pipeline_spec` as answers show it: the IR alone, or with its platform specification beside it."""
+    """`pipeline_spec` as answers show it: the IR alone, or with its platform specification beside it; a Workflow."""
     spec = _SPEC.decode(stored)
+    if bytes(spec.workflow):
+        return spec.workflow
     return spec.pipeline_spec if bytes(spec.platform_spec) == b"{}" else msgspec.Raw(stored.encode())
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from starlette.responses import Response
 
+from sampan.client.protocol import DeleteOptions
 from sampan.components.pipelines.api.errors import FailedPreconditionError, InvalidArgumentError
 from sampan.components.pipelines.api.states import RuntimeState, StorageState
 from sampan.components.pipelines.api.wire import present
+from sampan.components.pipelines.api.workflow_kinds import WORKFLOWS
 from sampan.components.pipelines.engine.creation import PipelineSource, RunRequest
 from sampan.components.pipelines.rest import render, task_details
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
@@ -19,6 +21,10 @@ from sampan.components.pipelines.rest.scopes import not_found
 from sampan.components.pipelines.store import experiments, logged_steps, runs, tasks
 from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.step_logs import StepLogs
+from sampan.kube.errors import ApiError
+from sampan.lib.log import get_logger
+
+log = get_logger(__name__)
 
 _MAX_NAME = 256
 _UNAVAILABLE = 14
@@ -131,13 +137,17 @@ async def delete(call: Call) -> Response:
     """Removes the run with its tasks, whatever its state, and then what still belongs to it in the cluster."""
     run_id = call.params["run_id"]
     engine = await call.backend.engine()
+    workflow = _row(call).workflow
     attempts = await call.backend.database.read(
         lambda connection: logged_steps.attempts_of_run(connection, run_id)
     )
     # The row first: a crash in between leaves pods behind, but never a run that starts again.
-    await call.backend.database.write(lambda connection: runs.delete(connection, run_id))
+    now = call.backend.now_micros()
+    await call.backend.database.write(lambda connection: runs.delete(connection, run_id, now))
     await engine.forget(run_id, call.namespace)
     await asyncio.to_thread(StepLogs(call.backend.home).remove, call.namespace, attempts)
+    if workflow:
+        await _delete_workflow(call, workflow, run_id)
     return answer({})
 
 
@@ -147,6 +157,14 @@ def _shown(call: Call, row: RunRow) -> dict[str, Any]:
     if not row.runtime_state.is_final and (trouble := call.backend.trouble(row.run_id)):
         shown["error"] = {"code": _UNAVAILABLE, "message": trouble}
     return shown
+
+
+async def _delete_workflow(call: Call, name: str, run_id: str) -> None:
+    """The object that the run was of."""
+    try:
+        await call.backend.client.delete(WORKFLOWS, name, call.namespace, DeleteOptions(uid=run_id))
+    except ApiError as error:
+        log.warning("the Workflow of a deleted run remains", workflow=name, error=error.message)
 
 
 def _row(call: Call) -> RunRow:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import RuntimeState, StorageState
-from sampan.components.pipelines.store import tables
+from sampan.components.pipelines.store import garbage, tables
 from sampan.components.pipelines.store.listing import Listable, ListRequest, Page, metric_of_run, select_page
 from sampan.components.pipelines.store.long_values import MOST_CHARACTERS, MOST_SPEC_CHARACTERS, short_values
 from sampan.lib.clock import from_micros, rfc3339
@@ -22,6 +22,7 @@ _RUNS = tables.runs
 _COLUMNS = _RUNS.c
 
 _FINAL_STATES = tuple(state.value for state in RuntimeState if state.is_final)
+_OPEN_STATES = tuple(state.value for state in RuntimeState if not state.is_final)
 
 LISTABLE = Listable(
     kind="run",
@@ -72,6 +73,7 @@ class RunRow:
     runtime_config: str = "{}"
     service_account: str = ""
     recurring_run_id: str = ""
+    workflow: str = ""
     artifact_root: str = ""
     """The pipeline root that its steps write below; empty until it has begun."""
     resumed_from: str = ""
@@ -131,6 +133,24 @@ def unfinished(connection: sa.Connection) -> list[RunRow]:
     return [_row(found) for found in connection.execute(query)]
 
 
+def unfinished_workflows(connection: sa.Connection) -> list[tuple[str, str, str]]:
+    """Namespace, name and run of each Workflow object whose run is not over."""
+    query = sa.select(_COLUMNS.namespace, _COLUMNS.workflow, _COLUMNS.run_id).where(
+        _COLUMNS.state.in_(_OPEN_STATES), _COLUMNS.workflow != ""
+    )
+    return [(found.namespace, found.workflow, found.run_id) for found in connection.execute(query)]
+
+
+def unfinished_of_workflow(connection: sa.Connection, namespace: str, workflow: str) -> list[str]:
+    """Runs of Workflow objects of that name that are not over."""
+    query = sa.select(_COLUMNS.run_id).where(
+        _COLUMNS.state.in_(_OPEN_STATES),
+        _COLUMNS.namespace == namespace,
+        _COLUMNS.workflow == workflow,
+    )
+    return list(connection.execute(query).scalars())
+
+
 def set_state(
     connection: sa.Connection,
     run_id: str,
@@ -179,10 +199,9 @@ def archive_all(connection: sa.Connection, experiment_id: str) -> None:
     )
 
 
-def delete(connection: sa.Connection, run_id: str) -> bool:
-    """Removes the run with its tasks and their links to artifacts; the artifacts themselves stay."""
-    links = tables.artifact_tasks
-    connection.execute(links.delete().where(links.c.run_id == run_id))
+def delete(connection: sa.Connection, run_id: str, now: int = 0) -> bool:
+    """Removes the run with its tasks, and the artifacts that only it had. Their files go later (`garbage`)."""
+    garbage.doom_run(connection, run_id, now)
     return connection.execute(_RUNS.delete().where(_COLUMNS.run_id == run_id)).rowcount > 0
 
 

@@ -81,6 +81,8 @@ runs = sa.Table(
     sa.Column("runtime_config", sa.Text, nullable=False, server_default="{}"),
     sa.Column("service_account", sa.String(253), nullable=False, server_default=""),
     sa.Column("recurring_run_id", _ID, nullable=False, server_default=""),
+    # The name of the Workflow object that the run is of, with the run's id as its uid; empty for all other runs.
+    sa.Column("workflow", sa.String(253), nullable=False, server_default=""),
     # The pipeline root that the run's steps wrote below, as it was resolved when the run began.
     sa.Column("artifact_root", sa.Text, nullable=False, server_default=""),
     # The run whose finished tasks this one reuses.
@@ -247,4 +249,15 @@ sa.Index(
     runs.c.state,
     sqlite_where=_SCHEDULED,
     postgresql_where=_SCHEDULED,
+)
+
+# Files of deleted runs that are still to be removed (garbage.py).
+garbage = sa.Table(
+    "kfp_garbage",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("namespace", _NAMESPACE, nullable=False),
+    sa.Column("uri", sa.Text, nullable=False),
+    sa.Column("run_id", _ID, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
 )

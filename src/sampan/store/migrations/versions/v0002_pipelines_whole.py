@@ -17,6 +17,7 @@ def upgrade() -> None:
     _failure()
     _argo()
     _clients_records()
+    _runs_of_workflow_objects()
     _listing()
     _measured_artifacts()
     _triggers()
@@ -97,6 +98,10 @@ def _clients_records() -> None:
     op.add_column("kfp_tasks", sa.Column("overlay", sa.Text, nullable=False, server_default="{}"))
 
 
+def _runs_of_workflow_objects() -> None:
+    op.add_column("kfp_runs", sa.Column("workflow", sa.String(253), nullable=False, server_default=""))
+
+
 def _measured_artifacts() -> None:
     """What artifacts' files are, who wrote them, and below which folder a run's lie."""
     text: dict[str, Any] = {"nullable": False, "server_default": ""}
@@ -108,6 +113,14 @@ def _measured_artifacts() -> None:
     op.add_column("kfp_artifacts", sa.Column("producer_run_id", sa.String(64), **text))
     op.create_index("kfp_artifacts_by_producer", "kfp_artifacts", ["producer_run_id"])
     op.add_column("kfp_runs", sa.Column("artifact_root", sa.Text, **text))
+    op.create_table(
+        "kfp_garbage",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("uri", sa.Text, nullable=False),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+    )
 
 
 def _listing() -> None:

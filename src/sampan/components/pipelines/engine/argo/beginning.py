@@ -156,7 +156,8 @@ class Beginning:
             return True
         limit = int(substitute(str(limit), self.variables(holder)))
         active = sum(child.has_begun and not child.is_over for child in _within(holder))
-        if active < limit:
+        # kfp 1.8 writes 0 where there is no limit.
+        if limit <= 0 or active < limit:
             return True
         self._tree.say(node, f"waits: {active} of at most {limit} run (parallelism)")
         return False
@@ -180,7 +181,9 @@ class Beginning:
         template = node.called.template
         self._set_deadline(node, template)
         is_attempt = node.parent is not None and node.parent.type is NodeType.RETRY
-        if not is_attempt and (template.get("retryStrategy") or self._spec.get("retryStrategy")) is not None:
+        own, general = template.get("retryStrategy"), self._spec.get("retryStrategy")
+        # An empty strategy is one: without end.
+        if not is_attempt and (own is not None or general is not None):
             node.type = NodeType.RETRY
         if node.type in (NodeType.RETRY, NodeType.STEPS, NodeType.DAG):
             self._tree.run(node)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sampan.components.pipelines.api.argo.errors import AbsentError, ArgoError
-from sampan.components.pipelines.api.argo.tags import Variables, as_text, only_tag, substitute
+from sampan.components.pipelines.api.argo.tags import Variables, as_text, is_absent, only_tag, substitute
 from sampan.components.pipelines.engine.argo.node import Artifact, Given, Results
 
 Json = Mapping[str, Any]
@@ -35,11 +35,14 @@ def arguments(holder: Json, variables: Variables, template: Json) -> Given:
     arguments_ = holder.get("arguments") or {}
     for item in arguments_.get("parameters") or ():
         name = str(item.get("name", ""))
+        has_default = declared.get(name, {}).get("default") is not None
+        # An argument that is nothing but the output of what did not run leaves the input its default.
+        if has_default and is_absent(item.get("value"), variables):
+            continue
         try:
             value = _parameter(item, variables)
         except AbsentError as error:
-            # An argument that is nothing but an absent output leaves the input its default.
-            if only_tag(item.get("value")) and declared.get(name, {}).get("default") is not None:
+            if has_default and only_tag(item.get("value")):
                 continue
             raise AbsentError(f'argument "{name}": {error.message}') from None
         except ArgoError as error:
@@ -68,6 +71,8 @@ def value_from(source: Json, variables: Variables) -> str | None:
             if value is None:
                 raise AbsentError(f"expression {expression!r} gives nil")
             return as_text(value)
+        if is_absent(source.get("parameter"), variables) and source.get("default") is not None:
+            return as_text(source["default"])
         if reference := source.get("parameter"):
             text = as_text(substitute(reference, variables))
             if "{{" in text:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # $1: lines of "from<TAB>to"; $2: where to keep what is printed, or empty; $3: folder of a container set's exit codes,
-# or empty; $4: the containers to wait for; $5: this container's name in the set; $6: tries more, and seconds for them.
+# or empty; $4: the containers to wait for; $5: this container's name in the set; $6: tries more, and
+# seconds for them; $7: the containers whose end comes before the outputs are read.
 _PROGRAM = """\
-outputs=$1 printed=$2 set=$3 after=$4 name=$5 tries=$6; shift 6
+outputs=$1 printed=$2 set=$3 after=$4 name=$5 tries=$6 others=$7; shift 7
 start=$PWD; [ "$start" = / ] && start=
 code=0 child=
 for one in $after; do
@@ -36,6 +37,9 @@ once() {
   [ -n "$printed" ] && { wait "$tee"; rm -f "$printed.pipe"; }
 }
 exec 3<&0
+printf '%s\\n' "$outputs" | while IFS='\t' read -r from to; do
+  case "$from" in */*) mkdir -p "${from%/*}/" 2>/dev/null ;; esac
+done
 if [ $code = 64 ]; then
   echo "$name does not run: a container that it depends on has failed" >&2
 else
@@ -48,6 +52,10 @@ else
     left=$((left - 1))
   done
 fi
+if [ -n "$set" ]; then echo $code > "$set/.$name"; mv "$set/.$name" "$set/$name"; fi
+for one in $others; do
+  while [ ! -e "$set/$one" ]; do sleep 0.05; done
+done
 printf '%s\\n' "$outputs" | while IFS='\t' read -r from to; do
   [ -n "$from" ] || continue
   [ -e "$from" ] || from="$start/${from#/}"
@@ -62,7 +70,6 @@ printf '%s\\n' "$outputs" | while IFS='\t' read -r from to; do
   *) cp -RH "$from" "$to" 2>/dev/null || cp -R "$from" "$to" ;;
   esac
 done
-if [ -n "$set" ]; then echo $code > "$set/.$name"; mv "$set/.$name" "$set/$name"; fi
 exit $code
 """
 
@@ -79,6 +86,8 @@ class Wrapping:
     name: str = "main"
     tries: int = 0
     try_seconds: int = 86400
+    others: Sequence[str] = ()
+    """Containers of the set that may write what this one gives."""
 
     @property
     def is_needed(self) -> bool:
@@ -95,5 +104,6 @@ def wrapped(command: Sequence[str], args: Sequence[str], wrapping: Wrapping) -> 
         " ".join(wrapping.after),
         wrapping.name,
         f"{wrapping.tries} {wrapping.try_seconds}",
+        " ".join(wrapping.others),
     ]
     return ["sh", "-c", _PROGRAM, "sampan-step"], [*told, *command, *args]

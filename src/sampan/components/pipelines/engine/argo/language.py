@@ -67,7 +67,8 @@ def event_of(event: Event) -> Callable[[Machine], None]:
 def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings, locks: Locks) -> PreparedArgo:
     """Blocks: a large document takes a while to read. Raises InvalidArgumentError."""
     document = load(spec)
-    validate(document)
+    # Values of arguments come with the run.
+    validate(document, has_arguments=False)
     config = msgspec.json.decode(run.runtime_config or b"{}")
     metadata = document.metadata
     name = str(metadata.get("name") or f"{document.name}-{run.run_id[:5]}")

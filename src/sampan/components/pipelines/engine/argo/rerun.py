@@ -39,6 +39,7 @@ def rerun(rows: Sequence[TaskRow], now: int) -> Retry:
     for row in rows:
         children.setdefault(row.parent_task_id, []).append(row)
     again = _again(rows, children)
+    again -= _former_attempts(rows, children, again)
     gone: set[str] = set()
     updated: list[TaskRow] = []
     for row in rows:
@@ -48,7 +49,8 @@ def rerun(rows: Sequence[TaskRow], now: int) -> Retry:
         if row.parent_task_id in gone or (is_decided and row.parent_task_id in again):
             gone.add(row.task_id)
         elif row.task_id in again:
-            kept = _kept(row, children.get(row.task_id, []), now)
+            below = children.get(row.task_id, [])
+            kept = _kept(row, below, now, _reopened(below, children))
             if kept is None:
                 gone.add(row.task_id)
             else:
@@ -69,13 +71,34 @@ def _again(rows: Sequence[TaskRow], children: dict[str, list[TaskRow]]) -> set[s
     return again
 
 
-def _kept(row: TaskRow, below: Sequence[TaskRow], now: int) -> TaskRow | None:
+def _former_attempts(
+    rows: Sequence[TaskRow], children: dict[str, list[TaskRow]], again: set[str]
+) -> set[str]:
+    """What stays failed: attempts before one that is made anew, but for the last where that is steps or a DAG."""
+    found: set[str] = set()
+    for row in rows:
+        if row.parent_task_id in found:
+            found.add(row.task_id)
+        elif row.details["type"] == NodeType.RETRY and row.task_id in again:
+            attempts = children.get(row.task_id, [])
+            goes_on = _reopened(attempts, children)
+            found |= {attempt.task_id for attempt in attempts if attempt is not goes_on}
+    return found
+
+
+def _reopened(attempts: Sequence[TaskRow], children: dict[str, list[TaskRow]]) -> TaskRow | None:
+    """The last attempt, if something of it can be kept."""
+    last = max(attempts, key=lambda row: int(row.details.get("index", 0)), default=None)
+    return last if last is not None and children.get(last.task_id) else None
+
+
+def _kept(row: TaskRow, below: Sequence[TaskRow], now: int, reopened: TaskRow | None) -> TaskRow | None:
     """The row as it goes on; None for one that is decided anew."""
     type_ = NodeType(row.details["type"])
     if type_ in _COMPOSED and (below or not row.parent_task_id):
         details = _open(row, Phase.RUNNING)
         if type_ is NodeType.RETRY:
-            details["kept"] = {**details.get("kept", {}), "discount": len(below)}
+            details["kept"] = {**details.get("kept", {}), "discount": len(below) - (reopened is not None)}
         return _moved(row, RuntimeState.RUNNING, details, now)
     if not row.attempts:
         return None

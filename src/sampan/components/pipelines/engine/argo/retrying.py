@@ -25,8 +25,9 @@ class Retrying:
         """Something about an attempt has changed, or the time for the next one has come."""
         attempts = sorted(node.own_children, key=lambda child: child.index)
         last = attempts[-1] if attempts else None
-        if last is None:
-            self._attempt(node, 0)
+        if last is None or len(attempts) <= int(node.kept.get("discount", 0)):
+            # The first; or the first of a run that is retried, after those of its former try.
+            self._attempt(node, last.index + 1 if last is not None else 0)
             return
         node.address = last.address
         if last.is_daemoned:

@@ -31,10 +31,10 @@ class Manifest:
 
 
 def manifest(stored: str) -> Manifest:
-    """`stored` is what the tables hold: `{"pipeline_spec": …, "platform_spec": …}`."""
+    """`stored` is what the tables hold: `{"pipeline_spec": …, "platform_spec": …}`, or `{"workflow": …}`."""
     whole = json.loads(stored)
-    document = whole.get("pipeline_spec") or {}
-    if document.get("kind") == "Workflow" or "root" not in document:
+    document = whole.get("workflow") or whole.get("pipeline_spec") or {}
+    if "workflow" in whole:
         return Manifest(_text(document), True, document)
     parts = [document, *([whole["platform_spec"]] if whole.get("platform_spec") else [])]
     return Manifest("\n---\n".join(_text(part) for part in parts), False, document)

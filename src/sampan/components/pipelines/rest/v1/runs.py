@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.wire_messages_v1 import ResourceType
+from sampan.components.pipelines.engine.argo.manifest import manifest_of
 from sampan.components.pipelines.engine.creation import PipelineSource, RunRequest, find_version
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
 from sampan.components.pipelines.rest.names import checked_name
@@ -131,9 +132,10 @@ async def _detail(call: Call, run_id: str) -> Response:
 
 
 def _runtime(connection: Any, row: RunRow) -> dict[str, Any]:
-    document = json.loads(row.spec).get("pipeline_spec") or {}
     rows = tasks.list_by_run(connection, row.run_id)
-    return {"workflow_manifest": workflow(row, document, rows, artifacts.of_run(connection, row.run_id))}
+    if "workflow" in json.loads(row.spec):
+        return {"workflow_manifest": json.dumps(manifest_of(row, rows), ensure_ascii=False)}
+    return {"workflow_manifest": workflow(row, rows, artifacts.of_run(connection, row.run_id))}
 
 
 async def _source(

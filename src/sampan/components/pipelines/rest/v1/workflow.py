@@ -41,16 +41,13 @@ _TYPES: Mapping[TaskType, str] = {
 
 def workflow(
     run: RunRow,
-    document: Mapping[str, Any],
     rows: Sequence[TaskRow],
     artifacts: Mapping[str, ArtifactRow],
 ) -> str:
-    """JSON. `document` is what the run executes: a Workflow's own spec is kept in what is made of it."""
-    is_workflow = document.get("kind") == "Workflow"
-    metadata = dict(document.get("metadata") or {}) if is_workflow else {}
-    name = metadata.get("name") or run.run_id
-    labels = {**(metadata.get("labels") or {}), "pipeline/runid": run.run_id}
-    metadata |= {"name": name, "namespace": run.namespace, "uid": run.run_id, "labels": labels}
+    """JSON, of a run of the IR; a Workflow's own is made by `engine.argo.manifest`."""
+    name = run.run_id
+    labels = {"pipeline/runid": run.run_id}
+    metadata = {"name": name, "namespace": run.namespace, "uid": run.run_id, "labels": labels}
     metadata["creationTimestamp"] = time_of(run.created_at)
     error = json.loads(run.error)["message"] if run.error else ""
     status = present(
@@ -64,7 +61,7 @@ def workflow(
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Workflow",
         "metadata": metadata,
-        "spec": document.get("spec") or {} if is_workflow else {},
+        "spec": {},
         "status": status,
     }
     return json.dumps(shown, ensure_ascii=False)

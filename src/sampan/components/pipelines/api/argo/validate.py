@@ -218,8 +218,6 @@ def _container(template: Json, path: str) -> Iterator[str]:
 def _script(template: Json, path: str) -> Iterator[str]:
     if not template["script"].get("image"):
         yield f"{path}.script.image: missing"
-    if "source" not in template["script"]:
-        yield f"{path}.script.source: missing"
 
 
 def _resource(template: Json, path: str) -> Iterator[str]:

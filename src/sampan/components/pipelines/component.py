@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Mount
 
 from sampan.components import Front, Services
 from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
+from sampan.components.pipelines.api.retention_settings import RetentionSettings
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS
@@ -29,6 +30,7 @@ from sampan.components.pipelines.controller.loading import (
 )
 from sampan.components.pipelines.controller.templates import GetTemplate, blocking
 from sampan.components.pipelines.engine.creation import Prepare
+from sampan.components.pipelines.engine.retention import Retention
 from sampan.components.pipelines.engine.scheduler import Scheduler
 from sampan.components.pipelines.engine.triggers.firing import Firing
 from sampan.components.pipelines.engine.triggers.service import Loops
@@ -85,10 +87,14 @@ class PipelinesComponent:
     audiences: Sequence[str] = ("pipelines.kubeflow.org",)
 
     def __init__(
-        self, settings: PipelineSettings | None = None, artifacts: ArtifactSettings | None = None
+        self,
+        settings: PipelineSettings | None = None,
+        artifacts: ArtifactSettings | None = None,
+        retention: RetentionSettings | None = None,
     ) -> None:
         self._settings = settings or PipelineSettings()
         self._artifacts = artifacts or ArtifactSettings()
+        self._rules = retention or RetentionSettings()
         self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
@@ -111,6 +117,7 @@ class PipelinesComponent:
             self._moving = moving
         self._engine = self._tasks.spawn(self._start_engine(services), name="engine")
         zone = read_zone(self._settings.schedule_time_zone)
+        retention = Retention(services.database, services.clock, services.home, self._rules, self._forget)
         self._backend = Backend(
             database=services.database,
             client=services.client,
@@ -122,6 +129,7 @@ class PipelinesComponent:
             trouble=self._trouble,
             prepare=partial(_load_prepare, blocking(services.client, services.default_namespace)),
             wake_schedules=self._wake_schedules,
+            retention=retention,
             trigger_loops=Loops(self._wake_triggers, self._fire_now),
         )
         self._scheduler = Scheduler(services.database, services.clock, self._backend.creator, zone)
@@ -131,8 +139,12 @@ class PipelinesComponent:
             ("scheduler", self._scheduler.run),
             ("firing", self._firing.run),
             ("watching", self._watcher.run),
+            ("retention", retention.run),
         ):
             self._starters.append(self._tasks.spawn(self._run_starter(loop), name=name))
+
+    async def _forget(self, run_id: str, namespace: str) -> None:
+        await (await self._started_engine()).forget(run_id, namespace)
 
     def routes(self) -> Sequence[BaseRoute]:
         assert self._backend is not None, "routes() is called after start()"

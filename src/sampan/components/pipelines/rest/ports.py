@@ -15,6 +15,7 @@ from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
 from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
+from sampan.components.pipelines.engine.retention import Retention
 from sampan.components.pipelines.engine.schedules import Schedules
 from sampan.components.pipelines.engine.triggers.places import OpenStore, Places, no_object_store
 from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
@@ -82,6 +83,7 @@ class Backend:
     prepare: Callable[[], Awaitable[Prepare]]
     trouble: Callable[[str], str] = lambda _run_id: ""
     """Why a run does not go on, where its rows cannot say it: the disk is full, say."""
+    retention: Retention | None = None
     wake_schedules: Callable[[], None] = lambda: None
     """Tells the scheduler that recurring runs have changed."""
     trigger_loops: Loops = field(default_factory=Loops)

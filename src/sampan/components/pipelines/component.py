@@ -29,6 +29,7 @@ from sampan.components.pipelines.controller.loading import (
     argo_hook,
 )
 from sampan.components.pipelines.controller.templates import GetTemplate, blocking
+from sampan.components.pipelines.engine.completed_pods import CompletedPods
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.retention import Retention
 from sampan.components.pipelines.engine.scheduler import Scheduler
@@ -117,6 +118,8 @@ class PipelinesComponent:
             self._moving = moving
         self._engine = self._tasks.spawn(self._start_engine(services), name="engine")
         zone = read_zone(self._settings.schedule_time_zone)
+        hours = self._rules.completed_pods_hours
+        pods = CompletedPods(services.client, services.database, services.clock, hours)
         retention = Retention(services.database, services.clock, services.home, self._rules, self._forget)
         self._backend = Backend(
             database=services.database,
@@ -140,6 +143,7 @@ class PipelinesComponent:
             ("firing", self._firing.run),
             ("watching", self._watcher.run),
             ("retention", retention.run),
+            ("completed pods", pods.run),
         ):
             self._starters.append(self._tasks.spawn(self._run_starter(loop), name=name))
 

@@ -4,6 +4,8 @@
     run = client.run(my_pipeline, {"n": 3}).wait()     # a @dsl.pipeline function, a file, or a document
     run.resume(my_pipeline).wait()                     # with mended code, from where it failed
 
+`@light` above `@dsl.component` marks a step that needs no pod of its own (docs/light-steps.md).
+
 A client of the REST API: neither the server nor a database is imported here (a contract of .importlinter), and kfp and
 pandas only where they are needed. Blocking; one client for one thread.
 """
@@ -28,6 +30,7 @@ import yaml
 
 from sampan.app.home import find_server
 from sampan.client.http import HttpError, JsonClient
+from sampan.components.pipelines.api.light import light
 from sampan.components.pipelines.api.packages import unpack
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.sdk import Change, DebugPod, Planned, Runs, Task
@@ -36,7 +39,7 @@ from sampan.components.pipelines.sdk import Run as RunFacts
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Artifact", "Client", "DebugPod", "HttpError", "Planned", "Run", "RuntimeState", "Task"]
+__all__ = ["Artifact", "Client", "DebugPod", "HttpError", "Planned", "Run", "RuntimeState", "Task", "light"]
 
 Pipeline = Callable[..., Any] | Mapping[str, Any] | str | Path
 """A function decorated with `@dsl.pipeline` or `@dsl.component`, a compiled file, or a document."""

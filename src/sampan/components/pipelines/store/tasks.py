@@ -200,7 +200,7 @@ def shown_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """As `list_by_run`, without long values."""
     rows = []
     for found in connection.execute(_of_run(run_id).with_only_columns(*_SHORT_COLUMNS)).all():
-        if all(found._mapping[name] is not None for name in _LONG_COLUMNS):
+        if None not in found:
             rows.append(_row(found))
         elif (row := get(connection, found.task_id)) is not None:
             # One after the other: together they might not fit into memory.
@@ -328,7 +328,7 @@ def _values(row: TaskRow) -> dict[str, Any]:
 
 
 def _row(found: sa.Row[Any]) -> TaskRow:
-    values = dict(found._mapping)
+    values = dict(zip(found._fields, found, strict=True))
     values["type"] = TaskType(values["type"])
     values["state"] = RuntimeState(values["state"])
     for column in _JSON_COLUMNS:

@@ -52,6 +52,7 @@ from sampan.lib.tasks import TaskSet
 
 log = get_logger(__name__)
 
+_COMPLETED_PODS = "sampan.components.pipelines.engine.completed_pods"
 _ENGINE = "sampan.components.pipelines.engine.engine"
 _FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"

@@ -160,6 +160,7 @@ class Platform:
             database,
             self._clock,
             home,
+            url=self._url,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
         )

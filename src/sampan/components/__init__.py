@@ -47,6 +47,8 @@ class Services:
     home: Path
     """SAMPAN_HOME, absolute and existing. A component writes below a folder of its own in it."""
     default_namespace: str = "default"
+    url: str = ""
+    """Where this server is reached on its machine."""
     pod_files: PodFiles | None = None
     """None where pods see this machine's folders, as in the embedded cluster."""
     embedded_s3: Callable[[str], Bucket] | None = None

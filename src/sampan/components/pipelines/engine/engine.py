@@ -474,7 +474,7 @@ class Engine:
         await self._files.learn(self._client, run.namespace)
         around = Surroundings(
             files=self._files,
-            lookups=StoredLookups(self._database, run.namespace),
+            lookups=StoredLookups(self._database, run.namespace, self._cached_since),
             now=self._now,
             settings=self._settings,
             documents=self._documents,
@@ -545,6 +545,10 @@ class Engine:
         transition = Transition(run_id, run=[RunState(state, self._now(), error)])
         await self._database.write(lambda connection: transitions.apply(connection, transition))
         self._changes.publish(Change(run_id, frozenset(), is_over=state.is_final))
+
+    def _cached_since(self) -> int:
+        hours = self._settings.cache_max_age_hours
+        return self._now() - hours * 3_600_000_000 if hours else 0
 
     def _now(self) -> int:
         return to_micros(self._clock.now())

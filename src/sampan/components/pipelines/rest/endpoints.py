@@ -24,6 +24,7 @@ from sampan.components.pipelines.rest import (
     task_records,
     tasks,
     ui_server,
+    upkeep,
     uploads,
 )
 from sampan.components.pipelines.rest.authorise import Resource, Verb
@@ -284,5 +285,6 @@ def endpoints() -> list[Endpoint]:
         *_artifacts(),
         *_services(),
         *_ui_server(),
+        *upkeep.endpoints(),
         *v1.endpoints(),
     ]

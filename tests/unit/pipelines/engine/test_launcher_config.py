@@ -142,14 +142,20 @@ def test_without_configuration_the_environments_credentials_are_tried():
 
 @pytest.mark.parametrize(
     "uri",
-    ["s3://other/artifacts/x", "minio://other/x", "s3://nsx/y", "s3://ns/../other/x", "s3://mlpipeline/x"],
+    [
+        "s3://other/artifacts/x",
+        "minio://other/x",
+        "s3://teamx/y",
+        "s3://team/../other/x",
+        "s3://mlpipeline/x",
+    ],
 )
 def test_with_many_users_our_own_keys_open_a_namespace_its_own_bucket_only(uri):
     made = ArtifactStores(ArtifactSettings(), own, {"AWS_ACCESS_KEY_ID": "the servers"}, isolated=True)
-    assert made.open("s3://ns/artifacts/p/x", "ns").is_configured
-    assert made.open("minio://ns/x", "ns").is_configured
+    assert made.open("s3://team/artifacts/p/x", "team").is_configured
+    assert made.open("minio://team/x", "team").is_configured
     with pytest.raises(StoreUnusableError, match="not the namespace's"):
-        made.open(uri, "ns")
+        made.open(uri, "team")
     shared = ArtifactStores(
         ArtifactSettings(root="s3://b/x/{namespace}", s3_endpoint="http://s"), isolated=True
     )
@@ -170,7 +176,7 @@ def test_with_many_users_nobody_uses_the_servers_own_credentials():
 def test_roots_of_namespaces():
     assert stores(embedded=own).default_root("team-a", "p") == "s3://team-a/artifacts/p"
     assert stores(ArtifactSettings(root="s3://b/{namespace}")).default_root("ns", "p") == "s3://b/ns/p"
-    assert bucket_of("ab") == "ns-ab"
+    assert bucket_of("ab") == "ns.ab"
     assert read(None).root == ""
 
 

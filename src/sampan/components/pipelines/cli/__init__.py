@@ -1,8 +1,11 @@
-"""The pipelines' commands: `sampan run`, `runs` and those below it, `logs`, `stop`, `schedules`. They talk REST."""
+"""The pipelines' commands: `sampan run`, `runs` and those below it, `logs`, `stop`, `schedules`, `triggers`, `notify`.
+
+They talk REST.
+"""
 
 import typer
 
-from sampan.components.pipelines.cli import commands, log_commands, schedules
+from sampan.components.pipelines.cli import commands, log_commands, notify, schedules, triggers
 from sampan.components.pipelines.cli.frame import Platform
 
 __all__ = ["Platform", "register"]
@@ -13,3 +16,5 @@ def register(app: typer.Typer, platform: Platform) -> None:
     commands.register(app, platform)
     log_commands.register(app, platform)
     schedules.register(app, platform)
+    triggers.register(app, platform)
+    notify.register(app, platform)

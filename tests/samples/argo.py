@@ -134,6 +134,9 @@ def run(server: ServerProcess, folder: Path, example: Example) -> Ended:
         for wanted in documents(example.file):
             if wanted["kind"] != "Workflow":
                 apply(server, wanted)
+            if wanted["kind"] == "ResourceQuota":
+                # It does what it says, to all the others.
+                server.call("DELETE", _path(wanted, wanted["metadata"]["name"]))
             workflows += list(to_run(wanted))
         phase, why = "Stored", ""
         for workflow in workflows if example.phase != "Stored" else ():

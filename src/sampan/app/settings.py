@@ -20,6 +20,7 @@ from typing import Any
 from sampan.cluster.node.settings import RUNTIMES, EnvironmentSettings, NodeSettings
 from sampan.cluster.scheduler.settings import SchedulerSettings
 from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
+from sampan.components.pipelines.api.retention_settings import RetentionSettings
 from sampan.components.pipelines.api.settings import MailSettings, PipelineSettings, read_weights
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.store.settings import DatabaseSettings
@@ -85,6 +86,7 @@ class Settings:
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     mail: MailSettings = field(default_factory=MailSettings)
 
 

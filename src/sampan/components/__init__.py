@@ -60,6 +60,15 @@ class Services:
     None where pods run elsewhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A Service by which clients within the cluster find a component where upstream runs a server of its own."""
+
+    name: str
+    namespace: str
+    port: int
+
+
 class Component(Protocol):
     """A door: the only part of a component that `app` imports. Nothing is read or started by making one."""
 
@@ -74,6 +83,10 @@ class Component(Protocol):
     admission: Sequence[MutatingHook]
     """How it changes objects that anybody writes, before they are validated."""
 
+    fronts: Sequence[Front]
+    """Services that lead to the platform's one port."""
+    audiences: Sequence[str]
+    """Whom tokens may be meant for that are shown at `reviewed_paths`, beside the API server."""
     reviewed_paths: Sequence[str]
     """Below these it asks for an access review of every request itself: the guards let every known user through."""
 

@@ -16,7 +16,7 @@ VERSION = tuple(int(part) for part in __version__.split(".")[:2])
 @dataclasses.dataclass
 class Case:
     """`tasks`: by scope path, without the root, a state or the output parameters; `said`: words in a task's message;
-    `again`: states when it runs a second time."""
+    `again`: states when it runs a second time; `artifacts`: by scope path and output, the type and the metadata."""
 
     function: Callable[..., Any]
     options: Dict[str, Any]
@@ -26,6 +26,7 @@ class Case:
     tasks: Dict[str, Any]
     said: Dict[str, str]
     again: Dict[str, str]
+    artifacts: Dict[str, Any]
 
 
 CASES: Dict[str, Case] = {}
@@ -39,6 +40,7 @@ def case(
     tasks: Optional[Dict[str, Any]] = None,
     said: Optional[Dict[str, str]] = None,
     again: Optional[Dict[str, str]] = None,
+    artifacts: Optional[Dict[str, Any]] = None,
     since: tuple = (2, 7),
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -46,10 +48,8 @@ def case(
 
     def take(function: Callable[..., Any]) -> Callable[..., Any]:
         if since <= VERSION:
-            found = Case(
-                function, options, arguments or {}, state, error, tasks or {}, said or {}, again or {}
-            )
-            CASES[function.__name__] = found
+            told = [given or {} for given in (tasks, said, again, artifacts)]
+            CASES[function.__name__] = Case(function, options, arguments or {}, state, error, *told)
         return function
 
     return take

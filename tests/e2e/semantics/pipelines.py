@@ -530,7 +530,32 @@ def all_kinds(
     return outputs(1, "2")
 
 
-@case(tasks={"all-kinds": {"one": 1, "two": "2"}})
+@case(
+    tasks={"all-kinds": {"one": 1, "two": "2"}},
+    artifacts={
+        "all-kinds/a": ["Artifact", {"deep": {"list": [1, {"x": None}]}, "n": 1}],
+        "all-kinds/h": ["HTML", {}],
+        "all-kinds/m": ["Markdown", {}],
+        "all-kinds/n": ["Metric", {"accuracy": 0.75, "words": "text"}],
+        "all-kinds/c": [
+            "ClassificationMetric",
+            {
+                "confidenceMetrics": [
+                    {"confidenceThreshold": 1, "falsePositiveRate": 0, "recall": 0.1},
+                    {"confidenceThreshold": 0, "falsePositiveRate": 1, "recall": 0.9},
+                ],
+                "confusionMatrix": {
+                    "annotationSpecs": [{"displayName": "x"}, {"displayName": "y"}],
+                    "rows": [{"row": [1, 2]}, {"row": [3, 4]}],
+                },
+            },
+        ],
+        "all-kinds/s": [
+            "SlicedClassificationMetric",
+            {"evaluationSlices": [{"slice": "a", "sliceClassificationMetrics": {"recall": [0.5]}}]},
+        ],
+    },
+)
 def every_kind_of_artifact():
     all_kinds()
 
@@ -616,6 +641,12 @@ def now() -> str:
     return str(time.time())
 
 
+def by_its_own_key(task):
+    """Older SDKs have no keys."""
+    if VERSION >= (2, 14):
+        task.set_caching_options(True, cache_key="mine")
+
+
 @dsl.pipeline
 def inner_with_steps(value: str):
     text(value=value)
@@ -633,11 +664,13 @@ def inner_with_steps(value: str):
         "inner-with-steps/text": "CACHED",
         "inner-with-steps/text-2": "SUCCEEDED",
         "for-loop-2/1/text-3": "CACHED",
+        "now-2": "CACHED",
     },
 )
 def what_is_cached(value: str):
     text(value=value)
     text(value=now().set_caching_options(False).output)
+    by_its_own_key(now())
     content(found=dataset(content="kept").outputs["out"])
     content(found=dataset(content="anew").set_caching_options(False).outputs["out"])
     inner_with_steps(value=value)

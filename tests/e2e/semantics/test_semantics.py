@@ -84,6 +84,15 @@ def said(task: dict[str, Any]) -> str:
     return str(task.get("status_metadata", {}).get("message", ""))
 
 
+def artifact(task: dict[str, Any], output: str) -> list[Any]:
+    """Its type and metadata."""
+    for given in task.get("outputs", {}).get("artifacts", []):
+        if given["artifact_key"] == output:
+            (found,) = given["artifacts"]
+            return [found["type"], found.get("metadata", {})]
+    return []
+
+
 def differences(server: ServerProcess, case: dict[str, Any], run_id: str) -> list[str]:
     if case["state"] == WAITS:
         return unsaid(server, case, run_id)
@@ -103,6 +112,11 @@ def differences(server: ServerProcess, case: dict[str, Any], run_id: str) -> lis
             given = {item["parameter_key"]: item["value"] for item in outputs}
         if given != expected:
             wrong.append(f"{path}: {given!r}, not {expected!r}")
+    for place, expected in case["artifacts"].items():
+        path, _, output = place.rpartition("/")
+        given = artifact(found[path], output)
+        if given != expected:
+            wrong.append(f"{place}: {given!r}, not {expected!r}")
     for path, words in case["said"].items():
         if words not in said(found[path]):
             wrong.append(f"{path} says {said(found[path])!r}, not {words!r}")

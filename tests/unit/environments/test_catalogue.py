@@ -184,7 +184,10 @@ def test_an_image_brings_its_entry_point_and_small_programs() -> None:
     ("table", "says"),
     [
         ('needs = ["go"]', '"needs" is for an entry with system = true'),
-        ('system = true\nprograms = ["gcc"]', '"programs" knows no "gcc"; there are argosay, cowsay'),
+        (
+            'system = true\nprograms = ["gcc"]',
+            '"programs" knows no "gcc"; there are argosay, cowsay, http-echo',
+        ),
     ],
 )
 def test_extras_that_cannot_be_are_refused(table: str, says: str) -> None:

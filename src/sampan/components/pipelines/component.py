@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 
 from sampan.client.protocol import Client
-from sampan.components import Services
+from sampan.components import Front, Services
 from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
+from sampan.components.pipelines.api.retention_settings import RetentionSettings
 from sampan.components.pipelines.api.settings import MailSettings, PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS
@@ -33,6 +34,7 @@ from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.notifications.composing import Composer
 from sampan.components.pipelines.engine.notifications.sending import Channels, Sender
 from sampan.components.pipelines.engine.notifications.service import Rules
+from sampan.components.pipelines.engine.retention import Retention
 from sampan.components.pipelines.engine.scheduler import Scheduler
 from sampan.components.pipelines.engine.triggers.buckets import LateBuckets
 from sampan.components.pipelines.engine.triggers.firing import Firing
@@ -50,6 +52,7 @@ from sampan.lib.tasks import TaskSet
 
 log = get_logger(__name__)
 
+_COMPLETED_PODS = "sampan.components.pipelines.engine.completed_pods"
 _ENGINE = "sampan.components.pipelines.engine.engine"
 _FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
@@ -85,15 +88,22 @@ class PipelinesComponent:
     definitions: Sequence[Object] = DEFINITIONS
     admission: Sequence[MutatingHook] = (argo_hook(),)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
+    fronts: Sequence[Front] = (
+        Front("ml-pipeline", "kubeflow", 8888),
+        Front("ml-pipeline-ui", "kubeflow", 80),
+    )
+    audiences: Sequence[str] = ("pipelines.kubeflow.org",)
 
     def __init__(
         self,
         settings: PipelineSettings | None = None,
         artifacts: ArtifactSettings | None = None,
+        retention: RetentionSettings | None = None,
         mail: MailSettings | None = None,
     ) -> None:
         self._settings = settings or PipelineSettings()
         self._artifacts = artifacts or ArtifactSettings()
+        self._rules = retention or RetentionSettings()
         self._mail = mail or MailSettings()
         self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
@@ -118,6 +128,7 @@ class PipelinesComponent:
             self._moving = moving
         self._engine = self._tasks.spawn(self._start_engine(services), name="engine")
         zone = read_zone(self._settings.schedule_time_zone)
+        retention = Retention(services.database, services.clock, services.home, self._rules, self._forget)
         self._backend = Backend(
             database=services.database,
             client=services.client,
@@ -129,6 +140,7 @@ class PipelinesComponent:
             trouble=self._trouble,
             prepare=partial(_load_prepare, blocking(services.client, services.default_namespace)),
             wake_schedules=self._wake_schedules,
+            retention=retention,
             buckets=LateBuckets(services.client, self._artifacts, services.embedded_s3),
             notification_rules=Rules(self._settings.allow_private_urls, self._mail),
             wake_sender=self._wake_sender,
@@ -148,9 +160,13 @@ class PipelinesComponent:
             ("scheduler", self._scheduler.run),
             ("firing", self._firing.run),
             ("watching", self._watcher.run),
+            ("retention", retention.run),
             ("sender", self._sender.run),
         ):
             self._starters.append(self._tasks.spawn(self._run_starter(loop), name=name))
+
+    async def _forget(self, run_id: str, namespace: str) -> None:
+        await (await self._started_engine()).forget(run_id, namespace)
 
     def routes(self) -> Sequence[BaseRoute]:
         assert self._backend is not None, "routes() is called after start()"
@@ -201,6 +217,10 @@ class PipelinesComponent:
             # Before the engine, which at once takes up what was asked for meanwhile.
             await _ensure_runner(services)
         await engine.start()
+        completed = importlib.import_module(_COMPLETED_PODS).CompletedPods(
+            services.client, services.database, services.clock, self._rules.completed_pods_hours
+        )
+        self._tasks.spawn(completed.run(), name="completed pods")
         self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine
 

@@ -38,7 +38,13 @@ def shell(failed: Any) -> Any:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        out, _ = await process.communicate()
+        try:
+            out, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                # Its pod is gone: a process left over would outlive the loop.
+                process.kill()
+                await process.wait()
         if process.returncode:
             raise failed(process.returncode, out.decode())
 
@@ -385,7 +391,7 @@ templates:
   outputs:
     parameters:
     - {name: name, valueFrom: {jsonPath: "{.metadata.name}"}}
-    - {name: all, valueFrom: {jqFilter: .data.key}}
+    - {name: all, valueFrom: {jqFilter: ".data | .key"}}
 - name: drop
   inputs: {parameters: [{name: name}]}
   resource: {action: delete, flags: [configmap, "{{inputs.parameters.name}}"]}

@@ -39,7 +39,7 @@ def locked(spec, **config):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -66,7 +66,7 @@ def test_runs_with_a_mutex_go_one_by_one(open_cluster, go, spec, gate):
             ] in cluster.engine.trouble(ids[2])
             for each in ids:
                 gate.open.release()
-                assert (await cluster.wait(each)).state == "SUCCEEDED"
+                assert (await cluster.wait(each, seconds=60)).state == "SUCCEEDED"
             assert gate.most == 1
             assert gate.entered == ids
 
@@ -84,7 +84,7 @@ def test_a_semaphore_lets_as_many_as_its_size(open_cluster, go, spec, gate):
             for _ in ids:
                 gate.open.release()
             for each in ids:
-                assert (await cluster.wait(each)).state == "SUCCEEDED"
+                assert (await cluster.wait(each, seconds=60)).state == "SUCCEEDED"
             assert gate.most == 2
 
     go(main())
@@ -126,7 +126,7 @@ def test_locks_are_kept_over_a_restart_and_given_back_by_those_that_stop(open_cl
             await until(lambda: len(gate.entered) == 2)
             assert gate.entered == [first, third]
             gate.open.release()
-            assert (await cluster.wait(third)).state == "SUCCEEDED"
+            assert (await cluster.wait(third, seconds=60)).state == "SUCCEEDED"
 
     go(main())
 
@@ -143,18 +143,18 @@ def test_a_run_that_is_tried_again_waits_for_its_lock_again(open_cluster, go, sp
     async def main():
         async with open_cluster(gate=once) as cluster:
             first = await cluster.submit(document)
-            assert (await cluster.wait(first)).state == "FAILED"
+            assert (await cluster.wait(first, seconds=60)).state == "FAILED"
             second = await cluster.submit(document)
             await until(lambda: gate.inside)
             await cluster.engine.retry(first)
             await until(lambda: cluster.engine.trouble(first))
             assert cluster.row(first).state == "PENDING"
             gate.open.release()
-            await cluster.wait(second)
+            await cluster.wait(second, seconds=60)
             await until(lambda: gate.inside)
             assert cluster.row(first).state == "RUNNING"
             gate.open.release()
-            assert (await cluster.wait(first)).state == "SUCCEEDED"
+            assert (await cluster.wait(first, seconds=60)).state == "SUCCEEDED"
             assert gate.most == 1
 
     go(main())
@@ -169,7 +169,7 @@ def test_both_kinds_at_once_and_nobody_waits_in_a_circle(open_cluster, go, spec,
             for _ in ids:
                 gate.open.release()
             for each in ids:
-                assert (await cluster.wait(each)).state == "SUCCEEDED"
+                assert (await cluster.wait(each, seconds=60)).state == "SUCCEEDED"
             assert gate.most <= 2
 
     go(main())

@@ -222,6 +222,7 @@ def _furnish(api: Any, spec: Any, namespace: str) -> Tenant:
         "run_id": run["run_id"],
         "task_id": task,
         "node_id": task,
+        "pod": "debug-1",
         "artifact_id": artifact,
         "artifact_name": "out",
         "recurring_run_id": schedule,

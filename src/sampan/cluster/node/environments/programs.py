@@ -1,7 +1,7 @@
 """Small programs that stand for what an image holds beside a shell. Called by the facade for system images.
 
 Written for the purpose, to behave as those of the images do: `argosay` speaks, reads, sleeps and fails on demand, in
-the tests and examples of Argo Workflows; `cowsay` draws.
+the tests and examples of Argo Workflows; `cowsay` draws; `http-echo` answers every request with one text.
 
 Source of argosay's subcommands: argo-workflows 3.7 test/e2e/images/argosay/v2.
 """
@@ -38,7 +38,25 @@ cat <<'COW'
              ||----||
 COW
 """
-PROGRAMS = {"argosay": _ARGOSAY, "cowsay": _COWSAY}
+_HTTP_ECHO = r"""#!/usr/bin/env python3
+import http.server, sys
+
+options = dict(word.lstrip("-").split("=", 1) for word in sys.argv[1:] if "=" in word)
+host, _, port = options.get("listen", ":5678").rpartition(":")
+text = options.get("text", "").strip('"').encode() + b"\n"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(int(options.get("status-code", "200")))
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+http.server.ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
+"""
+PROGRAMS = {"http-echo": _HTTP_ECHO, "argosay": _ARGOSAY, "cowsay": _COWSAY}
 
 
 def program_folder(root: Path, name: str) -> Path:

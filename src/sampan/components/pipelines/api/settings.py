@@ -15,6 +15,8 @@ class PipelineSettings:
     """Workers that light steps of a run may have side by side; 0: light steps run in pods of their own."""
     cache: bool = True
     """Whether steps may reuse earlier results at all. A step's own caching options count below this."""
+    cache_max_age_hours: int = 0
+    """How old a result may be to be reused, in hours; 0 for any age."""
     schedule_time_zone: str = "UTC"
     """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
     public_url: str = ""

@@ -5,10 +5,10 @@ The engine and the IR's checks are behind protocols because they load late, afte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.errors import UnavailableError
@@ -16,7 +16,8 @@ from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
 from sampan.components.pipelines.engine.notifications.service import Notifications, Rules
-from sampan.components.pipelines.engine.resumption import Resumable, Resumption
+from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
+from sampan.components.pipelines.engine.retention import Retention
 from sampan.components.pipelines.engine.schedules import Schedules
 from sampan.components.pipelines.engine.triggers.places import Buckets, NoBuckets, Places
 from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
@@ -39,6 +40,16 @@ class RunEngine(Protocol):
     async def retry(self, run_id: str) -> None:
         """Executes a finished run's failed steps again and keeps the rest."""
         ...
+
+    async def debug(self, run_id: str, task_id: str, attempt: int, *, is_new: bool) -> DebugPod:
+        """A pod in which to look around where the step ran."""
+        ...
+
+    async def debug_state(self, run_id: str, pod: str) -> Mapping[str, Any]:
+        """`state` is WAITING, RUNNING or ENDED, and `message` says why."""
+        ...
+
+    async def end_debug(self, run_id: str, pod: str) -> None: ...
 
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere.
@@ -79,6 +90,7 @@ class Backend:
     prepare: Callable[[], Awaitable[Prepare]]
     trouble: Callable[[str], str] = lambda _run_id: ""
     """Why a run does not go on, where its rows cannot say it: the disk is full, say."""
+    retention: Retention | None = None
     wake_schedules: Callable[[], None] = lambda: None
     """Tells the scheduler that recurring runs have changed."""
     notification_rules: Rules = field(default_factory=Rules)

@@ -169,11 +169,13 @@ def _shown(tag: Tag, text: str, variables: Variables) -> str:
             return text[tag.start : tag.end]
         value = variables.get(tag.text)
         if value is None:
-            raise AbsentError(f"{{{{{tag.text}}}}}: the output was never produced, as its step did not run")
+            raise AbsentError(
+                f"{{{{{tag.text}}}}}: an absent optional: the step did not run, and has no default for this output"
+            )
         return as_text(value)
     value = variables.evaluate(tag.text)
     if value is None:
-        raise AbsentError(f"{{{{={tag.text}}}}} gives nil; choose a fallback with ??")
+        raise AbsentError(f"{{{{={tag.text}}}}} gives nil, an absent optional; choose a fallback with ??")
     return as_text(value)
 
 

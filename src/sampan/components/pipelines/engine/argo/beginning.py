@@ -156,7 +156,8 @@ class Beginning:
             return True
         limit = int(substitute(str(limit), self.variables(holder)))
         active = sum(child.has_begun and not child.is_over for child in _within(holder))
-        if active < limit:
+        # kfp 1.8 writes 0 where there is no limit.
+        if limit <= 0 or active < limit:
             return True
         self._tree.say(node, f"waits: {active} of at most {limit} run (parallelism)")
         return False

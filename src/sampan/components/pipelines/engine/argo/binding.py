@@ -46,10 +46,17 @@ def arguments(holder: Json, variables: Variables, template: Json) -> Given:
             raise ArgoError(f'argument "{name}": {error.message}') from None
         if value is not None:
             given.parameters[name] = value
+    optional = {
+        item.get("name")
+        for item in (template.get("inputs") or {}).get("artifacts") or ()
+        if item.get("optional")
+    }
     for item in arguments_.get("artifacts") or ():
-        artifact = artifact_of(item, variables)
+        name = str(item.get("name", ""))
+        # What is optional for the one who takes it may be missing.
+        artifact = artifact_of({**item, "optional": True} if name in optional else item, variables)
         if artifact is not None:
-            given.artifacts[str(item.get("name", ""))] = artifact
+            given.artifacts[name] = artifact
     return given
 
 
@@ -121,11 +128,13 @@ def bind(template: Json, given: Given, variables: Variables) -> Given:
     """The inputs of the template: what is given, else the input's own value or default. Raises ArgoError."""
     bound = Given()
     inputs = template.get("inputs") or {}
+    known: dict[str, Any] = {f"inputs.parameters.{name}": value for name, value in given.parameters.items()}
     for item in inputs.get("parameters") or ():
         name = str(item.get("name", ""))
         value = given.parameters.get(name)
         if value is None:
-            value = _own_value(item, variables)
+            # It may name those before it.
+            value = _own_value(item, variables.with_layer(known))
         if value is None:
             raise ArgoError(f"inputs.parameters.{name} was not supplied")
         allowed = item.get("enum")
@@ -133,7 +142,7 @@ def bind(template: Json, given: Given, variables: Variables) -> Given:
             raise ArgoError(
                 f"inputs.parameters.{name}: {value!r} is none of {', '.join(map(as_text, allowed))}"
             )
-        bound.parameters[name] = value
+        bound.parameters[name] = known[f"inputs.parameters.{name}"] = value
     layer = {f"inputs.parameters.{name}": value for name, value in bound.parameters.items()}
     inner = variables.with_layer(layer)
     for item in inputs.get("artifacts") or ():

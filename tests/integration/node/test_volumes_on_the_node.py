@@ -194,8 +194,10 @@ def test_pip_install_leaves_the_environment_as_it_is(mounting: Any) -> None:
 def test_folders_that_a_pod_wants_to_itself(mounting: Any, node_kit: Any) -> None:
     """Where the machine has them, where it has not, and the root; a volume within one is seen."""
     mark = f"sampan-{os.getpid()}"
-    script = f"echo a > /mnt/{mark} && echo b > /{mark} && ls -A /mnt && ls /{mark}"
-    script += " && mkdir /not-here/out && ls /not-here/given"
+    script = (
+        f"echo a > /mnt/{mark} && echo b > /{mark} && ls -A /mnt && "
+        f"ls /{mark} && mkdir /not-here/out && ls /not-here/given"
+    )
 
     async def main() -> None:
         async with mounting.up() as node:

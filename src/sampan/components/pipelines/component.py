@@ -52,6 +52,7 @@ from sampan.lib.tasks import TaskSet
 
 log = get_logger(__name__)
 
+_COMPLETED_PODS = "sampan.components.pipelines.engine.completed_pods"
 _ENGINE = "sampan.components.pipelines.engine.engine"
 _FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
@@ -216,6 +217,10 @@ class PipelinesComponent:
             # Before the engine, which at once takes up what was asked for meanwhile.
             await _ensure_runner(services)
         await engine.start()
+        completed = importlib.import_module(_COMPLETED_PODS).CompletedPods(
+            services.client, services.database, services.clock, self._rules.completed_pods_hours
+        )
+        self._tasks.spawn(completed.run(), name="completed pods")
         self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine
 

@@ -4,6 +4,9 @@
     driver      one run: an asyncio task that feeds events to the machine, commits its turns, acts on them
     machine     one run's state machine, without I/O: rows in, events in, a turn of changes out
     pods        the watch over all pods of runs; creating, adopting, deleting them
+    slots       how many pods there may be, shared fairly by namespaces and runs
+    light       steps that are called in a worker of their run
+    log_keeping the logs of pods on other machines, brought home
     the pure parts  graph, resolve, placeholders, conditions, iteration, executor_input, podspec, platform, outputs,
                 caching, final_status, importer, failure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,12 @@ def memory_mib(it: ServerProcess) -> float:
     for process in psutil.process_iter(["cmdline"]):
         if str(it.home) in " ".join(process.info["cmdline"] or ()):
             mine[process.pid] = process
-    return float(sum(process.memory_full_info().pss for process in mine.values())) / 2**20
+    total = 0
+    for process in mine.values():
+        # One may end while it is looked at.
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().pss
+    return total / 2**20
 
 
 def table(title: str, rows: list[tuple[str, str, str]]) -> None:

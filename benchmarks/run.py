@@ -1,4 +1,4 @@
-"""The benchmarks, each beside its floor: `run.py [NAME…] [--peers]`. benchmarks/README.md lists them."""
+"""The benchmarks, each beside its floor: `run.py [NAME…]`. benchmarks/README.md lists them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import peers
+import scale
 from harness import memory_mib, run, server, table
 from uv import find_uv_bin
 
@@ -92,7 +94,7 @@ def environment() -> None:
     )
 
 
-def scale() -> None:
+def large() -> None:
     with server() as it:
         _warm(it)
         small_chain = run(it, pipelines.chain(20)) / 20
@@ -101,7 +103,7 @@ def scale() -> None:
         large_fan = run(it, pipelines.fan_out(2000, sleep=False, parallelism=20), patient=True) / 2000
         memory = memory_mib(it)
     table(
-        "scale, seconds a step",
+        "large runs of ordinary steps, seconds a step",
         [
             ("chain of 20", f"{small_chain:.4f} s", ""),
             ("chain of 1,000", f"{large_chain:.4f} s", f"{large_chain / small_chain:.2f} times; at most 1.2"),
@@ -145,13 +147,27 @@ def _best(call: Callable[[], object], times: int) -> float:
     return statistics.median(seconds)
 
 
-BENCHMARKS = {f.__name__: f for f in (startup, chain, fanout, environment, scale)}
+BENCHMARKS = {
+    f.__name__: f
+    for f in (
+        startup,
+        chain,
+        fanout,
+        environment,
+        large,
+        scale.step_overhead,
+        scale.light,
+        scale.empty_runs,
+        scale.dag10k,
+        scale.list_runs,
+        peers.main,
+    )
+}
+BENCHMARKS["peers"] = BENCHMARKS.pop("main")
 
 if __name__ == "__main__":
-    names = [name for name in sys.argv[1:] if not name.startswith("-")] or list(BENCHMARKS)
-    for name in names:
+    unknown = [name for name in sys.argv[1:] if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+    for name in sys.argv[1:] or [name for name in BENCHMARKS if name != "peers"]:
         BENCHMARKS[name]()
-    if "--peers" in sys.argv:
-        import peers
-
-        peers.main()

@@ -6,15 +6,18 @@ It imports nothing of ours: the client is the official one, unmodified, and so i
 package is of the IR, whose pipelines run whatever version of the API they come through.
 """
 
+import base64
 import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import kfp
 import kfp_server_api
+from kfp import dsl
+from kfp.components import create_component_from_func
 from kfp_server_api import ApiException
 
 PIPELINE = """
@@ -173,6 +176,39 @@ def jobs(client: kfp.Client, experiment_id: str, source: tuple) -> None:
     assert client.list_recurring_runs().jobs is None
 
 
+def evaluate(value: float) -> NamedTuple("Out", [("mlpipeline_metrics", "Metrics")]):  # noqa: F821  a type of the SDK
+    import json
+
+    return (json.dumps({"metrics": [{"name": "accuracy", "numberValue": value, "format": "PERCENTAGE"}]}),)
+
+
+@dsl.pipeline(name="evaluation")
+def evaluation(value: float = 0.5):
+    create_component_from_func(evaluate, base_image="python:3.11")(value)
+
+
+def metrics(client: kfp.Client) -> None:
+    """Of the steps of a Workflow: runs show them, and are sorted by them."""
+    for value in (0.25, 0.75):
+        name, arguments = f"of {value}", {"value": value}
+        run = client.create_run_from_pipeline_func(
+            evaluation, arguments, run_name=name, experiment_name="metrics"
+        )
+        assert status(client, run.run_id) == "Succeeded", client.get_run(run.run_id)
+    (pod,) = [
+        node
+        for node in client._get_workflow_json(run.run_id)["status"]["nodes"].values()
+        if node["type"] == "Pod"
+    ]
+    (shown,) = client.get_run(run.run_id).run.metrics
+    assert (shown.name, shown.number_value, shown.format) == ("accuracy", 0.75, "PERCENTAGE"), shown
+    assert shown.node_id == pod["id"], (shown, pod)
+    read = client._run_api.read_artifact(run.run_id, pod["id"], "mlpipeline-metrics")
+    assert "accuracy" in base64.b64decode(read.data).decode(), read
+    best = client.list_runs(sort_by="metric:accuracy desc", page_size=2).runs
+    assert [each.name for each in best] == ["of 0.75", "of 0.25"], best
+
+
 def main(url: str, folder: Path) -> None:
     packages = {}
     for command in ("echo", "false"):
@@ -185,6 +221,7 @@ def main(url: str, folder: Path) -> None:
     experiment_id = experiments(client)
     runs(client, packages, experiment_id, source)
     jobs(client, experiment_id, source)
+    metrics(client)
     client.delete_pipeline_version(source[1])
     client.delete_pipeline(source[0])
     client.delete_experiment(experiment_id)

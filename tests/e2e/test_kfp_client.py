@@ -14,6 +14,7 @@ from sampan.testing.server import ServerProcess
 
 JOURNEY = Path(__file__).with_name("kfp_client_journey.py")
 JOURNEY_OF_V1 = Path(__file__).with_name("kfp_v1_journey.py")
+WORKFLOWS_OF_V1 = Path(__file__).with_name("kfp_v1_workflow_journey.py")
 EVERY_METHOD = Path(__file__).with_name("kfp_every_method.py")
 PIPELINES_CLIENT = Path(__file__).with_name("kubeflow_pipelines_journey.py")
 
@@ -32,6 +33,7 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
         pytest.param("2.14.6", JOURNEY, "the journey of kfp 2.14.6 is over", marks=pytest.mark.slow),
         pytest.param("2.7.0", JOURNEY, "the journey of kfp 2.7.0 is over", marks=pytest.mark.slow),
         ("1.8.22", JOURNEY_OF_V1, "the journey of kfp 1.8.22 is over"),
+        ("1.8.22", WORKFLOWS_OF_V1, "the journey of workflows of kfp 1.8.22 is over"),
         ("2.17.0", EVERY_METHOD, "every method of kfp 2.17.0 was called"),
         pytest.param("2.14.6", EVERY_METHOD, "every method of kfp 2.14.6 was called", marks=pytest.mark.slow),
         pytest.param("2.7.0", EVERY_METHOD, "every method of kfp 2.7.0 was called", marks=pytest.mark.slow),

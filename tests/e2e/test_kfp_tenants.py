@@ -80,6 +80,12 @@ def test_a_user_among_others(server: ServerProcess, tmp_path: Path) -> None:
     assert "stranger@example.com" in stranger[1]["message"]
     account = "system:serviceaccount:team-a:user"
     assert status(server, path, Impersonate_User=account)[0] == 200
+    # A notebook's token is meant for pipelines, and for nothing else.
+    request = {"spec": {"audiences": ["pipelines.kubeflow.org"]}}
+    made = server.call("POST", "/api/v1/namespaces/team-a/serviceaccounts/user/token", request)
+    meant = f"Bearer {made['status']['token']}"
+    assert status(server, path, Authorization=meant)[0] == 200
+    assert status(server, "/api/v1/namespaces/team-a/pods", Authorization=meant)[0] == 401
     # What is not this API's is decided by roles, as before.
     assert status(server, "/api/v1/nodes", Authorization=bearer["team-a"])[0] == 403
     assert status(server, path)[0] == 200

@@ -28,7 +28,7 @@ from sampan.client.protocol import Client, ListOptions, Object
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.apiserver.apiservices import ApiServices
 from sampan.cluster.network import addresses
-from sampan.cluster.network.api_service import ensure_api_service
+from sampan.cluster.network.api_service import ensure_api_service, ensure_front
 from sampan.cluster.network.parts import network_parts
 from sampan.cluster.network.pods import ROUTES, PodNetwork
 from sampan.cluster.node.agent import NodeAgent
@@ -105,7 +105,7 @@ class Platform:
         api.service_allocator.begin_at(addresses.slot(home))
         for component in components:
             api.admission.add(component.admission)
-            api.gate.let_through(component.reviewed_paths)
+            api.gate.let_through(component.reviewed_paths, component.audiences)
         await api.start()
         self._ends.append(("API server", api.stop))
         await self._create_first_objects()
@@ -119,6 +119,9 @@ class Platform:
             home, (where.hostname or addresses.LOCALHOST, self._secure_port or where.port or 80)
         )
         own_names = await ensure_api_service(api.client, *network.api)
+        api.gate.own_address = (addresses.LOCALHOST, where.port or 80)
+        for front in (front for component in components for front in component.fronts):
+            own_names += await ensure_front(api.client, front, where.hostname or "", where.port or 80)
         manager = Manager(
             [
                 *network_parts(api.client, caches, network, home / ROUTES),
@@ -157,6 +160,7 @@ class Platform:
             database,
             self._clock,
             home,
+            url=self._url,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
         )

@@ -10,4 +10,6 @@ def components(settings: Settings) -> list[Component]:
     """In the order in which they start."""
     from sampan.components.pipelines.component import PipelinesComponent
 
-    return [PipelinesComponent(settings.pipelines, settings.artifacts)]
+    return [
+        PipelinesComponent(settings.pipelines, settings.artifacts, settings.retention, settings.mail),
+    ]

@@ -122,6 +122,7 @@ class RemotePlatform:
             self._clock,
             home,
             default_namespace=reached.namespace,
+            url=self._url,
             pod_files=files,
             foreign_definitions=await install(self._client, definitions),
         )

@@ -20,7 +20,8 @@ from typing import Any
 from sampan.cluster.node.settings import RUNTIMES, EnvironmentSettings, NodeSettings
 from sampan.cluster.scheduler.settings import SchedulerSettings
 from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
-from sampan.components.pipelines.api.settings import PipelineSettings, read_weights
+from sampan.components.pipelines.api.retention_settings import RetentionSettings
+from sampan.components.pipelines.api.settings import MailSettings, PipelineSettings, read_weights
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.store.settings import DatabaseSettings
 
@@ -85,6 +86,8 @@ class Settings:
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
 
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -231,6 +234,11 @@ def _check(settings: Settings) -> None:
         read_weights(settings.pipelines.namespace_weights)
     except ValueError as error:
         raise SettingsError(f"pipelines.namespace_weights: {error}") from error
+    mail = settings.mail
+    if mail.security not in ("starttls", "tls", "none"):
+        raise SettingsError(f"mail.security must be starttls, tls or none, not {mail.security!r}")
+    if mail.password_secret and len([part for part in mail.password_secret.split("/") if part]) != 3:
+        raise SettingsError(f"mail.password_secret must be NAMESPACE/NAME/KEY, not {mail.password_secret!r}")
     cluster = settings.cluster
     if not 0 <= cluster.callback_port <= 65535:
         raise SettingsError(f"cluster.callback_port must be between 0 and 65535, not {cluster.callback_port}")

@@ -20,7 +20,7 @@ _PLATFORM = {
     "images": ("sampan.cli.images", "images"),
 }
 _COMPONENTS = {
-    "sampan.cli.pipelines": ("run", "runs", "logs", "stop"),
+    "sampan.cli.pipelines": ("run", "runs", "debug", "logs", "stop", "cache", "du", "gc"),
 }
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from sampan.app import machine
 from sampan.app.home import ServerInfo, find_server
 from sampan.cli.options import home_folder, load_settings
+from sampan.client import kubeconfig
 
 _START_TIMEOUT_SECONDS = 60
+_IN_CLUSTER = "in-cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,19 @@ class Connection:
 
 class LocalPlatform:
     """Handed to the components' commands, which know nothing of processes, homes and interpreters."""
+
+    def kubernetes(self, home: Path | None) -> kubeconfig.Connection:
+        """Where the pods are: the embedded API server, or the cluster that is set. Raises RuntimeError."""
+        settings = load_settings(home, None)
+        cluster = settings.cluster
+        try:
+            if cluster.kubeconfig == _IN_CLUSTER:
+                return kubeconfig.in_cluster()
+            if cluster.kubeconfig:
+                return kubeconfig.load(Path(cluster.kubeconfig).expanduser(), cluster.context)
+            return kubeconfig.load(settings.home / "kubeconfig")
+        except kubeconfig.KubeconfigError as error:
+            raise RuntimeError(str(error)) from error
 
     def kfp_python(self, home: Path | None) -> Path:
         """An interpreter with the kfp SDK, built if need be. Raises RuntimeError."""

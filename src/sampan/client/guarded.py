@@ -16,13 +16,12 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin
+
+from sampan.client.addresses import checked_url, is_public, is_reserved
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class RefusedUrlError(Exception):
@@ -38,7 +37,7 @@ class UrlRules:
     what: str
     """What the URL is, at the beginning of messages."""
     allow_private: bool = False
-    """Whether loopback, private and link-local addresses may be reached."""
+    """Whether loopback and private addresses may be reached; link-local ones never are."""
     remedy: str = ""
     """What to do about a private address, at the end of a message."""
     timeout_seconds: float = 30.0
@@ -83,31 +82,11 @@ def connection(url: str, rules: UrlRules) -> tuple[http.client.HTTPConnection, s
     return _connection(parts, _checked_address(parts, rules), rules.timeout_seconds), _target(parts)
 
 
-def is_public(address: _Address) -> bool:
-    """Whether an address is one of the open internet, looking through those that carry another inside."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
-
-
 def _checked_url(url: str, rules: UrlRules) -> SplitResult:
-    what = rules.what
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        return checked_url(url)
     except ValueError as error:
-        raise RefusedUrlError(f"{what}: {url!r} is not a URL: {error}") from error
-    if parts.scheme not in ("http", "https"):
-        raise RefusedUrlError(f"{what} must be an http or https URL, not {url!r}")
-    if not parts.hostname or parts.username is not None or port == 0:
-        raise RefusedUrlError(f"{what}: {url!r} needs a host, and no user or password")
-    if not url.isascii() or any(character <= " " for character in url):
-        raise RefusedUrlError(f"{what}: {url!r} holds characters that must be percent-encoded")
-    return parts
+        raise RefusedUrlError(f"{rules.what}: {url!r} {error}") from error
 
 
 def _checked_address(parts: SplitResult, rules: UrlRules) -> str:
@@ -118,6 +97,8 @@ def _checked_address(parts: SplitResult, rules: UrlRules) -> str:
     except (OSError, UnicodeError) as error:
         raise UnknownHostError(f"{rules.what}: the host {host!r} is not known: {error}") from error
     addresses = [str(entry[4][0]).split("%")[0] for entry in found]
+    if any(is_reserved(ipaddress.ip_address(a)) for a in addresses):
+        raise RefusedUrlError(f"{rules.what}: {host!r} is an address that is never asked")
     if not rules.allow_private and not all(is_public(ipaddress.ip_address(a)) for a in addresses):
         raise RefusedUrlError(f"{rules.what}: {host!r} is a private or loopback address; {rules.remedy}")
     return addresses[0]

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from sampan.client.addresses import is_reserved
 from sampan.client.calls import CallError, Endpoint, Resolve
 
 _MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -154,18 +155,12 @@ async def _addresses(name: str, port: int) -> list[str]:
     except OSError as error:
         raise OSError(f"dial tcp: lookup {name}: no such host") from error
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-    allowed = [each for each in addresses if _is_allowed(each)]
+    allowed = [a for a in addresses if not is_reserved(ipaddress.ip_address(a.partition("%")[0]))]
     if not allowed:
         raise OSError(
             f"dial tcp {_netloc(addresses[0], port)}: webhooks at link-local addresses are not called"
         )
     return allowed
-
-
-def _is_allowed(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(found, "ipv4_mapped", None) or found
-    return not (inner.is_link_local or inner.is_multicast or inner.is_unspecified)
 
 
 def _netloc(host: str, port: int) -> str:

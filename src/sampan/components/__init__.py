@@ -47,6 +47,8 @@ class Services:
     home: Path
     """SAMPAN_HOME, absolute and existing. A component writes below a folder of its own in it."""
     default_namespace: str = "default"
+    url: str = ""
+    """Where this server is reached on its machine."""
     pod_files: PodFiles | None = None
     """None where pods see this machine's folders, as in the embedded cluster."""
     embedded_s3: Callable[[str], Bucket] | None = None
@@ -56,6 +58,15 @@ class Services:
     pod_places: Callable[[Object], Awaitable[Callable[[str], str]]] | None = None
     """For a pod: from a path that its first container sees to this machine's, empty where it cannot be seen from here.
     None where pods run elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A Service by which clients within the cluster find a component where upstream runs a server of its own."""
+
+    name: str
+    namespace: str
+    port: int
 
 
 class Component(Protocol):
@@ -72,6 +83,10 @@ class Component(Protocol):
     admission: Sequence[MutatingHook]
     """How it changes objects that anybody writes, before they are validated."""
 
+    fronts: Sequence[Front]
+    """Services that lead to the platform's one port."""
+    audiences: Sequence[str]
+    """Whom tokens may be meant for that are shown at `reviewed_paths`, beside the API server."""
     reviewed_paths: Sequence[str]
     """Below these it asks for an access review of every request itself: the guards let every known user through."""
 

@@ -207,6 +207,7 @@ class HttpFace:
         else:
             service = self._verbs.get(SERVICES, wanted.name, namespace).object()
             backend = proxy.of_service(wanted, service, self._endpoints(wanted.name, namespace))
+        self._gate.check_backend(identity.current.get(), backend.host, backend.port)
         work = proxy.forward(backend, request.scope, request.receive, request.send)
         if not await self._tracked(work):
             await asgi.finish(request.send)

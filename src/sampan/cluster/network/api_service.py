@@ -1,11 +1,15 @@
-"""The Service `kubernetes` in the namespace `default`, by which pods find the API server.
+"""The Service `kubernetes` in the namespace `default`, by which pods find the API server; and Services in front of it.
+
+A front is a further name of the platform's one port: what upstream runs as a Deployment of its own and clients know by
+the name of its Service.
 
 Source: pkg/controlplane/controller/kubernetesservice/controller.go, v1.31.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from sampan.client.protocol import Client, Object
 from sampan.cluster.network.addresses import LOCALHOST
@@ -19,33 +23,71 @@ _NAMESPACE = "default"
 _PORT_NAME, _PORT = "https", 443
 
 
+class Front(Protocol):
+    """`sampan.components.Front`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+
+
 async def ensure_api_service(client: Client, host: str, port: int) -> tuple[str, ...]:
     """The names under which pods find it then. `host` is an address; a name means this machine. Raises ApiError."""
-    host = host if host[:1].isdigit() else LOCALHOST
-    metadata = {"name": API_SERVICE, "namespace": _NAMESPACE}
     labels = {"component": "apiserver", "provider": "kubernetes"}
+    service = _Service(API_SERVICE, _NAMESPACE, _PORT_NAME, _PORT, labels)
+    address = await _ensure_service(client, service, host, port)
+    return (address, *_names(service))
+
+
+async def ensure_front(client: Client, front: Front, host: str, port: int) -> tuple[str, ...]:
+    """A Service before the platform's own port, which speaks plain HTTP. Returns and raises as the above."""
+    service = _Service(front.name, front.namespace, "http", front.port, {"app": front.name})
+    address = await _ensure_service(client, service, host, port)
+    return (address, *_names(service))
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    name: str
+    namespace: str
+    port_name: str
+    port: int
+    labels: dict[str, str]
+
+
+def _names(service: _Service) -> list[str]:
+    # Not the bare one: any network may have a machine of that name.
+    return service_names(service.name, service.namespace, local=False).split()
+
+
+async def _ensure_service(client: Client, wanted: _Service, host: str, port: int) -> str:
+    """Its address."""
+    host = host if host[:1].isdigit() else LOCALHOST
+    metadata = {"name": wanted.name, "namespace": wanted.namespace}
     service = {
-        "metadata": {**metadata, "labels": labels},
+        "metadata": {**metadata, "labels": wanted.labels},
         "spec": {
-            "ports": [{"name": _PORT_NAME, "port": _PORT, "protocol": "TCP", "targetPort": port}],
+            "ports": [{"name": wanted.port_name, "port": wanted.port, "protocol": "TCP", "targetPort": port}],
             "sessionAffinity": "None",
             "type": "ClusterIP",
         },
     }
     address = str((await _ensure(client, SERVICES, service))["spec"]["clusterIP"])
-    ports = [{"name": _PORT_NAME, "port": port, "protocol": "TCP"}]
+    ports = [{"name": wanted.port_name, "port": port, "protocol": "TCP"}]
     skip = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     subsets = [{"addresses": [{"ip": host}], "ports": ports}]
     await _ensure(client, ENDPOINTS, {"metadata": {**metadata, "labels": skip}, "subsets": subsets})
     slice_ = {
-        "metadata": {**metadata, "labels": {SERVICE_NAME: API_SERVICE}},
+        "metadata": {**metadata, "labels": {SERVICE_NAME: wanted.name}},
         "addressType": "IPv4",
         "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
         "ports": ports,
     }
     await _ensure(client, ENDPOINT_SLICES, slice_)
-    # Not the bare one: any network may have a machine of that name.
-    return (address, *service_names(API_SERVICE, _NAMESPACE, local=False).split())
+    return address
 
 
 async def _ensure(client: Client, resource: Resource, wanted: dict[str, Any]) -> Object:

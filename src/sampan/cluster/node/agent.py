@@ -6,7 +6,6 @@ One worker for each pod (`pod_sync`); here are the watch that feeds them, what i
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.node.places import Places
 from sampan.cluster.node.pod_streams import PodStreams
 from sampan.cluster.node.pod_sync import NodeParts, PodWorker
+from sampan.cluster.node.runtimes import removal
 from sampan.cluster.node.runtimes.container import PodmanRuntime
 from sampan.cluster.node.runtimes.mixed import Runtimes
 from sampan.cluster.node.runtimes.podman import Podman
@@ -44,6 +44,11 @@ log = get_logger(__name__)
 
 _HEARTBEAT_SECONDS = 300
 _RETRY_SECONDS = 1.0
+_REMOVAL_SECONDS = 0.5
+"""Folders of pods that end within this time are looked at together."""
+_QUIET_SECONDS = 20.0
+_MOST_FOLDERS = 2000
+"""Of pods that are over, and whose removal can wait for that long without a pod that ends."""
 _TOKEN_SECONDS = 30.0
 """Between two looks for tokens of running pods that are to be renewed: the shortest lives ten minutes."""
 _FAULT_SECONDS = 5.0
@@ -285,16 +290,34 @@ class NodeAgent:
         strays = [each for each in self._runtime.running() if pod_uid(each) not in by_uid]
         await asyncio.gather(*(self._runtime.stop(each, 0) for each in strays))
         folders = await asyncio.to_thread(lambda: list(self._layout.pods.iterdir()))
-        for folder in folders:
-            pod = by_uid.get(folder.name)
-            if pod is None or pods.is_terminal(pod):
-                self._removals.put_nowait(folder)
+        unwanted = [
+            folder for folder in folders if (pod := by_uid.get(folder.name)) is None or pods.is_terminal(pod)
+        ]
+        self._tasks.spawn(asyncio.to_thread(removal.remove, unwanted), name="leftovers")
 
     async def _remove_folders(self) -> None:
-        """One after the other, so that a thousand pods that end together leave the machine usable."""
+        """Large ones soon, the others when no pod has ended for a while, or when they are many."""
+        waiting: list[Path] = []
         while True:
-            folder = await self._removals.get()
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            try:
+                async with asyncio.timeout(_QUIET_SECONDS if waiting else None):
+                    folders = [await self._removals.get()]
+            except TimeoutError:
+                await asyncio.to_thread(removal.remove, waiting)
+                waiting = []
+                continue
+            await asyncio.sleep(_REMOVAL_SECONDS)
+            while not self._removals.empty():
+                folders.append(self._removals.get_nowait())
+            small = await asyncio.to_thread(
+                lambda found: [each for each in found if removal.is_small(each)], folders
+            )
+            waiting += small
+            large = set(folders) - set(small)
+            if len(waiting) > _MOST_FOLDERS:
+                large.update(waiting)
+                waiting = []
+            await asyncio.to_thread(removal.remove, sorted(large))
 
     # The Node
 

@@ -16,9 +16,11 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 
-from sampan.components import Services
+from sampan.client.protocol import Client
+from sampan.components import Front, Services
 from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
-from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.api.retention_settings import RetentionSettings
+from sampan.components.pipelines.api.settings import MailSettings, PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS
 from sampan.components.pipelines.controller.loading import (
@@ -29,12 +31,18 @@ from sampan.components.pipelines.controller.loading import (
 )
 from sampan.components.pipelines.controller.templates import GetTemplate, blocking
 from sampan.components.pipelines.engine.creation import Prepare
+from sampan.components.pipelines.engine.notifications.composing import Composer
+from sampan.components.pipelines.engine.notifications.sending import Channels, Sender
+from sampan.components.pipelines.engine.notifications.service import Rules
+from sampan.components.pipelines.engine.retention import Retention
 from sampan.components.pipelines.engine.scheduler import Scheduler
+from sampan.components.pipelines.engine.triggers.buckets import LateBuckets
 from sampan.components.pipelines.engine.triggers.firing import Firing
 from sampan.components.pipelines.engine.triggers.service import Loops
 from sampan.components.pipelines.engine.triggers.watching import Watcher
 from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
+from sampan.components.pipelines.store.notices import NotificationRow
 from sampan.kube.admission import MutatingHook
 from sampan.kube.errors import AlreadyExistsError, ApiError
 from sampan.kube.kinds import SERVICE_ACCOUNTS, Resource
@@ -47,6 +55,7 @@ log = get_logger(__name__)
 _ENGINE = "sampan.components.pipelines.engine.engine"
 _FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
+_CHANNELS = "sampan.components.pipelines.engine.notifications.channels"
 _SPECIFICATION = "sampan.components.pipelines.api.specification"
 
 _RUNNER = "pipeline-runner"
@@ -78,12 +87,23 @@ class PipelinesComponent:
     definitions: Sequence[Object] = DEFINITIONS
     admission: Sequence[MutatingHook] = (argo_hook(),)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
+    fronts: Sequence[Front] = (
+        Front("ml-pipeline", "kubeflow", 8888),
+        Front("ml-pipeline-ui", "kubeflow", 80),
+    )
+    audiences: Sequence[str] = ("pipelines.kubeflow.org",)
 
     def __init__(
-        self, settings: PipelineSettings | None = None, artifacts: ArtifactSettings | None = None
+        self,
+        settings: PipelineSettings | None = None,
+        artifacts: ArtifactSettings | None = None,
+        retention: RetentionSettings | None = None,
+        mail: MailSettings | None = None,
     ) -> None:
         self._settings = settings or PipelineSettings()
         self._artifacts = artifacts or ArtifactSettings()
+        self._rules = retention or RetentionSettings()
+        self._mail = mail or MailSettings()
         self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
@@ -93,6 +113,7 @@ class PipelinesComponent:
         self._scheduler: Scheduler | None = None
         self._firing: Firing | None = None
         self._watcher: Watcher | None = None
+        self._sender: Sender | None = None
         self._starters: list[asyncio.Task[None]] = []
         """What starts runs by itself: schedules and triggers."""
 
@@ -106,6 +127,7 @@ class PipelinesComponent:
             self._moving = moving
         self._engine = self._tasks.spawn(self._start_engine(services), name="engine")
         zone = read_zone(self._settings.schedule_time_zone)
+        retention = Retention(services.database, services.clock, services.home, self._rules, self._forget)
         self._backend = Backend(
             database=services.database,
             client=services.client,
@@ -117,17 +139,33 @@ class PipelinesComponent:
             trouble=self._trouble,
             prepare=partial(_load_prepare, blocking(services.client, services.default_namespace)),
             wake_schedules=self._wake_schedules,
+            retention=retention,
+            buckets=LateBuckets(services.client, self._artifacts, services.embedded_s3),
+            notification_rules=Rules(self._settings.allow_private_urls, self._mail),
+            wake_sender=self._wake_sender,
+            send_test=self._send_test,
             trigger_loops=Loops(self._wake_triggers, self._fire_now),
         )
         self._scheduler = Scheduler(services.database, services.clock, self._backend.creator, zone)
         self._firing = Firing(services.database, services.clock, self._backend.creator)
         self._watcher = Watcher(services.database, services.clock, self._backend.places, self._firing.wake)
+        composer = Composer(
+            services.database, services.client, services.home, self._settings.public_url or services.url
+        )
+        self._sender = Sender(
+            services.database, services.clock, composer, partial(self._load_channels, services.client)
+        )
         for name, loop in (
             ("scheduler", self._scheduler.run),
             ("firing", self._firing.run),
             ("watching", self._watcher.run),
+            ("retention", retention.run),
+            ("sender", self._sender.run),
         ):
             self._starters.append(self._tasks.spawn(self._run_starter(loop), name=name))
+
+    async def _forget(self, run_id: str, namespace: str) -> None:
+        await (await self._started_engine()).forget(run_id, namespace)
 
     def routes(self) -> Sequence[BaseRoute]:
         assert self._backend is not None, "routes() is called after start()"
@@ -149,6 +187,8 @@ class PipelinesComponent:
             starter.cancel()
         if self._starters:
             await asyncio.wait(self._starters)
+        if self._sender is not None:
+            await self._sender.close()
         if (engine := self._loaded_engine()) is not None:
             await engine.stop()
         await self._tasks.close()
@@ -171,9 +211,7 @@ class PipelinesComponent:
             self._settings,
             files,
         )
-        firing = self._firing
-        assert firing is not None
-        engine.listen(lambda _: firing.wake())
+        engine.listen(lambda _: self._on_change())
         if services.pod_files is None:
             # Before the engine, which at once takes up what was asked for meanwhile.
             await _ensure_runner(services)
@@ -202,6 +240,27 @@ class PipelinesComponent:
     async def _run_starter(self, loop: Callable[[], Awaitable[None]]) -> None:
         await self._started_engine()
         await loop()
+
+    def _on_change(self) -> None:
+        """A run has changed: something may wait for that, or be told of it."""
+        if self._firing is not None and self._sender is not None:
+            self._firing.wake()
+            self._sender.wake()
+
+    def _wake_sender(self) -> None:
+        if self._sender is not None:
+            self._sender.wake()
+
+    async def _send_test(self, notification: NotificationRow) -> None:
+        assert self._sender is not None
+        await self._sender.send_test(notification)
+
+    async def _load_channels(self, client: Client) -> Channels:
+        module = await asyncio.to_thread(importlib.import_module, _CHANNELS)
+        channels: Channels = module.Channels(
+            client, self._mail, allow_private=self._settings.allow_private_urls
+        )
+        return channels
 
     def _wake_triggers(self) -> None:
         if self._firing is not None and self._watcher is not None:

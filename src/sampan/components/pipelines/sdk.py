@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -132,6 +132,25 @@ class Planned:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class DebugPod:
+    """A pod in which to look around where a step ran."""
+
+    run_id: str
+    task: str
+    """The step's path: `for-loop-1/2/train`."""
+    pod: str
+    namespace: str
+    container: str
+    is_new: bool
+    """False for the step's own pod, which runs."""
+
+    def kubectl(self, command: Sequence[str] = ("sh",)) -> list[str]:
+        """The command that enters it."""
+        place = ["-n", self.namespace, self.pod, "-c", self.container]
+        return ["kubectl", "exec", "-it", *place, "--", *command]
+
+
 class Runs:
     """What can be done with runs, on one server."""
 
@@ -237,6 +256,34 @@ class Runs:
         """Lets a paused run go on: its failed steps run again, with what is changed in them."""
         body = {key: value for key, value in change.to_json().items() if key in ("pipeline_spec", "steps")}
         self._http.post(f"{_API}/runs/{_quoted(run_id)}:continue", body)
+
+    def open_debug(self, run_id: str, step: str, *, attempt: int = 0, new: bool = False) -> DebugPod:
+        """A pod in which to look around where the step ran; it may not have started yet.
+
+        The step's own while it runs, unless `new`. `step` is a task's id, name or path.
+        """
+        path = f"{_API}/runs/{_quoted(run_id)}/nodes/{_quoted(step)}:debug"
+        answer = self._http.post(path, {"attempt": attempt, "new": new})
+        return DebugPod(
+            run_id,
+            answer["task"],
+            answer["pod"],
+            answer["namespace"],
+            answer["container"],
+            is_new=bool(answer.get("new")),
+        )
+
+    def debug_state(self, pod: DebugPod) -> tuple[str, str]:
+        """WAITING, RUNNING or ENDED, and why."""
+        if not pod.is_new:
+            return "RUNNING", ""
+        found = self._http.get(f"{_API}/runs/{_quoted(pod.run_id)}/debug/{_quoted(pod.pod)}")
+        return found["state"], found.get("message", "")
+
+    def close_debug(self, pod: DebugPod) -> None:
+        """Removes the pod, if it was made for this, and what was tried out in it."""
+        if pod.is_new:
+            self._http.delete(f"{_API}/runs/{_quoted(pod.run_id)}/debug/{_quoted(pod.pod)}")
 
     def plan_resume(self, run_id: str, change: Change = Change()) -> list[Planned]:
         """What `resume` would do."""

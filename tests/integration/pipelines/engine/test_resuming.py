@@ -296,3 +296,37 @@ def test_what_cannot_be_resumed_says_why(open_cluster, go, spec, failed):
                 await planned(cluster, "w")
 
     go(main())
+
+
+def test_what_only_comes_after_a_step_that_runs_runs_too_though_its_inputs_are_as_they_were(
+    open_cluster, go, spec, failed
+):
+    spec.step("first", outputs={"text": "str"}).step("reads", inputs={"text": "str"}).step("waits")
+    spec.step("apart")
+    document = spec.done(
+        {
+            "first": spec.task("first"),
+            "reads": spec.task("reads", ("first",), inputs={"text": "first.text"}),
+            "waits": spec.task("waits", ("reads",)),
+            "apart": spec.task("apart"),
+        }
+    )
+
+    async def main():
+        async with open_cluster(
+            first=lambda call: call.returns(text="same"),
+            again=lambda call: call.returns(text="same"),
+            reads=lambda call: None,
+            waits=lambda call: None,
+            apart=lambda call: None,
+        ) as cluster:
+            first = await cluster.run(document)
+            cluster.executed.clear()
+            run_id = await resumed(cluster, first.run_id, steps={"first": StepChange(image="test/again")})
+            assert (await cluster.wait(run_id)).state == "SUCCEEDED"
+            assert cluster.executed == ["root/first", "root/reads", "root/waits"]
+            rows = cluster.tasks(run_id)
+            assert rows["root/waits"].reason == "it comes after reads"
+            assert rows["root/apart"].state == "CACHED"
+
+    go(main())

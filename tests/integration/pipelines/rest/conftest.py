@@ -16,7 +16,7 @@ from sampan.cluster.apiserver import ApiServer
 from sampan.components.pipelines import component
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
-from sampan.components.pipelines.engine.resumption import Decision, Resumable, Resumption
+from sampan.components.pipelines.engine.resumption import DebugPod, Decision, Resumable, Resumption
 from sampan.components.pipelines.rest import Api, Backend, endpoints
 from sampan.components.pipelines.store import runs, tables
 from sampan.lib.clock import SystemClock
@@ -64,6 +64,15 @@ class StandInEngine:
 
     async def retry(self, run_id: str) -> None:
         await self._move(run_id, RuntimeState.RUNNING)
+
+    async def debug(self, run_id: str, task_id: str, attempt: int, *, is_new: bool) -> DebugPod:
+        return DebugPod(f"debug-{attempt}", "default", "main", is_new=is_new)
+
+    async def debug_state(self, run_id: str, pod: str) -> dict[str, str]:
+        return {"state": "WAITING", "message": pod}
+
+    async def end_debug(self, run_id: str, pod: str) -> None:
+        self.forgotten.append((run_id, pod))
 
     async def proceed(self, wanted: Resumption) -> None:
         self.wanted.append(wanted)

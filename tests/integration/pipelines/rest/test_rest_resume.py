@@ -112,3 +112,17 @@ def test_a_run_that_pauses_is_asked_for_in_the_query_and_continued(api: Any, spe
     assert api.post(f"/v2/runs/{run['run_id']}:continue", {"steps": {"say": {"memory": "1Gi"}}}).json == {}
     assert api.engine.wanted[-1].steps == {"say": StepChange(memory="1Gi")}
     assert api.call("POST", "/v2/runs", {"pause_on_failure": "maybe"}, _json(body)).status == 400
+
+
+def test_a_workflow_of_argos_cannot_pause(api: Any) -> None:
+    template = {"name": "main", "container": {"image": "alpine", "command": ["true"]}}
+    workflow = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"generateName": "w-"},
+        "spec": {"entrypoint": "main", "templates": [template]},
+    }
+    body = _json({"display_name": "w", "pipeline_spec": workflow})
+    refused = api.call("POST", "/v2/runs", {"pause_on_failure": "true"}, body)
+    assert (refused.status, "Workflow of Argo's" in refused.message) == (400, True)
+    assert api.call("POST", "/v2/runs", {}, body).status == 200

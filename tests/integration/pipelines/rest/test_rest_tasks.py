@@ -257,9 +257,9 @@ def test_a_log_that_cannot_be_is_explained(api: Any, run_id: str, logs: Logs) ->
     assert logs.asked == []
 
 
-def test_deleting_a_run_removes_its_tasks_and_keeps_the_artifacts(api: Any, run_id: str) -> None:
+def test_deleting_a_run_removes_its_tasks_and_the_artifacts_of_it_alone(api: Any, run_id: str) -> None:
     api.delete(f"/v2/runs/{run_id}")
 
     assert api.get("/v2/tasks/id-root%2Fprepare").status == 404
     assert api.get("/v2/artifact_tasks").json == {}
-    assert api.get("/v2/artifacts/a1").status == 200
+    assert api.get("/v2/artifacts/a1").status == 404

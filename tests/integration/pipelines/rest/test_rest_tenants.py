@@ -210,7 +210,9 @@ def _furnish(api: Any, spec: Any, namespace: str) -> Tenant:
             "webhook": {},
         },
     ).json["trigger_id"]
+    told = {"display_name": "n", "namespace": namespace, "webhook": {"url": "https://hooks.example/x"}}
     ids = {
+        "notification_id": api.post("/v2/notifications", told).json["notification_id"],
         "trigger_id": event_trigger,
         "delivery_id": "none",
         "pipeline_id": pipeline,
@@ -220,6 +222,7 @@ def _furnish(api: Any, spec: Any, namespace: str) -> Tenant:
         "run_id": run["run_id"],
         "task_id": task,
         "node_id": task,
+        "pod": "debug-1",
         "artifact_id": artifact,
         "artifact_name": "out",
         "recurring_run_id": schedule,
@@ -303,7 +306,7 @@ def test_the_administrator_needs_no_role(world: World) -> None:
         assert world.ask(ADMIN, "GET", "/v2/runs", namespace=namespace).json["total_size"] == 1
 
 
-LISTS = ["experiments", "runs", "recurringruns", "artifacts", "triggers"]
+LISTS = ["experiments", "runs", "recurringruns", "artifacts", "triggers", "notifications"]
 
 
 @pytest.mark.parametrize("kind", LISTS)
@@ -331,6 +334,7 @@ def test_a_page_token_opens_no_other_namespace(world: World, kind: str) -> None:
             "artifact_id",
             "pipeline_id",
             "trigger_id",
+            "notification_id",
         )
     }
     token = world.ask(ALICE, "GET", f"/v2/{kind}", namespace="team-a", page_size=1).json.get(

@@ -17,6 +17,7 @@ from sampan.components.pipelines.api.events import Event, EventKind
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import ArtifactType, RuntimeState
 from sampan.components.pipelines.engine.triggers.firing import Firing
+from sampan.components.pipelines.engine.triggers.places import NoBuckets
 from sampan.components.pipelines.engine.triggers.service import Loops
 from sampan.components.pipelines.engine.triggers.watching import Watcher
 from sampan.components.pipelines.rest import Api, Backend, endpoints
@@ -26,6 +27,8 @@ from sampan.components.pipelines.store.transitions import RunState, Transition
 from sampan.kube.kinds import NAMESPACES, SECRETS
 from sampan.lib.clock import to_micros
 from sampan.lib.ids import new_uid
+from sampan.store.artifacts.local import LocalStore
+from sampan.store.artifacts.protocol import ObjectMissingError
 
 SECRET = "correct horse battery"
 
@@ -59,6 +62,7 @@ class Triggered:
         self.api, self.spec = api, spec
         self.clock = Clock()
         self.settings = PipelineSettings(**settings)
+        self.buckets: Any = NoBuckets()
         self.restart()
 
     def restart(self) -> None:
@@ -68,6 +72,7 @@ class Triggered:
             clock=self.clock,
             settings=self.settings,
             trigger_loops=Loops(self.wake, self.fire_now),
+            buckets=self.buckets,
         )
         self.api.app = Api(self.backend, endpoints())
         self.firing = Firing(self.api.database, self.clock, self.backend.creator)
@@ -684,6 +689,47 @@ def test_folders_outside_of_what_the_namespace_may_watch_are_refused(
     assert "outside" in on.get(made)["error"]["message"]
 
 
+class FolderBuckets:
+    """Buckets that are folders: `LocalStore` is an artifact store as any other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def refresh(self, namespace: str) -> None:
+        """Nothing to learn."""
+
+    def open(self, namespace: str, uri: str) -> tuple[Any, str]:
+        bucket, _, prefix = uri.partition("://")[2].partition("/")
+        if not (self.folder / bucket).is_dir():
+            raise ObjectMissingError(f"there is no bucket {bucket}")
+        return LocalStore(self.folder / bucket), prefix
+
+
+def test_objects_below_a_prefix_start_runs_as_files_do(on: Triggered, tmp_path: Path) -> None:
+    inbox = tmp_path / "buckets" / "b" / "in"
+    (inbox / "deep").mkdir(parents=True)
+    (inbox / "old.csv").write_text("was there")
+    on.buckets = FolderBuckets(tmp_path / "buckets")
+    on.restart()
+    source = {"uri": "s3://b/in", "glob": "*.csv", "settle_seconds": 0}
+    made = on.made(object=source, runtime_config={"parameters": {"ref": "{{event.uri}} {{event.key}}"}})
+    on.look()
+    (inbox / "new.csv").write_text("x")
+    (inbox / "deep" / "other.csv").write_text("x")
+    on.look(20)
+    assert on.parameters() == ["s3://b/in/new.csv new.csv"]
+    (tmp_path / "buckets" / "b").rename(tmp_path / "buckets" / "away")
+    on.look(20)
+    assert "there is no bucket b" in on.get(made)["error"]["message"]
+    (tmp_path / "buckets" / "away").rename(tmp_path / "buckets" / "b")
+    (inbox / "new.csv").write_text("another version")
+    on.restart()
+    on.look(20)
+    on.look(20)
+    assert len(on.runs()) == 2
+    assert "error" not in on.get(made)
+
+
 # Artifacts and runs
 
 
@@ -830,8 +876,9 @@ def test_a_thousand_triggers_that_nothing_happens_to_ask_for_nothing(on: Trigger
     on.watcher.wake()
     on.look(20)
     looks: list[Any] = []
-    original = on.backend.places.__class__.look
-    on.watcher._places.look = lambda place: looks.append(place) or original(on.watcher._places, place)  # type: ignore[method-assign]
+    places = on.watcher._places
+    original = places._look
+    places._look = lambda place: looks.append(place) or original(place)  # type: ignore[method-assign]
     reads: list[Any] = []
     read = on.api.database.read
     on.api.database.read = lambda fn: reads.append(fn) or read(fn)

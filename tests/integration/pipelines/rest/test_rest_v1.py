@@ -250,6 +250,21 @@ class TestRuns:
         assert "op" in answer.message
         assert api.get(f"{V1}/runs", filter=where(0, "name", "x")).status == 400
 
+    def test_lists_are_of_a_version_or_a_job(self, api: Any, uploaded: Any, manifest: str) -> None:
+        version = uploaded["default_version"]["id"]
+        for name, spec in (("a", {"pipeline_id": uploaded["id"]}), ("b", {"pipeline_manifest": manifest})):
+            api.post(f"{V1}/runs", {"name": name, "pipeline_spec": spec | {"parameters": texts()}})
+
+        def found(kind: str, key: str, **query: Any) -> list[str]:
+            of = {"resource_reference_key.type": kind, "resource_reference_key.id": key}
+            return [run["name"] for run in api.get(f"{V1}/runs", **of, **query).json.get("runs", [])]
+
+        assert found("PIPELINE_VERSION", version) == ["a"]
+        assert found("PIPELINE", uploaded["id"]) == ["a"]
+        by_name = {"predicates": [{"op": 1, "key": "name", "string_value": "b"}]}
+        assert found("PIPELINE", uploaded["id"], filter=json.dumps(by_name)) == []
+        assert found("JOB", "some") == []
+
     def test_actions(self, api: Any, manifest: str) -> None:
         spec = {"pipeline_manifest": manifest, "parameters": texts()}
         key = api.post(f"{V1}/runs", {"name": "r", "pipeline_spec": spec}).json["run"]["id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -199,3 +200,68 @@ def test_cycles() -> None:
     assert find_cycle({"a": ["a"]}) == ["a", "a"]
     chain = {str(each): [str(each + 1)] for each in range(5000)}
     assert find_cycle(chain) == []
+
+
+RICH = {
+    "kind": "Workflow",
+    "metadata": {"name": "wf"},
+    "spec": {
+        "entrypoint": "main",
+        "onExit": "echo",
+        "arguments": {"parameters": [{"name": "x", "value": "1", "enum": ["1", "2"]}]},
+        "hooks": {"running": {"expression": "workflow.status == 'Running'", "template": "echo"}},
+        "podGC": {"strategy": "OnPodCompletion"},
+        "templates": [
+            {
+                "name": "main",
+                "dag": {
+                    "target": "b",
+                    "tasks": [
+                        task("a", "{{item}}", withItems=[{"k": 1}], hooks={"exit": {"template": "echo"}}),
+                        task("b", "{{tasks.a.outputs.result}}", depends="a.Succeeded || a.Failed"),
+                    ],
+                },
+            },
+            {"name": "ask", "suspend": {"duration": "1"}},
+            {
+                "name": "loop",
+                "steps": [[task("a", withSequence={"count": 2}), {"name": "i", "inline": ECHO}]],
+            },
+            {
+                "name": "set",
+                "containerSet": {"containers": [{"name": "m"}, {"name": "n", "dependencies": ["m"]}]},
+                "retryStrategy": {"limit": 1, "retryPolicy": "Always"},
+            },
+            {"name": "get", "resource": {"action": "get", "manifest": "a: b"}},
+            {"name": "http", "http": {"url": "http://x"}},
+            ECHO,
+        ],
+    },
+}
+NONSENSE = (None, 5, "x", [], {}, [1], {"a": 1}, True, "{{", "{{steps.}}", "{{=", ["a", ["b"]], "a.b.c")
+
+
+def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [at, *(path for key, item in inner for path in paths(item, (*at, key)))]
+
+
+def test_whatever_stands_in_a_field_there_is_an_answer() -> None:
+    for path in paths(RICH["spec"])[1:]:
+        for value in NONSENSE:
+            given = copy.deepcopy(RICH)
+            holder: Any = given["spec"]
+            for key in path[:-1]:
+                holder = holder[key]
+            holder[path[-1]] = value
+            assert answer(given).startswith("spec"), (path, value)
+
+
+def answer(given: Json) -> str:
+    """Why it is refused, or that its spec is fine."""
+    try:
+        check_shape(given)
+        validate(argo.resolve(argo.load(given), lambda kind, name: None))
+    except InvalidArgumentError as error:
+        return error.message
+    return "spec is fine"

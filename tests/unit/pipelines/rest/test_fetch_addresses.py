@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from sampan.client.guarded import is_public
+from sampan.client.addresses import is_public
 
 
 @pytest.mark.parametrize(

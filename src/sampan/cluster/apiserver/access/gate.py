@@ -17,7 +17,7 @@ from sampan.cluster.apiserver.access import identity
 from sampan.cluster.apiserver.access.accounts import ISSUER, AccountTokens
 from sampan.cluster.apiserver.access.authorizer import Authorizer
 from sampan.cluster.apiserver.access.request import Attributes, read
-from sampan.kube.errors import BadRequestError, UnauthorizedError
+from sampan.kube.errors import BadRequestError, ForbiddenError, UnauthorizedError
 from sampan.web.guards import User
 
 _IMPERSONATE = b"impersonate-"
@@ -29,13 +29,19 @@ class Gate:
     def __init__(self, token: str, tokens: AccountTokens, authorizer: Authorizer) -> None:
         """`token` is the single user's; empty where none was made."""
         self._token = token.encode()
-        self._reviewed: list[str] = []
+        self._reviewed: dict[str, tuple[str, ...]] = {}
+        self.own_address: tuple[str, int] | None = None
+        """Where this server answers those without a token as the single user."""
         self.tokens = tokens
         self.authorizer = authorizer
 
-    def let_through(self, paths: Sequence[str]) -> None:
-        """Every known user comes to what is below `paths`: whoever serves it asks for a review of each request."""
-        self._reviewed += paths
+    def let_through(self, paths: Sequence[str], audiences: Sequence[str] = ()) -> None:
+        """Every known user comes to what is below `paths`: whoever serves it asks for a review of each request.
+
+        Tokens shown there may be meant for one of `audiences`.
+        """
+        for path in paths:
+            self._reviewed[path] = (ISSUER, *audiences)
 
     def admit(self, scope: Scope) -> User:
         """Raises UnauthorizedError, ForbiddenError."""
@@ -52,6 +58,14 @@ class Gate:
         if not user.is_master:
             self._authorize(user, scope)
         return user
+
+    def check_backend(self, user: User, host: str, port: int) -> None:
+        """Whether a request may be passed on to an address. Raises ForbiddenError.
+
+        Passed on to this server itself, without its token, it would be the single user's.
+        """
+        if (host, port) == self.own_address and not user.is_master:
+            raise ForbiddenError("requests are not passed on to this server itself: send them to it")
 
     def user_of(self, token: str, audiences: tuple[str, ...] = (ISSUER,)) -> tuple[User, tuple[str, ...]]:
         """Whose token it is, and for which of `audiences`. Raises UnauthorizedError, which says why."""
@@ -77,7 +91,7 @@ class Gate:
         if not self._token and scope.get("scheme") not in ("https", "wss") and token.count(".") != 2:
             return identity.ADMIN
         try:
-            return self.user_of(token.strip())[0]
+            return self.user_of(token.strip(), self._audiences(scope) or (ISSUER,))[0]
         except UnauthorizedError as error:
             # Why is nobody's business who has no token.
             raise UnauthorizedError("Unauthorized") from error
@@ -118,12 +132,14 @@ class Gate:
     def _may_impersonate(self, user: User, wanted: Attributes) -> None:
         self.authorizer.require(user, wanted)
 
-    def _is_reviewed(self, path: str) -> bool:
-        return any(_is_below(path, prefix) for prefix in self._reviewed)
+    def _audiences(self, scope: Scope) -> tuple[str, ...]:
+        """Whom tokens may be meant for, where reviews are asked for elsewhere; nothing for other paths."""
+        path = str(scope["path"])
+        return next((found for prefix, found in self._reviewed.items() if _is_below(path, prefix)), ())
 
     def _authorize(self, user: User, scope: Scope) -> None:
         wanted = read(scope)
-        if identity.AUTHENTICATED in user.groups and self._is_reviewed(str(scope["path"])):
+        if identity.AUTHENTICATED in user.groups and self._audiences(scope):
             return
         self.authorizer.require(user, wanted)
         if wanted.resource == "pods" and wanted.subresource in _INTO_A_POD and wanted.verb == "get":

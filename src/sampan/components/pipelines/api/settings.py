@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,12 @@ class PipelineSettings:
     """Workers that light steps of a run may have side by side; 0: light steps run in pods of their own."""
     cache: bool = True
     """Whether steps may reuse earlier results at all. A step's own caching options count below this."""
+    cache_max_age_hours: int = 0
+    """How old a result may be to be reused, in hours; 0 for any age."""
     schedule_time_zone: str = "UTC"
     """Time zone of the cron schedules that name none themselves, such as Europe/Berlin."""
+    public_url: str = ""
+    """Where people reach this server, for links in notifications; empty for the address it listens on."""
     allow_private_urls: bool = False
     """Whether packages may be fetched from, and notifications sent to, private and loopback addresses."""
     watch_roots: tuple[str, ...] = ()
@@ -46,3 +50,25 @@ def read_weights(given: tuple[str, ...]) -> dict[str, float]:
             raise ValueError(f"{text!r}: write NAMESPACE=WEIGHT, with a weight between 0.001 and 1000")
         found[name] = weight
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """The mail server of notifications: the table `[mail]` of settings.toml."""
+
+    host: str = ""
+    """The mail server; without one no mails are sent."""
+    port: int = 0
+    """Its port; 0 for the usual one: 587 with starttls, 465 with tls, 25 with none."""
+    security: str = "starttls"
+    """starttls, tls (from the first byte), or none."""
+    sender: str = ""
+    """From whom mails are, such as `Sampan <sampan@example.com>`."""
+    username: str = ""
+    """To log in with; empty to send without."""
+    password: str = field(default="", repr=False)
+    """Its password; better in the variable SAMPAN_MAIL_PASSWORD, or in a Secret."""
+    password_secret: str = ""
+    """A Secret that holds the password, as NAMESPACE/NAME/KEY."""
+    authority: str = ""
+    """A PEM file of what signed the mail server's certificate, where the system does not know it."""

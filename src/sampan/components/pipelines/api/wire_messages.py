@@ -163,32 +163,3 @@ RECURRING_RUN = Message(
 )
 
 REPORT = _Text("the reported object", {"text": string})
-_STEP_CHANGE = Message(
-    "StepChange", {"image": string, "cpu": string, "memory": string, "env": map_of(string)}
-)
-
-# Sampan's own: goes on from a run that has ended, as a new run.
-RESUME = Message(
-    "ResumeRunRequest",
-    {
-        "pipeline_spec": struct,
-        "pipeline_version_reference": _VERSION_REFERENCE,
-        "runtime_config": Message("RuntimeConfig", {"parameters": map_of(any_value)}),
-        "steps": map_of(_STEP_CHANGE),
-        "display_name": string,
-        "pause_on_failure": boolean,
-        "dry_run": boolean,
-    },
-    one_of=(("pipeline_spec", "pipeline_version_reference"),),
-)
-
-# Sampan's own: lets a paused run go on.
-CONTINUE = Message(
-    "ContinueRunRequest",
-    {
-        "pipeline_spec": struct,
-        "pipeline_version_reference": _VERSION_REFERENCE,
-        "steps": map_of(_STEP_CHANGE),
-    },
-    one_of=(("pipeline_spec", "pipeline_version_reference"),),
-)

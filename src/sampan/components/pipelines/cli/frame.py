@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from sampan.client.http import HttpError
+from sampan.client.kubeconfig import Connection
 from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.cli import documents
 from sampan.components.pipelines.cli.documents import Document
@@ -27,6 +28,8 @@ class Server(Protocol):
     @property
     def url(self) -> str: ...
     @property
+    def home(self) -> Path: ...
+    @property
     def own(self) -> bool: ...
 
 
@@ -39,6 +42,10 @@ class Platform(Protocol):
 
     def running_url(self, home: Path | None) -> str:
         """Of the server that is running; empty when there is none."""
+        ...
+
+    def kubernetes(self, home: Path | None) -> Connection:
+        """The API server where the pods are."""
         ...
 
     def kfp_python(self, home: Path | None) -> Path:

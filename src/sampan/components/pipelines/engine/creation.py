@@ -28,6 +28,8 @@ from sampan.store.database import Database
 
 log = get_logger(__name__)
 
+_WORKFLOW = '{"workflow"'
+"""How the stored specification of a Workflow begins."""
 _BEGIN_SECONDS = 2.0
 """How long a caller waits for its run to begin. The run is stored already; a full disk can hold the rest up."""
 
@@ -128,6 +130,10 @@ class RunCreator:
         run_id = request.run_id or new_uid()
         config = _without_macros(request, run_id, now)
         specification = await self.specify(request.namespace, request.source, config.get("parameters", {}))
+        if request.pause_on_failure and specification.spec.startswith(_WORKFLOW):
+            raise InvalidArgumentError(
+                "pause_on_failure: only runs of KFP's pipelines can pause, and this is a Workflow of Argo's"
+            )
         row = RunRow(
             run_id=run_id,
             experiment_id=request.experiment_id,

@@ -215,7 +215,7 @@ class RunDriver:
             artifacts=turn.artifacts,
             links=turn.links,
             run=[RunState(change.state, change.at, change.error) for change in turn.run],
-            artifact_root=self._facts.artifact_root,
+            begun=self._facts.begun,
         )
         while True:
             try:

@@ -31,6 +31,8 @@ from sampan.components.pipelines.engine import ir_language
 from sampan.components.pipelines.engine.argo import language as argo_language
 from sampan.components.pipelines.engine.argo.locks import Locks
 from sampan.components.pipelines.engine.changes import Change, Changes
+from sampan.components.pipelines.engine.context import RunContext
+from sampan.components.pipelines.engine.debug_sessions import DebugSessions, remove_all
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
 from sampan.components.pipelines.engine.failure import End, pod_end
 from sampan.components.pipelines.engine.ir_language import Ended, Surroundings
@@ -40,9 +42,11 @@ from sampan.components.pipelines.engine.light.crews import Crews
 from sampan.components.pipelines.engine.light.marking import WORKER_LABEL
 from sampan.components.pipelines.engine.log_keeping import LogKeeping
 from sampan.components.pipelines.engine.lookups import StoredLookups
+from sampan.components.pipelines.engine.node import Node
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
-from sampan.components.pipelines.engine.resumption import Resumable, Resumption
+from sampan.components.pipelines.engine.restoring import restored
+from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
 from sampan.components.pipelines.engine.retry import proceed
 from sampan.components.pipelines.engine.run_locks import RunLocks
 from sampan.components.pipelines.engine.slots import Slots
@@ -115,6 +119,7 @@ class Engine:
         """Runs that have their locks and are about to begin."""
         self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
+        self._debugging = DebugSessions(client)
         self._running: dict[str, _Running] = {}
         self._starting: dict[str, bool] = {}
         """Runs that are being read, and whether somebody asked to stop them meanwhile."""
@@ -304,6 +309,29 @@ class Engine:
         assert isinstance(prepared, ir_language.PreparedIr)
         return Resumable(spec, config, await asyncio.to_thread(prepared.plan))
 
+    async def debug(self, run_id: str, task_id: str, attempt: int, *, is_new: bool) -> DebugPod:
+        """A pod in which to look around where the step ran: its own while it runs, unless `is_new`, else another."""
+        context, nodes = await self._debugged(run_id)
+        return await self._debugging.open(context, nodes, task_id, attempt, is_new=is_new)
+
+    async def debug_state(self, run_id: str, pod: str) -> Mapping[str, Any]:
+        run = await self._row(run_id)
+        return await self._debugging.state(run_id, pod, run.namespace)
+
+    async def end_debug(self, run_id: str, pod: str) -> None:
+        context, nodes = await self._debugged(run_id)
+        await self._debugging.close(context, nodes, pod)
+
+    async def _debugged(self, run_id: str) -> tuple[RunContext, list[Node]]:
+        run = await self._row(run_id)
+        prepared = await self._prepare(replace(run, resumed_from=""))
+        if not isinstance(prepared, ir_language.PreparedIr):
+            raise FailedPreconditionError(
+                f"run {run_id} is a Workflow of Argo's: only steps of KFP's are debugged"
+            )
+        rows, recorded = await self._recorded(run_id)
+        return prepared.context, restored(prepared.context.pipeline, rows, recorded)
+
     async def forget(self, run_id: str, namespace: str) -> None:
         """Before or after a run's row is deleted: stops it, removes its pods and working files. Artifacts follow."""
         running = self._running.pop(run_id, None)
@@ -312,6 +340,7 @@ class Engine:
             await running.driver.close()
         self._release(run_id)
         await self._remove_pods(run_id, namespace)
+        await remove_all(self._client, run_id, namespace)
         await asyncio.to_thread(self._files.forget, run_id)
         self._sweeper.wake()
 
@@ -445,7 +474,7 @@ class Engine:
         await self._files.learn(self._client, run.namespace)
         around = Surroundings(
             files=self._files,
-            lookups=StoredLookups(self._database, run.namespace),
+            lookups=StoredLookups(self._database, run.namespace, self._cached_since),
             now=self._now,
             settings=self._settings,
             documents=self._documents,
@@ -516,6 +545,10 @@ class Engine:
         transition = Transition(run_id, run=[RunState(state, self._now(), error)])
         await self._database.write(lambda connection: transitions.apply(connection, transition))
         self._changes.publish(Change(run_id, frozenset(), is_over=state.is_final))
+
+    def _cached_since(self) -> int:
+        hours = self._settings.cache_max_age_hours
+        return self._now() - hours * 3_600_000_000 if hours else 0
 
     def _now(self) -> int:
         return to_micros(self._clock.now())

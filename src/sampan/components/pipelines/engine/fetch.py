@@ -17,7 +17,7 @@ _CHUNK = 256 * 1024
 class FetchLimits:
     max_bytes: int
     allow_private: bool = False
-    """Whether loopback, private and link-local addresses may be fetched from."""
+    """Whether loopback and private addresses may be fetched from."""
 
 
 def fetch(url: str, path: str, limits: FetchLimits) -> bytes:

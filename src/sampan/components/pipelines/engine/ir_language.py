@@ -74,7 +74,15 @@ class PreparedIr:
         claims = (claim_name(job),) if context.pipeline.config.workspace_size else ()
         locks = _locks(context.pipeline.config, job.namespace)
         root = job.pipeline_root
-        self.facts = RunFacts(context.run_id, job.namespace, context.files, root, claims, locks)
+        self.facts = RunFacts(
+            context.run_id,
+            job.namespace,
+            context.files,
+            artifact_root=root,
+            pipeline_name=job.pipeline_name,
+            claims=claims,
+            locks=locks,
+        )
 
     def machine(self) -> RunMachine:
         return RunMachine(self.context)

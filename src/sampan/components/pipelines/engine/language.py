@@ -134,10 +134,18 @@ class RunFacts:
     files: StepFiles
     artifact_root: str = ""
     """Below which its steps write artifacts."""
+    pipeline_name: str = ""
     claims: tuple[str, ...] = ()
     """Volume claims that go when the run is over."""
     locks: tuple[Lock, ...] = ()
     """What the run must have before it begins, and keeps until its end."""
+
+    @property
+    def begun(self) -> dict[str, str] | None:
+        """What its row says of it once it has begun."""
+        if not self.artifact_root:
+            return None
+        return {"artifact_root": self.artifact_root, "pipeline_name": self.pipeline_name}
 
 
 class Prepared(Protocol):

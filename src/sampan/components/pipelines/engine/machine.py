@@ -19,7 +19,8 @@ from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.executor_input import given_artifacts
 from sampan.components.pipelines.engine.graph import is_triggered, task_type
 from sampan.components.pipelines.engine.iteration import Loop, collected, iteration_inputs, loop_items
-from sampan.components.pipelines.engine.node import Node, NodeScope
+from sampan.components.pipelines.engine.node import Node
+from sampan.components.pipelines.engine.planning import resolver_for
 from sampan.components.pipelines.engine.recorder import Recorder
 from sampan.components.pipelines.engine.resolve import Inputs, Resolver, dag_outputs
 from sampan.components.pipelines.engine.restoring import again, given_up, restored
@@ -440,13 +441,7 @@ class RunMachine:
         self._advance_loop(node, loop)
 
     def _resolver(self, node: Node) -> Resolver:
-        """For the inputs of `node`, in the DAG that holds it."""
-        scope = node.parent
-        while scope is not None and scope.loop is not None:
-            scope = scope.parent  # an iteration's inputs are those of the loop, one level up
-        assert scope is not None
-        job = self._context.job.lookup(node.name, node.id)
-        return Resolver(NodeScope(scope, self._context.job.resource_name), self._context.expressions, job)
+        return resolver_for(self._context, node)
 
     def _set_deadline(self, elapsed_seconds: float) -> None:
         limit = self._context.deadline_seconds

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sampan.components.pipelines.api.ir_model import Component, Container, Importer
+from sampan.components.pipelines.api.states import TaskType
 from sampan.components.pipelines.engine import large_input, modelcar, workspace
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.executor_input import executor_input, provided
 from sampan.components.pipelines.engine.importer import Imported, copier, imported
-from sampan.components.pipelines.engine.node import Node
+from sampan.components.pipelines.engine.node import Node, NodeScope
 from sampan.components.pipelines.engine.outputs import DeclaredOutputs
 from sampan.components.pipelines.engine.placeholders import IN_WORKSPACE, executor_lookup, sibling_lookup
 from sampan.components.pipelines.engine.platform import platform
@@ -20,14 +21,27 @@ from sampan.components.pipelines.engine.step_files import StepOutputs
 from sampan.components.pipelines.engine.turn import Launch
 
 
-def plan(context: RunContext, node: Node, resolver: Resolver) -> Launch:
-    """The same for the same attempt, so that a restarted engine finds what the former one made. Raises StepError."""
+def resolver_for(context: RunContext, node: Node) -> Resolver:
+    """For the inputs of `node`, in the DAG that holds it."""
+    scope = node.parent
+    while scope is not None and (scope.loop is not None or scope.type is TaskType.LOOP):
+        scope = scope.parent  # an iteration's inputs are those of the loop, one level up
+    assert scope is not None
+    job = context.job.lookup(node.name, node.id)
+    return Resolver(NodeScope(scope, context.job.resource_name), context.expressions, job)
+
+
+def plan(context: RunContext, node: Node, resolver: Resolver, *, attempt: int = 0) -> Launch:
+    """For the node's current attempt, or the one that is given. Raises StepError.
+
+    The same for the same attempt, so that a restarted engine finds what the former one made.
+    """
     executor = context.pipeline.executors[node.component.executor_label]
     component = node.component
     wanted = imported_by(context, node, executor) if isinstance(executor, Importer) else None
     container = copier(wanted) if wanted else executor
     assert isinstance(container, Container)
-    attempt = len(node.attempts)
+    attempt = attempt or len(node.attempts)
     outputs = StepOutputs(tuple(component.output_parameters), tuple(component.output_artifacts))
     root = context.job.pipeline_root
     paths = context.files.layout(root, context.run_id, node.path, attempt, outputs)

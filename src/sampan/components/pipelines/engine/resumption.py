@@ -62,3 +62,14 @@ class Resumable:
     spec: Mapping[str, Any]
     runtime_config: Mapping[str, Any]
     plan: Sequence[Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class DebugPod:
+    """A pod to look around in."""
+
+    pod: str
+    namespace: str
+    container: str
+    is_new: bool
+    """False for the step's own pod, which runs: it is not to be removed."""

@@ -378,6 +378,14 @@ def web_folder(paths: StepPaths) -> str:
     return f"{paths.stage}/web"
 
 
+def staged_place(paths: StepPaths, uri: str) -> str:
+    """Where a fetched input lies in the attempt's folder. Pure."""
+    scheme, _, rest = uri.partition("://")
+    if scheme in MOUNTS:
+        return f"{paths.stage}{MOUNTS[scheme]}/{rest}"
+    return f"{web_folder(paths)}/{_relative(uri)}"
+
+
 def replace_artifacts(result: StepResult, artifacts: Mapping[str, list[ArtifactDraft]]) -> StepResult:
     return replace(result, artifacts=dict(artifacts))
 

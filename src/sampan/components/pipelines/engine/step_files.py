@@ -69,6 +69,8 @@ class StepPaths:
     """Files or folders that are copied before the step begins, and where to."""
     contents: tuple[tuple[str, str], ...] = ()
     """Files that are written before the step begins, and what is in them."""
+    modes: tuple[tuple[str, int], ...] = ()
+    """Rights that copies and contents are given."""
 
     @property
     def is_staged(self) -> bool:
@@ -255,11 +257,20 @@ class LocalStepFiles:
             Path(path).write_text(text, encoding="utf-8")
             os.chmod(path, 0o755)  # noqa: S103  a script may be run by its path
         for source, target in paths.copies:
+            self._check_inside(source)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             if os.path.isdir(source):
                 shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
             else:
                 shutil.copyfile(source, target)
+        for path, mode in paths.modes:
+            os.chmod(path, mode)
+
+    def _check_inside(self, source: str) -> None:
+        """A step may have made a link of what it gave. Raises OSError."""
+        base, real = os.path.realpath(self._artifacts), os.path.realpath(source)
+        if source.startswith(f"{self._artifacts}/") and not real.startswith(f"{base}/"):
+            raise OSError(f"{source} leads out of the artifacts")
 
     def remote(self, inputs: Sequence[str]) -> tuple[str, ...]:
         return ()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from sampan.components.pipelines.api import wire_failure
 from sampan.components.pipelines.api import wire_messages as messages
 from sampan.components.pipelines.api import wire_messages_records as records
 from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
 from sampan.components.pipelines.rest import (
     artifact_files,
     artifact_records,
+    debug,
     event_endpoints,
     experiments,
     health,
@@ -22,6 +24,7 @@ from sampan.components.pipelines.rest import (
     task_records,
     tasks,
     ui_server,
+    upkeep,
     uploads,
 )
 from sampan.components.pipelines.rest.authorise import Resource, Verb
@@ -121,8 +124,11 @@ def _runs() -> list[Endpoint]:
         Endpoint("POST", f"{_RUN}:unarchive", Verb.UNARCHIVE, kind, owned, runs.unarchive, empty),
         Endpoint("POST", f"{_RUN}:terminate", Verb.TERMINATE, kind, owned, runs.terminate, empty),
         Endpoint("POST", f"{_RUN}:retry", Verb.RETRY, kind, owned, runs.retry, empty),
-        Endpoint("POST", f"{_RUN}:resume", Verb.CREATE, kind, owned, resume.resume, messages.RESUME),
-        Endpoint("POST", f"{_RUN}:continue", Verb.RETRY, kind, owned, resume.proceed, messages.CONTINUE),
+        Endpoint("POST", f"{_RUN}:resume", Verb.CREATE, kind, owned, resume.resume, wire_failure.RESUME),
+        Endpoint("POST", f"{_RUN}/{_NODE}:debug", Verb.CREATE, kind, owned, debug.open_, wire_failure.DEBUG),
+        Endpoint("GET", f"{_RUN}/debug/{{pod}}", Verb.GET, kind, owned, debug.state),
+        Endpoint("DELETE", f"{_RUN}/debug/{{pod}}", Verb.DELETE, kind, owned, debug.close),
+        Endpoint("POST", f"{_RUN}:continue", Verb.RETRY, kind, owned, resume.proceed, wire_failure.CONTINUE),
         Endpoint(
             "GET", f"{_RUN}/{read_artifact}", Verb.READ_ARTIFACT, kind, owned, artifact_files.read_artifact
         ),
@@ -279,5 +285,6 @@ def endpoints() -> list[Endpoint]:
         *_artifacts(),
         *_services(),
         *_ui_server(),
+        *upkeep.endpoints(),
         *v1.endpoints(),
     ]

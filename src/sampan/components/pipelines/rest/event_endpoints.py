@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from sampan.components.pipelines.api import wire_messages_events as messages
 from sampan.components.pipelines.api.wire_messages import EMPTY
-from sampan.components.pipelines.rest import scopes, triggers, webhooks
+from sampan.components.pipelines.rest import notifications, scopes, triggers, webhooks
 from sampan.components.pipelines.rest.authorise import Resource, Verb
 from sampan.components.pipelines.rest.dispatch import Endpoint
-from sampan.components.pipelines.store import event_triggers
+from sampan.components.pipelines.store import event_triggers, notices
 
 _V2 = "/apis/v2beta1"
 
 
 def endpoints() -> list[Endpoint]:
-    return [*_triggers()]
+    return [*_triggers(), *_notifications()]
 
 
 def _triggers() -> list[Endpoint]:
@@ -32,4 +32,20 @@ def _triggers() -> list[Endpoint]:
         Endpoint("GET", f"{one}/deliveries", Verb.LIST, kind, owned, triggers.list_deliveries),
         Endpoint("GET", delivery, Verb.GET, kind, owned, triggers.get_delivery),
         Endpoint("POST", f"{delivery}:retry", Verb.RETRY, kind, owned, triggers.retry_delivery, EMPTY),
+    ]
+
+
+def _notifications() -> list[Endpoint]:
+    kind, requested = Resource.NOTIFICATIONS, scopes.requested
+    owned = scopes.of_row("notification", "notification_id", notices.namespace_of)
+    base, one = f"{_V2}/notifications", f"{_V2}/notifications/{{notification_id}}"
+    return [
+        Endpoint("POST", base, Verb.CREATE, kind, requested, notifications.create, messages.NOTIFICATION),
+        Endpoint("GET", base, Verb.LIST, kind, requested, notifications.list_),
+        Endpoint("GET", one, Verb.GET, kind, owned, notifications.get),
+        Endpoint("DELETE", one, Verb.DELETE, kind, owned, notifications.delete),
+        Endpoint("POST", f"{one}:enable", Verb.ENABLE, kind, owned, notifications.enable, EMPTY),
+        Endpoint("POST", f"{one}:disable", Verb.DISABLE, kind, owned, notifications.disable, EMPTY),
+        Endpoint("POST", f"{one}:test", Verb.TEST, kind, owned, notifications.test, EMPTY),
+        Endpoint("GET", f"{one}/deliveries", Verb.LIST, kind, owned, notifications.list_deliveries),
     ]

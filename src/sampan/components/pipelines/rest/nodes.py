@@ -1,13 +1,16 @@
-"""From a run's node, as clients name it, to the task: by id, by pod, by name or by path."""
+"""From a run's node, as clients name it, to the task: by id, by pod, by name or path, or by its id in a Workflow."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from sampan.components.pipelines.api.errors import InvalidArgumentError
+from sampan.components.pipelines.engine.argo.manifest import status_of
 from sampan.components.pipelines.rest.dispatch import Call
 from sampan.components.pipelines.rest.scopes import not_found
-from sampan.components.pipelines.store import tasks
+from sampan.components.pipelines.store import runs, tasks
 from sampan.components.pipelines.store.tasks import TaskRow
 
 _SHOWN = 5
@@ -39,4 +42,14 @@ def _matching(connection: Any, run_id: str, node: str) -> list[TaskRow]:
     path = [row for row in rows if node == row.scope_path or row.scope_path.endswith(f"/{node}")]
     if len(path) == 1:
         return path
-    return [row for row in rows if node in (row.name, row.display_name)] or path
+    named = [row for row in rows if node in (row.name, row.display_name)]
+    return named or path or _of_workflow(connection, run_id, node, rows)
+
+
+def _of_workflow(connection: Any, run_id: str, node: str, rows: Sequence[TaskRow]) -> list[TaskRow]:
+    """By the id that the node has in the status of the run's Workflow: what clients of v1 know it by."""
+    run = runs.get(connection, run_id)
+    if run is None or "workflow" not in json.loads(run.spec):
+        return []
+    task_id = status_of(run, rows)[1].get(node)
+    return [row for row in rows if row.task_id == task_id]

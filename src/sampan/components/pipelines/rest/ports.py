@@ -5,19 +5,23 @@ The engine and the IR's checks are behind protocols because they load late, afte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sampan.client.protocol import Client
+from sampan.components.pipelines.api.errors import UnavailableError
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.creation import Prepare, RunCreator
-from sampan.components.pipelines.engine.resumption import Resumable, Resumption
+from sampan.components.pipelines.engine.notifications.service import Notifications, Rules
+from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
+from sampan.components.pipelines.engine.retention import Retention
 from sampan.components.pipelines.engine.schedules import Schedules
-from sampan.components.pipelines.engine.triggers.places import OpenStore, Places, no_object_store
+from sampan.components.pipelines.engine.triggers.places import Buckets, NoBuckets, Places
 from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
+from sampan.components.pipelines.store.notices import NotificationRow
 from sampan.lib.clock import Clock, to_micros
 from sampan.store.database import Database
 
@@ -36,6 +40,16 @@ class RunEngine(Protocol):
     async def retry(self, run_id: str) -> None:
         """Executes a finished run's failed steps again and keeps the rest."""
         ...
+
+    async def debug(self, run_id: str, task_id: str, attempt: int, *, is_new: bool) -> DebugPod:
+        """A pod in which to look around where the step ran."""
+        ...
+
+    async def debug_state(self, run_id: str, pod: str) -> Mapping[str, Any]:
+        """`state` is WAITING, RUNNING or ENDED, and `message` says why."""
+        ...
+
+    async def end_debug(self, run_id: str, pod: str) -> None: ...
 
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere.
@@ -57,6 +71,10 @@ class RunEngine(Protocol):
         ...
 
 
+async def _no_sender(notification: NotificationRow) -> None:
+    raise UnavailableError("nothing is sent from here")
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Shared by all requests."""
@@ -72,10 +90,16 @@ class Backend:
     prepare: Callable[[], Awaitable[Prepare]]
     trouble: Callable[[str], str] = lambda _run_id: ""
     """Why a run does not go on, where its rows cannot say it: the disk is full, say."""
+    retention: Retention | None = None
     wake_schedules: Callable[[], None] = lambda: None
     """Tells the scheduler that recurring runs have changed."""
+    notification_rules: Rules = field(default_factory=Rules)
+    wake_sender: Callable[[], None] = lambda: None
+    """Tells the sender that notifications have changed."""
+    send_test: Callable[[NotificationRow], Awaitable[None]] = _no_sender
+    """Sends a sample of a notification now. Raises UnavailableError."""
     trigger_loops: Loops = field(default_factory=Loops)
-    open_store: OpenStore = no_object_store
+    buckets: Buckets = field(default_factory=NoBuckets)
     """Where triggers find what lies below a URI."""
 
     @property
@@ -98,11 +122,15 @@ class Backend:
 
     @property
     def places(self) -> Places:
-        return Places(self.settings.watch_roots, self.open_store, everywhere=not self.multi_user)
+        return Places(self.settings.watch_roots, self.buckets, everywhere=not self.multi_user)
 
     @property
     def triggers(self) -> Triggers:
         return Triggers(self.database, self.clock, self.creator, self.places, self.trigger_loops)
+
+    @property
+    def notifications(self) -> Notifications:
+        return Notifications(self.database, self.clock, self.notification_rules, self.wake_sender)
 
     async def _submit(self, run_id: str) -> None:
         await (await self.engine()).submit(run_id)

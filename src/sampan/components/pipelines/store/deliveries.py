@@ -256,3 +256,13 @@ def _prune(connection: sa.Connection, trigger_id: str) -> None:
 
 def _update(connection: sa.Connection, delivery_id: str, values: dict[str, Any]) -> None:
     connection.execute(_DELIVERIES.update().where(_COLUMNS.delivery_id == delivery_id).values(values))
+
+
+def trigger_of(connection: sa.Connection, run_id: str) -> str:
+    """The name of the trigger that started a run; empty for none."""
+    query = (
+        sa.select(_TRIGGERS.c.display_name)
+        .join_from(_DELIVERIES, _TRIGGERS, _TRIGGERS.c.trigger_id == _COLUMNS.trigger_id)
+        .where(_COLUMNS.run_id == run_id, _COLUMNS.state == DeliveryState.STARTED.value)
+    )
+    return str(connection.execute(query).scalar() or "")

@@ -7,6 +7,7 @@ commit.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -76,6 +77,8 @@ class RunRow:
     workflow: str = ""
     artifact_root: str = ""
     """The pipeline root that its steps write below; empty until it has begun."""
+    pipeline_name: str = ""
+    pinned: bool = False
     resumed_from: str = ""
     """The run whose finished tasks this one reuses."""
     pause_on_failure: bool = False
@@ -100,7 +103,7 @@ _SET_STATE = (
     .where(_COLUMNS.run_id == sa.bindparam("id"))
     .values({name: sa.bindparam(name) for name in ("state", "state_history", "finished_at", "error")})
 )
-_SET_BEGUN = _SET_STATE.values(artifact_root=sa.bindparam("artifact_root"))
+_SET_BEGUN = _SET_STATE.values({name: sa.bindparam(name) for name in ("artifact_root", "pipeline_name")})
 
 
 def insert(connection: sa.Connection, row: RunRow) -> RunRow:
@@ -157,12 +160,13 @@ def set_state(
     state: RuntimeState,
     at_micros: int,
     error: dict[str, Any] | None = None,
-    artifact_root: str = "",
+    begun: Mapping[str, str] | None = None,
 ) -> bool:
     """Moves the run to `state` and writes it into the history. False when the run is gone or already there.
 
     A final state sets the time of finishing; any other clears it, for a run that is tried again. `error` is a
-    google.rpc status, `{"code": …, "message": …}`. `artifact_root` is noted where it is given.
+    google.rpc status, `{"code": …, "message": …}`. `begun` are `artifact_root` and `pipeline_name`, noted
+    where they are given.
     """
     found = connection.execute(_STATE, {"id": run_id}).one_or_none()
     if found is None or found.state == state:
@@ -175,8 +179,8 @@ def set_state(
         "finished_at": at_micros if state.is_final else 0,
         "error": json.dumps(error) if error else "",
     }
-    if artifact_root:
-        connection.execute(_SET_BEGUN, changed | {"artifact_root": artifact_root})
+    if begun:
+        connection.execute(_SET_BEGUN, {**changed, **begun})
     else:
         connection.execute(_SET_STATE, changed)
     return True

@@ -85,6 +85,10 @@ runs = sa.Table(
     sa.Column("workflow", sa.String(253), nullable=False, server_default=""),
     # The pipeline root that the run's steps wrote below, as it was resolved when the run began.
     sa.Column("artifact_root", sa.Text, nullable=False, server_default=""),
+    # The name in what it runs, noted when it began.
+    sa.Column("pipeline_name", sa.String(256), nullable=False, server_default=""),
+    # Whether it is kept whatever the retention rules say.
+    sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()),
     # The run whose finished tasks this one reuses.
     sa.Column("resumed_from", _ID, nullable=False, server_default=""),
     sa.Column("pause_on_failure", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -156,6 +160,12 @@ tasks = sa.Table(
 )
 sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at, tasks.c.task_id)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)
+sa.Index(
+    "kfp_tasks_by_cached_from",
+    tasks.c.cached_from_task_id,
+    sqlite_where=tasks.c.cached_from_task_id != "",
+    postgresql_where=tasks.c.cached_from_task_id != "",
+)
 sa.Index("kfp_tasks_by_fingerprint", tasks.c.cache_fingerprint, tasks.c.finished_at)
 
 artifacts = sa.Table(

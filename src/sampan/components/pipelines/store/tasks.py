@@ -200,7 +200,7 @@ def shown_by_run(connection: sa.Connection, run_id: str) -> list[TaskRow]:
     """As `list_by_run`, without long values."""
     rows = []
     for found in connection.execute(_of_run(run_id).with_only_columns(*_SHORT_COLUMNS)).all():
-        if all(found._mapping[name] is not None for name in _LONG_COLUMNS):
+        if None not in found:
             rows.append(_row(found))
         elif (row := get(connection, found.task_id)) is not None:
             # One after the other: together they might not fit into memory.
@@ -268,13 +268,25 @@ def list_by_parent(connection: sa.Connection, parent_task_id: str) -> list[TaskR
     return [_row(found) for found in connection.execute(query)]
 
 
-def find_cached(connection: sa.Connection, fingerprint: str) -> list[TaskRow]:
-    """Executions with this fingerprint that succeeded, newest first: candidates for reuse."""
+def find_cached(connection: sa.Connection, fingerprint: str, since: int = 0) -> list[TaskRow]:
+    """Executions with this fingerprint that succeeded, at `since` or later, newest first: candidates for reuse.
+
+    Where the one that was executed is deleted, those that have reused it stand for it.
+    """
+    found = _with_fingerprint(connection, fingerprint, RuntimeState.SUCCEEDED, since)
+    # When the reused one was executed is not known any more.
+    return found or ([] if since else _with_fingerprint(connection, fingerprint, RuntimeState.CACHED, 0))
+
+
+def _with_fingerprint(
+    connection: sa.Connection, fingerprint: str, state: RuntimeState, since: int
+) -> list[TaskRow]:
     query = (
         sa.select(_TASKS)
         .where(
             _TASKS.c.cache_fingerprint == fingerprint,
-            _TASKS.c.state == RuntimeState.SUCCEEDED.value,
+            _TASKS.c.state == state.value,
+            _TASKS.c.finished_at >= since,
             # Nobody but the engine says what a step's result is.
             _TASKS.c.recorded == sa.false(),
         )
@@ -316,7 +328,7 @@ def _values(row: TaskRow) -> dict[str, Any]:
 
 
 def _row(found: sa.Row[Any]) -> TaskRow:
-    values = dict(found._mapping)
+    values = dict(zip(found._fields, found, strict=True))
     values["type"] = TaskType(values["type"])
     values["state"] = RuntimeState(values["state"])
     for column in _JSON_COLUMNS:

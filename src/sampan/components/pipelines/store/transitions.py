@@ -5,7 +5,7 @@ The engine calls `apply` through `Database.write`; it holds no SQL itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -40,8 +40,8 @@ class Transition:
     run: Sequence[RunState] = ()
     spec: str = ""
     """What the run executes from now on; empty where that stays."""
-    artifact_root: str = ""
-    """Below which the run's steps write; noted with its states."""
+    begun: Mapping[str, str] | None = None
+    """What is noted of the run when its state changes: `artifact_root`, `pipeline_name`."""
 
 
 def apply(connection: sa.Connection, transition: Transition) -> bool:
@@ -60,8 +60,6 @@ def apply(connection: sa.Connection, transition: Transition) -> bool:
         runs.set_spec(connection, transition.run_id, transition.spec)
     for change in transition.run:
         error = {"code": _UNKNOWN_CODE, "message": change.error} if change.error else None
-        if runs.set_state(
-            connection, transition.run_id, change.state, change.at, error, transition.artifact_root
-        ):
+        if runs.set_state(connection, transition.run_id, change.state, change.at, error, transition.begun):
             happenings.run_changed(connection, transition.run_id, change.state, change.at)
     return True

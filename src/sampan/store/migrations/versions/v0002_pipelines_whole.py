@@ -113,6 +113,16 @@ def _measured_artifacts() -> None:
     op.add_column("kfp_artifacts", sa.Column("producer_run_id", sa.String(64), **text))
     op.create_index("kfp_artifacts_by_producer", "kfp_artifacts", ["producer_run_id"])
     op.add_column("kfp_runs", sa.Column("artifact_root", sa.Text, **text))
+    op.add_column("kfp_runs", sa.Column("pipeline_name", sa.String(256), **text))
+    op.add_column("kfp_runs", sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()))
+    reused = sa.text("cached_from_task_id != ''")
+    op.create_index(
+        "kfp_tasks_by_cached_from",
+        "kfp_tasks",
+        ["cached_from_task_id"],
+        sqlite_where=reused,
+        postgresql_where=reused,
+    )
     op.create_table(
         "kfp_garbage",
         sa.Column("id", sa.String(64), primary_key=True),

@@ -190,6 +190,10 @@ class View:
         if base == "/dev":
             staging = self._devices
         os.makedirs(staging, exist_ok=True)
+        if base == "/run":
+            # It is in memory on the machine too. On a disk its many entries cost as much as the rest of a start.
+            with contextlib.suppress(OSError):
+                mount("tmpfs", staging, 0, "tmpfs", "mode=0755")
         for entry in sorted(os.scandir(base), key=lambda entry: entry.name):
             place = os.path.join(staging, entry.name)
             if base == "/dev" and _device(entry.name, place):

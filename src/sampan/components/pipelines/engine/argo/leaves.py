@@ -21,7 +21,7 @@ from sampan.components.pipelines.engine.argo.collecting import ArgoResult
 from sampan.components.pipelines.engine.argo.data import DataCall
 from sampan.components.pipelines.engine.argo.http import HttpCall
 from sampan.components.pipelines.engine.argo.node import ArgoNode, NodeType, Phase, Results
-from sampan.components.pipelines.engine.argo.podplan import Attempt, plan
+from sampan.components.pipelines.engine.argo.podplan import Attempt, has_pod, plan
 from sampan.components.pipelines.engine.argo.resources import ResourceCall
 from sampan.components.pipelines.engine.argo.run_metrics import RunMetric
 from sampan.components.pipelines.engine.argo.tree import Tree
@@ -89,6 +89,10 @@ class Leaves:
     def started(self, task_id: str, attempt: int, address: str) -> None:
         node = self._current(task_id, attempt)
         if node is None or node.is_daemoned:
+            return
+        if node.called is not None and "resource" in node.called.template:
+            node.fetched["pod"] = True
+            self._tree.mark(node)
             return
         node.address, node.is_daemoned = address, True
         self._tree.touch(node)
@@ -192,7 +196,7 @@ class Leaves:
         """A leaf has passed its gates."""
         assert node.called is not None
         kind = type_of(node.called.template)
-        if kind in ("container", "script", "containerSet"):
+        if has_pod(node.called.template):
             self._link_inputs(node)
             self._tree.touch(node)
             self._waiting.append(node)
@@ -213,7 +217,7 @@ class Leaves:
             elif node.called is not None and type_of(node.called.template) in ("resource", "http", "data"):
                 self._look_at_call(node)
         except ArgoError as error:
-            self._tree.finish(node, Phase.FAILED, error.message)
+            self.stop(node, Phase.FAILED, error.message)
 
     def resume(self, node: ArgoNode) -> None:
         """A pod's node goes on from its row."""
@@ -329,6 +333,10 @@ class Leaves:
         assert node.called is not None
         variables = self.variables_of(node)
         template = node.called.template
+        if has_pod(template):
+            if not node.fetched.get("pod"):
+                return
+            variables = variables.with_layer({"pod.name": node.attempts[-1].pod})
         if "http" in template:
             operation: Operation = HttpCall.of(
                 node.id, template, variables, allow_private=self._tree.context.allow_private
@@ -342,10 +350,8 @@ class Leaves:
             return
         node.outputs.parameters |= found.get("parameters") or {}
         node.outputs.result = found.get("result")
-        if message := found.get("failure"):
-            self._tree.finish(node, Phase.FAILED, message)
-        else:
-            self._tree.finish(node, Phase.SUCCEEDED)
+        message = str(found.get("failure") or "")
+        self.stop(node, Phase.FAILED if message else Phase.SUCCEEDED, message)
 
     # Outputs
 

@@ -15,7 +15,8 @@ from sampan.components.pipelines.engine.argo.context import ArgoContext
 from sampan.components.pipelines.engine.argo.dags import Dags
 from sampan.components.pipelines.engine.argo.hooks import Hooks
 from sampan.components.pipelines.engine.argo.leaves import Leaves
-from sampan.components.pipelines.engine.argo.node import ArgoNode, NodeType, Phase
+from sampan.components.pipelines.engine.argo.node import ArgoNode, NodeType
+from sampan.components.pipelines.engine.argo.podplan import has_pod
 from sampan.components.pipelines.engine.argo.retrying import Retrying
 from sampan.components.pipelines.engine.argo.rows import restored
 from sampan.components.pipelines.engine.argo.scoping import Globals
@@ -201,5 +202,4 @@ class ArgoMachine:
 
 
 def _has_pod(node: ArgoNode) -> bool:
-    template = node.called.template if node.called is not None else {}
-    return not template.keys() & {"resource", "data"} and node.phase in (Phase.PENDING, Phase.RUNNING)
+    return node.called is not None and has_pod(node.called.template)

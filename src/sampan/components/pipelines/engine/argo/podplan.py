@@ -6,6 +6,7 @@ are mounted, outputs come back by the shell around the program (`emissary`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ from sampan.components.pipelines.engine.turn import Launch
 PRIVATE_ANNOTATION = "sampan.dev/private-folders"
 """Folders that shall be the pod's own where pods see the machine's files: it writes there as if in an image."""
 _NOT_OF_PODS = ("inputs", "memoize", "synchronization", "retryStrategy", "metrics")
+_IDLE_IMAGE = "busybox:stable"
 _SHARED = frozenset(
     {
         "bin",
@@ -54,6 +56,13 @@ _SHARED = frozenset(
     }
     | {"sys", "tmp", "usr", "var"}
 )
+
+
+def has_pod(template: Mapping[str, Any]) -> bool:
+    """Whether the template runs as a pod. One for a resource does only if it names its pod."""
+    if "resource" in template:
+        return "pod.name" in json.dumps(template["resource"])
+    return any(template.get(kind) is not None for kind in ("container", "script", "containerSet"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +93,19 @@ def plan(context: ArgoContext, attempt: Attempt) -> Launch:
     touched = [*(source for source, _ in outputs.moved), *(str(item.get("path")) for item in declared)]
     if own := _private(spec, touched):
         metadata["annotations"][PRIVATE_ANNOTATION] = ",".join(own)
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     patches = [context.document.spec.get("podSpecPatch"), template.get("podSpecPatch")]
     pod = patched(pod, patches, variables)
+    own_folder = pod["spec"]["containers"][0].get("workingDir")
     context.files.attach(pod, paths, files.uris)
+    if own_folder is None:
+        # What is fetched from the web has its place by a mount, not by where the program starts.
+        pod["spec"]["containers"][0].pop("workingDir", None)
     files.mount(pod)
     collector = TemplateOutputs(outputs.parameters, outputs.artifacts, outputs.uris, paths)
-    is_daemon = bool(template.get("daemon")) and not node.is_daemoned
-    return Launch(node.id, attempt.number, pod, paths, collector, tells_start=is_daemon)
+    is_daemon = (bool(template.get("daemon")) and not node.is_daemoned) or "resource" in template
+    remote = context.files.remote(files.remote)
+    return Launch(node.id, attempt.number, pod, paths, collector, tells_start=is_daemon, inputs=remote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +194,12 @@ def _add_programs(
     spec: dict[str, Any], template: Mapping[str, Any], files: InputFiles, outputs: _Outputs
 ) -> None:
     wanted = template.get("containerSet")
+    if "resource" in template:
+        # It is there to be named: what is done to the resource is done by the platform meanwhile.
+        spec["containers"].append(
+            {"name": MAIN_CONTAINER, "image": _IDLE_IMAGE, "command": ["sleep", "86400"]}
+        )
+        return
     if wanted is None:
         source = template.get("script")
         container = dict(source if source is not None else template.get("container") or {})

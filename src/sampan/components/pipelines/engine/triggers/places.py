@@ -1,16 +1,17 @@
-"""What lies in a folder or below a prefix of a bucket, bounded, and who may look where. Blocks: for threads.
+"""What lies in a folder or below a prefix of a bucket, bounded, and who may look where.
 
 Symbolic links are not followed: what is watched stays below the folder, whoever may write into it (SECURITY.md, row 4).
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.events import EventKind
@@ -22,13 +23,27 @@ MOST_ENTRIES = 20_000
 _LONGEST_PATH = 1000
 _DEEPEST = 32
 
-OpenStore = Callable[[str, str], tuple[ArtifactStore, str]]
-"""A bucket's store and the prefix in it, from a namespace and a URI. Raises StoreError."""
+
+class Buckets(Protocol):
+    """The object stores that triggers may watch."""
+
+    async def refresh(self, namespace: str) -> None:
+        """Learns anew how the namespace's stores are reached."""
+        ...
+
+    def open(self, namespace: str, uri: str) -> tuple[ArtifactStore, str]:
+        """A bucket's store, and the prefix in it. Thread-safe. Raises StoreError."""
+        ...
 
 
-def no_object_store(namespace: str, uri: str) -> tuple[ArtifactStore, str]:
-    """Where there is none."""
-    raise StoreUnusableError(f"{uri}: this server reads no object stores")
+class NoBuckets:
+    """Where there are none."""
+
+    async def refresh(self, namespace: str) -> None:
+        """Nothing to learn."""
+
+    def open(self, namespace: str, uri: str) -> tuple[ArtifactStore, str]:
+        raise StoreUnusableError(f"{uri}: this server reads no object stores")
 
 
 class PlaceError(Exception):
@@ -54,10 +69,10 @@ class Place:
 class Places:
     """Looks into places, within the roots that the settings allow."""
 
-    def __init__(self, roots: Sequence[str], open_store: OpenStore, *, everywhere: bool) -> None:
+    def __init__(self, roots: Sequence[str], buckets: Buckets, *, everywhere: bool) -> None:
         """`everywhere`: without roots every place may be watched, as the one user may read it anyway."""
         self._roots = tuple(roots)
-        self._open = open_store
+        self._buckets = buckets
         self._everywhere = everywhere
 
     def check(self, place: Place, path: str) -> None:
@@ -71,8 +86,13 @@ class Places:
         if place.kind is EventKind.FILE and not Path(place.where).is_dir():
             raise InvalidArgumentError(f"{path}: {place.where!r} is no folder of the server's machine")
 
-    def look(self, place: Place) -> dict[str, str]:
+    async def look(self, place: Place) -> dict[str, str]:
         """Versions of all files by their path below the place. Raises PlaceError."""
+        if place.kind is EventKind.OBJECT:
+            await self._buckets.refresh(place.namespace)
+        return await asyncio.to_thread(self._look, place)
+
+    def _look(self, place: Place) -> dict[str, str]:
         # Asked anew each time: a folder may have become a link since.
         if not self._is_allowed(place):
             raise PlaceError(f"{place.where} is outside of what may be watched (pipelines.watch_roots)")
@@ -120,7 +140,7 @@ class Places:
 
     def _objects(self, place: Place) -> Iterator[tuple[str, str]]:
         try:
-            store, prefix = self._open(place.namespace, place.where)
+            store, prefix = self._buckets.open(place.namespace, place.where)
             start = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
             for found in store.list(prefix.strip("/")):
                 path = found.key.removeprefix(start)

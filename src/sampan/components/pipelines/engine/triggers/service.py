@@ -251,7 +251,7 @@ class Triggers:
         path = f"trigger.{kind}.{'folder' if kind is EventKind.FILE else 'uri'}"
         await asyncio.to_thread(self._places.check, place, path)
         try:
-            found = await asyncio.to_thread(self._places.look, place)
+            found = await self._places.look(place)
         except PlaceError as error:
             raise InvalidArgumentError(f"{path}: {error}") from error
         return {name: version for name, version in found.items() if matches_path(name, source["glob"])}

@@ -127,7 +127,7 @@ class Watcher:
     async def _visit(self, place: Place, watching: list[_Watched]) -> None:
         look, began = self._looks[place], self._clock.monotonic()
         try:
-            found = await asyncio.to_thread(self._places.look, place)
+            found = await self._places.look(place)
         except PlaceError as error:
             look.found = None
             for watched in watching:

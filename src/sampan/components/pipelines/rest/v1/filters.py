@@ -50,6 +50,16 @@ def as_v2(text: str) -> str:
     return json.dumps(document)
 
 
+def narrowed(text: str, key: str, value: str) -> str:
+    """The filter, of v2's words, and that `key` equals `value`."""
+    document = decode(text.encode(), "filter") if text else {}
+    predicate = {"operation": PredicateOperation.EQUALS.name, "key": key, "string_value": value}
+    if isinstance(document, dict):
+        given = document.get("predicates")
+        document["predicates"] = [*given, predicate] if isinstance(given, list) else [predicate]
+    return json.dumps(document)
+
+
 def _predicates(given: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
     if "operation" in given:
         raise InvalidArgumentError(f"{path}: unknown field 'operation' in Predicate; v1beta1 calls it op")

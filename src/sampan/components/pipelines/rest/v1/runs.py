@@ -10,28 +10,34 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
 
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.wire_messages_v1 import ResourceType
-from sampan.components.pipelines.engine.argo.manifest import manifest_of
+from sampan.components.pipelines.engine.argo.manifest import manifest_of, status_of
 from sampan.components.pipelines.engine.creation import PipelineSource, RunRequest, find_version
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
 from sampan.components.pipelines.rest.names import checked_name
 from sampan.components.pipelines.rest.render import page
 from sampan.components.pipelines.rest.scopes import not_found
 from sampan.components.pipelines.rest.v1 import filters, manifests, references, render
-from sampan.components.pipelines.rest.v1.workflow import workflow
+from sampan.components.pipelines.rest.v1.workflow import node_ids, workflow
 from sampan.components.pipelines.store import artifacts, metrics, pipelines, runs, tasks
 from sampan.components.pipelines.store.metrics import MetricRow
-from sampan.components.pipelines.store.runs import RunRow
 
 _MAX_NAME = 256
 _METRIC_NAME = re.compile(r"[a-zA-Z]([-_a-zA-Z0-9]{0,62}[a-zA-Z0-9])?")
 _MAX_NODE_ID = 128
 _MAX_METRICS = 1000
+_FIELDS = {
+    ResourceType.JOB: "recurring_run_id",
+    ResourceType.PIPELINE: "pipeline_id",
+    ResourceType.PIPELINE_VERSION: "pipeline_version_id",
+}
+"""Of a run, that say what else it belongs to."""
 
 
 async def create(call: Call) -> Response:
@@ -69,6 +75,8 @@ async def list_(call: Call) -> Response:
     request, namespace, shown = filters.list_request(call), call.namespace, call.shown_namespace
     kind, key = references.queried(call.query, "resource_reference_key")
     experiment_id = key if kind is ResourceType.EXPERIMENT else ""
+    if kind in _FIELDS:
+        request = replace(request, filter=filters.narrowed(request.filter, _FIELDS[kind], key))
 
     def read(connection: Any) -> dict[str, Any]:
         found = runs.list_page(connection, request, namespace, experiment_id)
@@ -125,17 +133,21 @@ async def _detail(call: Call, run_id: str) -> Response:
         row = runs.get(connection, run_id)
         if row is None:
             raise not_found("run", run_id)
-        reported = metrics.of_runs(connection, [run_id]).get(run_id, ())
-        return {"run": render.run(row, reported, shown), "pipeline_runtime": _runtime(connection, row)}
+        rows = tasks.list_by_run(connection, run_id)
+        if "workflow" in json.loads(row.spec):
+            manifest = json.dumps(manifest_of(row, rows), ensure_ascii=False)
+            nodes = {task_id: node for node, task_id in status_of(row, rows)[1].items()}
+        else:
+            manifest = workflow(row, rows, artifacts.of_run(connection, run_id))
+            nodes = node_ids(rows)
+        reported = [
+            replace(each, node_id=nodes.get(each.node_id, each.node_id))
+            for each in metrics.of_runs(connection, [run_id]).get(run_id, ())
+        ]
+        run = render.run(row, reported, shown)
+        return {"run": run, "pipeline_runtime": {"workflow_manifest": manifest}}
 
     return await answer_from(call, read)
-
-
-def _runtime(connection: Any, row: RunRow) -> dict[str, Any]:
-    rows = tasks.list_by_run(connection, row.run_id)
-    if "workflow" in json.loads(row.spec):
-        return {"workflow_manifest": json.dumps(manifest_of(row, rows), ensure_ascii=False)}
-    return {"workflow_manifest": workflow(row, rows, artifacts.of_run(connection, row.run_id))}
 
 
 async def _source(

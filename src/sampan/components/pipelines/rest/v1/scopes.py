@@ -24,13 +24,17 @@ def of_references(call: Call) -> str:
 
 
 def of_key(call: Call) -> str:
-    """Of a list: the namespace in the query's key, or its experiment's."""
+    """Of a list: the namespace in the query's key, or that of what the key names."""
     kind, key = references.queried(call.query, "resource_reference_key")
     if kind is ResourceType.EXPERIMENT:
         return scopes.chosen(call, "", key)
-    if kind not in (None, ResourceType.NAMESPACE):
-        raise InvalidArgumentError("resource_reference_key.type must be NAMESPACE or EXPERIMENT")
-    return scopes.chosen(call, key)
+    if kind in (None, ResourceType.NAMESPACE) or not call.backend.multi_user:
+        return scopes.chosen(call, key)
+    if kind is ResourceType.JOB:
+        call.params["recurring_run_id"] = key
+        return scopes.of_schedule(call)
+    # Runs of a pipeline may be in any namespace, where pipelines are shared.
+    return scopes.chosen(call, call.query.get("namespace", ""))
 
 
 def of_namespace_key(call: Call) -> str:

@@ -67,10 +67,15 @@ def workflow(
     return json.dumps(shown, ensure_ascii=False)
 
 
+def node_ids(rows: Sequence[TaskRow]) -> dict[str, str]:
+    """By task: its last pod's name, by which old clients ask for logs, or its own id."""
+    return {row.task_id: row.attempts[-1].pod if row.attempts else row.task_id for row in rows}
+
+
 def _nodes(
     rows: Sequence[TaskRow], artifacts: Mapping[str, ArtifactRow], name: str
 ) -> dict[str, dict[str, Any]]:
-    ids = {row.task_id: row.attempts[-1].pod if row.attempts else row.task_id for row in rows}
+    ids = node_ids(rows)
     children: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         if row.parent_task_id in ids:

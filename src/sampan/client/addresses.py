@@ -1,0 +1,54 @@
+"""Where requests may go that a user's URL asks for: the one guard against reaching what the user could not. Pure.
+
+Whoever sends such a request resolves the name once, asks here about every address, and connects to the very address
+that was asked about (attacks' table, row 8): `outgoing` for notifications, `guarded` for packages and imports,
+`webhooks` for the API server.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def checked_url(url: str) -> SplitResult:
+    """The parts of an http or https URL. Raises ValueError, whose words follow the name of a field."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"is not a URL: {error}") from error
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must be an http or https URL")
+    if not parts.hostname or parts.username is not None or port == 0:
+        raise ValueError("needs a host, and no user or password")
+    if not url.isascii() or any(character <= " " for character in url):
+        raise ValueError("holds characters that must be percent-encoded")
+    return parts
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the open internet, looking through those that carry another inside."""
+    inner = _carried(address)
+    return is_public(inner) if inner is not None else address.is_global and not address.is_multicast
+
+
+def is_reserved(address: Address) -> bool:
+    """Whether nothing is ever asked there: a machine's own metadata, many machines, or none."""
+    inner = _carried(address)
+    if inner is not None:
+        return is_reserved(inner)
+    return address.is_link_local or address.is_multicast or address.is_unspecified
+
+
+def _carried(address: Address) -> ipaddress.IPv4Address | None:
+    if not isinstance(address, ipaddress.IPv6Address):
+        return None
+    inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+    if inner is None and address in _NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return inner

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,3 +198,40 @@ def test_a_run_of_light_steps_goes_on_after_a_crash(server: ServerProcess) -> No
     assert gone(server)
     with pytest.raises(HttpError):
         server.call("GET", f"/api/v1/namespaces/default/pods/{server.tasks(run_id)[1]['pods'][0]['name']}")
+
+
+PIPELINE = """\
+from kfp import dsl
+from sampan.sdk import light
+
+@light
+@dsl.component(base_image="python:3.11")
+def add(a: int, b: int) -> int:
+    return a + b
+
+@dsl.component(base_image="python:3.11")
+def show(n: int):
+    print(n)
+
+@dsl.pipeline
+def sums(n: int = 1):
+    first = add(a=n, b=2)
+    show(n=add(a=first.output, b=3).output)
+"""
+
+
+def test_a_pipeline_file_marks_its_components(server: ServerProcess, tmp_path: Path) -> None:
+    file = tmp_path / "sums.py"
+    file.write_text(PIPELINE)
+    command = [sys.executable, "-m", "sampan", "run", str(file), "--home", str(server.home), "-p", "n=4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"add-2\s+Output\s+parameter\s+9", " ".join(done.stdout.split())), done.stdout
+    run_id = server.call("GET", "/apis/v2beta1/runs?page_size=1&sort_by=created_at%20desc")["runs"][0][
+        "run_id"
+    ]
+    pods = {pod["metadata"]["name"] for pod in server.call("GET", "/api/v1/namespaces/default/pods")["items"]}
+    made = {
+        task["name"]: task["pods"][0]["name"] in pods for task in server.tasks(run_id) if task.get("pods")
+    }
+    assert made == {"add": False, "add-2": False, "show": True}

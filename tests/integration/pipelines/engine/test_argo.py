@@ -391,7 +391,7 @@ templates:
   outputs:
     parameters:
     - {name: name, valueFrom: {jsonPath: "{.metadata.name}"}}
-    - {name: all, valueFrom: {jqFilter: .data.key}}
+    - {name: all, valueFrom: {jqFilter: ".data | .key"}}
 - name: drop
   inputs: {parameters: [{name: name}]}
   resource: {action: delete, flags: [configmap, "{{inputs.parameters.name}}"]}

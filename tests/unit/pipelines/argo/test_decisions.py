@@ -121,8 +121,8 @@ def test_an_absent_output_leaves_the_input_its_default() -> None:
     variables = Variables({"tasks.p.outputs.parameters.x": None})
     with_default = {"inputs": {"parameters": [{"name": "in", "default": "d"}]}}
     assert arguments(holder, variables, with_default).parameters == {}
-    # Without one it is empty: docs/enhanced-depends-logic.md of Argo.
-    assert arguments(holder, variables, {"inputs": {"parameters": [{"name": "in"}]}}).parameters == {"in": ""}
+    with pytest.raises(ArgoError, match='argument "in"'):
+        arguments(holder, variables, {"inputs": {"parameters": [{"name": "in"}]}})
 
 
 def test_outputs_of_steps() -> None:

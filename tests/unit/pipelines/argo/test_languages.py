@@ -9,7 +9,7 @@ import pytest
 from sampan.components.pipelines.api.argo import conditions, depends, loops
 from sampan.components.pipelines.api.argo.durations import duration_text, parse_duration, seconds
 from sampan.components.pipelines.api.argo.errors import AbsentError, ArgoError
-from sampan.components.pipelines.api.argo.tags import Variables, is_absent, only_tag, substitute, tags
+from sampan.components.pipelines.api.argo.tags import Variables, only_tag, substitute, tags
 from sampan.components.pipelines.engine.argo import resources
 
 _VARIABLES = Variables(
@@ -39,12 +39,10 @@ def test_tags(text: str, value: str) -> None:
     assert substitute({text: [text]}, _VARIABLES) == {value: [value]}
 
 
-def test_an_absent_output_is_empty_and_must_be_handled_by_expressions() -> None:
-    assert substitute("<{{steps.a.outputs.result}}>", _VARIABLES) == "<>"
-    assert is_absent("{{steps.a.outputs.result}}", _VARIABLES)
-    assert not is_absent("<{{steps.a.outputs.result}}>", _VARIABLES)
+@pytest.mark.parametrize("text", ["{{steps.a.outputs.result}}", "{{=steps.a.outputs.result}}"])
+def test_an_absent_output_must_be_handled(text: str) -> None:
     with pytest.raises(AbsentError):
-        substitute("{{=steps.a.outputs.result}}", _VARIABLES)
+        substitute(text, _VARIABLES)
 
 
 def test_a_text_that_is_one_tag() -> None:

@@ -31,8 +31,8 @@ class VolumeOperation:
     image: str
     parameters: Mapping[str, Value]
     fingerprint: str = ""
-    """A claim that a task with the same one has made is taken instead of a new one: the cache of such tasks. One that was
-    deleted since is made again. Empty where nothing may be reused."""
+    """A claim that a task with the same one has made is taken instead of a new one: the cache of such tasks. One that
+    was deleted since is made again. Empty where nothing may be reused."""
     is_again: bool = False
     """Whether it may have been done before, by an engine that did not come to note it."""
 

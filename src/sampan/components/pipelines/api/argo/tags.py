@@ -141,7 +141,7 @@ def _is_expression(text: str) -> bool:
 def substitute(value: Any, variables: Variables) -> Any:
     """`value` with all tags replaced in its texts, and in the keys of its maps. Unknown tags stay as they are.
 
-    Raises ArgoError for an expression that fails, AbsentError for one that gives nothing.
+    Raises ArgoError for an expression that fails, AbsentError where an output is used that was never produced.
     """
     if isinstance(value, str):
         return _replaced(value, variables) if _OPEN in value else value
@@ -168,11 +168,14 @@ def _shown(tag: Tag, text: str, variables: Variables) -> str:
         if tag.text not in variables:
             return text[tag.start : tag.end]
         value = variables.get(tag.text)
-        # An output of a step that was skipped or omitted is an empty text; expressions see that there is none.
-        return "" if value is None else as_text(value)
+        if value is None:
+            raise AbsentError(
+                f"{{{{{tag.text}}}}}: an absent optional: the step did not run, and has no default for this output"
+            )
+        return as_text(value)
     value = variables.evaluate(tag.text)
     if value is None:
-        raise AbsentError(f"{{{{={tag.text}}}}} gives nil; choose a fallback with ??")
+        raise AbsentError(f"{{{{={tag.text}}}}} gives nil, an absent optional; choose a fallback with ??")
     return as_text(value)
 
 
@@ -188,14 +191,6 @@ def only_tag(text: Any) -> Tag | None:
     found = tags(text.strip())
     whole = len(found) == 1 and found[0].start == 0 and found[0].end == len(text.strip())
     return found[0] if whole else None
-
-
-def is_absent(text: Any, variables: Variables) -> bool:
-    """Whether the text is nothing but the output of a step that did not run."""
-    tag = only_tag(text)
-    if tag is None or tag.is_expression:
-        return False
-    return tag.text in variables and variables.get(tag.text) is None
 
 
 def walk(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -148,7 +148,7 @@ def _unique(items: Any, path: str) -> Iterator[str]:
         name = item.get("name") if isinstance(item, Mapping) else None
         if not name:
             yield f"{path}[{index}].name: missing"
-        elif not _PARAMETER_NAME.match(str(name)):
+        elif "{{" not in str(name) and not _PARAMETER_NAME.match(str(name)):
             yield f"{path}[{index}].name: {name!r} is invalid: letters, digits, - and _ only"
         elif name in seen:
             yield f"{path}[{index}].name: {name!r} is not unique"
@@ -218,8 +218,6 @@ def _container(template: Json, path: str) -> Iterator[str]:
 def _script(template: Json, path: str) -> Iterator[str]:
     if not template["script"].get("image"):
         yield f"{path}.script.image: missing"
-    if "source" not in template["script"]:
-        yield f"{path}.script.source: missing"
 
 
 def _resource(template: Json, path: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sampan.components.pipelines.api.argo.errors import AbsentError, ArgoError
-from sampan.components.pipelines.api.argo.tags import Variables, as_text, is_absent, only_tag, substitute
+from sampan.components.pipelines.api.argo.tags import Variables, as_text, only_tag, substitute
 from sampan.components.pipelines.engine.argo.node import Artifact, Given, Results
 
 Json = Mapping[str, Any]
@@ -35,24 +35,28 @@ def arguments(holder: Json, variables: Variables, template: Json) -> Given:
     arguments_ = holder.get("arguments") or {}
     for item in arguments_.get("parameters") or ():
         name = str(item.get("name", ""))
-        has_default = declared.get(name, {}).get("default") is not None
-        # An argument that is nothing but the output of what did not run leaves the input its default.
-        if has_default and is_absent(item.get("value"), variables):
-            continue
         try:
             value = _parameter(item, variables)
         except AbsentError as error:
-            if has_default and only_tag(item.get("value")):
+            # An argument that is nothing but an absent output leaves the input its default.
+            if only_tag(item.get("value")) and declared.get(name, {}).get("default") is not None:
                 continue
             raise AbsentError(f'argument "{name}": {error.message}') from None
         except ArgoError as error:
             raise ArgoError(f'argument "{name}": {error.message}') from None
         if value is not None:
             given.parameters[name] = value
+    optional = {
+        item.get("name")
+        for item in (template.get("inputs") or {}).get("artifacts") or ()
+        if item.get("optional")
+    }
     for item in arguments_.get("artifacts") or ():
-        artifact = artifact_of(item, variables)
+        name = str(item.get("name", ""))
+        # What is optional for the one who takes it may be missing.
+        artifact = artifact_of({**item, "optional": True} if name in optional else item, variables)
         if artifact is not None:
-            given.artifacts[str(item.get("name", ""))] = artifact
+            given.artifacts[name] = artifact
     return given
 
 
@@ -71,8 +75,6 @@ def value_from(source: Json, variables: Variables) -> str | None:
             if value is None:
                 raise AbsentError(f"expression {expression!r} gives nil")
             return as_text(value)
-        if is_absent(source.get("parameter"), variables) and source.get("default") is not None:
-            return as_text(source["default"])
         if reference := source.get("parameter"):
             text = as_text(substitute(reference, variables))
             if "{{" in text:
@@ -126,11 +128,13 @@ def bind(template: Json, given: Given, variables: Variables) -> Given:
     """The inputs of the template: what is given, else the input's own value or default. Raises ArgoError."""
     bound = Given()
     inputs = template.get("inputs") or {}
+    known: dict[str, Any] = {f"inputs.parameters.{name}": value for name, value in given.parameters.items()}
     for item in inputs.get("parameters") or ():
         name = str(item.get("name", ""))
         value = given.parameters.get(name)
         if value is None:
-            value = _own_value(item, variables)
+            # It may name those before it.
+            value = _own_value(item, variables.with_layer(known))
         if value is None:
             raise ArgoError(f"inputs.parameters.{name} was not supplied")
         allowed = item.get("enum")
@@ -138,7 +142,7 @@ def bind(template: Json, given: Given, variables: Variables) -> Given:
             raise ArgoError(
                 f"inputs.parameters.{name}: {value!r} is none of {', '.join(map(as_text, allowed))}"
             )
-        bound.parameters[name] = value
+        bound.parameters[name] = known[f"inputs.parameters.{name}"] = value
     layer = {f"inputs.parameters.{name}": value for name, value in bound.parameters.items()}
     inner = variables.with_layer(layer)
     for item in inputs.get("artifacts") or ():

@@ -2,7 +2,9 @@
 
 It keeps what the program prints where something reads that, waits in a container set for the containers before it, and
 copies the files that the template names as outputs into the step's folder, whatever file system they lay in. The
-program's exit code stays its own. Where a template asks for nothing of that, its program runs bare.
+program's exit code stays its own. Where a template asks for nothing of that, its program runs bare. Folders of outputs
+are the program's to make, as with Argo; those below /tmp/outputs, where kfp 1.8 has them, are there already, because
+its components are also written for its launcher, which made them.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ once() {
 }
 exec 3<&0
 printf '%s\\n' "$outputs" | while IFS='\t' read -r from to; do
-  case "$from" in */*) mkdir -p "${from%/*}/" 2>/dev/null ;; esac
+  case "$from" in /tmp/outputs/*/*) mkdir -p "${from%/*}/" 2>/dev/null ;; esac
 done
 if [ $code = 64 ]; then
   echo "$name does not run: a container that it depends on has failed" >&2

@@ -205,9 +205,11 @@ def _add_programs(
         container = dict(source if source is not None else template.get("container") or {})
         container["name"] = MAIN_CONTAINER
         if source is not None:
-            script = files.script(str(container.pop("source", "")), str(container.pop("extension", "") or ""))
-            container["command"] = [*(container.get("command") or ()), *_flags(container), script]
-            container.pop("args", None)
+            text, extension = container.pop("source", None), str(container.pop("extension", "") or "")
+            if text:
+                script = files.script(str(text), extension)
+                container["command"] = [*(container.get("command") or ()), *_flags(container), script]
+                container.pop("args", None)
         wrapping = Wrapping(outputs.moved, outputs.printed)
         spec["containers"].append(_wrapped(container, wrapping))
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import yaml
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, PatchType
 from sampan.components.pipelines.api.argo.errors import ArgoError
+from sampan.components.pipelines.api.argo.expressions.functions import from_json, to_json
 from sampan.components.pipelines.api.argo.expressions.jsonpath import kubectl, select
 from sampan.components.pipelines.api.argo.tags import Variables, substitute
 from sampan.components.pipelines.engine.argo.context import ArgoContext
@@ -315,21 +316,36 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-_SIMPLE_JQ = re.compile(r"^\.(?:$|[\w\-\[\]\".]*$)")
+_JQ_PATH = re.compile(r"^\.(?:$|[\w\-\[\]\".:]*$)")
+_JQ_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "fromjson": from_json,
+    "tojson": lambda value: json.dumps(value, separators=(",", ":")),
+    "tostring": lambda value: value if isinstance(value, str) else json.dumps(value, separators=(",", ":")),
+    "tonumber": float,
+    "length": len,
+    "keys": sorted,
+    "first": lambda value: value[0],
+    "last": lambda value: value[-1],
+}
 
 
 def _jq(obj: Any, text: str) -> str:
-    """Filters that are a path; others are refused before a workflow runs."""
-    text = text.strip()
+    """Paths and some functions, one after the other; other filters are refused before a workflow runs."""
     if not is_simple_jq(text):
-        raise ArgoError(f"jq filter {text!r} is more than a path, which is all that is understood here")
-    if text == ".":
-        return json.dumps(obj, separators=(",", ":"))
-    found, _ = select(obj, text)
-    return "\n".join(
-        item if isinstance(item, str) else json.dumps(item, separators=(",", ":")) for item in found
-    )
+        raise ArgoError(f"jq filter {text!r} is more than paths and {', '.join(_JQ_FUNCTIONS)}")
+    found = [obj]
+    for part in (part.strip() for part in text.split("|")):
+        if part in _JQ_FUNCTIONS:
+            try:
+                found = [_JQ_FUNCTIONS[part](item) for item in found]
+            except (TypeError, ValueError, LookupError) as error:
+                raise ArgoError(f"jq filter {text!r}: {part}: {error}") from None
+        elif part != ".":
+            found = [item for value in found for item in select(value, part.replace("[]", "[*]"))[0]]
+    # Upstream's filter ends what is no text with a line break.
+    return "".join(item if isinstance(item, str) else f"{to_json(item)}\n" for item in found)
 
 
 def is_simple_jq(text: str) -> bool:
-    return _SIMPLE_JQ.match(text.strip()) is not None
+    parts = [part.strip() for part in text.split("|")]
+    return all(part in _JQ_FUNCTIONS or _JQ_PATH.match(part) for part in parts)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sampan.components.pipelines.api.argo import loops
 from sampan.components.pipelines.api.argo.expressions.functions import to_json
 from sampan.components.pipelines.api.argo.layouts import strftime
-from sampan.components.pipelines.api.argo.tags import Variables
+from sampan.components.pipelines.api.argo.tags import Variables, substitute
 from sampan.components.pipelines.engine.argo.context import ArgoContext
 from sampan.components.pipelines.engine.argo.names import full_name
 from sampan.components.pipelines.engine.argo.node import ArgoNode, NodeType, Phase
@@ -45,6 +45,10 @@ class Globals:
         if node.called is None or node.phase is not Phase.SUCCEEDED:
             return
         given = node.called.template.get("outputs") or {}
+        if "{{" in json.dumps(given):
+            # Names may tell one repetition of a loop from another.
+            names = Variables(inputs_of(node))
+            given = {key: substitute([_named(item) for item in given.get(key) or ()], names) for key in given}
         for section, values in (
             ("parameters", node.outputs.parameters),
             ("artifacts", node.outputs.artifacts),
@@ -70,6 +74,10 @@ class Globals:
             took = max(self._context.now() - root.started_at, 0) / 1e6
             now = {"workflow.duration": f"{took:.6f}", **_status(root)}
         return self._cached.with_layer(now)
+
+
+def _named(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item[key] for key in ("name", "globalName") if key in item}
 
 
 def _fixed(context: ArgoContext) -> dict[str, Any]:

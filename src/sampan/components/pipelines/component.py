@@ -202,7 +202,10 @@ class PipelinesComponent:
         files = self._moving.files if self._moving is not None else None
         if files is None:
             files = importlib.import_module(_FILES).staged_files(
-                services, self._artifacts, allow_private=self._settings.allow_private_urls
+                services,
+                self._artifacts,
+                allow_private=self._settings.allow_private_urls,
+                isolated=self._settings.multi_user,
             )
         engine: _Engine = module.Engine(
             services.client,

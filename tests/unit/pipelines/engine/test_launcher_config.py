@@ -140,10 +140,43 @@ def test_without_configuration_the_environments_credentials_are_tried():
         stores().open("minio://b/k", "ns")
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://other/artifacts/x",
+        "minio://other/x",
+        "s3://teamx/y",
+        "s3://team/../other/x",
+        "s3://mlpipeline/x",
+    ],
+)
+def test_with_many_users_our_own_keys_open_a_namespace_its_own_bucket_only(uri):
+    made = ArtifactStores(ArtifactSettings(), own, {"AWS_ACCESS_KEY_ID": "the servers"}, isolated=True)
+    assert made.open("s3://team/artifacts/p/x", "team").is_configured
+    assert made.open("minio://team/x", "team").is_configured
+    with pytest.raises(StoreUnusableError, match="not the namespace's"):
+        made.open(uri, "team")
+    shared = ArtifactStores(
+        ArtifactSettings(root="s3://b/x/{namespace}", s3_endpoint="http://s"), isolated=True
+    )
+    assert shared.open("s3://b/x/ns/p", "ns").is_configured
+    for elsewhere in ("s3://b/x/nsother/p", "s3://b/x/other", "s3://b/x", "s3://c/x/ns"):
+        with pytest.raises(StoreUnusableError):
+            shared.open(elsewhere, "ns")
+
+
+def test_with_many_users_nobody_uses_the_servers_own_credentials():
+    environ = {"AWS_ACCESS_KEY_ID": "the servers", "GOOGLE_APPLICATION_CREDENTIALS": "/key.json"}
+    made = ArtifactStores(ArtifactSettings(), None, environ, isolated=True)
+    asyncio.run(made.refresh(Client({"providers": "s3: {default: {credentials: {fromEnv: true}}}"}), "ns"))
+    assert bucket(made, "s3://b/k").anonymous
+    assert bucket(made, "gs://b/k").anonymous
+
+
 def test_roots_of_namespaces():
     assert stores(embedded=own).default_root("team-a", "p") == "s3://team-a/artifacts/p"
     assert stores(ArtifactSettings(root="s3://b/{namespace}")).default_root("ns", "p") == "s3://b/ns/p"
-    assert bucket_of("ab") == "ns-ab"
+    assert bucket_of("ab") == "ns.ab"
     assert read(None).root == ""
 
 

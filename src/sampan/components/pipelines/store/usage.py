@@ -49,11 +49,12 @@ def of_namespace(connection: sa.Connection, namespace: str, by: By, limit: int) 
         By.EXPERIMENT: (_RUNS.experiment_id, _EXPERIMENTS.display_name),
         By.PIPELINE: (_RUNS.pipeline_name, _RUNS.pipeline_name),
     }[by]
+    group = sa.func.coalesce(key, sa.literal_column("''"))
     size = sa.func.sum(_ARTIFACTS.size_bytes)
     where = (_ARTIFACTS.namespace == namespace, _ARTIFACTS.producer_run_id != "")
     query = (
         sa.select(
-            sa.func.coalesce(key, ""),
+            group,
             sa.func.coalesce(sa.func.max(name), ""),
             size,
             sa.func.count(),
@@ -65,7 +66,7 @@ def of_namespace(connection: sa.Connection, namespace: str, by: By, limit: int) 
             )
         )
         .where(*where)
-        .group_by(sa.func.coalesce(key, ""))
+        .group_by(group)
         .order_by(size.desc())
         .limit(limit)
     )

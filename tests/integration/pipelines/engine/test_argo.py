@@ -503,3 +503,38 @@ templates:
             assert "recursion depth" in row.error
 
     go(scenario())
+
+
+def test_a_retried_run_tries_again_what_had_been_tried_often(
+    open_cluster: Any, go: Any, failed: Any, tmp_path: Path
+) -> None:
+    document = workflow(
+        f"""
+templates:
+- name: main
+  steps: [[{{name: leaf, template: leaf}}, {{name: whole, template: whole}}]]
+- name: leaf
+  retryStrategy: {{limit: 1}}
+  container: {{image: test/sh, command: [sh, -c, "test -e {tmp_path}/mended"]}}
+- name: whole
+  retryStrategy: {{limit: 0}}
+  steps: [[{{name: good, template: good}}], [{{name: bad, template: leaf}}]]
+- {{name: good, container: {{image: test/sh, command: [sh, -c, "echo x >> {tmp_path}/ran"]}}}}
+"""
+    )
+
+    async def scenario() -> None:
+        async with open_cluster(sh=shell(failed)) as cluster:
+            run_id = await cluster.submit(document)
+            assert (await cluster.wait(run_id)).state == "FAILED"
+            (tmp_path / "mended").touch()
+            await cluster.engine.retry(run_id)
+            row = await cluster.wait(run_id)
+            assert row.state == "SUCCEEDED", row.error
+            phases = {path: task.details["phase"] for path, task in cluster.tasks(run_id).items()}
+            leaf = "root/main/[0]/leaf/leaf"
+            assert [phases[f"{leaf}({index})"] for index in range(3)] == ["Failed", "Failed", "Succeeded"]
+            # What had succeeded within the steps that were tried again is kept.
+            assert (tmp_path / "ran").read_text() == "x\n"
+
+    go(scenario())

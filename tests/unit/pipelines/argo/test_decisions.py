@@ -58,7 +58,7 @@ def test_only_what_a_target_needs_is_in_a_dag() -> None:
 
 def _want(owner: str, *names: str, limit: int = 1, priority: int = 0, woken: list[str] | None = None) -> Want:
     wake = (lambda: woken.append(owner)) if woken is not None else (lambda: None)
-    return Want(owner, tuple((name, limit) for name in names), priority, 0, wake)
+    return Want(f"run-{owner}", owner, tuple((name, limit) for name in names), priority, 0, wake)
 
 
 def test_locks_are_exclusive_fair_and_all_or_nothing() -> None:
@@ -79,10 +79,19 @@ def test_locks_are_exclusive_fair_and_all_or_nothing() -> None:
 def test_nothing_is_given_out_before_all_runs_are_taken_up() -> None:
     locks, woken = Locks(is_open=False), []
     assert not locks.acquire(_want("new", "m", woken=woken))
-    locks.hold("old", ("m",))
+    locks.hold("run-old", "old", ("m",))
     locks.open()
     assert woken == ["new"]
     assert not locks.acquire(_want("new", "m"))
+
+
+def test_a_run_that_is_let_go_of_holds_nothing() -> None:
+    locks, woken = Locks(), []
+    assert locks.acquire(_want("a", "m"))
+    assert not locks.acquire(_want("b", "m", woken=woken))
+    locks.forget("run-a")
+    assert woken == ["b"]
+    assert locks.acquire(_want("b", "m"))
 
 
 def test_semaphores_count() -> None:

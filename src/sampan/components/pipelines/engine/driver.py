@@ -305,6 +305,8 @@ class RunDriver:
         flight.is_fetching = True
         flight.notes = await self._patiently(launch, fetch)
         flight.is_fetching = False
+        if flight.notes and launch.requires_inputs:
+            raise StepError("; ".join(flight.notes))
 
     async def _patiently(self, launch: Launch, act: Callable[[], T]) -> T:
         """What `act` gives, in a thread; while a store is away, the step says so and waits for it."""

@@ -418,6 +418,7 @@ class Engine:
             kept = await driver.run()
         finally:
             self._running.pop(driver.run_id, None)
+            self._locks.forget(driver.run_id)
             if self._crews is not None:
                 self._crews.close_run(driver.run_id)
             await driver.close()

@@ -46,6 +46,8 @@ class Launch:
 
     inputs: tuple[str, ...] = ()
     """URIs of what must be fetched before the pod is made."""
+    requires_inputs: bool = False
+    """Whether the pod is not made without all of them; else it may do without what cannot be reached."""
 
     @property
     def pod_name(self) -> str:

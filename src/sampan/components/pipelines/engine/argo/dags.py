@@ -209,7 +209,7 @@ class Dags:
         ]
         self._leaves.end_daemons(node)
         if bad:
-            self._tree.finish(node, phases[bad[0]], _why(node))
+            self._tree.finish(node, phases[bad[0]], _why(node, bad[0], form))
             return
         template = node.called.template
         try:
@@ -220,9 +220,16 @@ class Dags:
         self._tree.finish(node, Phase.SUCCEEDED)
 
 
-def _why(node: ArgoNode) -> str:
-    first = next((child for child in node.own_children if child.phase.is_bad), None)
-    return f"child '{first.name}' failed: {first.message}" if first is not None else ""
+def _why(node: ArgoNode, target: str, form: Shape) -> str:
+    """What failed of what the target hangs on, or the target itself."""
+    names, seen = [target], {target}
+    for name in names:
+        child = node.children[name]
+        if child.phase.is_bad:
+            return f"child '{child.name}' failed: {child.message}"
+        names.extend(other for other in form.wanted[name] if other not in seen)
+        seen.update(form.wanted[name])
+    return ""
 
 
 def _has(node: ArgoNode | None, result: str) -> bool:

@@ -27,6 +27,7 @@ class Locking:
             return False
         spec = self._tree.context.document.spec
         want = Want(
+            run_id=self._tree.context.run_id,
             owner=node.id,
             locks=tuple(locks),
             priority=int(spec.get("priority") or 0),

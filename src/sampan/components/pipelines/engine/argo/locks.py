@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 class Want:
     """Somebody who wants locks: all of them at once."""
 
+    run_id: str
     owner: str
-    """A task id, or a run id for the workflow as a whole."""
+    """A task id."""
     locks: tuple[tuple[str, int], ...]
     """Names, and how many may hold each."""
     priority: int
@@ -29,6 +30,8 @@ class Locks:
     def __init__(self, *, is_open: bool = True) -> None:
         self._holders: dict[str, set[str]] = {}
         self._waiting: dict[str, Want] = {}
+        self._owners: dict[str, set[str]] = {}
+        """By run, who has asked."""
         self._is_open = is_open
 
     def open(self) -> None:
@@ -36,14 +39,16 @@ class Locks:
         self._is_open = True
         self._wake()
 
-    def hold(self, owner: str, locks: tuple[str, ...]) -> None:
+    def hold(self, run_id: str, owner: str, locks: tuple[str, ...]) -> None:
         """After a restart: the owner had them."""
+        self._owners.setdefault(run_id, set()).add(owner)
         for name in locks:
             self._holders.setdefault(name, set()).add(owner)
 
     def acquire(self, want: Want) -> bool:
         """Takes all of the locks, or none and waits: `wake` is then called when it is worth asking again."""
         self._waiting[want.owner] = want
+        self._owners.setdefault(want.run_id, set()).add(want.owner)
         if not self._is_open or not self._may(want):
             return False
         del self._waiting[want.owner]
@@ -65,6 +70,11 @@ class Locks:
                 del self._holders[name]
         if freed:
             self._wake()
+
+    def forget(self, run_id: str) -> None:
+        """The run is over, or was let go of where it stood."""
+        for owner in self._owners.pop(run_id, ()):
+            self.release(owner)
 
     def _may(self, want: Want) -> bool:
         return all(self._has_room(name, limit, want) for name, limit in want.locks)

@@ -183,7 +183,7 @@ class ArgoMachine:
         for node in sorted(nodes.values(), key=lambda node: node.finished_at):
             self._globals.add_outputs(node)
             if not node.phase.is_final and node.kept.get("locks"):
-                self._context.locks.hold(node.id, tuple(node.kept["locks"]))
+                self._context.locks.hold(self._context.run_id, node.id, tuple(node.kept["locks"]))
 
     def _take_up(self) -> None:
         root = self._tree.root

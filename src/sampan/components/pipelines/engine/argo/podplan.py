@@ -104,8 +104,16 @@ def plan(context: ArgoContext, attempt: Attempt) -> Launch:
     files.mount(pod)
     collector = TemplateOutputs(outputs.parameters, outputs.artifacts, outputs.uris, paths)
     is_daemon = (bool(template.get("daemon")) and not node.is_daemoned) or "resource" in template
-    remote = context.files.remote(files.remote)
-    return Launch(node.id, attempt.number, pod, paths, collector, tells_start=is_daemon, inputs=remote)
+    return Launch(
+        node.id,
+        attempt.number,
+        pod,
+        paths,
+        collector,
+        tells_start=is_daemon,
+        inputs=context.files.remote(files.remote),
+        requires_inputs=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

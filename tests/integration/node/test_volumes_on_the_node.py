@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sampan.kube.kinds import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS
+from sampan.kube.kinds import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PODS, SECRETS
 
 METADATA = {"name": "data", "namespace": "default"}
 
@@ -187,5 +187,33 @@ def test_pip_install_leaves_the_environment_as_it_is(mounting: Any) -> None:
             assert await node.log(pod) == "1\n"
             pod = await node.run("b", ["python3", "-c", "import mine"], container={"image": "python:3.11"})
             assert pod["status"]["phase"] == "Failed"
+
+    asyncio.run(main())
+
+
+def test_folders_that_a_pod_wants_to_itself(mounting: Any, node_kit: Any) -> None:
+    """Where the machine has them, where it has not, and the root; a volume within one is seen."""
+    mark = f"sampan-{os.getpid()}"
+    script = (
+        f"echo a > /mnt/{mark} && echo b > /{mark} && ls -A /mnt && "
+        f"ls /{mark} && mkdir /not-here/out && ls /not-here/given"
+    )
+
+    async def main() -> None:
+        async with mounting.up() as node:
+            pod = node.pod(
+                "own",
+                ["sh", "-c", script],
+                volumes=[{"name": "v", "emptyDir": {}}],
+                container=volume_mount("/not-here/given"),
+            )
+            folders = "/mnt,/,/not-here,relative,/a/../b"
+            pod["metadata"]["annotations"] = {"sampan.dev/private-folders": folders}
+            await node.client.create(PODS, pod)
+            pod = await node.until("own", node_kit.is_over)
+            assert (pod["status"]["phase"], await node.log(pod)) == ("Succeeded", f"{mark}\n/{mark}\n")
+            assert not Path(f"/mnt/{mark}").exists()
+            assert not Path(f"/{mark}").exists()
+            assert not Path("/not-here").exists()
 
     asyncio.run(main())

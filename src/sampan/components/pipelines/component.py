@@ -52,6 +52,7 @@ from sampan.lib.tasks import TaskSet
 
 log = get_logger(__name__)
 
+_COMPLETED_PODS = "sampan.components.pipelines.engine.completed_pods"
 _ENGINE = "sampan.components.pipelines.engine.engine"
 _FILES = "sampan.components.pipelines.engine.staging"
 _TRANSFERS = "sampan.components.pipelines.rest.transfers"
@@ -201,7 +202,10 @@ class PipelinesComponent:
         files = self._moving.files if self._moving is not None else None
         if files is None:
             files = importlib.import_module(_FILES).staged_files(
-                services, self._artifacts, allow_private=self._settings.allow_private_urls
+                services,
+                self._artifacts,
+                allow_private=self._settings.allow_private_urls,
+                isolated=self._settings.multi_user,
             )
         engine: _Engine = module.Engine(
             services.client,
@@ -216,6 +220,10 @@ class PipelinesComponent:
             # Before the engine, which at once takes up what was asked for meanwhile.
             await _ensure_runner(services)
         await engine.start()
+        completed = importlib.import_module(_COMPLETED_PODS).CompletedPods(
+            services.client, services.database, services.clock, self._rules.completed_pods_hours
+        )
+        self._tasks.spawn(completed.run(), name="completed pods")
         self._tasks.spawn(self._start_controllers(services, engine), name="controllers")
         return engine
 

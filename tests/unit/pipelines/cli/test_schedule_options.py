@@ -8,6 +8,7 @@ import pytest
 
 from sampan.components.pipelines.cli import schedules
 from sampan.components.pipelines.cli.frame import CommandError
+from sampan.components.pipelines.cli.named import interval_of, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_cron_and_its_time_zone(cron: str, zone: str, expected: str) -> None:
 )
 def test_an_interval(text: str, seconds: int) -> None:
     assert schedules._trigger("", "", text, {}) == {"periodic_schedule": {"interval_second": seconds}}
-    assert schedules._seconds(schedules._interval(seconds)) == seconds
+    assert seconds_of(interval_of(seconds), "--every") == seconds
 
 
 def test_times_are_of_the_given_zone() -> None:

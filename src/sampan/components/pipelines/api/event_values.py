@@ -112,11 +112,7 @@ def fill(parameters: Mapping[str, Any], data: Mapping[str, Any]) -> Filled:
 def typed(value: Any, kind: str) -> Any:
     """A text of the event as the type that the pipeline declares; as it is where it is no such thing."""
     if not isinstance(value, str):
-        return (
-            str(value)
-            if kind == "STRING" and isinstance(value, int | float) and not isinstance(value, bool)
-            else value
-        )
+        return _text(value) if kind == "STRING" else value
     try:
         match kind:
             case "NUMBER_INTEGER" if len(value) < 20:

@@ -70,11 +70,14 @@ class Notice:
         return f"{_one_line(self.run_name)} {_VERBS.get(self.state, self.state)}"
 
     @property
-    def after(self) -> str:
-        return duration(self.seconds)
+    def title(self) -> str:
+        """The headline, and how long it took."""
+        return self.headline if self.state == "TEST" else f"{self.headline} after {duration(self.seconds)}"
 
 
 def duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
     whole = max(int(seconds), 0)
     hours, minutes = divmod(whole // 60, 60)
     if hours >= 48:
@@ -124,7 +127,7 @@ def slack(notice: Notice, channel: str = "") -> dict[str, Any]:
     attachment: dict[str, Any] = {
         "fallback": _slack(notice.headline),
         "color": _COLORS.get(notice.state, "#36c5f0"),
-        "title": _slack(f"{notice.headline} after {notice.after}"),
+        "title": _slack(notice.title),
         "fields": fields,
         "mrkdwn_in": ["text"],
     }
@@ -141,7 +144,7 @@ def slack(notice: Notice, channel: str = "") -> dict[str, Any]:
 
 def mail(notice: Notice) -> tuple[str, str]:
     """The subject, in one line, and the text."""
-    lines = [f"{notice.headline} after {notice.after}.", ""]
+    lines = [f"{notice.title}.", ""]
     lines += _story(notice)
     if notice.step is not None and notice.step.log:
         lines += ["", "The end of its log:", ""]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import typer
@@ -18,27 +16,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sampan.client.http import HttpError, JsonClient
+from sampan.client.http import JsonClient
 from sampan.components.pipelines.api.triggers import read_zone
-from sampan.components.pipelines.cli import documents
-from sampan.components.pipelines.cli.frame import (
-    CommandError,
-    HomeOption,
-    Platform,
-    read_document,
-    read_parameters,
-    told,
+from sampan.components.pipelines.cli.frame import CommandError, HomeOption, Platform, told
+from sampan.components.pipelines.cli.named import (
+    API,
+    SHORT,
+    Kind,
+    add_group,
+    interval_of,
+    plain,
+    read_source,
+    running_server,
+    seconds_of,
 )
-from sampan.components.pipelines.cli.package import PACKAGE_SUFFIXES
 
-_API = "/apis/v2beta1"
 _TICKS = 5
-_SHORT = 8
-_INTERVAL = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
-_UNITS = (86400, 3600, 60, 1)
 _CRON_FIELDS = 5
 """Of a crontab, which has no seconds."""
 _ZONES = ("CRON_TZ=", "TZ=")
+
+_SCHEDULES = Kind("schedule", "recurringruns", "recurringRuns", "recurring_run_id", "sampan schedules")
 
 ScheduleArgument = Annotated[
     str, typer.Argument(metavar="SCHEDULE", help="A schedule's name, its id, or the id's beginning.")
@@ -61,7 +59,7 @@ class ScheduleCommands:
         if context.invoked_subcommand is not None:
             return
         with told(), self._server(home) as http:
-            _print_schedules(Console(highlight=False), http, _newest(http, limit))
+            _print_schedules(Console(highlight=False), http, _SCHEDULES.newest(http, limit))
 
     def create(  # noqa: PLR0913  a command has as many options as it has
         self,
@@ -101,20 +99,20 @@ class ScheduleCommands:
         with told():
             trigger = _trigger(cron, time_zone, every, _window(start, end, time_zone))
             with self._server(home) as http:
-                title, source, parameters = self._source(http, pipeline, param or [], home)
+                source = read_source(http, pipeline, param or [], lambda: self.platform.kfp_python(home))
                 body = {
-                    "display_name": name or title,
-                    **source,
-                    "runtime_config": {"parameters": parameters},
+                    "display_name": name or source.name,
+                    **source.fields,
+                    "runtime_config": {"parameters": source.parameters},
                     "trigger": trigger,
                     "max_concurrency": max_concurrency,
                     "no_catchup": not catch_up,
                     "mode": "DISABLE" if paused else "ENABLE",
                 }
-                made = http.post(f"{_API}/recurringruns", body)
+                made = http.post(f"{API}/recurringruns", body)
                 schedule_id = made["recurring_run_id"]
                 console.print(
-                    f"[bold]{_plain(made['display_name'])}[/]  [dim]{schedule_id}[/]", soft_wrap=True
+                    f"[bold]{plain(made['display_name'])}[/]  [dim]{schedule_id}[/]", soft_wrap=True
                 )
                 _print_ticks(console, http, made)
 
@@ -122,8 +120,8 @@ class ScheduleCommands:
         """Show one: when it ticks, its next moments, what is wrong with it, its latest runs."""
         console = Console(highlight=False)
         with told(), self._server(home) as http:
-            found = _found(http, schedule)
-            console.print(f"[bold]{_plain(found['display_name'])}[/]  [dim]{found['recurring_run_id']}[/]")
+            found = _SCHEDULES.find(http, schedule)
+            console.print(f"[bold]{plain(found['display_name'])}[/]  [dim]{found['recurring_run_id']}[/]")
             console.print(f"{_when(found)}, {_state(found)}", markup=False)
             if message := found.get("error", {}).get("message"):
                 console.print(Text(message, "red"), soft_wrap=True)
@@ -141,67 +139,35 @@ class ScheduleCommands:
     def delete(self, schedule: ScheduleArgument, home: HomeOption = None) -> None:
         """Remove a schedule. Its runs stay."""
         with told(), self._server(home) as http:
-            found = _found(http, schedule)
-            http.delete(_path(found))
+            found = _SCHEDULES.find(http, schedule)
+            http.delete(_SCHEDULES.path_of(found))
             Console(highlight=False).print(f"{found['display_name']}: deleted", markup=False)
 
     def _switch(self, schedule: str, verb: str, home: Path | None) -> None:
         console = Console(highlight=False)
         with told(), self._server(home) as http:
-            path = _path(_found(http, schedule))
+            path = _SCHEDULES.path_of(_SCHEDULES.find(http, schedule))
             http.post(f"{path}:{verb}")
             found = http.get(path)
             console.print(f"{found['display_name']}: {_state(found)}", markup=False)
             if found["status"] == "ENABLED":
                 _print_ticks(console, http, found)
 
-    @contextmanager
-    def _server(self, home: Path | None) -> Iterator[JsonClient]:
-        # None is started: it would begin to make up for missed ticks, and end in the middle of it.
-        url = self.platform.running_url(home)
-        if not url:
-            raise CommandError("no server is running, and schedules need one: start it with `sampan up`")
-        with JsonClient(url) as http:
-            yield http
-
-    def _source(
-        self, http: JsonClient, given: str, params: list[str], home: Path | None
-    ) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
-        """A name for the schedule, what it runs, and its parameters as values."""
-        if Path(given).exists() or given.endswith((".py", *PACKAGE_SUFFIXES)):
-            document = read_document(Path(given), "", lambda: self.platform.kfp_python(home))
-            parameters = read_parameters(document, params)
-            return document.name, {"pipeline_spec": document.to_json()}, parameters
-        try:
-            pipeline = http.get(f"{_API}/pipelines/names/{quote(given, safe='')}")
-        except HttpError as error:
-            if error.status != 404:
-                raise
-            raise CommandError(f"{given}: neither a file nor the name of an uploaded pipeline") from error
-        pipeline_id = pipeline["pipeline_id"]
-        latest: dict[str, str | int] = {"page_size": 1, "sort_by": "created_at desc"}
-        versions = http.get(f"{_API}/pipelines/{pipeline_id}/versions", latest).get("pipeline_versions")
-        if not versions:
-            raise CommandError(f"the pipeline {given!r} has no version to run")
-        parameters = read_parameters(documents.of(versions[0]["pipeline_spec"]), params)
-        return given, {"pipeline_version_reference": {"pipeline_id": pipeline_id}}, parameters
+    def _server(self, home: Path | None) -> AbstractContextManager[JsonClient]:
+        return running_server(self.platform, home, "schedules")
 
 
 def register(app: typer.Typer, platform: Platform) -> None:
     """Adds `sampan schedules` to the command line."""
     commands = ScheduleCommands(platform)
-    group = typer.Typer(help=commands.list_.__doc__, no_args_is_help=False)
-    group.callback(invoke_without_command=True)(commands.list_)
-    named: Mapping[str, Callable[..., None]] = {
+    named: dict[str, Callable[..., None]] = {
         "create": commands.create,
         "show": commands.show,
         "pause": commands.pause,
         "resume": commands.resume,
         "delete": commands.delete,
     }
-    for name, command in named.items():
-        group.command(name)(command)
-    app.add_typer(group, name="schedules", rich_help_panel="Pipelines")
+    add_group(app, "schedules", commands.list_, named)
 
 
 def _trigger(cron: str, time_zone: str, every: str, window: Mapping[str, str]) -> dict[str, Any]:
@@ -210,7 +176,7 @@ def _trigger(cron: str, time_zone: str, every: str, window: Mapping[str, str]) -
     if every:
         if time_zone and not window:
             raise CommandError("--time-zone is for --cron: an interval is the same everywhere")
-        return {"periodic_schedule": {**window, "interval_second": _seconds(every)}}
+        return {"periodic_schedule": {**window, "interval_second": seconds_of(every, "--every")}}
     prefixed = cron.startswith(_ZONES)
     if time_zone and prefixed:
         raise CommandError("give the time zone once: in --time-zone, or before the fields of --cron")
@@ -221,13 +187,6 @@ def _trigger(cron: str, time_zone: str, every: str, window: Mapping[str, str]) -
     if time_zone:
         zone = f"CRON_TZ={time_zone}"
     return {"cron_schedule": {**window, "cron": f"{zone} {fields}".strip()}}
-
-
-def _seconds(text: str) -> int:
-    found = _INTERVAL.fullmatch(text.strip())
-    if found is None or not any(found.groups()):
-        raise CommandError(f"--every {text!r}: write an interval such as 90s, 15m, 1h30m or 1d")
-    return sum(int(number) * unit for number, unit in zip(found.groups(), _UNITS, strict=True) if number)
 
 
 def _window(start: str, end: str, time_zone: str) -> dict[str, str]:
@@ -249,38 +208,8 @@ def _window(start: str, end: str, time_zone: str) -> dict[str, str]:
     return found
 
 
-def _path(schedule: Mapping[str, Any]) -> str:
-    return f"{_API}/recurringruns/{quote(schedule['recurring_run_id'], safe='')}"
-
-
-def _newest(http: JsonClient, limit: int) -> list[dict[str, Any]]:
-    query: dict[str, str | int] = {"page_size": min(limit, 200), "sort_by": "created_at desc"}
-    found: list[dict[str, Any]] = []
-    while len(found) < limit:
-        page = http.get(f"{_API}/recurringruns", query)
-        found += page.get("recurringRuns", [])
-        if not (token := page.get("next_page_token")):
-            break
-        query["page_token"] = token
-    return found[:limit]
-
-
-def _found(http: JsonClient, text: str) -> dict[str, Any]:
-    found = [
-        each
-        for each in _newest(http, 1000)
-        if each["display_name"] == text or (len(text) > 3 and each["recurring_run_id"].startswith(text))
-    ]
-    if not found:
-        raise CommandError(f"no schedule is called {text!r}; `sampan schedules` lists them")
-    if len(found) > 1:
-        ids = ", ".join(each["recurring_run_id"][:_SHORT] for each in found)
-        raise CommandError(f"several schedules are called {text!r}: name one by its id ({ids})")
-    return found[0]
-
-
 def _ticks(http: JsonClient, schedule: Mapping[str, Any], count: int) -> tuple[list[datetime], tzinfo]:
-    told_ = http.get(f"{_path(schedule)}:ticks", {"count": count})
+    told_ = http.get(f"{_SCHEDULES.path_of(schedule)}:ticks", {"count": count})
     zone: tzinfo = ZoneInfo(told_["time_zone"]) if told_["time_zone"] != "UTC" else UTC
     return [datetime.fromisoformat(text) for text in told_["ticks"]], zone
 
@@ -297,7 +226,7 @@ def _print_schedules(console: Console, http: JsonClient, found: list[dict[str, A
         enabled = schedule["status"] == "ENABLED"
         coming = _ticks(http, schedule, 1)[0] if enabled else []
         table.add_row(
-            schedule["recurring_run_id"][:_SHORT],
+            schedule["recurring_run_id"][:SHORT],
             Text(schedule["display_name"]),
             Text(_when(schedule)),
             Text(_state(schedule), "red" if schedule.get("error") else "green" if enabled else "yellow"),
@@ -330,14 +259,14 @@ def _print_runs(console: Console, http: JsonClient, schedule: Mapping[str, Any])
         "sort_by": "created_at desc",
         "filter": json.dumps({"predicates": [predicate]}),
     }
-    latest = http.get(f"{_API}/runs", query)
+    latest = http.get(f"{API}/runs", query)
     if not latest.get("runs"):
         console.print("[dim]No runs yet[/]")
         return
     console.print(f"[dim]Latest of {latest['total_size']} runs[/]")
     for run in latest["runs"]:
         due = datetime.fromisoformat(run["scheduled_at"]).astimezone()
-        line = f"  {run['run_id'][:_SHORT]}  {due:%a %Y-%m-%d %H:%M:%S}  {run['state'].lower()}"
+        line = f"  {run['run_id'][:SHORT]}  {due:%a %Y-%m-%d %H:%M:%S}  {run['state'].lower()}"
         console.print(line, markup=False)
 
 
@@ -348,25 +277,11 @@ def _when(schedule: Mapping[str, Any]) -> str:
         zone, fields = cron.split(" ", 1) if cron.startswith(_ZONES) else ("", cron)
         return f"{fields} {zone.partition('=')[2]}".strip()
     if "periodic_schedule" in trigger:
-        return f"every {_interval(int(trigger['periodic_schedule']['interval_second']))}"
+        return f"every {interval_of(int(trigger['periodic_schedule']['interval_second']))}"
     return "once"
-
-
-def _interval(seconds: int) -> str:
-    parts = []
-    for unit, letter in zip(_UNITS, "dhms", strict=True):
-        number, seconds = divmod(seconds, unit)
-        if number:
-            parts.append(f"{number}{letter}")
-    return "".join(parts)
 
 
 def _state(schedule: Mapping[str, Any]) -> str:
     if schedule["status"] != "ENABLED":
         return "paused"
     return "cannot start runs" if schedule.get("error") else "active"
-
-
-def _plain(text: str) -> str:
-    """Without anything that would be read as markup."""
-    return text.replace("[", r"\[")

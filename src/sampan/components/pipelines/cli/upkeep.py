@@ -139,7 +139,7 @@ class DiskCommands:
         unpin: Annotated[str, typer.Option(metavar="RUN", help="Let the rules decide about it again.")] = "",
         home: HomeOption = None,
     ) -> None:
-        """Delete ended runs by the rules of the settings [retention], or by those given here."""
+        """Delete ended runs by the retention rules of the settings, or by those given here."""
         console = Console(highlight=False)
         with told(), _server(self.platform, home) as http:
             if pin or unpin:

@@ -61,7 +61,8 @@ class _Namespace:
 
 def bucket_of(namespace: str) -> str:
     """The namespace's bucket in the embedded S3: names of buckets have three characters at least."""
-    return namespace if len(namespace) >= 3 else f"ns-{namespace}"
+    # A dot, which no namespace has: it is nobody else's name.
+    return namespace if len(namespace) >= 3 else f"ns.{namespace}"
 
 
 class ArtifactStores:
@@ -72,7 +73,11 @@ class ArtifactStores:
         settings: ArtifactSettings,
         embedded: EmbeddedBucket | None = None,
         environ: Mapping[str, str] = os.environ,
+        *,
+        isolated: bool = False,
     ) -> None:
+        """`isolated`, as with many users: the platform's own keys open a namespace nothing but its own root."""
+        self._isolated = isolated
         self._settings = settings
         self._embedded = embedded
         self._environ = environ
@@ -129,7 +134,25 @@ class ArtifactStores:
         provided = known.config.provided(uri)
         if provided is not None:
             return self._provided_bucket(uri, provided, known.secrets)
-        return self._of_settings(uri) or self._of_embedded(uri)
+        found = self._of_settings(uri) or self._of_embedded(uri)
+        if found is not None and self._isolated and not self._is_own(uri, namespace):
+            raise ValueError(
+                f"it is not the namespace's: runs of {namespace!r} use {self._own_root(namespace)}"
+            )
+        return found
+
+    def _own_root(self, namespace: str) -> str:
+        """Where the platform keeps the artifacts of the namespace, whatever that has configured; empty for nowhere."""
+        if "{namespace}" in self._settings.root:
+            return self._settings.root.replace("{namespace}", namespace).partition("?")[0].rstrip("/")
+        return (
+            f"s3://{bucket_of(namespace)}" if self._embedded is not None and not self._settings.root else ""
+        )
+
+    def _is_own(self, uri: ArtifactUri, namespace: str) -> bool:
+        root = self._own_root(namespace)
+        path = f"s3://{uri.bucket}/{uri.key}" if uri.scheme == "minio" else str(uri)
+        return bool(root) and ".." not in uri.key.split("/") and f"{path}/".startswith(f"{root}/")
 
     def _provided_bucket(
         self, uri: ArtifactUri, provided: Provided, secrets: Mapping[str, Mapping[str, str]]
@@ -195,8 +218,10 @@ class ArtifactStores:
         return self._from_environment(uri, Provided())
 
     def _from_environment(self, uri: ArtifactUri, provided: Provided) -> Bucket:
+        # With many users the server's own credentials are nobody's to use.
+        environ: Mapping[str, str] = {} if self._isolated else self._environ
         if uri.scheme == "gs":
-            file = self._environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
+            file = environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
             return Bucket(
                 "gs",
                 uri.bucket,
@@ -205,15 +230,15 @@ class ArtifactStores:
                 anonymous=not file,
                 timeout_seconds=_QUICK_SECONDS,
             )
-        access = self._environ.get("AWS_ACCESS_KEY_ID", "")
+        access = environ.get("AWS_ACCESS_KEY_ID", "")
         return Bucket(
             "s3",
             uri.bucket,
             endpoint=provided.url,
-            region=provided.region or self._environ.get("AWS_REGION", ""),
+            region=provided.region or environ.get("AWS_REGION", ""),
             access_key=access,
-            secret_key=self._environ.get("AWS_SECRET_ACCESS_KEY", ""),
-            session_token=self._environ.get("AWS_SESSION_TOKEN", ""),
+            secret_key=environ.get("AWS_SECRET_ACCESS_KEY", ""),
+            session_token=environ.get("AWS_SESSION_TOKEN", ""),
             anonymous=not access,
             path_style=provided.path_style,
             timeout_seconds=_QUICK_SECONDS,

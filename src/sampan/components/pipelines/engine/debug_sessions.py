@@ -21,6 +21,7 @@ from sampan.components.pipelines.engine.debugging import (
     debug_pod,
     running_pod,
 )
+from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import pod_end, waits_for
 from sampan.components.pipelines.engine.node import Node
 from sampan.components.pipelines.engine.podspec import MAIN_CONTAINER, OWNER_LABEL
@@ -29,6 +30,7 @@ from sampan.kube.errors import ApiError
 from sampan.kube.errors import NotFoundError as GoneError
 from sampan.kube.kinds import PODS
 from sampan.lib.ids import new_uid
+from sampan.store.artifacts.protocol import StoreError
 
 
 class DebugSessions:
@@ -48,6 +50,11 @@ class DebugSessions:
         if own is not None:
             return own
         launch = debug_launch(context, nodes, task_id, number=context.now() // 1_000_000)
+        if launch.inputs:
+            try:
+                await asyncio.to_thread(context.files.fetch, launch.paths, namespace, launch.inputs)
+            except (StepError, StoreError) as error:
+                raise FailedPreconditionError(error.message) from error
         await asyncio.to_thread(context.files.prepare, launch.paths)
         pod = debug_pod(launch, context.run_id, f"debug-{new_uid()[:13]}")
         if context.files.owner:
@@ -76,6 +83,7 @@ class DebugSessions:
             return  # of a task that is gone meanwhile: its folders go with the run
         for folder in launch.paths.folders:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(context.files.tidy, launch.paths)
 
     async def _pod(self, run_id: str, name: str, namespace: str) -> Object:
         try:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sampan.components.pipelines.api.ir_model import Component, Container, Importer
 from sampan.components.pipelines.api.states import TaskType
 from sampan.components.pipelines.engine import large_input, modelcar, workspace
+from sampan.components.pipelines.engine.completed_pods import note_ttl
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.executor_input import executor_input, provided
@@ -70,6 +71,7 @@ def plan(context: RunContext, node: Node, resolver: Resolver, *, attempt: int = 
     for name in takes_task_config(component):
         told["inputs"]["parameterValues"][name] = task_config(step)
     pod = build_pod(step)
+    note_ttl(pod, context.pipeline.config)
     fetched = [*_stored_inputs(node), *((wanted.uri,) if wanted else ())]
     input_file = f"{paths.work}.input.json"
     if input_text := large_input.moved(pod, told, input_file):

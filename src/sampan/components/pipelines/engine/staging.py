@@ -14,10 +14,10 @@ _GIB = 1024**3
 
 
 def staged_files(
-    services: Services, settings: ArtifactSettings, *, allow_private: bool = False
+    services: Services, settings: ArtifactSettings, *, allow_private: bool = False, isolated: bool = False
 ) -> StagedStepFiles:
     cache = ReadCache(services.home / "cache" / "artifacts", settings.read_cache_gib * _GIB)
-    stores = ArtifactStores(settings, services.embedded_s3)
+    stores = ArtifactStores(settings, services.embedded_s3, isolated=isolated)
     limits = Limits(settings.max_import_gib * _GIB)
     web = WebSources(WebRules(settings.max_import_gib * _GIB, allow_private, settings.hf_endpoint), cache)
     return StagedStepFiles(services.home, stores, web, cache, limits, services.pod_places)

@@ -123,12 +123,16 @@ class WebSources:
         except errors.HFValidationError as error:
             raise StoreUnusableError(f"{uri}: {str(error).splitlines()[0]}") from error
         except (OSError, errors.HfHubHTTPError) as error:
-            raise StoreUnavailableError(f"{uri}: the hub cannot be reached: {_first(error)}") from error
+            raise StoreUnavailableError(
+                f"{uri}: it cannot be had from the hub now: {_first(error)}"
+            ) from error
         except Exception as error:
             # Its HTTP library's own, which is not ours to name.
             if type(error).__module__.partition(".")[0] not in ("httpx", "httpx2", "httpcore", "requests"):
                 raise
-            raise StoreUnavailableError(f"{uri}: the hub cannot be reached: {_first(error)}") from error
+            raise StoreUnavailableError(
+                f"{uri}: it cannot be had from the hub now: {_first(error)}"
+            ) from error
 
     def _download(self, hub: Any, found: re.Match[str], uri: str, target: Path) -> None:
         api = hub.HfApi(endpoint=self._rules.hub or None, token=os.environ.get("HF_TOKEN") or None)

@@ -7,7 +7,7 @@ commit.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -128,6 +128,18 @@ def resumed_by(connection: sa.Connection, run_id: str) -> list[str]:
     """Ids of the runs that go on from this one, oldest first."""
     query = sa.select(_COLUMNS.run_id).where(_COLUMNS.resumed_from == run_id).order_by(_COLUMNS.created_at)
     return list(connection.execute(query).scalars())
+
+
+def ended(connection: sa.Connection, run_ids: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Of these runs, those that are over: their state, and when they ended."""
+    found: dict[str, tuple[str, int]] = {}
+    ids = sorted(run_ids)
+    for start in range(0, len(ids), 500):
+        query = sa.select(_COLUMNS.run_id, _COLUMNS.state, _COLUMNS.finished_at).where(
+            _COLUMNS.run_id.in_(ids[start : start + 500]), _COLUMNS.state.in_(_FINAL_STATES)
+        )
+        found |= {row.run_id: (row.state, row.finished_at) for row in connection.execute(query)}
+    return found
 
 
 def unfinished(connection: sa.Connection) -> list[RunRow]:

@@ -78,7 +78,7 @@ class InputFiles:
             else:
                 raise ArgoError(f'input artifact "{name}": nothing lies at {_shown(artifact)}')
         if item.get("mode") is not None and place.startswith(self.base):
-            self.modes.append((place, int(str(item["mode"]), 0)))
+            self.modes.append((place, _mode(item["mode"])))
         self.mounts.append((place, path))
 
     def script(self, source: str, extension: str) -> str:
@@ -135,6 +135,14 @@ class InputFiles:
             mount = {"name": name, "mountPath": path, "subPath": place[len(root) + 1 :]}
             for container in containers:
                 container.setdefault("volumeMounts", []).append(dict(mount))
+
+
+def _mode(value: Any) -> int:
+    """A number, as YAML reads 0755; or that as a text. Raises ArgoError."""
+    try:
+        return value if isinstance(value, int) else int(str(value), 8)
+    except ValueError:
+        raise ArgoError(f"mode {value!r} is no file mode such as 0755") from None
 
 
 def _roots(container: Mapping[str, Any]) -> list[tuple[str, str]]:

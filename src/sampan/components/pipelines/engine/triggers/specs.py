@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from sampan.components.pipelines.api.argo import document as argo
 from sampan.components.pipelines.engine.creation import PipelineSource, find_version
 
 
@@ -23,6 +24,8 @@ def declared_types(connection: Any, namespace: str, source: PipelineSource) -> d
 
 def types_in(spec: Mapping[str, Any]) -> dict[str, str]:
     found: Any = spec.get("pipeline_spec", spec)
+    if argo.is_workflow(found):
+        return dict.fromkeys(_workflow_parameters(found), "STRING")
     for name in ("root", "inputDefinitions", "parameters"):
         found = found.get(name) if isinstance(found, dict) else None
     if not isinstance(found, dict):
@@ -32,3 +35,9 @@ def types_in(spec: Mapping[str, Any]) -> dict[str, str]:
         for name, declared in found.items()
         if isinstance(declared, dict)
     }
+
+
+def _workflow_parameters(workflow: Mapping[str, Any]) -> list[str]:
+    """Names of what an Argo Workflow takes: all of it is text."""
+    arguments = (workflow.get("spec") or {}).get("arguments") or {}
+    return [str(each.get("name", "")) for each in arguments.get("parameters") or () if isinstance(each, dict)]

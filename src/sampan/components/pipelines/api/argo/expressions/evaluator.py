@@ -37,7 +37,7 @@ from sampan.components.pipelines.api.argo.expressions.tree import (
     Unary,
 )
 
-_MOST_STEPS = 1_000_000
+_MOST_STEPS = 500_000
 _LONGEST_RANGE = 1_000_000
 _LONGEST_TEXT = 32 * 1024 * 1024
 

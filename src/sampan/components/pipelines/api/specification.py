@@ -45,13 +45,26 @@ def _prepare_workflow(
 ) -> str:
     check_expanded(workflow)
     check_shape(workflow.get("workflow", workflow))
-    loaded = argo.resolve(argo.load(workflow), template)
+    loaded = argo.resolve(argo.load(_anonymous(workflow)), template)
     stored = loaded.to_json()
     check_expanded(stored)
     validate(loaded, has_arguments=False)
     if parameters is not None:
         check_parameters(loaded, parameters)
     return _text(stored)
+
+
+def _anonymous(workflow: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what belongs to one object of a cluster: each run of a package has a name of its own, and no object."""
+    if "workflow" in workflow:
+        return {**workflow, "workflow": _anonymous(workflow["workflow"])}
+    given = workflow.get("metadata")
+    given = given if isinstance(given, Mapping) else {}
+    metadata = {key: given[key] for key in ("labels", "annotations") if isinstance(given.get(key), Mapping)}
+    prefix = given.get("generateName") or (f"{given['name']}-" if given.get("name") else "")
+    if prefix:
+        metadata["generateName"] = str(prefix)
+    return {**{key: value for key, value in workflow.items() if key != "status"}, "metadata": metadata}
 
 
 def workflow_in(source: bytes | Mapping[str, Any]) -> dict[str, Any] | None:

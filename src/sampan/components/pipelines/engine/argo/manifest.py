@@ -35,7 +35,7 @@ _STOPPED = "Stopped with strategy 'Terminate'"
 def status_of(row: RunRow, rows: Sequence[TaskRow]) -> tuple[dict[str, Any], dict[str, str]]:
     """WorkflowStatus, and the task of each node by the node's id."""
     document = argo.load(json.loads(row.spec))
-    name = row.workflow or document.name
+    name = _name(row, document)
     shown = shown_nodes(name, rows, document)
     root = next((each for each in rows if each.details.get("type") == NodeType.WORKFLOW), None)
     phase = _phase(row, root)
@@ -67,7 +67,7 @@ def manifest_of(row: RunRow, rows: Sequence[TaskRow]) -> dict[str, Any]:
     status, _ = status_of(row, rows)
     metadata = {
         **document.metadata,
-        "name": row.workflow or document.name,
+        "name": _name(row, document),
         "namespace": row.namespace,
         "uid": row.run_id,
         "creationTimestamp": _time(row.created_at),
@@ -79,6 +79,11 @@ def manifest_of(row: RunRow, rows: Sequence[TaskRow]) -> dict[str, Any]:
         "spec": document.workflow["spec"],
         "status": status,
     }
+
+
+def _name(row: RunRow, document: ArgoDocument) -> str:
+    """As the engine has it: of the object, or of a run without one."""
+    return row.workflow or str(document.metadata.get("name") or f"{document.name}-{row.run_id[:5]}")
 
 
 def progress(shown: Sequence[Shown]) -> str:

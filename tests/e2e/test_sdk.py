@@ -44,7 +44,7 @@ def test_the_snippets_of_the_page_run(tmp_path: Path) -> None:
             env=env,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "train RUNS its input rate changed: " in done.stdout
+        assert "train RUNS it failed in run " in done.stdout
         assert "prepare REUSED" in done.stdout
         pods = server.call("GET", "/api/v1/namespaces/default/pods")["items"]
         assert not [pod for pod in pods if pod["metadata"]["name"].startswith("debug-")]

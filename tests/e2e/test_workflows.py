@@ -80,7 +80,10 @@ def test_a_workflow_waits_over_a_crash_and_goes_on_with_what_it_is_told(server: 
         [step("before", "echo", text="hello")],
         [{"name": "ask", "template": "approve"}],
         [step("after", "echo", text="{{steps.ask.outputs.parameters.answer}}")],
+        suspend=True,
     )
+    assert shows(server, name, "Running")["status"].get("progress", "0/0") == "0/0"
+    patch(server, name, {"spec": {"suspend": None}})
     shows(server, name, "Running", node="ask")
     server.kill()
     server.start()

@@ -200,7 +200,7 @@ def handed_over(workspace: str, config: dsl.TaskConfig) -> list:
     return [
         config.resources,
         config.node_selector,
-        sorted(mount["mountPath"] for mount in config.volume_mounts),
+        [mount["mountPath"] for mount in config.volume_mounts],
         [{"name": item["name"]} for item in config.env],
     ]
 

@@ -5,6 +5,7 @@ Source: k8s.io/apimachinery/pkg/apis/meta/v1/types.go and pkg/apis/meta/v1/valid
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,6 +17,7 @@ from sampan.kube.fielderrors import FieldErrors
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"", "0", "f", "F", "false", "FALSE", "False"})
 _MAX_PARAMETERS = 200
+_INTEGER = re.compile(r"[+-]?[0-9]{1,32}")
 
 Query = Mapping[str, str]
 
@@ -43,13 +45,13 @@ def flag(query: Query, name: str) -> bool:
 
 
 def integer(query: Query, name: str) -> int | None:
+    """Of 64 bits, read as Go's strconv.ParseInt."""
     value = query.get(name, "")
     if not value:
         return None
-    try:
-        return int(value)
-    except ValueError as error:
-        raise BadRequestError(f'the parameter {name} must be an integer, not "{value}"') from error
+    if not _INTEGER.fullmatch(value) or not -(2**63) <= int(value) < 2**63:
+        raise BadRequestError(f'the parameter {name} must be an integer of 64 bits, not "{value[:40]}"')
+    return int(value)
 
 
 def list_options(query: Query) -> ListOptions:
@@ -116,8 +118,8 @@ def delete_options(query: Query, body: Any) -> DeleteOptions:
     if not isinstance(preconditions, dict):
         raise BadRequestError("preconditions must be an object")
     grace = given.get("gracePeriodSeconds", integer(query, "gracePeriodSeconds"))
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
-        raise BadRequestError("gracePeriodSeconds must be an integer")
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or abs(grace) >= 2**63):
+        raise BadRequestError("gracePeriodSeconds must be an integer of 64 bits")
     policy = given.get("propagationPolicy") or query.get("propagationPolicy") or ""
     orphan = given.get("orphanDependents")
     if orphan is None and "orphanDependents" in query:

@@ -542,4 +542,4 @@ def _matching(query: ListQuery, after: tuple[str, str] | None = None) -> sa.Sele
         if after is not None:
             select = select.where(sa.tuple_(columns.namespace, columns.name) > sa.tuple_(*after))
     # One more than asked for tells whether there is another page.
-    return select.limit(query.limit + 1) if query.limit and query.predicate is None else select
+    return select.limit(min(query.limit, 2**62) + 1) if query.limit and query.predicate is None else select

@@ -156,6 +156,8 @@ class WireChecks(Connected):
     @check
     async def test_queries_that_cannot_be_read(self, world: World) -> None:
         await refused(BadRequestError, _json(world, _maps(world, limit="many")))
+        await refused(BadRequestError, _json(world, _maps(world, limit=str(2**63))))
+        assert (await _json(world, _maps(world, limit=str(2**63 - 1))))["kind"] == "ConfigMapList"
         await refused(BadRequestError, _json(world, _maps(world, timeoutSeconds="soon", watch="1")))
         made = json.dumps(world.config_map("one")).encode()
         request = Request("POST", _path(world), {"dryRun": "Some"}, content=made)

@@ -13,7 +13,7 @@ import pytest
 from sampan.app.definitions import install
 from sampan.client.protocol import Object
 from sampan.cluster.apiserver import ApiServer
-from sampan.components.pipelines.api.errors import InvalidArgumentError
+from sampan.components.pipelines.api.errors import FailedPreconditionError, InvalidArgumentError
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.api.workflow_kinds import DEFINITIONS, WORKFLOWS
 from sampan.components.pipelines.controller import signals
@@ -63,6 +63,9 @@ class Engine:
         await self.move(run_id, RuntimeState.CANCELED)
 
     async def retry(self, run_id: str) -> None:
+        row = await self.database.read(lambda connection: runs.get(connection, run_id))
+        if row is not None and row.runtime_state is RuntimeState.SUCCEEDED:
+            raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
         self.told.append(("retry", run_id))
         await self.move(run_id, RuntimeState.RUNNING)
 
@@ -341,5 +344,18 @@ def test_the_object_of_a_deleted_run_says_so(play: Play) -> None:
         found = await world.shows("Error")
         assert found["status"]["message"] == "the run of this workflow was deleted"
         assert world.engine.told == [("submit", uid)]
+
+    play(test)
+
+
+def test_a_workflow_that_succeeded_cannot_be_retried_and_says_what_it_is(play: Play) -> None:
+    async def test(world: World) -> None:
+        uid = await world.create()
+        await world.shows("Running")
+        await world.engine.move(uid, RuntimeState.SUCCEEDED)
+        await world.shows("Succeeded")
+        await world.patch({"status": {"phase": "Running", "finishedAt": None}})
+        await world.shows("Succeeded")
+        assert ("retry", uid) not in world.engine.told
 
     play(test)

@@ -160,3 +160,32 @@ def test_the_failed_steps_are_taken_from_a_new_version_and_nothing_else_is(open_
             assert images["exec-bad"] == "test/bad"
 
     go(main())
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_loop_over_what_is_no_list_pauses_too_and_is_decided_anew(open_cluster, go, spec, failed, restarts):
+    spec.step("make", outputs={"items": "str"}).step("each", inputs={"n": "str"})
+    spec.dag("body", {"each": spec.task("each", inputs={"n": "<n"})}, inputs={"n": "str", "items": "str"})
+    loop = spec.task("body", ("make",), inputs={"items": "make.items"})
+    loop["parameterIterator"] = {"itemInput": "n", "items": {"inputParameter": "items"}}
+    broken = spec.done({"make": spec.task("make"), "loop": loop})
+
+    async def main():
+        async with open_cluster(
+            make=lambda call: call.returns(items="no list"), each=lambda call: None
+        ) as cluster:
+            run_id = await submit(cluster, broken)
+            await until(cluster, run_id, "PAUSED", loop="PAUSED")
+            await cluster.engine.proceed(Resumption(run_id))
+            await until(cluster, run_id, "PAUSED", loop="PAUSED")
+            if restarts:
+                await cluster.restart_engine()
+            await cluster.engine.terminate(run_id)
+            if restarts and cluster.row(run_id).state == "CANCELING":
+                await cluster.restart_engine()
+            run = await cluster.wait(run_id)
+            assert run.state == "FAILED"
+            assert "not a JSON list" in run.error
+            assert cluster.states(run_id)["root/loop"] == "FAILED"
+
+    go(main())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 
 import pytest
 
 from sampan.components.pipelines.api.errors import FailedPreconditionError, NotFoundError
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.engine.volumes import VolumeOperation
 from sampan.components.pipelines.store import artifacts, runs
 from sampan.kube.kinds import PERSISTENT_VOLUME_CLAIMS
 
@@ -301,6 +303,60 @@ def test_volume_claims_are_made_mounted_and_deleted(open_cluster, go, spec):
             assert mounted[0].endswith("-x")
             claims = await cluster.client.list(PERSISTENT_VOLUME_CLAIMS, "default")
             assert all(claim["metadata"].get("deletionTimestamp") for claim in claims.items)
+
+    go(main())
+
+
+def claim_task(spec, cache, size="1Gi"):
+    inputs = {"access_modes": "list", "size": "str", "pvc_name": "str"}
+    spec.step("createpvc", inputs=inputs, outputs={"name": "str"}, image="argostub/createpvc")
+    given = {"access_modes": ["ReadWriteOnce"], "size": size, "pvc_name": "mine"}
+    task = spec.task("createpvc", inputs=given, cachingOptions={"enableCache": cache})
+    return copy.deepcopy(spec.done({"createpvc": task}))
+
+
+def test_a_claim_of_a_fixed_name_is_the_cached_result_while_it_exists(open_cluster, go, spec):
+    async def main():
+        async with open_cluster() as cluster:
+            first = await cluster.run(claim_task(spec, cache=True))
+            assert first.state == "SUCCEEDED"
+            again = await cluster.run(claim_task(spec, cache=True))
+            assert again.state == "SUCCEEDED", again.error
+            for different in (claim_task(spec, cache=True, size="2Gi"), claim_task(spec, cache=False)):
+                run = await cluster.run(different)
+                assert run.state == "FAILED"
+                assert "already exists" in json.loads(run.error)["message"]
+            await cluster.client.delete(PERSISTENT_VOLUME_CLAIMS, "mine", "default")
+            assert (await cluster.run(claim_task(spec, cache=True))).state == "SUCCEEDED"
+            assert (await cluster.client.get(PERSISTENT_VOLUME_CLAIMS, "mine", "default"))["metadata"]["name"]
+
+    go(main())
+
+
+def test_a_deletion_that_a_crash_kept_from_being_noted_is_no_failure(open_cluster, go, spec, monkeypatch):
+    claim = claim_task(spec, cache=False)
+    spec.step("deletepvc", inputs={"pvc_name": "str"}, image="argostub/deletepvc")
+    document = spec.done({"deletepvc": spec.task("deletepvc", inputs={"pvc_name": "mine"})})
+    deleted = asyncio.Event()
+    real = VolumeOperation.perform
+
+    async def perform(operation, client, namespace):
+        given = await real(operation, client, namespace)
+        if operation.image.endswith("deletepvc") and not operation.is_again:
+            deleted.set()
+            await asyncio.sleep(60)  # the engine dies before it hears of it
+        return given
+
+    monkeypatch.setattr(VolumeOperation, "perform", perform)
+
+    async def main():
+        async with open_cluster() as cluster:
+            await cluster.run(claim)
+            run_id = await cluster.submit(document)
+            await deleted.wait()
+            await cluster.restart_engine()
+            run = await cluster.wait(run_id)
+            assert run.state == "SUCCEEDED", run.error
 
     go(main())
 

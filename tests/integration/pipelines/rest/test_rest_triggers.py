@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import hmac
@@ -886,3 +887,24 @@ def test_a_thousand_triggers_that_nothing_happens_to_ask_for_nothing(on: Trigger
     # One look at the one folder, and the queue's two questions.
     assert (len(looks), len(reads)) == (1, 2)
     assert on.api.run(on.firing.turn()) == 15.0
+
+
+def test_deliveries_that_come_together_start_a_run_each(on: Triggered) -> None:
+    """From the webhook, from the loop, and a second time: all at once."""
+    made = on.made(webhook={}, max_concurrency=100)
+    row = on.api.database.read_now(lambda c: event_triggers.get(c, made["trigger_id"]))
+    assert row is not None
+    events = [Event(EventKind.WEBHOOK, "default", f"d-{n}", {"n": n}) for n in range(5)]
+
+    async def at_once() -> None:
+        triggers = on.backend.triggers
+        await asyncio.gather(
+            *(triggers.fire(made["trigger_id"], event) for event in events * 3),
+            *(on.firing.turn() for _ in range(3)),
+        )
+
+    on.api.run(at_once())
+    on.turn()
+    assert on.states(made) == ["STARTED"] * 5
+    assert len(on.runs()) == 5
+    assert on.get(made)["runs_started"] == "5"

@@ -189,6 +189,13 @@ def test_misshapen_fields(spec: Any, says: str) -> None:
     assert says in caught.value.message
 
 
+def test_a_workflow_is_suspended_by_a_switch_and_a_template_by_an_object() -> None:
+    check_shape({"spec": {"suspend": True, "templates": [{"name": "a", "suspend": {"duration": "1"}}]}})
+    for spec in ({"suspend": {}}, {"templates": [{"suspend": True}]}):
+        with pytest.raises(InvalidArgumentError, match="suspend: must be"):
+            check_shape({"spec": spec})
+
+
 def test_names_of_labels_and_hooks_are_free() -> None:
     hooks = {"steps": {"template": "echo", "expression": "true"}}
     check_shape({"spec": {"hooks": hooks, "workflowMetadata": {"labels": {"templates": "x", "dag": "y"}}}})

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
-from sampan.components.pipelines.api.errors import InvalidArgumentError
+from sampan.components.pipelines.api.errors import FailedPreconditionError, InvalidArgumentError
 from sampan.components.pipelines.api.workflow_kinds import (
     COMPLETED_LABEL,
     INSTANCE_LABEL,
@@ -71,6 +71,8 @@ class _Seen:
     """Of its nodes: those that are suspended."""
     tasks: dict[str, str] = field(default_factory=dict)
     """The tasks of these."""
+    is_suspended: bool | None = None
+    """What the engine was told; None when it was told nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class WorkflowReconciler:
         self._engine = around.engine
         self._cache = cache
         self._seen: dict[str, _Seen] = {}
+        self._named: dict[Request, str] = {}
+        """The newest uid of each name."""
         self._recorder = EventRecorder(around.client, around.clock, "workflow-controller")
         self._controller: Controller[Request] | None = None
 
@@ -123,6 +127,7 @@ class WorkflowReconciler:
             await self._stop_others(request, uid)
         if workflow is None or meta.labels(workflow).get(INSTANCE_LABEL):
             return DONE
+        self._named[request] = uid
         seen = self._seen.setdefault(uid, _Seen(request, is_dirty=not _is_told(workflow)))
         if _is_told(workflow) and not seen.is_dirty:
             return await self._expire(workflow)
@@ -132,7 +137,7 @@ class WorkflowReconciler:
         if meta.is_deleting(workflow):
             await self._engine.terminate(uid)
             return DONE
-        if await self._obey(workflow, row):
+        if await self._obey(workflow, row, seen):
             return Result(timedelta(0))
         again = await self._tell(workflow, row, seen)
         return DONE if again is None else Result(timedelta(seconds=again))
@@ -141,8 +146,7 @@ class WorkflowReconciler:
 
     async def _stop_others(self, request: Request, uid: str) -> None:
         """Runs of objects of this name that are gone. Their pods go with their owner."""
-        for gone in [key for key, seen in self._seen.items() if seen.key == request and key != uid]:
-            del self._seen[gone]
+        self._seen.pop(self._named.pop(request, ""), None)
         found = await self._database.read(
             lambda connection: runs.unfinished_of_workflow(connection, request.namespace, request.name)
         )
@@ -185,18 +189,24 @@ class WorkflowReconciler:
 
     # What the object asks for
 
-    async def _obey(self, workflow: Object, row: RunRow) -> bool:
+    async def _obey(self, workflow: Object, row: RunRow, seen: _Seen) -> bool:
         """Whether something was done, and the rows are to be read anew."""
         uid = row.run_id
         if row.runtime_state.is_final:
             if not signals.asks_for_retry(workflow, row.finished_at):
                 return False
-            await self._engine.retry(uid)
+            try:
+                await self._engine.retry(uid)
+            except FailedPreconditionError as error:
+                # It succeeded: the status becomes again what it was.
+                self._recorder.warning(workflow, "WorkflowNotRetried", error.message)
+                return False
             return True
         if strategy := signals.shutdown(workflow):
             await self._engine.shut_down(uid, strategy)
-        else:
-            await self._engine.suspend(uid, suspended=signals.is_suspended(workflow))
+        elif seen.is_suspended is not (wanted := signals.is_suspended(workflow)):
+            await self._engine.suspend(uid, suspended=wanted)
+            seen.is_suspended = wanted
         return False
 
     async def _resume(self, workflow: Object, seen: _Seen) -> None:

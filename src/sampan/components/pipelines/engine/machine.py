@@ -135,7 +135,8 @@ class RunMachine:
                 node.is_exempt = True
             if node.state.is_final:
                 continue
-            if self._stop.lets(node) or is_scope(node) or node.type is TaskType.LOOP:
+            is_inner = is_scope(node) or node.type is TaskType.LOOP
+            if node.state is not RuntimeState.PAUSED and (self._stop.lets(node) or is_inner):
                 self._reopen(node)
             else:
                 leaves.append(node)

@@ -96,7 +96,7 @@ class Steps:
         if node.state is RuntimeState.PENDING:
             self._waiting.append(node)
         elif attempt is None:
-            self._operate(node)
+            self._operate(node, is_again=True)
         elif attempt.state is RuntimeState.CANCELED:
             self._waiting.append(node)
         elif attempt.state is RuntimeState.RUNNING:
@@ -313,11 +313,15 @@ class Steps:
         self._recorder.set_state(node, RuntimeState.RUNNING)
         self._finish(node, RuntimeState.SUCCEEDED, "")
 
-    def _operate(self, node: Node) -> None:
+    def _operate(self, node: Node, *, is_again: bool = False) -> None:
         executor = self._context.pipeline.executors[node.component.executor_label]
         assert isinstance(executor, Container)
         self._operations[node.id] = node
-        operation = VolumeOperation(node.id, executor.image, dict(node.inputs.parameters))
+        parameters, job, task = dict(node.inputs.parameters), self._context.job, node.task
+        mark = ""
+        if task is not None and task.enable_cache and self._context.cache:
+            mark = fingerprint(job, task, node.component, executor, node.inputs, ())
+        operation = VolumeOperation(node.id, executor.image, parameters, mark, is_again)
         self._recorder.turn.operations.append(operation)
 
     # Attempts

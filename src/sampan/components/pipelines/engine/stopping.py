@@ -42,6 +42,9 @@ def stop_tree(root: Node, stop: Stop) -> list[Node]:
         node = stack.pop()
         if node.state.is_final:
             continue
+        if node.state is RuntimeState.PAUSED:
+            leaves.append(node)  # also a group or a loop that failed before it had begun
+            continue
         if node.task is not None and is_exit_task(node.task):
             node.is_exempt = True
         if stop.lets(node):

@@ -6,6 +6,7 @@ task, so that doing it again after a crash finds the claim that was made.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,9 @@ from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.kinds import PERSISTENT_VOLUME_CLAIMS
 
 _TASK_ANNOTATION = "pipelines.kubeflow.org/task-id"
+_FINGERPRINT_ANNOTATION = "pipelines.kubeflow.org/cache-fingerprint"
 _DEFAULT_STORAGE_CLASS = "standard"
+_LOOKS, _LOOK_SECONDS = 120, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,11 @@ class VolumeOperation:
     task_id: str
     image: str
     parameters: Mapping[str, Value]
+    fingerprint: str = ""
+    """A claim that a task with the same one has made is taken instead of a new one: the cache of such tasks. One that
+    was deleted since is made again. Empty where nothing may be reused."""
+    is_again: bool = False
+    """Whether it may have been done before, by an engine that did not come to note it."""
 
     @property
     def name(self) -> str:
@@ -49,14 +57,35 @@ async def operate(client: Client, namespace: str, operation: VolumeOperation) ->
 async def _create(client: Client, namespace: str, operation: VolumeOperation) -> dict[str, Value]:
     claim = volume_claim(namespace, operation)
     name = claim["metadata"]["name"]
-    try:
-        await client.create(PERSISTENT_VOLUME_CLAIMS, claim)
-    except AlreadyExistsError as error:
-        found = await client.get(PERSISTENT_VOLUME_CLAIMS, name, namespace)
-        annotations = found["metadata"].get("annotations") or {}
-        if annotations.get(_TASK_ANNOTATION) != operation.task_id:
-            raise StepError(f"the volume claim: {error.message}") from None
+    for _ in range(_LOOKS):
+        try:
+            await client.create(PERSISTENT_VOLUME_CLAIMS, claim)
+            break
+        except AlreadyExistsError as error:
+            found = await _get(client, name, namespace)
+            if found is not None and not found["metadata"].get("deletionTimestamp"):
+                if not _is_ours(found, operation):
+                    raise StepError(f"the volume claim: {error.message}") from None
+                break
+        # It is on its way out: a pod of the run before has yet to let go of it.
+        await asyncio.sleep(_LOOK_SECONDS)
+    else:
+        raise StepError(f'the volume claim "{name}" is being deleted, and something still uses it')
     return {"name": name}
+
+
+async def _get(client: Client, name: str, namespace: str) -> Object | None:
+    try:
+        return await client.get(PERSISTENT_VOLUME_CLAIMS, name, namespace)
+    except NotFoundError:
+        return None
+
+
+def _is_ours(claim: Object, operation: VolumeOperation) -> bool:
+    annotations = claim["metadata"].get("annotations") or {}
+    if annotations.get(_TASK_ANNOTATION) == operation.task_id:
+        return True
+    return bool(operation.fingerprint) and annotations.get(_FINGERPRINT_ANNOTATION) == operation.fingerprint
 
 
 async def _delete(client: Client, namespace: str, operation: VolumeOperation) -> dict[str, Value]:
@@ -66,6 +95,8 @@ async def _delete(client: Client, namespace: str, operation: VolumeOperation) ->
     try:
         await client.delete(PERSISTENT_VOLUME_CLAIMS, name, namespace)
     except NotFoundError:
+        if operation.is_again:
+            return {}
         raise StepError(f'pvc_name: there is no volume claim "{name}" in namespace {namespace}') from None
     return {}
 
@@ -102,6 +133,7 @@ def volume_claim(namespace: str, operation: VolumeOperation) -> Object:
             "annotations": {
                 **(annotations if isinstance(annotations, dict) else {}),
                 _TASK_ANNOTATION: operation.task_id,
+                **({_FINGERPRINT_ANNOTATION: operation.fingerprint} if operation.fingerprint else {}),
             },
         },
         "spec": spec,

@@ -43,8 +43,9 @@ def add(parts: Platform, job: JobContext) -> None:
                 f"a volume mount at {mount['mountPath']} is in the workspace's way; mount it elsewhere"
             )
     source = {"persistentVolumeClaim": {"claimName": claim_name(job)}}
-    parts.volumes.append({"name": _VOLUME, **source})
-    parts.volume_mounts.append({"name": _VOLUME, "mountPath": WORKSPACE_PATH})
+    # First, as upstream has it: programs that are handed the volumes may go by their order.
+    parts.volumes.insert(0, {"name": _VOLUME, **source})
+    parts.volume_mounts.insert(0, {"name": _VOLUME, "mountPath": WORKSPACE_PATH})
 
 
 def claim(job: JobContext, config: PipelineConfig) -> Object:

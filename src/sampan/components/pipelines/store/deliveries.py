@@ -205,8 +205,8 @@ def unfinished_runs(connection: sa.Connection, trigger_id: str) -> int:
 def settle(
     connection: sa.Connection, row: DeliveryRow, state: DeliveryState, now_micros: int, error: str = ""
 ) -> None:
-    """It is done with."""
-    _update(
+    """It is done with, unless it was already."""
+    _update_waiting(
         connection,
         row.delivery_id,
         {
@@ -221,9 +221,9 @@ def settle(
 
 
 def postpone(connection: sa.Connection, row: DeliveryRow, now_micros: int, next_at: int, error: str) -> None:
-    """It is tried again later."""
+    """It is tried again later, unless it is done with."""
     values = {"error": error, "attempts": row.attempts + 1, "attempted_at": now_micros, "next_at": next_at}
-    _update(connection, row.delivery_id, values)
+    _update_waiting(connection, row.delivery_id, values)
 
 
 def revive(connection: sa.Connection, delivery_id: str, now_micros: int) -> None:
@@ -232,6 +232,13 @@ def revive(connection: sa.Connection, delivery_id: str, now_micros: int) -> None
         connection,
         delivery_id,
         {"state": DeliveryState.PENDING.value, "error": "", "next_at": now_micros, "depth": 1},
+    )
+
+
+def _update_waiting(connection: sa.Connection, delivery_id: str, values: dict[str, Any]) -> None:
+    is_waiting = _COLUMNS.state == DeliveryState.PENDING.value
+    connection.execute(
+        _DELIVERIES.update().where(_COLUMNS.delivery_id == delivery_id, is_waiting).values(values)
     )
 
 

@@ -192,6 +192,15 @@ def note_late(connection: sa.Connection, now_micros: int) -> int:
     return count
 
 
+def is_any_late(connection: sa.Connection, now_micros: int) -> bool:
+    """Whether `note_late` has anything to write."""
+    query = sa.select(_NOTIFICATIONS).where(
+        _COLUMNS.longer_than_seconds > 0, _COLUMNS.status == Status.ENABLED.value
+    )
+    rows = [NotificationRow(**found._mapping) for found in connection.execute(query)]
+    return any(_late_runs(connection, row, now_micros) for row in rows)
+
+
 def waits_for_late(connection: sa.Connection) -> bool:
     """Whether any notification wants to know of late runs at all."""
     query = sa.select(_COLUMNS.notification_id).where(

@@ -61,6 +61,9 @@ def misshapen(spec: Any, path: str = "spec") -> Iterator[str]:
 
 
 def _wrong(key: str, value: Any, place: str) -> str:
+    if place == "spec" and key == "suspend":
+        # Of a whole workflow it is a switch, of a template what makes it one.
+        return "" if isinstance(value, bool) else f"must be true or false, not {_kind(value)}"
     # Labels and hooks may have any name; Azure calls its buckets containers.
     free = place.endswith((".labels", ".annotations", ".hooks", ".nodeSelector", ".azure"))
     if not free and key in _LISTS and not isinstance(value, list):

@@ -104,7 +104,7 @@ class Sender:
         """Begins to send what is due. How many seconds until something may be due again."""
         now = self._now()
         looks_for_late = await self._database.read(notices.waits_for_late)
-        if looks_for_late:
+        if looks_for_late and await self._database.read(lambda c: notices.is_any_late(c, now)):
             await self._database.write(lambda connection: notices.note_late(connection, now))
         due = await self._database.read(lambda connection: notices.due(connection, now, _MOST))
         for row in due:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sampan.components.pipelines.api.errors import PipelinesError, UnavailableError
@@ -42,6 +43,14 @@ class _OvertakenError(Exception):
     """The trigger was changed, or another run began, since the delivery was found due."""
 
 
+@dataclass(slots=True)
+class _Turns:
+    """One delivery of a trigger at a time, whoever brings it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
 class Firing:
     """For one event loop. `run` once runs can be created; `wake` whenever something may have happened."""
 
@@ -52,7 +61,7 @@ class Firing:
         self._woken = asyncio.Event()
         self._held: dict[str, float] = {}
         """Triggers that may start no more for now, until when on the monotonic clock."""
-        self._working: dict[str, asyncio.Lock] = {}
+        self._working: dict[str, _Turns] = {}
 
     def wake(self) -> None:
         self._woken.set()
@@ -97,13 +106,15 @@ class Firing:
         row = await self._database.read(lambda connection: deliveries.get(connection, delivery_id))
         if row is None:
             return False
-        lock = self._working.setdefault(row.trigger_id, asyncio.Lock())
+        turns = self._working.setdefault(row.trigger_id, _Turns())
+        turns.waiting += 1
         try:
-            async with lock:
+            async with turns.lock:
                 return await self._fire(delivery_id)
         finally:
-            if not lock.locked():
-                self._working.pop(row.trigger_id, None)
+            turns.waiting -= 1
+            if not turns.waiting:
+                del self._working[row.trigger_id]
 
     async def _work_off(self, delivery_ids: list[str]) -> int:
         """Of one trigger, in the order they came; how many are done with."""

@@ -31,6 +31,7 @@ async def served(server):
         await server.ready()
 
 
+@pytest.mark.slow
 def test_it_dies_comes_again_and_has_lost_nothing(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"x" * 100_000)

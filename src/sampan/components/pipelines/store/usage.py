@@ -51,22 +51,27 @@ def of_namespace(connection: sa.Connection, namespace: str, by: By, limit: int) 
     }[by]
     size = sa.func.sum(_ARTIFACTS.size_bytes)
     where = (_ARTIFACTS.namespace == namespace, _ARTIFACTS.producer_run_id != "")
-    query = (
+    joined = tables.artifacts.outerjoin(tables.runs, _RUNS.run_id == _ARTIFACTS.producer_run_id).outerjoin(
+        tables.experiments, _EXPERIMENTS.experiment_id == _RUNS.experiment_id
+    )
+    # Grouped from outside: databases differ in when they see that two expressions are the same.
+    each = (
         sa.select(
-            sa.func.coalesce(key, ""),
-            sa.func.coalesce(sa.func.max(name), ""),
-            size,
-            sa.func.count(),
-            sa.func.count(sa.distinct(_RUNS.run_id)),
+            sa.func.coalesce(key, "").label("id"),
+            sa.func.coalesce(name, "").label("name"),
+            _ARTIFACTS.size_bytes,
+            _RUNS.run_id,
         )
-        .select_from(
-            tables.artifacts.outerjoin(tables.runs, _RUNS.run_id == _ARTIFACTS.producer_run_id).outerjoin(
-                tables.experiments, _EXPERIMENTS.experiment_id == _RUNS.experiment_id
-            )
-        )
+        .select_from(joined)
         .where(*where)
-        .group_by(sa.func.coalesce(key, ""))
-        .order_by(size.desc())
+        .subquery()
+    )
+    used = sa.func.sum(each.c.size_bytes)
+    runs = sa.func.count(sa.distinct(each.c.run_id))
+    query = (
+        sa.select(each.c.id, sa.func.max(each.c.name), used, sa.func.count(), runs)
+        .group_by(each.c.id)
+        .order_by(used.desc())
         .limit(limit)
     )
     found = [

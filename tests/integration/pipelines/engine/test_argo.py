@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from sampan.components.pipelines.api.settings import PipelineSettings
+from sampan.components.pipelines.store import runs
 from sampan.kube.kinds import CONFIG_MAPS
 
 Json = dict[str, Any]
@@ -538,3 +539,30 @@ templates:
             assert (tmp_path / "ran").read_text() == "x\n"
 
     go(scenario())
+
+
+def test_a_deleted_workflow_leaves_no_files(open_cluster: Any, go: Any, failed: Any) -> None:
+    document = workflow(
+        """
+templates:
+- name: main
+  container: {image: test/sh, command: [sh, -c], args: ["echo content > /tmp/out.txt"]}
+  outputs: {artifacts: [{name: out, path: /tmp/out.txt, archive: {none: {}}}]}
+"""
+    )
+
+    async def scenario() -> None:
+        async with open_cluster(sh=shell(failed)) as cluster:
+            run_id = await cluster.submit(document)
+            assert (await cluster.wait(run_id)).state == "SUCCEEDED"
+            assert files_below(cluster.home / "artifacts")
+            await cluster.database.write(lambda connection: runs.delete(connection, run_id))
+            await cluster.engine.forget(run_id, "default")
+            await cluster.engine._sweeper.sweep()
+            assert not files_below(cluster.home / "artifacts")
+
+    go(scenario())
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]

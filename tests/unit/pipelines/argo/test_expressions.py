@@ -76,6 +76,12 @@ def test_what_was_never_produced_is_told_apart() -> None:
         evaluate("steps['step-1'].outputs.parameters.gone + '-suffix'", _VARIABLES)
 
 
+def _doubled(first: str, again: str) -> str:
+    """An expression that says `again` of what it had before, fifty times."""
+    lets = "".join(f"let v{n + 1} = {again.replace('x', f'v{n}')}; " for n in range(50))
+    return f"let v0 = {first}; {lets}v50"
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -83,6 +89,14 @@ def test_what_was_never_produced_is_told_apart() -> None:
         "map(1..1000, {map(1..1000, {map(1..1000, {#})})})",
         "repeat('x', 1000000000)",
         "(" * 500,
+        "sprig.indent(1000000000, 'a')",
+        "sprig.randAlpha(1000000000)",
+        _doubled("10", "x * x"),
+        _doubled("[1]", "concat(x, x)"),
+        _doubled("'a'", "x + x"),
+        _doubled("'aaaa'", "replace(x, 'a', x)"),
+        _doubled("'aaaa'", "join(split(x, ''), x)"),
+        _doubled("'aaaa'", "sprig.join(x, sprig.splitList('a', x))"),
     ],
 )
 def test_no_expression_holds_the_engine_up(hostile: str) -> None:

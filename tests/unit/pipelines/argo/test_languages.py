@@ -45,6 +45,11 @@ def test_an_absent_output_must_be_handled(text: str) -> None:
         substitute(text, _VARIABLES)
 
 
+@pytest.mark.parametrize("text", ["{{=(" + "a}}" * 100_000, "{{" * 100_000, "{{=(" * 1000 + "}}" * 1000])
+def test_no_text_of_tags_takes_long(text: str) -> None:
+    assert len(tags(text)) <= 1000
+
+
 def test_a_text_that_is_one_tag() -> None:
     assert only_tag(" {{a.b}} ") is not None
     assert only_tag("{{a.b}}x") is None

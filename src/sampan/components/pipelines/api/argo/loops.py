@@ -16,6 +16,7 @@ from sampan.components.pipelines.api.argo.tags import Variables, as_text, substi
 
 FIELDS = ("withItems", "withParam", "withSequence")
 _MOST = 1_000_000
+_LONGEST_FORMAT = 200
 _FORMAT = re.compile(
     r"^[^%]*(?:%%[^%]*)*%(?P<flags>[-+ #0]{0,3})(?P<width>\d{0,3})(?P<verb>[dxXobv])[^%]*(?:%%[^%]*)*$"
 )
@@ -59,9 +60,9 @@ def sequence(given: Mapping[str, Any]) -> list[str]:
     if len(numbers) > _MOST:
         raise ArgoError(f"withSequence has more than {_MOST:,} items")
     layout = str(given.get("format") or "%d")
-    match = _FORMAT.match(layout)
+    match = _FORMAT.match(layout) if len(layout) <= _LONGEST_FORMAT else None
     if match is None:
-        raise ArgoError(f"withSequence: format {layout!r} is none for one number, such as %02d")
+        raise ArgoError(f"withSequence: format {layout[:80]!r} is none for one number, such as %02d")
     return [_formatted(layout, match, number) for number in numbers]
 
 

@@ -16,6 +16,8 @@ from sampan.components.pipelines.api.argo.expressions import evaluate, identifie
 from sampan.components.pipelines.api.argo.expressions.functions import to_json
 
 _OPEN, _CLOSE = "{{", "}}"
+_MOST_CLOSINGS = 20
+"""Pairs of braces after an expression's beginning that may be its end: each is tried."""
 _PREFIXES = (
     "workflow.",
     "inputs.",
@@ -118,7 +120,9 @@ def _tag_at(text: str, at: int) -> Tag | None:
         return Tag(text[inner:close].strip(), at, close + len(_CLOSE), is_expression=False)
     first = close
     # Braces of an expression may end two at a time: the tag ends where it makes sense.
-    while close >= 0:
+    for _ in range(_MOST_CLOSINGS):
+        if close < 0:
+            break
         shut = close
         while text[shut + len(_CLOSE) : shut + len(_CLOSE) + 1] == "}":
             shut += 1

@@ -96,8 +96,18 @@ class Calling:
         return node
 
     def _add(self, place: Place, type_: NodeType, called: Called | None) -> ArgoNode:
+        name = place.key
+        if place.hook:
+            name = f"{place.parent.name}.{'onExit' if place.hook == 'exit' else place.key}"
         node = self._tree.add(
-            place.parent, place.key, type_, called, step=place.step, hook=place.hook, index=place.index
+            place.parent,
+            place.key,
+            type_,
+            called,
+            name=name,
+            step=place.step,
+            hook=place.hook,
+            index=place.index,
         )
         if place.item is not None and called is not None and "~" in called.name:
             # What stands in an inline template may name the item of the loop around it.

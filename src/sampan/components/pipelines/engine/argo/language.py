@@ -29,7 +29,13 @@ Event = Callable[[ArgoMachine], None]
 class PreparedArgo:
     def __init__(self, context: ArgoContext) -> None:
         self.context = context
-        self.facts = RunFacts(context.run_id, context.namespace, context.files)
+        self.facts = RunFacts(
+            context.run_id,
+            context.namespace,
+            context.files,
+            artifact_root=context.root,
+            pipeline_name=context.document.name,
+        )
         self._post: Callable[[Callable[[Machine], None]], None] | None = None
 
     def machine(self) -> ArgoMachine:

@@ -58,7 +58,6 @@ def to_row(node: ArgoNode, run_id: str) -> TaskRow:
         created_at=node.created_at,
         started_at=node.started_at,
         finished_at=node.finished_at,
-        iteration_index=node.index if node.step and node.index >= 0 else -1,
         iteration_count=len(node.own_children) if node.type is NodeType.TASK_GROUP else -1,
         state_history=tuple(node.history),
         error=node.message if node.phase.is_bad or not node.phase.is_final else "",

@@ -16,7 +16,12 @@ from typing import Any, Protocol
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.events import EventKind
 from sampan.components.pipelines.api.globs import is_deep
-from sampan.store.artifacts.protocol import ArtifactStore, StoreError, StoreUnusableError
+from sampan.store.artifacts.protocol import (
+    ArtifactStore,
+    StoreError,
+    StoreUnavailableError,
+    StoreUnusableError,
+)
 
 MOST_ENTRIES = 20_000
 """Files and folders that are looked at in one place."""
@@ -48,6 +53,10 @@ class NoBuckets:
 
 class PlaceError(Exception):
     """The place cannot be looked at now; the message is for people."""
+
+
+class AwayError(PlaceError):
+    """Nobody answers there, or not now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +154,8 @@ class Places:
             for found in store.list(prefix.strip("/")):
                 path = found.key.removeprefix(start)
                 yield path, (found.etag or str(found.size)) if place.deep or "/" not in path else ""
+        except StoreUnavailableError as error:
+            raise AwayError(f"{place.where} cannot be listed: {error.message}") from error
         except StoreError as error:
             raise PlaceError(f"{place.where} cannot be listed: {error.message}") from error
 

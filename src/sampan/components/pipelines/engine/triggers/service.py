@@ -17,6 +17,7 @@ from sampan.components.pipelines.api.errors import (
     InvalidArgumentError,
     NotFoundError,
     ResourceExhaustedError,
+    UnavailableError,
 )
 from sampan.components.pipelines.api.event_values import check_conditions, check_placeholders, sample
 from sampan.components.pipelines.api.events import Event, EventKind
@@ -24,7 +25,7 @@ from sampan.components.pipelines.api.globs import matches_path
 from sampan.components.pipelines.api.states import StorageState
 from sampan.components.pipelines.api.trigger_sources import read_source
 from sampan.components.pipelines.engine.creation import PipelineSource, RunCreator, usable_experiment
-from sampan.components.pipelines.engine.triggers.places import Place, PlaceError, Places
+from sampan.components.pipelines.engine.triggers.places import AwayError, Place, PlaceError, Places
 from sampan.components.pipelines.engine.triggers.specs import declared_types
 from sampan.components.pipelines.store import deliveries, event_triggers, experiments, happenings, pipelines
 from sampan.components.pipelines.store.deliveries import DeliveryRow, DeliveryState
@@ -252,6 +253,8 @@ class Triggers:
         await asyncio.to_thread(self._places.check, place, path)
         try:
             found = await self._places.look(place)
+        except AwayError as error:
+            raise UnavailableError(f"{path}: {error}") from error
         except PlaceError as error:
             raise InvalidArgumentError(f"{path}: {error}") from error
         return {name: version for name, version in found.items() if matches_path(name, source["glob"])}

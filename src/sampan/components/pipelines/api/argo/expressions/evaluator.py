@@ -39,6 +39,7 @@ from sampan.components.pipelines.api.argo.expressions.tree import (
 
 _MOST_STEPS = 500_000
 _LONGEST_RANGE = 1_000_000
+_LARGEST = 2**63
 _LONGEST_TEXT = 32 * 1024 * 1024
 
 
@@ -221,7 +222,10 @@ class _Evaluation:
             return abs(left) % abs(right) * (1 if left >= 0 else -1)
         if operator == "/":
             return left / right
-        return left + right if operator == "+" else left - right if operator == "-" else left * right
+        found = left + right if operator == "+" else left - right if operator == "-" else left * right
+        if isinstance(found, int) and abs(found) > _LARGEST:
+            raise ArgoError(f"expression {self._text!r}: a whole number leaves the range of 64 bits")
+        return found
 
     def _conditional(self, tree: Conditional) -> Any:
         return self.value(tree.yes if self._boolean(self.value(tree.condition), "?") else tree.no)
@@ -251,7 +255,13 @@ class _Evaluation:
         function = self.value(tree.function)
         if not callable(function):
             raise ArgoError(f"expression {self._text!r}: {type_name(function)} cannot be called")
-        return function(*(self.value(argument) for argument in tree.arguments))
+        found = function(*(self.value(argument) for argument in tree.arguments))
+        # Doubled again and again, a list or text would soon fill the memory.
+        if (isinstance(found, str) and len(found) > _LONGEST_TEXT) or (
+            isinstance(found, list) and len(found) > _LONGEST_RANGE
+        ):
+            raise ArgoError(f"expression {self._text!r} makes something that is too long")
+        return found
 
     def _with_predicate(self, name: str, tree: Call) -> Any:
         if not tree.arguments:

@@ -130,6 +130,18 @@ def _repeat(text: str, count: int) -> str:
     return text * count
 
 
+def replaced(text: str, old: str, new: str, count: int = -1) -> str:
+    if text.count(old) * len(new) > _LONGEST_TEXT:
+        raise ArgoError("replace() makes a text that is too long")
+    return text.replace(old, new, count)
+
+
+def joined(items: list[Any], glue: str = "") -> str:
+    if len(items) * len(glue) + sum(len(item) for item in items) > _LONGEST_TEXT:
+        raise ArgoError("join() makes a text that is too long")
+    return glue.join(items)
+
+
 def _flat(values: tuple[Any, ...]) -> list[Any]:
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
@@ -208,9 +220,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "lower": str.lower,
     "split": _split,
     "splitAfter": lambda text, separator: re.split(f"(?<={re.escape(separator)})", text),
-    "replace": lambda text, old, new, count=-1: text.replace(old, new, count),
+    "replace": replaced,
     "repeat": _repeat,
-    "join": lambda items, glue="": glue.join(items),
+    "join": joined,
     "indexOf": lambda text, part: text.find(part),
     "lastIndexOf": _last_index,
     "hasPrefix": str.startswith,

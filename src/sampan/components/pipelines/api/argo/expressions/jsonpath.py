@@ -27,6 +27,7 @@ _STEP = re.compile(
 _NAME = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _COMPARISON = re.compile(r"\s*(.+?)\s*(==|!=|<=|>=|<|>|=~)\s*(.+?)\s*$", re.DOTALL)
 _MOST_FOUND = 1_000_000
+_LONGEST_PATH = 4096
 
 
 def jsonpath(text: str, path: str) -> Any:
@@ -64,6 +65,8 @@ def kubectl(document: Any, template: str) -> str:
 
 def select(document: Any, path: str) -> tuple[list[Any], bool]:
     """All values that the path names, and whether it could name several. Raises ArgoError for a path that is none."""
+    if len(path) > _LONGEST_PATH:
+        raise ArgoError(f"a JSON path has at most {_LONGEST_PATH} characters")
     rest = path.strip().removeprefix("$").removeprefix("@")
     if rest and rest[0] not in ".[":
         rest = f".{rest}"

@@ -19,7 +19,14 @@ from typing import Any
 
 from sampan.components.pipelines.api.argo.durations import parse_duration
 from sampan.components.pipelines.api.argo.errors import ArgoError
-from sampan.components.pipelines.api.argo.expressions.functions import from_json, matches, to_json, to_string
+from sampan.components.pipelines.api.argo.expressions.functions import (
+    from_json,
+    joined,
+    matches,
+    replaced,
+    to_json,
+    to_string,
+)
 from sampan.components.pipelines.api.argo.layouts import format_time
 from sampan.lib.clock import parse_rfc3339
 from sampan.lib.ids import new_uid
@@ -113,7 +120,10 @@ def _go_round(value: Any, places: int = 0) -> float:
 
 
 def _indent(spaces: int, text: str) -> str:
-    return "\n".join(" " * spaces + line for line in text.split("\n"))
+    lines = text.split("\n")
+    if spaces * len(lines) > 32 * _LONGEST:
+        raise ArgoError("indent() makes a text that is too long")
+    return "\n".join(" " * spaces + line for line in lines)
 
 
 def _digest(name: str) -> Callable[[str], str]:
@@ -166,7 +176,7 @@ _TEXT: dict[str, Callable[..., Any]] = {
     "cat": lambda *values: " ".join(to_string(value) for value in values if value is not None),
     "indent": _indent,
     "nindent": lambda spaces, text: "\n" + _indent(spaces, text),
-    "replace": lambda old, new, text: text.replace(old, new),
+    "replace": lambda old, new, text: replaced(text, old, new),
     "snakecase": _snake,
     "camelcase": _camel,
     "kebabcase": lambda text: _snake(text).replace("_", "-"),
@@ -177,7 +187,7 @@ _TEXT: dict[str, Callable[..., Any]] = {
     "regexMatch": lambda pattern, text: matches(text, pattern),
     "split": lambda separator, text: {f"_{index}": part for index, part in enumerate(text.split(separator))},
     "splitList": lambda separator, text: text.split(separator),
-    "join": lambda glue, items: glue.join(to_string(item) for item in items),
+    "join": lambda glue, items: joined([to_string(item) for item in items], glue),
     "sortAlpha": lambda items: sorted(to_string(item) for item in items),
     "toString": to_string,
     "b64enc": lambda text: base64.b64encode(text.encode()).decode(),

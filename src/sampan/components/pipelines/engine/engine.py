@@ -422,7 +422,9 @@ class Engine:
             if self._crews is not None:
                 self._crews.close_run(driver.run_id)
             await driver.close()
-            self._release(driver.run_id)
+            # Not where this engine only lets go: the run still has its locks, for the next one.
+            if driver.is_over or not kept:
+                self._release(driver.run_id)
             if not kept:
                 self._tasks.spawn(self._remove_pods(driver.run_id, driver.namespace), name="removal")
 
@@ -435,10 +437,10 @@ class Engine:
     async def _admit_forever(self) -> None:
         """Begins runs that waited for locks. Semaphores' sizes are looked at now and then: they may have grown."""
         while True:
+            # Not wait_for, which may lose a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._admit.wait(), _LOOK_SECONDS if self._run_locks.is_waited_for else None
-                )
+                async with asyncio.timeout(_LOOK_SECONDS if self._run_locks.is_waited_for else None):
+                    await self._admit.wait()
             self._admit.clear()
             try:
                 admitted = await self._run_locks.admitted()

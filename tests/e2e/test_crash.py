@@ -281,14 +281,14 @@ def test_the_failing_run_is_what_the_others_are_compared_with(failing: Outcome) 
     assert "c" not in failing.ran
 
 
-@pytest.mark.parametrize("at", [1, 9, 24, 36])
+@pytest.mark.parametrize("at", [9, 36, *(pytest.param(at, marks=pytest.mark.slow) for at in (1, 24))])
 def test_a_crash_changes_nothing(tmp_path: Path, undisturbed: Outcome, at: int) -> None:
     hit, found = crashed(tmp_path, at, "after" if at % 2 else "before")
     assert hit, "the run has fewer commits than that: lower the number"
     assert found == undisturbed
 
 
-@pytest.mark.parametrize("at", [12, 27])
+@pytest.mark.parametrize("at", [27, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_crash_does_not_change_how_a_run_fails(tmp_path: Path, failing: Outcome, at: int) -> None:
     hit, found = crashed(tmp_path, at, "after" if at % 2 else "before", fails=True)
     assert hit, "the run has fewer commits than that: lower the number"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from sampan.components.pipelines.store.partial_indexes import partial_index
 from sampan.components.pipelines.store.tables import metadata
 
 _ID = sa.String(64)
@@ -65,10 +66,7 @@ sa.Index(
     deliveries.c.created_at,
     deliveries.c.delivery_id,
 )
-_WAITING = deliveries.c.next_at > 0
-sa.Index(
-    "kfp_trigger_deliveries_waiting", deliveries.c.next_at, sqlite_where=_WAITING, postgresql_where=_WAITING
-)
+partial_index("kfp_trigger_deliveries_waiting", deliveries, "next_at", "next_at > 0")
 
 # Files and objects that a trigger has seen: each version of one starts one run.
 files = sa.Table(
@@ -133,5 +131,4 @@ notices = sa.Table(
     sa.UniqueConstraint("notification_id", "event_key"),
 )
 sa.Index("kfp_notices_by_age", notices.c.notification_id, notices.c.created_at, notices.c.notice_id)
-_DUE = notices.c.next_at > 0
-sa.Index("kfp_notices_waiting", notices.c.next_at, sqlite_where=_DUE, postgresql_where=_DUE)
+partial_index("kfp_notices_waiting", notices, "next_at", "next_at > 0")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from sampan.components.pipelines.store.partial_indexes import partial_index
+
 metadata = sa.MetaData()
 
 _ID = sa.String(64)
@@ -160,12 +162,7 @@ tasks = sa.Table(
 )
 sa.Index("kfp_tasks_by_run", tasks.c.run_id, tasks.c.created_at, tasks.c.task_id)
 sa.Index("kfp_tasks_by_parent", tasks.c.parent_task_id)
-sa.Index(
-    "kfp_tasks_by_cached_from",
-    tasks.c.cached_from_task_id,
-    sqlite_where=tasks.c.cached_from_task_id != "",
-    postgresql_where=tasks.c.cached_from_task_id != "",
-)
+partial_index("kfp_tasks_by_cached_from", tasks, "cached_from_task_id", "cached_from_task_id != ''")
 sa.Index("kfp_tasks_by_fingerprint", tasks.c.cache_fingerprint, tasks.c.finished_at)
 
 artifacts = sa.Table(
@@ -252,14 +249,7 @@ schedules = sa.Table(
 sa.Index("kfp_schedules_by_age", schedules.c.namespace, schedules.c.created_at)
 sa.Index("kfp_schedules_by_next_tick", schedules.c.next_tick)
 # Runs that no schedule started are left out: they need not pay for it.
-_SCHEDULED = runs.c.recurring_run_id != ""
-sa.Index(
-    "kfp_runs_by_schedule",
-    runs.c.recurring_run_id,
-    runs.c.state,
-    sqlite_where=_SCHEDULED,
-    postgresql_where=_SCHEDULED,
-)
+partial_index("kfp_runs_by_schedule", runs, "recurring_run_id, state", "recurring_run_id != ''")
 
 # Files of deleted runs that are still to be removed (garbage.py).
 garbage = sa.Table(

@@ -20,7 +20,10 @@ _PLATFORM = {
     "images": ("sampan.cli.images", "images"),
 }
 _COMPONENTS = {
-    "sampan.cli.pipelines": ("run", "runs", "debug", "logs", "stop", "cache", "du", "gc"),
+    "sampan.cli.pipelines": (
+        *("run", "runs", "debug", "logs", "stop", "cache", "du", "gc"),
+        *("schedules", "triggers", "notify"),
+    ),
 }
 
 

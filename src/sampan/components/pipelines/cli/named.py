@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import typer
+from rich.console import Console
 
 from sampan.client.http import HttpError, JsonClient
 from sampan.components.pipelines.cli import documents
@@ -68,6 +69,19 @@ class Kind:
             ids = ", ".join(each[self.id_field][:SHORT] for each in found)
             raise CommandError(f"several {self.word}s are called {text!r}: name one by its id ({ids})")
         return found[0]
+
+    def switch(self, http: JsonClient, text: str, verb: str) -> dict[str, Any]:
+        """Enables or disables the one that `text` names; as it then is. Raises CommandError."""
+        path = self.path_of(self.find(http, text))
+        http.post(f"{path}:{verb}")
+        found: dict[str, Any] = http.get(path)
+        return found
+
+    def delete(self, http: JsonClient, text: str) -> None:
+        """Removes the one that `text` names, and says so. Raises CommandError."""
+        found = self.find(http, text)
+        http.delete(self.path_of(found))
+        Console(highlight=False).print(f"{found['display_name']}: deleted", markup=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,15 +153,11 @@ class NotifyCommands:
     def delete(self, notification: NotificationArgument, home: HomeOption = None) -> None:
         """Remove a notification. What still waits to be sent is not sent."""
         with told(), self._server(home) as http:
-            found = _NOTIFICATIONS.find(http, notification)
-            http.delete(_NOTIFICATIONS.path_of(found))
-            Console(highlight=False).print(f"{found['display_name']}: deleted", markup=False)
+            _NOTIFICATIONS.delete(http, notification)
 
     def _switch(self, notification: str, verb: str, home: Path | None) -> None:
         with told(), self._server(home) as http:
-            path = _NOTIFICATIONS.path_of(_NOTIFICATIONS.find(http, notification))
-            http.post(f"{path}:{verb}")
-            found = http.get(path)
+            found = _NOTIFICATIONS.switch(http, notification, verb)
             Console(highlight=False).print(f"{found['display_name']}: {_state(found)}", markup=False)
 
     def _server(self, home: Path | None) -> AbstractContextManager[JsonClient]:

@@ -139,16 +139,12 @@ class ScheduleCommands:
     def delete(self, schedule: ScheduleArgument, home: HomeOption = None) -> None:
         """Remove a schedule. Its runs stay."""
         with told(), self._server(home) as http:
-            found = _SCHEDULES.find(http, schedule)
-            http.delete(_SCHEDULES.path_of(found))
-            Console(highlight=False).print(f"{found['display_name']}: deleted", markup=False)
+            _SCHEDULES.delete(http, schedule)
 
     def _switch(self, schedule: str, verb: str, home: Path | None) -> None:
         console = Console(highlight=False)
         with told(), self._server(home) as http:
-            path = _SCHEDULES.path_of(_SCHEDULES.find(http, schedule))
-            http.post(f"{path}:{verb}")
-            found = http.get(path)
+            found = _SCHEDULES.switch(http, schedule, verb)
             console.print(f"{found['display_name']}: {_state(found)}", markup=False)
             if found["status"] == "ENABLED":
                 _print_ticks(console, http, found)

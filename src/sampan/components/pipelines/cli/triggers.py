@@ -178,15 +178,11 @@ class TriggerCommands:
     def delete(self, trigger: TriggerArgument, home: HomeOption = None) -> None:
         """Remove a trigger. Its runs stay."""
         with told(), self._server(home) as http:
-            found = _TRIGGERS.find(http, trigger)
-            http.delete(_TRIGGERS.path_of(found))
-            Console(highlight=False).print(f"{found['display_name']}: deleted", markup=False)
+            _TRIGGERS.delete(http, trigger)
 
     def _switch(self, trigger: str, verb: str, home: Path | None) -> None:
         with told(), self._server(home) as http:
-            path = _TRIGGERS.path_of(_TRIGGERS.find(http, trigger))
-            http.post(f"{path}:{verb}")
-            found = http.get(path)
+            found = _TRIGGERS.switch(http, trigger, verb)
             Console(highlight=False).print(f"{found['display_name']}: {_state(found)}", markup=False)
 
     def _server(self, home: Path | None) -> AbstractContextManager[JsonClient]:

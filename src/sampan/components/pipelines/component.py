@@ -201,7 +201,8 @@ class PipelinesComponent:
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
         files = self._moving.files if self._moving is not None else None
         if files is None:
-            files = importlib.import_module(_FILES).staged_files(
+            staging: Any = await asyncio.to_thread(importlib.import_module, _FILES)
+            files = staging.staged_files(
                 services,
                 self._artifacts,
                 allow_private=self._settings.allow_private_urls,
@@ -220,7 +221,8 @@ class PipelinesComponent:
             # Before the engine, which at once takes up what was asked for meanwhile.
             await _ensure_runner(services)
         await engine.start()
-        completed = importlib.import_module(_COMPLETED_PODS).CompletedPods(
+        upkeep: Any = await asyncio.to_thread(importlib.import_module, _COMPLETED_PODS)
+        completed = upkeep.CompletedPods(
             services.client, services.database, services.clock, self._rules.completed_pods_hours
         )
         self._tasks.spawn(completed.run(), name="completed pods")

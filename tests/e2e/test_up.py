@@ -62,7 +62,7 @@ def wait_for(file: Path) -> None:
 
 def test_everything_is_where_it_says(server: ServerProcess) -> None:
     assert server.call("GET", "/apis/v2beta1/healthz")["multi_user"] is False
-    assert "<h1>Sampan</h1>" in server.text("/")
+    assert "<title>Home · Sampan</title>" in server.text("/")
     config = json.loads((server.home / "kubeconfig").read_text())
     assert config["clusters"][0]["cluster"]["server"] == server.url
     assert (server.home / "kubeconfig").stat().st_mode & 0o077 == 0

@@ -21,10 +21,9 @@ from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
 from sampan.app.definitions import install
 from sampan.app.outgoing import webhook_poster
-from sampan.app.page import Facts
 from sampan.app.settings import Settings
 from sampan.app.web import build_app, with_proven_paths
-from sampan.client.protocol import Client, ListOptions, Object
+from sampan.client.protocol import Client, Object
 from sampan.cluster.apiserver import ApiServer
 from sampan.cluster.apiserver.apiservices import ApiServices
 from sampan.cluster.network import addresses
@@ -38,8 +37,9 @@ from sampan.cluster.scheduler import Scheduler
 from sampan.cluster.workloads import Trust, controllers
 from sampan.cluster.workloads.volumes.matching import default_class
 from sampan.components import Services
+from sampan.dashboard import mounting
 from sampan.kube.errors import AlreadyExistsError
-from sampan.kube.kinds import NAMESPACES, PODS, STORAGE_CLASSES, Resource
+from sampan.kube.kinds import NAMESPACES, STORAGE_CLASSES, Resource
 from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.reconcile.cache import Caches
@@ -172,7 +172,18 @@ class Platform:
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(api.gate, proven)
-        return build_app(api.asgi, routes, self._facts(), server, access)
+        dashboard = mounting.Dashboard(
+            mounting.Platform(
+                clock=self._clock,
+                commits=lambda: database.commits,
+                ui_modules=[component.ui_module for component in components if component.ui_module],
+                version=__version__,
+                home=str(home),
+                url=self._url,
+            )
+        )
+        self._ends.append(("dashboard", dashboard.stop))
+        return build_app(api.asgi, routes, dashboard, server, access)
 
     def close_streams(self) -> None:
         """Ends open watches and followed logs, which would keep the HTTP server from ending."""
@@ -208,10 +219,3 @@ class Platform:
         await asyncio.gather(
             create(STORAGE_CLASSES, default_class()), *(create(NAMESPACES, each) for each in namespaces)
         )
-
-    def _facts(self) -> Facts:
-        async def running_pods() -> int:
-            found = await self.client.list(PODS, None, ListOptions(field_selector="status.phase=Running"))
-            return len(found.items)
-
-        return Facts(__version__, self._url, str(self._settings.home), running_pods)

@@ -24,7 +24,6 @@ from sampan.app.database import open_database
 from sampan.app.definitions import install
 from sampan.app.http import HttpServer
 from sampan.app.listening import StartError, listen
-from sampan.app.page import Facts
 from sampan.app.settings import ClusterSettings, Settings
 from sampan.app.web import build_app, with_proven_paths
 from sampan.client import kubeconfig
@@ -32,8 +31,9 @@ from sampan.client.kubeconfig import Connection, KubeconfigError
 from sampan.client.protocol import Client, ListOptions
 from sampan.client.remote import RemoteClient
 from sampan.components import PodFiles, Services
+from sampan.dashboard import mounting
 from sampan.kube.errors import ApiError, NotFoundError, UnauthorizedError
-from sampan.kube.kinds import NAMESPACES, NODES, PODS, Resource
+from sampan.kube.kinds import NAMESPACES, NODES, Resource
 from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.web import asgi
@@ -144,7 +144,20 @@ class RemotePlatform:
         elsewhere = _Elsewhere(self._connection.server)
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(_SingleUser(self._token), proven)
-        return build_app(elsewhere, routes, self._facts(), settings.server, access)
+        dashboard = mounting.Dashboard(
+            mounting.Platform(
+                clock=self._clock,
+                commits=lambda: database.commits,
+                ui_modules=[component.ui_module for component in components if component.ui_module],
+                version=__version__,
+                home=str(home),
+                url=self._url,
+                default_namespace=reached.namespace,
+                cluster=self._connection.server,
+            )
+        )
+        self._ends.append(("dashboard", dashboard.stop))
+        return build_app(elsewhere, routes, dashboard, settings.server, access)
 
     def close_streams(self) -> None:
         """Nothing is open that would keep the HTTP server from ending."""
@@ -157,17 +170,6 @@ class RemotePlatform:
                 await end()
             except Exception as error:
                 log.error("stopping failed", part=name, exc=error)
-
-    def _facts(self) -> Facts:
-        async def running_pods() -> int:
-            options = ListOptions(label_selector="pipeline/runid", field_selector="status.phase=Running")
-            try:
-                return len((await self._client.list(PODS, None, options)).items)
-            except ApiError:
-                return 0
-
-        server = self._connection.server
-        return Facts(__version__, self._url, str(self._settings.home), running_pods, server, self.kubeconfig)
 
 
 class _SingleUser:

@@ -1,7 +1,7 @@
 """The one port: which part answers which path.
 
-`/` is a plain page; component routes (`/apis/v2beta1`, …) come next; `/api`, `/apis/<group>` and the rest are
-Kubernetes'. What nobody serves is answered with the Kubernetes API's own 404.
+`/ui` is the dashboard, which `/` leads to; component routes (`/apis/v2beta1`, …) come next; `/api`, `/apis/<group>` and
+the rest are Kubernetes'. What nobody serves is answered with the Kubernetes API's own 404.
 """
 
 from __future__ import annotations
@@ -11,26 +11,38 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sampan.app.page import Facts, render
 from sampan.app.settings import ServerSettings
+from sampan.dashboard.mounting import Dashboard
 from sampan.web.guards import Access, Guards, GuardSettings, User
 
-_PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+_DASHBOARD = "/ui"
 
 
 def build_app(
-    kubernetes: ASGIApp, routes: Sequence[BaseRoute], facts: Facts, server: ServerSettings, access: Access
+    kubernetes: ASGIApp,
+    routes: Sequence[BaseRoute],
+    dashboard: Dashboard,
+    server: ServerSettings,
+    access: Access,
 ) -> ASGIApp:
-    """Guards outside, so that no route can be reached around them. For `access` see `with_proven_paths`."""
+    """Guards outside, so that no route can be reached around them. For `access` see `with_proven_paths`.
 
-    async def page(_request: Request) -> HTMLResponse:
-        return HTMLResponse(await render(facts), headers=_PAGE_HEADERS)
+    The dashboard's pages call what is behind the guards, as the user whom these have admitted.
+    """
 
-    app = Starlette(routes=[Route("/", page), *routes, Mount("/", app=kubernetes)])
+    async def home(_request: Request) -> RedirectResponse:
+        # What follows a `#` comes along: the browser keeps it.
+        return RedirectResponse(_DASHBOARD + "/")
+
+    api = Starlette(routes=[*routes, Mount("/", app=kubernetes)])
+    api.router.redirect_slashes = False
+    dashboard.start(_Front(kubernetes, api, _api_roots(routes)))
+    pages = [Route("/", home), Route(_DASHBOARD, home), Mount(_DASHBOARD, app=dashboard)]
+    app = Starlette(routes=[*pages, *routes, Mount("/", app=kubernetes)])
     # A trailing slash is another resource to Kubernetes: a redirect would hide a client's mistake.
     app.router.redirect_slashes = False
     guards = GuardSettings.bound_to(server.host, server.allowed_hosts)

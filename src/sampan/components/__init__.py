@@ -83,6 +83,10 @@ class Component(Protocol):
     admission: Sequence[MutatingHook]
     """How it changes objects that anybody writes, before they are validated."""
 
+    ui_module: str
+    """The module that holds the component's `INTERFACE` (`ui.contract`); empty for one without pages. Loaded after the
+    server is ready."""
+
     fronts: Sequence[Front]
     """Services that lead to the platform's one port."""
     audiences: Sequence[str]

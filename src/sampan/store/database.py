@@ -96,6 +96,8 @@ class Database:
         """Called in the writer thread when writes that had succeeded were not kept after all."""
         self.trouble = ""
         """That the disk is full, from the first write that it refuses until one is kept again."""
+        self.commits = 0
+        """Batches committed: what has the same count has not changed."""
         self._savepoint, self._release, self._undo = (
             self.prepare(sa.text(words))
             for words in ("SAVEPOINT own", "RELEASE SAVEPOINT own", "ROLLBACK TO SAVEPOINT own")
@@ -212,6 +214,7 @@ class Database:
             self._commit_alone(batch[0])
         else:
             self._commit_together(batch)
+        self.commits += 1
         errors = [write.error for write in batch]
         full = next((error for error in errors if isinstance(error, StorageFullError)), None)
         if full is not None:

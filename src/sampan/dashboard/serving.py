@@ -1,0 +1,105 @@
+"""NiceGUI as it is used here: one application in this process, its pages all built by `tab`, its sockets guarded.
+
+Loaded in a thread by `mounting`. NiceGUI keeps its state in modules of its own; it is set up once, for one server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from nicegui import app as nicegui_app
+from nicegui import core, ui
+from starlette.types import ASGIApp
+
+from sampan.dashboard.mounting import Platform
+from sampan.dashboard.own_pages import OWN
+from sampan.dashboard.policy import Policy
+from sampan.dashboard.preferences import Preferences
+from sampan.dashboard.routes import Routes
+from sampan.dashboard.tab import Tab
+from sampan.dashboard.window import Shared
+from sampan.lib.log import get_logger
+from sampan.ui.api import Api
+from sampan.ui.contract import Interface
+from sampan.ui.live import Hub
+from sampan.web.guards import User
+from sampan.web.websockets import WebSocketBridge
+
+log = get_logger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
+_BUILD_SECONDS = 60.0
+_RECONNECT_SECONDS = 30.0
+"""For which a tab that has lost its connection is kept as it was."""
+
+
+class Serving:
+    """The dashboard once it is loaded."""
+
+    def __init__(self, platform: Platform, behind: ASGIApp, interfaces: Sequence[Interface]) -> None:
+        self._hub = Hub(platform.commits, platform.clock)
+        self._behind = behind
+        every = [OWN, *interfaces]
+        self._shared = Shared(platform, self._hub, Routes(every), every, Preferences(Path(platform.home)))
+        self._host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        self._lifespan: AbstractAsyncContextManager[Any] | None = None
+        self.app: ASGIApp = WebSocketBridge(Policy(self._host))
+
+    async def start(self) -> None:
+        _guard_sockets()
+        nicegui_app.config.socket_io_js_transports = ["websocket"]
+        core.sio.eio.transports = ["websocket"]
+        nicegui_app.on_exception(lambda error: log.error("the dashboard failed", exc=error))
+        nicegui_app.add_static_files("/static", _STATIC)
+
+        async def build(request: Request) -> None:
+            await self._build(request)
+
+        for path in ("/", "/{rest:path}"):
+            ui.page(path, response_timeout=_BUILD_SECONDS)(build)
+        ui.run_with(
+            self._host,
+            title="Sampan",
+            favicon=_STATIC / "favicon.svg",
+            dark=None,
+            language="en-US",
+            reconnect_timeout=_RECONNECT_SECONDS,
+            message_history_length=200,
+            tailwind=False,
+            gzip_middleware_factory=None,
+            binding_refresh_interval=None,
+            show_welcome_message=False,
+        )
+        self._lifespan = self._host.router.lifespan_context(self._host)
+        await self._lifespan.__aenter__()
+
+    async def stop(self) -> None:
+        await self._hub.close()
+        if self._lifespan is not None:
+            await self._lifespan.__aexit__(None, None, None)
+
+    async def _build(self, request: Request) -> None:
+        user = request.scope.get("state", {}).get("user")
+        if not isinstance(user, User):
+            raise PermissionError("the request says of no user that it is theirs")
+        await Tab(self._shared, Api(self._behind, user), request).build()
+
+
+def _guard_sockets() -> None:
+    """A socket speaks for the tab that opened it, and for no other whose id it may have learned."""
+    for name in ("event", "javascript_response", "ack", "log"):
+        core.sio.on(name, _own_tab_only(core.sio.handlers["/"][name]))
+
+
+def _own_tab_only(
+    handler: Callable[[str, dict[str, Any]], Any],
+) -> Callable[[str, dict[str, Any]], Awaitable[None]]:
+    async def checked(sid: str, message: dict[str, Any]) -> None:
+        if isinstance(message, dict) and message.get("client_id") in core.sio.rooms(sid):
+            handler(sid, message)
+
+    return checked

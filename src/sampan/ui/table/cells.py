@@ -1,0 +1,59 @@
+"""What a table's cells can hold. Plain data, drawn by `table.js`; times live on in the browser, in its zone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Cell = Any
+"""A text, a number, or what one of these makes."""
+
+
+def link(text: str, href: str, second: str = "", icon: str = "") -> Cell:
+    """`second` is a line below, in small."""
+    return {"t": "link", "text": text, "href": href, "second": second, "icon": icon}
+
+
+def lines(text: str, second: str) -> Cell:
+    return {"t": "lines", "text": text, "second": second}
+
+
+def state(text: str, tone: str, icon: str = "", title: str = "") -> Cell:
+    """`title` is shown on pointing at it: why, for one that failed."""
+    return {"t": "state", "text": text, "tone": tone, "icon": icon, "title": title}
+
+
+def time(at: str) -> Cell:
+    """RFC 3339. Shown as how long ago or ahead, with the moment itself on pointing at it."""
+    return {"t": "time", "at": at}
+
+
+def duration(start: str, end: str = "") -> Cell:
+    """Counts on while there is no end."""
+    return {"t": "duration", "start": start, "end": end}
+
+
+def mono(text: str) -> Cell:
+    return {"t": "mono", "text": text}
+
+
+def number(value: float | None, text: str = "") -> Cell:
+    """Aligned on the right."""
+    return {"t": "number", "value": value, "text": text}
+
+
+def tags(items: Sequence[str]) -> Cell:
+    return {"t": "tags", "items": list(items)}
+
+
+def bar(value: float, text: str) -> Cell:
+    """`value` from 0 to 1."""
+    return {"t": "bar", "value": value, "text": text}
+
+
+def actions(items: Sequence[tuple[str, str, str]]) -> Cell:
+    """Buttons: a name that the table's `on_action` gets, a label, an icon."""
+    return {
+        "t": "actions",
+        "items": [{"name": name, "label": label, "icon": icon} for name, label, icon in items],
+    }

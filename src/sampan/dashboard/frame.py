@@ -35,7 +35,8 @@ class Frame:
 
     async def build(self) -> None:
         client = ui.context.client
-        ui.add_head_html(f'<link rel="stylesheet" href="{ROOT}/static/sampan.css">')
+        for path in self._window.shared.styles:
+            ui.add_head_html(f'<link rel="stylesheet" href="{ROOT}{path}">')
         self._dark = ui.dark_mode(_THEMES.get(self._window.theme))
         with client.content:
             self._browser = Browser()

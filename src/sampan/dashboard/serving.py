@@ -5,6 +5,7 @@ Loaded in a thread by `mounting`. NiceGUI keeps its state in modules of its own;
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -26,12 +27,14 @@ from sampan.lib.log import get_logger
 from sampan.ui.api import Api
 from sampan.ui.contract import Interface
 from sampan.ui.live import Hub
+from sampan.ui.styles import STYLES
 from sampan.web.guards import User
 from sampan.web.websockets import WebSocketBridge
 
 log = get_logger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
+_CACHE_SECONDS = 365 * 24 * 3600
 _BUILD_SECONDS = 60.0
 _RECONNECT_SECONDS = 30.0
 """For which a tab that has lost its connection is kept as it was."""
@@ -44,7 +47,12 @@ class Serving:
         self._hub = Hub(platform.commits, platform.clock)
         self._behind = behind
         every = [OWN, *interfaces]
-        self._shared = Shared(platform, self._hub, Routes(every), every, Preferences(Path(platform.home)))
+        sheets = [_STATIC / "sampan.css", *STYLES, *(sheet for each in every for sheet in each.styles)]
+        self._sheets = {
+            f"/style/{index}-{_version(sheet)}/{sheet.name}": sheet for index, sheet in enumerate(sheets)
+        }
+        preferences = Preferences(Path(platform.home))
+        self._shared = Shared(platform, self._hub, Routes(every), every, preferences, tuple(self._sheets))
         self._host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         self._lifespan: AbstractAsyncContextManager[Any] | None = None
         self.app: ASGIApp = WebSocketBridge(Policy(self._host))
@@ -54,7 +62,8 @@ class Serving:
         nicegui_app.config.socket_io_js_transports = ["websocket"]
         core.sio.eio.transports = ["websocket"]
         nicegui_app.on_exception(lambda error: log.error("the dashboard failed", exc=error))
-        nicegui_app.add_static_files("/static", _STATIC)
+        for path, sheet in self._sheets.items():
+            nicegui_app.add_static_file(local_file=sheet, url_path=path, max_cache_age=_CACHE_SECONDS)
 
         async def build(request: Request) -> None:
             await self._build(request)
@@ -87,6 +96,11 @@ class Serving:
         if not isinstance(user, User):
             raise PermissionError("the request says of no user that it is theirs")
         await Tab(self._shared, Api(self._behind, user), request).build()
+
+
+def _version(sheet: Path) -> str:
+    """Another one for another content: browsers keep what they have."""
+    return hashlib.sha256(sheet.read_bytes()).hexdigest()[:12]
 
 
 def _guard_sockets() -> None:

@@ -23,6 +23,8 @@ class Shared:
     routes: Routes
     interfaces: Sequence[Interface]
     preferences: Preferences
+    styles: Sequence[str]
+    """Below the root, in their order."""
     sections: Sequence[NavSection] = field(init=False)
 
     def __post_init__(self) -> None:

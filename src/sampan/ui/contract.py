@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Interface:
     feeds: Sequence[Feed] = ()
     home: Sequence[HomeCard] = ()
     quick_actions: Sequence[QuickAction] = ()
+    styles: Sequence[Path] = ()
+    """Style sheets of its pages, after the shell's own. Tokens (`--sp-…`) in place of colours."""
     upstream_links: Mapping[str, str] = field(default_factory=dict)
     """Addresses of upstream's own pages, as its clients print them (`/runs/details/{run_id}`, which comes after a `#`):
     the path of ours that shows the same."""

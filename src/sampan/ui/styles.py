@@ -1,0 +1,9 @@
+"""The style sheets of the toolkit's own elements, beside their scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+STYLES: tuple[Path, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from sampan.client.protocol import DeleteOptions
-from sampan.components.pipelines.api.errors import FailedPreconditionError, InvalidArgumentError
+from sampan.components.pipelines.api.errors import FailedPreconditionError
 from sampan.components.pipelines.api.states import RuntimeState, StorageState
 from sampan.components.pipelines.api.wire import present
 from sampan.components.pipelines.api.workflow_kinds import WORKFLOWS
@@ -52,7 +52,7 @@ async def create(call: Call) -> Response:
 
 async def get(call: Call) -> Response:
     run_id = call.params["run_id"]
-    full = _is_full(call)
+    full = call.query_full()
 
     def read(connection: Any) -> dict[str, Any]:
         row = runs.get(connection, run_id)
@@ -68,7 +68,7 @@ async def list_(call: Call) -> Response:
     request, namespace = call.list_request(), call.namespace
     experiment_id = call.query.get("experiment_id", "")
 
-    full = _is_full(call)
+    full = call.query_full()
     if full:
         request = replace(request, page_size=min(request.page_size or _MAX_FULL, _MAX_FULL))
 
@@ -173,10 +173,3 @@ def _row(call: Call) -> RunRow:
     if row is None:
         raise not_found("run", run_id)
     return row
-
-
-def _is_full(call: Call) -> bool:
-    view = call.query.get("view", "") or "DEFAULT"
-    if view not in ("DEFAULT", "FULL", "0", "1"):
-        raise InvalidArgumentError(f"view must be DEFAULT or FULL, not {view[:40]!r}")
-    return view in ("FULL", "1")

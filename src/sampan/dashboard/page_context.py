@@ -17,7 +17,7 @@ from sampan.dashboard.window import Window
 from sampan.lib.log import get_logger
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
-from sampan.ui.context import Crumb, Handler
+from sampan.ui.context import Crumb, Handler, Stop
 from sampan.ui.contract import Page
 from sampan.ui.live import Subscription
 
@@ -69,17 +69,27 @@ class ShownPage:
         parents = self._window.shared.routes.parents(self._page, self.params) if crumbs is None else crumbs
         self._frame.went_to(self.path, title, parents)
 
-    async def live(self, path: str, handler: Handler, *, query: Mapping[str, str] | None = None) -> None:
+    async def live(self, path: str, handler: Handler, *, query: Mapping[str, str] | None = None) -> Stop:
+        is_stopped = False
+
         async def take(value: Any) -> None:
-            if not self._is_left:
+            if not (self._is_left or is_stopped):
                 with self._client.content:
                     await self._run(handler, value)
+
+        def stop() -> None:
+            nonlocal is_stopped
+            is_stopped = True
+            self._hub.unsubscribe(subscription)
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
 
         subscription = await self._hub.subscribe(self.api, path, query, take, self._tell_failure)
         if self._is_left:
             self._hub.unsubscribe(subscription)
         else:
             self._subscriptions.append(subscription)
+        return stop
 
     def every(self, seconds: float, handler: Callable[[], Awaitable[None] | None]) -> None:
         async def repeat() -> None:

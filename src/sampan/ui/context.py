@@ -14,6 +14,9 @@ Crumb = tuple[str, str]
 Handler = Callable[[Any], Awaitable[None] | None]
 """Takes an answer of the API, decoded."""
 
+Stop = Callable[[], None]
+"""Ends what it was returned for; harmless when that is over."""
+
 
 class PageContext(Protocol):
     """Of one page in one tab, until the user goes elsewhere. Everything is called in the event loop."""
@@ -44,11 +47,11 @@ class PageContext(Protocol):
         """Of the window and the breadcrumb. `crumbs` lead here, in place of the declared parents."""
         ...
 
-    async def live(self, path: str, handler: Handler, *, query: Mapping[str, str] | None = None) -> None:
+    async def live(self, path: str, handler: Handler, *, query: Mapping[str, str] | None = None) -> Stop:
         """Hands `handler` what a GET of `path` answers: at once (awaited), and again within a second of each change.
 
-        Tabs that look at the same share one request. Ends with the page. Raises ApiFailureError at the first request; a
-        later failure is shown above the page, which stays, and is tried again.
+        Tabs that look at the same share one request. Ends with the page, or when what it returns is called. Raises
+        ApiFailureError at the first request; a later failure is shown above the page, which stays, and is tried again.
         """
         ...
 

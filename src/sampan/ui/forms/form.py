@@ -55,7 +55,7 @@ class Form(Element):
         self.fields[field.name] = field
         return field
 
-    def remove(self, name: str) -> None:
+    def forget(self, name: str) -> None:
         """Forgets a field that is no longer shown."""
         self.fields.pop(name, None)
 

@@ -11,6 +11,7 @@ from sampan.components.pipelines.rest import (
     artifact_records,
     debug,
     event_endpoints,
+    executions,
     experiments,
     health,
     log_search,
@@ -287,5 +288,6 @@ def endpoints() -> list[Endpoint]:
         *_services(),
         *_ui_server(),
         *upkeep.endpoints(),
+        *executions.endpoints(),
         *v1.endpoints(),
     ]

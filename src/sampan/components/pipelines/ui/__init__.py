@@ -5,11 +5,22 @@ They reach runs, pipelines and all else through the REST API alone (`ui.api`), a
 
 from __future__ import annotations
 
-from sampan.components.pipelines.ui import run_list
+from sampan.components.pipelines.ui import records, run_list
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
 
 INTERFACE = Interface(
-    sections=(NavSection("Pipelines", (NavEntry("Runs", "/runs", "play_circle"),), order=10),),
-    pages=(Page("/runs", "Runs", run_list.build),),
-    upstream_links={"/runs": "/runs", "/runs/details/{run_id}": "/runs/{run_id}"},
+    sections=(
+        NavSection("Pipelines", (NavEntry("Runs", "/runs", "play_circle"),), order=10),
+        *records.SECTIONS,
+    ),
+    pages=(
+        Page("/runs", "Runs", run_list.build),
+        *records.PAGES,
+    ),
+    styles=(*records.STYLES,),
+    upstream_links={
+        "/runs": "/runs",
+        "/runs/details/{run_id}": "/runs/{run_id}",
+        **records.UPSTREAM_LINKS,
+    },
 )

@@ -6,4 +6,4 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
-STYLES: tuple[Path, ...] = ()
+STYLES: tuple[Path, ...] = (_HERE / "forms" / "forms.css",)

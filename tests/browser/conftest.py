@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from seed import Seeded, seed
 
 from sampan.testing.server import ServerProcess
 
@@ -42,6 +43,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Shared: tests read what is seeded, and change only what they have made."""
     with ServerProcess(tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def seeded(server: ServerProcess) -> Seeded:
+    """The shared server, with something of everything on it: see `seed` for the names."""
+    return seed(server)
 
 
 OpenTab = Callable[..., Page]

@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sampan.kube.errors import ServiceUnavailableError
+from sampan.kube.errors import ForbiddenError, ServiceUnavailableError
 from sampan.lib.clock import Clock
 from sampan.lib.log import get_logger
 from sampan.web import asgi
@@ -66,6 +66,9 @@ class Dashboard:
             await self._loading.result().stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _may_load(scope):
+            await asgi.respond_error(send, ForbiddenError("pages of other sites may only link to this one"))
+            return
         try:
             serving = await asyncio.shield(self._loading) if self._loading is not None else None
         except Exception:
@@ -91,3 +94,10 @@ class Dashboard:
             log.error("the dashboard could not be loaded", exc=error)
             raise
         return serving
+
+
+def _may_load(scope: Scope) -> bool:
+    """A link from elsewhere may lead here. But a page of another site that fetches ours again and again, as images say,
+    would have us build a window for each."""
+    site = asgi.header(scope, b"sec-fetch-site")
+    return site in ("", "none", "same-origin") or asgi.header(scope, b"sec-fetch-dest") == "document"

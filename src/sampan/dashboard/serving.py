@@ -6,7 +6,7 @@ Loaded in a thread by `mounting`. NiceGUI keeps its state in modules of its own;
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from nicegui import app as nicegui_app
 from nicegui import core, ui
 from starlette.types import ASGIApp
 
+from sampan.dashboard import sockets
 from sampan.dashboard.mounting import Platform
 from sampan.dashboard.own_pages import INTERFACES
 from sampan.dashboard.policy import Policy
@@ -28,7 +29,6 @@ from sampan.ui.api import Api
 from sampan.ui.contract import Interface
 from sampan.ui.live import Hub
 from sampan.ui.styles import STYLES
-from sampan.web.guards import User
 from sampan.web.websockets import WebSocketBridge
 
 log = get_logger(__name__)
@@ -58,7 +58,7 @@ class Serving:
         self.app: ASGIApp = WebSocketBridge(Policy(self._host))
 
     async def start(self) -> None:
-        _guard_sockets()
+        sockets.guard()
         nicegui_app.config.socket_io_js_transports = ["websocket"]
         core.sio.eio.transports = ["websocket"]
         nicegui_app.on_exception(lambda error: log.error("the dashboard failed", exc=error))
@@ -92,8 +92,9 @@ class Serving:
             await self._lifespan.__aexit__(None, None, None)
 
     async def _build(self, request: Request) -> None:
-        user = request.scope.get("state", {}).get("user")
-        if not isinstance(user, User):
+        sockets.make_room()
+        user = sockets.user_of(request.scope)
+        if user is None:
             raise PermissionError("the request says of no user that it is theirs")
         await Tab(self._shared, Api(self._behind, user), request).build()
 
@@ -101,19 +102,3 @@ class Serving:
 def _version(sheet: Path) -> str:
     """Another one for another content: browsers keep what they have."""
     return hashlib.sha256(sheet.read_bytes()).hexdigest()[:12]
-
-
-def _guard_sockets() -> None:
-    """A socket speaks for the tab that opened it, and for no other whose id it may have learned."""
-    for name in ("event", "javascript_response", "ack", "log"):
-        core.sio.on(name, _own_tab_only(core.sio.handlers["/"][name]))
-
-
-def _own_tab_only(
-    handler: Callable[[str, dict[str, Any]], Any],
-) -> Callable[[str, dict[str, Any]], Awaitable[None]]:
-    async def checked(sid: str, message: dict[str, Any]) -> None:
-        if isinstance(message, dict) and message.get("client_id") in core.sio.rooms(sid):
-            handler(sid, message)
-
-    return checked

@@ -42,6 +42,8 @@ class Subscription:
     take: Take
     fail: Fail
     key: Key
+    has_begun: bool = False
+    """It has had its first answer; that one is awaited, and a refusal raised."""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ class Hub:
             if question.failure is not None:
                 raise question.failure
             await take(question.value)
+            subscription.has_begun = True
         except BaseException:
             self.unsubscribe(subscription)
             raise
@@ -147,25 +150,30 @@ class Hub:
 
     async def _answer(self, question: _Question) -> None:
         started, question.seen = self._clock.monotonic(), self._moment
-        is_first = question.value is None and not question.body
         try:
-            body = (await question.request()).body
-            failure = None
+            body, failure = await self._body(question)
+            question.asked_at = self._clock.monotonic()
+            question.took = question.asked_at - started
+            was, question.failure = question.failure, failure
+            if failure is not None or was is not None:
+                for subscription in _begun(question):
+                    subscription.fail(failure)
+            if failure is None and body != question.body:
+                question.body, question.value = body, await decoded(body)
+                # Side by side: a page that takes its time keeps no other from its answer.
+                await asyncio.gather(*(each.take(question.value) for each in _begun(question)))
+        finally:
+            question.asking = None
+
+    async def _body(self, question: _Question) -> tuple[bytes, ApiFailureError | None]:
+        try:
+            return (await question.request()).body, None
         except ApiFailureError as error:
-            body, failure = b"", error
+            return b"", error
         except Exception as error:
             log.error("a live question failed", path=question.path, exc=error)
-            body, failure = b"", ApiFailureError(500, "the server failed at this request; its log says why")
-        question.asked_at = self._clock.monotonic()
-        question.took = question.asked_at - started
-        was, question.failure = question.failure, failure
-        question.asking = None
-        if failure is not None or was is not None:
-            for subscription in list(question.subscribers):
-                subscription.fail(failure)
-        if failure is None and body != question.body:
-            question.body = body
-            question.value = await decoded(body)
-            if not is_first:
-                for subscription in list(question.subscribers):
-                    await subscription.take(question.value)
+            return b"", ApiFailureError(500, "the server failed at this request; its log says why")
+
+
+def _begun(question: _Question) -> list[Subscription]:
+    return [each for each in question.subscribers if each.has_begun]

@@ -9,6 +9,7 @@ from typing import Any
 from nicegui.element import Element
 
 from sampan.ui.table.cells import Cell
+from sampan.ui.times import TIMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Row:
     """What a reader of the page aloud says for picking it."""
 
 
-class DataTable(Element, component="table.js"):
+class DataTable(Element, component="table.js", esm=TIMES):
     """Rows go to the browser as they are; only what changed goes again."""
 
     def __init__(

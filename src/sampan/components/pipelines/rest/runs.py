@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from enum import StrEnum
 from typing import Any
 
 from starlette.responses import Response
@@ -14,7 +15,7 @@ from sampan.components.pipelines.api.states import RuntimeState, StorageState
 from sampan.components.pipelines.api.wire import present
 from sampan.components.pipelines.api.workflow_kinds import WORKFLOWS
 from sampan.components.pipelines.engine.creation import PipelineSource, RunRequest
-from sampan.components.pipelines.rest import render, task_details
+from sampan.components.pipelines.rest import render, run_extras, task_details
 from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
 from sampan.components.pipelines.rest.names import checked_name
 from sampan.components.pipelines.rest.scopes import not_found
@@ -32,6 +33,16 @@ _UNAVAILABLE = 14
 _MAX_FULL = 100
 """Runs in one answer with all of their tasks."""
 _RETRIED = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED})
+_VIEW_NUMBERS = {"0": "DEFAULT", "1": "FULL"}
+
+
+class _View(StrEnum):
+    """How much of a run is shown. Upstream's are the first two."""
+
+    DEFAULT = "DEFAULT"
+    FULL = "FULL"
+    STATES = "STATES"
+    """How its tasks stand, and nothing of what went in and came out: for watching a run."""
 
 
 async def create(call: Call) -> Response:
@@ -52,14 +63,18 @@ async def create(call: Call) -> Response:
 
 async def get(call: Call) -> Response:
     run_id = call.params["run_id"]
-    full = _is_full(call)
+    view, extras = _view(call), run_extras.wanted(call)
 
     def read(connection: Any) -> dict[str, Any]:
         row = runs.get(connection, run_id)
         if row is None:
             raise not_found("run", run_id)
         later = present(resumed_by=runs.resumed_by(connection, run_id))
-        return _shown(call, row) | later | task_details.of_run(connection, run_id, full=full)
+        shown = _shown(call, row) | later | run_extras.of_runs(connection, [row], extras)[run_id]
+        if view is _View.STATES:
+            shown.pop("pipeline_spec", None)
+            return shown | task_details.states_of_run(connection, run_id)
+        return shown | task_details.of_run(connection, run_id, full=view is _View.FULL)
 
     return await answer_from(call, read)
 
@@ -68,7 +83,10 @@ async def list_(call: Call) -> Response:
     request, namespace = call.list_request(), call.namespace
     experiment_id = call.query.get("experiment_id", "")
 
-    full = _is_full(call)
+    view, extras = _view(call), run_extras.wanted(call)
+    if view is _View.STATES:
+        raise InvalidArgumentError("view STATES is of one run: ask for it at /runs/{run_id}")
+    full = view is _View.FULL
     if full:
         request = replace(request, page_size=min(request.page_size or _MAX_FULL, _MAX_FULL))
 
@@ -77,8 +95,12 @@ async def list_(call: Call) -> Response:
         if full:
             return render.page("runs", page.mapped(lambda row: _with_tasks(connection, row)))
         counts = tasks.counts(connection, [row.run_id for row in page.items])
+        more = run_extras.of_runs(connection, page.items, extras)
         return render.page(
-            "runs", page.mapped(lambda row: _shown(call, row) | present(task_count=counts.get(row.run_id)))
+            "runs",
+            page.mapped(
+                lambda row: _shown(call, row) | present(task_count=counts.get(row.run_id)) | more[row.run_id]
+            ),
         )
 
     return await answer_from(call, read)
@@ -175,8 +197,9 @@ def _row(call: Call) -> RunRow:
     return row
 
 
-def _is_full(call: Call) -> bool:
-    view = call.query.get("view", "") or "DEFAULT"
-    if view not in ("DEFAULT", "FULL", "0", "1"):
-        raise InvalidArgumentError(f"view must be DEFAULT or FULL, not {view[:40]!r}")
-    return view in ("FULL", "1")
+def _view(call: Call) -> _View:
+    text = call.query.get("view", "") or _View.DEFAULT
+    try:
+        return _View(_VIEW_NUMBERS.get(text, text))
+    except ValueError as error:
+        raise InvalidArgumentError(f"view must be DEFAULT, FULL or STATES, not {text[:40]!r}") from error

@@ -20,8 +20,9 @@ from typing import Any
 
 from sampan.components.pipelines.api.states import IOType, RuntimeState
 from sampan.components.pipelines.api.wire import present, time_of
-from sampan.components.pipelines.store import artifacts, task_pages, tasks
+from sampan.components.pipelines.store import artifacts, task_pages, task_states, tasks
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
+from sampan.components.pipelines.store.task_states import TaskState
 from sampan.components.pipelines.store.tasks import (
     AttemptRow,
     ParameterRow,
@@ -64,6 +65,47 @@ def of_run(connection: Any, run_id: str, *, full: bool) -> dict[str, Any]:
     return fields
 
 
+def states_of_run(connection: Any, run_id: str) -> dict[str, Any]:
+    """In the newest shape, but for what went in and came out."""
+    found = task_states.of_run(connection, run_id)
+    return present(tasks=[_state(row) for row in found], task_count=len(found))
+
+
+def _state(row: TaskState) -> dict[str, Any]:
+    return present(
+        **_frame(row),
+        pods=[present(name=each.pod, uid=each.uid, type="EXECUTOR") for each in row.attempts],
+        attempts=_attempts(row.attempts),
+        status_metadata=present(
+            message=row.error, custom_properties={"reason": row.reason} if row.reason else None
+        ),
+    )
+
+
+def _frame(row: TaskState | TaskRow) -> dict[str, Any]:
+    """What both the newest shape and its shorter form begin with."""
+    return {
+        "name": row.name,
+        "display_name": row.display_name,
+        "task_id": row.task_id,
+        "create_time": time_of(row.created_at),
+        "start_time": time_of(row.started_at) if row.started_at else "",
+        "end_time": time_of(row.finished_at) if row.finished_at else "",
+        "state": _shown(row.state),
+        "type": row.type.value,
+        "type_attributes": _type_attributes(row),
+        "parent_task_id": row.parent_task_id,
+        "scope_path": row.scope_path.replace("/", "."),
+    }
+
+
+def _type_attributes(row: TaskState | TaskRow) -> dict[str, Any]:
+    return present(
+        iteration_index=str(row.iteration_index) if row.iteration_index >= 0 else "",
+        iteration_count=str(row.iteration_count) if row.iteration_count >= 0 else "",
+    )
+
+
 def surroundings(connection: Any, rows: Sequence[TaskRow]) -> Surroundings:
     """For a few tasks, one by one."""
     links = [link for row in rows for link in artifacts.links_of_task(connection, row.task_id)]
@@ -76,28 +118,17 @@ def surroundings(connection: Any, rows: Sequence[TaskRow]) -> Surroundings:
 
 def task(row: TaskRow, around: Surroundings) -> dict[str, Any]:
     """The newest shape."""
-    attributes = present(
-        iteration_index=str(row.iteration_index) if row.iteration_index >= 0 else "",
-        iteration_count=str(row.iteration_count) if row.iteration_count >= 0 else "",
-        download_to_workspace=row.overlay.download_to_workspace,
-    )
+    frame = _frame(row)
+    frame["type_attributes"] |= present(download_to_workspace=row.overlay.download_to_workspace)
     links = around.links.get(row.task_id, ())
     return present(
-        name=row.name,
-        display_name=row.display_name,
-        task_id=row.task_id,
+        **frame,
         run_id=row.run_id,
         pods=_pods(row),
+        attempts=_attempts(row.attempts),
         cache_fingerprint=row.cache_fingerprint,
-        create_time=time_of(row.created_at),
-        start_time=time_of(row.started_at) if row.started_at else "",
-        end_time=time_of(row.finished_at) if row.finished_at else "",
-        state=_shown(row.state),
         status_metadata=present(message=row.error, custom_properties=_properties(row)),
         state_history=[_status(entry) for entry in row.state_history],
-        type=row.type.value,
-        type_attributes=attributes,
-        parent_task_id=row.parent_task_id,
         child_tasks=[present(task_id=key, name=name) for key, name in around.children.get(row.task_id, ())],
         inputs=present(
             parameters=_parameters(row.overlay.inputs, parameters_of(row, IOType.UNSPECIFIED)),
@@ -107,8 +138,32 @@ def task(row: TaskRow, around: Surroundings) -> dict[str, Any]:
             parameters=_parameters(row.overlay.outputs, parameters_of(row, IOType.OUTPUT)),
             artifacts=_io_artifacts((link for link in links if link.type in _OUTPUTS), around.artifacts),
         ),
-        scope_path=row.scope_path.replace("/", "."),
     )
+
+
+def alone(connection: Any, row: TaskRow) -> dict[str, Any]:
+    """One task in the newest shape, and the task whose result it took."""
+    source = tasks.get(connection, row.cached_from_task_id) if row.cached_from_task_id else None
+    return task(row, surroundings(connection, [row])) | present(
+        cached_from=present(task_id=source.task_id, run_id=source.run_id) if source is not None else None,
+    )
+
+
+def _attempts(found: Sequence[AttemptRow]) -> list[dict[str, Any]]:
+    """Sampan's own: upstream knows a task's pods only by name."""
+    shown = []
+    for each in found:
+        attempt = present(
+            pod=each.pod,
+            state=each.state.value,
+            message=each.message,
+            start_time=time_of(each.started_at) if each.started_at else "",
+            end_time=time_of(each.finished_at) if each.finished_at else "",
+        )
+        if each.exit_code is not None:
+            attempt["exit_code"] = each.exit_code
+        shown.append(attempt)
+    return shown
 
 
 def artifact(row: ArtifactRow) -> dict[str, Any]:

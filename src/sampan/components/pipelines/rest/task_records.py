@@ -102,7 +102,9 @@ async def update_many(call: Call) -> Response:
 async def get_of_run(call: Call) -> Response:
     """A task, if it is one of the path's run."""
     key, run_id = call.params["task_id"], call.params["run_id"]
-    return await answer_from(call, lambda connection: _shown(connection, _of_run(connection, run_id, key)))
+    return await answer_from(
+        call, lambda connection: task_details.alone(connection, _of_run(connection, run_id, key))
+    )
 
 
 async def find_cached(call: Call) -> Response:

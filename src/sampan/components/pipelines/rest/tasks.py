@@ -37,7 +37,7 @@ async def get_task(call: Call) -> Response:
         row = tasks.get(connection, task_id)
         if row is None:
             raise not_found("task", task_id)
-        return task_details.task(row, task_details.surroundings(connection, [row]))
+        return task_details.alone(connection, row)
 
     return await answer_from(call, read)
 

@@ -9,4 +9,5 @@ _HERE = Path(__file__).parent
 STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
     _HERE / "charts" / "charts.css",
+    _HERE / "logview" / "logview.css",
 )

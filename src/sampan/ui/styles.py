@@ -6,4 +6,9 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
-STYLES: tuple[Path, ...] = (_HERE / "forms" / "forms.css",)
+STYLES: tuple[Path, ...] = (
+    _HERE / "forms" / "forms.css",
+    _HERE / "charts" / "charts.css",
+    _HERE / "logview" / "logview.css",
+    _HERE / "graph" / "graph.css",
+)

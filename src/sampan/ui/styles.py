@@ -9,5 +9,6 @@ _HERE = Path(__file__).parent
 STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
     _HERE / "charts" / "charts.css",
+    _HERE / "logview" / "logview.css",
     _HERE / "graph" / "graph.css",
 )

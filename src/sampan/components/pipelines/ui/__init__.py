@@ -5,11 +5,18 @@ They reach runs, pipelines and all else through the REST API alone (`ui.api`), a
 
 from __future__ import annotations
 
-from sampan.components.pipelines.ui import run_list
+from pathlib import Path
+
+from sampan.components.pipelines.ui import step_log
+from sampan.components.pipelines.ui.run_list import page as run_list
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
 
 INTERFACE = Interface(
     sections=(NavSection("Pipelines", (NavEntry("Runs", "/runs", "play_circle"),), order=10),),
-    pages=(Page("/runs", "Runs", run_list.build),),
+    pages=(
+        Page("/runs", "Runs", run_list.build),
+        Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
+    ),
+    styles=(Path(__file__).parent / "runs.css",),
     upstream_links={"/runs": "/runs", "/runs/details/{run_id}": "/runs/{run_id}"},
 )

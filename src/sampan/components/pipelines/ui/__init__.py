@@ -8,15 +8,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from sampan.components.pipelines.ui import step_log
+from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.run_list import page as run_list
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
+
+_HERE = Path(__file__).parent
 
 INTERFACE = Interface(
     sections=(NavSection("Pipelines", (NavEntry("Runs", "/runs", "play_circle"),), order=10),),
     pages=(
         Page("/runs", "Runs", run_list.build),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
+        Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
     ),
-    styles=(Path(__file__).parent / "runs.css",),
-    upstream_links={"/runs": "/runs", "/runs/details/{run_id}": "/runs/{run_id}"},
+    styles=(_HERE / "runs.css", _HERE / "compare" / "compare.css"),
+    upstream_links={
+        "/runs": "/runs",
+        "/runs/details/{run_id}": "/runs/{run_id}",
+        "/compare": "/compare?runs={runlist}",
+    },
 )

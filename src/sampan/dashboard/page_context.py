@@ -16,7 +16,7 @@ from sampan.dashboard.preferences import PreferencesFullError
 from sampan.dashboard.window import Window
 from sampan.lib.log import get_logger
 from sampan.ui import widgets
-from sampan.ui.api import ApiFailureError
+from sampan.ui.api import JSON, ApiFailureError
 from sampan.ui.context import Crumb, Handler, Stop
 from sampan.ui.contract import Page
 from sampan.ui.live import Subscription
@@ -69,7 +69,9 @@ class ShownPage:
         parents = self._window.shared.routes.parents(self._page, self.params) if crumbs is None else crumbs
         self._frame.went_to(self.path, title, parents)
 
-    async def live(self, path: str, handler: Handler, *, query: Mapping[str, str] | None = None) -> Stop:
+    async def live(
+        self, path: str, handler: Handler, *, query: Mapping[str, str] | None = None, accept: str = JSON
+    ) -> Stop:
         is_stopped = False
 
         async def take(value: Any) -> None:
@@ -84,7 +86,7 @@ class ShownPage:
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)
 
-        subscription = await self._hub.subscribe(self.api, path, query, take, self._tell_failure)
+        subscription = await self._hub.subscribe(self.api, path, query, take, self._tell_failure, accept)
         if self._is_left:
             self._hub.unsubscribe(subscription)
         else:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from sampan.dashboard import sockets
 from sampan.dashboard.mounting import Platform
-from sampan.dashboard.own_pages import OWN
+from sampan.dashboard.own_pages import INTERFACES
 from sampan.dashboard.policy import Policy
 from sampan.dashboard.preferences import Preferences
 from sampan.dashboard.routes import Routes
@@ -46,7 +46,7 @@ class Serving:
     def __init__(self, platform: Platform, behind: ASGIApp, interfaces: Sequence[Interface]) -> None:
         self._hub = Hub(platform.commits, platform.clock)
         self._behind = behind
-        every = [OWN, *interfaces]
+        every = [*INTERFACES, *interfaces]
         sheets = [_STATIC / "sampan.css", *STYLES, *(sheet for each in every for sheet in each.styles)]
         self._sheets = {
             f"/style/{index}-{_version(sheet)}/{sheet.name}": sheet for index, sheet in enumerate(sheets)

@@ -7,7 +7,7 @@ client. There is no other way from a page to the platform, and so none that auth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from sampan.web.guards import User
 
+JSON = "application/json"
 _LARGE_BYTES = 128 * 1024
 """From here on an answer is decoded in a thread."""
 
@@ -24,13 +25,19 @@ Query = Mapping[str, str]
 
 
 class ApiFailureError(Exception):
-    """An answer of 400 or above: HTTP's status, the API's own message for people, and a word for programs."""
+    """An answer of 400 or above: HTTP's status, the API's own message for people, and a word for programs.
 
-    def __init__(self, status: int, message: str, reason: str = "") -> None:
+    `causes` are pairs of a field's path and what is wrong there, where the API says so much.
+    """
+
+    def __init__(
+        self, status: int, message: str, reason: str = "", causes: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.reason = reason
+        self.causes = tuple(causes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +56,12 @@ class Api:
         self._app = app
         self.user = user
 
-    async def get(self, path: str, query: Query | None = None) -> Any:
-        """Decoded JSON. Raises ApiFailureError, as all of these."""
-        return await decoded((await self.request("GET", path, query=query)).body)
+    async def get(self, path: str, query: Query | None = None, accept: str = JSON) -> Any:
+        """Decoded JSON. Raises ApiFailureError, as all of these.
+
+        `accept` asks for another form of it: Kubernetes' tables, discovery in one piece.
+        """
+        return await decoded((await self.request("GET", path, query=query, accept=accept)).body)
 
     async def post(self, path: str, json: Any = None, query: Query | None = None) -> Any:
         return await decoded((await self.request("POST", path, query=query, json=json)).body)
@@ -59,9 +69,7 @@ class Api:
     async def put(self, path: str, json: Any, query: Query | None = None) -> Any:
         return await decoded((await self.request("PUT", path, query=query, json=json)).body)
 
-    async def patch(
-        self, path: str, json: Any, query: Query | None = None, content_type: str = "application/json"
-    ) -> Any:
+    async def patch(self, path: str, json: Any, query: Query | None = None, content_type: str = JSON) -> Any:
         body = msgspec.json.encode(json)
         reply = await self.request("PATCH", path, query=query, body=body, content_type=content_type)
         return await decoded(reply.body)
@@ -69,7 +77,7 @@ class Api:
     async def delete(self, path: str, query: Query | None = None, json: Any = None) -> Any:
         return await decoded((await self.request("DELETE", path, query=query, json=json)).body)
 
-    async def request(
+    async def request(  # noqa: PLR0913  the parts of an HTTP request
         self,
         method: str,
         path: str,
@@ -77,17 +85,19 @@ class Api:
         query: Query | None = None,
         json: Any = None,
         body: bytes = b"",
-        content_type: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> Reply:
         """The whole answer, whatever its type."""
         if json is not None:
             body = msgspec.json.encode(json)
-        call = _Exchange(self._app, _scope(self.user, method, path, query, (content_type, len(body))), body)
+        headers = _headers(accept, content_type, len(body))
+        call = _Exchange(self._app, _scope(self.user, method, path, query, headers), body)
         return await call.reply()
 
     async def stream(self, path: str, query: Query | None = None) -> AsyncIterator[bytes]:
         """The pieces of an answer to GET as they come; closing the iterator ends the request."""
-        call = _Exchange(self._app, _scope(self.user, "GET", path, query, ("", 0)), b"")
+        call = _Exchange(self._app, _scope(self.user, "GET", path, query, _headers(JSON)), b"")
         async for piece in call.pieces():
             yield piece
 
@@ -97,12 +107,18 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _scope(user: User, method: str, path: str, query: Query | None, body: tuple[str, int]) -> Scope:
-    """`path` as it stands in an address."""
-    content_type, length = body
-    headers = [(b"host", b"localhost"), (b"accept", b"application/json")]
+Headers = list[tuple[bytes, bytes]]
+
+
+def _headers(accept: str, content_type: str = "", length: int = 0) -> Headers:
+    headers = [(b"host", b"localhost"), (b"accept", accept.encode())]
     if length:
         headers += [(b"content-type", content_type.encode()), (b"content-length", str(length).encode())]
+    return headers
+
+
+def _scope(user: User, method: str, path: str, query: Query | None, headers: Headers) -> Scope:
+    """`path` as it stands in an address."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -199,7 +215,7 @@ class _Exchange:
 
 def failure(reply: Reply) -> ApiFailureError:
     """Of a google.rpc status, a Kubernetes Status, an upload's error, or of whatever else was answered."""
-    message, reason = "", ""
+    message, reason, causes = "", "", []
     try:
         told = msgspec.json.decode(reply.body)
     except msgspec.DecodeError:
@@ -207,4 +223,7 @@ def failure(reply: Reply) -> ApiFailureError:
     if isinstance(told, dict):
         message = str(told.get("message") or told.get("error_message") or told.get("error") or "")
         reason = str(told.get("reason") or told.get("code") or "")
-    return ApiFailureError(reply.status, message or f"the server answered {reply.status}", reason)
+        details = told.get("details")
+        found = details.get("causes") if isinstance(details, dict) else None
+        causes = [(str(each.get("field", "")), str(each.get("message", ""))) for each in found or ()]
+    return ApiFailureError(reply.status, message or f"the server answered {reply.status}", reason, causes)

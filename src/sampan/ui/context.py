@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from sampan.ui.api import Api
+from sampan.ui.api import JSON, Api
 from sampan.web.guards import User
 
 Crumb = tuple[str, str]
@@ -47,7 +47,9 @@ class PageContext(Protocol):
         """Of the window and the breadcrumb. `crumbs` lead here, in place of the declared parents."""
         ...
 
-    async def live(self, path: str, handler: Handler, *, query: Mapping[str, str] | None = None) -> Stop:
+    async def live(
+        self, path: str, handler: Handler, *, query: Mapping[str, str] | None = None, accept: str = JSON
+    ) -> Stop:
         """Hands `handler` what a GET of `path` answers: at once (awaited), and again within a second of each change.
 
         Tabs that look at the same share one request. Ends with the page, or when what it returns is called. Raises

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from sampan.lib.clock import Clock
 from sampan.lib.log import get_logger
-from sampan.ui.api import Api, ApiFailureError, decoded
+from sampan.ui.api import JSON, Api, ApiFailureError, Reply, decoded
 
 log = get_logger(__name__)
 
@@ -32,7 +32,7 @@ Take = Callable[[Any], Awaitable[None]]
 Fail = Callable[[ApiFailureError | None], None]
 """Told of a failure, and with None that it is over."""
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, str]
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +51,7 @@ class _Question:
     api: Api
     path: str
     query: Mapping[str, str]
+    accept: str
     subscribers: list[Subscription] = field(default_factory=list)
     body: bytes = b""
     value: Any = None
@@ -60,6 +61,9 @@ class _Question:
     asked_at: float = 0.0
     took: float = 0.0
     asking: asyncio.Task[None] | None = None
+
+    async def request(self) -> Reply:
+        return await self.api.request("GET", self.path, query=self.query, accept=self.accept)
 
 
 class Hub:
@@ -74,13 +78,13 @@ class Hub:
         self._loop: asyncio.Task[None] | None = None
 
     async def subscribe(
-        self, api: Api, path: str, query: Mapping[str, str] | None, take: Take, fail: Fail
+        self, api: Api, path: str, query: Mapping[str, str] | None, take: Take, fail: Fail, accept: str = JSON
     ) -> Subscription:
         """Hands on the first answer before it returns. Raises ApiFailureError where that is a refusal."""
-        key = (api.user.name, path, urlencode(query or {}))
+        key = (api.user.name, path, urlencode(query or {}), accept)
         question = self._questions.get(key)
         if question is None:
-            question = self._questions[key] = _Question(api, path, dict(query or {}))
+            question = self._questions[key] = _Question(api, path, dict(query or {}), accept)
         subscription = Subscription(take, fail, key)
         question.subscribers.append(subscription)
         try:
@@ -163,7 +167,7 @@ class Hub:
 
     async def _body(self, question: _Question) -> tuple[bytes, ApiFailureError | None]:
         try:
-            return (await question.api.request("GET", question.path, query=question.query)).body, None
+            return (await question.request()).body, None
         except ApiFailureError as error:
             return b"", error
         except Exception as error:

@@ -6,4 +6,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
-STYLES: tuple[Path, ...] = (_HERE / "forms" / "forms.css",)
+STYLES: tuple[Path, ...] = (
+    _HERE / "forms" / "forms.css",
+    _HERE / "charts" / "charts.css",
+)

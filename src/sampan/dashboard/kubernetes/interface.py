@@ -1,0 +1,31 @@
+"""What the shell is told of the cluster's pages; the package's docstring says where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sampan.dashboard.kubernetes import listing, overview
+from sampan.ui.contract import Interface, NavEntry, NavSection, Page
+
+INTERFACE = Interface(
+    sections=(
+        NavSection(
+            "Cluster",
+            (
+                NavEntry("Overview", "/cluster", "dashboard"),
+                NavEntry("Pods", "/cluster/pods", "view_in_ar"),
+                NavEntry("Jobs", "/cluster/jobs", "work"),
+                NavEntry("Services", "/cluster/services", "lan"),
+                NavEntry("Volumes", "/cluster/persistentvolumeclaims", "storage"),
+                NavEntry("Events", "/cluster/events", "notifications"),
+            ),
+            order=80,
+        ),
+    ),
+    pages=(
+        Page("/cluster", "Cluster", overview.build),
+        Page("/cluster/kinds", "All kinds", listing.build_kinds, parent="/cluster"),
+        Page("/cluster/{kind}", "Objects", listing.build, parent="/cluster"),
+    ),
+    styles=(Path(__file__).parent / "cluster.css",),
+)

@@ -8,5 +8,6 @@ _HERE = Path(__file__).parent
 
 STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
+    _HERE / "code" / "code.css",
     _HERE / "charts" / "charts.css",
 )

@@ -59,7 +59,7 @@ def of_pipelines(connection: sa.Connection, pipeline_ids: Sequence[str]) -> dict
 
 def _counts(connection: sa.Connection, column: sa.Column[str], values: Sequence[str]) -> dict[str, int]:
     found = sa.select(column, sa.func.count()).where(column.in_(values)).group_by(column)
-    return {key: count for key, count in connection.execute(found)}
+    return {row[0]: row[1] for row in connection.execute(found)}
 
 
 def _latest_version(connection: sa.Connection, pipeline_id: str) -> LatestVersion | None:

@@ -110,7 +110,7 @@ def list_runs() -> None:
         "one experiment": "sort_by=finished_at&experiment_id=e-3",
     }
     rows = []
-    with _filled(100_000) as it:
+    with filled(100_000) as it:
         for name, query in queries.items():
             path = f"/apis/v2beta1/runs?{query}"
             found = it.call("GET", path)
@@ -173,7 +173,7 @@ def _filter(key: str, operation: str, value: str) -> str:
 
 
 @contextmanager
-def _filled(count: int) -> Iterator[ServerProcess]:
+def filled(count: int) -> Iterator[ServerProcess]:
     """A server whose database holds so many runs, in ten experiments, a third of them with a metric."""
     with server() as it:
         it.stop()

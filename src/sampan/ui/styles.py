@@ -10,4 +10,6 @@ STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
     _HERE / "code" / "code.css",
     _HERE / "charts" / "charts.css",
+    _HERE / "logview" / "logview.css",
+    _HERE / "graph" / "graph.css",
 )

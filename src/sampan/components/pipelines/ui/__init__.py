@@ -7,18 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import run_list
-from sampan.components.pipelines.ui.pipelines import (
-    compare_page,
-    list_page,
-    pipeline_page,
-    upload_page,
-    version_page,
-)
-from sampan.ui.contract import Interface, NavEntry, NavSection, Page, QuickAction
+from sampan.components.pipelines.ui import step_log
+from sampan.components.pipelines.ui.pipelines import pages as pipelines
+from sampan.components.pipelines.ui.run_list import page as run_list
+from sampan.ui.contract import Interface, NavEntry, NavSection, Page
 
 _HERE = Path(__file__).parent
-_PIPELINE = "/pipelines/{pipeline_id}"
 
 INTERFACE = Interface(
     sections=(
@@ -32,20 +26,15 @@ INTERFACE = Interface(
         ),
     ),
     pages=(
+        *pipelines.PAGES,
         Page("/runs", "Runs", run_list.build),
-        Page("/pipelines", "Pipelines", list_page.build),
-        Page("/pipelines/upload", "Upload pipeline", upload_page.build, "/pipelines"),
-        Page(_PIPELINE, "Pipeline", pipeline_page.build, "/pipelines"),
-        Page(f"{_PIPELINE}/versions/{{version_id}}", "Version", version_page.build, _PIPELINE),
-        Page(f"{_PIPELINE}/compare", "Compare versions", compare_page.build, _PIPELINE),
+        Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),
-    quick_actions=(QuickAction("Upload pipeline", "/pipelines/upload", "upload", order=20),),
-    styles=(_HERE / "pipelines.css",),
+    quick_actions=(*pipelines.QUICK_ACTIONS,),
+    styles=(_HERE / "runs.css", _HERE / "pipelines.css"),
     upstream_links={
+        **pipelines.UPSTREAM_LINKS,
         "/runs": "/runs",
         "/runs/details/{run_id}": "/runs/{run_id}",
-        "/pipelines": "/pipelines",
-        "/pipelines/details/{pipeline_id}": _PIPELINE,
-        "/pipelines/details/{pipeline_id}/version/{version_id}": f"{_PIPELINE}/versions/{{version_id}}",
     },
 )

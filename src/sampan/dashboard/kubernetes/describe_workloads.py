@@ -68,7 +68,7 @@ def job(obj: Object, around: Around) -> Description:
         *fact("Running now", str(status["active"]) if status.get("active") else ""),
         *fact("At once", str(spec.get("parallelism") or 1)),
         *fact("Gives up after", f"{spec.get('backoffLimit', 6)} failures"),
-        *fact("Gives up after", _seconds(spec.get("activeDeadlineSeconds"))),
+        *fact("Time limit", _seconds(spec.get("activeDeadlineSeconds"))),
         *fact("Started", cells.time(started) if started else ""),
         *fact("Ended", cells.time(ended) if ended else ""),
         *fact("Is deleted", _after(spec.get("ttlSecondsAfterFinished"))),

@@ -11,6 +11,7 @@ from nicegui.element import Element
 from sampan.dashboard.kubernetes import health, kinds
 from sampan.dashboard.kubernetes.actions import Action, Actions
 from sampan.dashboard.kubernetes.kinds import Catalogue, Kind, spaced
+from sampan.dashboard.kubernetes.log_part import LogPart
 from sampan.dashboard.kubernetes.owned_part import OwnedPart
 from sampan.dashboard.kubernetes.summary_part import SummaryPart
 from sampan.dashboard.kubernetes.yaml_part import YamlPart
@@ -22,6 +23,8 @@ from sampan.ui.widgets import Tabs
 _OWNERS = frozenset(
     {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "JobSet", "Service"}
 )
+
+_LOGGED = frozenset({"pods", "deployments", "statefulsets", "daemonsets", "replicasets", "jobs"})
 
 
 class Part(Protocol):
@@ -75,8 +78,9 @@ class _ObjectPage:
         await tabs.show()
 
     def _more_tabs(self) -> dict[str, str]:
+        logs = {"logs": "Logs"} if self._kind.key in _LOGGED else {}
         is_owner = self._kind.kind in _OWNERS or (self._kind.namespaced and "." in self._kind.key)
-        return {"owned": "Owned objects"} if is_owner else {}
+        return logs | ({"owned": "Owned objects"} if is_owner else {})
 
     async def _choose(self, key: str) -> None:
         if self._part is not None:
@@ -88,6 +92,8 @@ class _ObjectPage:
     def _made(self, key: str) -> Part:
         if key == "yaml":
             return YamlPart(self._page, self._kind, self._obj)
+        if key == "logs":
+            return LogPart(self._page, self._catalogue, self._obj)
         if key == "owned":
             return OwnedPart(self._page, self._catalogue, self._obj)
         summary = SummaryPart(self._page, self._catalogue, self._kind, self._obj)

@@ -66,6 +66,10 @@ def asks(obj: Object, catalogue: Catalogue) -> list[Ask]:
     return found
 
 
+def pod_path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(name)}"
+
+
 def _selector(selector: Any) -> str:
     try:
         return selectors.format_selector(selector or {})

@@ -87,8 +87,10 @@ def parse(text: str) -> list[Document]:
         return list(_documents(text))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        why = getattr(error, "problem", None) or str(error)
-        raise YamlError(Problem(mark.line + 1 if mark else 0, f"This is not YAML: {why}.")) from error
+        why, last = getattr(error, "problem", None) or str(error), max(1, len(text.splitlines()))
+        raise YamlError(
+            Problem(min(mark.line + 1, last) if mark else 0, f"This is not YAML: {why}.")
+        ) from error
     except (ValueError, RecursionError) as error:
         raise YamlError(Problem(0, f"This cannot be read as YAML: {error}")) from error
 

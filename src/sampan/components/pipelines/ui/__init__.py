@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import step_log
+from sampan.components.pipelines.ui import first_run, step_log
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
-from sampan.ui.contract import Interface, NavEntry, NavSection, Page
+from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
 
 _HERE = Path(__file__).parent
 
@@ -30,6 +30,7 @@ INTERFACE = Interface(
         Page("/runs", "Runs", run_list.build),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),
+    home=(HomeCard("", first_run.build, order=0),),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
     styles=(_HERE / "runs.css", _HERE / "pipelines.css"),
     upstream_links={

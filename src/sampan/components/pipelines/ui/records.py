@@ -27,8 +27,8 @@ SECTIONS = (
     NavSection(
         "Automation",
         (
-            NavEntry("Recurring runs", "/recurring-runs", "event_repeat"),
-            NavEntry("Triggers", "/triggers", "webhook"),
+            NavEntry("Recurring runs", "/recurring-runs", "event_repeat", key="s"),
+            NavEntry("Triggers", "/triggers", "webhook", key="t"),
             NavEntry("Notifications", "/notifications", "notifications"),
         ),
         order=12,
@@ -36,8 +36,8 @@ SECTIONS = (
     NavSection(
         "Records",
         (
-            NavEntry("Artifacts", "/artifacts", "category"),
-            NavEntry("Executions", "/executions", "account_tree"),
+            NavEntry("Artifacts", "/artifacts", "category", key="a"),
+            NavEntry("Executions", "/executions", "checklist", key="x"),
             NavEntry("Archive", "/archive", "inventory_2"),
             NavEntry("Cache", "/cache", "bolt"),
         ),

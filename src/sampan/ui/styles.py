@@ -12,4 +12,5 @@ STYLES: tuple[Path, ...] = (
     _HERE / "charts" / "charts.css",
     _HERE / "logview" / "logview.css",
     _HERE / "graph" / "graph.css",
+    _HERE / "timeline" / "timeline.css",
 )

@@ -12,7 +12,7 @@ INTERFACE = Interface(
         NavSection(
             "Cluster",
             (
-                NavEntry("Overview", "/cluster", "dashboard"),
+                NavEntry("Overview", "/cluster", "dashboard", key="c"),
                 NavEntry("Pods", "/cluster/pods", "view_in_ar"),
                 NavEntry("Jobs", "/cluster/jobs", "work"),
                 NavEntry("Services", "/cluster/services", "lan"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import pytest
 from playwright.sync_api import Page, expect
 from quick import QUICK
@@ -65,7 +68,9 @@ def test_an_artifact_leads_along_its_lineage_into_its_run(page: Page, seeded: Se
 
 @pytest.mark.slow
 def test_results_of_steps_are_forgotten(page: Page, server: ServerProcess) -> None:
-    body = {"display_name": "cached", "pipeline_spec": QUICK}
+    spec: Any = copy.deepcopy(QUICK)
+    spec["root"]["dag"]["tasks"]["say"]["cachingOptions"] = {"enableCache": True}
+    body = {"display_name": "cached", "pipeline_spec": spec}
     server.wait_run(server.call("POST", f"{API}/runs", body)["run_id"], timeout=60)
     page.goto(f"{server.url}/ui/cache?pipeline=quick")
     found = page.get_by_role("table", name="Results that are reused")

@@ -8,6 +8,7 @@ _HERE = Path(__file__).parent
 
 STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
+    _HERE / "code" / "code.css",
     _HERE / "charts" / "charts.css",
     _HERE / "logview" / "logview.css",
     _HERE / "graph" / "graph.css",

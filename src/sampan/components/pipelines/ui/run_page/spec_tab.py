@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-import yaml
 from nicegui import ui
 
-from sampan.components.pipelines.ui import run_actions
+from sampan.components.pipelines.ui.run_page.plan import Plan
+from sampan.components.pipelines.ui.spec import reading
 from sampan.ui import widgets
-from sampan.ui.context import PageContext
+from sampan.ui.code.view import CodeView
 
-_MOST_SHOWN = 400_000
+_MOST_SHOWN = 1_000_000
 """Characters; the file has all of them."""
 
 
-async def show(page: PageContext, run_id: str) -> None:
-    whole = await page.api.get(run_actions.path(run_id), {"view": "SPEC"})
-    text = await asyncio.to_thread(written, whole.get("pipeline_spec", {}))
+async def show(plan: Plan) -> None:
+    text = await asyncio.to_thread(reading.as_yaml, plan.spec)
     with ui.element("div").classes("sp-bar-of-list"):
         widgets.button("Download", lambda: ui.download.content(text, "pipeline.yaml"), icon="download")
         if len(text) > _MOST_SHOWN:
             widgets.text("This is its beginning; the file has all of it.", "sp-muted")
-    with ui.element("pre").classes("sp-spec").props('tabindex="0" aria-label="Specification"') as box:
-        box._text = text[:_MOST_SHOWN]
-
-
-def written(spec: Any) -> str:
-    """In the order in which it was given. Blocks for large ones."""
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(spec, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110))
+    CodeView(text[:_MOST_SHOWN], label="Specification", language="yaml", height="calc(100vh - 260px)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,9 +10,12 @@ from nicegui import ui
 
 from sampan.components.pipelines.ui import messages
 from sampan.components.pipelines.ui.controls import Choice
+from sampan.components.pipelines.ui.pipelines import step_panel
 from sampan.components.pipelines.ui.run_page import model, pods, value_views, values
 from sampan.components.pipelines.ui.run_page.banner import debug_command
 from sampan.components.pipelines.ui.run_page.command import command
+from sampan.components.pipelines.ui.run_page.plan import Plan
+from sampan.components.pipelines.ui.spec.steps import Step as Planned
 from sampan.components.pipelines.ui.states import is_final, shown
 from sampan.components.pipelines.ui.step_log import StepLog
 from sampan.ui import widgets
@@ -22,7 +25,7 @@ from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 from sampan.ui.times import told
 
-_PARTS = {"overview": "Overview", "log": "Log", "io": "Inputs and outputs", "pod": "Pod"}
+_PARTS = {"overview": "Overview", "log": "Log", "io": "Inputs and outputs", "code": "What it runs", "pod": "Pod"}
 _KINDS = {
     "RUNTIME": "Step",
     "IMPORTER": "Importer",
@@ -46,9 +49,12 @@ Task = Mapping[str, Any]
 class StepPanel:
     """Filled with one task at a time, or hidden."""
 
-    def __init__(self, page: PageContext, choose: Callable[[str], Any]) -> None:
+    def __init__(
+        self, page: PageContext, choose: Callable[[str], Any], planned: Callable[[], Awaitable[Plan]]
+    ) -> None:
         """`choose` opens another task, or with nothing closes the panel."""
         self._page = page
+        self._planned = planned
         self._choose = choose
         self._following: Stop | None = None
         self._run: Mapping[str, Any] = {}
@@ -59,7 +65,7 @@ class StepPanel:
         self._log: StepLog | None = None
         self._events: Stop | None = None
         self._iterations: list[tuple[str, str]] = []
-        self.place = ui.element("aside").classes("sp-step-panel").props('aria-label="The step"')
+        self.place = ui.element("aside").classes("sp-run-panel").props('aria-label="The step"')
         self.place.set_visibility(False)
 
     def watch(self, run: Mapping[str, Any], tasks: Sequence[Task]) -> None:
@@ -84,7 +90,7 @@ class StepPanel:
             return
         path = f"/apis/v2beta1/runs/{segment(self._run['run_id'])}/tasks/{segment(task_id)}"
         with self.place:
-            self._head = ui.element("div").classes("sp-step-head")
+            self._head = ui.element("div").classes("sp-run-step-head")
             self._choice_place = ui.element("div")
             self._body = ui.element("div")
 
@@ -113,7 +119,7 @@ class StepPanel:
         elif self._tabs.chosen == "log":
             if self._log is not None:
                 self._log.show(task)
-        elif self._tabs.chosen != "pod":
+        elif self._tabs.chosen in ("overview", "io"):
             await self._tabs.show()
 
     def _build_head(self, task: Task) -> None:
@@ -147,6 +153,8 @@ class StepPanel:
                 self._log = StepLog(self._page, self._task)
             case "io":
                 self._build_io()
+            case "code":
+                await self._build_code()
             case "pod":
                 last = (self._task.get("attempts") or self._task.get("pods", ()))[-1]
                 self._events = await pods.show(self._page, str(last.get("pod") or last.get("name")))
@@ -206,6 +214,20 @@ class StepPanel:
         facts["Task id"] = partial(_draw_mono, str(task["task_id"]))
         return facts
 
+    async def _build_code(self) -> None:
+        found = (await self._planned()).step(model.path(self._task))
+        if found is not None:
+            step_panel.details(found)
+        else:
+            widgets.paragraph("The specification does not say.", "sp-muted")
+
+    def foretell(self, planned: Planned) -> None:
+        """A step that has not begun: what it is going to run."""
+        self.place.set_visibility(True)
+        with self.place:
+            step_panel.build(planned, lambda: self._choose(""))
+            widgets.paragraph("It has not begun.", "sp-muted")
+
     def _build_io(self) -> None:
         task, page = self._task, self._page
         for title, side, none in (
@@ -238,7 +260,7 @@ def _parts_of(task: Task) -> dict[str, str]:
         return _PARTS
     is_step = task.get("type") == "RUNTIME"
     return {
-        key: name for key, name in _PARTS.items() if key in ("overview", "io") or (key == "log" and is_step)
+        key: name for key, name in _PARTS.items() if key in ("overview", "io") or (key in ("log", "code") and is_step)
     }
 
 

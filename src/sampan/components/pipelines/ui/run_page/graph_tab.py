@@ -36,9 +36,11 @@ class GraphTab:
         self._view.show(self._drawn.graph)
 
     def select(self, task_id: str) -> None:
+        """Marks it, and brings it into sight: the panel beside may have taken its place."""
         node = self._drawn.node_ids.get(task_id, "")
-        if node != self._view.selected and node.partition(_ARTIFACT)[0] != self._view.selected.partition(_ARTIFACT)[0]:
-            self._view.select(node)
+        chosen = self._view.selected
+        # An artifact that was clicked stays marked: its step is what is open.
+        self._view.select(chosen if node and node == chosen.partition(_ARTIFACT)[0] else node)
 
     def _select(self, node: str) -> Any:
         place = node.partition(_ARTIFACT)[0]
@@ -51,5 +53,9 @@ def switch(is_on: bool, change: Callable[[bool], Any]) -> None:
         box = ui.element("input").props('type="checkbox"')
         if is_on:
             box.props("checked")
-        box.on("change", lambda event: change(bool(event.args)), js_handler="(event) => emit(event.target.checked)")
+        box.on(
+            "change",
+            lambda event: change(bool(event.args)),
+            js_handler="(event) => emit(event.target.checked)",
+        )
         widgets.text("Artifacts")

@@ -27,9 +27,9 @@ _PARTS = {
     "graph": "Graph",
     "steps": "Steps",
     "data": "Inputs and outputs",
-    "search": "Logs of all steps",
+    "search": "Logs",
     "events": "Events",
-    "spec": "Specification",
+    "spec": "YAML",
 }
 _ARTIFACTS = "run-graph-artifacts"
 """The preference: whether artifacts are drawn."""
@@ -113,7 +113,7 @@ class RunPage:
         planned = await self._planned()
         has_artifacts = bool(self._page.preference(_ARTIFACTS, False))
 
-        async def change(is_on: bool) -> None:  # noqa: FBT001  as the box gives it
+        async def change(is_on: bool) -> None:
             await self._page.keep_preference(_ARTIFACTS, is_on or None)
             await self._tabs.show()
 
@@ -150,10 +150,10 @@ class RunPage:
 
     async def _open(self, task_id: str, part: str = "") -> None:
         self._mark(is_open=bool(task_id))
-        if isinstance(self._shown, GraphTab):
-            self._shown.select(task_id)
         try:
             await self._panel.open(task_id, part)
+            if isinstance(self._shown, GraphTab):
+                self._shown.select(task_id)
         except ApiFailureError as error:
             # An address that somebody kept, of a step that a retry has made anew.
             if error.status != 404:

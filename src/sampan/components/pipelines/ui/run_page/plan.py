@@ -14,7 +14,9 @@ from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.ui import run_actions
 from sampan.components.pipelines.ui.blueprint import Blueprint
 from sampan.components.pipelines.ui.graph_model import blueprint_of
-from sampan.components.pipelines.ui.spec import reading, steps
+from sampan.components.pipelines.ui.spec import reading
+from sampan.components.pipelines.ui.spec.steps import Step
+from sampan.components.pipelines.ui.spec.steps import steps as steps_of
 from sampan.ui.context import PageContext
 
 
@@ -27,10 +29,10 @@ class Plan:
     spec: Mapping[str, Any]
     """As the API answers it."""
     blueprint: Blueprint
-    steps: Mapping[str, steps.Step]
+    steps: Mapping[str, Step]
     """By path, without the numbers of iterations: `for-loop-1/train`."""
 
-    def step(self, place: str) -> steps.Step | None:
+    def step(self, place: str) -> Step | None:
         """`place` is a node's id or a task's path."""
         return self.steps.get("/".join(part for part in place.split("/") if not part.isdigit()))
 
@@ -46,7 +48,7 @@ async def load(page: PageContext, run_id: str) -> Plan:
 def _read(text: bytes) -> Plan:
     spec: Mapping[str, Any] = msgspec.json.decode(text)
     try:
-        known = steps.steps(reading.read(spec))
+        known = steps_of(reading.read(spec))
     except PipelinesError:
         # Of an older version of the language: its tasks say enough.
         known = {}

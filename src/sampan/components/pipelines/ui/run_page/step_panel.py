@@ -25,7 +25,13 @@ from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 from sampan.ui.times import told
 
-_PARTS = {"overview": "Overview", "log": "Log", "io": "Inputs and outputs", "code": "What it runs", "pod": "Pod"}
+_PARTS = {
+    "overview": "Overview",
+    "log": "Log",
+    "io": "Inputs, outputs",
+    "code": "Code",
+    "pod": "Pod",
+}
 _KINDS = {
     "RUNTIME": "Step",
     "IMPORTER": "Importer",
@@ -260,7 +266,9 @@ def _parts_of(task: Task) -> dict[str, str]:
         return _PARTS
     is_step = task.get("type") == "RUNTIME"
     return {
-        key: name for key, name in _PARTS.items() if key in ("overview", "io") or (key in ("log", "code") and is_step)
+        key: name
+        for key, name in _PARTS.items()
+        if key in ("overview", "io") or (key in ("log", "code") and is_step)
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import first_run, records, step_log
+from sampan.components.pipelines.ui import first_run, records, run_cards, run_search, step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
@@ -36,7 +36,9 @@ INTERFACE = Interface(
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),
-    home=(HomeCard("", first_run.build, order=0),),
+    home=(HomeCard("", first_run.build, order=0), *run_cards.CARDS),
+    searches=(run_search.search,),
+    feeds=(run_search.feed,),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
     styles=(_HERE / "runs.css", _HERE / "compare" / "compare.css", _HERE / "pipelines.css", *records.STYLES),
     upstream_links={

@@ -17,6 +17,7 @@ from nicegui import core, ui
 from starlette.types import ASGIApp
 
 from sampan.dashboard import sockets
+from sampan.dashboard.content.origin import ContentOrigin
 from sampan.dashboard.mounting import Platform
 from sampan.dashboard.own_pages import INTERFACES
 from sampan.dashboard.policy import Policy
@@ -52,12 +53,19 @@ class Serving:
             f"/style/{index}-{_version(sheet)}/{sheet.name}": sheet for index, sheet in enumerate(sheets)
         }
         preferences = Preferences(Path(platform.home))
-        self._shared = Shared(platform, self._hub, Routes(every), every, preferences, tuple(self._sheets))
+        self.content = ContentOrigin(behind, platform)
+        """ASGI, for the content host."""
+        self._shared = Shared(
+            platform, self._hub, Routes(every), every, preferences, tuple(self._sheets), self.content
+        )
         self._host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         self._lifespan: AbstractAsyncContextManager[Any] | None = None
-        self.app: ASGIApp = WebSocketBridge(Policy(self._host))
+        self.app: ASGIApp = WebSocketBridge(
+            Policy(self._host, f"{platform.content_host.partition(':')[0]}:*")
+        )
 
     async def start(self) -> None:
+        await self.content.start()
         sockets.guard()
         nicegui_app.config.socket_io_js_transports = ["websocket"]
         core.sio.eio.transports = ["websocket"]

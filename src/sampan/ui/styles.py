@@ -10,5 +10,6 @@ STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
     _HERE / "charts" / "charts.css",
     _HERE / "logview" / "logview.css",
+    _HERE / "sandbox" / "sandbox.css",
     _HERE / "graph" / "graph.css",
 )

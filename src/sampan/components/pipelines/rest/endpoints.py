@@ -7,6 +7,7 @@ from sampan.components.pipelines.api import wire_messages as messages
 from sampan.components.pipelines.api import wire_messages_records as records
 from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
 from sampan.components.pipelines.rest import (
+    artifact_contents,
     artifact_files,
     artifact_records,
     debug,
@@ -188,6 +189,7 @@ def _tasks() -> list[Endpoint]:
 def _artifacts() -> list[Endpoint]:
     kind, requested, of_runs = Resource.ARTIFACTS, scopes.requested, artifact_records.namespace_of_runs
     listing, create = Verb.LIST, Verb.CREATE
+    file, runs_ = Verb.READ_ARTIFACT, Resource.RUNS
     base, links = f"{_V2}/artifacts", f"{_V2}/artifact_tasks"
     one, many = records.NEW_ARTIFACT, records.NEW_ARTIFACTS
     link, link_many = records.NEW_ARTIFACT_TASK, records.NEW_ARTIFACT_TASKS
@@ -196,6 +198,12 @@ def _artifacts() -> list[Endpoint]:
         Endpoint("POST", base, create, kind, of_runs, artifact_records.create, one),
         Endpoint("POST", f"{base}:batchCreate", create, kind, of_runs, artifact_records.create_many, many),
         Endpoint("GET", f"{base}/{{artifact_id}}", Verb.GET, kind, _OF_ARTIFACT, tasks.get_artifact),
+        Endpoint(
+            "GET", f"{base}/{{artifact_id}}:files", file, runs_, _OF_ARTIFACT, artifact_contents.list_files
+        ),
+        Endpoint(
+            "GET", f"{base}/{{artifact_id}}:read", file, runs_, _OF_ARTIFACT, artifact_contents.read_file
+        ),
         Endpoint("GET", links, listing, kind, scopes.of_linked, tasks.list_artifact_tasks),
         Endpoint("POST", links, create, kind, of_runs, artifact_records.link, link),
         Endpoint(

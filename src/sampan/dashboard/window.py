@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sampan.dashboard.content.origin import ContentOrigin
+from sampan.dashboard.feeds import Activities
 from sampan.dashboard.mounting import Platform
 from sampan.dashboard.preferences import Preferences
 from sampan.dashboard.routes import Routes
@@ -24,6 +25,7 @@ class Shared:
     routes: Routes
     interfaces: Sequence[Interface]
     preferences: Preferences
+    activities: Activities
     styles: Sequence[str]
     """Below the root, in their order."""
     content: ContentOrigin
@@ -46,7 +48,7 @@ class Window(Protocol):
     """By which the browser knows this server, with its port."""
 
     def href(self, path: str, **query: str) -> str:
-        """The whole address of a page. The namespace is in it where it is not the usual one."""
+        """The whole address of a page; `path` may bring a query. With the namespace, where it is not the usual one."""
         ...
 
     def navigate(self, target: str) -> None:

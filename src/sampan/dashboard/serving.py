@@ -18,8 +18,8 @@ from starlette.types import ASGIApp
 
 from sampan.dashboard import sockets
 from sampan.dashboard.capacity import Capacity
-from sampan.dashboard.feeds import Activities
 from sampan.dashboard.content.origin import ContentOrigin
+from sampan.dashboard.feeds import Activities
 from sampan.dashboard.mounting import Platform
 from sampan.dashboard.own_pages import ALWAYS, own
 from sampan.dashboard.policy import Policy

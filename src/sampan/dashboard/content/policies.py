@@ -52,7 +52,6 @@ def _headers(content_type: str, rules: str) -> list[tuple[bytes, bytes]]:
         (b"cross-origin-resource-policy", b"cross-origin"),
         (b"permissions-policy", _DENIED),
         (b"x-dns-prefetch-control", b"off"),
-        (b"origin-agent-cluster", b"?1"),
         (b"cache-control", b"private, no-store"),
     ]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from sampan.components.pipelines.ui import first_run, step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
+from sampan.components.pipelines.ui.previews import page as content_page
 from sampan.components.pipelines.ui.run_list import page as run_list
 from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
 
@@ -31,10 +32,16 @@ INTERFACE = Interface(
         Page("/runs", "Runs", run_list.build),
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
+        Page("/artifacts/{artifact_id}/content", "Content", content_page.build),
     ),
     home=(HomeCard("", first_run.build, order=0),),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
-    styles=(_HERE / "runs.css", _HERE / "compare" / "compare.css", _HERE / "pipelines.css"),
+    styles=(
+        _HERE / "previews" / "previews.css",
+        _HERE / "runs.css",
+        _HERE / "compare" / "compare.css",
+        _HERE / "pipelines.css",
+    ),
     upstream_links={
         **pipelines.UPSTREAM_LINKS,
         "/compare": "/compare?runs={runlist}",

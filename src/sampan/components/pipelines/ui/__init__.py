@@ -11,6 +11,7 @@ from sampan.components.pipelines.ui import first_run, records, step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
+from sampan.components.pipelines.ui.run_page import page as run_page
 from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
 
 _HERE = Path(__file__).parent
@@ -31,6 +32,7 @@ INTERFACE = Interface(
         *pipelines.PAGES,
         *records.PAGES,
         Page("/runs", "Runs", run_list.build),
+        Page("/runs/{run_id}", "Run", run_page.build, parent="/runs"),
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),

@@ -29,6 +29,16 @@ class PodUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskUsage:
+    """Of the file system that holds what pods write."""
+
+    capacity_bytes: int
+    available_bytes: int
+    """To us: what is kept for root is neither used nor available."""
+    used_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeUsage:
     name: str
     usage: Usage
@@ -39,6 +49,8 @@ class UsageProvider(Protocol):
     """Whoever runs pods. Used in one event loop; must not block it."""
 
     async def node(self) -> NodeUsage: ...
+
+    async def disk(self) -> DiskUsage: ...
 
     async def pods(self) -> list[PodUsage]:
         """Of the pods that run."""

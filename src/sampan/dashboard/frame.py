@@ -1,33 +1,45 @@
-"""What stays around every page of a tab: navigation, namespace, search, theme, where one is, and what went wrong."""
+"""What stays around every page of a tab: the header, the navigation, where one is, and what went wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlsplit
 
 from nicegui import ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
+from sampan.dashboard.header import Header
 from sampan.dashboard.routes import ROOT, current
+from sampan.dashboard.search import Palette
 from sampan.dashboard.window import Window
 from sampan.ui import widgets
-from sampan.ui.api import ApiFailureError
 from sampan.ui.context import Crumb
 
-_THEMES = {"light": False, "dark": True, "system": None}
-_NEXT_THEME = {"system": "light", "light": "dark", "dark": "system"}
-_THEME_ICONS = {"system": "brightness_auto", "light": "light_mode", "dark": "dark_mode"}
+_BEFORE_MOUNT = {
+    "light": "html { color-scheme: light; background: #f6f7f9; }",
+    "dark": "html { color-scheme: dark; background: #0f141a; }",
+}
+"""What the window shows until its page is there, where the user's choice is not the system's: no flash."""
 
 
 class Browser(Element, component="static/shell.js"):
-    """What only the browser can do: its address, its history, its keys, and a word said for some seconds."""
+    """What only the browser can do: its address, its history, its menu, and a word said for some seconds."""
+
+
+class Connection(Element, component="static/connection.js"):
+    """Says when the server cannot be reached."""
 
 
 class Frame:
     def __init__(self, window: Window) -> None:
         self._window = window
+        self.namespace = window.namespace
+        """The one that is shown."""
         self.content: Element
         self._browser: Browser
+        self._palette: Palette
+        self._header = Header(window, lambda: self._palette.open(), lambda: self._palette.show_keys())
         self._links: dict[str, Element] = {}
         self._crumbs: Element
         self._trouble: Element
@@ -35,13 +47,15 @@ class Frame:
 
     async def build(self) -> None:
         client = ui.context.client
+        ui.add_head_html(f"<style>{_BEFORE_MOUNT.get(self._window.theme, '')}</style>")
         for path in self._window.shared.styles:
             ui.add_head_html(f'<link rel="stylesheet" href="{ROOT}{path}">')
-        self._dark = ui.dark_mode(_THEMES.get(self._window.theme))
         with client.content:
             self._browser = Browser()
             self._browser.on("navigate", lambda event: self._window.navigate(str(event.args)))
             self._browser.on("upstream", self._follow_upstream)
+            self._palette = Palette(self._window)
+            Connection()
             with ui.element("div").classes("sp-where"):
                 self._crumbs = ui.element("nav").props('aria-label="Breadcrumb"').classes("sp-crumbs")
             self._trouble = ui.element("div").props('role="alert"').classes("sp-trouble")
@@ -52,12 +66,26 @@ class Frame:
             self.content = ui.element("div").classes("sp-content")
         with client.layout:
             with ui.element("header").classes("sp-header") as header:
-                await self._build_header()
+                await self._header.build()
             with ui.element("nav").props('aria-label="Sections" id="sp-nav"').classes("sp-nav") as nav:
                 self._build_navigation()
         # Before the page, for whoever goes from one to the next by key.
         nav.move(target_index=0)
         header.move(target_index=0)
+
+    def stop(self) -> None:
+        """The tab is gone."""
+        self._header.stop()
+        self._palette.stop()
+
+    def show_namespace(self) -> None:
+        """The window's is another one: it is in the address of every page."""
+        self.namespace = self._window.namespace
+        self._header.show_namespace()
+        self._palette.refresh()
+        for path, link in self._links.items():
+            link._props["href"] = self._window.href(path)
+            link.update()
 
     def went_to(self, path: str, title: str, parents: Sequence[Crumb]) -> None:
         """A page is shown."""
@@ -96,61 +124,6 @@ class Frame:
     def replace_address(self, address: str) -> None:
         self._browser.run_method("replace", address)
 
-    async def _build_header(self) -> None:
-        with (
-            ui.element("button")
-            .props('type="button" aria-label="Menu" aria-controls="sp-nav"')
-            .classes("sp-menu sp-icon-button")
-            .on("click", js_handler="() => document.body.classList.toggle('sp-nav-open')")
-        ):
-            ui.icon("menu").props("aria-hidden=true")
-        with widgets.link("", self._window.href("/")).classes("sp-brand").props('aria-label="Sampan, home"'):
-            ui.icon("sailing").props("aria-hidden=true")
-            ui.label("Sampan")
-        with (
-            ui.element("button")
-            .props('type="button" aria-keyshortcuts="/ Control+K"')
-            .classes("sp-search-button") as search
-        ):
-            ui.icon("search").props("aria-hidden=true")
-            ui.label("Search runs, pipelines, pods …")
-            ui.element("kbd").classes("sp-kbd")._text = "/"
-        search.on("click", lambda: self._search())
-        ui.element("div").classes("sp-space")
-        await self._build_namespaces()
-        self._theme_button = widgets.icon_button(
-            _THEME_ICONS[self._window.theme], f"Theme: {self._window.theme}", self._switch_theme
-        )
-
-    async def _build_namespaces(self) -> None:
-        names = await self._namespaces()
-        with ui.element("label").classes("sp-namespace"):
-            ui.label("Namespace").classes("sp-muted")
-            with ui.element("select").props('id="sp-namespace"') as choice:
-                for name in names:
-                    option = ui.element("option").props(f'value="{name}"')
-                    option._text = name
-                    if name == self._window.namespace:
-                        option.props("selected")
-            choice.on("change", self._choose_namespace, js_handler="(event) => emit(event.target.value)")
-
-    async def _namespaces(self) -> list[str]:
-        try:
-            found = await self._window.api.get("/api/v1/namespaces")
-        except ApiFailureError:
-            return [self._window.namespace]
-        names = [item["metadata"]["name"] for item in found.get("items", ())]
-        return sorted({*names, self._window.namespace})
-
-    async def _choose_namespace(self, event: GenericEventArguments) -> None:
-        await self._window.choose_namespace(str(event.args))
-
-    async def _switch_theme(self) -> None:
-        theme = _NEXT_THEME[self._window.theme]
-        self._dark.value = _THEMES[theme]
-        widgets.change_icon_button(self._theme_button, _THEME_ICONS[theme], f"Theme: {theme}")
-        await self._window.choose_theme(theme)
-
     def _build_navigation(self) -> None:
         for section in self._window.shared.sections:
             if section.label:
@@ -164,8 +137,6 @@ class Frame:
     def _follow_upstream(self, event: GenericEventArguments) -> None:
         path = self._window.shared.routes.of_upstream(str(event.args))
         if path:
-            self.replace_address(self._window.href(path))
+            split = urlsplit(path)
+            self.replace_address(self._window.href(split.path, **dict(parse_qsl(split.query))))
             self._window.navigate(path)
-
-    async def _search(self) -> None:
-        """Opens the search."""

@@ -1,9 +1,9 @@
 """Elements that are removed are gone at once, not when the garbage collector comes round.
 
-An element's properties, classes and style each hold a method of their own as the handler of their changes, and its event
-handlers mostly hold the element: circles, which only the collector breaks. The server lets that look at all objects very
-seldom (`app.server`), since it stands still meanwhile; a window that is used all day would grow by a quarter of a megabyte
-with each page.
+An element's properties, classes and style each hold a method of their own as the handler of their changes, and its
+event handlers mostly hold the element: circles, which only the collector breaks. The server lets that look at all
+objects very seldom (`app.server`), since it stands still meanwhile; a window that is used all day would grow by a quarter
+of a megabyte with each page.
 """
 
 from __future__ import annotations

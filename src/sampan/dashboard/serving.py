@@ -17,8 +17,10 @@ from nicegui import core, ui
 from starlette.types import ASGIApp
 
 from sampan.dashboard import releasing, sockets
+from sampan.dashboard.capacity import Capacity
+from sampan.dashboard.feeds import Activities
 from sampan.dashboard.mounting import Platform
-from sampan.dashboard.own_pages import INTERFACES
+from sampan.dashboard.own_pages import ALWAYS, own
 from sampan.dashboard.policy import Policy
 from sampan.dashboard.preferences import Preferences
 from sampan.dashboard.routes import Routes
@@ -29,6 +31,7 @@ from sampan.ui.api import Api
 from sampan.ui.contract import Interface
 from sampan.ui.live import Hub
 from sampan.ui.styles import STYLES
+from sampan.web.guards import User
 from sampan.web.websockets import WebSocketBridge
 
 log = get_logger(__name__)
@@ -39,6 +42,9 @@ _BUILD_SECONDS = 60.0
 _RECONNECT_SECONDS = 30.0
 """For which a tab that has lost its connection is kept as it was."""
 
+_SAMPLER = User("sampan:dashboard", ("system:masters", "system:authenticated"))
+"""As whom the machine's numbers are read; a user sees them who may read them too."""
+
 
 class Serving:
     """The dashboard once it is loaded."""
@@ -46,13 +52,18 @@ class Serving:
     def __init__(self, platform: Platform, behind: ASGIApp, interfaces: Sequence[Interface]) -> None:
         self._hub = Hub(platform.commits, platform.clock)
         self._behind = behind
-        every = [*INTERFACES, *interfaces]
+        others = [*ALWAYS, *interfaces]
+        activities = Activities(others, platform.commits, platform.clock)
+        self._capacity = Capacity(Api(behind, _SAMPLER), platform.clock)
+        every = [own(others, self._capacity, activities), *others]
         sheets = [_STATIC / "sampan.css", *STYLES, *(sheet for each in every for sheet in each.styles)]
         self._sheets = {
             f"/style/{index}-{_version(sheet)}/{sheet.name}": sheet for index, sheet in enumerate(sheets)
         }
         preferences = Preferences(Path(platform.home))
-        self._shared = Shared(platform, self._hub, Routes(every), every, preferences, tuple(self._sheets))
+        self._shared = Shared(
+            platform, self._hub, Routes(every), every, preferences, activities, tuple(self._sheets)
+        )
         self._host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         self._lifespan: AbstractAsyncContextManager[Any] | None = None
         self.app: ASGIApp = WebSocketBridge(Policy(self._host))
@@ -91,8 +102,10 @@ class Serving:
         )
         self._lifespan = self._host.router.lifespan_context(self._host)
         await self._lifespan.__aenter__()
+        self._capacity.start()
 
     async def stop(self) -> None:
+        await self._capacity.stop()
         await self._hub.close()
         if self._lifespan is not None:
             await self._lifespan.__aexit__(None, None, None)

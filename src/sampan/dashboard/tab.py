@@ -35,11 +35,13 @@ class Tab:
         self.api = api
         root = request.scope.get("root_path", "")
         path = request.url.path.removeprefix(root)
-        self._target = f"{path or '/'}?{request.url.query}" if request.url.query else path or "/"
         kept = shared.preferences.of(api.user.name)
-        self.namespace = (
-            request.query_params.get("ns") or kept.get(_NAMESPACE) or shared.platform.default_namespace
-        )
+        asked = request.query_params.get("ns")
+        self.namespace = asked or kept.get(_NAMESPACE) or shared.platform.default_namespace
+        query = dict(request.query_params)
+        if not asked and self.namespace != shared.platform.default_namespace:
+            query["ns"] = self.namespace
+        self._target = widgets.address(path or "/", query)
         self.theme = str(kept.get("theme", "system"))
         self.frame = Frame(self)
         self._page: ShownPage | None = None
@@ -47,7 +49,7 @@ class Tab:
 
     async def build(self) -> None:
         """The whole window, with its first page."""
-        ui.context.client.on_delete(self._leave)
+        ui.context.client.on_delete(self._end)
         await self.frame.build()
         await self._show(self._target)
 
@@ -61,13 +63,12 @@ class Tab:
         self.navigate(self._target)
 
     async def choose_namespace(self, namespace: str) -> None:
-        self.namespace = namespace
         await self.shared.preferences.keep(self.api.user.name, _NAMESPACE, namespace)
         split = urlsplit(self._target)
-        self.frame.replace_address(
-            self.href(split.path, **(dict(parse_qsl(split.query)) | {"ns": namespace}))
-        )
-        self.reload()
+        query = dict(parse_qsl(split.query))
+        query.pop("ns", None)
+        self.namespace = namespace
+        self.frame.push_address(self.href(split.path, **query))
 
     async def choose_theme(self, theme: str) -> None:
         self.theme = theme
@@ -75,9 +76,11 @@ class Tab:
 
     def href(self, path: str, **query: str) -> str:
         """The whole address of a page. The namespace is in it where it is not the usual one."""
+        split = urlsplit(path)
+        query = dict(parse_qsl(split.query)) | query
         if self.namespace != self.shared.platform.default_namespace:
             query = {"ns": self.namespace, **query}
-        return widgets.address(ROOT + (path if path != "/" else "/"), query)
+        return widgets.address(ROOT + split.path, query)
 
     def at(self, target: str) -> None:
         """The address has changed without the page: what a reload shows."""
@@ -92,7 +95,11 @@ class Tab:
         self._target = target
         split = urlsplit(target)
         query = dict(parse_qsl(split.query, keep_blank_values=True))
-        self.namespace = query.pop("ns", "") or self.namespace
+        # As `href` writes it.
+        namespace = query.pop("ns", "") or self.shared.platform.default_namespace
+        if namespace != self.namespace or namespace != self.frame.namespace:
+            self.namespace = namespace
+            self.frame.show_namespace()
         found = self.shared.routes.find(split.path)
         self.frame.content.clear()
         with self.frame.content:
@@ -125,6 +132,10 @@ class Tab:
                 ApiFailureError(500, "This page could not be shown; the server's log says why."),
                 retry=self.reload,
             )
+
+    def _end(self) -> None:
+        self.frame.stop()
+        self._leave()
 
     def _leave(self) -> None:
         if self._page is not None:

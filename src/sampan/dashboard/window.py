@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sampan.dashboard.feeds import Activities
 from sampan.dashboard.mounting import Platform
 from sampan.dashboard.preferences import Preferences
 from sampan.dashboard.routes import Routes
@@ -23,6 +24,7 @@ class Shared:
     routes: Routes
     interfaces: Sequence[Interface]
     preferences: Preferences
+    activities: Activities
     styles: Sequence[str]
     """Below the root, in their order."""
     sections: Sequence[NavSection] = field(init=False)
@@ -42,7 +44,7 @@ class Window(Protocol):
     """`light`, `dark` or `system`."""
 
     def href(self, path: str, **query: str) -> str:
-        """The whole address of a page. The namespace is in it where it is not the usual one."""
+        """The whole address of a page; `path` may bring a query. With the namespace, where it is not the usual one."""
         ...
 
     def navigate(self, target: str) -> None:

@@ -7,7 +7,7 @@ client. There is no other way from a page to the platform, and so none that auth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -95,7 +95,7 @@ class Api:
         call = _Exchange(self._app, _scope(self.user, method, path, query, headers), body)
         return await call.reply()
 
-    async def stream(self, path: str, query: Query | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, path: str, query: Query | None = None) -> AsyncGenerator[bytes, None]:
         """The pieces of an answer to GET as they come; closing the iterator ends the request."""
         call = _Exchange(self._app, _scope(self.user, "GET", path, query, _headers(JSON)), b"")
         async for piece in call.pieces():

@@ -38,6 +38,8 @@ class NavEntry:
     """The name of a Material icon."""
     also: Sequence[str] = ()
     """Other paths at which this entry is the current one; a path covers what is below it."""
+    key: str = ""
+    """A letter that leads there after `g`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Activity:
     path: str = ""
     tone: str = ""
     """`ok`, `bad`, `busy`, `warn`, or nothing."""
+    kind: str = ""
+    """What it is about, as people say it: Run, Pipeline. The feed can be narrowed to one."""
 
 
 Search = Callable[["Api", str, str], Awaitable[Sequence[Hit]]]
@@ -89,6 +93,7 @@ class HomeCard:
     """A part of the home page."""
 
     title: str
+    """Without one it has no frame either: for what shows itself only at times."""
     build: Build
     order: int = 50
     wide: bool = False
@@ -102,6 +107,8 @@ class QuickAction:
     path: str
     icon: str
     order: int = 50
+    key: str = ""
+    """A letter that does it from anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +125,4 @@ class Interface:
     """Style sheets of its pages, after the shell's own. Tokens (`--sp-…`) in place of colours."""
     upstream_links: Mapping[str, str] = field(default_factory=dict)
     """Addresses of upstream's own pages, as its clients print them (`/runs/details/{run_id}`, which comes after a `#`):
-    the path of ours that shows the same."""
+    the path of ours that shows the same. Names in braces stand for parts of theirs, their query included."""

@@ -8,6 +8,10 @@ _HERE = Path(__file__).parent
 
 STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
+    _HERE / "code" / "code.css",
     _HERE / "charts" / "charts.css",
+    _HERE / "copied" / "copied.css",
+    _HERE / "logview" / "logview.css",
     _HERE / "graph" / "graph.css",
+    _HERE / "timeline" / "timeline.css",
 )

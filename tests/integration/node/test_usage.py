@@ -58,6 +58,15 @@ def test_pods_and_the_node(machine: Any) -> None:
         assert quantities.parse(found["usage"]["cpu"]) > 0
         assert quantities.parse(found["usage"]["memory"]) > 1024 * 1024
 
+        summary = (await http.get(f"/api/v1/nodes/{name}/proxy/stats/summary")).json()["node"]
+        disk = summary["fs"]
+        assert summary["nodeName"] == name
+        assert (
+            disk["capacityBytes"] >= disk["usedBytes"] + disk["availableBytes"] > disk["availableBytes"] > 0
+        )
+        assert (await http.get("/api/v1/nodes/other/proxy/stats/summary")).status_code == 404
+        assert (await http.post(f"/api/v1/nodes/{name}/proxy/stats/summary")).status_code == 405
+
         accept = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
         table = (await http.get(f"{BASE}/namespaces/default/pods", headers=accept)).json()
         assert [each["name"] for each in table["columnDefinitions"]] == ["Name", "cpu", "memory", "Window"]

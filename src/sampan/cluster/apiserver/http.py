@@ -37,7 +37,7 @@ from sampan.kube.errors import (
     NotFoundError,
     UnsupportedMediaTypeError,
 )
-from sampan.kube.kinds import ENDPOINTS, PODS, SERVICES, KindRegistry, Resource
+from sampan.kube.kinds import ENDPOINTS, NODES, PODS, SERVICES, KindRegistry, Resource
 from sampan.kube.meta import Object
 from sampan.kube.schema import Schema
 from sampan.lib.log import get_logger
@@ -188,6 +188,9 @@ class HttpFace:
         if core and len(path) > 4 and path[0] == "namespaces" and path[4] == "proxy":
             await self._proxy(request, path[1], path[2], path[3])
             return
+        if core and path[0] == NODES.plural and path[2:] == ["proxy", "stats", "summary"]:
+            await self._node_summary(request, path[1])
+            return
         target = self._target(group, version, path)
         if group == metrics.GROUP:
             await self._serve_metrics(request, target)
@@ -211,6 +214,12 @@ class HttpFace:
         work = proxy.forward(backend, request.scope, request.receive, request.send)
         if not await self._tracked(work):
             await asgi.finish(request.send)
+
+    async def _node_summary(self, request: Request, name: str) -> None:
+        """The one thing that a kubelet serves, and somebody asks for, which no sub-resource has."""
+        if request.method != "GET":
+            raise _not_allowed(Target(NODES, None, name, "proxy"))
+        await self._json(request, await self.metrics.summary(name))
 
     def _endpoints(self, name: str, namespace: str) -> Object | None:
         try:

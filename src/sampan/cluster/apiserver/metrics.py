@@ -1,7 +1,7 @@
 """metrics.k8s.io/v1beta1: what `kubectl top` and autoscalers read. Nothing is stored; the node is asked each time.
 
 `http` hands the requests of this group here. Source: k8s.io/metrics/pkg/apis/metrics/v1beta1/types.go,
-metrics-server v0.7, pkg/api (node.go, pod.go, table.go).
+metrics-server v0.7, pkg/api (node.go, pod.go, table.go); kubelet/pkg/apis/stats/v1alpha1/types.go, v1.33.
 """
 
 from __future__ import annotations
@@ -90,6 +90,28 @@ class MetricsApi:
             "apiVersion": _API_VERSION,
             "metadata": {},
             "items": items,
+        }
+
+    async def summary(self, node: str) -> Object:
+        """What the kubelet answers at `/stats/summary`, of the node itself. Raises NotFoundError."""
+        self._verbs.get(NODES, node, None)
+        if self.provider is None or (found := await self.provider.node()).name != node:
+            raise not_found("", "nodes", node)
+        disk, now = await self.provider.disk(), rfc3339(self._clock.now())
+        file_system = {
+            "time": now,
+            "capacityBytes": disk.capacity_bytes,
+            "availableBytes": disk.available_bytes,
+            "usedBytes": disk.used_bytes,
+        }
+        return {
+            "node": {
+                "nodeName": node,
+                "cpu": {"time": now, "usageNanoCores": found.usage.cpu_nanocores},
+                "memory": {"time": now, "workingSetBytes": found.usage.memory_bytes},
+                "fs": file_system,
+            },
+            "pods": [],
         }
 
     def as_table(self, resource: Resource, document: Object, include: str) -> Object:

@@ -112,7 +112,7 @@ class NodeAgent:
         self._removals: asyncio.Queue[Path] = asyncio.Queue()
         self._references = ReferenceWatch(client, self._tasks, self._reference_changed)
         self.pod_logs = PodLogs(home, clock)
-        self.stats = NodeStats(self._machine.name, self._running)
+        self.stats = NodeStats(self._machine.name, self._running, home)
         self.pod_streams = PodStreams(self._runtime)
         self.places = Places(client, self._layout, lambda: self.can_mount and settings.private_tmp)
 

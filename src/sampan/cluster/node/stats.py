@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sampan.client.protocol import Object
-from sampan.client.usage import ContainerUsage, NodeUsage, PodUsage, Usage
+from sampan.client.usage import ContainerUsage, DiskUsage, NodeUsage, PodUsage, Usage
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -48,8 +48,10 @@ Pods = Callable[[], Iterable[tuple[Object, list[Watched]]]]
 class NodeStats:
     """For one event loop; /proc is read in threads. `pods` gives the running containers of each pod."""
 
-    def __init__(self, node: str, pods: Pods, proc: Path = Path("/proc")) -> None:
+    def __init__(self, node: str, pods: Pods, home: Path, proc: Path = Path("/proc")) -> None:
+        """`home` is on the disk that pods write to."""
         self._node = node
+        self._home = home
         self._pods = pods
         self._proc = proc
         self._before: Sample | None = None
@@ -60,6 +62,13 @@ class NodeStats:
         cpu = int((now.machine_cpu - before.machine_cpu) / (now.at - before.at) * 1e9)
         usage = Usage(max(cpu, 0), await asyncio.to_thread(_machine_memory, self._proc))
         return NodeUsage(self._node, usage, now.at - before.at)
+
+    async def disk(self) -> DiskUsage:
+        found = await asyncio.to_thread(os.statvfs, self._home)
+        block = found.f_frsize
+        return DiskUsage(
+            block * found.f_blocks, block * found.f_bavail, block * (found.f_blocks - found.f_bfree)
+        )
 
     async def pods(self) -> list[PodUsage]:
         found = [(pod, watched) for pod, watched in self._pods() if watched]

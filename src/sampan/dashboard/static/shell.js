@@ -1,4 +1,4 @@
-// What the shell needs of the browser: addresses and history, keys, words said for some seconds.
+// What the shell needs of the browser: addresses and history, the menu on small screens, words said for some seconds.
 // Links to pages of ours go to the server, which builds the page into the frame; all others are the browser's own.
 const ROOT = "/ui";
 
@@ -7,15 +7,11 @@ function target() {
   return path + window.location.search;
 }
 
-function isTyping(event) {
-  const where = event.target;
-  return where.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(where.tagName);
-}
-
 export default {
   template: `
     <div>
       <a class="sp-skip" href="#sp-content" @click.prevent="focusContent">Skip to content</a>
+      <div class="sp-nav-shade" v-show="isNavOpen" @click="showNav(false)"></div>
       <div class="sp-progress" v-if="busy" role="progressbar" aria-label="Loading"></div>
       <div class="sp-said" role="status" aria-live="polite">
         <div v-for="each in said" :key="each.key" :class="['sp-toast', 'sp-tone-' + each.tone]">
@@ -25,18 +21,23 @@ export default {
       </div>
     </div>`,
   data() {
-    return { said: [], busy: false, shown: target() };
+    return { said: [], busy: false, shown: target(), isNavOpen: false };
   },
   mounted() {
     document.addEventListener("click", this.onClick);
     document.addEventListener("keydown", this.onKey);
     window.addEventListener("popstate", this.onPop);
+    window.addEventListener("sampan-say", this.onSay);
+    window.addEventListener("sampan-menu", this.toggleNav);
+    this.markMenu();
     if (window.location.hash.startsWith("#/")) this.$emit("upstream", window.location.hash.slice(1));
   },
   unmounted() {
     document.removeEventListener("click", this.onClick);
     document.removeEventListener("keydown", this.onKey);
     window.removeEventListener("popstate", this.onPop);
+    window.removeEventListener("sampan-say", this.onSay);
+    window.removeEventListener("sampan-menu", this.toggleNav);
   },
   methods: {
     onClick(event) {
@@ -50,10 +51,25 @@ export default {
       this.go(url.pathname + url.search);
     },
     onKey(event) {
-      const isSearch = (event.key === "/" && !isTyping(event)) || (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey));
-      if (!isSearch) return;
-      event.preventDefault();
-      document.querySelector(".sp-search-button")?.click();
+      if (event.key === "Escape" && this.isNavOpen) this.showNav(false);
+    },
+    onSay(event) {
+      this.say(event.detail.text, event.detail.tone);
+    },
+    // On small screens the navigation is a drawer: whoever opens it is in it, and back at the button once it closes.
+    toggleNav() {
+      this.showNav(!this.isNavOpen);
+    },
+    showNav(open, keepFocus = false) {
+      this.isNavOpen = open;
+      document.body.classList.toggle("sp-nav-open", open);
+      this.markMenu();
+      if (keepFocus) return;
+      if (open) this.$nextTick(() => document.querySelector("#sp-nav .sp-current, #sp-nav a")?.focus());
+      else document.querySelector(".sp-menu")?.focus();
+    },
+    markMenu() {
+      document.querySelector(".sp-menu")?.setAttribute("aria-expanded", String(this.isNavOpen));
     },
     onPop() {
       if (target() === this.shown) return;
@@ -62,7 +78,8 @@ export default {
       this.$emit("navigate", this.shown);
     },
     go(address) {
-      document.body.classList.remove("sp-nav-open");
+      if (this.isNavOpen) this.showNav(false, true);
+      document.querySelectorAll(":popover-open").forEach((each) => each.hidePopover());
       if (address !== window.location.pathname + window.location.search) history.pushState({}, "", address);
       this.shown = target();
       this.busy = true;

@@ -59,7 +59,7 @@ class Form(Element):
         """Forgets a field that is no longer shown."""
         self.fields.pop(name, None)
 
-    def buttons(self, label: str, cancel: str | Callable[[], None] = "") -> Element:
+    def buttons(self, label: str, cancel: str | Callable[[], object] = "") -> Element:
         """The one that sends, and one that leads back, or calls. What is made within comes before them."""
         self._alert = widgets.paragraph("", "sp-form-alert").props('role="alert"')
         self._alert.set_visibility(False)

@@ -72,6 +72,11 @@ class DataTable(Element, component="table.js", esm=TIMES):
         self._props["columns"] = [asdict(column) for column in columns]
         self.update()
 
+    def set_order(self, sort: str, descending: bool) -> None:
+        """Shows by what the rows are sorted; sorts nothing."""
+        self._props["sort"], self._props["descending"] = sort, descending
+        self.update()
+
     def set_rows(self, rows: Sequence[Row]) -> None:
         """All that are shown. Where the same rows stand in the same order, only the changed ones are sent."""
         order = [row.id for row in rows]

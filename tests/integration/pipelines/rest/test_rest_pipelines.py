@@ -210,3 +210,33 @@ def test_a_package_that_is_not_there_is_told(open_api: Any, web: str, path: str)
     assert answer.status == 400
     assert "pipeline_version.package_url.pipeline_url" in answer.message
     assert "pipelines" not in open_api.get("/v2/pipelines").json
+
+
+def test_a_full_view_counts_versions_and_names_the_latest_and_the_last_run(api: Any, spec: Any) -> None:
+    pipeline_id = uploaded(api, spec, "full")["pipeline_id"]
+    path = f"/v2/pipelines/{pipeline_id}"
+    fresh = api.get(path, view="FULL").json
+    assert fresh["version_count"] == 1
+    assert "last_run" not in fresh
+    data = json.dumps(spec()).encode()
+    version = api.upload("/v2/pipelines/upload_version", "x", data, name="v2", pipelineid=pipeline_id).json
+    reference = {"pipeline_id": pipeline_id, "pipeline_version_id": version["pipeline_version_id"]}
+    answer = api.post("/v2/runs", {"display_name": "r", "pipeline_version_reference": reference})
+    assert answer.status == 200, answer.content
+    run = answer.json
+
+    [full] = api.get("/v2/pipelines", view="FULL").json["pipelines"]
+    assert full == api.get(path, view="FULL").json
+    assert full["version_count"] == 2
+    assert full["latest_version"]["display_name"] == "v2"
+    assert full["last_run"]["run_id"] == run["run_id"]
+    assert "version_count" not in api.get(path).json
+
+
+def test_versions_are_listed_without_their_specifications_where_asked(api: Any, spec: Any) -> None:
+    pipeline_id = uploaded(api, spec, "lean")["pipeline_id"]
+    path = f"/v2/pipelines/{pipeline_id}/versions"
+    [lean] = api.get(path, view="BASIC").json["pipeline_versions"]
+    [full] = api.get(path).json["pipeline_versions"]
+    assert lean == {key: value for key, value in full.items() if key != "pipeline_spec"}
+    assert api.get(path, view="SHORT").status == 400

@@ -135,6 +135,13 @@ def test_a_list_says_which_trigger_started_a_run(api: Any, spec: Any, run_id: st
     assert (shown["origin"]["trigger"], shown["origin"]["trigger_id"]) == ("nightly data", trigger_id)
 
 
+def test_a_list_says_what_runs_wait_for(api: Any, run_id: str) -> None:
+    [shown] = api.get("/v2/runs", include="waiting").json["runs"]
+    assert shown["waiting"] == {"step": "train", "message": "its image is being made ready"}
+    api.write(lambda connection: runs.set_state(connection, run_id, RuntimeState.FAILED, NOW))
+    assert "waiting" not in api.get("/v2/runs", include="waiting").json["runs"][0]
+
+
 def test_a_list_has_metrics_and_how_far_runs_are(api: Any, run_id: str) -> None:
     for node, value in (("a", 0.5), ("b", 0.75)):
         metric = {"name": "accuracy", "node_id": node, "number_value": value}

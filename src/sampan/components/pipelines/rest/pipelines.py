@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -16,7 +17,8 @@ from sampan.components.pipelines.rest.names import (
     checked_tags,
 )
 from sampan.components.pipelines.rest.scopes import not_found
-from sampan.components.pipelines.store import pipelines
+from sampan.components.pipelines.store import pipeline_facts, pipelines
+from sampan.components.pipelines.store.listing import Page
 from sampan.components.pipelines.store.pipelines import PipelineRow, VersionRow
 
 
@@ -49,7 +51,10 @@ async def create_with_version(call: Call) -> Response:
 
 
 async def get(call: Call) -> Response:
-    return answer(render.pipeline(_pipeline(call), call.shown_namespace))
+    if not _is_full(call, standard="BASIC"):
+        return answer(render.pipeline(_pipeline(call), call.shown_namespace))
+    row, shown = _pipeline(call), call.shown_namespace
+    return await answer_from(call, lambda connection: _full(connection, [row], shown)[0])
 
 
 async def get_by_name(call: Call) -> Response:
@@ -62,9 +67,13 @@ async def get_by_name(call: Call) -> Response:
 
 async def list_(call: Call) -> Response:
     request, namespace, shown = call.list_request(), call.namespace, call.shown_namespace
+    full = _is_full(call, standard="BASIC")
 
     def read(connection: Any) -> dict[str, Any]:
         page = pipelines.list_page(connection, request, namespace)
+        if full:
+            items = _full(connection, page.items, shown)
+            return render.page("pipelines", Page(items, page.total_size, page.next_page_token))
         return render.page("pipelines", page.mapped(lambda row: render.pipeline(row, shown)))
 
     return await answer_from(call, read)
@@ -128,9 +137,10 @@ async def get_version(call: Call) -> Response:
 
 async def list_versions(call: Call) -> Response:
     request, pipeline_id = call.list_request(), call.params["pipeline_id"]
+    full = _is_full(call, standard="FULL")
 
     def read(connection: Any) -> dict[str, Any]:
-        page = pipelines.list_versions(connection, request, pipeline_id)
+        page = pipelines.list_versions(connection, request, pipeline_id, full=full)
         return render.page("pipeline_versions", page.mapped(render.version))
 
     return await answer_from(call, read)
@@ -184,6 +194,25 @@ def _version(call: Call) -> VersionRow:
     if row is None or row.pipeline_id != call.params["pipeline_id"]:
         raise not_found("pipeline version", version_id)
     return row
+
+
+def _full(connection: Any, rows: Sequence[PipelineRow], shown: str) -> list[dict[str, Any]]:
+    """With what is known of them beyond their own rows."""
+    found = pipeline_facts.of_pipelines(connection, [row.pipeline_id for row in rows])
+    return [
+        render.pipeline(row, shown)
+        | {"default_version_id": row.default_version_id}
+        | render.facts(found[row.pipeline_id])
+        for row in rows
+    ]
+
+
+def _is_full(call: Call, *, standard: str) -> bool:
+    """Whether the query's `view` is FULL; `standard` is what it is where nothing is said, as upstream answers."""
+    view = call.query.get("view", "") or standard
+    if view not in ("BASIC", "FULL"):
+        raise InvalidArgumentError(f"view must be BASIC or FULL, not {view[:40]!r}")
+    return view == "FULL"
 
 
 def _changes(given: dict[str, Any]) -> tuple[str, dict[str, str] | None]:

@@ -7,6 +7,7 @@ upstream does, as the epoch. Specifications pass from the table to the answer wi
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from sampan.components.pipelines.api.wire import present, time_of
 from sampan.components.pipelines.store.experiments import ExperimentRow
 from sampan.components.pipelines.store.listing import Page
+from sampan.components.pipelines.store.pipeline_facts import PipelineFacts
 from sampan.components.pipelines.store.pipelines import PipelineRow, VersionRow
 from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.schedules import ScheduleRow, Status
@@ -54,6 +56,17 @@ def pipeline(row: PipelineRow, namespace: str = "") -> dict[str, Any]:
     )
 
 
+def facts(found: PipelineFacts) -> dict[str, Any]:
+    """Beside a pipeline's own fields, where its full view is asked for."""
+    version, run_ = found.latest_version, found.last_run
+    return present(
+        version_count=found.version_count,
+        schedule_count=found.schedule_count,
+        latest_version=version and asdict(version) | {"created_at": time_of(version.created_at)},
+        last_run=run_ and asdict(run_) | {"created_at": time_of(run_.created_at)},
+    )
+
+
 def version(row: VersionRow) -> dict[str, Any]:
     return present(
         pipeline_id=row.pipeline_id,
@@ -62,7 +75,7 @@ def version(row: VersionRow) -> dict[str, Any]:
         description=row.description,
         created_at=time_of(row.created_at),
         package_url=present(pipeline_url=row.package_url),
-        pipeline_spec=specification(row.spec),
+        pipeline_spec=specification(row.spec) if row.spec else None,
         code_source_url=row.code_source_url,
         name=row.name,
         tags=json.loads(row.tags),

@@ -1,7 +1,8 @@
 """What a run is shown with when `include` asks for it: an extension of Sampan's own, for pages that show many runs.
 
 `metrics` are its numbers by name, the highest where several steps left one of that name (what lists are sorted by);
-`origin` is where it came from, by name; `progress` counts the steps of a run that is under way, by their states.
+`origin` is where it came from, by name. Of a run that is under way, `progress` counts the steps by their states, and
+`waiting` is a step that waits, and for what.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Extra(StrEnum):
     METRICS = "metrics"
     ORIGIN = "origin"
     PROGRESS = "progress"
+    WAITING = "waiting"
 
 
 def wanted(call: Call) -> frozenset[Extra]:
@@ -41,14 +43,20 @@ def of_runs(connection: Any, rows: Sequence[RunRow], extras: frozenset[Extra]) -
     origins = run_origins.of_runs(connection, rows) if Extra.ORIGIN in extras else {}
     going_on = [row.run_id for row in rows if not row.runtime_state.is_final]
     counted = task_states.counts(connection, going_on) if Extra.PROGRESS in extras and going_on else {}
+    waiting = task_states.waiting(connection, going_on) if Extra.WAITING in extras and going_on else {}
     return {
         run_id: present(
             metrics=_highest(numbers.get(run_id, ())),
             origin=origins.get(run_id),
             progress=counted.get(run_id),
+            waiting=_waiting(*waiting[run_id]) if run_id in waiting else None,
         )
         for run_id in ids
     }
+
+
+def _waiting(step: str, message: str) -> dict[str, str]:
+    return {"step": step, "message": message}
 
 
 def _highest(found: Sequence[metrics.MetricRow]) -> dict[str, float]:

@@ -181,9 +181,16 @@ def list_page(connection: sa.Connection, request: ListRequest, namespace: str) -
     return select_page(connection, LISTABLE, request, [_PIPELINES.c.namespace == namespace]).mapped(_pipeline)
 
 
-def list_versions(connection: sa.Connection, request: ListRequest, pipeline_id: str) -> Page[VersionRow]:
+def list_versions(
+    connection: sa.Connection, request: ListRequest, pipeline_id: str, *, full: bool = True
+) -> Page[VersionRow]:
+    """Without their specifications, unless they are asked for in full."""
     where = [_VERSIONS.c.pipeline_id == pipeline_id]
-    return select_page(connection, VERSION_LISTABLE, request, where).mapped(_version)
+    if full:
+        return select_page(connection, VERSION_LISTABLE, request, where).mapped(_version)
+    columns = [column for column in _VERSIONS.columns if column.name != "spec"]
+    found = select_page(connection, VERSION_LISTABLE, request, where, columns)
+    return found.mapped(lambda row: VersionRow(spec="", **row._mapping))
 
 
 def _changes(display_name: str, tags: dict[str, str] | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from sampan.components.pipelines.store.tasks import AttemptRow
 
 _TASKS = tables.tasks.c
 _STEPS = (TaskType.RUNTIME.value, TaskType.IMPORTER.value)
+_UNDER_WAY = (RuntimeState.PENDING.value, RuntimeState.RUNNING.value)
 _COLUMNS = (
     _TASKS.task_id,
     _TASKS.parent_task_id,
@@ -79,6 +80,22 @@ def counts(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, Ma
     for run_id, state, count in connection.execute(query):
         found[run_id][state] = int(count)
     return found
+
+
+def waiting(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+    """Of each run with a step that is under way and waits: the step's display name, and what it waits for."""
+    query = (
+        sa.select(_TASKS.run_id, _TASKS.display_name, _TASKS.error)
+        .where(
+            _TASKS.run_id.in_(run_ids),
+            _TASKS.type.in_(_STEPS),
+            _TASKS.state.in_(_UNDER_WAY),
+            _TASKS.error != "",
+        )
+        .order_by(_TASKS.created_at.desc())
+    )
+    # The one that has waited longest stays.
+    return {run_id: (name, message) for run_id, name, message in connection.execute(query)}
 
 
 def _state(found: Any) -> TaskState:

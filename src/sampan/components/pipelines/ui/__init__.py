@@ -5,11 +5,43 @@ They reach runs, pipelines and all else through the REST API alone (`ui.api`), a
 
 from __future__ import annotations
 
-from sampan.components.pipelines.ui import run_list
-from sampan.ui.contract import Interface, NavEntry, NavSection, Page
+from pathlib import Path
+
+from sampan.components.pipelines.ui import first_run, records, step_log
+from sampan.components.pipelines.ui.compare import page as compare_page
+from sampan.components.pipelines.ui.pipelines import pages as pipelines
+from sampan.components.pipelines.ui.run_list import page as run_list
+from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
+
+_HERE = Path(__file__).parent
 
 INTERFACE = Interface(
-    sections=(NavSection("Pipelines", (NavEntry("Runs", "/runs", "play_circle"),), order=10),),
-    pages=(Page("/runs", "Runs", run_list.build),),
-    upstream_links={"/runs": "/runs", "/runs/details/{run_id}": "/runs/{run_id}"},
+    sections=(
+        NavSection(
+            "Pipelines",
+            (
+                NavEntry("Pipelines", "/pipelines", "account_tree", key="p"),
+                NavEntry("Runs", "/runs", "play_circle", key="r"),
+            ),
+            order=10,
+        ),
+        *records.SECTIONS,
+    ),
+    pages=(
+        *pipelines.PAGES,
+        *records.PAGES,
+        Page("/runs", "Runs", run_list.build),
+        Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
+        Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
+    ),
+    home=(HomeCard("", first_run.build, order=0),),
+    quick_actions=(*pipelines.QUICK_ACTIONS,),
+    styles=(_HERE / "runs.css", _HERE / "compare" / "compare.css", _HERE / "pipelines.css", *records.STYLES),
+    upstream_links={
+        **pipelines.UPSTREAM_LINKS,
+        **records.UPSTREAM_LINKS,
+        "/compare": "/compare?runs={runlist}",
+        "/runs": "/runs",
+        "/runs/details/{run_id}": "/runs/{run_id}",
+    },
 )

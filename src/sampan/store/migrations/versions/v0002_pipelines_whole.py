@@ -140,6 +140,14 @@ def _listing() -> None:
     op.drop_index("kfp_artifacts_by_age", "kfp_artifacts")
     op.create_index("kfp_artifacts_by_age", "kfp_artifacts", ["namespace", "created_at", "artifact_id"])
     op.create_index("kfp_artifacts_by_name", "kfp_artifacts", ["name", "type", "artifact_id", "number_value"])
+    of_pipelines = sa.text("pipeline_id != ''")
+    op.create_index(
+        "kfp_runs_by_pipeline",
+        "kfp_runs",
+        ["pipeline_id", "created_at"],
+        sqlite_where=of_pipelines,
+        postgresql_where=of_pipelines,
+    )
 
 
 def _triggers() -> None:

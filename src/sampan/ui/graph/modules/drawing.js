@@ -55,17 +55,17 @@ export function fill(element, node, box, about) {
   else if (node.icon) icon(node.icon, head).classList.add("sp-g-kind");
   const words = made("div", "sp-g-words", head);
   made("div", "sp-g-label", words).textContent = node.label;
-  if (node.kind !== "artifact" || node.state) line(words, node, about);
+  if (node.kind !== "artifact" || node.state) line(words, node, about, box.isOpen);
   if (box.isOpen && about.pages > 1) pager(head, about);
   if (node.holds && Object.keys(node.counts || {}).length) counted(element, node.counts);
   else if (node.progress >= 0) made("div", "sp-g-progress", element).style.setProperty("--sp-part", String(Math.min(1, node.progress)));
 }
 
-function line(holder, node, about) {
+function line(holder, node, about, isOpen) {
   const found = made("div", "sp-g-line", holder);
   if (node.state) {
     icon(iconOf(node), found).classList.add("sp-g-state");
-    made("span", "", found).textContent = node.state;
+    made("span", "", found).textContent = isOpen && node.detail ? `${node.state} · ${node.detail}` : node.state;
   } else if (node.detail || node.holds) made("span", "", found).textContent = node.detail || `${node.holds} · ${about.size}`;
   if (node.badge) made("span", "sp-g-badge", found).textContent = node.badge;
 }

@@ -10,6 +10,7 @@ STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
     _HERE / "code" / "code.css",
     _HERE / "charts" / "charts.css",
+    _HERE / "copied" / "copied.css",
     _HERE / "logview" / "logview.css",
     _HERE / "sandbox" / "sandbox.css",
     _HERE / "jsontree" / "jsontree.css",

@@ -126,11 +126,15 @@ def test_what_v1_says_is_to_be_shown() -> None:
 
 
 def test_v1_curves_matrices_and_metrics() -> None:
-    rows = tables.read("csv", "0,0,1\n1,1,0\n0.5,0.8,0.3\n", is_whole=True, header=["fpr", "tpr", "thresholds"])
+    rows = tables.read(
+        "csv", "0,0,1\n1,1,0\n0.5,0.8,0.3\n", is_whole=True, header=["fpr", "tpr", "thresholds"]
+    )
     assert legacy.curve(rows) == [(0, 0, 1), (0.5, 0.8, 0.3), (1, 1, 0)]
     swapped = tables.read("csv", "0.9,0.1\n", is_whole=True, header=["TPR", "FPR"])
     assert [point[:2] for point in legacy.curve(swapped)] == [(0.1, 0.9)]
-    cells = tables.read("csv", "cat,dog,3\ncat,cat,5\n", is_whole=True, header=["target", "predicted", "count"])
+    cells = tables.read(
+        "csv", "cat,dog,3\ncat,cat,5\n", is_whole=True, header=["target", "predicted", "count"]
+    )
     found = legacy.matrix(cells, ["cat", "dog"])
     assert found is not None
     assert found.counts == [[5, 3], [0, 0]]

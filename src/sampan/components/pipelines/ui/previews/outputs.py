@@ -45,7 +45,9 @@ def classification(label: str, parts: Mapping[str, Classification]) -> None:
             if part.matrix is not None:
                 _matrix(name if len(parts) > 1 else "", part.matrix)
     if len(parts) > _MOST_MATRICES:
-        widgets.paragraph(f"The first {_MOST_MATRICES} of {len(parts)} slices are shown.", "sp-muted sp-small")
+        widgets.paragraph(
+            f"The first {_MOST_MATRICES} of {len(parts)} slices are shown.", "sp-muted sp-small"
+        )
 
 
 def _curves(label: str, curves: Mapping[str, Sequence[Point]]) -> None:

@@ -100,8 +100,10 @@ export default {
       if (this.camera.fitScale() >= READABLE) return;
       const boxes = this.scene.layout.boxes.filter((box) => !box.isOpen);
       const toned = (tone) => boxes.find((box) => this.index.nodes.get(box.id).tone === tone);
-      const box = toned("bad") || toned("busy") || boxes.reduce((one, other) => (!one || other.y < one.y - 1 ? other : one), null);
-      if (box) this.$nextTick(() => this.camera.lookAt(box.x + box.w / 2, box.y + Math.min(this.scene.size[1] / 2 - 40, 200) / 0.8, 0.8));
+      const box = toned("bad") || toned("busy");
+      const first = boxes.reduce((one, other) => (!one || other.y < one.y - 1 ? other : one), null);
+      if (box) this.$nextTick(() => this.camera.lookAt(box.x + box.w / 2, box.y + box.h / 2, 0.8));
+      else if (first) this.$nextTick(() => this.camera.lookAt(first.x + first.w / 2, first.y + (this.scene.size[1] / 2 - 30) / 0.8, 0.8));
     },
     resized() {
       if (!this.scene.size[0]) return;
@@ -115,6 +117,7 @@ export default {
     },
     toggleAll(open) {
       for (const id of this.index.nodes.keys()) if (isGroup(this.index, id)) this.folding.set(id, open);
+      this.camera.isFitted = true;
       this.arrange();
     },
     page(id, by) {
@@ -144,8 +147,9 @@ export default {
     },
     light(id) {
       if (!id || !this.scene.boxes.has(id)) { this.scene.light(null, ""); return; }
-      const lit = paths(this.index, id);
+      const lit = paths(this.index, id), within = [...this.index.nodes.keys()].filter((each) => holders(this.index, each).some((holder) => lit.has(holder)));
       for (const each of [...lit]) for (const holder of holders(this.index, each)) lit.add(holder);
+      for (const each of within) lit.add(each);
       this.scene.light(lit, id);
     },
     hovered(element) {

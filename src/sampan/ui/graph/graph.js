@@ -96,6 +96,8 @@ export default {
     },
     // At first: all of it if that can be read; else what failed or runs, or the beginning.
     start() {
+      this.isWaiting = !this.scene.size[0];
+      if (this.isWaiting) return;
       if (this.chosen && this.index.nodes.has(this.chosen)) { this.goTo(this.chosen); this.mark(); return; }
       if (this.camera.fitScale() >= READABLE) return;
       const boxes = this.scene.layout.boxes.filter((box) => !box.isOpen);
@@ -107,6 +109,7 @@ export default {
     },
     resized() {
       if (!this.scene.size[0]) return;
+      if (this.isWaiting) { this.camera.isFitted = true; this.start(); }
       if (this.camera.isFitted) this.camera.fit(READABLE + 0.1); else { this.scene.redraw(); }
     },
     toggle(id) {
@@ -243,6 +246,7 @@ export default {
     return h("div", { class: "sp-graph" }, [
       this.toolbar(),
       view,
+      this.count ? null : h("p", { class: "sp-g-empty" }, "Nothing to draw yet."),
       list,
       h("span", { id: this.uid + "-keys", class: "sp-unseen" }, "Arrow keys move, Enter chooses, Space folds, plus and minus zoom, 0 shows all."),
     ]);

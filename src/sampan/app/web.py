@@ -28,25 +28,29 @@ def build_app(
     dashboard: Dashboard,
     server: ServerSettings,
     access: Access,
+    for_pages: ASGIApp | None = None,
 ) -> ASGIApp:
     """Guards outside, so that no route can be reached around them. For `access` see `with_proven_paths`.
 
-    The dashboard's pages call what is behind the guards, as the user whom these have admitted.
+    The dashboard's pages call what is behind the guards, as the user whom these have admitted; `for_pages` is there in
+    place of `kubernetes`.
     """
+    behind = for_pages or kubernetes
 
     async def home(_request: Request) -> RedirectResponse:
         # What follows a `#` comes along: the browser keeps it.
         return RedirectResponse(_DASHBOARD + "/")
 
-    api = Starlette(routes=[*routes, Mount("/", app=kubernetes)])
+    api = Starlette(routes=[*routes, Mount("/", app=behind)])
     api.router.redirect_slashes = False
-    dashboard.start(_Front(kubernetes, api, _api_roots(routes)))
+    dashboard.start(_Front(behind, api, _api_roots(routes)))
     pages = [Route("/", home), Route(_DASHBOARD, home), Mount(_DASHBOARD, app=dashboard)]
     app = Starlette(routes=[*pages, *routes, Mount("/", app=kubernetes)])
     # A trailing slash is another resource to Kubernetes: a redirect would hide a client's mistake.
     app.router.redirect_slashes = False
     guards = GuardSettings.bound_to(server.host, server.allowed_hosts)
-    return Guards(_Front(kubernetes, app, _api_roots(routes)), guards, access)
+    guarded = Guards(_Front(kubernetes, app, _api_roots(routes)), guards, access)
+    return _ContentHost(server.content_host, dashboard.content, guarded)
 
 
 def with_proven_paths(access: Access, patterns: Sequence[str]) -> Access:
@@ -70,6 +74,26 @@ class _ProvenPaths:
         # As it was sent and as it was read: a path that two readers could take for two things is none of these.
         raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
         return raw == scope["path"] and self._paths.fullmatch(raw) is not None
+
+
+class _ContentHost:
+    """One name of this server is for untrusted content, and leads to nothing else: no path of it passes to `ours`."""
+
+    def __init__(self, host: str, content: ASGIApp, ours: ASGIApp) -> None:
+        self._host = host.lower().partition(":")[0]
+        self._content = content
+        self._ours = ours
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_content = scope["type"] in ("http", "websocket") and self._is_named(scope)
+        await (self._content if is_content else self._ours)(scope, receive, send)
+
+    def _is_named(self, scope: Scope) -> bool:
+        # With two Host headers it is none: the guards refuse that.
+        hosts = [value for key, value in scope["headers"] if key == b"host"]
+        if len(hosts) != 1 or not self._host:
+            return False
+        return bytes(hosts[0]).decode("latin-1").strip().lower().partition(":")[0].rstrip(".") == self._host
 
 
 class _Front:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import first_run, records, step_log
+from sampan.components.pipelines.ui import first_run, records, run_cards, run_search, step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.previews import page as content_page
@@ -38,9 +38,9 @@ INTERFACE = Interface(
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
         Page("/artifacts/{artifact_id}/content", "Content", content_page.build),
     ),
-    searches=(*records.SEARCHES,),
-    feeds=(*records.FEEDS,),
-    home=(HomeCard("", first_run.build, order=0),),
+    searches=(run_search.search, *records.SEARCHES),
+    feeds=(run_search.feed, *records.FEEDS),
+    home=(HomeCard("", first_run.build, order=0), *run_cards.CARDS),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
     styles=(
         _HERE / "previews" / "previews.css",

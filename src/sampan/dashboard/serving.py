@@ -16,8 +16,9 @@ from nicegui import app as nicegui_app
 from nicegui import core, ui
 from starlette.types import ASGIApp
 
-from sampan.dashboard import sockets
+from sampan.dashboard import releasing, sockets
 from sampan.dashboard.capacity import Capacity
+from sampan.dashboard.content.origin import ContentOrigin
 from sampan.dashboard.feeds import Activities
 from sampan.dashboard.mounting import Platform
 from sampan.dashboard.own_pages import ALWAYS, own
@@ -61,20 +62,38 @@ class Serving:
             f"/style/{index}-{_version(sheet)}/{sheet.name}": sheet for index, sheet in enumerate(sheets)
         }
         preferences = Preferences(Path(platform.home))
+        self.content = ContentOrigin(behind, platform)
+        """ASGI, for the content host."""
         self._shared = Shared(
-            platform, self._hub, Routes(every), every, preferences, activities, tuple(self._sheets)
+            platform,
+            self._hub,
+            Routes(every),
+            every,
+            preferences,
+            activities,
+            tuple(self._sheets),
+            self.content,
         )
         self._host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         self._lifespan: AbstractAsyncContextManager[Any] | None = None
-        self.app: ASGIApp = WebSocketBridge(Policy(self._host))
+        self.app: ASGIApp = WebSocketBridge(
+            Policy(self._host, f"{platform.content_host.partition(':')[0]}:*")
+        )
 
     async def start(self) -> None:
+        await self.content.start()
         sockets.guard()
+        releasing.install()
         nicegui_app.config.socket_io_js_transports = ["websocket"]
         core.sio.eio.transports = ["websocket"]
         nicegui_app.on_exception(lambda error: log.error("the dashboard failed", exc=error))
         for path, sheet in self._sheets.items():
             nicegui_app.add_static_file(local_file=sheet, url_path=path, max_cache_age=_CACHE_SECONDS)
+
+        # Before the pages, which take every other path: browsers ask for it at each new address.
+        nicegui_app.add_static_file(
+            local_file=_STATIC / "favicon.svg", url_path="/favicon.ico", max_cache_age=_CACHE_SECONDS
+        )
 
         async def build(request: Request) -> None:
             await self._build(request)

@@ -56,6 +56,9 @@ class StandInEngine:
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> None:
         return None
 
+    def remote_files(self, uri: str, namespace: str, most: int) -> None:
+        return None
+
     async def submit(self, run_id: str) -> None:
         self.submitted.append(run_id)
 
@@ -84,6 +87,9 @@ class StandInEngine:
         assert row is not None
         config = json.loads(row.runtime_config) | {"parameters": dict(wanted.parameters) or {"n": 1}}
         return Resumable(wanted.spec or json.loads(row.spec), config, self.plan)
+
+    def sweep(self) -> None:
+        self.forgotten.append(("files", ""))
 
     async def forget(self, run_id: str, namespace: str) -> None:
         self.forgotten.append((run_id, namespace))

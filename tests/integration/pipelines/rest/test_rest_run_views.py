@@ -102,6 +102,10 @@ def test_a_list_says_where_runs_came_from(api: Any, spec: Any) -> None:
     reference = {"pipeline_id": pipeline, "pipeline_version_id": version}
     made = api.post("/v2/runs", {"display_name": "r", "pipeline_version_reference": reference}).json
 
+    assert "pipeline_spec" not in api.get(f"/v2/runs/{made['run_id']}").json
+    whole = api.get(f"/v2/runs/{made['run_id']}", view="SPEC").json
+    assert whole["pipeline_spec"]["pipelineInfo"]["name"] == "hello"
+    assert "task_count" not in whole
     [shown] = api.get("/v2/runs", include="origin").json["runs"]
     assert shown["origin"] == {"experiment": "Default", "pipeline": "Churn", "pipeline_version": "Churn"}
     assert api.get(f"/v2/runs/{made['run_id']}", include="origin").json["origin"] == shown["origin"]
@@ -137,7 +141,7 @@ def test_a_list_says_which_trigger_started_a_run(api: Any, spec: Any, run_id: st
 
 def test_a_list_says_what_runs_wait_for(api: Any, run_id: str) -> None:
     [shown] = api.get("/v2/runs", include="waiting").json["runs"]
-    assert shown["waiting"] == {"step": "train", "message": "its image is being made ready"}
+    assert shown["waiting"] == {"step": "train", "message": "its image is being made ready", "steps": 1}
     api.write(lambda connection: runs.set_state(connection, run_id, RuntimeState.FAILED, NOW))
     assert "waiting" not in api.get("/v2/runs", include="waiting").json["runs"][0]
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sampan.components.pipelines.ui import step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
+from sampan.components.pipelines.ui.experiments import pages as experiments
+from sampan.components.pipelines.ui.experiments import search as experiment_search
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
@@ -21,6 +23,7 @@ INTERFACE = Interface(
             "Pipelines",
             (
                 NavEntry("Pipelines", "/pipelines", "account_tree"),
+                NavEntry("Experiments", "/experiments", "science"),
                 NavEntry("Runs", "/runs", "play_circle"),
             ),
             order=10,
@@ -28,14 +31,22 @@ INTERFACE = Interface(
     ),
     pages=(
         *pipelines.PAGES,
+        *experiments.PAGES,
         Page("/runs", "Runs", run_list.build),
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
-    styles=(_HERE / "runs.css", _HERE / "compare" / "compare.css", _HERE / "pipelines.css"),
+    searches=(experiment_search.search,),
+    styles=(
+        _HERE / "runs.css",
+        _HERE / "compare" / "compare.css",
+        _HERE / "experiments" / "experiments.css",
+        _HERE / "pipelines.css",
+    ),
     upstream_links={
         **pipelines.UPSTREAM_LINKS,
+        **experiments.UPSTREAM_LINKS,
         "/compare": "/compare?runs={runlist}",
         "/runs": "/runs",
         "/runs/details/{run_id}": "/runs/{run_id}",

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import step_log
+from sampan.components.pipelines.ui import first_run, records, step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.experiments import pages as experiments
 from sampan.components.pipelines.ui.experiments import search as experiment_search
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
-from sampan.ui.contract import Interface, NavEntry, NavSection, Page
+from sampan.components.pipelines.ui.run_page import page as run_page
+from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
 
 _HERE = Path(__file__).parent
 
@@ -22,20 +23,24 @@ INTERFACE = Interface(
         NavSection(
             "Pipelines",
             (
-                NavEntry("Pipelines", "/pipelines", "account_tree"),
-                NavEntry("Experiments", "/experiments", "science"),
-                NavEntry("Runs", "/runs", "play_circle"),
+                NavEntry("Pipelines", "/pipelines", "account_tree", key="p"),
+                NavEntry("Experiments", "/experiments", "science", key="e"),
+                NavEntry("Runs", "/runs", "play_circle", key="r"),
             ),
             order=10,
         ),
+        *records.SECTIONS,
     ),
     pages=(
         *pipelines.PAGES,
         *experiments.PAGES,
+        *records.PAGES,
         Page("/runs", "Runs", run_list.build),
+        Page("/runs/{run_id}", "Run", run_page.build, parent="/runs"),
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),
+    home=(HomeCard("", first_run.build, order=0),),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
     searches=(experiment_search.search,),
     styles=(
@@ -43,10 +48,12 @@ INTERFACE = Interface(
         _HERE / "compare" / "compare.css",
         _HERE / "experiments" / "experiments.css",
         _HERE / "pipelines.css",
+        *records.STYLES,
     ),
     upstream_links={
         **pipelines.UPSTREAM_LINKS,
         **experiments.UPSTREAM_LINKS,
+        **records.UPSTREAM_LINKS,
         "/compare": "/compare?runs={runlist}",
         "/runs": "/runs",
         "/runs/details/{run_id}": "/runs/{run_id}",

@@ -40,11 +40,13 @@ INTERFACE = Interface(
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),
-    searches=(*records.SEARCHES,),
+    searches=(
+        experiment_search.search,
+        *records.SEARCHES,
+    ),
     feeds=(*records.FEEDS,),
     home=(HomeCard("", first_run.build, order=0),),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
-    searches=(experiment_search.search,),
     styles=(
         _HERE / "runs.css",
         _HERE / "compare" / "compare.css",

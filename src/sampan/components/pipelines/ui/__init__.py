@@ -12,6 +12,7 @@ from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.experiments import pages as experiments
 from sampan.components.pipelines.ui.experiments import search as experiment_search
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
+from sampan.components.pipelines.ui.previews import page as content_page
 from sampan.components.pipelines.ui.run_list import page as run_list
 from sampan.components.pipelines.ui.run_page import page as run_page
 from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
@@ -39,6 +40,7 @@ INTERFACE = Interface(
         Page("/runs/{run_id}", "Run", run_page.build, parent="/runs"),
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
+        Page("/artifacts/{artifact_id}/content", "Content", content_page.build),
     ),
     searches=(
         experiment_search.search,
@@ -48,6 +50,7 @@ INTERFACE = Interface(
     home=(HomeCard("", first_run.build, order=0),),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
     styles=(
+        _HERE / "previews" / "previews.css",
         _HERE / "runs.css",
         _HERE / "compare" / "compare.css",
         _HERE / "experiments" / "experiments.css",

@@ -11,6 +11,7 @@ from sampan.components.pipelines.rest import (
     artifact_records,
     debug,
     event_endpoints,
+    executions,
     experiments,
     health,
     log_search,
@@ -149,6 +150,7 @@ def _recurring_runs() -> list[Endpoint]:
         Endpoint("GET", base, Verb.LIST, kind, requested, recurring_runs.list_),
         Endpoint("GET", one, Verb.GET, kind, owned, recurring_runs.get),
         Endpoint("GET", f"{one}:ticks", Verb.GET, kind, owned, recurring_runs.ticks),
+        Endpoint("POST", f"{one}:run", Verb.CREATE, kind, owned, recurring_runs.run_now, empty),
         Endpoint("DELETE", one, Verb.DELETE, kind, owned, recurring_runs.delete),
         Endpoint("POST", f"{one}:enable", Verb.ENABLE, kind, owned, recurring_runs.enable, empty),
         Endpoint("POST", f"{one}:disable", Verb.DISABLE, kind, owned, recurring_runs.disable, empty),
@@ -286,5 +288,6 @@ def endpoints() -> list[Endpoint]:
         *_services(),
         *_ui_server(),
         *upkeep.endpoints(),
+        *executions.endpoints(),
         *v1.endpoints(),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import step_log
+from sampan.components.pipelines.ui import records, step_log
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
@@ -24,17 +24,20 @@ INTERFACE = Interface(
             ),
             order=10,
         ),
+        *records.SECTIONS,
     ),
     pages=(
         *pipelines.PAGES,
         Page("/runs", "Runs", run_list.build),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
+        *records.PAGES,
     ),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
-    styles=(_HERE / "runs.css", _HERE / "pipelines.css"),
+    styles=(_HERE / "runs.css", _HERE / "pipelines.css", *records.STYLES),
     upstream_links={
         **pipelines.UPSTREAM_LINKS,
         "/runs": "/runs",
         "/runs/details/{run_id}": "/runs/{run_id}",
+        **records.UPSTREAM_LINKS,
     },
 )

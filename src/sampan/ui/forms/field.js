@@ -21,7 +21,7 @@ export default {
   props: {
     kind: String, name: String, label: String, hint: String, required: Boolean, word: String, standard: null, recent: Array,
     value: null, error: String, options: Array, searched: Boolean, free: Boolean, lines: Number, mono: Boolean, json: Boolean,
-    placeholder: String, secret: Boolean, inputmode: String, narrow: Boolean,
+    placeholder: String, secret: Boolean, inputmode: String, narrow: Boolean, zoned: Boolean,
   },
   data() {
     return { now: this.value, wrong: this.error, offered: this.options || [], open: false, at: -1, typed: null, timer: null, id: "sp-f-" + Math.random().toString(36).slice(2) };
@@ -31,6 +31,8 @@ export default {
     error(value) { this.wrong = value; },
     options(value) { this.offered = value || []; },
   },
+  // The one thing that only the browser knows.
+  mounted() { if (this.zoned && !this.now) this.send(zone); },
   beforeUnmount() { clearTimeout(this.timer); },
   methods: {
     tell(error) { this.wrong = error; },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlsplit
 
 from nicegui import ui
 from nicegui.element import Element
@@ -136,5 +137,6 @@ class Frame:
     def _follow_upstream(self, event: GenericEventArguments) -> None:
         path = self._window.shared.routes.of_upstream(str(event.args))
         if path:
-            self.replace_address(self._window.href(path))
+            split = urlsplit(path)
+            self.replace_address(self._window.href(split.path, **dict(parse_qsl(split.query))))
             self._window.navigate(path)

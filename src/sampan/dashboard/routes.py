@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
 
@@ -51,7 +51,10 @@ class Routes:
         for theirs, ours in self._links.items():
             if _matches(theirs, segments):
                 params = _parameters(theirs, segments) | dict(parse_qsl(split.query))
-                return filled(ours, params)
+                path, _, query = ours.partition("?")
+                given = {key: params.get(value.strip("{}"), "") for key, value in parse_qsl(query)}
+                kept = urlencode({key: value for key, value in given.items() if value})
+                return f"{filled(path, params)}?{kept}" if kept else filled(path, params)
         return ""
 
 

@@ -125,4 +125,4 @@ class Interface:
     """Style sheets of its pages, after the shell's own. Tokens (`--sp-…`) in place of colours."""
     upstream_links: Mapping[str, str] = field(default_factory=dict)
     """Addresses of upstream's own pages, as its clients print them (`/runs/details/{run_id}`, which comes after a `#`):
-    the path of ours that shows the same."""
+    the path of ours that shows the same. Names in braces stand for parts of theirs, their query included."""

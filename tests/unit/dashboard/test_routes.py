@@ -23,7 +23,7 @@ PAGES = (
 LINKS = {
     "/runs/details/{run_id}": "/runs/{run_id}",
     "/runs": "/runs",
-    "/compare": "/compare",
+    "/compare": "/compare?runs={runlist}",
     "/pipelines/details/{id}/version/{version}": "/pipelines/{id}/versions/{version}",
 }
 ROUTES = Routes([Interface(pages=PAGES, upstream_links=LINKS)])
@@ -71,6 +71,8 @@ def test_parents_lead_upwards_with_their_parameters() -> None:
         ("/runs", "/runs"),
         ("/runs?x=1", "/runs"),
         ("/pipelines/details/p%2F1/version/v", "/pipelines/p%2F1/versions/v"),
+        ("/compare?runlist=a,b%26c", "/compare?runs=a%2Cb%26c"),
+        ("/compare", "/compare"),
         ("/nowhere", ""),
         ("/runs/details/..%2f..%2fapis", "/runs/..%2F..%2Fapis"),
     ],

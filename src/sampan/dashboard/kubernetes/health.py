@@ -49,7 +49,7 @@ def pod(obj: Object, nodes: Sequence[Object] = ()) -> Health:
     if phase == "Succeeded":
         return Health("ok", "Succeeded", "All its containers ended well.")
     if reason:
-        return Health("bad", reason, str(status.get("message") or ""), _POD_HINTS.get(reason, ""))
+        return Health("bad", reason, str(status.get("message") or ""), _reason_hint(obj, reason))
     unscheduled = _condition(obj, "PodScheduled")
     if phase == "Pending" and unscheduled.get("status") == "False":
         return _unscheduled(obj, unscheduled, nodes)
@@ -121,11 +121,21 @@ def _waiting(status: Object, name: str, waiting: Object) -> Health | None:
 _IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
+
+
+def _reason_hint(obj: Object, reason: str) -> str:
+    if reason in ("Terminated", "NodeShutdown"):
+        is_owned = bool((obj.get("metadata") or {}).get("ownerReferences"))
+        after = (
+            "What it belongs to makes another; this one can be deleted." if is_owned else "Create it again."
+        )
+        return f"Its node was stopped while it ran. {after}"
+    return _POD_HINTS.get(reason, "")
+
+
 _POD_HINTS = {
     "Evicted": "The node ran short of something. Ask for what the pod needs, so that it is placed where there is room.",
     "DeadlineExceeded": "It ran for longer than its activeDeadlineSeconds.",
-    "Terminated": "Its node was stopped while it ran. What made it has made another; this one can be deleted.",
-    "NodeShutdown": "Its node was stopped while it ran. What made it has made another; this one can be deleted.",
     "NodeLost": "Its node does not answer.",
 }
 

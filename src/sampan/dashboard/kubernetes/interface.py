@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.dashboard.kubernetes import listing, overview
+from sampan.dashboard.kubernetes import applying, listing, objects, overview, quota_page
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
 
 INTERFACE = Interface(
@@ -18,6 +18,7 @@ INTERFACE = Interface(
                 NavEntry("Services", "/cluster/services", "lan"),
                 NavEntry("Volumes", "/cluster/persistentvolumeclaims", "storage"),
                 NavEntry("Events", "/cluster/events", "notifications"),
+                NavEntry("Quota", "/cluster/quota", "speed"),
             ),
             order=80,
         ),
@@ -25,7 +26,11 @@ INTERFACE = Interface(
     pages=(
         Page("/cluster", "Cluster", overview.build),
         Page("/cluster/kinds", "All kinds", listing.build_kinds, parent="/cluster"),
+        Page("/cluster/apply", "Create from YAML", applying.build, parent="/cluster"),
+        Page("/cluster/quota", "Quota", quota_page.build, parent="/cluster"),
         Page("/cluster/{kind}", "Objects", listing.build, parent="/cluster"),
+        Page("/cluster/{kind}/{name}", "Object", objects.build, parent="/cluster/{kind}"),
+        Page("/cluster/{kind}/{namespace}/{name}", "Object", objects.build, parent="/cluster/{kind}"),
     ),
     styles=(Path(__file__).parent / "cluster.css",),
 )

@@ -51,6 +51,8 @@ class Line:
     values: Mapping[str, Any]
     """By the column's key, as the API gave them."""
     labels: Mapping[str, str]
+    owners: Sequence[str] = ()
+    """The uids of what it belongs to."""
 
     @property
     def id(self) -> str:
@@ -99,6 +101,7 @@ def _line(item: Mapping[str, Any], values: Mapping[str, Any]) -> Line:
         metadata.get("uid") or "",
         values,
         metadata.get("labels") or {},
+        tuple(str(each.get("uid")) for each in metadata.get("ownerReferences") or ()),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,12 @@ def bars(
             "id": each.id or each.name,
             "name": each.name,
             "type": "bar",
-            "data": [figure.finite(value) for value in each.values],
+            "data": [
+                {"value": figure.finite(value), "itemStyle": {"color": figure.colour(each.looks[place])}}
+                if each.looks
+                else figure.finite(value)
+                for place, value in enumerate(each.values)
+            ],
             "color": figure.colour(figure.look_of(each, index)),
             "barMaxWidth": 32,
         }
@@ -90,10 +95,21 @@ def bars(
     return Figure(options, _table(axes, series, categories), label, height)
 
 
-def scatter(label: str, series: Sequence[Series], axes: Axes, *, height: int = 320) -> Figure:
-    """Points (x, y) of a series share colour and symbol."""
+def scatter(
+    label: str,
+    series: Sequence[Series],
+    axes: Axes,
+    *,
+    shades: Mapping[str, float] | None = None,
+    shade_name: str = "",
+    height: int = 320,
+) -> Figure:
+    """Points (x, y) of a series share colour and symbol; with `shades`, by id, the colour stands for a number."""
     options = _frame(axes, (), len(series) > 1)
     options["tooltip"]["trigger"] = "item"
+    for side in ("xAxis", "yAxis"):
+        # No point lies on an axis.
+        options[side]["boundaryGap"] = ["4%", "4%"]
     options["series"] = [
         {
             "id": each.id or each.name,
@@ -102,19 +118,23 @@ def scatter(label: str, series: Sequence[Series], axes: Axes, *, height: int = 3
             "symbol": figure.symbol(look),
             "symbolSize": 13,
             "color": figure.colour(look),
-            "data": [
-                {
-                    "value": [figure.finite(x), figure.finite(y)],
-                    "tip": f"{each.name}\n{axes.x}: {shown(x)}\n{axes.y}: {shown(y)}",
-                }
-                for x, y in each.values
-            ],
+            "data": [_dot(each, pair, axes, (shades or {}).get(each.id), shade_name) for pair in each.values],
         }
         for index, each in enumerate(series)
         for look in (figure.look_of(each, index),)
     ]
+    columns = ["Name", axes.x, axes.y]
     rows = [[each.name, shown(x), shown(y)] for each in series for x, y in each.values]
-    return Figure(options, Table(["Name", axes.x, axes.y], rows[:MOST_ROWS]), label, height)
+    if shades:
+        options["visualMap"] = _shades(list(shades.values()))
+        options["grid"]["right"] = 96
+        columns.append(shade_name)
+        rows = [
+            [each.name, shown(x), shown(y), shown(shades.get(each.id))]
+            for each in series
+            for x, y in each.values
+        ]
+    return Figure(options, Table(columns, rows[:MOST_ROWS]), label, height)
 
 
 def histogram(label: str, values: Sequence[float], x: str = "", *, height: int = 240) -> Figure:
@@ -169,6 +189,32 @@ def area_below(points: Sequence[tuple[float, ...]]) -> float:
     """Of a ROC curve, by trapezoids: 1 is perfect, 0.5 is chance."""
     ordered = sorted((point[0], point[1]) for point in points)
     return sum((right[0] - left[0]) * (right[1] + left[1]) / 2 for left, right in itertools.pairwise(ordered))
+
+
+def _dot(
+    series: Series, pair: Sequence[Any], axes: Axes, shade: float | None, shade_name: str
+) -> dict[str, Any]:
+    value = [figure.finite(part) for part in pair]
+    tip = f"{series.name}\n{axes.x}: {shown(pair[0])}\n{axes.y}: {shown(pair[1])}"
+    if shade is None:
+        return {"value": value, "tip": tip}
+    return {"value": [*value, figure.finite(shade)], "tip": f"{tip}\n{shade_name}: {shown(shade)}"}
+
+
+def _shades(values: Sequence[float]) -> Options:
+    return {
+        "type": "continuous",
+        "dimension": 2,
+        "min": min(values),
+        "max": max(values),
+        "right": 0,
+        "top": "middle",
+        "itemHeight": 110,
+        "text": [shown(max(values)), shown(min(values))],
+        "textStyle": {"color": "var(--sp-muted)"},
+        "inRange": {"color": ["var(--sp-series-6)", "var(--sp-series-1)", "var(--sp-series-5)"]},
+        "outOfRange": {"color": "var(--sp-border)"},
+    }
 
 
 def _roc_tip(name: str, value: Sequence[Any]) -> str:

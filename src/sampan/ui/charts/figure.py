@@ -56,6 +56,8 @@ class Series:
     """Tells it from others of its name; what `on_pick` gets."""
     look: int = -1
     """Which colour, symbol and dashes it has; by its place where it is not said."""
+    looks: Sequence[int] = ()
+    """Of its bars one by one."""
 
 
 def look_of(series: Series, index: int) -> int:

@@ -43,11 +43,12 @@ def dimension(name: str, values: Sequence[Any]) -> Dimension:
 
 def parallel(label: str, dimensions: Sequence[Dimension], lines: Sequence[Line], height: int = 340) -> Figure:
     """Drag along an axis to keep only the lines that cross there: the element's `on_brush` gets their ids."""
-    options = figure.base(legend=False, trigger="item")
+    has_legend = 1 < len(lines) <= _MOST_OWN
+    options = figure.base(legend=has_legend, trigger="item")
     options["parallel"] = {
         "left": 64,
         "right": 90,
-        "top": 44,
+        "top": 74 if has_legend else 44,
         "bottom": 24,
         "parallelAxisDefault": {
             "nameLocation": "end",
@@ -103,6 +104,7 @@ def _series(dimensions: Sequence[Dimension], lines: Sequence[Line]) -> list[Opti
             "id": each.id,
             "name": each.name,
             "data": [datum],
+            "color": figure.colour(look),
             "lineStyle": {
                 "width": 2.5,
                 "opacity": 0.95,

@@ -93,10 +93,12 @@ async def list_(call: Call) -> Response:
 
     def read(connection: Any) -> dict[str, Any]:
         page = runs.list_page(connection, request, namespace, experiment_id)
-        if full:
-            return render.page("runs", page.mapped(lambda row: _with_tasks(connection, row)))
-        counts = tasks.counts(connection, [row.run_id for row in page.items])
         more = run_extras.of_runs(connection, page.items, extras)
+        if full:
+            return render.page(
+                "runs", page.mapped(lambda row: _with_tasks(connection, row) | more[row.run_id])
+            )
+        counts = tasks.counts(connection, [row.run_id for row in page.items])
         return render.page(
             "runs",
             page.mapped(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sampan.components.pipelines.ui import records, step_log
+from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.new_run import page as new_run
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
@@ -31,14 +32,24 @@ INTERFACE = Interface(
         *pipelines.PAGES,
         *new_run.PAGES,
         Page("/runs", "Runs", run_list.build),
+        Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
         *records.PAGES,
     ),
-    quick_actions=(*pipelines.QUICK_ACTIONS, *new_run.QUICK_ACTIONS),
-    styles=(_HERE / "runs.css", _HERE / "pipelines.css", *records.STYLES),
+    quick_actions=(
+        *pipelines.QUICK_ACTIONS,
+        *new_run.QUICK_ACTIONS,
+    ),
+    styles=(
+        _HERE / "runs.css",
+        _HERE / "compare" / "compare.css",
+        _HERE / "pipelines.css",
+        *records.STYLES,
+    ),
     upstream_links={
         **pipelines.UPSTREAM_LINKS,
         **new_run.UPSTREAM_LINKS,
+        "/compare": "/compare?runs={runlist}",
         "/runs": "/runs",
         "/runs/details/{run_id}": "/runs/{run_id}",
         **records.UPSTREAM_LINKS,

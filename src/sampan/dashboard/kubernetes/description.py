@@ -1,0 +1,108 @@
+"""What an object's page says of it: facts, and tables of its parts. Pure; one function for each kind that is known.
+
+`of` puts together what every object has (`described`) and what its kind adds (`_BY_KIND`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sampan.dashboard.kubernetes import describe_access, describe_pods, describe_storage, describe_workloads
+from sampan.dashboard.kubernetes.described import Around, Description, Object, labels_of, merged
+from sampan.dashboard.kubernetes.facts import Section, fact, tag
+from sampan.dashboard.kubernetes.hiding import LAST_APPLIED
+from sampan.ui.table import cells
+from sampan.ui.table.table import Row
+
+_MOST_TEXT = 200
+
+_BY_KIND: Mapping[str, Callable[[Object, Around], Description]] = {
+    "Pod": describe_pods.pod,
+    "Deployment": describe_workloads.deployment,
+    "StatefulSet": describe_workloads.stateful_set,
+    "DaemonSet": describe_workloads.daemon_set,
+    "ReplicaSet": describe_workloads.replica_set,
+    "Job": describe_workloads.job,
+    "CronJob": describe_workloads.cron_job,
+    "Service": describe_access.service,
+    "Ingress": describe_access.ingress,
+    "Role": describe_access.role,
+    "ClusterRole": describe_access.role,
+    "RoleBinding": describe_access.binding,
+    "ClusterRoleBinding": describe_access.binding,
+    "PersistentVolumeClaim": describe_storage.claim,
+    "PersistentVolume": describe_storage.volume,
+    "ConfigMap": describe_storage.config_map,
+    "Secret": describe_storage.secret,
+    "ResourceQuota": describe_storage.quota,
+    "Node": describe_workloads.node,
+}
+
+
+def of(obj: Object, around: Around) -> Description:
+    known = _BY_KIND.get(str(obj.get("kind")))
+    specific = known(obj, around) if known is not None else Description()
+    return merged(specific, Description((_general(obj, around),)))
+
+
+def _general(obj: Object, around: Around) -> Section:
+    metadata = obj.get("metadata") or {}
+    owners = [
+        around.owner(each, metadata.get("namespace") or "") for each in metadata.get("ownerReferences") or ()
+    ]
+    labels = labels_of(obj)
+    notes = {
+        name: value for name, value in (metadata.get("annotations") or {}).items() if name != LAST_APPLIED
+    }
+    run = labels.get("pipeline/runid") or labels.get("pipelines.kubeflow.org/run-id")
+    return Section(
+        "About",
+        [
+            *fact("Run", cells.link(run, around.href(f"/runs/{run}")) if run else ""),
+            *fact("Belongs to", *owners),
+            *fact("Created", cells.time(str(metadata.get("creationTimestamp") or ""))),
+            *fact(
+                "Labels",
+                *(tag(f"{key}={value}", around.labelled(key, value)) for key, value in labels.items()),
+            ),
+            *fact("Annotations", *(tag(f"{key}: {_short(value)}") for key, value in notes.items())),
+            *fact("Waits before it is gone for", *(tag(each) for each in metadata.get("finalizers") or ())),
+        ],
+    )
+
+
+def _short(text: object) -> str:
+    said = str(text)
+    return said if len(said) <= _MOST_TEXT else said[:_MOST_TEXT] + "…"
+
+
+_GOOD_WHEN_FALSE = ("Pressure", "Failed", "Failure", "Unavailable", "Degraded", "Disruption", "Suspended")
+
+
+def conditions(obj: Object) -> list[Row]:
+    """For a table of its own."""
+    status = obj.get("status")
+    found = status.get("conditions") if isinstance(status, Mapping) else None
+    return [_condition_row(each) for each in found or () if isinstance(each, Mapping) and each.get("type")]
+
+
+def _condition_row(condition: Mapping[str, Any]) -> Row:
+    kind, status = str(condition["type"]), str(condition.get("status") or "")
+    is_bad_thing = any(word in kind for word in _GOOD_WHEN_FALSE)
+    tone = (
+        "idle" if status not in ("True", "False") else "ok" if (status == "True") != is_bad_thing else "warn"
+    )
+    if kind == "Suspended" or (status == "False" and is_bad_thing):
+        tone = "idle"
+    since = condition.get("lastTransitionTime") or condition.get("lastUpdateTime") or ""
+    return Row(
+        kind,
+        {
+            "type": kind,
+            "status": cells.state(status, tone),
+            "why": cells.lines(str(condition.get("message") or ""), str(condition.get("reason") or "")),
+            "since": cells.time(str(since)) if since else "",
+        },
+        name=kind,
+    )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +23,8 @@ CHROMIUM = os.environ.get("SAMPAN_TEST_CHROMIUM") or shutil.which("chromium") or
 _ARGUMENTS = ["--no-sandbox", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: while Playwright runs, an event loop does, and other tests could start none.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     if not CHROMIUM:
         if os.environ.get("CI"):
@@ -31,7 +34,7 @@ def playwright() -> Iterator[Playwright]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     found = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
     yield found
@@ -85,6 +88,16 @@ def tab(browser: Browser) -> Iterator[OpenTab]:
 def page(tab: OpenTab, server: ServerProcess) -> Page:
     """A window of the shared server, at home."""
     return tab(f"{server.url}/ui/")
+
+
+@pytest.fixture(scope="session")
+def gallery() -> Iterator[str]:
+    """The address of the toolkit's own elements (`gallery.py`), each on a page that makes up what it shows."""
+    program = Path(__file__).parent / "gallery.py"
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
 
 
 PIPELINES = Path(__file__).parent / "pipelines"

@@ -7,20 +7,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from quick import QUICK
 
 from sampan.testing.server import ServerProcess
 
 API = "/apis/v2beta1"
-QUICK = {
-    "pipelineInfo": {"name": "quick"},
-    "schemaVersion": "2.1.0",
-    "sdkVersion": "kfp-2.17.0",
-    "root": {"dag": {"tasks": {"say": {"componentRef": {"name": "comp-say"}, "taskInfo": {"name": "say"}}}}},
-    "components": {"comp-say": {"executorLabel": "exec-say"}},
-    "deploymentSpec": {
-        "executors": {"exec-say": {"container": {"image": "busybox", "command": ["echo"], "args": ["hello"]}}}
-    },
-}
 
 
 @pytest.fixture

@@ -40,6 +40,8 @@ def _meter(name: str, samples: Sequence[Sample]) -> dict[str, Any]:
     used, requested = latest.used.get(name), latest.requested.get(name)
     # Nobody measures how much of a GPU is used: whoever has one has all of it.
     shown = requested if used is None else used
+    # Two looks at the clock and one at the counters: a busy machine measures a little more than all of it.
+    shown = min(shown or 0.0, total) if used is not None else shown
     part = (shown or 0.0) / total
     words = [
         f"{amount(name, shown or 0.0)} of {amount(name, total)} {'in use' if used is not None else 'requested'}"

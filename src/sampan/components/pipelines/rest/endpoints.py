@@ -9,6 +9,7 @@ from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
 from sampan.components.pipelines.rest import (
     artifact_files,
     artifact_records,
+    artifact_views,
     debug,
     event_endpoints,
     executions,
@@ -191,13 +192,16 @@ def _artifacts() -> list[Endpoint]:
     kind, requested, of_runs = Resource.ARTIFACTS, scopes.requested, artifact_records.namespace_of_runs
     listing, create = Verb.LIST, Verb.CREATE
     base, links = f"{_V2}/artifacts", f"{_V2}/artifact_tasks"
+    artifact = f"{base}/{{artifact_id}}"
     one, many = records.NEW_ARTIFACT, records.NEW_ARTIFACTS
     link, link_many = records.NEW_ARTIFACT_TASK, records.NEW_ARTIFACT_TASKS
     return [
-        Endpoint("GET", base, listing, kind, requested, tasks.list_artifacts),
+        Endpoint("GET", base, listing, kind, requested, artifact_views.list_artifacts),
         Endpoint("POST", base, create, kind, of_runs, artifact_records.create, one),
         Endpoint("POST", f"{base}:batchCreate", create, kind, of_runs, artifact_records.create_many, many),
-        Endpoint("GET", f"{base}/{{artifact_id}}", Verb.GET, kind, _OF_ARTIFACT, tasks.get_artifact),
+        Endpoint("GET", artifact, Verb.GET, kind, _OF_ARTIFACT, artifact_views.get_artifact),
+        Endpoint("GET", f"{artifact}/lineage", Verb.GET, kind, _OF_ARTIFACT, artifact_views.get_lineage),
+        Endpoint("DELETE", artifact, Verb.DELETE, kind, _OF_ARTIFACT, artifact_views.delete),
         Endpoint("GET", links, listing, kind, scopes.of_linked, tasks.list_artifact_tasks),
         Endpoint("POST", links, create, kind, of_runs, artifact_records.link, link),
         Endpoint(

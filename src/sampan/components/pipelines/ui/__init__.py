@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import records, step_log
+from sampan.components.pipelines.ui import first_run, records, step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.new_run import page as new_run
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
-from sampan.ui.contract import Interface, NavEntry, NavSection, Page
+from sampan.components.pipelines.ui.run_page import page as run_page
+from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
 
 _HERE = Path(__file__).parent
 
@@ -21,8 +22,8 @@ INTERFACE = Interface(
         NavSection(
             "Pipelines",
             (
-                NavEntry("Pipelines", "/pipelines", "account_tree"),
-                NavEntry("Runs", "/runs", "play_circle"),
+                NavEntry("Pipelines", "/pipelines", "account_tree", key="p"),
+                NavEntry("Runs", "/runs", "play_circle", key="r"),
             ),
             order=10,
         ),
@@ -32,6 +33,7 @@ INTERFACE = Interface(
         *pipelines.PAGES,
         *new_run.PAGES,
         Page("/runs", "Runs", run_list.build),
+        Page("/runs/{run_id}", "Run", run_page.build, parent="/runs"),
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
         *records.PAGES,
@@ -46,12 +48,15 @@ INTERFACE = Interface(
         _HERE / "pipelines.css",
         *records.STYLES,
     ),
+    searches=(*records.SEARCHES,),
+    feeds=(*records.FEEDS,),
+    home=(HomeCard("", first_run.build, order=0),),
     upstream_links={
         **pipelines.UPSTREAM_LINKS,
         **new_run.UPSTREAM_LINKS,
+        **records.UPSTREAM_LINKS,
         "/compare": "/compare?runs={runlist}",
         "/runs": "/runs",
         "/runs/details/{run_id}": "/runs/{run_id}",
-        **records.UPSTREAM_LINKS,
     },
 )

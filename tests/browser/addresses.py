@@ -1,0 +1,108 @@
+"""An address for every page of the dashboard, with the seeded server's things in the place of parameters.
+
+A page of a new component is here by itself; one with a parameter that has no sample yet is named in `without_sample`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from seed import Seeded
+
+from sampan.app.registry import components
+from sampan.app.settings import Settings
+from sampan.dashboard.own_pages import ALWAYS
+from sampan.dashboard.routes import filled
+from sampan.ui.contract import Interface, Page
+
+OWN = ("/", "/activity")
+RUN_TABS = ("timeline", "values", "artifacts", "logs", "events", "spec")
+MORE = {
+    "run-failed": "/runs/{broken}",
+    "run-failed-step": "/runs/{broken}?task={broken_task}",
+    "run-running": "/runs/{running}",
+    "run-waiting": "/runs/{waiting}",
+    "run-every-shape": "/runs/{every shape}",
+    "run-wide": "/runs/{wide}",
+    "run-step": "/runs/{best}?task={best_task}",
+    **{f"run-{tab}": f"/runs/{{best}}?tab={tab}" for tab in RUN_TABS},
+    "run-logs-failed": "/runs/{broken}?tab=logs",
+    "compare": "/compare?runs={good},{better},{best}",
+    "run-clone": "/runs/new?clone={best}",
+    "run-new-of-pipeline": "/runs/new?pipeline={pipeline_id}",
+    "recurring-new": "/runs/new?pipeline={pipeline_id}&recurring=1",
+    "cluster-jobs": "/cluster/jobs",
+    "cluster-events": "/cluster/events",
+    "cluster-object-workflow": "/cluster/workflows.argoproj.io/default/approval",
+    "nowhere": "/no/such/page",
+    "no-such-run": "/runs/00000000-0000-0000-0000-000000000000",
+}
+"""Pages that look different with other things in them."""
+
+
+def interfaces() -> list[Interface]:
+    modules = [
+        component.ui_module
+        for component in components(Settings(Path(tempfile.gettempdir())))
+        if component.ui_module
+    ]
+    return [*ALWAYS, *(importlib.import_module(module).INTERFACE for module in modules)]
+
+
+def addresses(seeded: Seeded) -> dict[str, str]:
+    """By a name that can be a file's. All but those of `without_sample`."""
+    samples = _samples(seeded)
+    found = {_name(path): path for path in OWN}
+    found |= {
+        _name(page.path): filled(page.path, samples) for page in _pages() if not _unknown(page, samples)
+    }
+    for name, path in MORE.items():
+        for key, value in samples.items():
+            path = path.replace(f"{{{key}}}", value)
+        found[name] = path
+    return found
+
+
+def without_sample(seeded: Seeded) -> list[str]:
+    samples = _samples(seeded)
+    return [page.path for page in _pages() if _unknown(page, samples)]
+
+
+def _pages() -> Iterator[Page]:
+    for interface in interfaces():
+        yield from interface.pages
+
+
+def _unknown(page: Page, samples: dict[str, str]) -> list[str]:
+    names = [each[1:-1] for each in page.path.split("/") if each.startswith("{")]
+    return [name for name in names if name not in samples]
+
+
+def _samples(seeded: Seeded) -> dict[str, str]:
+    pod = next(iter(seeded.server.call("GET", "/api/v1/namespaces/default/pods")["items"]), None)
+    return {
+        **seeded.runs,
+        "run_id": seeded.runs["best"],
+        "task_id": seeded.task("best", "train"),
+        "best_task": seeded.task("best", "train"),
+        "broken_task": seeded.task("broken", "break-down"),
+        "pipeline_id": seeded.pipelines["train-model"],
+        "version_id": seeded.versions["train-model/v2"],
+        "pipeline_version_id": seeded.versions["train-model/v2"],
+        "experiment_id": seeded.experiments["digits"],
+        "recurring_run_id": seeded.recurring_runs["every night"],
+        "trigger_id": seeded.triggers["on push"],
+        "notification_id": seeded.notifications["failures"],
+        "artifact_id": seeded.artifacts["Model"],
+        "execution_id": seeded.task("best", "train"),
+        "kind": "pods" if pod else "configmaps",
+        "namespace": "default",
+        "name": pod["metadata"]["name"] if pod else "settings",
+    }
+
+
+def _name(path: str) -> str:
+    return path.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "home"

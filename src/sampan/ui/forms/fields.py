@@ -140,8 +140,9 @@ class Field(Element, component="field.js"):
     def _leave(self) -> None:
         self._is_left = True
         # What was never filled in is said when it is sent: not while somebody only passes by.
-        if self.raw not in ("", None):
-            self.tell(self.problem())
+        # What the API said of it stays until it is changed.
+        if self.raw not in ("", None) and (problem := self.problem()):
+            self.tell(problem)
 
 
 class TextField(Field):

@@ -34,6 +34,8 @@ class Source:
         self._start = start
         self._found = found
         self._text_source: Mapping[str, Any] | None = start.source
+        self._found_wrong = ("", "")
+        """The text that was looked at last and cannot run, and why."""
         self._versions: list[tuple[str, str]] = []
         self._standard = ""
         self._spec: Spec | None = None
@@ -85,6 +87,7 @@ class Source:
                 text,
                 lines=14,
                 mono=True,
+                check=self._text_problem,
                 change=self._read_text,
             )
         )
@@ -201,6 +204,7 @@ class Source:
             source, spec = await asyncio.to_thread(_read, text)
         except InvalidArgumentError as error:
             if text == self._text.raw:
+                self._found_wrong = (text, error.message)
                 self._text.tell(error.message)
                 self._told.set_text("")
             return
@@ -209,6 +213,10 @@ class Source:
             self._text_source = source
             self._told.set_text(f"{spec.name or 'A pipeline'} with {len(spec.inputs)} inputs")
             await self._tell(spec)
+
+    def _text_problem(self, text: str) -> str:
+        looked_at, problem = self._found_wrong
+        return problem if text == looked_at else ""
 
     async def _tell(self, spec: Spec | None) -> None:
         self._spec = spec

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -85,6 +87,16 @@ def tab(browser: Browser) -> Iterator[OpenTab]:
 def page(tab: OpenTab, server: ServerProcess) -> Page:
     """A window of the shared server, at home."""
     return tab(f"{server.url}/ui/")
+
+
+@pytest.fixture(scope="session")
+def gallery() -> Iterator[str]:
+    """The address of the toolkit's own elements (`gallery.py`), each on a page that makes up what it shows."""
+    program = Path(__file__).parent / "gallery.py"
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
 
 
 PIPELINES = Path(__file__).parent / "pipelines"

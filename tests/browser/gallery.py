@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from typing import Any
 
 import uvicorn
@@ -20,6 +21,8 @@ from sampan.ui.context import PageContext
 from sampan.ui.contract import Interface, Page
 from sampan.ui.graph.model import Edge, Graph, Node
 from sampan.ui.graph.view import GraphView
+from sampan.ui.timeline.model import Row, Span, Timeline
+from sampan.ui.timeline.view import TimelineView
 from sampan.web.guards import User
 
 _TONES = (("Succeeded", "ok"), ("Running", "busy"), ("Failed", "bad"), ("", ""))
@@ -79,7 +82,49 @@ async def graph_page(page: PageContext) -> None:
         widgets.button("Choose a step of fold 140", lambda: view.select("step-140"))
 
 
-PAGES = (Page("/graph", "Graph", graph_page),)
+def times(count: int, grown: bool = False) -> Timeline:
+    """Groups of ten that follow each other, of rows that wait, are prepared, run and sometimes fail first."""
+    start = (round(time.time()) - 3600) * 1000
+    rows: list[Row] = []
+    for each in range(count):
+        at = start + each * 3_000_000 // count
+        if each % 10 == 0:
+            group = f"g{each}"
+            rows.append(
+                Row(
+                    group, f"group-{each}", icon="account_tree", spans=[Span("group", at, at + 500_000, "ok")]
+                )
+            )
+            continue
+        parts = [Span("queue", at, at + 20_000), Span("prepare", at + 20_000, at + 60_000)]
+        if each % 7 == 0:
+            parts += [
+                Span("run", at + 60_000, at + 120_000, "bad", "attempt 1"),
+                Span("queue", at + 120_000, at + 150_000),
+            ]
+            at += 90_000
+        going = each % 10 == 9 and each > count - 10 and not grown
+        parts.append(Span("run", at + 60_000, 0 if going else at + 300_000, "busy" if going else "ok"))
+        word, tone = ("Running", "busy") if going else ("Succeeded", "ok")
+        rows.append(
+            Row(
+                f"r{each}", f"step-{each}", group, state=word, tone=tone, spans=parts, critical=each % 10 == 3
+            )
+        )
+    return Timeline(rows, start, 0)
+
+
+async def timeline_page(page: PageContext) -> None:
+    chosen = widgets.text("nothing chosen")
+    count = int(page.query.get("count", "40"))
+    view = TimelineView(label="Times", on_select=lambda key: chosen.set_text(f"chosen: {key or 'nothing'}"))
+    view.show(times(count))
+    with widgets.card():
+        widgets.button("End it", lambda: view.show(times(count, grown=True)))
+        widgets.button("Choose the last", lambda: view.select(f"r{count - 1}"))
+
+
+PAGES = (Page("/graph", "Graph", graph_page), Page("/timeline", "Timeline", timeline_page))
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Page, expect
-
-OpenTab = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def gallery() -> Iterator[str]:
-    """The address of the toolkit's own elements."""
-    program = Path(__file__).parent / "gallery.py"
-    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+from playwright.sync_api import expect
+from tests.browser.conftest import OpenTab
 
 
 def test_a_graph_is_folded_searched_chosen_and_kept_current(tab: OpenTab, gallery: str) -> None:

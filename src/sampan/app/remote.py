@@ -20,8 +20,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sampan import __version__
 from sampan.app import registry
+from sampan.app.changes import Changes
 from sampan.app.database import open_database
 from sampan.app.definitions import install
+from sampan.app.forwarding import ForwardedCluster
 from sampan.app.http import HttpServer
 from sampan.app.listening import StartError, listen
 from sampan.app.settings import ClusterSettings, Settings
@@ -144,10 +146,12 @@ class RemotePlatform:
         elsewhere = _Elsewhere(self._connection.server)
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(_SingleUser(self._token), proven)
+        changes = Changes(self._client, self._clock)
+        self._ends.append(("cluster's changes", changes.close))
         dashboard = mounting.Dashboard(
             mounting.Platform(
                 clock=self._clock,
-                commits=lambda: database.commits,
+                commits=lambda: database.commits + changes.count,
                 ui_modules=[component.ui_module for component in components if component.ui_module],
                 version=__version__,
                 home=str(home),
@@ -157,7 +161,8 @@ class RemotePlatform:
             )
         )
         self._ends.append(("dashboard", dashboard.stop))
-        return build_app(elsewhere, routes, dashboard, settings.server, access)
+        forwarded = ForwardedCluster(self._client, changes)
+        return build_app(elsewhere, routes, dashboard, settings.server, access, forwarded)
 
     def close_streams(self) -> None:
         """Nothing is open that would keep the HTTP server from ending."""

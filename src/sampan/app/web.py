@@ -28,19 +28,22 @@ def build_app(
     dashboard: Dashboard,
     server: ServerSettings,
     access: Access,
+    for_pages: ASGIApp | None = None,
 ) -> ASGIApp:
     """Guards outside, so that no route can be reached around them. For `access` see `with_proven_paths`.
 
-    The dashboard's pages call what is behind the guards, as the user whom these have admitted.
+    The dashboard's pages call what is behind the guards, as the user whom these have admitted; `for_pages` is there in
+    place of `kubernetes`.
     """
+    behind = for_pages or kubernetes
 
     async def home(_request: Request) -> RedirectResponse:
         # What follows a `#` comes along: the browser keeps it.
         return RedirectResponse(_DASHBOARD + "/")
 
-    api = Starlette(routes=[*routes, Mount("/", app=kubernetes)])
+    api = Starlette(routes=[*routes, Mount("/", app=behind)])
     api.router.redirect_slashes = False
-    dashboard.start(_Front(kubernetes, api, _api_roots(routes)))
+    dashboard.start(_Front(behind, api, _api_roots(routes)))
     pages = [Route("/", home), Route(_DASHBOARD, home), Mount(_DASHBOARD, app=dashboard)]
     app = Starlette(routes=[*pages, *routes, Mount("/", app=kubernetes)])
     # A trailing slash is another resource to Kubernetes: a redirect would hide a client's mistake.

@@ -33,7 +33,7 @@ from sampan.client.protocol import (
     WriteOptions,
 )
 from sampan.client.retrying import backoff
-from sampan.client.sending import Request, Sender
+from sampan.client.sending import Answer, Request, Sender
 from sampan.client.streams import AttachOptions, Duplex, ExecOptions, Execution
 from sampan.kube import meta
 from sampan.kube.errors import (
@@ -84,6 +84,10 @@ class RemoteClient:
     async def raw(self, request: Request) -> bytes:
         """For what the protocol does not name: tables, discovery, other media types. Raises ApiError."""
         return await self._sender.send(request)
+
+    async def answer(self, request: Request) -> Answer:
+        """As `raw`, with its status and media type. Raises ApiError."""
+        return await self._sender.answer(request)
 
     def raw_stream(self, request: Request) -> AsyncGenerator[bytes, None]:
         """As `raw`, as it comes. Raises ApiError."""

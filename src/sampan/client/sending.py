@@ -53,6 +53,15 @@ class Request:
         return self.method == "GET"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One that is not an error."""
+
+    status: int
+    content_type: str
+    content: bytes
+
+
 class Sender:
     """For one event loop; `close` it."""
 
@@ -68,6 +77,10 @@ class Sender:
 
     async def send(self, request: Request) -> bytes:
         """The body of an answer that is not an error. Raises ApiError."""
+        return (await self.answer(request)).content
+
+    async def answer(self, request: Request) -> Answer:
+        """Raises ApiError."""
         attempt = 1
         while True:
             try:
@@ -79,7 +92,8 @@ class Sender:
                     raise self._unreachable(error) from error
             else:
                 if answer.status_code < 400:
-                    return answer.content
+                    kind = answer.headers.get("content-type", "")
+                    return Answer(answer.status_code, kind, answer.content)
                 pause = self._pause(answer, attempt)
                 if pause is None:
                     raise error_of(answer.status_code, answer.content)

@@ -10,6 +10,8 @@ STYLES: tuple[Path, ...] = (
     _HERE / "forms" / "forms.css",
     _HERE / "code" / "code.css",
     _HERE / "charts" / "charts.css",
+    _HERE / "copied" / "copied.css",
     _HERE / "logview" / "logview.css",
     _HERE / "graph" / "graph.css",
+    _HERE / "timeline" / "timeline.css",
 )

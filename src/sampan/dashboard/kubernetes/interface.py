@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.dashboard.kubernetes import applying, listing, objects, overview, quota_page
+from sampan.dashboard.kubernetes import applying, finding, listing, objects, overview, quota_page
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
 
 INTERFACE = Interface(
@@ -32,5 +32,7 @@ INTERFACE = Interface(
         Page("/cluster/{kind}/{name}", "Object", objects.build, parent="/cluster/{kind}"),
         Page("/cluster/{kind}/{namespace}/{name}", "Object", objects.build, parent="/cluster/{kind}"),
     ),
+    searches=(finding.search,),
+    feeds=(finding.feed,),
     styles=(Path(__file__).parent / "cluster.css",),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.dashboard.kubernetes import amounts, fields, health, kinds, tables
+from sampan.dashboard.kubernetes import amounts, fields, health, kinds
 from sampan.dashboard.kubernetes.kinds import Catalogue
 from sampan.ui import widgets
 from sampan.ui.api import Api, ApiFailureError
@@ -18,6 +18,7 @@ from sampan.ui.table.table import Column, DataTable, Row
 
 _MOST_OBJECTS = "500"
 _MOST_SHOWN = 50
+_MOST_WARNINGS = 15
 _WATCHED = ("deployments", "statefulsets", "daemonsets", "jobs", "persistentvolumeclaims")
 """Beside pods and nodes: kinds of which the unhealthy ones are shown."""
 _COUNTED = (
@@ -87,8 +88,10 @@ class _Overview:
             with widgets.card("Nodes") as self._nodes_card:
                 self._node_table = DataTable(_NODES, label="Nodes")
             with widgets.card("Recent warnings"):
-                self._quiet = widgets.paragraph("None in the last hour.", "sp-muted")
+                self._quiet = widgets.paragraph("None are kept.", "sp-muted")
                 self._warnings = DataTable(_WARNINGS, label="Recent warnings")
+            every = "" if self._namespace else "1"
+            widgets.link("All events", page.href("/cluster/events", all=every))
         await self._follow()
 
     async def _follow(self) -> None:
@@ -163,7 +166,7 @@ class _Overview:
         self._node_table.set_rows(shown)
 
     def _take_warnings(self, found: Any) -> None:
-        events = sorted(found.get("items") or (), key=event_time, reverse=True)[:_MOST_SHOWN]
+        events = latest(found.get("items") or ())[:_MOST_WARNINGS]
         self._quiet.set_visibility(not events)
         self._warnings.set_visibility(bool(events))
         self._warnings.set_rows([warning_row(each, self._catalogue, self._page) for each in events])
@@ -189,7 +192,7 @@ class _Overview:
 async def count(api: Api, path: str) -> int | None:
     """How many there are; None where that is not to be seen."""
     try:
-        found = await api.get(path, {"limit": "1"}, accept=tables.METADATA)
+        found = await api.get(path, {"limit": "1"})
     except ApiFailureError:
         return None
     return len(found.get("items") or ()) + ((found.get("metadata") or {}).get("remainingItemCount") or 0)
@@ -239,6 +242,16 @@ def event_time(event: Mapping[str, Any]) -> str:
         or event["metadata"].get("creationTimestamp")
         or ""
     )
+
+
+def latest(events: Sequence[Any]) -> list[Any]:
+    """The newest first; of those that say the same of the same object only the newest. Pure."""
+    found: dict[tuple[Any, ...], Any] = {}
+    for event in sorted(events, key=event_time, reverse=True):
+        about = event.get("involvedObject") or event.get("regarding") or {}
+        key = (about.get("kind"), about.get("namespace"), about.get("name"), event.get("reason"))
+        found.setdefault(key, event)
+    return list(found.values())
 
 
 def warning_row(event: Mapping[str, Any], catalogue: Catalogue, page: PageContext) -> Row:

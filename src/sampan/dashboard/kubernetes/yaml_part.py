@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,8 @@ from sampan.dashboard.kubernetes.editor import YamlEditor
 from sampan.dashboard.kubernetes.kinds import Kind
 from sampan.dashboard.kubernetes.saving import Saver
 from sampan.ui import widgets
+from sampan.ui.code import diff
+from sampan.ui.code.view import DiffView
 from sampan.ui.context import PageContext
 
 
@@ -112,12 +113,9 @@ class YamlPart:
             await self._save_on(current)
 
         with content:
-            widgets.paragraph("Nothing is saved yet. Lines with - are theirs, lines with + are yours.")
-            lines = difflib.unified_diff(
-                theirs.splitlines(), mine.splitlines(), "theirs", "yours", lineterm=""
-            )
-            place = widgets.Text("pre", "\n".join(lines)).classes("kc-diff")
-            place._props.update({"tabindex": "0", "role": "region", "aria-label": "Theirs and yours"})
+            widgets.paragraph("Nothing is saved yet. Theirs is on the left, yours on the right.")
+            rows = diff.rows(theirs, mine)
+            DiffView(rows, label="Theirs and yours", is_split=True, height="50vh")
             with ui.element("div").classes("sp-dialog-actions"):
                 widgets.button("Go on editing", window.close)
                 widgets.button("Take theirs", discard)

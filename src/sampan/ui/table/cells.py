@@ -28,6 +28,19 @@ def time(at: str) -> Cell:
     return {"t": "time", "at": at}
 
 
+def moment(at: str) -> Cell:
+    """RFC 3339. The moment itself, and below it how long ago or ahead that is."""
+    return {"t": "moment", "at": at}
+
+
+def strip(items: Sequence[tuple[str, str, str]]) -> Cell:
+    """Small marks in a row, each with a tone, words, and what it leads to: the states of something's latest runs."""
+    return {
+        "t": "strip",
+        "items": [{"tone": tone, "title": title, "href": href} for tone, title, href in items],
+    }
+
+
 def duration(start: str, end: str = "") -> Cell:
     """Counts on while there is no end."""
     return {"t": "duration", "start": start, "end": end}

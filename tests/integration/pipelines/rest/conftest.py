@@ -85,6 +85,9 @@ class StandInEngine:
         config = json.loads(row.runtime_config) | {"parameters": dict(wanted.parameters) or {"n": 1}}
         return Resumable(wanted.spec or json.loads(row.spec), config, self.plan)
 
+    def sweep(self) -> None:
+        self.forgotten.append(("files", ""))
+
     async def forget(self, run_id: str, namespace: str) -> None:
         self.forgotten.append((run_id, namespace))
 

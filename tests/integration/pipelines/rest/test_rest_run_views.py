@@ -102,6 +102,10 @@ def test_a_list_says_where_runs_came_from(api: Any, spec: Any) -> None:
     reference = {"pipeline_id": pipeline, "pipeline_version_id": version}
     made = api.post("/v2/runs", {"display_name": "r", "pipeline_version_reference": reference}).json
 
+    assert "pipeline_spec" not in api.get(f"/v2/runs/{made['run_id']}").json
+    whole = api.get(f"/v2/runs/{made['run_id']}", view="SPEC").json
+    assert whole["pipeline_spec"]["pipelineInfo"]["name"] == "hello"
+    assert "task_count" not in whole
     [shown] = api.get("/v2/runs", include="origin").json["runs"]
     assert shown["origin"] == {"experiment": "Default", "pipeline": "Churn", "pipeline_version": "Churn"}
     assert api.get(f"/v2/runs/{made['run_id']}", include="origin").json["origin"] == shown["origin"]

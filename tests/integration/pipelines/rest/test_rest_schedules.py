@@ -222,6 +222,30 @@ def test_the_next_ticks_are_told(timed: Timed) -> None:
 # Ticking
 
 
+def test_what_became_of_past_ticks_is_told(timed: Timed) -> None:
+    made = timed.made(no_catchup=True)
+    path = f"/v2/recurringruns/{made['recurring_run_id']}"
+    timed.at(hours=1)
+    timed.at(hours=2)
+    past = timed.api.get(f"{path}:ticks", past=9).json["past"]
+    assert [each["state"] for each in past] == ["PENDING", "MISSED", "PENDING"]
+    assert "catch-up is off" in past[1]["reason"]
+    timed.api.post(f"{path}:disable")
+    timed.clock.move(hours=1)
+    assert timed.api.get(f"{path}:ticks", past=1).json["past"][0]["reason"] == "the recurring run was paused"
+    full = timed.api.get(path, view="FULL").json
+    assert [run["run_id"] for run in full["recent_runs"]] == [past[0]["run_id"], past[2]["run_id"]]
+    assert "next_tick_at" not in full
+
+
+def test_one_can_be_run_now_beside_its_ticks(timed: Timed) -> None:
+    made = timed.made(mode="DISABLE")
+    run = timed.api.post(f"/v2/recurringruns/{made['recurring_run_id']}:run").json
+    assert run["runtime_config"]["parameters"]["day"] == "2026-03-01 00:00:00 #1"
+    shown = timed.api.get("/v2/recurringruns", view="FULL").json["recurringRuns"][0]
+    assert (shown["runs_started"], shown["recent_runs"][0]["run_id"]) == ("1", run["run_id"])
+
+
 def test_a_tick_makes_a_run_that_knows_its_schedule(timed: Timed) -> None:
     made = timed.made()
     assert timed.turn() > 0

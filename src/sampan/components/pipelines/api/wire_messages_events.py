@@ -64,6 +64,8 @@ TRIGGER = Message(
     ),
 )
 
+MADE_UP_EVENT = Message("MadeUpEvent", {"event": struct})
+
 _SECRET_TEXT: dict[str, Reader] = {"secret": string, "secret_ref": SECRET_REF}
 _URL: dict[str, Reader] = {"url": string, "url_secret_ref": SECRET_REF}
 

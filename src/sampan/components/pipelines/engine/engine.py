@@ -344,6 +344,10 @@ class Engine:
         await asyncio.to_thread(self._files.forget, run_id)
         self._sweeper.wake()
 
+    def sweep(self) -> None:
+        """Files of what was deleted are looked for, and removed where nothing needs them."""
+        self._sweeper.wake()
+
     def trouble(self, run_id: str) -> str:
         """Why a run does not go on, where its rows cannot say it; empty while nothing is known."""
         running = self._running.get(run_id)

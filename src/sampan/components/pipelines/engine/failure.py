@@ -50,6 +50,8 @@ class PodEnd:
     finished_at: int = 0
     memory_limit: str = ""
     """Of the step's container."""
+    scheduled_at: int = 0
+    """Microseconds, as all times; 0 where that is not known."""
 
     @property
     def explanation(self) -> str:
@@ -86,11 +88,20 @@ def pod_end(pod: Mapping[str, Any]) -> PodEnd | None:
     reason = str(status.get("reason") or terminated.get("reason") or "")
     times = (_micros(terminated.get("startedAt")), _micros(terminated.get("finishedAt")))
     if phase == "Succeeded":
-        return PodEnd(End.SUCCEEDED, uid, "", "", 0, *times)
+        return PodEnd(End.SUCCEEDED, uid, "", "", 0, *times, scheduled_at=_scheduled_at(status))
     end = End.LOST if status.get("reason") in _LOST else End.FAILED
     message = str(status.get("message") or terminated.get("message") or "")
     exit_code = terminated.get("exitCode")
-    return PodEnd(end, uid, reason, message, exit_code, *times, memory_limit=_memory_limit(pod))
+    return PodEnd(
+        end,
+        uid,
+        reason,
+        message,
+        exit_code,
+        *times,
+        memory_limit=_memory_limit(pod),
+        scheduled_at=_scheduled_at(status),
+    )
 
 
 def waits_for(pod: Mapping[str, Any]) -> str:
@@ -110,6 +121,13 @@ def waits_for(pod: Mapping[str, Any]) -> str:
 
 def _because(found: Mapping[str, Any]) -> str:
     return ": ".join(str(found[key]) for key in ("reason", "message") if found.get(key))
+
+
+def _scheduled_at(status: Mapping[str, Any]) -> int:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "True":
+            return _micros(condition.get("lastTransitionTime"))
+    return 0
 
 
 def vanished(uid: str = "") -> PodEnd:

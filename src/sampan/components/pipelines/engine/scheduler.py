@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
 from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.api.macros import Macros
-from sampan.components.pipelines.engine.creation import PipelineSource, RunCreator, RunRequest
-from sampan.components.pipelines.engine.schedules import MICROS, run_name, table_of
+from sampan.components.pipelines.engine.creation import RunCreator, RunRequest
+from sampan.components.pipelines.engine.schedules import MICROS, run_name, run_of_tick, source_of, table_of
 from sampan.components.pipelines.store import runs, schedules
 from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.schedules import ScheduleRow, Status
@@ -36,7 +35,6 @@ _BACKOFF_SECONDS = (10.0, 360.0)
 """Between tries of a tick whose run cannot be made: the first pause, doubled up to the last. Upstream's."""
 _AT_ONCE = 8
 """Ticks of different schedules that are worked on together."""
-_IDS = uuid.UUID("6c1d5a0e-9d35-4d36-9a0b-3f7f6f1f0f4e")
 
 
 class _OvertakenError(Exception):
@@ -153,7 +151,7 @@ class Scheduler:
 
     async def _start(self, row: ScheduleRow, tick: int, now: int) -> None:
         """The run of a tick, with the progress that it means, or neither."""
-        run_id = str(uuid.uuid5(_IDS, f"{row.recurring_run_id}/{tick}"))
+        run_id = run_of_tick(row.recurring_run_id, tick)
         index = row.runs_started + 1
         next_tick = self._next_tick(row, tick)
 
@@ -177,7 +175,7 @@ class Scheduler:
         request = RunRequest(
             namespace=row.namespace,
             display_name=named if named != row.display_name else run_name(row.resource_name, index),
-            source=_source(row),
+            source=source_of(row),
             experiment_id=row.experiment_id,
             service_account=row.service_account,
             runtime_config=json.loads(row.runtime_config),
@@ -219,14 +217,6 @@ class Scheduler:
 
     def _now(self) -> int:
         return to_micros(self._clock.now())
-
-
-def _source(row: ScheduleRow) -> PipelineSource:
-    if row.spec_inline:
-        return PipelineSource(pipeline_spec=json.loads(row.spec))
-    return PipelineSource(
-        pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id, kept=row.spec
-    )
 
 
 async def _woken_or_later(woken: asyncio.Event, seconds: float) -> None:

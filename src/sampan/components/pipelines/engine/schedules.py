@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -17,10 +18,17 @@ from sampan.components.pipelines.api.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
+from sampan.components.pipelines.api.macros import Macros
 from sampan.components.pipelines.api.states import StorageState
 from sampan.components.pipelines.api.triggers import Timetable, Trigger, read_trigger, timetable
-from sampan.components.pipelines.engine.creation import PipelineSource, RunCreator, usable_experiment
+from sampan.components.pipelines.engine.creation import (
+    PipelineSource,
+    RunCreator,
+    RunRequest,
+    usable_experiment,
+)
 from sampan.components.pipelines.store import experiments, schedules
+from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.schedules import ScheduleRow, Status
 from sampan.lib.clock import Clock, to_micros
 from sampan.lib.ids import new_uid, random_suffix
@@ -29,6 +37,7 @@ from sampan.store.database import Database
 MICROS = 1_000_000
 _MOST_CONCURRENT = 10
 _MOST_TICKS = 100
+_IDS = uuid.UUID("6c1d5a0e-9d35-4d36-9a0b-3f7f6f1f0f4e")
 # As upstream names the ScheduledWorkflow (template.go, toSWFCRDResourceGeneratedName; the API server adds the suffix).
 _NOT_IN_NAMES = re.compile("[^a-z0-9-]+")
 _NAME_LENGTH = 25
@@ -155,6 +164,44 @@ class Schedules:
         """Runs that were started stay, and go on."""
         await self._database.write(lambda connection: schedules.delete(connection, recurring_run_id))
 
+    async def run_now(self, recurring_run_id: str) -> RunRow:
+        """A run as of a tick that is due this moment, beside those of the ticks; also of a disabled schedule.
+
+        Raises NotFoundError, and what creating a run raises.
+        """
+        row = await self._database.read(lambda connection: found(connection, recurring_run_id))
+        now, run_id, index = to_micros(self._clock.now()), new_uid(), row.runs_started + 1
+
+        def count(connection: Any, run: RunRow) -> None:
+            found(connection, recurring_run_id)
+            schedules.count_run(connection, recurring_run_id)
+
+        named = Macros(run_id, now // MICROS, scheduled=now // MICROS, index=index).format(row.display_name)
+        request = RunRequest(
+            namespace=row.namespace,
+            display_name=named if named != row.display_name else run_name(row.resource_name, index),
+            source=source_of(row),
+            experiment_id=row.experiment_id,
+            service_account=row.service_account,
+            runtime_config=json.loads(row.runtime_config),
+            recurring_run_id=recurring_run_id,
+            scheduled_at=now // MICROS * MICROS,
+            index=index,
+            run_id=run_id,
+        )
+        return await self._creator.create(request, also=count)
+
+    def past_ticks(self, row: ScheduleRow, count: int) -> list[int]:
+        """The last moments, in seconds, at which its timetable has ticked, the newest first."""
+        table = table_of(row, self._zone)
+        begin = row.created_at // MICROS - 1 if table.trigger.is_once else table.origin
+        moment = to_micros(self._clock.now()) // MICROS
+        ticks: list[int] = []
+        while len(ticks) < min(count, _MOST_TICKS) and (tick := table.latest(begin, moment)) is not None:
+            ticks.append(tick)
+            moment = tick - 1
+        return ticks
+
     def next_ticks(self, row: ScheduleRow, count: int) -> list[int]:
         """The next moments, in seconds, at which an enabled schedule starts a run, or a disabled one would."""
         table = table_of(row, self._zone)
@@ -187,6 +234,19 @@ def found(connection: Any, recurring_run_id: str) -> ScheduleRow:
     if row is None:
         raise NotFoundError(f"recurring run {recurring_run_id!r} not found")
     return row
+
+
+def run_of_tick(recurring_run_id: str, tick: int) -> str:
+    """The id of a tick's run: the same whenever it is asked for, so that no tick has two."""
+    return str(uuid.uuid5(_IDS, f"{recurring_run_id}/{tick}"))
+
+
+def source_of(row: ScheduleRow) -> PipelineSource:
+    if row.spec_inline:
+        return PipelineSource(pipeline_spec=json.loads(row.spec))
+    return PipelineSource(
+        pipeline_id=row.pipeline_id, pipeline_version_id=row.pipeline_version_id, kept=row.spec
+    )
 
 
 def resource_name(display_name: str) -> str:

@@ -354,6 +354,8 @@ class Steps:
                 message=message,
                 started_at=end.started_at or current.started_at,
                 finished_at=end.finished_at or self._context.now(),
+                launched_at=current.started_at,
+                scheduled_at=end.scheduled_at,
             )
         )
         self._recorder.touch(node)

@@ -45,7 +45,7 @@ class Verb(StrEnum):
     RETRY = "retry"
     TERMINATE = "terminate"
     TEST = "test"
-    """A notification: one is sent now."""
+    """A notification: one is sent now. A trigger: a made-up event starts a run."""
     UNARCHIVE = "unarchive"
     UPDATE = "update"
 

@@ -100,6 +100,13 @@ class Call:
             raise InvalidArgumentError(f"{name} must be a whole number, not {text[:40]!r}")
         return int(text)
 
+    def query_full(self) -> bool:
+        """Whether `view` asks for all that there is."""
+        view = self.query.get("view", "") or "DEFAULT"
+        if view not in ("DEFAULT", "FULL", "0", "1"):
+            raise InvalidArgumentError(f"view must be DEFAULT or FULL, not {view[:40]!r}")
+        return view in ("FULL", "1")
+
     def query_flag(self, name: str) -> bool:
         text = self.query.get(name, "").lower()
         if text not in ("", "true", "false", "1", "0", "t", "f"):

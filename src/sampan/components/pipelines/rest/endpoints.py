@@ -9,8 +9,10 @@ from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
 from sampan.components.pipelines.rest import (
     artifact_files,
     artifact_records,
+    artifact_views,
     debug,
     event_endpoints,
+    executions,
     experiments,
     health,
     log_search,
@@ -149,6 +151,7 @@ def _recurring_runs() -> list[Endpoint]:
         Endpoint("GET", base, Verb.LIST, kind, requested, recurring_runs.list_),
         Endpoint("GET", one, Verb.GET, kind, owned, recurring_runs.get),
         Endpoint("GET", f"{one}:ticks", Verb.GET, kind, owned, recurring_runs.ticks),
+        Endpoint("POST", f"{one}:run", Verb.CREATE, kind, owned, recurring_runs.run_now, empty),
         Endpoint("DELETE", one, Verb.DELETE, kind, owned, recurring_runs.delete),
         Endpoint("POST", f"{one}:enable", Verb.ENABLE, kind, owned, recurring_runs.enable, empty),
         Endpoint("POST", f"{one}:disable", Verb.DISABLE, kind, owned, recurring_runs.disable, empty),
@@ -189,13 +192,16 @@ def _artifacts() -> list[Endpoint]:
     kind, requested, of_runs = Resource.ARTIFACTS, scopes.requested, artifact_records.namespace_of_runs
     listing, create = Verb.LIST, Verb.CREATE
     base, links = f"{_V2}/artifacts", f"{_V2}/artifact_tasks"
+    artifact = f"{base}/{{artifact_id}}"
     one, many = records.NEW_ARTIFACT, records.NEW_ARTIFACTS
     link, link_many = records.NEW_ARTIFACT_TASK, records.NEW_ARTIFACT_TASKS
     return [
-        Endpoint("GET", base, listing, kind, requested, tasks.list_artifacts),
+        Endpoint("GET", base, listing, kind, requested, artifact_views.list_artifacts),
         Endpoint("POST", base, create, kind, of_runs, artifact_records.create, one),
         Endpoint("POST", f"{base}:batchCreate", create, kind, of_runs, artifact_records.create_many, many),
-        Endpoint("GET", f"{base}/{{artifact_id}}", Verb.GET, kind, _OF_ARTIFACT, tasks.get_artifact),
+        Endpoint("GET", artifact, Verb.GET, kind, _OF_ARTIFACT, artifact_views.get_artifact),
+        Endpoint("GET", f"{artifact}/lineage", Verb.GET, kind, _OF_ARTIFACT, artifact_views.get_lineage),
+        Endpoint("DELETE", artifact, Verb.DELETE, kind, _OF_ARTIFACT, artifact_views.delete),
         Endpoint("GET", links, listing, kind, scopes.of_linked, tasks.list_artifact_tasks),
         Endpoint("POST", links, create, kind, of_runs, artifact_records.link, link),
         Endpoint(
@@ -286,5 +292,6 @@ def endpoints() -> list[Endpoint]:
         *_services(),
         *_ui_server(),
         *upkeep.endpoints(),
+        *executions.endpoints(),
         *v1.endpoints(),
     ]

@@ -18,8 +18,22 @@ _SCOPE = ("experiment_id", "pipeline_id", "run_id")
 
 
 async def create(call: Call) -> Response:
+    return answer(
+        event_render.notification(
+            await call.backend.notifications.create(_request(call)), call.shown_namespace
+        )
+    )
+
+
+async def replace(call: Call) -> Response:
+    """All of it but its id, what it has sent, and the URL and secret, unless others are given."""
+    row = await call.backend.notifications.replace(_id(call), _request(call))
+    return answer(event_render.notification(row, call.shown_namespace))
+
+
+def _request(call: Call) -> NotificationRequest:
     given = call.body
-    request = NotificationRequest(
+    return NotificationRequest(
         namespace=call.namespace,
         display_name=checked_name(given.get("display_name", ""), "notification.display_name", _MAX_NAME),
         given=given,
@@ -27,8 +41,6 @@ async def create(call: Call) -> Response:
         description=given.get("description", ""),
         scope={name: given.get(name, "") for name in _SCOPE},
     )
-    row = await call.backend.notifications.create(request)
-    return answer(event_render.notification(row, call.shown_namespace))
 
 
 async def get(call: Call) -> Response:

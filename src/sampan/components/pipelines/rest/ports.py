@@ -66,6 +66,10 @@ class RunEngine(Protocol):
         """What a run that goes on from an ended one would be and do. Nothing is stored."""
         ...
 
+    def sweep(self) -> None:
+        """There are files of deleted runs or artifacts to be removed: soon, in the background."""
+        ...
+
     async def forget(self, run_id: str, namespace: str) -> None:
         """Stops a run whose row is gone, and removes its pods and working files."""
         ...

@@ -43,6 +43,8 @@ class _View(StrEnum):
     FULL = "FULL"
     STATES = "STATES"
     """How its tasks stand, and nothing of what went in and came out: for watching a run."""
+    SPEC = "SPEC"
+    """What it runs, also where that is a pipeline's version, and nothing of its tasks."""
 
 
 async def create(call: Call) -> Response:
@@ -71,6 +73,8 @@ async def get(call: Call) -> Response:
             raise not_found("run", run_id)
         later = present(resumed_by=runs.resumed_by(connection, run_id))
         shown = _shown(call, row) | later | run_extras.of_runs(connection, [row], extras)[run_id]
+        if view is _View.SPEC:
+            return shown | {"pipeline_spec": render.specification(row.spec)}
         if view is _View.STATES:
             shown.pop("pipeline_spec", None)
             return shown | task_details.states_of_run(connection, run_id)
@@ -84,8 +88,8 @@ async def list_(call: Call) -> Response:
     experiment_id = call.query.get("experiment_id", "")
 
     view, extras = _view(call), run_extras.wanted(call)
-    if view is _View.STATES:
-        raise InvalidArgumentError("view STATES is of one run: ask for it at /runs/{run_id}")
+    if view in (_View.STATES, _View.SPEC):
+        raise InvalidArgumentError(f"view {view} is of one run: ask for it at /runs/{{run_id}}")
     full = view is _View.FULL
     if full:
         request = replace(request, page_size=min(request.page_size or _MAX_FULL, _MAX_FULL))
@@ -204,4 +208,6 @@ def _view(call: Call) -> _View:
     try:
         return _View(_VIEW_NUMBERS.get(text, text))
     except ValueError as error:
-        raise InvalidArgumentError(f"view must be DEFAULT, FULL or STATES, not {text[:40]!r}") from error
+        raise InvalidArgumentError(
+            f"view must be DEFAULT, FULL, STATES or SPEC, not {text[:40]!r}"
+        ) from error

@@ -157,6 +157,8 @@ def _attempts(found: Sequence[AttemptRow]) -> list[dict[str, Any]]:
             pod=each.pod,
             state=each.state.value,
             message=each.message,
+            create_time=time_of(each.launched_at) if each.launched_at else "",
+            schedule_time=time_of(each.scheduled_at) if each.scheduled_at else "",
             start_time=time_of(each.started_at) if each.started_at else "",
             end_time=time_of(each.finished_at) if each.finished_at else "",
         )

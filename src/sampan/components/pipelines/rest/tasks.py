@@ -9,9 +9,9 @@ from starlette.responses import Response
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.states import IOType
 from sampan.components.pipelines.rest import render, task_details
-from sampan.components.pipelines.rest.dispatch import Call, answer, answer_from
+from sampan.components.pipelines.rest.dispatch import Call, answer_from
 from sampan.components.pipelines.rest.scopes import not_found
-from sampan.components.pipelines.store import artifacts, task_pages, tasks
+from sampan.components.pipelines.store import task_pages, tasks
 
 _MAX_IDS = 200
 
@@ -40,24 +40,6 @@ async def get_task(call: Call) -> Response:
         return task_details.alone(connection, row)
 
     return await answer_from(call, read)
-
-
-async def list_artifacts(call: Call) -> Response:
-    request, namespace = call.list_request(), call.namespace
-
-    def read(connection: Any) -> dict[str, Any]:
-        page = task_pages.list_artifacts(connection, request, namespace)
-        return render.page("artifacts", page.mapped(task_details.artifact))
-
-    return await answer_from(call, read)
-
-
-async def get_artifact(call: Call) -> Response:
-    artifact_id = call.params["artifact_id"]
-    row = call.backend.database.read_now(lambda connection: artifacts.get(connection, artifact_id))
-    if row is None:
-        raise not_found("artifact", artifact_id)
-    return answer(task_details.artifact(row))
 
 
 async def list_artifact_tasks(call: Call) -> Response:

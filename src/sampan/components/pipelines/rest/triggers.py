@@ -19,8 +19,25 @@ _DEFAULT_CONCURRENCY = 10
 
 
 async def create(call: Call) -> Response:
+    row, secret = await call.backend.triggers.create(_request(call))
+    return answer(event_render.trigger(row, call.shown_namespace, secret))
+
+
+async def replace(call: Call) -> Response:
+    """All of it but its id, its deliveries, and the secret, unless another is given."""
+    row, secret = await call.backend.triggers.replace(_id(call), _request(call))
+    return answer(event_render.trigger(row, call.shown_namespace, secret))
+
+
+async def test(call: Call) -> Response:
+    """Starts a run by an event that the request makes up; whoever asks needs no secret, but the right to."""
+    event = call.body.get("event", {})
+    return answer(event_render.delivery(await call.backend.triggers.test(_id(call), event)))
+
+
+def _request(call: Call) -> TriggerRequest:
     given = call.body
-    request = TriggerRequest(
+    return TriggerRequest(
         namespace=call.namespace,
         display_name=checked_name(given.get("display_name", ""), "trigger.display_name", _MAX_NAME),
         source=PipelineSource.of(given),
@@ -33,8 +50,6 @@ async def create(call: Call) -> Response:
         runtime_config=given.get("runtime_config", {}),
         conditions=given.get("conditions", {}),
     )
-    row, secret = await call.backend.triggers.create(request)
-    return answer(event_render.trigger(row, call.shown_namespace, secret))
 
 
 async def get(call: Call) -> Response:

@@ -99,6 +99,14 @@ def insert(connection: sa.Connection, row: TriggerRow) -> None:
     connection.execute(_TRIGGERS.insert(), asdict(row))
 
 
+def replace(connection: sa.Connection, row: TriggerRow) -> None:
+    """All of one that is there; how many runs it has started goes on being counted."""
+    values = asdict(row)
+    for name in ("trigger_id", "runs_started", "created_at"):
+        del values[name]
+    _update(connection, row.trigger_id, values)
+
+
 def get(connection: sa.Connection, trigger_id: str) -> TriggerRow | None:
     found = connection.execute(sa.select(_TRIGGERS).where(_COLUMNS.trigger_id == trigger_id)).one_or_none()
     return TriggerRow(**found._mapping) if found is not None else None

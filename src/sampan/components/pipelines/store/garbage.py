@@ -56,8 +56,13 @@ def doom_run(connection: sa.Connection, run_id: str, now: int) -> None:
     if run.artifact_root:
         places[f"{run.artifact_root.rstrip('/')}/{run_id}"] = run_id
     for uri, owner in sorted(places.items()):
-        values = {"namespace": run.namespace, "uri": uri, "run_id": owner, "created_at": now}
-        connection.execute(_GARBAGE.insert(), {"id": new_uid(), **values})
+        doom(connection, run.namespace, uri, now, owner)
+
+
+def doom(connection: sa.Connection, namespace: str, uri: str, now: int, run_id: str = "") -> None:
+    """Notes what is to be removed once no record needs it."""
+    values = {"namespace": namespace, "uri": uri, "run_id": run_id, "created_at": now}
+    connection.execute(_GARBAGE.insert(), {"id": new_uid(), **values})
 
 
 def pending(connection: sa.Connection, limit: int = 1000) -> list[GarbageRow]:

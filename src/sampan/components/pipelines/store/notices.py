@@ -125,6 +125,14 @@ def insert(connection: sa.Connection, row: NotificationRow) -> None:
     connection.execute(_NOTIFICATIONS.insert(), asdict(row))
 
 
+def replace(connection: sa.Connection, row: NotificationRow) -> None:
+    """All of one that is there; what it has sent goes on being counted."""
+    values = asdict(row)
+    for name in ("notification_id", "created_at", "sent"):
+        del values[name]
+    _update(connection, row.notification_id, values)
+
+
 def get(connection: sa.Connection, notification_id: str) -> NotificationRow | None:
     query = sa.select(_NOTIFICATIONS).where(_COLUMNS.notification_id == notification_id)
     found = connection.execute(query).one_or_none()

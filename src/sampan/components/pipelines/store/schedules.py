@@ -6,6 +6,7 @@ so that a tick has exactly one run whatever happens in between. Every function w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -160,6 +161,15 @@ def record_tick(
     )
 
 
+def count_run(connection: sa.Connection, recurring_run_id: str) -> None:
+    """One that no tick has started."""
+    connection.execute(
+        _SCHEDULES.update()
+        .where(_COLUMNS.recurring_run_id == recurring_run_id)
+        .values(runs_started=_COLUMNS.runs_started + 1)
+    )
+
+
 def set_next_tick(connection: sa.Connection, recurring_run_id: str, progress: int, next_tick: int) -> None:
     """What was worked out anew, unless the schedule has moved on or was disabled."""
     connection.execute(
@@ -215,6 +225,34 @@ def unfinished_runs(connection: sa.Connection, recurring_run_id: str) -> int:
         )
     )
     return int(connection.execute(query).scalar_one())
+
+
+def recent_runs(connection: sa.Connection, recurring_run_id: str, limit: int) -> list[Any]:
+    """The newest first: run_id, display_name, state, created_at, scheduled_at, finished_at."""
+    columns = _RUNS.c
+    query = (
+        sa.select(
+            columns.run_id,
+            columns.display_name,
+            columns.state,
+            columns.created_at,
+            columns.scheduled_at,
+            columns.finished_at,
+        )
+        .where(
+            columns.recurring_run_id == recurring_run_id,
+            columns.recurring_run_id != sa.literal("", literal_execute=True),
+        )
+        .order_by(columns.created_at.desc(), columns.run_id.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(query).all())
+
+
+def states_of(connection: sa.Connection, run_ids: Sequence[str]) -> dict[str, str]:
+    """Of those of these runs that are there."""
+    query = sa.select(_RUNS.c.run_id, _RUNS.c.state).where(_RUNS.c.run_id.in_(run_ids))
+    return {row.run_id: row.state for row in connection.execute(query)}
 
 
 def _update(connection: sa.Connection, recurring_run_id: str, values: dict[str, Any]) -> None:

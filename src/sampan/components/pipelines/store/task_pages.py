@@ -130,10 +130,18 @@ def namespace_of_artifact(connection: sa.Connection, artifact_id: str) -> str | 
     return connection.execute(query).scalar_one_or_none()
 
 
-def list_artifacts(connection: sa.Connection, request: ListRequest, namespace: str) -> Page[ArtifactRow]:
-    page = select_page(
-        connection, _ARTIFACT_LISTABLE, request, [_ARTIFACTS.namespace == namespace], [_ARTIFACTS.artifact_id]
-    )
+def list_artifacts(
+    connection: sa.Connection, request: ListRequest, namespace: str, search: str = ""
+) -> Page[ArtifactRow]:
+    """`search` is a part of the name, the URI or the metadata, or the whole id."""
+    where: list[sa.ColumnElement[bool]] = [_ARTIFACTS.namespace == namespace]
+    if search:
+        parts = [
+            column.icontains(search, autoescape=True)
+            for column in (_ARTIFACTS.name, _ARTIFACTS.uri, _ARTIFACTS.metadata)
+        ]
+        where.append(sa.or_(_ARTIFACTS.artifact_id == search, *parts))
+    page = select_page(connection, _ARTIFACT_LISTABLE, request, where, [_ARTIFACTS.artifact_id])
     rows = artifacts.get_many(connection, [found.artifact_id for found in page.items])
     return page.mapped(lambda found: rows[found.artifact_id])
 

@@ -36,6 +36,10 @@ class AttemptRow(msgspec.Struct, omit_defaults=True, frozen=True):
     finished_at: int = 0
     counts: bool = True
     """Against the retry policy: False for attempts from before the user retried the run."""
+    launched_at: int = 0
+    """When its pod was asked for. Of one that has ended; until then `started_at` says it."""
+    scheduled_at: int = 0
+    """When its pod was given a node, likewise."""
 
 
 class StateRow(msgspec.Struct, omit_defaults=True, frozen=True):

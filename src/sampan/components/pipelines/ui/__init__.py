@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import first_run, step_log
+from sampan.components.pipelines.ui import first_run, records, step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
 from sampan.components.pipelines.ui.run_list import page as run_list
+from sampan.components.pipelines.ui.run_page import page as run_page
 from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
 
 _HERE = Path(__file__).parent
@@ -25,18 +26,22 @@ INTERFACE = Interface(
             ),
             order=10,
         ),
+        *records.SECTIONS,
     ),
     pages=(
         *pipelines.PAGES,
+        *records.PAGES,
         Page("/runs", "Runs", run_list.build),
+        Page("/runs/{run_id}", "Run", run_page.build, parent="/runs"),
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),
     home=(HomeCard("", first_run.build, order=0),),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
-    styles=(_HERE / "runs.css", _HERE / "compare" / "compare.css", _HERE / "pipelines.css"),
+    styles=(_HERE / "runs.css", _HERE / "compare" / "compare.css", _HERE / "pipelines.css", *records.STYLES),
     upstream_links={
         **pipelines.UPSTREAM_LINKS,
+        **records.UPSTREAM_LINKS,
         "/compare": "/compare?runs={runlist}",
         "/runs": "/runs",
         "/runs/details/{run_id}": "/runs/{run_id}",

@@ -282,6 +282,8 @@ class Leaves:
                 message=message,
                 started_at=end.started_at or current.started_at,
                 finished_at=end.finished_at or self._tree.context.now(),
+                launched_at=current.started_at,
+                scheduled_at=end.scheduled_at,
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sampan.components.pipelines.api.errors import FailedPreconditionError, NotFoundError
@@ -51,14 +51,27 @@ class Notifications:
 
     async def create(self, request: NotificationRequest) -> NotificationRow:
         """Raises InvalidArgumentError, NotFoundError, FailedPreconditionError, which name the field."""
-        rule = read_rule(request.given, allow_private=self._rules.allow_private)
+        return await self._stored(self._drafted(request, request.given, new_uid()), notices.insert)
+
+    async def replace(self, notification_id: str, request: NotificationRequest) -> NotificationRow:
+        """As `create`, in the place of one that is there: what it has sent, and an URL and a secret that are not given
+        anew, stay. Raises NotFoundError too."""
+        current = await self._database.read(lambda c: found_notification(c, notification_id))
+        given = _with_secrets(request.given, current)
+        row = replace(self._drafted(request, given, notification_id), created_at=current.created_at)
+        return await self._stored(row, notices.replace)
+
+    def _drafted(
+        self, request: NotificationRequest, given: Mapping[str, Any], notification_id: str
+    ) -> NotificationRow:
+        rule = read_rule(given, allow_private=self._rules.allow_private)
         if rule.channel == "email" and not self._rules.mail.host:
             raise FailedPreconditionError(
                 "notification.email: no mail server is set; say where it is in the table [mail] of settings.toml"
             )
         now = to_micros(self._clock.now())
-        row = NotificationRow(
-            notification_id=new_uid(),
+        return NotificationRow(
+            notification_id=notification_id,
             namespace=request.namespace,
             display_name=request.display_name,
             states=json.dumps(rule.states),
@@ -76,9 +89,12 @@ class Notifications:
             run_id=request.scope.get("run_id", ""),
         )
 
+    async def _stored(
+        self, row: NotificationRow, write: Callable[[Any, NotificationRow], None]
+    ) -> NotificationRow:
         def store(connection: Any) -> None:
             _check_scope(connection, row)
-            notices.insert(connection, row)
+            write(connection, row)
 
         await self._database.write(store)
         self._wake()
@@ -97,6 +113,22 @@ class Notifications:
 
     async def delete(self, notification_id: str) -> None:
         await self._database.write(lambda connection: notices.delete(connection, notification_id))
+
+
+def _with_secrets(given: Mapping[str, Any], current: NotificationRow) -> dict[str, Any]:
+    """The message with what nobody is shown again: where the channel is the same, and it says nothing else."""
+    if current.channel not in given:
+        return dict(given)
+    target, secrets = dict(given[current.channel]), json.loads(current.secrets)
+    for name in ("url", "secret"):
+        if (
+            name in secrets
+            and not target.get(name)
+            and f"{name}_ref" not in target
+            and f"{name}_secret_ref" not in target
+        ):
+            target[name] = secrets[name]
+    return {**given, current.channel: target}
 
 
 def found_notification(connection: Any, notification_id: str) -> NotificationRow:

@@ -30,7 +30,7 @@ from sampan.components.pipelines.engine.triggers.specs import declared_types
 from sampan.components.pipelines.store import deliveries, event_triggers, experiments, happenings, pipelines
 from sampan.components.pipelines.store.deliveries import DeliveryRow, DeliveryState
 from sampan.components.pipelines.store.event_triggers import Status, TriggerRow
-from sampan.lib.clock import Clock, to_micros
+from sampan.lib.clock import Clock, rfc3339, to_micros
 from sampan.lib.ids import new_uid
 from sampan.store.database import Database
 
@@ -82,6 +82,22 @@ class Triggers:
 
         Raises InvalidArgumentError, NotFoundError, FailedPreconditionError, which name the field.
         """
+        row, source, made = await self._drafted(request, new_uid())
+        return await self._stored(row, source, event_triggers.insert), row.secret if made else ""
+
+    async def replace(self, trigger_id: str, request: TriggerRequest) -> tuple[TriggerRow, str]:
+        """As `create`, in the place of one that is there: its deliveries, and a secret that it has, stay.
+
+        What a folder or bucket that it did not watch before holds already starts nothing. Raises NotFoundError too.
+        """
+        current = await self._database.read(lambda connection: found_trigger(connection, trigger_id))
+        row, source, made = await self._drafted(request, trigger_id, current)
+        return await self._stored(row, source, event_triggers.replace), row.secret if made else ""
+
+    async def _drafted(
+        self, request: TriggerRequest, trigger_id: str, current: TriggerRow | None = None
+    ) -> tuple[TriggerRow, dict[str, Any], bool]:
+        """The row, its source, and whether a secret was made for it."""
         if not 1 <= request.max_concurrency <= _MOST_CONCURRENT:
             raise InvalidArgumentError(
                 f"trigger.max_concurrency must be at least 1 and at most {_MOST_CONCURRENT}, "
@@ -92,18 +108,19 @@ class Triggers:
         check_placeholders(parameters, kind, "trigger.runtime_config.parameters")
         check_conditions(request.conditions, kind, "trigger.conditions")
         found = await self._specify(request, parameters)
-        secret, made = _secret(kind, source)
+        keeps = current is not None and kind.value == current.kind
+        secret, made = _secret(kind, source, current.secret if current is not None and keeps else "")
         now = to_micros(self._clock.now())
         follows_latest = not request.source.pipeline_version_id
         row = TriggerRow(
-            trigger_id=new_uid(),
+            trigger_id=trigger_id,
             namespace=request.namespace,
             display_name=request.display_name,
             experiment_id=request.experiment_id,
             kind=kind.value,
             source=json.dumps(source, ensure_ascii=False),
             max_concurrency=request.max_concurrency,
-            created_at=now,
+            created_at=current.created_at if current is not None else now,
             updated_at=now,
             description=request.description,
             service_account=request.service_account,
@@ -114,20 +131,29 @@ class Triggers:
             pipeline_version_id="" if follows_latest else found.pipeline_version_id,
             spec="" if not found.spec_inline and follows_latest else found.spec,
             runtime_config=json.dumps(dict(request.runtime_config), ensure_ascii=False),
+            runs_started=current.runs_started if current is not None else 0,
         )
+        return row, source, made
+
+    async def _stored(
+        self, row: TriggerRow, source: Mapping[str, Any], write: Callable[[Any, TriggerRow], None]
+    ) -> TriggerRow:
         there = await self._there_already(row) if not source.get("include_existing") else {}
 
         def store(connection: Any) -> TriggerRow:
-            _check_scope(connection, request.namespace, source, f"trigger.{kind}")
-            experiment = usable_experiment(connection, row.namespace, row.experiment_id, now, owner="trigger")
+            _check_scope(connection, row.namespace, source, f"trigger.{row.kind}")
+            experiment = usable_experiment(
+                connection, row.namespace, row.experiment_id, row.updated_at, owner="trigger"
+            )
             stored = replace(row, experiment_id=experiment.experiment_id)
-            event_triggers.insert(connection, stored)
+            write(connection, stored)
+            event_triggers.forget_all(connection, row.trigger_id)
             event_triggers.see(connection, row.trigger_id, there)
             return stored
 
         stored = await self._database.write(store)
         self._loops.wake()
-        return stored, secret if made else ""
+        return stored
 
     async def enable(self, trigger_id: str) -> None:
         """What happened while it was disabled starts nothing. Nothing if it is enabled."""
@@ -218,6 +244,12 @@ class Triggers:
 
         return await self._worked_on(await self._database.write(write))
 
+    async def test(self, trigger_id: str, data: Mapping[str, Any]) -> DeliveryRow:
+        """An event that somebody has made up, taken for one that came: it starts a run. Raises as `fire`."""
+        row = await self._database.read(lambda connection: found_trigger(connection, trigger_id))
+        told = {"time": rfc3339(self._clock.now(), micro=True), **data}
+        return await self.fire(trigger_id, Event(EventKind(row.kind), row.namespace, new_uid(), told))
+
     async def publish(self, event: Event) -> int:
         """`api.events.EventSink`: for what happens outside of the pipelines."""
         now = to_micros(self._clock.now())
@@ -268,12 +300,12 @@ def found_trigger(connection: Any, trigger_id: str) -> TriggerRow:
     return row
 
 
-def _secret(kind: EventKind, source: dict[str, Any]) -> tuple[str, bool]:
-    """Taken out of the source: the webhook's secret, and whether it was made here."""
+def _secret(kind: EventKind, source: dict[str, Any], there: str = "") -> tuple[str, bool]:
+    """Taken out of the source: the webhook's secret, and whether it was made here. `there` is one that it has."""
     if kind is not EventKind.WEBHOOK or "secret_ref" in source:
         source.pop("secret", None)
         return "", False
-    given = source.pop("secret", "")
+    given = source.pop("secret", "") or there
     return given or secrets.token_urlsafe(32), not given
 
 

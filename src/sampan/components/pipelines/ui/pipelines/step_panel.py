@@ -16,6 +16,11 @@ def build(step: Step, close: Callable[[], None]) -> None:
     with ui.element("div").classes("sp-step-head"):
         widgets.heading(step.name)
         widgets.icon_button("close", "Close", close)
+    details(step)
+
+
+def details(step: Step) -> None:
+    """What it runs, without its name."""
     values = {"Kind": step.kind}
     if step.component and step.component != step.name:
         values["Component"] = step.component

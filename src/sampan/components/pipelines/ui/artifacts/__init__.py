@@ -1,0 +1,1 @@
+"""The pages of artifacts: lists, one with its lineage, and deleting it."""

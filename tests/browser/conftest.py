@@ -23,7 +23,8 @@ CHROMIUM = os.environ.get("SAMPAN_TEST_CHROMIUM") or shutil.which("chromium") or
 _ARGUMENTS = ["--no-sandbox", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: while Playwright runs, an event loop does, and other tests could start none.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     if not CHROMIUM:
         if os.environ.get("CI"):
@@ -33,7 +34,7 @@ def playwright() -> Iterator[Playwright]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     found = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
     yield found

@@ -141,3 +141,8 @@ def test_windows_that_nobody_opens_are_forgotten(target: Any) -> None:
 )
 def test_no_file_is_served_but_the_dashboards_own(target: Any, path: str) -> None:
     assert b"root:" not in target.ask("GET", path)[2]
+
+
+def test_what_browsers_ask_for_by_themselves_builds_no_window(target: Any) -> None:
+    status, headers, _ = target.ask("GET", "/ui/favicon.ico")
+    assert (status, headers["content-type"]) == (200, "image/svg+xml")

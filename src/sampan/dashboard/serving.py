@@ -16,7 +16,7 @@ from nicegui import app as nicegui_app
 from nicegui import core, ui
 from starlette.types import ASGIApp
 
-from sampan.dashboard import sockets
+from sampan.dashboard import releasing, sockets
 from sampan.dashboard.capacity import Capacity
 from sampan.dashboard.feeds import Activities
 from sampan.dashboard.mounting import Platform
@@ -70,11 +70,17 @@ class Serving:
 
     async def start(self) -> None:
         sockets.guard()
+        releasing.install()
         nicegui_app.config.socket_io_js_transports = ["websocket"]
         core.sio.eio.transports = ["websocket"]
         nicegui_app.on_exception(lambda error: log.error("the dashboard failed", exc=error))
         for path, sheet in self._sheets.items():
             nicegui_app.add_static_file(local_file=sheet, url_path=path, max_cache_age=_CACHE_SECONDS)
+
+        # Before the pages, which take every other path: browsers ask for it at each new address.
+        nicegui_app.add_static_file(
+            local_file=_STATIC / "favicon.svg", url_path="/favicon.ico", max_cache_age=_CACHE_SECONDS
+        )
 
         async def build(request: Request) -> None:
             await self._build(request)

@@ -104,6 +104,8 @@ class Hub:
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
+        # What pages are made of mostly holds the way to let go of this: a circle, if this went on holding them.
+        subscription.take, subscription.fail = _take_nothing, _fail_nowhere
         question = self._questions.get(subscription.key)
         if question is None or subscription not in question.subscribers:
             return
@@ -177,3 +179,11 @@ class Hub:
 
 def _begun(question: _Question) -> list[Subscription]:
     return [each for each in question.subscribers if each.has_begun]
+
+
+async def _take_nothing(_value: Any) -> None:
+    return
+
+
+def _fail_nowhere(_error: ApiFailureError | None) -> None:
+    return

@@ -36,6 +36,8 @@ INTERFACE = Interface(
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
     ),
+    searches=(*records.SEARCHES,),
+    feeds=(*records.FEEDS,),
     home=(HomeCard("", first_run.build, order=0),),
     quick_actions=(*pipelines.QUICK_ACTIONS,),
     styles=(_HERE / "runs.css", _HERE / "compare" / "compare.css", _HERE / "pipelines.css", *records.STYLES),

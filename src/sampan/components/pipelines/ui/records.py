@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import executions
+from sampan.components.pipelines.ui import executions, record_finds
 from sampan.components.pipelines.ui.artifacts import overview as artifacts
 from sampan.components.pipelines.ui.artifacts import page as artifact
 from sampan.components.pipelines.ui.events import (
@@ -63,6 +63,13 @@ PAGES = (
     Page("/archive/experiments", "Experiments", archive.build_experiments, "/archive"),
     Page("/cache", "Cache", cache.build),
 )
+SEARCHES = (
+    record_finds.search_artifacts,
+    record_finds.search_recurring_runs,
+    record_finds.search_triggers,
+    record_finds.search_notifications,
+)
+FEEDS = (record_finds.feed,)
 STYLES = (Path(__file__).parent / "records.css",)
 UPSTREAM_LINKS = {
     "/recurringruns": "/recurring-runs",

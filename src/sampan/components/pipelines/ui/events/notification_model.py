@@ -7,6 +7,7 @@ from typing import Any
 
 from sampan.components.pipelines.ui.events.trigger_model import words_of
 from sampan.components.pipelines.ui.recurring.schedule_words import interval
+from sampan.ui.contract import Hit
 
 CHANNELS = {"webhook": "Webhook", "slack": "Slack, Mattermost or Discord", "email": "Mail"}
 ICONS = {"webhook": "webhook", "slack": "chat", "email": "mail"}
@@ -89,3 +90,13 @@ def seconds(text: str) -> int:
     if number:
         raise ValueError(text)
     return total
+
+
+def hit(notification: Mapping[str, Any]) -> Hit:
+    return Hit(
+        kind="Notification",
+        name=str(notification["display_name"]),
+        path=f"/notifications/{notification['notification_id']}",
+        icon="notifications",
+        detail=f"{when(notification)}, tells {to_whom(notification)}",
+    )

@@ -178,7 +178,7 @@ def _cron_row(page: PageContext, workflow: Any) -> Row:
     name = workflow["metadata"]["name"]
     word, tone, icon, why = model.cron_workflow_state(workflow)
     said, zone = model.cron_workflow_when(workflow)
-    href = page.href(f"/cluster/argoproj.io-v1alpha1-cronworkflows/{segment(page.namespace)}/{segment(name)}")
+    href = page.href(f"/cluster/cronworkflows.argoproj.io/{segment(page.namespace)}/{segment(name)}")
     return Row(
         name,
         {

@@ -55,7 +55,10 @@ class _View:
                 self._coming = DataTable((Column("at", "At"),), label="Next ticks")
                 self._over = widgets.paragraph("It does not tick any more.", "sp-muted")
         with ui.element("section").classes("sp-section"):
-            widgets.heading("Latest runs")
+            with ui.element("div").classes("sp-row"):
+                widgets.heading("Latest runs")
+                all_runs = page.href("/runs", recurring=page.params["recurring_run_id"])
+                widgets.link("All of them", all_runs)
             self._no_runs = widgets.paragraph("It has not started a run yet.", "sp-muted")
             self._runs = DataTable(_RUN_COLUMNS, label="Latest runs")
         with ui.element("section").classes("sp-section") as self._history:

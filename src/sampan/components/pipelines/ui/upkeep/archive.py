@@ -117,6 +117,8 @@ class _Archive:
             if len(things) == 1
             else f"{words.counted(len(things), self._noun)} are restored."
         )
+        if self._kind == "experiments":
+            done += " Their runs stay in the archive: restore those that you want."
         await bulk.each(
             self._page, things, lambda thing: self._post(thing, "unarchive"), "display_name", done
         )

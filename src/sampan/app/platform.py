@@ -180,6 +180,7 @@ class Platform:
                 version=__version__,
                 home=str(home),
                 url=self._url,
+                content_host=server.content_host,
             )
         )
         self._ends.append(("dashboard", dashboard.stop))

@@ -158,6 +158,7 @@ class RemotePlatform:
                 url=self._url,
                 default_namespace=reached.namespace,
                 cluster=self._connection.server,
+                content_host=settings.server.content_host,
             )
         )
         self._ends.append(("dashboard", dashboard.stop))

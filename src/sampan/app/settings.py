@@ -42,6 +42,8 @@ class ServerSettings:
     """DEBUG, INFO, WARNING or ERROR; the log is `logs/server.log` in the home folder."""
     allowed_hosts: tuple[str, ...] = ()
     """Further names a browser may use for this server in its Host header, beside loopback's."""
+    content_host: str = "content.localhost"
+    """A name of this server's that shows what users made (HTML, markdown, pictures), and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

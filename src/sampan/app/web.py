@@ -49,7 +49,8 @@ def build_app(
     # A trailing slash is another resource to Kubernetes: a redirect would hide a client's mistake.
     app.router.redirect_slashes = False
     guards = GuardSettings.bound_to(server.host, server.allowed_hosts)
-    return Guards(_Front(kubernetes, app, _api_roots(routes)), guards, access)
+    guarded = Guards(_Front(kubernetes, app, _api_roots(routes)), guards, access)
+    return _ContentHost(server.content_host, dashboard.content, guarded)
 
 
 def with_proven_paths(access: Access, patterns: Sequence[str]) -> Access:
@@ -73,6 +74,26 @@ class _ProvenPaths:
         # As it was sent and as it was read: a path that two readers could take for two things is none of these.
         raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
         return raw == scope["path"] and self._paths.fullmatch(raw) is not None
+
+
+class _ContentHost:
+    """One name of this server is for untrusted content, and leads to nothing else: no path of it passes to `ours`."""
+
+    def __init__(self, host: str, content: ASGIApp, ours: ASGIApp) -> None:
+        self._host = host.lower().partition(":")[0]
+        self._content = content
+        self._ours = ours
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_content = scope["type"] in ("http", "websocket") and self._is_named(scope)
+        await (self._content if is_content else self._ours)(scope, receive, send)
+
+    def _is_named(self, scope: Scope) -> bool:
+        # With two Host headers it is none: the guards refuse that.
+        hosts = [value for key, value in scope["headers"] if key == b"host"]
+        if len(hosts) != 1 or not self._host:
+            return False
+        return bytes(hosts[0]).decode("latin-1").strip().lower().partition(":")[0].rstrip(".") == self._host
 
 
 class _Front:

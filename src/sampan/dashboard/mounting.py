@@ -41,6 +41,8 @@ class Platform:
     default_namespace: str = "default"
     cluster: str = ""
     """The API server of a cluster that is not ours; empty for the embedded one."""
+    content_host: str = "content.localhost"
+    """Where what users made is shown."""
 
 
 class Dashboard:
@@ -69,6 +71,19 @@ class Dashboard:
         if not _may_load(scope):
             await asgi.respond_error(send, ForbiddenError("pages of other sites may only link to this one"))
             return
+        if (serving := await self._loaded(send)) is not None:
+            await serving.app(scope, receive, send)
+
+    async def content(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Everything on the content host."""
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        elif (serving := await self._loaded(send)) is not None:
+            await serving.content(scope, receive, send)
+
+    async def _loaded(self, send: Send) -> Any:
+        """None where it could not be loaded; that is answered then."""
         try:
             serving = await asyncio.shield(self._loading) if self._loading is not None else None
         except Exception:
@@ -77,8 +92,7 @@ class Dashboard:
             await asgi.respond_error(
                 send, ServiceUnavailableError("the dashboard could not be loaded; the server's log says why")
             )
-            return
-        await serving.app(scope, receive, send)
+        return serving
 
     async def _load(self) -> Any:
         await asyncio.sleep(_DELAY_SECONDS)

@@ -17,6 +17,7 @@ from sampan.dashboard.window import Window
 from sampan.lib.log import get_logger
 from sampan.ui import widgets
 from sampan.ui.api import JSON, ApiFailureError
+from sampan.ui.content import Content
 from sampan.ui.context import Crumb, Handler, Stop
 from sampan.ui.contract import Page
 from sampan.ui.live import Subscription
@@ -58,6 +59,9 @@ class ShownPage:
 
     def go(self, path: str, **query: str) -> None:
         self._frame.push_address(self.href(path, **query))
+
+    def content_address(self, content: Content) -> str:
+        return self._window.shared.content.address(self.user, content, self._window.host)
 
     def set_query(self, **query: str) -> None:
         kept = {key: value for key, value in {**self.query, **query}.items() if value}

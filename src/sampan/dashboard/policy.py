@@ -20,7 +20,8 @@ class Policy:
     """Wraps the application that answers with pages."""
 
     def __init__(self, app: ASGIApp, frames: str = "") -> None:
-        """`frames` is the origin whose pages may be shown within ours."""
+        """`frames` is where what may be shown within our pages comes from. Nothing of ours: what is in a frame may lead
+        it anywhere that this says."""
         self._app = app
         self._frames = frames
 
@@ -73,11 +74,11 @@ def policy(nonce: str, frames: str = "") -> str:
             "default-src 'none'",
             f"script-src 'self' 'nonce-{nonce}' 'unsafe-eval'",
             "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
+            f"img-src 'self' data: blob: {frames}".rstrip(),
             "font-src 'self' data:",
             "connect-src 'self'",
             "worker-src 'self' blob:",
-            f"frame-src 'self' {frames}".rstrip(),
+            "frame-src " + (frames or "'none'"),
             "base-uri 'none'",
             "form-action 'self'",
             "frame-ancestors 'self'",

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from sampan.dashboard import releasing, sockets
 from sampan.dashboard.capacity import Capacity
+from sampan.dashboard.content.origin import ContentOrigin
 from sampan.dashboard.feeds import Activities
 from sampan.dashboard.mounting import Platform
 from sampan.dashboard.own_pages import ALWAYS, own
@@ -61,14 +62,26 @@ class Serving:
             f"/style/{index}-{_version(sheet)}/{sheet.name}": sheet for index, sheet in enumerate(sheets)
         }
         preferences = Preferences(Path(platform.home))
+        self.content = ContentOrigin(behind, platform)
+        """ASGI, for the content host."""
         self._shared = Shared(
-            platform, self._hub, Routes(every), every, preferences, activities, tuple(self._sheets)
+            platform,
+            self._hub,
+            Routes(every),
+            every,
+            preferences,
+            activities,
+            tuple(self._sheets),
+            self.content,
         )
         self._host = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         self._lifespan: AbstractAsyncContextManager[Any] | None = None
-        self.app: ASGIApp = WebSocketBridge(Policy(self._host))
+        self.app: ASGIApp = WebSocketBridge(
+            Policy(self._host, f"{platform.content_host.partition(':')[0]}:*")
+        )
 
     async def start(self) -> None:
+        await self.content.start()
         sockets.guard()
         releasing.install()
         nicegui_app.config.socket_io_js_transports = ["websocket"]

@@ -33,6 +33,7 @@ class Tab:
     def __init__(self, shared: Shared, api: Api, request: Request) -> None:
         self.shared = shared
         self.api = api
+        self.host = request.headers.get("host", "")
         root = request.scope.get("root_path", "")
         path = request.url.path.removeprefix(root)
         kept = shared.preferences.of(api.user.name)

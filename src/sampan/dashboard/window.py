@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sampan.dashboard.content.origin import ContentOrigin
 from sampan.dashboard.feeds import Activities
 from sampan.dashboard.mounting import Platform
 from sampan.dashboard.preferences import Preferences
@@ -27,6 +28,7 @@ class Shared:
     activities: Activities
     styles: Sequence[str]
     """Below the root, in their order."""
+    content: ContentOrigin
     sections: Sequence[NavSection] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,6 +44,8 @@ class Window(Protocol):
     namespace: str
     theme: str
     """`light`, `dark` or `system`."""
+    host: str
+    """By which the browser knows this server, with its port."""
 
     def href(self, path: str, **query: str) -> str:
         """The whole address of a page; `path` may bring a query. With the namespace, where it is not the usual one."""

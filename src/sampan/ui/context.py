@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sampan.ui.api import JSON, Api
+from sampan.ui.content import Content
 from sampan.web.guards import User
 
 Crumb = tuple[str, str]
@@ -37,6 +38,10 @@ class PageContext(Protocol):
 
     def go(self, path: str, **query: str) -> None:
         """To another page."""
+        ...
+
+    def content_address(self, content: Content) -> str:
+        """Where what users made is shown, for some minutes: `//HOST/PATH`, without a port. See `ui.sandbox`."""
         ...
 
     def set_query(self, **query: str) -> None:

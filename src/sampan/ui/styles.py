@@ -12,6 +12,8 @@ STYLES: tuple[Path, ...] = (
     _HERE / "charts" / "charts.css",
     _HERE / "copied" / "copied.css",
     _HERE / "logview" / "logview.css",
+    _HERE / "sandbox" / "sandbox.css",
+    _HERE / "jsontree" / "jsontree.css",
     _HERE / "graph" / "graph.css",
     _HERE / "timeline" / "timeline.css",
 )

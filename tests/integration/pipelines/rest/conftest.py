@@ -56,6 +56,9 @@ class StandInEngine:
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> None:
         return None
 
+    def remote_files(self, uri: str, namespace: str, most: int) -> None:
+        return None
+
     async def submit(self, run_id: str) -> None:
         self.submitted.append(run_id)
 

@@ -274,3 +274,53 @@ class TestArtifacts:
         assert download.content == b"weights"
         assert download.headers["content-disposition"] == "attachment"
         assert "sandbox" in download.headers["content-security-policy"]
+
+    def test_an_artifact_is_read_by_its_id(self, api: Any, wanted: Any) -> None:
+        file = api.home / "artifacts" / "minio" / "b" / "model"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"weights")
+        path = f"/v2/artifacts/{api.post('/v2/artifacts', wanted).json['artifact_id']}"
+        assert api.get(f"{path}:files").json == {"kind": "FILE", "size": "7"}
+        read = api.get(f"{path}:read")
+        assert read.content == b"weights"
+        assert read.headers["content-disposition"].startswith('attachment; filename="model"')
+        assert "sandbox" in read.headers["content-security-policy"]
+        assert api.get(f"{path}:read", peek=3).content == b"wei"
+        file.unlink()
+        assert api.get(f"{path}:read").status == api.get(f"{path}:files").status == 404
+
+    def test_of_a_folder_any_file_is_read_and_nothing_beside_it(self, api: Any, wanted: Any) -> None:
+        folder = api.home / "artifacts" / "minio" / "b" / "model"
+        (folder / "sub").mkdir(parents=True)
+        (folder / "sub" / "a b.txt").write_bytes(b"inner")
+        (folder / "top").write_bytes(b"1")
+        (folder.parent / "beside").write_bytes(b"secret")
+        (folder / "link").symlink_to(folder.parent / "beside")
+        path = f"/v2/artifacts/{api.post('/v2/artifacts', wanted).json['artifact_id']}"
+        listed = api.get(f"{path}:files").json
+        assert listed["kind"] == "FOLDER"
+        assert [(each["name"], each["kind"]) for each in listed["files"]] == [
+            ("sub", "FOLDER"),
+            ("link", "FILE"),
+            ("top", "FILE"),
+        ]
+        assert api.call("GET", f"{path}:files", {"path": "sub"}).json["files"] == [
+            {"name": "a b.txt", "kind": "FILE", "size": "5"}
+        ]
+        read = api.call("GET", f"{path}:read", {"path": "sub/a b.txt"})
+        assert read.content == b"inner"
+        for bad in (
+            "../beside",
+            "sub/../../beside",
+            "link",
+            "/etc/passwd",
+            "sub\\x",
+            "sub//a",
+            "a\0b",
+            "none",
+        ):
+            for what in ("read", "files"):
+                answer = api.call("GET", f"{path}:{what}", {"path": bad})
+                assert answer.status in (400, 404), bad
+                assert b"secret" not in answer.content
+        assert api.get(f"{path}:read").status == 400

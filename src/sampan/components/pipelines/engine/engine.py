@@ -213,6 +213,10 @@ class Engine:
 
         return await self._database.read(read)
 
+    def remote_files(self, uri: str, namespace: str, most: int) -> list[tuple[str, int]] | None:
+        """Names and sizes of the objects below a URI in an object store; None for what is kept elsewhere. Blocks."""
+        return self._files.remote_files(uri, namespace, most)
+
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere. Blocks."""
         return self._files.remote_content(uri, namespace, limit)

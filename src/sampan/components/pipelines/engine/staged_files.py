@@ -18,8 +18,9 @@ import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.errors import (
@@ -57,6 +58,8 @@ from sampan.store.artifacts.trees import Limits
 MOUNTS = {"s3": "/s3", "minio": "/minio", "gs": "/gcs"}
 _JOURNAL = ".uploaded"
 _FETCHED = ".fetched"
+
+T = TypeVar("T")
 
 
 class WebSource(Protocol):
@@ -280,6 +283,21 @@ class StagedStepFiles(LocalStepFiles):
         except ObjectMissingError:
             return  # the bucket is gone
 
+    def remote_files(self, uri: str, namespace: str, most: int) -> list[tuple[str, int]] | None:
+        if uri.partition("://")[0] not in SCHEMES or not self._stores.serves(uri, namespace):
+            return None
+        return list(_told(self._objects(uri, namespace, most)))
+
+    def _objects(self, uri: str, namespace: str, most: int) -> Iterator[tuple[str, int]]:
+        opened = self._stores.open(uri, namespace)
+        exact = opened.store.stat(opened.key) if opened.key else None
+        if exact is not None:
+            yield "", exact.size
+            return
+        prefix = f"{opened.key}/" if opened.key else ""
+        for found in islice(opened.store.list(opened.key), most):
+            yield found.key.removeprefix(prefix), found.size
+
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         if uri.partition("://")[0] not in SCHEMES or not self._stores.serves(uri, namespace):
             return None
@@ -313,7 +331,7 @@ class StagedStepFiles(LocalStepFiles):
             return None
 
 
-def _told(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _told(pieces: Iterator[T]) -> Iterator[T]:
     """The store's errors as those of the API."""
     try:
         yield from pieces

@@ -148,6 +148,12 @@ class StepFiles(Protocol):
         """
         ...
 
+    def remote_files(self, uri: str, namespace: str, most: int) -> list[tuple[str, int]] | None:
+        """Of a configured object store: names, from the URI on, and sizes of what lies below it, or of it alone with an
+        empty name. At most `most`. None for what lies elsewhere. Blocks. Raises PipelinesError.
+        """
+        ...
+
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         """The bytes of an artifact in a configured object store, at most `limit`; None for what lies elsewhere.
 
@@ -309,6 +315,9 @@ class LocalStepFiles:
                     os.rmdir(where)
         else:
             target.unlink(missing_ok=True)
+
+    def remote_files(self, uri: str, namespace: str, most: int) -> list[tuple[str, int]] | None:
+        return None
 
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         return None

@@ -31,13 +31,13 @@ from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
 
 _CHUNK = 256 * 1024
-_GONE = "the artifact has no file, or it is gone"
+GONE = "the artifact has no file, or it is gone"
 _WEB = ("http", "https")
 _MOST_FROM_THE_WEB = 32 * 1024 * 1024
 _BUCKETS = {"minio": "minio", "s3": "s3", "gcs": "gs", "gs": "gs"}
 
 # Whatever an artifact holds, a browser must not run it as a page of ours.
-_INERT = {
+INERT = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "Content-Disposition": "attachment",
     "X-Content-Type-Options": "nosniff",
@@ -52,23 +52,23 @@ async def read_artifact(call: Call) -> Response:
     row = await call.backend.database.read(lambda connection: _of_step(connection, task, name))
     if row is None:
         raise not_found(f"artifact of step {task.display_name!r}", name)
-    content = await _content(call, row.uri, None)
-    return StreamingResponse(_as_json(content), media_type="application/json", headers=_INERT)
+    pieces = await content(call, row.uri, None)
+    return StreamingResponse(_as_json(pieces), media_type="application/json", headers=INERT)
 
 
 async def get_artifact(call: Call) -> Response:
     """The UI server's path: what `source`, `bucket` and `key` name, or the first `peek` bytes of it."""
     source, bucket, key = (call.query.get(name, "") for name in ("source", "bucket", "key"))
     if source in _WEB:
-        return await _from_the_web(call, f"{source}://{bucket}/{key}")
+        return await from_the_web(call, f"{source}://{bucket}/{key}")
     peek = call.query_int("peek")
-    return _inert(await _content(call, _uri(source, bucket, key), peek if peek > 0 else None))
+    return _inert(await content(call, _uri(source, bucket, key), peek if peek > 0 else None))
 
 
 async def download_artifact(call: Call) -> Response:
     """The same with its parts in the path, and always the whole of it."""
     source, bucket, key = (call.params[name] for name in ("source", "bucket", "key"))
-    return _inert(await _content(call, _uri(source, bucket, key), None))
+    return _inert(await content(call, _uri(source, bucket, key), None))
 
 
 def find_artifact(home: Path, uri: str) -> Path:
@@ -81,7 +81,7 @@ def find_artifact(home: Path, uri: str) -> Path:
     try:
         resolved = path.resolve(strict=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise NotFoundError(_GONE) from error
+        raise NotFoundError(GONE) from error
     if not resolved.is_relative_to(root):
         raise PermissionDeniedError("the artifact lies outside of the server's artifact folder")
     return resolved
@@ -92,7 +92,7 @@ def _open(path: Path) -> BinaryIO:
         # Not through a link that took the file's place since.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
-        raise NotFoundError(_GONE) from error
+        raise NotFoundError(GONE) from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
@@ -101,15 +101,22 @@ def _open(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-async def _content(call: Call, uri: str, limit: int | None) -> AsyncIterator[bytes]:
+async def content(call: Call, uri: str, limit: int | None) -> AsyncIterator[bytes]:
     """The artifact's bytes, at most `limit`, wherever it lies; the first of them are there already."""
-    if uri.partition("://")[0] in _BUCKETS.values():
-        engine = await call.backend.engine()
-        pieces = await asyncio.to_thread(engine.remote_content, uri, call.namespace, limit)
-        if pieces is not None:
-            await _check_owner(call, uri)
-            return _remote(await asyncio.to_thread(next, pieces, b""), pieces)
-    return _pieces(await _opened(call, uri), limit)
+    found = await remote_content(call, uri, limit)
+    return found if found is not None else _pieces(await _opened(call, uri), limit)
+
+
+async def remote_content(call: Call, uri: str, limit: int | None) -> AsyncIterator[bytes] | None:
+    """The same of what lies in an object store; None of what lies here."""
+    if uri.partition("://")[0] not in _BUCKETS.values():
+        return None
+    engine = await call.backend.engine()
+    pieces = await asyncio.to_thread(engine.remote_content, uri, call.namespace, limit)
+    if pieces is None:
+        return None
+    await check_owner(call, uri)
+    return _remote(await asyncio.to_thread(next, pieces, b""), pieces)
 
 
 async def _remote(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
@@ -121,22 +128,22 @@ async def _remote(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 async def _opened(call: Call, uri: str) -> BinaryIO:
     path = await asyncio.to_thread(find_artifact, call.backend.home, uri)
-    await _check_owner(call, str(path))
+    await check_owner(call, str(path))
     return await asyncio.to_thread(_open, path)
 
 
-async def _check_owner(call: Call, uri: str) -> None:
+async def check_owner(call: Call, uri: str) -> None:
     if call.backend.multi_user:
         owners = await call.backend.database.read(lambda connection: artifacts.namespaces_at(connection, uri))
         if owners != {call.namespace}:
             raise PermissionDeniedError(f"the artifact does not belong to the namespace {call.namespace!r}")
 
 
-async def _from_the_web(call: Call, url: str) -> Response:
+async def from_the_web(call: Call, url: str) -> Response:
     limits = FetchLimits(_MOST_FROM_THE_WEB, allow_private=call.backend.settings.allow_private_urls)
     data = await asyncio.to_thread(fetch, url, "key", limits)
     peek = call.query_int("peek")
-    return Response(data[:peek] if peek > 0 else data, media_type="application/octet-stream", headers=_INERT)
+    return Response(data[:peek] if peek > 0 else data, media_type="application/octet-stream", headers=INERT)
 
 
 def _of_step(connection: Any, task: TaskRow, name: str) -> ArtifactRow | None:
@@ -160,7 +167,7 @@ def _uri(source: str, bucket: str, key: str) -> str:
 
 
 def _inert(pieces: AsyncIterator[bytes]) -> Response:
-    return StreamingResponse(pieces, media_type="application/octet-stream", headers=_INERT)
+    return StreamingResponse(pieces, media_type="application/octet-stream", headers=INERT)
 
 
 def _local_path(root: Path, uri: str) -> Path:
@@ -169,7 +176,7 @@ def _local_path(root: Path, uri: str) -> Path:
     if not separator:
         path = Path(uri)
         if not path.is_absolute():
-            raise NotFoundError(_GONE)
+            raise NotFoundError(GONE)
         return path
     if scheme == "file":
         return Path("/" + rest.lstrip("/"))

@@ -7,6 +7,7 @@ from sampan.components.pipelines.api import wire_messages as messages
 from sampan.components.pipelines.api import wire_messages_records as records
 from sampan.components.pipelines.api import wire_messages_v1 as messages_v1
 from sampan.components.pipelines.rest import (
+    artifact_contents,
     artifact_files,
     artifact_records,
     artifact_views,
@@ -67,6 +68,7 @@ def _pipelines() -> list[Endpoint]:
         Endpoint("DELETE", _PIPELINE, delete, kind, owned, pipelines.delete),
         Endpoint("POST", f"{_PIPELINE}/versions", create, kind, owned, pipelines.create_version, version),
         Endpoint("GET", f"{_PIPELINE}/versions", listing, kind, owned, pipelines.list_versions),
+        Endpoint("GET", f"{_V2}/pipeline_versions", listing, kind, requested, pipelines.list_all_versions),
         Endpoint("GET", _VERSION, read, kind, owned, pipelines.get_version),
         Endpoint("PATCH", _VERSION, update, kind, owned, pipelines.update_version, version),
         Endpoint("DELETE", _VERSION, delete, kind, owned, pipelines.delete_version),
@@ -191,6 +193,7 @@ def _tasks() -> list[Endpoint]:
 def _artifacts() -> list[Endpoint]:
     kind, requested, of_runs = Resource.ARTIFACTS, scopes.requested, artifact_records.namespace_of_runs
     listing, create = Verb.LIST, Verb.CREATE
+    file, runs_ = Verb.READ_ARTIFACT, Resource.RUNS
     base, links = f"{_V2}/artifacts", f"{_V2}/artifact_tasks"
     artifact = f"{base}/{{artifact_id}}"
     one, many = records.NEW_ARTIFACT, records.NEW_ARTIFACTS
@@ -202,6 +205,8 @@ def _artifacts() -> list[Endpoint]:
         Endpoint("GET", artifact, Verb.GET, kind, _OF_ARTIFACT, artifact_views.get_artifact),
         Endpoint("GET", f"{artifact}/lineage", Verb.GET, kind, _OF_ARTIFACT, artifact_views.get_lineage),
         Endpoint("DELETE", artifact, Verb.DELETE, kind, _OF_ARTIFACT, artifact_views.delete),
+        Endpoint("GET", f"{artifact}:files", file, runs_, _OF_ARTIFACT, artifact_contents.list_files),
+        Endpoint("GET", f"{artifact}:read", file, runs_, _OF_ARTIFACT, artifact_contents.read_file),
         Endpoint("GET", links, listing, kind, scopes.of_linked, tasks.list_artifact_tasks),
         Endpoint("POST", links, create, kind, of_runs, artifact_records.link, link),
         Endpoint(

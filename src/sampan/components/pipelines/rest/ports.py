@@ -51,6 +51,12 @@ class RunEngine(Protocol):
 
     async def end_debug(self, run_id: str, pod: str) -> None: ...
 
+    def remote_files(self, uri: str, namespace: str, most: int) -> list[tuple[str, int]] | None:
+        """Names and sizes of objects below a URI in an object store, or of it alone with an empty name; not all where
+        there are more. None and errors as of `remote_content`. Blocks.
+        """
+        ...
+
     def remote_content(self, uri: str, namespace: str, limit: int | None) -> Iterator[bytes] | None:
         """The bytes of an artifact in an object store, at most `limit`; None for what is kept elsewhere.
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sampan.components.pipelines.ui import first_run, records, step_log
+from sampan.components.pipelines.ui import first_run, records, run_cards, run_search, step_log
 from sampan.components.pipelines.ui.compare import page as compare_page
 from sampan.components.pipelines.ui.new_run import page as new_run
 from sampan.components.pipelines.ui.pipelines import pages as pipelines
+from sampan.components.pipelines.ui.previews import page as content_page
 from sampan.components.pipelines.ui.run_list import page as run_list
 from sampan.components.pipelines.ui.run_page import page as run_page
 from sampan.ui.contract import HomeCard, Interface, NavEntry, NavSection, Page
@@ -32,25 +33,24 @@ INTERFACE = Interface(
     pages=(
         *pipelines.PAGES,
         *new_run.PAGES,
+        *records.PAGES,
         Page("/runs", "Runs", run_list.build),
         Page("/runs/{run_id}", "Run", run_page.build, parent="/runs"),
         Page("/compare", "Compare runs", compare_page.build, parent="/runs"),
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
-        *records.PAGES,
+        Page("/artifacts/{artifact_id}/content", "Content", content_page.build),
     ),
-    quick_actions=(
-        *pipelines.QUICK_ACTIONS,
-        *new_run.QUICK_ACTIONS,
-    ),
+    searches=(run_search.search, *pipelines.SEARCHES, *records.SEARCHES),
+    feeds=(run_search.feed, *pipelines.FEEDS, *records.FEEDS),
+    home=(HomeCard("", first_run.build, order=0), *run_cards.CARDS),
+    quick_actions=(*pipelines.QUICK_ACTIONS, *new_run.QUICK_ACTIONS),
     styles=(
+        _HERE / "previews" / "previews.css",
         _HERE / "runs.css",
         _HERE / "compare" / "compare.css",
         _HERE / "pipelines.css",
         *records.STYLES,
     ),
-    searches=(*records.SEARCHES,),
-    feeds=(*records.FEEDS,),
-    home=(HomeCard("", first_run.build, order=0),),
     upstream_links={
         **pipelines.UPSTREAM_LINKS,
         **new_run.UPSTREAM_LINKS,

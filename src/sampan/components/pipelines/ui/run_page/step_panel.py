@@ -11,7 +11,7 @@ from nicegui import ui
 from sampan.components.pipelines.ui import messages
 from sampan.components.pipelines.ui.controls import Choice
 from sampan.components.pipelines.ui.pipelines import step_panel
-from sampan.components.pipelines.ui.run_page import model, pods, value_views, values
+from sampan.components.pipelines.ui.run_page import model, pods, shared, value_views, values
 from sampan.components.pipelines.ui.run_page.banner import debug_command
 from sampan.components.pipelines.ui.run_page.command import command
 from sampan.components.pipelines.ui.run_page.plan import Plan
@@ -184,7 +184,7 @@ class StepPanel:
         widgets.pairs(self._facts(task))
         if task.get("type") == "RUNTIME" and attempts:
             widgets.text("A shell where it ran, in a terminal:", "sp-muted sp-small")
-            own = next((step for step in model.steps(self._tasks) if step.task_id == task["task_id"]), None)
+            own = next((step for step in shared.steps(self._tasks) if step.task_id == task["task_id"]), None)
             if own is not None:
                 command(debug_command(self._run, own))
 

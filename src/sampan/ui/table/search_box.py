@@ -7,19 +7,12 @@ from typing import Any
 
 from nicegui import ui
 from nicegui.element import Element
-from nicegui.events import GenericEventArguments
 
 _REST_SECONDS = 0.25
 
 
 def search_box(label: str, value: str, find: Callable[[str], Any]) -> Element:
     """`label` says what is searched: shown while the box is empty, and read aloud."""
-
-    def take(event: GenericEventArguments) -> Any:
-        # For when it is drawn again, but without drawing it now.
-        dict.__setitem__(box._props, "value", str(event.args))
-        return find(str(event.args).strip())
-
     with ui.element("div").classes("sp-find"):
         ui.icon("search").props("aria-hidden=true")
         box = Element("input").classes("sp-input")
@@ -28,13 +21,14 @@ def search_box(label: str, value: str, find: Callable[[str], Any]) -> Element:
                 "type": "search",
                 "aria-label": label,
                 "placeholder": label,
-                "value": value,
+                # The attribute: with the property, Vue writes over what is being typed whenever it draws anew.
+                "^value": value,
                 "autocomplete": "off",
             }
         )
         box.on(
             "input",
-            take,
+            lambda event: find(str(event.args).strip()),
             js_handler="(event) => emit(event.target.value)",
             throttle=_REST_SECONDS,
             leading_events=False,

@@ -67,8 +67,11 @@ def test_curves_steps_and_artifacts_side_by_side(tab: OpenTab, seeded: Seeded) -
     expect(page.get_by_text("Failed").first).to_be_visible()
     page.get_by_role("tab", name="Artifacts").click()
     expect(page.get_by_role("link", name="Model").first).to_be_visible()
+    page.get_by_role("button", name="prepare / data: Show side by side").click()
+    expect(page.get_by_text("height").first).to_be_visible()
     page.reload()
     expect(page.get_by_role("tab", name="Artifacts", selected=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="prepare / data")).to_be_visible()
 
 
 @pytest.mark.slow

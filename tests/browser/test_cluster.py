@@ -131,3 +131,22 @@ def test_what_somebody_else_has_changed_is_shown_beside_ones_own(page: Page, ser
     expect(page.get_by_text("Saved.")).to_be_visible()
     assert server.call("GET", path)["data"] == {"colour": "blue-mine"}
     assert json.dumps(server.call("GET", path)).count("theirs") == 0
+
+
+@pytest.mark.slow
+def test_a_terminal_runs_what_is_typed(page: Page, server: ServerProcess) -> None:
+    container = {"name": "main", "image": "python:3.11", "command": ["sleep", "600"]}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "kc-shell"},
+        "spec": {"containers": [container]},
+    }
+    _make(server, "pods", pod)
+    page.goto(f"{server.url}/ui/cluster/pods/default/kc-shell")
+    expect(page.get_by_role("table", name="Containers")).to_contain_text("Running", timeout=60_000)
+    page.get_by_role("tab", name="Terminal").click()
+    page.get_by_role("button", name="Open a terminal").click()
+    expect(page.locator(".xterm-accessibility-tree")).to_contain_text("kc-shell")
+    page.locator(".xterm-helper-textarea").press_sequentially("echo $((40+2))\nexit 3\n")
+    expect(page.get_by_text("The shell has ended with exit code 3.")).to_be_visible()

@@ -2,8 +2,8 @@
 
 An element's properties, classes and style each hold a method of their own as the handler of their changes, and its
 event handlers mostly hold the element: circles, which only the collector breaks. The server lets that look at all
-objects very seldom (`app.server`), since it stands still meanwhile; a window that is used all day would grow by a quarter
-of a megabyte with each page.
+objects very seldom (`app.server`), since it stands still meanwhile; a window that is used all day would grow by a
+quarter of a megabyte with each page.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Pages, of which others may link to any:
 - `/cluster/kinds`: every kind that the API serves
 - `/cluster/quota`: what may be used and is; `/cluster/apply`: objects from YAML (`kind=` begins with a sample of it)
 - `/cluster/{kind}`: all objects of one (`labels=` a selector, `q=` a text, `all=1` all namespaces)
-- `/cluster/{kind}/{namespace}/{name}`: an object (`tab=summary`, `logs`, `owned`, `yaml`);
+- `/cluster/{kind}/{namespace}/{name}`: an object (`tab=summary`, `logs`, `terminal`, `owned`, `yaml`);
   `/cluster/{kind}/{name}` where kinds have no namespace
 
 `{kind}` is what kubectl takes: `pods`, `deployments`, `workflows.argoproj.io`, `po`. Everything goes through `ui.api`,

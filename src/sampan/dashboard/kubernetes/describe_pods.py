@@ -179,8 +179,14 @@ def _environments(obj: Object, around: Around) -> list[Section]:
 
 
 def _command(words: Sequence[Any]) -> str:
-    text = shlex.join(str(word) for word in words)
+    text = " ".join(_quoted(str(word)) for word in words)
     return text if len(text) <= 2000 else text[:2000] + "…"
+
+
+def _quoted(word: str) -> str:
+    """For a shell, in the way that is easiest to read."""
+    is_double = "'" in word and not any(each in word for each in '"$`\\!')
+    return f'"{word}"' if is_double else shlex.quote(word)
 
 
 def _variable(container: Object, variable: Object, namespace: str, around: Around) -> Sequence[Value]:

@@ -16,6 +16,8 @@ from sampan.ui.table import cells
 from sampan.ui.table.table import Row
 
 _MOST_TEXT = 200
+_RUN_LABEL, _TASK_LABEL = "pipeline/runid", "pipelines.kubeflow.org/task-id"
+"""On pods of runs, as Kubeflow Pipelines sets the first and this platform the second."""
 
 _BY_KIND: Mapping[str, Callable[[Object, Around], Description]] = {
     "Pod": describe_pods.pod,
@@ -55,11 +57,12 @@ def _general(obj: Object, around: Around) -> Section:
     notes = {
         name: value for name, value in (metadata.get("annotations") or {}).items() if name != LAST_APPLIED
     }
-    run = labels.get("pipeline/runid") or labels.get("pipelines.kubeflow.org/run-id")
+    run = labels.get(_RUN_LABEL)
+    step = {"task": labels[_TASK_LABEL]} if _TASK_LABEL in labels else {}
     return Section(
         "About",
         [
-            *fact("Run", cells.link(run, around.href(f"/runs/{run}")) if run else ""),
+            *fact("Run", cells.link(run, around.href(f"/runs/{run}", **step)) if run else ""),
             *fact("Belongs to", *owners),
             *fact("Created", cells.time(str(metadata.get("creationTimestamp") or ""))),
             *fact(

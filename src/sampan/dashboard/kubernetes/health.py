@@ -49,7 +49,8 @@ def pod(obj: Object, nodes: Sequence[Object] = ()) -> Health:
     if phase == "Succeeded":
         return Health("ok", "Succeeded", "All its containers ended well.")
     if reason:
-        return Health("bad", reason, str(status.get("message") or ""), _reason_hint(obj, reason))
+        tone = "idle" if reason in _STOPPED and _is_owned(obj) else "bad"
+        return Health(tone, reason, str(status.get("message") or ""), _reason_hint(obj, reason))
     unscheduled = _condition(obj, "PodScheduled")
     if phase == "Pending" and unscheduled.get("status") == "False":
         return _unscheduled(obj, unscheduled, nodes)
@@ -124,13 +125,19 @@ _IMAGE_REASONS = frozenset(
 
 
 def _reason_hint(obj: Object, reason: str) -> str:
-    if reason in ("Terminated", "NodeShutdown"):
-        is_owned = bool((obj.get("metadata") or {}).get("ownerReferences"))
-        after = (
-            "What it belongs to makes another; this one can be deleted." if is_owned else "Create it again."
-        )
+    if reason in _STOPPED:
+        again = "What it belongs to makes another; this one can be deleted."
+        after = again if _is_owned(obj) else "Create it again."
         return f"Its node was stopped while it ran. {after}"
     return _POD_HINTS.get(reason, "")
+
+
+_STOPPED = ("Terminated", "NodeShutdown")
+"""With their node. Kubernetes, pkg/kubelet/nodeshutdown."""
+
+
+def _is_owned(obj: Object) -> bool:
+    return bool((obj.get("metadata") or {}).get("ownerReferences"))
 
 
 _POD_HINTS = {

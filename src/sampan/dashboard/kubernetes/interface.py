@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nicegui
+
 from sampan.dashboard.kubernetes import applying, finding, listing, objects, overview, quota_page
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page
+
+_XTERM = Path(nicegui.__file__).parent / "elements" / "xterm" / "dist" / "xterm.css"
 
 INTERFACE = Interface(
     sections=(
@@ -34,5 +38,5 @@ INTERFACE = Interface(
     ),
     searches=(finding.search,),
     feeds=(finding.feed,),
-    styles=(Path(__file__).parent / "cluster.css",),
+    styles=(Path(__file__).parent / "cluster.css", _XTERM),
 )

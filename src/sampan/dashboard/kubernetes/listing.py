@@ -140,13 +140,20 @@ class _List:
             lines = sorted(lines, key=lambda line: line.created, reverse=True)
         else:
             lines = tables.in_order(lines, by, descending=descending)
-        self._table.set_rows([tables.row(line, self._href) for line in lines])
+        of_event = self._about_href if self._kind.kind == "Event" else None
+        self._table.set_rows([tables.row(line, self._href, of_event) for line in lines])
         self._place.set_visibility(bool(lines))
         self._show_empty(bool(lines))
         self._show_pager(len(lines))
 
     def _href(self, line: Line) -> str:
         return self._page.href(self._kind.page(line.namespace, line.name))
+
+    def _about_href(self, about: str, namespace: str) -> str:
+        """Of what an event is about, as its table tells it."""
+        kind_name, _, name = about.partition("/")
+        kind = self._catalogue.lookup(kind_name)
+        return self._page.href(kind.page(namespace, name)) if kind is not None and name else ""
 
     def _show_empty(self, has_lines: bool) -> None:
         self._empty.clear()
@@ -179,9 +186,16 @@ class _List:
         if not shown and not is_later:
             return
         total = len(found.lines)
-        text = f"{shown} of {total} shown" if shown != total else f"{total} in all"
-        if found.left:
-            text += f"; {found.left:,} more follow"
+        is_all = not (is_later or found.continues)
+        text = (
+            f"{shown} of {total} shown"
+            if shown != total
+            else f"{total} in all"
+            if is_all
+            else f"{total} shown"
+        )
+        if found.continues:
+            text += f"; {found.left:,} more follow" if found.left else "; more follow"
         with self._pager:
             widgets.text(text)
             if is_later:

@@ -14,6 +14,7 @@ from sampan.dashboard.kubernetes.kinds import Catalogue, Kind, spaced
 from sampan.dashboard.kubernetes.log_part import LogPart
 from sampan.dashboard.kubernetes.owned_part import OwnedPart
 from sampan.dashboard.kubernetes.summary_part import SummaryPart
+from sampan.dashboard.kubernetes.terminal_part import TerminalPart
 from sampan.dashboard.kubernetes.yaml_part import YamlPart
 from sampan.lib.clock import SystemClock
 from sampan.ui import widgets
@@ -79,6 +80,8 @@ class _ObjectPage:
 
     def _more_tabs(self) -> dict[str, str]:
         logs = {"logs": "Logs"} if self._kind.key in _LOGGED else {}
+        if self._kind.key == "pods" and "exec" in self._kind.subresources:
+            logs["terminal"] = "Terminal"
         is_owner = self._kind.kind in _OWNERS or (self._kind.namespaced and "." in self._kind.key)
         return logs | ({"owned": "Owned objects"} if is_owner else {})
 
@@ -94,6 +97,8 @@ class _ObjectPage:
             return YamlPart(self._page, self._kind, self._obj)
         if key == "logs":
             return LogPart(self._page, self._catalogue, self._obj)
+        if key == "terminal":
+            return TerminalPart(self._page, self._obj)
         if key == "owned":
             return OwnedPart(self._page, self._catalogue, self._obj)
         summary = SummaryPart(self._page, self._catalogue, self._kind, self._obj)

@@ -18,7 +18,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 
 _NAMESPACE = "namespace"
-_STATE_COLUMNS = frozenset({"status", "phase", "state", "type", "reason"})
+_STATE_COLUMNS = frozenset({"status", "phase", "state", "type"})
 _OK = frozenset(
     [
         "running",
@@ -165,9 +165,12 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
     ]
 
 
-def row(line: Line, href: Callable[[Line], str]) -> Row:
+def row(line: Line, href: Callable[[Line], str], of_event: Callable[[str, str], str] | None = None) -> Row:
+    """`of_event` gives the address of what an event is about, from how it is told (`pod/web`) and its namespace."""
     drawn: dict[str, Any] = {key: _cell(key, value) for key, value in line.values.items()}
     drawn["name"] = cells.link(line.name, href(line))
+    if of_event is not None and (about := str(line.values.get("object") or "")):
+        drawn["object"] = cells.link(about, of_event(about, line.namespace) or href(line))
     drawn[_NAMESPACE] = line.namespace
     if line.created:
         drawn["age"] = cells.time(line.created)

@@ -49,7 +49,8 @@ export default {
       this.index = indexed(text ? JSON.parse(text) : {});
       this.arrange();
       this.search(this.text);
-      if (isFirst) this.start();
+      // When the view is as high as the graph wants it.
+      if (isFirst) this.$nextTick(() => this.start());
     },
     patch(text) {
       const nodes = JSON.parse(text);
@@ -96,15 +97,20 @@ export default {
     },
     // At first: all of it if that can be read; else what failed or runs, or the beginning.
     start() {
+      this.isWaiting = !this.scene.size[0];
+      if (this.isWaiting) return;
       if (this.chosen && this.index.nodes.has(this.chosen)) { this.goTo(this.chosen); this.mark(); return; }
       if (this.camera.fitScale() >= READABLE) return;
       const boxes = this.scene.layout.boxes.filter((box) => !box.isOpen);
       const toned = (tone) => boxes.find((box) => this.index.nodes.get(box.id).tone === tone);
-      const box = toned("bad") || toned("busy") || boxes.reduce((one, other) => (!one || other.y < one.y - 1 ? other : one), null);
-      if (box) this.$nextTick(() => this.camera.lookAt(box.x + box.w / 2, box.y + Math.min(this.scene.size[1] / 2 - 40, 200) / 0.8, 0.8));
+      const box = toned("bad") || toned("busy");
+      const first = boxes.reduce((one, other) => (!one || other.y < one.y - 1 ? other : one), null);
+      if (box) this.camera.lookAt(box.x + box.w / 2, box.y + box.h / 2, 0.8, true);
+      else if (first) this.camera.lookAt(first.x + first.w / 2, first.y, 0.8, true);
     },
     resized() {
       if (!this.scene.size[0]) return;
+      if (this.isWaiting) { this.camera.isFitted = true; this.start(); }
       if (this.camera.isFitted) this.camera.fit(READABLE + 0.1); else { this.scene.redraw(); }
     },
     toggle(id) {
@@ -115,6 +121,7 @@ export default {
     },
     toggleAll(open) {
       for (const id of this.index.nodes.keys()) if (isGroup(this.index, id)) this.folding.set(id, open);
+      this.camera.isFitted = true;
       this.arrange();
     },
     page(id, by) {
@@ -144,8 +151,9 @@ export default {
     },
     light(id) {
       if (!id || !this.scene.boxes.has(id)) { this.scene.light(null, ""); return; }
-      const lit = paths(this.index, id);
+      const lit = paths(this.index, id), within = [...this.index.nodes.keys()].filter((each) => holders(this.index, each).some((holder) => lit.has(holder)));
       for (const each of [...lit]) for (const holder of holders(this.index, each)) lit.add(holder);
+      for (const each of within) lit.add(each);
       this.scene.light(lit, id);
     },
     hovered(element) {
@@ -239,6 +247,7 @@ export default {
     return h("div", { class: "sp-graph" }, [
       this.toolbar(),
       view,
+      this.count ? null : h("p", { class: "sp-g-empty" }, "Nothing to draw yet."),
       list,
       h("span", { id: this.uid + "-keys", class: "sp-unseen" }, "Arrow keys move, Enter chooses, Space folds, plus and minus zoom, 0 shows all."),
     ]);

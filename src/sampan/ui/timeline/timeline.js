@@ -115,7 +115,7 @@ export default {
     focused() { if (!this.active && this.$refs.box.matches(":focus-visible")) this.active = this.chosen || this.rows[0]?.id || ""; },
     spoken(row, now) {
       const times = sums(row, now), parts = Object.entries(KINDS).filter(([kind]) => times[kind] > 0).map(([kind, word]) => word.toLowerCase() + " " + lasted(times[kind]));
-      return [row.label, row.state, row.badge, ...parts, row.critical ? "on the critical path" : ""].filter(Boolean).join(", ");
+      return [row.label, row.badge, row.state, ...parts, row.critical ? "on the critical path" : ""].filter(Boolean).join(", ");
     },
     hint(event, row) {
       const width = 260, x = Math.min(event.clientX + 14, window.innerWidth - width - 12);
@@ -137,6 +137,7 @@ export default {
         fold,
         icon(row.state ? ICONS[row.tone || ""] : row.icon || "circle", row.tone ? "sp-t-state sp-tone-" + row.tone : "sp-t-state"),
         h("span", { class: "sp-t-label", title: row.label }, row.label),
+        " ",
         row.badge ? h("span", { class: "sp-g-badge" }, row.badge) : null,
       ]);
       return h("div", {

@@ -141,7 +141,7 @@ def test_a_list_says_which_trigger_started_a_run(api: Any, spec: Any, run_id: st
 
 def test_a_list_says_what_runs_wait_for(api: Any, run_id: str) -> None:
     [shown] = api.get("/v2/runs", include="waiting").json["runs"]
-    assert shown["waiting"] == {"step": "train", "message": "its image is being made ready"}
+    assert shown["waiting"] == {"step": "train", "message": "its image is being made ready", "steps": 1}
     api.write(lambda connection: runs.set_state(connection, run_id, RuntimeState.FAILED, NOW))
     assert "waiting" not in api.get("/v2/runs", include="waiting").json["runs"][0]
 

@@ -2,12 +2,14 @@
 
 `metrics` are its numbers by name, the highest where several steps left one of that name (what lists are sorted by);
 `origin` is where it came from, by name; `parameters` are what its pipeline got, defaults among them. Of a run that is
-under way, `progress` counts the steps by their states, and `waiting` is a step that waits, and for what.
+under way, `progress` counts the steps by their states, and `waiting` is the step that has waited longest, for what, and
+how many wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
@@ -52,14 +54,10 @@ def of_runs(connection: Any, rows: Sequence[RunRow], extras: frozenset[Extra]) -
             metrics=_highest(numbers.get(run_id, ())),
             origin=origins.get(run_id),
             progress=counted.get(run_id),
-            waiting=_waiting(*waiting[run_id]) if run_id in waiting else None,
+            waiting=asdict(waiting[run_id]) if run_id in waiting else None,
         )
         for run_id in ids
     }
-
-
-def _waiting(step: str, message: str) -> dict[str, str]:
-    return {"step": step, "message": message}
 
 
 def _highest(found: Sequence[metrics.MetricRow]) -> dict[str, float]:

@@ -84,8 +84,17 @@ def counts(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, Ma
     return found
 
 
-def waiting(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
-    """Of each run with a step that is under way and waits: the step's display name, and what it waits for."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    step: str
+    """The display name of the one that has waited longest."""
+    message: str
+    steps: int
+    """How many wait."""
+
+
+def waiting(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, Waiting]:
+    """Of each run with steps that are under way and say what they wait for."""
     query = (
         sa.select(_TASKS.run_id, _TASKS.display_name, _TASKS.error)
         .where(
@@ -96,8 +105,11 @@ def waiting(connection: sa.Connection, run_ids: Sequence[str]) -> Mapping[str, t
         )
         .order_by(_TASKS.created_at.desc())
     )
-    # The one that has waited longest stays.
-    return {run_id: (name, message) for run_id, name, message in connection.execute(query)}
+    found: dict[str, Waiting] = {}
+    for run_id, name, message in connection.execute(query):
+        count = found[run_id].steps + 1 if run_id in found else 1
+        found[run_id] = Waiting(name, message, count)
+    return found
 
 
 def _state(found: Any) -> TaskState:

@@ -21,6 +21,7 @@ from sampan.components.pipelines.api.argo.document import is_workflow
 from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.ui import blueprint_argo, blueprint_ir
 from sampan.components.pipelines.ui.blueprint import Blueprint, Kind, Scope, Step
+from sampan.components.pipelines.ui.identity import Same
 from sampan.components.pipelines.ui.run_tree import Branch, item_of, tree
 from sampan.components.pipelines.ui.states import shown
 from sampan.ui.graph.model import Edge, Graph, Node
@@ -61,24 +62,9 @@ class RunGraph:
     """By task."""
 
 
-class _Same:
-    """Equal only to itself: an answer that tabs share is looked at once for all of them."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
 def blueprint_of(specification: Mapping[str, Any]) -> Blueprint:
     """`specification` is a version's or a run's `pipeline_spec`. What cannot be read is a `problem`."""
-    return _blueprint(_Same(specification))
+    return _blueprint(Same(specification))
 
 
 def graph_of(plan: Blueprint, *, artifacts: bool = False) -> Graph:
@@ -90,11 +76,11 @@ def graph_of_run(
     plan: Blueprint, tasks: Sequence[Mapping[str, Any]], state: str = "RUNNING", *, artifacts: bool = False
 ) -> RunGraph:
     """`state` is the run's. Tabs that give the same plan and the same tasks share the answer."""
-    return _run_graph(_Same(plan), _Same(tasks), state, artifacts)
+    return _run_graph(Same(plan), Same(tasks), state, artifacts)
 
 
 @lru_cache(maxsize=16)
-def _blueprint(given: _Same) -> Blueprint:
+def _blueprint(given: Same) -> Blueprint:
     found: Mapping[str, Any] = given.value or {}
     inner = found.get("pipeline_spec")
     spec: Mapping[str, Any] = inner if isinstance(inner, Mapping) else found
@@ -108,7 +94,7 @@ def _blueprint(given: _Same) -> Blueprint:
 
 
 @lru_cache(maxsize=8)
-def _run_graph(plan: _Same, tasks: _Same, state: str, artifacts: bool) -> RunGraph:
+def _run_graph(plan: Same, tasks: Same, state: str, artifacts: bool) -> RunGraph:
     root = tree(tasks.value, plan.value.entry)
     return _Drawing(plan.value, artifacts, root, is_over=state in _FINAL).graph()
 

@@ -43,7 +43,7 @@ def stop(page: PageContext, run: Run) -> None:
         done = f"{run['display_name']} is being stopped."
         await page.attempt(page.api.post(f"{path(run['run_id'])}:terminate"), done=done)
 
-    widgets.confirm(f"Stop {run['display_name']}?", stopped_by(run), act, label="Stop the run")
+    widgets.confirm(f"Stop the run {run['display_name']}?", stopped_by(run), act, label="Stop the run")
 
 
 def delete(page: PageContext, run: Run, after: After | None = None) -> None:
@@ -52,7 +52,7 @@ def delete(page: PageContext, run: Run, after: After | None = None) -> None:
         if await page.attempt(page.api.delete(path(run["run_id"])), done=done) and after is not None:
             after()
 
-    widgets.confirm(f"Delete {run['display_name']}?", lost_with(1), act, label="Delete the run")
+    widgets.confirm(f"Delete the run {run['display_name']}?", lost_with(1), act, label="Delete the run")
 
 
 def stopped_by(run: Run) -> list[str]:

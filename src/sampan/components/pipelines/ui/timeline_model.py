@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sampan.components.pipelines.ui.blueprint import Blueprint
 from sampan.components.pipelines.ui.graph_model import RunGraph, graph_of_run
+from sampan.components.pipelines.ui.identity import Same
 from sampan.components.pipelines.ui.states import shown
 from sampan.ui.graph.model import Node
 from sampan.ui.timeline.model import Row, Span, Timeline
@@ -48,6 +50,14 @@ class _Stay:
 
 
 def timeline_of(plan: Blueprint, tasks: Sequence[Json], state: str = "RUNNING") -> Timeline:
+    """Tabs that give the same plan and the same tasks share the answer."""
+    return _timeline(Same(plan), Same(tasks), state)
+
+
+@lru_cache(maxsize=4)
+def _timeline(given: Same, found: Same, state: str) -> Timeline:
+    plan: Blueprint = given.value
+    tasks: Sequence[Json] = found.value
     drawn = graph_of_run(plan, tasks, state)
     stays = _stays(drawn, tasks)
     critical = _critical(drawn, stays) if state in _FINAL else frozenset()
@@ -55,7 +65,7 @@ def timeline_of(plan: Blueprint, tasks: Sequence[Json], state: str = "RUNNING") 
     for stay in stays.values():
         inside.setdefault(stay.node.group, []).append(stay)
     rows = [_row(stay, inside, critical) for stay in _ordered(inside, "")]
-    root = next((task for task in tasks if task.get("type") == "ROOT"), {})
+    root: Json = next((task for task in tasks if task.get("type") == "ROOT"), {})
     start = moment(root.get("create_time")) or min((stay.created for stay in stays.values()), default=0)
     end = moment(root.get("end_time")) if state in _FINAL else 0
     if state in _FINAL and not end:

@@ -21,7 +21,7 @@ export function madeSvg(tag, name, holder) {
 export function icon(name, holder) {
   const found = made("i", "material-icons", holder);
   found.setAttribute("aria-hidden", "true");
-  found.textContent = name;
+  found.dataset.icon = name;
   return found;
 }
 
@@ -31,9 +31,18 @@ export function summary(counts) {
   return TONES.filter((tone) => counts?.[tone]).map((tone) => `${counts[tone]} ${WORDS[tone]}`).join(", ");
 }
 
-// What a reader of the page says.
-export function spoken(node, size) {
-  const parts = [node.label, node.holds ? `${node.holds}, ${size} inside` : "", node.state || node.detail, node.badge, summary(node.counts)];
+// What stands below the name.
+function second(node, size, isOpen) {
+  if (node.state) return isOpen && node.detail ? `${node.state} · ${node.detail}` : node.state;
+  return node.detail || (node.holds ? `${node.holds}, ${size} inside` : "");
+}
+
+// What a reader of the page says: what is to be seen first, in its order.
+export function spoken(node, about, isOpen) {
+  const line = node.kind !== "artifact" || node.state ? [second(node, about.size, isOpen), node.badge] : [];
+  const parts = [node.label, ...line, isOpen && about.pages > 1 ? about.range : ""];
+  if (node.holds && node.state) parts.push(`${node.holds}, ${about.size} inside`);
+  parts.push(summary(node.counts));
   if (node.progress >= 0) parts.push(Math.round(node.progress * 100) + " percent");
   return parts.filter(Boolean).join(", ");
 }
@@ -44,7 +53,7 @@ export function fill(element, node, box, about) {
   const shape = box.isOpen ? "sp-g-open" : node.holds ? "sp-g-node sp-g-folded" : node.kind === "artifact" ? "sp-g-node sp-g-artifact" : "sp-g-node";
   element.className = `${shape}${tone}${node.state && !node.tone ? " sp-g-ahead" : ""}`;
   element.style.cssText = `left:${box.x}px;top:${box.y}px;width:${box.w}px;height:${box.h}px`;
-  element.setAttribute("aria-label", spoken(node, about.size));
+  element.setAttribute("aria-label", spoken(node, about, box.isOpen));
   element.setAttribute("aria-level", String(box.depth + 1));
   if (node.holds) element.setAttribute("aria-expanded", String(box.isOpen));
   else element.removeAttribute("aria-expanded");
@@ -55,6 +64,7 @@ export function fill(element, node, box, about) {
   else if (node.icon) icon(node.icon, head).classList.add("sp-g-kind");
   const words = made("div", "sp-g-words", head);
   made("div", "sp-g-label", words).textContent = node.label;
+  words.append(" ");
   if (node.kind !== "artifact" || node.state) line(words, node, about, box.isOpen);
   if (box.isOpen && about.pages > 1) pager(head, about);
   if (node.holds && Object.keys(node.counts || {}).length) counted(element, node.counts);
@@ -63,10 +73,10 @@ export function fill(element, node, box, about) {
 
 function line(holder, node, about, isOpen) {
   const found = made("div", "sp-g-line", holder);
-  if (node.state) {
-    icon(iconOf(node), found).classList.add("sp-g-state");
-    made("span", "", found).textContent = isOpen && node.detail ? `${node.state} · ${node.detail}` : node.state;
-  } else if (node.detail || node.holds) made("span", "", found).textContent = node.detail || `${node.holds} · ${about.size}`;
+  if (node.state) icon(iconOf(node), found).classList.add("sp-g-state");
+  const text = second(node, about.size, isOpen);
+  if (text) made("span", "", found).textContent = text;
+  found.append(" ");
   if (node.badge) made("span", "sp-g-badge", found).textContent = node.badge;
 }
 
@@ -86,6 +96,7 @@ function toggle(holder, node, isOpen) {
 }
 
 function pager(holder, about) {
+  holder.append(" ");
   const found = made("div", "sp-g-pager", holder);
   button(found, "chevron_left", "back", "Those before").disabled = about.page === 0;
   made("span", "", found).textContent = about.range;

@@ -3,7 +3,7 @@
 // The method of K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures",
 // IEEE Trans. SMC 11(2), 1981: layers, barycentres against crossings; places within a layer are the least squares
 // that keep the distances, by pooling adjacent violators (R. Barlow et al., 1972).
-const SWEEPS = 10, PLACINGS = 8, MOST_BENDS = 40000, BEND = 14;
+const SWEEPS = 10, PLACINGS = [14, 8], MANY = 600, MOST_BENDS = 40000, BEND = 14;
 
 // `across` and `along` are the sizes of the boxes; `edges` is [[from, to], …] without repetitions or loops onto oneself.
 // Answers centres, the size of all, and for each edge its points, from the box it leaves to the box it enters.
@@ -100,7 +100,7 @@ function firstOrder(layers, level, down, up, count) {
 }
 
 function order(net) {
-  const { layers, up, down } = net, position = new Int32Array(net.width.length);
+  const { layers, up, down } = net, position = new Int32Array(net.width.length), weight = new Float64Array(net.width.length);
   const note = (layer) => layer.forEach((each, index) => (position[each] = index));
   layers.forEach(note);
   const centre = (each, near) => {
@@ -114,8 +114,8 @@ function order(net) {
     const isDown = sweep % 2 === 0, near = isDown ? up : down;
     for (let step = 0; step < layers.length; step++) {
       const layer = layers[isDown ? step : layers.length - 1 - step];
-      const weight = new Map(layer.map((each) => [each, centre(each, near[each])]));
-      layer.sort((a, b) => weight.get(a) - weight.get(b) || position[a] - position[b]);
+      for (const each of layer) weight[each] = centre(each, near[each]);
+      layer.sort((a, b) => weight[a] - weight[b] || position[a] - position[b]);
       note(layer);
     }
     const found = crossings(layers, down, position);
@@ -151,8 +151,9 @@ function place(net, gaps) {
     const middle = (edge - gaps.across) / 2;
     for (const each of layer) at[each] -= middle;
   }
-  for (let round = 0; round < PLACINGS; round++) {
-    const isDown = round % 2 === 0, isLast = round >= PLACINGS - 2;
+  const rounds = PLACINGS[at.length > MANY ? 1 : 0];
+  for (let round = 0; round < rounds; round++) {
+    const isDown = round % 2 === 0, isLast = round >= rounds - 2;
     for (let step = 0; step < layers.length; step++) {
       settle(layers[isDown ? step : layers.length - 1 - step], (each) => {
         const near = isLast ? [up[each], down[each]] : [isDown ? up[each] : down[each]];
@@ -160,7 +161,7 @@ function place(net, gaps) {
         for (const others of near) {
           for (const other of others) {
             // A bend beside a bend: what makes long edges straight.
-            const pull = each >= count && other >= count ? 6 : 1;
+            const pull = each >= count && other >= count ? 8 : 1;
             sum += pull * at[other];
             weight += pull;
           }

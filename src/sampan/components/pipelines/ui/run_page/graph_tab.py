@@ -1,4 +1,4 @@
-"""The graph of a run, live."""
+"""The graph of a run and its timeline, live."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.pipelines.ui.graph_model import RunGraph, graph_of_run
+from sampan.components.pipelines.ui.run_page import shared
 from sampan.components.pipelines.ui.run_page.plan import Plan
 from sampan.ui import widgets
 from sampan.ui.graph.model import Graph
 from sampan.ui.graph.view import GraphView
+from sampan.ui.timeline.view import TimelineView
 
 Task = Mapping[str, Any]
 _NOTHING = RunGraph(Graph(), {}, {})
@@ -45,6 +47,27 @@ class GraphTab:
     def _select(self, node: str) -> Any:
         place = node.partition(_ARTIFACT)[0]
         return self._open_node(self._drawn.task_ids.get(place, ""), place)
+
+
+class TimelineTab:
+    """The same steps by time."""
+
+    def __init__(self, plan: Plan, open_node: Callable[[str, str], Any]) -> None:
+        self._plan = plan
+        self._open_node = open_node
+        self._drawn = _NOTHING
+        self._view = TimelineView(label="When the steps ran", on_select=self._select)
+
+    def show(self, run: Mapping[str, Any], tasks: Sequence[Task]) -> None:
+        state = run.get("state", "")
+        self._drawn = graph_of_run(self._plan.blueprint, tasks, state)
+        self._view.show(shared.timeline(self._plan.blueprint, tasks, state))
+
+    def select(self, task_id: str) -> None:
+        self._view.select(self._drawn.node_ids.get(task_id, ""))
+
+    def _select(self, row: str) -> Any:
+        return self._open_node(self._drawn.task_ids.get(row, ""), row)
 
 
 def switch(is_on: bool, change: Callable[[bool], Any]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.pipelines.ui import run_actions
-from sampan.components.pipelines.ui.run_page import data_tab, graph_tab, model, plan, spec_tab
+from sampan.components.pipelines.ui.run_page import data_tab, graph_tab, plan, shared, spec_tab
 from sampan.components.pipelines.ui.run_page.banner import Banner
-from sampan.components.pipelines.ui.run_page.graph_tab import GraphTab
+from sampan.components.pipelines.ui.run_page.graph_tab import GraphTab, TimelineTab
 from sampan.components.pipelines.ui.run_page.header import Header
 from sampan.components.pipelines.ui.run_page.history_tab import HistoryTab
 from sampan.components.pipelines.ui.run_page.model import Step
@@ -25,6 +25,7 @@ from sampan.ui.context import PageContext
 
 _PARTS = {
     "graph": "Graph",
+    "timeline": "Timeline",
     "steps": "Steps",
     "data": "Inputs and outputs",
     "search": "Logs",
@@ -45,9 +46,9 @@ class RunPage:
         self._run_id = page.params["run_id"]
         self._run: Mapping[str, Any] = {}
         self._tasks: Sequence[Mapping[str, Any]] = ()
-        self._steps: list[Step] = []
+        self._steps: Sequence[Step] = ()
         self._plan: Plan | None = None
-        self._shown: GraphTab | StepsTab | HistoryTab | None = None
+        self._shown: GraphTab | TimelineTab | StepsTab | HistoryTab | None = None
 
     async def build(self) -> None:
         page = self._page
@@ -69,14 +70,14 @@ class RunPage:
         if run.get("display_name") != self._run.get("display_name"):
             self._page.set_title(run["display_name"])
         self._run, self._tasks = run, run.get("tasks", ())
-        self._steps = model.steps(self._tasks)
+        self._steps = shared.steps(self._tasks)
         self._header.show(run, self._steps)
         self._banner.show(run, self._steps)
         self._panel.watch(run, self._tasks)
         self._show_part()
 
     def _show_part(self) -> None:
-        if isinstance(self._shown, GraphTab):
+        if isinstance(self._shown, GraphTab | TimelineTab):
             self._shown.show(self._run, self._tasks)
         elif isinstance(self._shown, StepsTab):
             self._shown.show(self._steps)
@@ -91,6 +92,8 @@ class RunPage:
         match part:
             case "graph":
                 await self._build_graph()
+            case "timeline":
+                self._shown = TimelineTab(await self._planned(), self._open_node)
             case "steps":
                 self._shown = StepsTab(self._open_step)
             case "events":
@@ -152,7 +155,7 @@ class RunPage:
         self._mark(is_open=bool(task_id))
         try:
             await self._panel.open(task_id, part)
-            if isinstance(self._shown, GraphTab):
+            if isinstance(self._shown, GraphTab | TimelineTab):
                 self._shown.select(task_id)
         except ApiFailureError as error:
             # An address that somebody kept, of a step that a retry has made anew.

@@ -105,6 +105,7 @@ def _experiments() -> list[Endpoint]:
         Endpoint("POST", base, Verb.CREATE, kind, requested, experiments.create, messages.EXPERIMENT),
         Endpoint("GET", base, Verb.LIST, kind, requested, experiments.list_),
         Endpoint("GET", _EXPERIMENT, Verb.GET, kind, owned, experiments.get),
+        Endpoint("PATCH", _EXPERIMENT, Verb.UPDATE, kind, owned, experiments.update, messages.EXPERIMENT),
         Endpoint("DELETE", _EXPERIMENT, Verb.DELETE, kind, owned, experiments.delete),
         Endpoint("POST", f"{_EXPERIMENT}:archive", Verb.ARCHIVE, kind, owned, experiments.archive, empty),
         Endpoint(

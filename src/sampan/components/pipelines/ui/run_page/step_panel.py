@@ -15,7 +15,7 @@ from sampan.components.pipelines.ui.run_page import model, pods, shared, value_v
 from sampan.components.pipelines.ui.run_page.banner import debug_command
 from sampan.components.pipelines.ui.run_page.command import command
 from sampan.components.pipelines.ui.run_page.plan import Plan
-from sampan.components.pipelines.ui.spec.steps import Step as Planned
+from sampan.components.pipelines.ui.spec.step import Step as Planned
 from sampan.components.pipelines.ui.states import is_final, shown
 from sampan.components.pipelines.ui.step_log import StepLog
 from sampan.ui import widgets

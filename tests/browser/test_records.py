@@ -82,11 +82,12 @@ def test_results_of_steps_are_forgotten(page: Page, server: ServerProcess) -> No
     expect(page.get_by_role("dialog")).to_contain_text("Nothing would be deleted")
 
 
+@pytest.mark.slow
 def test_executions_are_narrowed_by_state(page: Page, seeded: Seeded) -> None:
     page.goto(f"{seeded.server.url}/ui/executions")
     page.get_by_label("State").select_option("FAILED")
     steps = page.get_by_role("table", name="Executions").locator("tbody tr")
     expect(steps.get_by_role("link", name="break-down", exact=True)).to_have_count(1)
-    assert page.url.endswith("state=FAILED")
+    page.wait_for_url("**/executions?state=FAILED")
     page.get_by_role("searchbox").fill("nothing of the kind")
     expect(page.get_by_text("Nothing matches")).to_be_visible()

@@ -19,6 +19,12 @@ from websockets.sync.client import ClientConnection, connect
 SOCKET = "/ui/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
 
 
+@pytest.fixture(autouse=True)
+def loaded(target: Any) -> None:
+    """The dashboard loads after the server is ready."""
+    target.server.text("/ui/")
+
+
 def page(target: Any) -> tuple[str, str]:
     """A window's id, and its page."""
     status, headers, body = target.ask("GET", "/ui/")

@@ -42,12 +42,17 @@ def line(
 ) -> Figure:
     """Over categories, values are one for each; else they are pairs of x and y."""
     options = _frame(axes, categories, len(series) > 1)
+    if any(each.tips for each in series):
+        options["tooltip"]["trigger"] = "item"
     options["series"] = [
         {
             "id": each.id or each.name,
             "name": each.name,
             "type": "line",
-            "data": [_point(value) for value in each.values],
+            "data": [
+                {"value": _point(value), "tip": each.tips[place]} if each.tips else _point(value)
+                for place, value in enumerate(each.values)
+            ],
             "symbol": figure.symbol(look),
             "symbolSize": 7,
             "showSymbol": len(each.values) <= _MOST_SYMBOLS,

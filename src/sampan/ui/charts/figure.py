@@ -58,6 +58,8 @@ class Series:
     """Which colour, symbol and dashes it has; by its place where it is not said."""
     looks: Sequence[int] = ()
     """Of its bars one by one."""
+    tips: Sequence[str] = ()
+    """Of a line's points: what is said on pointing at one, in place of its numbers."""
 
 
 def look_of(series: Series, index: int) -> int:

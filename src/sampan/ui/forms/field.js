@@ -21,7 +21,7 @@ export default {
   props: {
     kind: String, name: String, label: String, hint: String, required: Boolean, word: String, standard: null, recent: Array,
     value: null, error: String, options: Array, searched: Boolean, free: Boolean, lines: Number, mono: Boolean, json: Boolean,
-    placeholder: String, secret: Boolean, inputmode: String, narrow: Boolean,
+    placeholder: String, secret: Boolean, inputmode: String, narrow: Boolean, zoned: Boolean,
   },
   data() {
     return { now: this.value, wrong: this.error, offered: this.options || [], open: false, at: -1, typed: null, timer: null, id: "sp-f-" + Math.random().toString(36).slice(2) };
@@ -31,6 +31,8 @@ export default {
     error(value) { this.wrong = value; },
     options(value) { this.offered = value || []; },
   },
+  // The one thing that only the browser knows.
+  mounted() { if (this.zoned && !this.now) this.send(zone); },
   beforeUnmount() { clearTimeout(this.timer); },
   methods: {
     tell(error) { this.wrong = error; },
@@ -163,6 +165,11 @@ export default {
         Vue.h("div", { key: index, class: "sp-pair-row" }, [input(row, index, 0, "Name"), input(row, index, 1, "Value"),
           index < rows.length - 1 ? Vue.h("button", { type: "button", class: "sp-icon-button", title: "Remove", "aria-label": "Remove " + (row[0] || "row " + (index + 1)), onClick: () => this.send(rows.slice(0, -1).filter((_, each) => each !== index)) }, [Vue.h("i", { class: "material-icons", "aria-hidden": "true" }, "close")]) : null])));
     },
+    // The button that was clicked goes away; whoever uses keys goes on in the field.
+    takeOver(value) {
+      this.send(value);
+      document.getElementById(this.id)?.focus();
+    },
     format() {
       try { this.send(JSON.stringify(JSON.parse(this.now), null, 2)); } catch { this.leave(); }
     },
@@ -170,8 +177,9 @@ export default {
       const h = Vue.h, found = [];
       if (this.json && String(this.now ?? "").trim()) found.push(h("button", { type: "button", class: "sp-small-link", onClick: this.format }, "Format"));
       const differs = this.standard !== null && this.standard !== undefined && this.standard !== this.now;
-      if (differs) found.push(h("button", { type: "button", class: "sp-small-link", title: "Default: " + String(this.standard), "aria-label": "Reset " + this.label + " to its default", onClick: () => this.send(this.standard) }, "Reset to default"));
-      for (const each of (this.recent || []).filter((text) => text !== this.now).slice(0, 4)) found.push(h("button", { type: "button", class: "sp-recent", title: each, "aria-label": this.label + ": use " + each, onClick: () => this.send(each) }, each.length > 28 ? each.slice(0, 27) + "…" : each));
+      if (differs) found.push(h("button", { type: "button", class: "sp-small-link", title: "Default: " + String(this.standard), "aria-label": "Reset " + this.label + " to its default", onClick: () => this.takeOver(this.standard) }, "Reset to default"));
+      if ((this.recent || []).some((text) => text !== this.now)) found.push(h("span", { class: "sp-hint" }, "Lately:"));
+      for (const each of (this.recent || []).filter((text) => text !== this.now).slice(0, 4)) found.push(h("button", { type: "button", class: "sp-recent", title: each, "aria-label": this.label + ": use " + each, onClick: () => this.takeOver(each) }, each.length > 28 ? each.slice(0, 27) + "…" : each));
       return found.length ? h("div", { class: "sp-field-extras" }, found) : null;
     },
   },

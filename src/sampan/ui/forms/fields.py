@@ -6,6 +6,7 @@ Each field is one element, drawn by `field.js`. Its `read` gives the value, of t
 from __future__ import annotations
 
 import json
+import zoneinfo
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -139,8 +140,9 @@ class Field(Element, component="field.js"):
     def _leave(self) -> None:
         self._is_left = True
         # What was never filled in is said when it is sent: not while somebody only passes by.
-        if self.raw not in ("", None):
-            self.tell(self.problem())
+        # What the API said of it stays until it is changed.
+        if self.raw not in ("", None) and (problem := self.problem()):
+            self.tell(problem)
 
 
 class TextField(Field):
@@ -216,10 +218,12 @@ class ChoiceField(Field):
         self._look = look
         self._is_free = is_free
         self._looking = ""
+        self.options: Options = options
         self._set(options=_plain(options), searched=look is not None, **ways)
         self.on("look", self._find)
 
     def set_options(self, options: Options) -> None:
+        self.options = options
         self._set(options=_plain(options))
         self.run_method("offer", _plain(options))
 
@@ -231,6 +235,15 @@ class ChoiceField(Field):
         # The answer to an older question may come last.
         if typed == self._looking and not self.is_deleted:
             self.set_options(found)
+
+
+class ZoneField(ChoiceField):
+    """A time zone by its name: the browser's own, unless another is given."""
+
+    def __init__(self, about: About, value: str = "", *, change: Change | None = None) -> None:
+        zones = sorted(each for each in zoneinfo.available_timezones() if "/" in each or each == "UTC")
+        super().__init__(about, [(each, each.replace("_", " ")) for each in zones], value, change=change)
+        self._set(zoned=True)
 
 
 class JsonField(Field):

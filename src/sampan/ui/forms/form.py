@@ -74,6 +74,13 @@ class Form(Element):
                 widgets.text("or press Ctrl+Enter")
             return ui.element("span").classes("sp-row")
 
+    def name_button(self, label: str) -> None:
+        """The button does something else now."""
+        if self._button is not None:
+            for part in self._button.default_slot.children:
+                if isinstance(part, widgets.Text):
+                    part.set_text(label)
+
     def validate(self) -> bool:
         """Shows what is wrong, and goes to the first of it."""
         wrong = [field for field in self.fields.values() if field.visible and not field.validate()]

@@ -24,6 +24,11 @@ def whole_number(text: str) -> int:
 def number(text: str) -> float | int:
     """Raises NotAValueError."""
     try:
+        # First as it is: a float has no room for the last digits of a long one.
+        return int(text.strip())
+    except ValueError:
+        pass
+    try:
         found = float(text.strip())
     except ValueError:
         raise NotAValueError("Write a number, such as 0.5") from None

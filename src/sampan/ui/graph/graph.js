@@ -49,7 +49,8 @@ export default {
       this.index = indexed(text ? JSON.parse(text) : {});
       this.arrange();
       this.search(this.text);
-      if (isFirst) this.start();
+      // When the view is as high as the graph wants it.
+      if (isFirst) this.$nextTick(() => this.start());
     },
     patch(text) {
       const nodes = JSON.parse(text);
@@ -104,8 +105,8 @@ export default {
       const toned = (tone) => boxes.find((box) => this.index.nodes.get(box.id).tone === tone);
       const box = toned("bad") || toned("busy");
       const first = boxes.reduce((one, other) => (!one || other.y < one.y - 1 ? other : one), null);
-      if (box) this.$nextTick(() => this.camera.lookAt(box.x + box.w / 2, box.y + box.h / 2, 0.8));
-      else if (first) this.$nextTick(() => this.camera.lookAt(first.x + first.w / 2, first.y + (this.scene.size[1] / 2 - 30) / 0.8, 0.8));
+      if (box) this.camera.lookAt(box.x + box.w / 2, box.y + box.h / 2, 0.8, true);
+      else if (first) this.camera.lookAt(first.x + first.w / 2, first.y, 0.8, true);
     },
     resized() {
       if (!this.scene.size[0]) return;

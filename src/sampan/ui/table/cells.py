@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 Cell = Any
@@ -70,3 +71,18 @@ def actions(items: Sequence[tuple[str, str, str]]) -> Cell:
         "t": "actions",
         "items": [{"name": name, "label": label, "icon": icon} for name, label, icon in items],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A small sign that stands for something: its icon says how it is, its title what it is."""
+
+    tone: str
+    icon: str
+    """Empty for the tone's own."""
+    title: str
+    href: str
+
+
+def marks(items: Sequence[Mark]) -> Cell:
+    return {"t": "marks", "items": [asdict(item) for item in items]}

@@ -20,6 +20,7 @@ function drawn(cell, row, act) {
     case "mono": return h("span", { class: "sp-mono" }, cell.text);
     case "number": return cell.text || (cell.value === null || cell.value === undefined ? "" : String(cell.value));
     case "tags": return cell.items.map((each) => h("span", { class: "sp-tag" }, each));
+    case "marks": return h("span", { class: "sp-marks" }, cell.items.map((each) => h("a", { href: each.href, class: "sp-tone-" + each.tone, title: each.title, "aria-label": each.title }, icon(each.icon || ICONS[each.tone] || "circle"))));
     case "bar": return h("span", { class: "sp-bar", style: { "--sp-part": Math.min(1, Math.max(0, cell.value)) } }, cell.text);
     case "actions": return cell.items.map((each) => h("button", { type: "button", class: "sp-icon-button", title: each.label, "aria-label": each.label + " " + (row.name || row.id), onClick: () => act(row.id, each.name) }, icon(each.icon)));
     default: return "";

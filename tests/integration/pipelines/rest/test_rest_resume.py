@@ -126,3 +126,15 @@ def test_a_workflow_of_argos_cannot_pause(api: Any) -> None:
     refused = api.call("POST", "/v2/runs", {"pause_on_failure": "true"}, body)
     assert (refused.status, "Workflow of Argo's" in refused.message) == (400, True)
     assert api.call("POST", "/v2/runs", {}, body).status == 200
+
+
+def test_a_run_that_takes_nothing_from_the_cache_is_asked_for_in_the_query(api: Any, spec: Any) -> None:
+    cached = spec()
+    for task in cached["root"]["dag"]["tasks"].values():
+        task["cachingOptions"] = {"enableCache": True}
+    body = {"display_name": "p", "pipeline_spec": cached}
+    for flag, expected in (("true", True), ("false", False)):
+        run = api.call("POST", "/v2/runs", {"enable_caching": flag}, _json(body)).json
+        tasks = run["pipeline_spec"]["root"]["dag"]["tasks"].values()
+        assert all(("cachingOptions" in task) is expected for task in tasks)
+    assert api.call("POST", "/v2/runs", {"enable_caching": "maybe"}, _json(body)).status == 400

@@ -156,23 +156,18 @@ def test_deleting_an_artifact_names_who_loses_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("artifact", "address"),
+    ("artifact", "is_file"),
     [
-        (
-            {"stored": True, "uri": "/home/a b", "file_count": 1},
-            "/artifacts/get?source=file&bucket=&key=%2Fhome%2Fa+b&namespace=team",
-        ),
-        (
-            {"stored": True, "uri": "gs://bucket/k/x", "file_count": 1},
-            "/artifacts/get?source=gcs&bucket=bucket&key=k%2Fx&namespace=team",
-        ),
-        ({"stored": True, "uri": "/folder", "file_count": 3}, ""),
-        ({"stored": False, "uri": "/gone"}, ""),
-        ({"stored": True, "uri": "javascript://x/y"}, ""),
+        ({"stored": True, "uri": "/home/a b", "file_count": 1}, True),
+        ({"stored": True, "uri": "gs://bucket/k/x", "file_count": 1}, True),
+        ({"stored": True, "uri": "/folder", "file_count": 3}, False),
+        ({"stored": False, "uri": "/gone"}, False),
+        ({"stored": True, "uri": "https://example.com/x"}, False),
     ],
 )
-def test_what_can_be_downloaded(artifact: dict[str, Any], address: str) -> None:
-    assert artifacts.download(artifact, "team") == address
+def test_what_can_be_downloaded(artifact: dict[str, Any], is_file: bool) -> None:
+    address = artifacts.download({"artifact_id": "a/b", **artifact})
+    assert address == ("/apis/v2beta1/artifacts/a%2Fb:read" if is_file else "")
 
 
 def test_what_went_wrong_is_in_the_feed() -> None:

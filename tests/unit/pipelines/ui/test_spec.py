@@ -108,8 +108,33 @@ WORKFLOW: dict[str, Any] = {
         "entrypoint": "main",
         "arguments": {"parameters": [{"name": "n", "value": "3"}, {"name": "who"}]},
         "templates": [
-            {"name": "main", "dag": {"tasks": [{"name": "a", "template": "say"}]}},
-            {"name": "say", "container": {"image": "alpine", "command": ["echo"], "args": ["hi"]}},
+            {
+                "name": "main",
+                "dag": {
+                    "tasks": [
+                        {"name": "a", "template": "say"},
+                        {"name": "b", "template": "inner", "dependencies": ["a"], "withItems": [1, 2]},
+                    ]
+                },
+            },
+            {
+                "name": "inner",
+                "steps": [
+                    [
+                        {
+                            "name": "once",
+                            "template": "say",
+                            "arguments": {"parameters": [{"name": "word", "value": "x"}]},
+                        }
+                    ],
+                    [{"name": "again", "template": "main"}],
+                ],
+            },
+            {
+                "name": "say",
+                "inputs": {"parameters": [{"name": "word", "default": "hi"}]},
+                "container": {"image": "alpine", "command": ["echo"], "args": ["hi"]},
+            },
         ],
     },
 }
@@ -136,8 +161,12 @@ def test_inputs_of_a_workflow_are_texts_with_what_kfp_1_says_of_them() -> None:
     assert n.parameter.type is ParameterType.NUMBER_INTEGER
     assert (n.parameter.has_default, who.parameter.has_default) == (True, False)
     assert (spec.name, spec.description, spec.compiler) == ("old", "An old one", "kfp-1.8.22")
-    assert steps(spec)["say"].image == "alpine"
-    assert steps(spec)["main"].after == ("say",)
+    found = steps(spec)
+    assert list(found) == ["a", "b", "b/once", "b/again", "b/again/a", "b/again/b"]
+    assert (found["a"].image, found["a"].component) == ("alpine", "say")
+    assert (found["b"].after, found["b/again"].after) == (("a",), ("once",))
+    assert dict(found["b"].facts)["For each of"] == "[1, 2]"
+    assert [(slot.name, slot.origin) for slot in found["b/once"].inputs] == [("word", '"x"')]
 
 
 @pytest.mark.parametrize(

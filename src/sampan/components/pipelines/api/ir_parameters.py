@@ -37,7 +37,7 @@ def bind_parameters(document: _Document, values: Mapping[str, Any]) -> dict[str,
     for name in values:
         if name not in declared:
             raise InvalidArgumentError(_unknown(name, declared))
-    return {name: _bound(name, parameter, values) for name, parameter in declared.items()}
+    return {name: bound(name, parameter, values) for name, parameter in declared.items()}
 
 
 def parse_parameter(document: _Document, name: str, text: str) -> Value:
@@ -54,7 +54,8 @@ def parse_parameter(document: _Document, name: str, text: str) -> Value:
         raise InvalidArgumentError(f'parameter "{name}": {error}') from None
 
 
-def _bound(name: str, parameter: Parameter, values: Mapping[str, Any]) -> Value:
+def bound(name: str, parameter: Parameter, values: Mapping[str, Any]) -> Value:
+    """One parameter's value, as `bind_parameters`."""
     value = normalised(values.get(name))
     if value is None:
         if parameter.has_default:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from sampan.components.pipelines.api.caching_options import without_caching
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -101,6 +102,8 @@ class RunRequest:
     resumed_from: str = ""
     """The run whose finished tasks are reused."""
     pause_on_failure: bool = False
+    uses_cache: bool = True
+    """Whether its steps may take results of other runs, as far as the pipeline says so."""
 
 
 class RunCreator:
@@ -134,6 +137,8 @@ class RunCreator:
             raise InvalidArgumentError(
                 "pause_on_failure: only runs of KFP's pipelines can pause, and this is a Workflow of Argo's"
             )
+        if not request.uses_cache:
+            specification = await _uncached(specification)
         row = RunRow(
             run_id=run_id,
             experiment_id=request.experiment_id,
@@ -184,6 +189,14 @@ class RunCreator:
             log.warning("a run is slow to begin; it is stored, and begins when it can", run=run_id)
         for ended in done:
             ended.result()
+
+
+async def _uncached(specification: Specification) -> Specification:
+    if specification.spec.startswith(_WORKFLOW):
+        raise InvalidArgumentError(
+            "enable_caching: a Workflow of Argo's says itself what it reuses; change that in the Workflow"
+        )
+    return replace(specification, spec=await asyncio.to_thread(without_caching, specification.spec))
 
 
 def find_version(connection: Any, namespace: str, source: PipelineSource) -> pipelines.VersionRow:

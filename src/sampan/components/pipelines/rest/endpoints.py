@@ -68,6 +68,7 @@ def _pipelines() -> list[Endpoint]:
         Endpoint("DELETE", _PIPELINE, delete, kind, owned, pipelines.delete),
         Endpoint("POST", f"{_PIPELINE}/versions", create, kind, owned, pipelines.create_version, version),
         Endpoint("GET", f"{_PIPELINE}/versions", listing, kind, owned, pipelines.list_versions),
+        Endpoint("GET", f"{_V2}/pipeline_versions", listing, kind, requested, pipelines.list_all_versions),
         Endpoint("GET", _VERSION, read, kind, owned, pipelines.get_version),
         Endpoint("PATCH", _VERSION, update, kind, owned, pipelines.update_version, version),
         Endpoint("DELETE", _VERSION, delete, kind, owned, pipelines.delete_version),
@@ -105,6 +106,7 @@ def _experiments() -> list[Endpoint]:
         Endpoint("POST", base, Verb.CREATE, kind, requested, experiments.create, messages.EXPERIMENT),
         Endpoint("GET", base, Verb.LIST, kind, requested, experiments.list_),
         Endpoint("GET", _EXPERIMENT, Verb.GET, kind, owned, experiments.get),
+        Endpoint("PATCH", _EXPERIMENT, Verb.UPDATE, kind, owned, experiments.update, messages.EXPERIMENT),
         Endpoint("DELETE", _EXPERIMENT, Verb.DELETE, kind, owned, experiments.delete),
         Endpoint("POST", f"{_EXPERIMENT}:archive", Verb.ARCHIVE, kind, owned, experiments.archive, empty),
         Endpoint(

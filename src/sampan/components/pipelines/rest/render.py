@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from sampan.components.pipelines.api.wire import present, time_of
+from sampan.components.pipelines.store.experiment_facts import ExperimentFacts
 from sampan.components.pipelines.store.experiments import ExperimentRow
 from sampan.components.pipelines.store.listing import Page
 from sampan.components.pipelines.store.pipeline_facts import PipelineFacts
@@ -41,6 +42,22 @@ def experiment(row: ExperimentRow, namespace: str = "") -> dict[str, Any]:
         last_run_created_at=time_of(row.last_run_created_at),
         namespace=namespace,
     )
+
+
+def experiment_facts(found: ExperimentFacts) -> dict[str, Any]:
+    """An extension of Sampan's own. Numbers that are zero are said too."""
+    return {
+        "run_count": sum(found.states.values()),
+        "run_states": found.states,
+        "archived_run_count": found.archived_runs,
+        "recurring_run_count": found.recurring_runs,
+        "enabled_recurring_run_count": found.enabled_recurring_runs,
+        "trigger_count": found.triggers,
+        "last_runs": [
+            {**run, "created_at": time_of(run["created_at"]), "finished_at": time_of(run["finished_at"])}
+            for run in found.last_runs
+        ],
+    }
 
 
 def pipeline(row: PipelineRow, namespace: str = "") -> dict[str, Any]:

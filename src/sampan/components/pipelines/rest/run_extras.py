@@ -1,8 +1,9 @@
 """What a run is shown with when `include` asks for it: an extension of Sampan's own, for pages that show many runs.
 
 `metrics` are its numbers by name, the highest where several steps left one of that name (what lists are sorted by);
-`origin` is where it came from, by name. Of a run that is under way, `progress` counts the steps by their states, and
-`waiting` is the step that has waited longest, for what, and how many wait.
+`origin` is where it came from, by name; `parameters` are what its pipeline got, defaults among them. Of a run that is
+under way, `progress` counts the steps by their states, and `waiting` is the step that has waited longest, for what, and
+how many wait.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Extra(StrEnum):
     ORIGIN = "origin"
     PROGRESS = "progress"
     WAITING = "waiting"
+    PARAMETERS = "parameters"
 
 
 def wanted(call: Call) -> frozenset[Extra]:
@@ -45,8 +47,10 @@ def of_runs(connection: Any, rows: Sequence[RunRow], extras: frozenset[Extra]) -
     going_on = [row.run_id for row in rows if not row.runtime_state.is_final]
     counted = task_states.counts(connection, going_on) if Extra.PROGRESS in extras and going_on else {}
     waiting = task_states.waiting(connection, going_on) if Extra.WAITING in extras and going_on else {}
+    given = task_states.root_parameters(connection, ids) if Extra.PARAMETERS in extras else {}
     return {
         run_id: present(
+            parameters=given.get(run_id),
             metrics=_highest(numbers.get(run_id, ())),
             origin=origins.get(run_id),
             progress=counted.get(run_id),

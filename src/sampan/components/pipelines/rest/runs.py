@@ -59,6 +59,7 @@ async def create(call: Call) -> Response:
         service_account=given.get("service_account", ""),
         runtime_config=given.get("runtime_config", {}),
         pause_on_failure=call.query_flag("pause_on_failure"),
+        uses_cache="enable_caching" not in call.query or call.query_flag("enable_caching"),
     )
     return answer(render.run(await call.backend.creator.create(request)))
 

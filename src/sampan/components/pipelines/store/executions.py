@@ -6,6 +6,7 @@ one goes on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from sampan.components.pipelines.api.states import TaskType
 from sampan.components.pipelines.store import tables
 
 _TASKS, _RUNS = tables.tasks.c, tables.runs.c
-_MOST_RUNS = 2000
+_MOST_RUNS = 5_000
 _RUNS_AT_ONCE = 200
 
 STEPS = (TaskType.RUNTIME.value, TaskType.IMPORTER.value)
@@ -58,20 +59,49 @@ def list_executions(
     place = after
     while looked_at < _MOST_RUNS:
         runs = _runs(connection, wanted.namespace, place)
-        for run in runs:
-            inside = place if place is not None and place.run_id == run.run_id else None
-            for task in _tasks(connection, wanted, run.run_id, inside, limit + 1 - len(found.items)):
-                if len(found.items) == limit:
-                    last, of = found.items[-1]
-                    found.after = Place(of.created_at, of.run_id, last.created_at, last.task_id)
-                    return found
-                found.items.append((task, run))
-            place = Place(run.created_at, run.run_id)
+        for run, task in _of_runs(connection, wanted, runs, place, limit + 1 - len(found.items)):
+            if len(found.items) == limit:
+                last, of = found.items[-1]
+                found.after = Place(of.created_at, of.run_id, last.created_at, last.task_id)
+                return found
+            found.items.append((task, run))
         looked_at += len(runs)
         if len(runs) < _RUNS_AT_ONCE:
             return found
+        place = Place(runs[-1].created_at, runs[-1].run_id)
     found.after = place
     return found
+
+
+def _of_runs(
+    connection: sa.Connection, wanted: ExecutionFilter, runs: list[Any], place: Place | None, limit: int
+) -> Iterator[tuple[Any, Any]]:
+    """Runs with tasks, in order, `limit` at most."""
+    left = limit
+    begun = place if place is not None and place.task_id and runs and runs[0].run_id == place.run_id else None
+    # A run may have thousands of tasks, all of which would be sorted to show fifty: where nothing is left out, one run
+    # after the other. Where little is left, all of them at once.
+    together = [] if not (wanted.states or wanted.text) else runs[1:] if begun is not None else runs
+    for run in runs[: len(runs) - len(together)]:
+        inside = begun if begun is not None and run.run_id == begun.run_id else None
+        where = _in_run(run.run_id, inside)
+        for task in _tasks(connection, wanted, where, left):
+            yield run, task
+            left -= 1
+        if left <= 0:
+            return
+    if together:
+        by_id = {run.run_id: run for run in together}
+        for task in _tasks(connection, wanted, [_TASKS.run_id.in_(list(by_id))], left):
+            yield by_id[task.run_id], task
+
+
+def _in_run(run_id: str, after: Place | None) -> list[sa.ColumnElement[bool]]:
+    where: list[sa.ColumnElement[bool]] = [_TASKS.run_id == run_id]
+    if after is not None:
+        same = sa.and_(_TASKS.created_at == after.task_at, _TASKS.task_id < after.task_id)
+        where.append(sa.or_(_TASKS.created_at < after.task_at, same))
+    return where
 
 
 def _runs(connection: sa.Connection, namespace: str, place: Place | None) -> list[Any]:
@@ -87,25 +117,27 @@ def _runs(connection: sa.Connection, namespace: str, place: Place | None) -> lis
 
 
 def _tasks(
-    connection: sa.Connection, wanted: ExecutionFilter, run_id: str, after: Place | None, limit: int
+    connection: sa.Connection, wanted: ExecutionFilter, where: list[sa.ColumnElement[bool]], limit: int
 ) -> list[Any]:
-    query = sa.select(
-        _TASKS.task_id,
-        _TASKS.name,
-        _TASKS.display_name,
-        _TASKS.type,
-        _TASKS.state,
-        _TASKS.iteration_index,
-        _TASKS.created_at,
-        _TASKS.started_at,
-        _TASKS.finished_at,
-        _TASKS.error,
-        _TASKS.attempts,
-        _TASKS.cached_from_task_id,
-    ).where(_TASKS.run_id == run_id)
-    if after is not None and after.task_id:
-        same = sa.and_(_TASKS.created_at == after.task_at, _TASKS.task_id < after.task_id)
-        query = query.where(sa.or_(_TASKS.created_at < after.task_at, same))
+    query = (
+        sa.select(
+            _TASKS.task_id,
+            _TASKS.run_id,
+            _TASKS.name,
+            _TASKS.display_name,
+            _TASKS.type,
+            _TASKS.state,
+            _TASKS.iteration_index,
+            _TASKS.created_at,
+            _TASKS.started_at,
+            _TASKS.finished_at,
+            _TASKS.error,
+            _TASKS.attempts,
+            _TASKS.cached_from_task_id,
+        )
+        .join_from(tables.tasks, tables.runs, _RUNS.run_id == _TASKS.run_id)
+        .where(*where)
+    )
     if wanted.types:
         query = query.where(_TASKS.type.in_(wanted.types))
     if wanted.states:
@@ -113,5 +145,5 @@ def _tasks(
     if wanted.text:
         in_name = _TASKS.name.icontains(wanted.text, autoescape=True)
         query = query.where(sa.or_(in_name, _TASKS.display_name.icontains(wanted.text, autoescape=True)))
-    ordered = query.order_by(_TASKS.created_at.desc(), _TASKS.task_id.desc()).limit(limit)
-    return list(connection.execute(ordered).all())
+    order = (_RUNS.created_at.desc(), _RUNS.run_id.desc(), _TASKS.created_at.desc(), _TASKS.task_id.desc())
+    return list(connection.execute(query.order_by(*order).limit(limit)).all())

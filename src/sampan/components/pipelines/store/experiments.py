@@ -89,6 +89,19 @@ def unarchive(connection: sa.Connection, experiment_id: str) -> None:
     _set_storage_state(connection, experiment_id, StorageState.AVAILABLE)
 
 
+def update(connection: sa.Connection, row: ExperimentRow) -> bool:
+    """Changes name and description. False when the namespace has another experiment of that name."""
+    other = by_name(connection, row.namespace, row.display_name)
+    if other is not None and other.experiment_id != row.experiment_id:
+        return False
+    connection.execute(
+        _EXPERIMENTS.update()
+        .where(_COLUMNS.experiment_id == row.experiment_id)
+        .values(display_name=row.display_name, description=row.description)
+    )
+    return True
+
+
 def delete(connection: sa.Connection, experiment_id: str) -> bool:
     """Removes the experiment and leaves its runs, as upstream. False when there is none."""
     return (

@@ -12,9 +12,11 @@ import sqlalchemy as sa
 
 from sampan.components.pipelines.api.states import RuntimeState, TaskType
 from sampan.components.pipelines.store import tables
-from sampan.components.pipelines.store.tasks import AttemptRow
+from sampan.components.pipelines.store.long_values import MOST_CHARACTERS
+from sampan.components.pipelines.store.tasks import AttemptRow, InputsRow
 
 _TASKS = tables.tasks.c
+_INPUTS = msgspec.json.Decoder(InputsRow)
 _STEPS = (TaskType.RUNTIME.value, TaskType.IMPORTER.value)
 _UNDER_WAY = (RuntimeState.PENDING.value, RuntimeState.RUNNING.value)
 _COLUMNS = (
@@ -116,3 +118,13 @@ def _state(found: Any) -> TaskState:
     values["state"] = RuntimeState(values["state"])
     values["attempts"] = _ATTEMPTS.decode(values["attempts"])
     return TaskState(**values)
+
+
+def root_parameters(connection: sa.Connection, run_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """By run, what its pipeline got, defaults among them; not of runs that got very much, or have not begun."""
+    query = sa.select(_TASKS.run_id, _TASKS.inputs).where(
+        _TASKS.run_id.in_(run_ids),
+        _TASKS.type == TaskType.ROOT.value,
+        sa.func.length(_TASKS.inputs) <= MOST_CHARACTERS,
+    )
+    return {run_id: _INPUTS.decode(text).parameters for run_id, text in connection.execute(query)}

@@ -21,6 +21,7 @@ _OUTPUT = re.compile(
 )
 _MOST_PAIRS = 400
 """Between two groups of steps: beyond that a few lines say as much."""
+_EXIT, _MOST_LAST = "hooks.exit", 12
 _LONGEST = 90
 _KINDS = {"steps": Kind.STEPS, "dag": Kind.PIPELINE, "suspend": Kind.SUSPEND, "containerSet": Kind.CONTAINERS}
 
@@ -39,7 +40,8 @@ def blueprint(workflow: Json) -> Blueprint:
     attached = list(reader.hooks_of(document.spec, LOCAL, "", ""))
     if first.scope and first.kind is not Kind.CONTAINERS:
         scope = reader.scopes[first.scope]
-        root = Scope({**scope.steps, **{step.key: step for step in attached}}, scope.links)
+        steps = {**scope.steps, **{step.key: step for step in attached}}
+        root = Scope(steps, (*scope.links, *_to_the_end(scope, steps)))
     else:
         root = Scope({step.key: step for step in (first, *attached)})
     return Blueprint({**reader.scopes, "": root}, "", entry)
@@ -134,6 +136,13 @@ class _Reader:
                 steps[hook.key] = hook
                 links.append(Link(step.key, hook.key))
         return steps, links
+
+
+def _to_the_end(scope: Scope, steps: Mapping[str, Step]) -> list[Link]:
+    """From what nothing comes after to the exit handler; where that is much, it stands by itself."""
+    sources = {link.source for link in scope.links}
+    last = [key for key in scope.steps if key not in sources]
+    return [Link(key, _EXIT) for key in last] if _EXIT in steps and len(last) <= _MOST_LAST else []
 
 
 def _containers(template: Json) -> Scope:

@@ -111,7 +111,8 @@ class PagedTable:
         self._next = found.get("next_page_token", "")
         self.table.set_rows(rows)
         is_first = len(self._tokens) == 1
-        is_empty = not rows and is_first
+        # A list may look at a part of all there is at a time, in which there is nothing.
+        is_empty = not rows and is_first and not self._next
         is_none = is_empty and not self._is_narrowed
         self.table.set_visibility(not is_empty)
         self._nothing.set_visibility(is_empty and not is_none)
@@ -131,6 +132,8 @@ class PagedTable:
 
     def _counted(self, count: int, total: int | None) -> str:
         begin = (len(self._tokens) - 1) * self._size
+        if total is None and not count:
+            return "Nothing here; there may be more further back" if self._next else "Nothing here"
         if total is None:
             return f"{begin + 1} to {begin + count}" if self._next or begin else ""
         if total <= count:

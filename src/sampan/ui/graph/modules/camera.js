@@ -64,9 +64,12 @@ export class Camera {
 
   moveBy(dx, dy) { this.put(this.scene.at.x + dx, this.scene.at.y + dy, this.scene.at.k); }
 
-  lookAt(x, y, k = this.scene.at.k) {
-    const [width, height] = this.scene.size;
-    this.put(width / 2 - x * k, height / 2 - y * k, k);
+  // `isWithin`: not so that what is beside the graph is seen where the graph itself could be.
+  lookAt(x, y, k = this.scene.at.k, isWithin = false) {
+    const { width, height } = this.scene.layout, [w, h] = this.scene.size, edge = 28;
+    const held = (at, size, seen) => (size * k + 2 * edge <= seen ? (seen - size * k) / 2 : Math.max(seen - edge - size * k, Math.min(edge, at)));
+    const left = w / 2 - x * k, top = h / 2 - y * k;
+    this.put(isWithin ? held(left, width, w) : left, isWithin ? held(top, height, h) : top, k);
   }
 
   put(x, y, k) {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from sampan.components.pipelines.ui import words
+from sampan.components.pipelines.ui.previews.places import artifact_path
 from sampan.components.pipelines.ui.states import shown
 from sampan.ui.contract import Hit
 from sampan.ui.graph.model import Edge, Graph, Node
@@ -34,8 +34,8 @@ TYPES = {
     "Artifact": "Other artifacts",
 }
 HOW = {"READ": "Read by", "REUSED": "Taken from the cache by"}
-_BUCKETS = {"s3": "s3", "minio": "minio", "gs": "gcs"}
 _SHORT = 80
+_LONGEST = 400
 
 
 def icon(artifact: Mapping[str, Any]) -> str:
@@ -60,27 +60,18 @@ def size(artifact: Mapping[str, Any]) -> str:
 
 
 def text_of(found: Any) -> str:
-    """A value of the metadata."""
-    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    """A value of the metadata; of a long one the beginning."""
+    text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
-def download(artifact: Mapping[str, Any], namespace: str) -> str:
-    """The path that a file is fetched from; nothing for what is not one file that the platform keeps."""
+def download(artifact: Mapping[str, Any]) -> str:
+    """The path that its file is fetched from; nothing for what is not one file that the platform keeps."""
     if int(artifact.get("file_count", 0)) > 1 or not artifact.get("stored"):
         return ""
-    uri = str(artifact.get("uri", ""))
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        source, bucket, key = "file", "", uri
-    elif scheme in _BUCKETS:
-        bucket, _, key = rest.partition("/")
-        source = _BUCKETS[scheme]
-    else:
+    if str(artifact.get("uri", "")).partition("://")[0] in ("http", "https"):
         return ""
-    if not key:
-        return ""
-    query = {"source": source, "bucket": bucket, "key": key, "namespace": namespace}
-    return f"/artifacts/get?{urlencode(query)}"
+    return f"{artifact_path(str(artifact['artifact_id']))}:read"
 
 
 def file_name(artifact: Mapping[str, Any]) -> str:

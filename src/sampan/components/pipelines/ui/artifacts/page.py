@@ -10,6 +10,7 @@ from nicegui import ui
 from sampan.components.pipelines.ui import filters
 from sampan.components.pipelines.ui.artifacts import model
 from sampan.components.pipelines.ui.artifacts.overview import API
+from sampan.components.pipelines.ui.previews.view import preview
 from sampan.components.pipelines.ui.states import shown
 from sampan.ui import widgets
 from sampan.ui.api import segment
@@ -38,6 +39,7 @@ async def build(page: PageContext) -> None:
     view = _View(page)
     await page.live(view.path, view.show, query={"view": "FULL"})
     await view.ask_lineage()
+    page.spawn(view.fill_content(), "preview")
 
 
 class _View:
@@ -50,6 +52,11 @@ class _View:
         self._depth = depth if depth in _DEPTHS else "3"
         self._stop: Stop | None = None
         self._body = ui.element("div")
+        with ui.element("section").classes("sp-section"):
+            with ui.element("div").classes("sp-row"):
+                widgets.heading("Content")
+                widgets.link("With all the room there is", page.href(f"{page.path}/content"))
+            self._content = widgets.card()
         with ui.element("section").classes("sp-section"):
             with filters.bar():
                 widgets.heading("Lineage")
@@ -73,6 +80,11 @@ class _View:
         count = int(artifact.get("used_count", 0))
         self._count.set_text(f"The newest {len(rows)} of {count:,} uses." if count > len(rows) else "")
         self._count.set_visibility(count > len(rows))
+
+    async def fill_content(self) -> None:
+        """Files are read for it: after everything else."""
+        with self._content:
+            await preview(self._page, self._artifact)
 
     async def ask_lineage(self) -> None:
         if self._stop is not None:
@@ -106,7 +118,7 @@ class _View:
         self._body.clear()
         with self._body:
             with widgets.page_header(name, artifact.get("description", "")):
-                if address := model.download(artifact, self._page.namespace):
+                if address := model.download(artifact):
                     found = widgets.download("Download", address, model.file_name(artifact))
                     found.classes("sp-button")
                 widgets.button("Delete", self._ask_to_delete, icon="delete", kind="danger")
@@ -118,9 +130,7 @@ class _View:
                 metadata = artifact.get("metadata", {})
                 with widgets.card("Metadata"):
                     if metadata:
-                        widgets.pairs(
-                            {str(key): model.text_of(each)[:1000] for key, each in metadata.items()}
-                        )
+                        widgets.pairs({str(key): model.text_of(each) for key, each in metadata.items()})
                     else:
                         widgets.paragraph("The step has noted nothing with it.", "sp-muted")
 

@@ -139,7 +139,9 @@ def _run(run: Mapping[str, Any], look: int) -> ComparedRun:
         created_at=run.get("created_at", ""),
         finished_at="" if finished.startswith("1970-") else finished,
         # Defaults are only in what the root task was given.
-        parameters=(run.get("runtime_config") or {}).get("parameters", {}) | resolved,
+        parameters=(run.get("runtime_config") or {}).get("parameters", {})
+        | (run.get("parameters") or {})
+        | resolved,
         metrics={name: float(value) for name, value in (run.get("metrics") or {}).items()},
         steps=_steps(tasks),
         artifacts=_artifacts(run["run_id"], tasks),

@@ -13,11 +13,29 @@ _DIRECTIONS = "metric_directions"
 """The preference that says of metrics whether less is better, where their names do not."""
 
 
+class Directions:
+    """Whether less of a metric is better: by its name, unless the user has said otherwise."""
+
+    def __init__(self, page: PageContext) -> None:
+        self._page = page
+
+    def lower_is_better(self, metric: str) -> bool:
+        said = self._page.preference(_DIRECTIONS, {}).get(metric)
+        return said == "lower" if said else model.lower_is_better(metric)
+
+    async def turn(self, metric: str) -> None:
+        """The other way round."""
+        word = "higher" if self.lower_is_better(metric) else "lower"
+        known = self._page.preference(_DIRECTIONS, {})
+        await self._page.keep_preference(_DIRECTIONS, {**known, metric: word})
+
+
 class Comparison:
     def __init__(self, page: PageContext, ids: Sequence[str]) -> None:
         self.page = page
         self.ids = list(ids)
         self.runs: list[ComparedRun] = []
+        self.directions = Directions(page)
 
     @property
     def base(self) -> str:
@@ -45,12 +63,3 @@ class Comparison:
 
     def leave_out(self, run_id: str) -> None:
         self.compare([each for each in self.ids if each != run_id])
-
-    def lower_is_better(self, metric: str) -> bool:
-        said = self.page.preference(_DIRECTIONS, {}).get(metric)
-        return said == "lower" if said else model.lower_is_better(metric)
-
-    async def turn(self, metric: str) -> None:
-        """Whether less of it is better: the other way round."""
-        word = "higher" if self.lower_is_better(metric) else "lower"
-        await self.page.keep_preference(_DIRECTIONS, {**self.page.preference(_DIRECTIONS, {}), metric: word})

@@ -34,7 +34,7 @@ class Overview:
         return [
             rows.facts(runs, state.page.href),
             rows.parameters(runs, all_of_them=self._all),
-            rows.metrics(runs, state.base, state.lower_is_better),
+            rows.metrics(runs, state.base, state.directions.lower_is_better),
         ]
 
     def _show_all(self, on: bool) -> None:
@@ -56,7 +56,7 @@ class Overview:
                 pipeline_id, one, other = found
                 state.page.go(f"/pipelines/{pipeline_id}/compare", **{"from": one, "to": other})
             case _ if name.startswith("direction:"):
-                await state.turn(name.removeprefix("direction:"))
+                await state.directions.turn(name.removeprefix("direction:"))
                 self.refresh()
 
 

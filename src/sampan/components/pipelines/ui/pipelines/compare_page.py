@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from nicegui import ui
 
+from sampan.components.pipelines.ui.graph_model import blueprint_of, graph_of
 from sampan.components.pipelines.ui.spec import reading
-from sampan.components.pipelines.ui.spec.changes import ADDED, REMOVED, Change, Difference, changes, summary
+from sampan.components.pipelines.ui.spec.changes import (
+    ADDED,
+    REMOVED,
+    Change,
+    Difference,
+    changes,
+    marks,
+    summary,
+)
 from sampan.components.pipelines.ui.spec.reading import Spec
 from sampan.ui import widgets
 from sampan.ui.api import segment
@@ -17,9 +27,11 @@ from sampan.ui.code import diff
 from sampan.ui.code.view import DiffView
 from sampan.ui.context import PageContext
 from sampan.ui.forms.fields import About, ChoiceField
+from sampan.ui.graph.model import Graph, Node
+from sampan.ui.graph.view import GraphView
 
 _API = "/apis/v2beta1"
-_TABS = {"words": "What changed", "yaml": "YAML"}
+_TABS = {"words": "What changed", "graph": "Graph", "yaml": "YAML"}
 _TONES = {ADDED: ("ok", "add_circle"), REMOVED: ("bad", "remove_circle")}
 _LAYOUT = "version layout"
 """The preference that holds whether YAML is shown side by side."""
@@ -89,8 +101,24 @@ class _Compare:
                 _changes, self._before["pipeline_spec"], self._after["pipeline_spec"]
             )
             _build_words(found)
+        elif key == "graph":
+            await self._build_graph()
         else:
             await self._build_yaml()
+
+    async def _build_graph(self) -> None:
+        before, after = self._before["pipeline_spec"], self._after["pipeline_spec"]
+        found = marks(await asyncio.to_thread(_changes, before, after))
+        plan = await asyncio.to_thread(blueprint_of, after)
+        if plan.problem:
+            widgets.empty_state("account_tree", "This cannot be drawn", plan.problem)
+            return
+        graph = await asyncio.to_thread(graph_of, plan)
+        gone = [path for path, how in found.items() if how == REMOVED]
+        if gone:
+            widgets.paragraph(f"No longer there: {', '.join(gone)}", "sp-described")
+        view = GraphView(label=f"Tasks of {self._after['display_name']}, with what changed")
+        view.show(marked(graph, found))
 
     async def _build_yaml(self) -> None:
         found = await asyncio.to_thread(
@@ -129,6 +157,22 @@ def chosen(newest_first: Sequence[str], query: Any) -> tuple[str, str]:
         at = newest_first.index(after)
         before = newest_first[at + 1] if at + 1 < len(newest_first) else newest_first[at - 1]
     return before, after
+
+
+def marked(graph: Graph, found: Mapping[str, str]) -> Graph:
+    """With a word at each task that is not as it was; groups that hold one are open."""
+    holding = {path.rpartition("/")[0] for path in found}
+    holding |= {
+        "/".join(path.split("/")[:depth]) for path in holding for depth in range(1, path.count("/") + 1)
+    }
+
+    def mark(node: Node) -> Node:
+        how = found.get(node.id, "")
+        tone = _TONES.get(how, ("busy", ""))[0] if how else ""
+        is_open = node.open or node.id in holding
+        return msgspec.structs.replace(node, state=how.capitalize(), tone=tone, open=is_open)
+
+    return msgspec.structs.replace(graph, nodes=[mark(node) for node in graph.nodes])
 
 
 def _specs(before: Any, after: Any) -> tuple[Spec, Spec]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui.spec.steps import Slot, Step
+from sampan.components.pipelines.ui.spec.step import Slot, Step
 from sampan.ui import widgets
 from sampan.ui.code.view import CodeView
 

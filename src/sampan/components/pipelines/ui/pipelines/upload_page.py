@@ -38,6 +38,8 @@ class _Upload:
         self._data = b""
         self._looked = Looked(problem="Choose a file first")
         self._suggested = ""
+        self._found_wrong = ("", "")
+        """The text that was looked at last, and what is wrong with it."""
 
     async def build(self) -> None:
         page = self._page
@@ -103,10 +105,9 @@ class _Upload:
                 placeholder="https://example.org/pipeline.yaml",
             )
         )
+        about = About("text", "YAML or JSON", required=True)
         self._text = self._form.add(
-            TextField(
-                About("text", "YAML or JSON", required=True), lines=14, mono=True, change=self._look_at_text
-            )
+            TextField(about, lines=14, mono=True, check=self._text_problem, change=self._look_at_text)
         )
         with ui.element("div").classes("sp-field"):
             self._text_told = widgets.paragraph("", "sp-hint")
@@ -168,10 +169,15 @@ class _Upload:
         found = await asyncio.to_thread(packages.look, "The text", text.encode())
         if text != self._text.raw:
             return
+        self._found_wrong = (text, found.problem)
         self._text.tell(found.problem)
         self._text_told.set_text(found.told)
         if found.name and self._target.raw == _NEW:
             self._suggest(found.name)
+
+    def _text_problem(self, text: str) -> str:
+        looked_at, problem = self._found_wrong
+        return problem if text == looked_at else ""
 
     async def _send(self) -> None:
         about = packages.About(

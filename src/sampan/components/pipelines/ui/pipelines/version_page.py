@@ -9,20 +9,23 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.pipelines.api.ir_values import to_text
+from sampan.components.pipelines.ui.graph_model import blueprint_of, graph_of
 from sampan.components.pipelines.ui.pipelines import deleting, rows, step_panel
 from sampan.components.pipelines.ui.pipelines.pipeline_page import edit
 from sampan.components.pipelines.ui.spec import reading
 from sampan.components.pipelines.ui.spec.reading import Input, Spec
-from sampan.components.pipelines.ui.spec.steps import Step, steps
+from sampan.components.pipelines.ui.spec.step import Step
+from sampan.components.pipelines.ui.spec.steps import steps
 from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.code.view import CodeView
 from sampan.ui.context import PageContext
+from sampan.ui.graph.view import GraphView
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 
 _API = "/apis/v2beta1"
-_TABS = {"tasks": "Tasks", "inputs": "Inputs", "yaml": "YAML", "details": "Details"}
+_TABS = {"graph": "Graph", "tasks": "Tasks", "inputs": "Inputs", "yaml": "YAML", "details": "Details"}
 _INPUTS = (
     Column("name", "Input"),
     Column("type", "Type"),
@@ -50,6 +53,7 @@ class _VersionPage:
         self._spec: Spec
         self._steps: dict[str, Step] = {}
         self._panel: ui.element | None = None
+        self._graph: GraphView | None = None
 
     async def build(self) -> None:
         page = self._page
@@ -80,10 +84,11 @@ class _VersionPage:
             widgets.button("Delete", self._delete, icon="delete", kind="danger")
 
     async def _choose(self, key: str) -> None:
-        self._panel = None
+        self._panel = self._graph = None
         if self._page.query.get("tab", next(iter(_TABS))) != key:
             self._page.set_query(tab="" if key == next(iter(_TABS)) else key, task="")
         build = {
+            "graph": self._build_graph,
             "tasks": self._build_tasks,
             "inputs": self._build_inputs,
             "yaml": self._build_yaml,
@@ -92,6 +97,28 @@ class _VersionPage:
         found = build()
         if found is not None:
             await found
+
+    async def _build_graph(self) -> None:
+        plan = await asyncio.to_thread(blueprint_of, self._version["pipeline_spec"])
+        if plan.problem:
+            detail = f"{plan.problem}. The list of its tasks may say more."
+            widgets.empty_state("account_tree", "This cannot be drawn", detail)
+            return
+        graph = await asyncio.to_thread(graph_of, plan)
+        with ui.element("div").classes("sp-with-panel"):
+            view = GraphView(label="Tasks of the pipeline", on_select=self._open)
+            view.show(graph)
+            self._panel = ui.element("aside").classes("sp-step-panel").props('aria-label="Task"')
+        self._graph = view
+        self._panel.set_visibility(False)
+        if task := self._page.query.get("task", ""):
+            view.select(task)
+            self._open(task)
+
+    def _close(self) -> None:
+        if self._graph is not None:
+            self._graph.select("")
+        self._open("")
 
     def _build_tasks(self) -> None:
         with ui.element("div").classes("sp-with-panel"):
@@ -111,7 +138,7 @@ class _VersionPage:
             self._page.set_query(task=path)
         if step is not None:
             with self._panel:
-                step_panel.build(step, lambda: self._open(""))
+                step_panel.build(step, self._close)
 
     def _build_inputs(self) -> None:
         if not self._spec.inputs and not self._spec.artifact_inputs:

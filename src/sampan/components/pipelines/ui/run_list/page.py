@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from sampan.components.pipelines.ui.states import shown
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext, Stop
-from sampan.ui.table.table import DataTable
+from sampan.ui.table.table import Column, DataTable
 
 _RUNS = "/apis/v2beta1/runs"
 _CHIPS = {
@@ -32,11 +32,22 @@ async def build(page: PageContext) -> None:
     await RunList(page).build()
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What a list that stands on the page of something else is kept to."""
+
+    experiment: str
+    archived: bool = False
+
+
 class RunList:
-    def __init__(self, page: PageContext) -> None:
+    def __init__(self, page: PageContext, within: Within | None = None) -> None:
+        """With `within` it has no heading and no saved views."""
         self._page = page
+        self._within = within
         self._saved = SavedViews(page, self._apply)
-        self._wanted = query.from_address(self._saved.beginning())
+        beginning = self._saved.beginning() if within is None else page.query
+        self._wanted = self._kept(query.from_address(beginning))
         self._tokens: list[str] = [page.query["page"]] if page.query.get("page") else [""]
         """Of the pages that were gone through, the one shown last."""
         self._following: Stop | None = None
@@ -48,12 +59,14 @@ class RunList:
         self._held: Any = None
         """An answer that would move rows while some are picked."""
 
-    async def build(self) -> None:
+    async def build(self) -> Stop:
+        """What is returned ends it before its page does."""
         page = self._page
-        with widgets.page_header("Runs"):
-            self._saved.build()
-            widgets.button("Columns", self._choose_columns, icon="view_column")
-            widgets.button("New run", icon="add", kind="primary", href=page.href("/runs/new"))
+        if self._within is None:
+            with widgets.page_header("Runs"):
+                self._saved.build()
+                widgets.button("Columns", self._choose_columns, icon="view_column")
+                widgets.button("New run", icon="add", kind="primary", href=page.href("/runs/new"))
         self._build_bar()
         self._picked_bar = (
             ui.element("div").classes("sp-picked-bar").props('role="toolbar" aria-label="Picked runs"')
@@ -61,7 +74,7 @@ class RunList:
         self._picked_bar.set_visibility(False)
         with ui.element("div") as self._place:
             self._table = DataTable(
-                rows.columns(self._wanted.metrics, with_starter=False),
+                self._columns_of(self._wanted.metrics, with_starter=False),
                 label="Runs",
                 pick=self._picked,
                 on_sort=self._sort,
@@ -72,6 +85,12 @@ class RunList:
         self._build_pager()
         await self._follow()
         page.spawn(self._fill_choices(), "filters of runs")
+        return self._end
+
+    def _end(self) -> None:
+        self._round += 1
+        if self._following is not None:
+            self._following()
 
     def _build_bar(self) -> None:
         wanted = self._wanted
@@ -93,6 +112,9 @@ class RunList:
             spans = [("", "Any time"), *((key, text) for key, (text, _) in query.SPANS.items())]
             self._span = Choice("Started", spans, wanted.span, lambda key: self._narrow(span=key))
             self._clear = widgets.button("Clear", self._clear_filters, icon="filter_alt_off")
+            if self._within is not None:
+                self._experiment.set_visibility(False)
+                widgets.button("Columns", self._choose_columns, icon="view_column")
 
     def _build_pager(self) -> None:
         with ui.element("div").classes("sp-pager") as self._pager:
@@ -108,7 +130,8 @@ class RunList:
         if self._following is not None:
             self._following()
             self._following = None
-        asked = query.to_api(self._wanted, self._page.namespace, datetime.now(UTC))
+        archived = self._within is not None and self._within.archived
+        asked = query.to_api(self._wanted, self._page.namespace, datetime.now(UTC), archived=archived)
         if self._tokens[-1]:
             # The token holds the order and the filter.
             asked = {key: value for key, value in asked.items() if key not in ("sort_by", "filter")}
@@ -146,14 +169,27 @@ class RunList:
         wanted = (self._wanted.metrics, any(rows.has_starter(run) for run in self._runs))
         if wanted != self._columns:
             self._columns = wanted
-            self._table.set_columns(rows.columns(wanted[0], with_starter=wanted[1]))
+            self._table.set_columns(self._columns_of(wanted[0], with_starter=wanted[1]))
+
+    def _columns_of(self, metrics: Sequence[str], *, with_starter: bool) -> list[Column]:
+        found = rows.columns(metrics, with_starter=with_starter)
+        return [column for column in found if self._within is None or column.key != "experiment"]
+
+    def _kept(self, wanted: query.RunQuery) -> query.RunQuery:
+        """Within what the list is kept to."""
+        return wanted if self._within is None else replace(wanted, experiment=self._within.experiment)
+
+    @property
+    def _is_narrowed(self) -> bool:
+        wanted = self._wanted if self._within is None else replace(self._wanted, experiment="")
+        return wanted.is_narrowed
 
     def _show_around(self) -> None:
         """What depends on how many there are."""
         is_empty = not self._runs
         self._place.set_visibility(not is_empty)
         self._pager.set_visibility(not is_empty)
-        self._clear.set_visibility(self._wanted.is_narrowed)
+        self._clear.set_visibility(self._is_narrowed)
         self._count.set_text(
             _range(len(self._tokens), len(self._runs), self._total, self._page.query.get("page", ""))
         )
@@ -165,7 +201,7 @@ class RunList:
                 self._build_empty()
 
     def _build_empty(self) -> None:
-        if self._wanted.is_narrowed:
+        if self._is_narrowed:
             with widgets.empty_state(
                 "filter_alt_off", "No run is like that", "Take a filter away to see more."
             ):
@@ -175,9 +211,12 @@ class RunList:
             "play_circle",
             "No runs yet",
             "A run is one execution of a pipeline. Start one here, from the command line, or from Python.",
-            [("New run", self._page.href("/runs/new")), ("Pipelines", self._page.href("/pipelines"))],
+            [("New run", self._new_run()), ("Pipelines", self._page.href("/pipelines"))],
             command=_COMMAND,
         )
+
+    def _new_run(self) -> str:
+        return self._page.href("/runs/new", experiment=self._within.experiment if self._within else "")
 
     async def _narrow(self, **changed: Any) -> None:
         await self._show(replace(self._wanted, **changed))
@@ -192,7 +231,7 @@ class RunList:
         await self._show(query.from_address(address), also_controls=True)
 
     async def _show(self, wanted: query.RunQuery, *, also_controls: bool = False) -> None:
-        self._wanted = wanted
+        self._wanted = self._kept(wanted)
         self._tokens = [""]
         if also_controls:
             self._box.set(wanted.text)
@@ -208,7 +247,10 @@ class RunList:
 
     def _note_address(self) -> None:
         address = query.to_address(self._wanted)
-        self._page.set_query(**address, page=self._tokens[-1], view=self._saved.note(address))
+        if self._within is None:
+            self._page.set_query(**address, page=self._tokens[-1], view=self._saved.note(address))
+        else:
+            self._page.set_query(**{**address, "experiment": "", "page": self._tokens[-1]})
 
     async def _sort(self, sort: str, descending: bool) -> None:
         await self._show(replace(self._wanted, sort=sort, descending=descending))

@@ -37,7 +37,7 @@ async def show(page: PageContext, run_id: str) -> None:
                 "" if linked else "The pipeline declares no outputs, or none have come yet.",
             )
             if linked:
-                value_views.artifacts(page, linked, "")
+                await value_views.artifacts(page, linked, "")
     _metrics(tasks)
     _artifacts(page, tasks)
 

@@ -15,7 +15,7 @@ from sampan.components.pipelines.ui import run_actions
 from sampan.components.pipelines.ui.blueprint import Blueprint
 from sampan.components.pipelines.ui.graph_model import blueprint_of
 from sampan.components.pipelines.ui.spec import reading
-from sampan.components.pipelines.ui.spec.steps import Step
+from sampan.components.pipelines.ui.spec.step import Step
 from sampan.components.pipelines.ui.spec.steps import steps as steps_of
 from sampan.ui.context import PageContext
 

@@ -15,7 +15,7 @@ from sampan.components.pipelines.ui.run_page import model, pods, shared, value_v
 from sampan.components.pipelines.ui.run_page.banner import debug_command
 from sampan.components.pipelines.ui.run_page.command import command
 from sampan.components.pipelines.ui.run_page.plan import Plan
-from sampan.components.pipelines.ui.spec.steps import Step as Planned
+from sampan.components.pipelines.ui.spec.step import Step as Planned
 from sampan.components.pipelines.ui.states import is_final, shown
 from sampan.components.pipelines.ui.step_log import StepLog
 from sampan.ui import widgets
@@ -158,7 +158,7 @@ class StepPanel:
             case "log":
                 self._log = StepLog(self._page, self._task)
             case "io":
-                self._build_io()
+                await self._build_io()
             case "code":
                 await self._build_code()
             case "pod":
@@ -234,7 +234,7 @@ class StepPanel:
             step_panel.build(planned, lambda: self._choose(""))
             widgets.paragraph("It has not begun.", "sp-muted")
 
-    def _build_io(self) -> None:
+    async def _build_io(self) -> None:
         task, page = self._task, self._page
         for title, side, none in (
             ("Inputs", task.get("inputs", {}), "Nothing goes into this step."),
@@ -245,7 +245,7 @@ class StepPanel:
             if given or not linked:
                 value_views.parameters(given, none)
             if linked:
-                value_views.artifacts(page, linked, "")
+                await value_views.artifacts(page, linked, "")
 
 
 def _draw_time(at: str) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from nicegui import ui
 
+from sampan.components.pipelines.ui.previews.view import preview
 from sampan.components.pipelines.ui.run_page.values import Linked, Value
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
 
+_RECORDED = frozenset({"Metric", "ClassificationMetric", "SlicedClassificationMetric"})
+"""Types whose content is in the record: nothing is read for them."""
 _MOST_SHOWN = 20_000
 """Characters of a folded value that are sent to the browser; the rest is in the file."""
-
-Preview = Callable[[PageContext, Linked], None]
 
 
 def parameters(found: Sequence[Value], none: str) -> None:
@@ -50,8 +51,8 @@ def _save(each: Value) -> None:
     ui.download.content(each.text, f"{each.name or 'value'}.{'json' if is_json else 'txt'}")
 
 
-def artifacts(page: PageContext, found: Sequence[Linked], none: str) -> None:
-    """Each with a link to its own page, where it is previewed."""
+async def artifacts(page: PageContext, found: Sequence[Linked], none: str) -> None:
+    """Each with a link to its own page, and a preview: at once of what its record holds, of files when asked for."""
     if not found:
         widgets.paragraph(none, "sp-muted")
         return
@@ -59,6 +60,22 @@ def artifacts(page: PageContext, found: Sequence[Linked], none: str) -> None:
         for each in found:
             with ui.element("li"):
                 artifact(page, each)
+                await _preview(page, each)
+
+
+async def _preview(page: PageContext, each: Linked) -> None:
+    place = ui.element("div")
+
+    async def show() -> None:
+        button.set_visibility(False)
+        with place:
+            await preview(page, each.artifact)
+
+    if str(each.artifact.get("type", "")) in _RECORDED:
+        with place:
+            await preview(page, each.artifact)
+        return
+    button = widgets.button("Preview", show, icon="visibility")
 
 
 def artifact(page: PageContext, each: Linked) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sampan.components.pipelines.api.ir_values import shortened, to_text
 from sampan.components.pipelines.ui.spec.reading import Input, Spec
-from sampan.components.pipelines.ui.spec.steps import Slot, Step, steps
+from sampan.components.pipelines.ui.spec.step import Slot, Step
+from sampan.components.pipelines.ui.spec.steps import steps
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.pipelines.api.argo import document as argo
 from sampan.components.pipelines.api.ir_model import (
     ArtifactInput,
     Component,
@@ -25,7 +23,9 @@ from sampan.components.pipelines.api.ir_model import (
     TaskOutput,
 )
 from sampan.components.pipelines.api.ir_values import to_text
+from sampan.components.pipelines.ui.spec import templates
 from sampan.components.pipelines.ui.spec.reading import Spec
+from sampan.components.pipelines.ui.spec.step import Slot, Step, program, shortly, spaced
 
 _RESOURCES = {
     "cpuRequest": "CPU request",
@@ -40,41 +40,12 @@ _RESOURCES = {
 _DEEPEST = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """An input or an output: its name, its type, and where its value comes from."""
-
-    name: str
-    type: str
-    origin: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    path: str
-    name: str
-    kind: str
-    """`Step`, `Pipeline`, `Loop`, `Condition`, `Importer`, or what an Argo template is."""
-    component: str = ""
-    image: str = ""
-    command: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    code: str = ""
-    """The program in the command, where one of its words is one."""
-    env: tuple[tuple[str, str], ...] = ()
-    facts: tuple[tuple[str, str], ...] = ()
-    """Everything else, by name: resources, retries, caching, condition, loop, volumes."""
-    inputs: tuple[Slot, ...] = ()
-    outputs: tuple[Slot, ...] = ()
-    after: tuple[str, ...] = ()
-
-
 def steps(spec: Spec) -> dict[str, Step]:
     """By path, in the order of the specification; what is within a group comes after it."""
     if spec.pipeline is not None:
         return {step.path: step for step in _of_dag(spec.pipeline, spec.pipeline.root, "", 0)}
     if spec.workflow is not None:
-        return {step.path: step for step in _of_templates(spec.workflow)}
+        return {step.path: step for step in templates.steps(spec.workflow)}
     return {}
 
 
@@ -107,7 +78,7 @@ def _step(pipeline: Pipeline, task: Task, component: Component, path: str) -> St
         container.image if container is not None else "",
         command,
         container.args if container is not None else (),
-        _program(command),
+        program(command),
         container.env if container is not None else (),
         tuple(_facts(task, container, executor, kubernetes)),
         tuple(_inputs(task, component)),
@@ -122,11 +93,6 @@ def _kind(task: Task, component: Component, executor: Any) -> str:
     if component.dag is not None:
         return "Condition" if task.condition else "Pipeline"
     return "Importer" if isinstance(executor, Importer) else "Step"
-
-
-def _program(command: tuple[str, ...]) -> str:
-    candidates = [word for word in command if "\n" in word and ("def " in word or "import " in word)]
-    return max(candidates, key=len, default="").strip("\n")
 
 
 def _facts(
@@ -155,7 +121,7 @@ def _facts(
     if container is not None:
         yield from _resources(container.resources)
     for key, value in kubernetes.items():
-        yield _spaced(key), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield spaced(key), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _retry(task: Task) -> str:
@@ -176,7 +142,7 @@ def _resources(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             kind = value.get("resourceType") or value.get("type") or "accelerator"
             yield "Accelerator", f"{value.get('resourceCount') or value.get('count') or 1} × {kind}"
             continue
-        name = _RESOURCES.get(key, _spaced(key))
+        name = _RESOURCES.get(key, spaced(key))
         if name not in said:
             said.add(name)
             yield name, _amount(name, key, value)
@@ -192,7 +158,7 @@ def _inputs(task: Task, component: Component) -> Iterator[Slot]:
         given = task.parameters.get(name)
         origin = _origin(given) if given is not None else ""
         if not origin and parameter.has_default:
-            origin = f"default {_short(parameter.default)}"
+            origin = f"default {shortly(parameter.default)}"
         yield Slot(name, str(parameter.type), origin)
     for name, slot in component.input_artifacts.items():
         source = task.artifacts.get(name)
@@ -213,7 +179,7 @@ def _artifact(title: str, is_list: bool) -> str:
 
 def _origin(given: ParameterInput) -> str:
     source = given.source
-    text = _short(source.value) if isinstance(source, Constant) else _whence(source)
+    text = shortly(source.value) if isinstance(source, Constant) else _whence(source)
     return f"{text}, of it {given.selector}" if given.selector else text
 
 
@@ -229,78 +195,3 @@ def _upstream(task: Task) -> set[str]:
     found = set(task.dependent_tasks)
     sources: list[Any] = [each.source for each in task.parameters.values()] + list(task.artifacts.values())
     return found | {each.task for each in sources if isinstance(each, TaskOutput | FinalStatus)}
-
-
-def _short(value: Any, most: int = 200) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _spaced(key: str) -> str:
-    words = "".join(f" {each.lower()}" if each.isupper() else each for each in key).strip()
-    return words[:1].upper() + words[1:]
-
-
-def _of_templates(document: argo.ArgoDocument) -> Iterator[Step]:
-    """Of a Workflow: its templates, by name."""
-    for template in document.spec.get("templates") or ():
-        name, type_ = str(template.get("name", "")), argo.type_of(template)
-        body = template.get(type_) if isinstance(template.get(type_), Mapping) else {}
-        command = tuple(map(str, body.get("command") or ()))
-        args = tuple(map(str, body.get("args") or ()))
-        program = str(body.get("source", "")) or _program(command) or _program(args)
-        yield Step(
-            name,
-            name,
-            {"dag": "DAG", "steps": "Steps"}.get(type_, type_.capitalize()),
-            image=str(body.get("image", "")),
-            command=command,
-            args=args,
-            code=program,
-            env=tuple(
-                (str(each.get("name", "")), str(each.get("value", ""))) for each in body.get("env") or ()
-            ),
-            facts=tuple(_template_facts(template, body)),
-            inputs=tuple(_argo_slots(template.get("inputs"))),
-            outputs=tuple(_argo_slots(template.get("outputs"))),
-            after=tuple(_calls(template)),
-        )
-
-
-def _template_facts(template: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    resources = body.get("resources") or {}
-    for kind, label in (("requests", "request"), ("limits", "limit")):
-        for name, amount in (resources.get(kind) or {}).items():
-            yield f"{str(name).capitalize() if name != 'cpu' else 'CPU'} {label}", str(amount)
-    strategy = template.get("retryStrategy") or {}
-    if strategy:
-        yield "Retries", f"up to {strategy['limit']}" if "limit" in strategy else "until it succeeds"
-    for key in (
-        "nodeSelector",
-        "tolerations",
-        "volumes",
-        "activeDeadlineSeconds",
-        "parallelism",
-        "synchronization",
-    ):
-        if key in template:
-            value = template[key]
-            yield _spaced(key), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _argo_slots(given: Any) -> Iterator[Slot]:
-    given = given if isinstance(given, Mapping) else {}
-    for each in given.get("parameters") or ():
-        value = each.get("value", each.get("default"))
-        yield Slot(str(each.get("name", "")), "Parameter", "" if value is None else _short(value))
-    for each in given.get("artifacts") or ():
-        yield Slot(str(each.get("name", "")), "Artifact", str(each.get("from", "")))
-
-
-def _calls(template: Mapping[str, Any]) -> Iterator[str]:
-    """Templates that it calls."""
-    for each in (template.get("dag") or {}).get("tasks") or ():
-        yield str(each.get("template", each.get("name", "")))
-    for group in template.get("steps") or ():
-        for each in group if isinstance(group, list) else (group or {}).get("steps", ()):
-            yield str(each.get("template", each.get("name", "")))

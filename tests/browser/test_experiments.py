@@ -1,0 +1,67 @@
+"""An experiment from its making to its archive, and the metrics of one that has runs."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.conftest import OpenTab
+from tests.browser.seed import Seeded
+
+
+def _open(open_tab: OpenTab, seeded: Seeded, path: str) -> Page:
+    return open_tab(f"{seeded.server.url}/ui{path}")
+
+
+def test_an_experiment_is_made_changed_archived_and_brought_back(tab: OpenTab, seeded: Seeded) -> None:
+    page = _open(tab, seeded, "/experiments")
+    page.get_by_role("button", name="New experiment").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("of the browser")
+    page.get_by_role("dialog").get_by_label("Description").fill("what a person does")
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", name="of the browser", level=1)).to_be_visible()
+    expect(page.get_by_text("No runs yet")).to_be_visible()
+
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Name").fill("of a browser")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="of a browser", level=1)).to_be_visible()
+
+    page.get_by_role("button", name="Archive", exact=True).first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("runs are unarchived one by one")).to_be_visible()
+    dialog.get_by_role("button", name="Archive").click()
+    expect(page.get_by_role("button", name="Unarchive")).to_be_visible()
+
+    page.goto(f"{seeded.server.url}/ui/experiments?show=archived")
+    row = page.get_by_role("row", name="of a browser")
+    row.get_by_role("button", name="Unarchive").click()
+    expect(page.get_by_role("row", name="of a browser")).to_have_count(0)
+    page.get_by_label("Show", exact=True).select_option("Active")
+    expect(page.get_by_role("row", name="of a browser")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_metrics_of_an_experiment_over_its_runs(tab: OpenTab, seeded: Seeded) -> None:
+    run = seeded.server.call("GET", f"/apis/v2beta1/runs/{seeded.runs['best']}")
+    page = _open(tab, seeded, f"/experiments/{run['experiment_id']}?tab=metrics&metric=accuracy")
+    expect(page.get_by_role("img", name="accuracy of each run")).to_be_visible()
+    best = page.get_by_role("link", name="best", exact=True)
+    expect(best).to_be_visible()
+    page.get_by_role("button", name="Higher is better").click()
+    expect(page.get_by_role("button", name="Lower is better")).to_be_visible()
+    page.get_by_role("button", name="Lower is better").click()
+    expect(best).to_be_visible()
+    best.click()
+    expect(page).to_have_url(f"{seeded.server.url}/ui/runs/{seeded.runs['best']}")
+
+
+@pytest.mark.slow
+def test_experiments_are_found_by_the_search_and_by_upstreams_address(tab: OpenTab, seeded: Seeded) -> None:
+    name, experiment_id = next(iter(seeded.experiments.items()))
+    page = _open(tab, seeded, "/")
+    page.keyboard.press("/")
+    page.keyboard.type(name)
+    expect(page.get_by_text(name, exact=True).first).to_be_visible()
+    page.keyboard.press("Escape")
+    page.goto(f"{seeded.server.url}/#/experiments/details/{experiment_id}")
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()

@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", default=str(ROOT / "screenshots"))
     parser.add_argument("--only", default="")
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     folder = Path(given.folder)
     shutil.rmtree(folder, ignore_errors=True)
@@ -47,12 +48,12 @@ def main() -> int:
         complaints = 0
         if not given.full:
             plain = {name: path for name, path in _empty_pages().items() if given.only in name}
-            complaints += take(browser, server.url, plain, folder / "empty")
+            complaints += take(browser, server.url, plain, folder / "empty", given.quick)
         seeded = seed(server)
         for path in without_sample(seeded):
             print(f"no sample for {path}: add one to tests/browser/addresses.py")
         full = {name: path for name, path in addresses(seeded).items() if given.only in name}
-        complaints += take(browser, server.url, full, folder / "full")
+        complaints += take(browser, server.url, full, folder / "full", given.quick)
         browser.close()
     print(f"{folder}: {sum(1 for _ in folder.rglob('*.png'))} pictures, {complaints} complaints")
     return 1 if complaints else 0
@@ -64,11 +65,11 @@ def _empty_pages() -> Mapping[str, str]:
     return {path.strip("/").replace("/", "-") or "home": path for path in ("/", "/activity", *pages)}
 
 
-def take(browser: Browser, url: str, pages: Mapping[str, str], folder: Path) -> int:
-    """Returns how many errors the pages wrote to the console."""
+def take(browser: Browser, url: str, pages: Mapping[str, str], folder: Path, quick: bool) -> int:
+    """Light and wide alone when it is to be quick. Returns how many errors the pages wrote to the console."""
     complaints = 0
-    for theme in THEMES:
-        for size, (width, height) in SIZES.items():
+    for theme in THEMES[:1] if quick else THEMES:
+        for size, (width, height) in list(SIZES.items())[: 1 if quick else None]:
             context = browser.new_context(
                 viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
             )

@@ -14,6 +14,9 @@ from sampan.ui import widgets
 Change = Callable[[str], Any]
 """Gets the new value; may be a coroutine function."""
 
+INITIAL = "^value"
+"""The attribute, not the property: with that, Vue would write over what is being typed whenever it draws anew."""
+
 _numbers = itertools.count(1)
 _TYPING_SECONDS = 0.25
 
@@ -24,7 +27,7 @@ def text_box(label: str, value: str, change: Change, *, hint: str = "", typing: 
     found._props.update(
         {
             "type": "search",
-            "value": value,
+            INITIAL: value,
             "aria-label": label,
             "placeholder": hint or label,
             "autocomplete": "off",
@@ -43,7 +46,7 @@ def text_box(label: str, value: str, change: Change, *, hint: str = "", typing: 
 
 def number_box(label: str, value: int, change: Change) -> Element:
     found = Element("input").classes("sp-input")
-    found._props.update({"type": "number", "min": "0", "value": str(value), "aria-label": label})
+    found._props.update({"type": "number", "min": "0", INITIAL: str(value), "aria-label": label})
     found.on("input", lambda said: change(str(said.args)), js_handler="(event) => emit(event.target.value)")
     return found
 

@@ -119,6 +119,8 @@ class _List:
                 await self._follow()
                 return
             self._table.set_rows([])
+            self._place.set_visibility(False)
+            self._pager.clear()
             self._empty.clear()
             with self._empty:
                 widgets.failure(error, retry=self._follow)
@@ -186,9 +188,16 @@ class _List:
         if not shown and not is_later:
             return
         total = len(found.lines)
-        text = f"{shown} of {total} shown" if shown != total else f"{total} in all"
-        if found.left:
-            text += f"; {found.left:,} more follow"
+        is_all = not (is_later or found.continues)
+        text = (
+            f"{shown} of {total} shown"
+            if shown != total
+            else f"{total} in all"
+            if is_all
+            else f"{total} shown"
+        )
+        if found.continues:
+            text += f"; {found.left:,} more follow" if found.left else "; more follow"
         with self._pager:
             widgets.text(text)
             if is_later:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -11,7 +11,7 @@ from nicegui import ui
 from sampan.dashboard.kubernetes import amounts, fields, health, kinds
 from sampan.dashboard.kubernetes.kinds import Catalogue
 from sampan.ui import widgets
-from sampan.ui.api import Api, ApiFailureError
+from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
@@ -32,8 +32,8 @@ _COUNTED = (
     "secrets",
     "persistentvolumeclaims",
 )
-_COUNT_SECONDS = 5.0
 
+_SHORT = {"persistentvolumeclaims": "Volume claims"}
 _TROUBLE = (Column("object", "What"), Column("state", "State"), Column("why", "Why, and what to do"))
 _NODES = (
     Column("name", "Node"),
@@ -101,8 +101,7 @@ class _Overview:
         for plural in _WATCHED:
             await self._live(plural, lambda found, plural=plural: self._take(plural, found))
         await self._live("events", self._take_warnings, {"fieldSelector": "type=Warning"})
-        await self._count()
-        self._page.every(_COUNT_SECONDS, self._count)
+        await self._follow_counts()
 
     async def _live(self, plural: str, take: Any, query: Mapping[str, str] | None = None) -> None:
         kind = self._catalogue.lookup(plural)
@@ -171,30 +170,36 @@ class _Overview:
         self._warnings.set_visibility(bool(events))
         self._warnings.set_rows([warning_row(each, self._catalogue, self._page) for each in events])
 
-    async def _count(self) -> None:
-        found = [kind for key in _COUNTED if (kind := self._catalogue.kinds.get(key)) is not None]
-        counts = await asyncio.gather(*(count(self._page.api, each.path(self._namespace)) for each in found))
+    async def _follow_counts(self) -> None:
+        """One object of each kind is asked for: with it the API says how many more there are."""
         every = "" if self._namespace else "1"
-        shown = tuple(zip((each.label for each in found), counts, strict=True))
-        if shown == getattr(self._counts, "shown", None):
-            return
-        self._counts.shown = shown  # type: ignore[attr-defined]
-        self._counts.clear()
-        with self._counts:
-            for kind, number in zip(found, counts, strict=True):
-                if number is None:
-                    continue
-                with widgets.link("", self._page.href(kind.page(), all=every)).classes("kc-count"):
-                    widgets.text(f"{number:,}", "kc-number")
-                    widgets.text(kind.label)
+        for key in _COUNTED:
+            kind = self._catalogue.kinds.get(key)
+            if kind is None:
+                continue
+            with (
+                self._counts,
+                widgets.link("", self._page.href(kind.page(), all=every)).classes("kc-count") as tile,
+            ):
+                number = widgets.text("", "kc-number")
+                widgets.text(_SHORT.get(key, kind.label))
+            try:
+                await self._page.live(
+                    kind.path(self._namespace),
+                    partial(_show_count, number),
+                    query={"limit": "1"},
+                )
+            except ApiFailureError:
+                # What one may not see is not counted.
+                tile.delete()
 
 
-async def count(api: Api, path: str) -> int | None:
-    """How many there are; None where that is not to be seen."""
-    try:
-        found = await api.get(path, {"limit": "1"})
-    except ApiFailureError:
-        return None
+def _show_count(number: widgets.Text, found: Any) -> None:
+    number.set_text(f"{count(found):,}")
+
+
+def count(found: Mapping[str, Any]) -> int:
+    """Of an answer to a list of one. Pure."""
     return len(found.get("items") or ()) + ((found.get("metadata") or {}).get("remainingItemCount") or 0)
 
 

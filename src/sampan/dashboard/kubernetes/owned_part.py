@@ -15,7 +15,7 @@ from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 
 _COLUMNS = (Column("name", "Name"), Column("kind", "Kind"), Column("age", "Age"))
-_SECONDS = 5.0
+_SECONDS = 10.0
 _INDENT = "\u2003\u2003"
 
 

@@ -21,7 +21,8 @@ def search_box(label: str, value: str, find: Callable[[str], Any]) -> Element:
                 "type": "search",
                 "aria-label": label,
                 "placeholder": label,
-                "value": value,
+                # The attribute: with the property, Vue writes over what is being typed whenever it draws anew.
+                "^value": value,
                 "autocomplete": "off",
             }
         )

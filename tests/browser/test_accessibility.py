@@ -1,0 +1,106 @@
+"""Nothing serious for axe on any page, light and dark; and the main journey with no mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from addresses import addresses, without_sample
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from seed import Seeded
+
+OpenTab = Callable[..., Page]
+GRAVE = ("serious", "critical")
+MAIN = ("home", "activity", "runs", "run-failed", "pipelines", "cluster")
+OPTIONS = {
+    "resultTypes": ["violations"],
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+}
+
+
+def complaints(page: Page) -> list[str]:
+    """What is grave of what axe finds, with the element that it is about."""
+    found = Axe().run(page, options=OPTIONS).response["violations"]
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+        for each in found
+        if each["impact"] in GRAVE
+        for node in each["nodes"][:3]
+    ]
+
+
+def look(page: Page, url: str, pages: Mapping[str, str]) -> dict[str, list[str]]:
+    found = {}
+    for name, path in pages.items():
+        page.goto(f"{url}/ui{path}")
+        page.locator(".sp-content > *").first.wait_for(state="attached")
+        page.wait_for_timeout(500)
+        if said := complaints(page):
+            found[name] = said
+    return found
+
+
+def test_main_pages_are_for_everyone(tab: OpenTab, seeded: Seeded) -> None:
+    page = tab(f"{seeded.server.url}/ui/", reduced_motion="reduce")
+    pages = {name: path for name, path in addresses(seeded).items() if name in MAIN}
+    assert look(page, seeded.server.url, pages) == {}
+    page.keyboard.press("/")
+    page.get_by_role("combobox", name="Search for anything").fill("run")
+    expect(page.get_by_role("listbox", name="Found").get_by_role("option").first).to_be_visible()
+    assert complaints(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert complaints(page) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_for_everyone(tab: OpenTab, seeded: Seeded, theme: str) -> None:
+    page = tab(f"{seeded.server.url}/ui/", color_scheme=theme, reduced_motion="reduce")
+    assert without_sample(seeded) == [], "add a sample to addresses.py"
+    assert look(page, seeded.server.url, addresses(seeded)) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [820, 1440])
+def test_no_page_is_wider_than_its_window(tab: OpenTab, seeded: Seeded, width: int) -> None:
+    page = tab(f"{seeded.server.url}/ui/", viewport={"width": width, "height": 900})
+    wider = {}
+    for name, path in addresses(seeded).items():
+        page.goto(f"{seeded.server.url}/ui{path}")
+        page.locator(".sp-content > *").first.wait_for(state="attached")
+        page.wait_for_timeout(200)
+        if excess := page.evaluate("document.documentElement.scrollWidth - innerWidth"):
+            wider[name] = excess
+    assert wider == {}
+
+
+def test_from_search_to_a_step_and_back_without_a_mouse(tab: OpenTab, seeded: Seeded) -> None:
+    page = tab(f"{seeded.server.url}/ui/")
+    expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("runs")
+    expect(page.get_by_role("option", name="Runs").first).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    expect(page.get_by_role("link", name="broken", exact=True)).to_be_visible()
+    _tab_to(page, "broken")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runs/{seeded.runs['broken']}*")
+    expect(page.get_by_text("the column 'label' is missing").first).to_be_visible()
+    # Focus is in the page that came, not at its old place.
+    page.wait_for_function("document.activeElement.classList.contains('sp-content')")
+    for title in ("Runs", "Home"):
+        # As Alt+Left does, which a window without a frame does not know.
+        page.go_back()
+        expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+
+
+def _tab_to(page: Page, text: str) -> None:
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == text:
+            return
+    raise AssertionError(f"{text} cannot be reached by key")

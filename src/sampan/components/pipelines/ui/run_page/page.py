@@ -19,6 +19,7 @@ from sampan.components.pipelines.ui.run_page.resume import ResumeDialog
 from sampan.components.pipelines.ui.run_page.search_tab import SearchTab
 from sampan.components.pipelines.ui.run_page.step_panel import StepPanel
 from sampan.components.pipelines.ui.run_page.steps_tab import StepsTab
+from sampan.components.pipelines.ui.states import is_final
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
@@ -27,7 +28,7 @@ _PARTS = {
     "graph": "Graph",
     "timeline": "Timeline",
     "steps": "Steps",
-    "data": "Inputs and outputs",
+    "data": "Inputs, outputs, artifacts",
     "search": "Logs",
     "events": "Events",
     "spec": "YAML",
@@ -99,6 +100,8 @@ class RunPage:
             case "events":
                 self._shown = HistoryTab()
             case "data":
+                if not is_final(self._run.get("state", "")):
+                    widgets.button("Read again", self._tabs.show, icon="refresh")
                 await data_tab.show(self._page, self._run_id)
             case "search":
                 await SearchTab(self._page, self._run_id).start()
@@ -139,11 +142,12 @@ class RunPage:
 
     async def _open_step(self, task_id: str) -> None:
         """Opens a step beside, or with nothing closes it."""
-        self._page.set_query(task=task_id, **({} if task_id else {"panel": "", "attempt": "", "line": ""}))
+        kept = {} if task_id == self._panel.task_id else {"attempt": "", "line": ""}
+        self._page.set_query(task=task_id, **kept, **({} if task_id else {"panel": ""}))
         await self._open(task_id)
 
     async def _open_log(self, task_id: str) -> None:
-        self._page.set_query(task=task_id, panel="log")
+        self._page.set_query(task=task_id, panel="log", attempt="", line="")
         await self._open(task_id, "log")
 
     def _mark(self, *, is_open: bool) -> None:

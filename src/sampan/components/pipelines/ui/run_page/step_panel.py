@@ -156,6 +156,8 @@ class StepPanel:
         self._end_part()
         match part:
             case "log":
+                path = f"/runs/{segment(self._run['run_id'])}/logs/{segment(self.task_id)}"
+                widgets.link("On a page of its own", self._page.href(path)).classes("sp-small")
                 self._log = StepLog(self._page, self._task)
             case "io":
                 await self._build_io()

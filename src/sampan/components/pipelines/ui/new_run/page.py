@@ -254,5 +254,5 @@ async def build(page: PageContext) -> None:
 
 
 PAGES = (Page("/runs/new", "New run", build, "/runs"),)
-QUICK_ACTIONS = (QuickAction("New run", "/runs/new", "play_arrow", order=10),)
+QUICK_ACTIONS = (QuickAction("New run", "/runs/new", "play_arrow", order=10, key="n"),)
 UPSTREAM_LINKS = {"/runs/new": "/runs/new"}

@@ -80,7 +80,7 @@ class _VersionPage:
             compare = page.href(f"/pipelines/{segment(self._pipeline_id)}/compare", to=self._id)
             widgets.button("Compare", href=compare, icon="difference")
             widgets.button("Download", self._download, icon="download")
-            widgets.button("Edit", lambda: edit(page, self._path, self._version, "Edit version"), icon="edit")
+            widgets.button("Edit", self._edit, icon="edit")
             widgets.button("Delete", self._delete, icon="delete", kind="danger")
 
     async def _choose(self, key: str) -> None:
@@ -182,6 +182,10 @@ class _VersionPage:
     async def _download(self) -> None:
         name = re.sub(r"[^\w.-]+", "-", self._version["display_name"]).strip("-.") or "pipeline"
         ui.download.content(await self._yaml(), f"{name}.yaml", "application/yaml")
+
+    def _edit(self) -> None:
+        page = self._page
+        edit(page, self._path, self._version, "Edit version", lambda: page.go(page.path, **page.query))
 
     async def _delete(self) -> None:
         page, above = self._page, f"/pipelines/{segment(self._pipeline_id)}"

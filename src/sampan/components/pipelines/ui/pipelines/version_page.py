@@ -8,6 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
+from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.ir_values import to_text
 from sampan.components.pipelines.ui.graph_model import blueprint_of, graph_of
 from sampan.components.pipelines.ui.pipelines import deleting, rows, step_panel
@@ -17,7 +18,7 @@ from sampan.components.pipelines.ui.spec.reading import Input, Spec
 from sampan.components.pipelines.ui.spec.step import Step
 from sampan.components.pipelines.ui.spec.steps import steps
 from sampan.ui import widgets
-from sampan.ui.api import segment
+from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.code.view import CodeView
 from sampan.ui.context import PageContext
 from sampan.ui.graph.view import GraphView
@@ -60,7 +61,10 @@ class _VersionPage:
         pipeline, self._version = await asyncio.gather(
             page.api.get(self._pipeline_path), page.api.get(self._path)
         )
-        self._spec = await asyncio.to_thread(reading.read, self._version["pipeline_spec"])
+        try:
+            self._spec = await asyncio.to_thread(reading.read, self._version["pipeline_spec"])
+        except InvalidArgumentError as error:
+            raise ApiFailureError(400, f"This version cannot be read: {error.message}") from error
         self._steps = steps(self._spec)
         name = self._version["display_name"]
         above = f"/pipelines/{segment(self._pipeline_id)}"

@@ -38,6 +38,8 @@ _PLACES = {
     "pipeline_root": "pipeline_root",
     "pipeline_version_id": "version",
     "pipeline_spec": "yaml",
+    "enable_caching": "cache",
+    "pause_on_failure": "pause",
     **schedule.PLACES,
 }
 _RECENT_RUNS = 20
@@ -53,12 +55,13 @@ class _NewRun:
         self._suggested = ""
         self._name_of_what_runs = ""
         self._count = 0
+        self._schedule: SchedulePart | None = None
 
     async def build(self) -> None:
         start, page = self._start, self._page
         is_recurring = start.schedule is not None
-        self._title = widgets.page_header("New recurring run" if is_recurring else "New run", start.told)
-        page.set_title("New recurring run" if is_recurring else "New run")
+        self._head = ui.element("div")
+        self._name_page(is_recurring)
         self._form = Form(self._send, label="New run", places=_PLACES)
         with self._form:
             self._source = Source(page, self._form, start, self._found)
@@ -74,6 +77,13 @@ class _NewRun:
             self._form.buttons("Create" if is_recurring else "Start", page.href(back))
         await self._source.begin()
 
+    def _name_page(self, is_recurring: bool) -> None:
+        title = "New recurring run" if is_recurring else "New run"
+        self._page.set_title(title)
+        self._head.clear()
+        with self._head:
+            widgets.page_header(title, self._start.told)
+
     async def _build_run(self) -> None:
         start, add = self._start, self._form.add
         self._name = add(TextField(About("name", "Name", required=True), start.name))
@@ -88,8 +98,16 @@ class _NewRun:
                 change=self._switch,
             )
         )
-        self._schedule = SchedulePart(self._form, start.schedule or Schedule())
-        self._schedule.show(start.schedule is not None)
+        self._schedule_box = ui.element("div")
+        self._show_schedule(start.schedule is not None)
+
+    def _show_schedule(self, shown: bool) -> None:
+        """Made when it is first wanted: most runs are started once."""
+        if shown and self._schedule is None:
+            with self._schedule_box:
+                self._schedule = SchedulePart(self._form, self._start.schedule or Schedule())
+        if self._schedule is not None:
+            self._schedule.show(shown)
 
     def _build_more(self) -> None:
         start, add = self._start, self._form.add
@@ -120,11 +138,12 @@ class _NewRun:
 
     async def _switch(self) -> None:
         is_recurring = self._when.raw == _RECURRING
-        self._schedule.show(is_recurring)
+        self._show_schedule(is_recurring)
         self._pause.show(not is_recurring)
         self._cache.show(not is_recurring)
         self._form.name_button("Create" if is_recurring else "Start")
         self._suggest_name()
+        self._name_page(is_recurring)
         self._page.set_query(recurring="1" if is_recurring else "")
         await self._source.make_recurring(is_recurring)
 
@@ -211,7 +230,7 @@ class _NewRun:
             service_account=self._account.raw.strip(),
             pipeline_root=self._root.raw.strip(),
             parameters=values.parameters(self._spec.inputs, texts),
-            schedule=self._schedule.read() if is_recurring else None,
+            schedule=self._schedule.read() if is_recurring and self._schedule is not None else None,
         )
         try:
             body = request.body()

@@ -31,6 +31,18 @@ MORE = {
     **{f"run-{tab}": f"/runs/{{best}}?tab={tab}" for tab in RUN_TABS},
     "run-logs-failed": "/runs/{broken}?tab=search",
     "compare": "/compare?runs={good},{better},{best}",
+    **{
+        f"compare-{name}": f"/compare?runs={{good}},{{better}},{{best}}&base={{good}}&{query}"
+        for name, query in (
+            ("charts", "tab=charts"),
+            ("scatter", "tab=charts&chart=scatter"),
+            ("bars", "tab=charts&chart=bars"),
+            ("curves", "tab=curves"),
+            ("steps", "tab=steps"),
+            ("artifacts", "tab=artifacts&artifact=report%20/%20page"),
+        )
+    },
+    "experiment-metrics": "/experiments/{experiment_id}?tab=metrics",
     "run-clone": "/runs/new?clone={best}",
     "run-new-of-pipeline": "/runs/new?pipeline={pipeline_id}",
     "recurring-new": "/runs/new?pipeline={pipeline_id}&recurring=1",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import OpenTab
-from tests.browser.seed import Seeded
+from seed import LONG_NAME, Seeded
+
+OpenTab = Callable[..., Page]
 
 
 def _open(open_tab: OpenTab, seeded: Seeded, *names: str, **query: str) -> Page:
@@ -67,8 +69,11 @@ def test_curves_steps_and_artifacts_side_by_side(tab: OpenTab, seeded: Seeded) -
     expect(page.get_by_text("Failed").first).to_be_visible()
     page.get_by_role("tab", name="Artifacts").click()
     expect(page.get_by_role("link", name="Model").first).to_be_visible()
+    page.get_by_role("button", name="prepare / data: Show side by side").click()
+    expect(page.get_by_text("height").first).to_be_visible()
     page.reload()
     expect(page.get_by_role("tab", name="Artifacts", selected=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="prepare / data")).to_be_visible()
 
 
 @pytest.mark.slow
@@ -89,3 +94,16 @@ def test_a_comparison_is_downloaded(tab: OpenTab, seeded: Seeded) -> None:
     head, *lines = download.value.path().read_text().splitlines()
     assert "metric accuracy" in head
     assert len(lines) == 2
+
+
+@pytest.mark.slow
+def test_names_are_texts_in_charts_and_in_what_is_said_on_pointing(tab: OpenTab, seeded: Seeded) -> None:
+    page = _open(tab, seeded, LONG_NAME, "good", tab="steps")
+    chart = page.get_by_role("img", name="The steps that took longest")
+    expect(chart.locator("svg")).to_be_visible()
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
+    expect(chart.locator("text", has_text="<b>über</b>").first).to_be_attached()
+    expect(chart.locator("text", has_text="good:").first).to_be_attached()
+    assert page.locator(".sp-content b, .sp-content img").count() == 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import OpenTab
-from tests.browser.seed import Seeded
+from seed import Seeded
+
+OpenTab = Callable[..., Page]
 
 
 def _open(open_tab: OpenTab, seeded: Seeded, path: str) -> Page:

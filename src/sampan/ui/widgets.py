@@ -13,6 +13,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from sampan.ui.api import ApiFailureError
+from sampan.ui.links import checked
 
 Act = Callable[[], Any]
 """Called on a click; may be a coroutine function."""
@@ -48,10 +49,8 @@ def address(path: str, query: Mapping[str, str]) -> str:
 
 def link(text: str, href: str, *, new_tab: bool = False) -> Text:
     """To a page of ours, or to a file of the platform's; to elsewhere only with http or https."""
-    if not href.startswith(("/", "http://", "https://")) or href.startswith("//"):
-        href = "#"
     found = Text("a", text)
-    found._props["href"] = href
+    found._props["href"] = checked(href)
     if new_tab:
         found._props.update(target="_blank", rel="noopener noreferrer")
     return found
@@ -91,7 +90,7 @@ def button(label: str, act: Act | None = None, *, icon: str = "", kind: str = ""
     """`kind` is `primary`, `danger`, both, or nothing. With `href` it is a link that looks like one."""
     found = Element("a" if href else "button").classes("sp-button")
     if href:
-        found._props["href"] = href
+        found._props["href"] = checked(href)
     else:
         found._props["type"] = "button"
     for each in kind.split():
@@ -267,11 +266,8 @@ class Tabs:
         self._buttons: dict[str, Element] = {}
         with ui.element("div").classes("sp-tabs").props('role="tablist"'):
             for key, label in names.items():
-                found = (
-                    Text("button", label)
-                    .classes("sp-tab")
-                    .props(f'type="button" role="tab" id="sp-tab-{key}"')
-                )
+                found = Text("button", label).classes("sp-tab")
+                found._props.update(type="button", role="tab", id=f"sp-tab-{key}")
                 found.on("click", lambda _, key=key: self.show(key))
                 self._buttons[key] = found
         self.panel = ui.element("div").props('role="tabpanel"')

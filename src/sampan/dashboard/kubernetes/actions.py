@@ -15,6 +15,7 @@ from sampan.dashboard.kubernetes.listing import DELETE_QUERY, WITH_THEM
 from sampan.dashboard.kubernetes.saving import MANAGER
 from sampan.lib.clock import Clock, rfc3339
 from sampan.ui import widgets
+from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
 
 _MERGE = "application/merge-patch+json"
@@ -77,8 +78,8 @@ class Actions:
         query = {"fieldManager": MANAGER}
         return await self._page.attempt(self._page.api.patch(path, patch, query, content_type=_MERGE), done)
 
-    def _ask_scale(self) -> None:
-        name, count = name_of(self._obj), int((self._obj.get("spec") or {}).get("replicas", 1))
+    async def _ask_scale(self) -> None:
+        name, count = name_of(self._obj), await self._scale()
         window, content = widgets.dialog(f"Scale {name}")
         chosen = [str(count)]
 
@@ -99,6 +100,14 @@ class Actions:
             with ui.element("div").classes("sp-dialog-actions"):
                 widgets.button("Cancel", window.close)
                 widgets.button("Scale", go, kind="primary")
+
+    async def _scale(self) -> int:
+        """Where kinds keep their number is known to the API only."""
+        try:
+            found = await self._page.api.get(f"{self._path}/scale")
+        except ApiFailureError:
+            return 0
+        return int((found.get("spec") or {}).get("replicas") or 0)
 
     def _ask_restart(self) -> None:
         name = name_of(self._obj)

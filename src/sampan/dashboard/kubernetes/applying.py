@@ -182,7 +182,11 @@ async def apply(
         )
     except ApiFailureError as error:
         if error.status == _CONFLICT:
-            told = [Problem(document.line_of(field), text, field) for field, text in error.causes if field]
+            told = [
+                Problem(document.line_of(field), text, field.lstrip("."))
+                for field, text in error.causes
+                if field
+            ]
             return Refused(told or [Problem(0, error.message)], is_conflict=True)
         return Refused(yamltext.problems(document, error.message, error.causes))
     made = await decoded(reply.body)

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from sampan.dashboard.kubernetes import describe_access, describe_pods, describe_storage, describe_workloads
 from sampan.dashboard.kubernetes.described import Around, Description, Object, labels_of, merged
-from sampan.dashboard.kubernetes.facts import Section, fact, tag
+from sampan.dashboard.kubernetes.facts import Fact, Section, fact, tag
 from sampan.dashboard.kubernetes.hiding import LAST_APPLIED
 from sampan.ui.table import cells
 from sampan.ui.table.table import Row
 
 _MOST_TEXT = 200
+_MOST_LEAVES = 40
 _RUN_LABEL, _TASK_LABEL = "pipeline/runid", "pipelines.kubeflow.org/task-id"
 """On pods of runs, as Kubeflow Pipelines sets the first and this platform the second."""
 
@@ -44,8 +46,30 @@ _BY_KIND: Mapping[str, Callable[[Object, Around], Description]] = {
 
 def of(obj: Object, around: Around) -> Description:
     known = _BY_KIND.get(str(obj.get("kind")))
-    specific = known(obj, around) if known is not None else Description()
+    specific = known(obj, around) if known is not None else _unknown(obj)
     return merged(specific, Description((_general(obj, around),)))
+
+
+def _unknown(obj: Object) -> Description:
+    """Of a kind that nothing is known about: its own words."""
+    parts = (("Spec", obj.get("spec")), ("Status", obj.get("status")))
+    return Description([Section(title, list(islice(_leaves(part), _MOST_LEAVES))) for title, part in parts])
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[Fact]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if path or key != "conditions":
+                yield from _leaves(each, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        plain = [each for each in value if not isinstance(each, Mapping | list)]
+        said = [tag(_short(each)) for each in plain[:20]] or [
+            f"{len(value)} item{'' if len(value) == 1 else 's'}"
+        ]
+        if value and path:
+            yield from fact(path, *said)
+    elif value not in (None, "") and path:
+        yield from fact(path, _short(value) if not isinstance(value, bool) else "yes" if value else "no")
 
 
 def _general(obj: Object, around: Around) -> Section:

@@ -11,6 +11,7 @@ from typing import Any
 
 from nicegui.element import Element
 
+from sampan.ui.links import checked
 from sampan.ui.times import TIMES
 
 Value = Any
@@ -30,7 +31,7 @@ class Section:
 
 
 def tag(text: str, href: str = "") -> Value:
-    return {"t": "tag", "text": text, "href": href}
+    return {"t": "tag", "text": text, "href": checked(href) if href else ""}
 
 
 def hidden(key: str, size: str, text: str | None = None) -> Value:

@@ -119,6 +119,8 @@ class _List:
                 await self._follow()
                 return
             self._table.set_rows([])
+            self._place.set_visibility(False)
+            self._pager.clear()
             self._empty.clear()
             with self._empty:
                 widgets.failure(error, retry=self._follow)

@@ -33,6 +33,7 @@ _COUNTED = (
     "persistentvolumeclaims",
 )
 
+_SHORT = {"persistentvolumeclaims": "Volume claims"}
 _TROUBLE = (Column("object", "What"), Column("state", "State"), Column("why", "Why, and what to do"))
 _NODES = (
     Column("name", "Node"),
@@ -181,7 +182,7 @@ class _Overview:
                 widgets.link("", self._page.href(kind.page(), all=every)).classes("kc-count") as tile,
             ):
                 number = widgets.text("", "kc-number")
-                widgets.text(kind.label)
+                widgets.text(_SHORT.get(key, kind.label))
             try:
                 await self._page.live(
                     kind.path(self._namespace),

@@ -178,6 +178,7 @@ export default {
       if (this.json && String(this.now ?? "").trim()) found.push(h("button", { type: "button", class: "sp-small-link", onClick: this.format }, "Format"));
       const differs = this.standard !== null && this.standard !== undefined && this.standard !== this.now;
       if (differs) found.push(h("button", { type: "button", class: "sp-small-link", title: "Default: " + String(this.standard), "aria-label": "Reset " + this.label + " to its default", onClick: () => this.takeOver(this.standard) }, "Reset to default"));
+      if ((this.recent || []).some((text) => text !== this.now)) found.push(h("span", { class: "sp-hint" }, "Lately:"));
       for (const each of (this.recent || []).filter((text) => text !== this.now).slice(0, 4)) found.push(h("button", { type: "button", class: "sp-recent", title: each, "aria-label": this.label + ": use " + each, onClick: () => this.takeOver(each) }, each.length > 28 ? each.slice(0, 27) + "…" : each));
       return found.length ? h("div", { class: "sp-field-extras" }, found) : null;
     },

@@ -3,7 +3,7 @@ import { arranged } from "sampan-graph/arrange.js";
 import { Camera } from "sampan-graph/camera.js";
 import { drawn } from "sampan-graph/outline.js";
 import { READABLE, Scene } from "sampan-graph/scene.js";
-import { Folding, holders, indexed, isGroup, paths, visible } from "sampan-graph/structure.js";
+import { Folding, grown, holders, indexed, isGroup, paths, visible } from "sampan-graph/structure.js";
 import { next } from "sampan-graph/walking.js";
 
 const NARROW = 560, HOVER_MILLISECONDS = 90, LEAST_HEIGHT = 180;
@@ -44,9 +44,12 @@ export default {
   },
   methods: {
     // From the server
-    replace(text) {
+    replace(text) { this.take(text ? JSON.parse(text) : {}); },
+    grow(text) { this.take(grown({ nodes: [...this.index.nodes.values()], edges: this.edges, direction: this.index.direction }, JSON.parse(text))); },
+    take(graph) {
       const isFirst = !this.index.nodes.size;
-      this.index = indexed(text ? JSON.parse(text) : {});
+      this.edges = graph.edges || [];
+      this.index = indexed(graph);
       this.arrange();
       this.search(this.text);
       // When the view is as high as the graph wants it.

@@ -73,5 +73,41 @@ def changed(old: Graph, new: Graph) -> list[Node]:
     return [b for a, b in zip(old.nodes, new.nodes, strict=True) if a != b]
 
 
+class Growth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """From one graph to another in few words: what goes, then what comes, each with its place in the whole."""
+
+    removed: Sequence[str] = ()
+    added: Sequence[tuple[int, Node]] = ()
+    changed: Sequence[Node] = ()
+    lost: Sequence[Edge] = ()
+    edges: Sequence[tuple[int, Edge]] = ()
+
+
+def growth(old: Graph, new: Graph) -> Growth | None:
+    """None where all of `new` is said as quickly: after other changes than that something came or went."""
+    if old.direction != new.direction or not old.nodes:
+        return None
+    before = {node.id: node for node in old.nodes}
+    after = {node.id: node for node in new.nodes}
+    known = set(old.edges)
+    wanted = set(new.edges)
+    added = [(at, node) for at, node in enumerate(new.nodes) if node.id not in before]
+    kept = [node for node in new.nodes if node.id in before]
+    if (
+        [node.id for node in kept] != [node.id for node in old.nodes if node.id in after]
+        or any(_place(before[node.id]) != _place(node) for node in kept)
+        or [edge for edge in new.edges if edge in known] != [edge for edge in old.edges if edge in wanted]
+        or 2 * len(added) > len(new.nodes)
+    ):
+        return None
+    return Growth(
+        [node.id for node in old.nodes if node.id not in after],
+        added,
+        [node for node in kept if before[node.id] != node],
+        [edge for edge in old.edges if edge not in wanted],
+        [(at, edge) for at, edge in enumerate(new.edges) if edge not in known],
+    )
+
+
 def _place(node: Node) -> tuple[str, str, str, str]:
     return node.id, node.group, node.kind, node.holds

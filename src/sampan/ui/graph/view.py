@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from nicegui.element import Element
 
-from sampan.ui.graph.model import Graph, changed, is_same_shape
+from sampan.ui.graph.model import Graph, changed, growth, is_same_shape
 
 _EMPTY = Graph()
 
@@ -55,10 +55,13 @@ class GraphView(Element, component="graph.js", esm={"sampan-graph": "modules"}):
         former, self._graph = self._graph, graph
         # One text rather than lists: a tab on the server costs a copy of it, not thousands of objects.
         dict.__setitem__(self._props, "graph", msgspec.json.encode(graph).decode())
-        if not is_same_shape(former, graph):
+        if is_same_shape(former, graph):
+            if nodes := changed(former, graph):
+                self.run_method("patch", msgspec.json.encode(nodes).decode())
+        elif (grown := growth(former, graph)) is not None:
+            self.run_method("grow", msgspec.json.encode(grown).decode())
+        else:
             self.update()
-        elif nodes := changed(former, graph):
-            self.run_method("patch", msgspec.json.encode(nodes).decode())
 
     def select(self, node_id: str, *, reveal: bool = True) -> None:
         """Marks a node; `reveal` unfolds what holds it and brings it into sight. Empty for none."""

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sampan.ui.links import checked
+
 Cell = Any
 """A text, a number, or what one of these makes."""
 
 
 def link(text: str, href: str, second: str = "", icon: str = "") -> Cell:
     """`second` is a line below, in small."""
-    return {"t": "link", "text": text, "href": href, "second": second, "icon": icon}
+    return {"t": "link", "text": text, "href": checked(href), "second": second, "icon": icon}
 
 
 def lines(text: str, second: str) -> Cell:
@@ -38,7 +40,7 @@ def strip(items: Sequence[tuple[str, str, str]]) -> Cell:
     """Small marks in a row, each with a tone, words, and what it leads to: the states of something's latest runs."""
     return {
         "t": "strip",
-        "items": [{"tone": tone, "title": title, "href": href} for tone, title, href in items],
+        "items": [{"tone": tone, "title": title, "href": checked(href)} for tone, title, href in items],
     }
 
 

@@ -370,7 +370,7 @@ def test_a_failed_run_is_told_with_its_step_and_the_end_of_its_log(told: Told, r
             "experiment_id": event["data"]["experiment_id"],
             "experiment_name": "Default",
             "service_account": "robot",
-            "url": f"http://here:8080/apis/v2beta1/runs/{run}",
+            "url": f"http://here:8080/ui/runs/{run}",
             "notification": "tell me",
             "failed_step": {
                 "name": "fit",
@@ -638,7 +638,7 @@ def test_a_mail_says_what_failed(api: Any, spec: Any) -> None:
     assert "train now failed after 1 h 1 min." in text
     assert "The step fit failed: exit code 1" in text
     assert "    ValueError: no rows ü" in text
-    assert f"http://here:8080/apis/v2beta1/runs/{run}" in text
+    assert f"http://here:8080/ui/runs/{run}" in text
 
 
 def certificate(folder: Path) -> Path:

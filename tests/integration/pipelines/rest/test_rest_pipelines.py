@@ -240,3 +240,22 @@ def test_versions_are_listed_without_their_specifications_where_asked(api: Any, 
     [full] = api.get(path).json["pipeline_versions"]
     assert lean == {key: value for key, value in full.items() if key != "pipeline_spec"}
     assert api.get(path, view="SHORT").status == 400
+
+
+def test_versions_of_all_pipelines_are_listed_with_the_names_of_these(api: Any, spec: Any) -> None:
+    first = uploaded(api, spec, "one")["pipeline_id"]
+    uploaded(api, spec, "two")
+    data = json.dumps(spec()).encode()
+    api.upload("/v2/pipelines/upload_version", "x", data, name="v2", pipelineid=first, tags='{"team":"ml"}')
+    found = api.get("/v2/pipeline_versions", sort_by="created_at desc").json
+    assert [(each["pipeline_name"], each["name"]) for each in found["pipeline_versions"]] == [
+        ("one", "v2"),
+        ("two", "two"),
+        ("one", "one"),
+    ]
+    assert "pipeline_spec" not in found["pipeline_versions"][0]
+    wanted = [{"key": "tags.team", "operation": "EQUALS", "string_value": "ml"}]
+    [tagged] = api.get("/v2/pipeline_versions", filter=json.dumps({"predicates": wanted})).json[
+        "pipeline_versions"
+    ]
+    assert tagged["name"] == "v2"

@@ -43,7 +43,17 @@ def run_id(api: Any, spec: Any) -> str:
             started_at=NOW + SECOND,
             inputs=InputsRow({"secret": "long" * 10}),
             attempts=[
-                AttemptRow("train-0", RuntimeState.FAILED, "u0", 3, "out of memory", NOW, NOW + SECOND),
+                AttemptRow(
+                    "train-0",
+                    RuntimeState.FAILED,
+                    "u0",
+                    3,
+                    "out of memory",
+                    started_at=NOW,
+                    finished_at=NOW + SECOND,
+                    launched_at=NOW - 2 * SECOND,
+                    scheduled_at=NOW - SECOND,
+                ),
                 AttemptRow("train-1", RuntimeState.RUNNING),
             ],
         ),
@@ -73,6 +83,8 @@ def test_a_run_is_watched_without_what_went_in_and_came_out(api: Any, run_id: st
                 "state": "FAILED",
                 "exit_code": 3,
                 "message": "out of memory",
+                "create_time": "2023-11-14T22:13:18Z",
+                "schedule_time": "2023-11-14T22:13:19Z",
                 "start_time": "2023-11-14T22:13:20Z",
                 "end_time": "2023-11-14T22:13:21Z",
             }

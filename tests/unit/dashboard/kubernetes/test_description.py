@@ -145,6 +145,28 @@ def test_an_object_of_an_unknown_kind_has_a_page_too() -> None:
     assert [row.id for row in description.conditions(odd)] == ["Ready"]
 
 
+def test_an_object_of_an_unknown_kind_says_what_it_says_itself() -> None:
+    spec = {
+        "oars": 2,
+        "sail": {"colour": "red", "up": True},
+        "crew": ["a", "b"],
+        "ropes": [{"x": 1}],
+        "none": None,
+    }
+    said = _said(
+        description.of(
+            {"kind": "Boat", "spec": spec, "status": {"conditions": [{"type": "Ready"}]}}, _around()
+        )
+    )
+    assert (said["oars"], said["sail.colour"], said["sail.up"], said["ropes"]) == (
+        ["2"],
+        ["red"],
+        ["yes"],
+        ["1 item"],
+    )
+    assert [each["text"] for each in said["crew"]] == ["a", "b"]
+
+
 def test_what_is_asked_beside_an_object() -> None:
     deployment = {
         "kind": "Deployment",

@@ -236,6 +236,16 @@ def test_how_a_pod_ended(found, end, text):
         assert text in ended.explanation
 
 
+def test_when_a_pod_was_given_a_node():
+    scheduled = {"type": "PodScheduled", "lastTransitionTime": "2023-11-14T22:13:20Z"}
+    for status, moment in (("True", 1_700_000_000_000_000), ("False", 0)):
+        found = pod("Succeeded", {"terminated": {"exitCode": 0}})
+        found["status"]["conditions"] = [{**scheduled, "status": status}]
+        ended = pod_end(found)
+        assert ended is not None
+        assert ended.scheduled_at == moment
+
+
 @pytest.mark.parametrize(
     "found",
     [

@@ -64,7 +64,7 @@ def test_deleting_says_that_runs_stay() -> None:
     assert rows.lost_by_deleting(FOUND, ["nightly"]) == [
         "The experiment rates and its description",
         "Its 7 runs stay, in no experiment",
-        "The recurring run that start runs in it: nightly",
+        "Its recurring run can start no more runs: nightly",
     ]
 
 

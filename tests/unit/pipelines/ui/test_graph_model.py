@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
 from tests.unit.pipelines.ui.specifications import ARGO, IR, ran, root
 
 from sampan.components.pipelines.ui.graph_model import blueprint_of, graph_of, graph_of_run
@@ -218,3 +222,20 @@ def test_components_within_components_do_not_grow_without_end() -> None:
         "root": components["comp-0"],
     }
     assert len(graph_of(blueprint_of(spec)).nodes) <= 20_010
+
+
+@pytest.mark.skipif("SAMPAN_KFP_SAMPLES" not in os.environ, reason="SAMPAN_KFP_SAMPLES names no folder")
+@pytest.mark.parametrize("artifacts", [False, True])
+def test_every_sample_of_upstream_is_drawn(artifacts: bool) -> None:
+    files = sorted(Path(os.environ["SAMPAN_KFP_SAMPLES"]).rglob("*.yaml"))
+    assert files
+    for file in files:
+        documents = [each for each in yaml.safe_load_all(file.read_text()) if each]
+        plan = blueprint_of({"pipeline_spec": documents[0], "platform_spec": (documents[1:] or [{}])[0]})
+        graph = graph_of(plan, artifacts=artifacts)
+        places = {each.id for each in graph.nodes}
+        assert not plan.problem, file
+        assert places, file
+        assert len(places) == len(graph.nodes), file
+        assert {each.group for each in graph.nodes} <= places | {""}, file
+        assert {end for each in graph.edges for end in (each.source, each.target)} <= places, file

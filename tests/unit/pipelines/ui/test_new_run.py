@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.ir_model import Parameter, ParameterType
-from sampan.components.pipelines.ui.new_run import request, values
+from sampan.components.pipelines.ui.new_run import prefill, request, values
 from sampan.components.pipelines.ui.new_run.request import Schedule, Start
 from sampan.components.pipelines.ui.spec.reading import Input
+from sampan.ui.api import ApiFailureError
 
 T = ParameterType
 
@@ -152,3 +155,29 @@ def test_a_cloned_run_begins_with_all_that_the_run_had() -> None:
     assert (start.name, start.pipeline_id, start.version_id) == ("Clone of r", "p", "v")
     assert (start.parameters, start.pipeline_root) == ({"a": [1]}, "s3://b")
     assert start.pause_on_failure
+
+
+class _Api:
+    """A run, and a version that is there or not."""
+
+    def __init__(self, is_there: bool) -> None:
+        self._is_there = is_there
+
+    async def get(self, path: str, query: Any = None) -> Any:
+        if "/versions/" in path:
+            if self._is_there:
+                return {}
+            raise ApiFailureError(404, "gone")
+        if query == {"view": "SPEC"}:
+            return {"pipeline_spec": {"root": {}}}
+        reference = {"pipeline_id": "p", "pipeline_version_id": "v"}
+        return {"display_name": "r", "pipeline_version_reference": reference}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_clone_runs_the_copy_of_the_run_where_its_version_is_deleted(is_there: bool) -> None:
+    page: Any = SimpleNamespace(api=_Api(is_there), query={"clone": "r", "experiment": "e"})
+    start = asyncio.run(prefill.start_of(page))
+    assert start.experiment_id == "e"
+    assert (start.source is None) is is_there
+    assert start.version_id == ("v" if is_there else "")

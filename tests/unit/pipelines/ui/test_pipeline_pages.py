@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sampan.components.pipelines.ui.pipelines import rows
+from sampan.components.pipelines.ui.pipelines import finding, rows
 from sampan.components.pipelines.ui.pipelines.compare_page import chosen
 from sampan.components.pipelines.ui.pipelines.deleting import lost_with_pipeline
 from sampan.components.pipelines.ui.pipelines.packages import free_name, look
@@ -48,3 +48,26 @@ def test_filters_are_what_the_api_takes() -> None:
         "predicates"
     ]
     assert predicate == {"key": "display_name", "operation": "IS_SUBSTRING", "string_value": 'a"b'}
+
+
+def test_a_search_looks_for_names_ids_and_tags() -> None:
+    assert [each["key"] for each in finding.predicates("train", "pipeline_id")] == ["display_name"]
+    assert [each["key"] for each in finding.predicates("0af3-", "pipeline_id")] == [
+        "pipeline_id",
+        "display_name",
+    ]
+    tag = finding.predicates("team: ml ops", "pipeline_id")[-1]
+    assert (tag["key"], tag["string_value"]) == ("tags.team", "ml ops")
+
+
+def test_an_upload_is_told_as_a_pipeline_or_as_a_version() -> None:
+    version = {
+        "pipeline_id": "p",
+        "pipeline_version_id": "v",
+        "display_name": "train",
+        "pipeline_name": "train",
+        "created_at": "2026-01-01T00:00:00Z",
+    }
+    assert finding.activity(version).text == "Pipeline train uploaded"
+    told = finding.activity({**version, "display_name": "v2"})
+    assert (told.text, told.path) == ("Version v2 of train uploaded", "/pipelines/p/versions/v")

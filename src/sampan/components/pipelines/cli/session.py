@@ -45,6 +45,8 @@ def start_and_follow(console: Console, session: tuple[Runs, Server], run: Run, *
     """Shows a run that was just started. Raises typer.Exit unless it succeeds, or is left to itself."""
     runs, server = session
     console.print(f"[bold]{escape(run.name)}[/]  [dim]{run.run_id}[/]", soft_wrap=True)
+    if not server.own:
+        console.print(f"[dim]Watch it: {server.url}/ui/runs/{run.run_id}[/]", soft_wrap=True)
     if detach:
         console.print(f"See it: sampan logs {run.run_id[:8]} -f")
         return

@@ -68,6 +68,7 @@ def _pipelines() -> list[Endpoint]:
         Endpoint("DELETE", _PIPELINE, delete, kind, owned, pipelines.delete),
         Endpoint("POST", f"{_PIPELINE}/versions", create, kind, owned, pipelines.create_version, version),
         Endpoint("GET", f"{_PIPELINE}/versions", listing, kind, owned, pipelines.list_versions),
+        Endpoint("GET", f"{_V2}/pipeline_versions", listing, kind, requested, pipelines.list_all_versions),
         Endpoint("GET", _VERSION, read, kind, owned, pipelines.get_version),
         Endpoint("PATCH", _VERSION, update, kind, owned, pipelines.update_version, version),
         Endpoint("DELETE", _VERSION, delete, kind, owned, pipelines.delete_version),

@@ -146,6 +146,21 @@ async def list_versions(call: Call) -> Response:
     return await answer_from(call, read)
 
 
+async def list_all_versions(call: Call) -> Response:
+    """Sampan's own: of all pipelines of a namespace, with the pipelines' names and without specifications."""
+    request, namespace = call.list_request(), call.namespace
+
+    def read(connection: Any) -> dict[str, Any]:
+        page = pipelines.list_all_versions(connection, request, namespace)
+        names = pipelines.names(connection, [row.pipeline_id for row in page.items])
+        return render.page(
+            "pipeline_versions",
+            page.mapped(lambda row: render.version(row) | {"pipeline_name": names.get(row.pipeline_id, "")}),
+        )
+
+    return await answer_from(call, read)
+
+
 async def update_version(call: Call) -> Response:
     row = _version(call)
     _check_identity(call.body, "pipeline_version_id", row.pipeline_version_id)

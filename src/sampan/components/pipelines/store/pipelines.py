@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -191,6 +192,24 @@ def list_versions(
     columns = [column for column in _VERSIONS.columns if column.name != "spec"]
     found = select_page(connection, VERSION_LISTABLE, request, where, columns)
     return found.mapped(lambda row: VersionRow(spec="", **row._mapping))
+
+
+def list_all_versions(connection: sa.Connection, request: ListRequest, namespace: str) -> Page[VersionRow]:
+    """Of all pipelines of a namespace, without their specifications."""
+    of_namespace = sa.select(_PIPELINES.c.pipeline_id).where(_PIPELINES.c.namespace == namespace)
+    columns = [column for column in _VERSIONS.columns if column.name != "spec"]
+    found = select_page(
+        connection, VERSION_LISTABLE, request, [_VERSIONS.c.pipeline_id.in_(of_namespace)], columns
+    )
+    return found.mapped(lambda row: VersionRow(spec="", **row._mapping))
+
+
+def names(connection: sa.Connection, pipeline_ids: Iterable[str]) -> dict[str, str]:
+    """What pipelines are shown as, by their ids."""
+    found = sa.select(_PIPELINES.c.pipeline_id, _PIPELINES.c.display_name).where(
+        _PIPELINES.c.pipeline_id.in_(set(pipeline_ids))
+    )
+    return {row[0]: row[1] for row in connection.execute(found)}
 
 
 def _changes(display_name: str, tags: dict[str, str] | None) -> dict[str, str]:

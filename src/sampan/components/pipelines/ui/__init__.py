@@ -44,8 +44,17 @@ INTERFACE = Interface(
         Page("/runs/{run_id}/logs/{task_id}", "Log", step_log.build, parent="/runs"),
         Page("/artifacts/{artifact_id}/content", "Content", content_page.build),
     ),
-    searches=(run_search.search, experiment_search.search, *records.SEARCHES),
-    feeds=(run_search.feed, *records.FEEDS),
+    searches=(
+        run_search.search,
+        *pipelines.SEARCHES,
+        experiment_search.search,
+        *records.SEARCHES,
+    ),
+    feeds=(
+        run_search.feed,
+        *pipelines.FEEDS,
+        *records.FEEDS,
+    ),
     home=(HomeCard("", first_run.build, order=0), *run_cards.CARDS),
     quick_actions=(*pipelines.QUICK_ACTIONS, *new_run.QUICK_ACTIONS),
     styles=(

@@ -98,7 +98,7 @@ class Chips(Element):
         change: Callable[[tuple[str, ...]], Any],
     ) -> None:
         super().__init__("div")
-        self.classes("sp-chips").props(f'role="group" aria-label="{label}"')
+        self.classes("sp-chips")._props.update({"role": "group", "aria-label": label})
         self._on = list(on)
         self._change = change
         self._buttons: dict[str, Element] = {}

@@ -17,6 +17,18 @@ export function indexed(graph) {
   return { nodes, children, edges, after, before, direction: graph.direction || "down" };
 }
 
+// The graph that comes of one by a growth (`ui/graph/model.py`): what goes, then what comes, by its place in the whole.
+export function grown(graph, { removed = [], added = [], changed = [], lost = [], edges = [] }) {
+  const gone = new Set(removed), news = new Map(changed.map((node) => [node.id, node]));
+  const said = (edge) => JSON.stringify([edge.source, edge.target, edge.kind || "order", edge.label || ""]), ended = new Set(lost.map(said));
+  const insert = (list, items) => { for (const [at, item] of items) list.splice(at, 0, item); return list; };
+  return {
+    ...graph,
+    nodes: insert(graph.nodes.filter((node) => !gone.has(node.id)).map((node) => news.get(node.id) || node), added),
+    edges: insert(graph.edges.filter((edge) => !ended.has(said(edge))), edges),
+  };
+}
+
 // Empty where the group is not there, or would hold itself.
 function holderOf(node, nodes) {
   const seen = new Set([node.id]);

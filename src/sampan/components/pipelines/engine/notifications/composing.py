@@ -74,7 +74,7 @@ class Composer:
             experiment_name=found.experiment_name,
             service_account=facts["service_account"],
             started_by=found.started_by,
-            url=f"{self._url}/apis/v2beta1/runs/{facts['run_id']}" if self._url else "",
+            url=f"{self._url}/ui/runs/{facts['run_id']}" if self._url else "",
         )
 
     async def _step(

@@ -28,10 +28,19 @@ class Charts:
             Choice("Chart", list(_VIEWS.items()), self._view, self._choose)
         self._place = ui.element("div")
         self._part: _Parallel | _Scatter | _Bars
+        self._offered: list[str] = []
         self._build()
 
     def refresh(self) -> None:
-        self._part.refresh()
+        if self._keys() == self._offered:
+            self._part.refresh()
+        else:
+            # A run that goes on has brought a metric: there is more to choose from.
+            self._place.clear()
+            self._build()
+
+    def _keys(self) -> list[str]:
+        return [each.key for each in figures.quantities(self._state.runs)]
 
     def _choose(self, view: str) -> None:
         self._view = view if view in _VIEWS else "parallel"
@@ -40,6 +49,7 @@ class Charts:
         self._build()
 
     def _build(self) -> None:
+        self._offered = self._keys()
         with self._place:
             self._part = _DRAWN[self._view](self._state)
 

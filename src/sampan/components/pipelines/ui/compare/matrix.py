@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from nicegui.element import Element
 
@@ -27,16 +27,19 @@ class Matrix(Element, component="matrix.js", esm=TIMES):
         columns: Sequence[Column],
         sections: Sequence[Section],
         base: str,
-        act: Callable[[str, str], Any] | None = None,
+        act: Callable[[str, str], Any],
     ) -> None:
-        """`act` gets what was asked (`left`, `right`, `base`, `remove`, or a row's action) and a column's id; without
-        it the columns have no buttons."""
+        """`act` gets what was asked (`left`, `right`, `base`, `remove`, or a row's action) and a column's id."""
         super().__init__()
         self._shown = (columns, sections, base)
-        self._props.update(label=label, fixed=act is None)
+        self._props.update(label=label, fixed=False)
         self._keep()
-        if act is not None:
-            self.on("act", lambda event: act(str(event.args["name"]), str(event.args["id"])))
+        self.on("act", lambda event: act(str(event.args["name"]), str(event.args["id"])))
+
+    def fix(self) -> Self:
+        """Columns have no buttons."""
+        self._props["fixed"] = True
+        return self
 
     def show(self, columns: Sequence[Column], sections: Sequence[Section], base: str) -> None:
         """In place of what is shown; nothing is sent where it is the same."""

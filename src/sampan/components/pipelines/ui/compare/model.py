@@ -68,14 +68,11 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Artifact:
     id: str
-    key: str
-    """The step's path and the output's name: `train / model`."""
     type: str
     uri: str
     metadata: Mapping[str, Any]
-    run_id: str
-    task_id: str
-    name: str
+    given: Mapping[str, Any]
+    """As the API gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +141,7 @@ def _run(run: Mapping[str, Any], look: int) -> ComparedRun:
         | resolved,
         metrics={name: float(value) for name, value in (run.get("metrics") or {}).items()},
         steps=_steps(tasks),
-        artifacts=_artifacts(run["run_id"], tasks),
+        artifacts=_artifacts(tasks),
         origin=run.get("origin") or {},
         pipeline_id=reference.get("pipeline_id", ""),
         version_id=reference.get("pipeline_version_id", ""),
@@ -179,8 +176,9 @@ def _step(path: str, tasks: Sequence[Mapping[str, Any]]) -> Step:
     return Step(path, state, len(tasks), seconds, since, tasks[0].get("task_id", ""))
 
 
-def _artifacts(run_id: str, tasks: Iterable[Mapping[str, Any]]) -> dict[str, Artifact]:
-    """What steps wrote, without plain numbers, which are metrics; the last where a loop wrote several."""
+def _artifacts(tasks: Iterable[Mapping[str, Any]]) -> dict[str, Artifact]:
+    """What steps wrote by step and name (`train / model`), without plain numbers, which are metrics; the last where a
+    loop wrote several."""
     found = {}
     for task in _leaves(tasks):
         for output in (task.get("outputs") or {}).get("artifacts", ()):
@@ -190,13 +188,10 @@ def _artifacts(run_id: str, tasks: Iterable[Mapping[str, Any]]) -> dict[str, Art
                 key = f"{path_of(task)} / {output.get('artifact_key', each.get('name', ''))}"
                 found[key] = Artifact(
                     id=each.get("artifact_id", ""),
-                    key=key,
                     type=each.get("type", ""),
                     uri=each.get("uri", ""),
                     metadata=each.get("metadata") or {},
-                    run_id=run_id,
-                    task_id=task.get("task_id", ""),
-                    name=output.get("artifact_key", each.get("name", "")),
+                    given=each,
                 )
     return found
 

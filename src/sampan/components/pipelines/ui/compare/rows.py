@@ -116,7 +116,8 @@ def artifacts(runs: Sequence[ComparedRun], href: Href) -> Section:
             else Cell()
             for each in found
         ]
-        rows.append(_row(f"artifact:{key}", key, cells, differs=not all(found)))
+        action = {"name": f"show:{key}", "label": "Show side by side", "icon": "visibility"}
+        rows.append(Row(f"artifact:{key}", key, cells, not all(found), action))
     note = "" if rows else "None of these runs has written an artifact yet."
     return Section("artifacts", "Artifacts", rows, note)
 

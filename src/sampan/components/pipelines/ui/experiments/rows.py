@@ -118,8 +118,8 @@ def lost_by_deleting(found: Mapping[str, Any], schedules: Sequence[str]) -> list
         what = "Its one run stays" if count == 1 else f"Its {count:,} runs stay"
         told.append(f"{what}, in no experiment")
     if schedules:
-        what = "The recurring run" if len(schedules) == 1 else "The recurring runs"
-        told.append(f"{what} that start runs in it: {listed(schedules, len(schedules))}")
+        what = "Its recurring run" if len(schedules) == 1 else f"Its {len(schedules)} recurring runs"
+        told.append(f"{what} can start no more runs: {listed(schedules, len(schedules))}")
     return told
 
 

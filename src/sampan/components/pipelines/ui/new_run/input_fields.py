@@ -33,7 +33,7 @@ def field_of(each: Input, text: str | None, recent: Sequence[str]) -> Field:
         is_short = len(options) <= 4 and sum(len(label) for _, label in options) <= 48
         return ChoiceField(about, options, shown, check=check, segments=is_short)
     if parameter.type in values.JSONS and not each.is_text:
-        return _JsonText(about, shown, lines=4, check=check)
+        return _JsonText(about, shown, lines=3, check=check)
     look: dict[str, Any] = {"lines": min(max(shown.count("\n") + 1, 1), 12)}
     if parameter.type in values.NUMBERS and not each.is_text:
         kind = "numeric" if parameter.type is ParameterType.NUMBER_INTEGER else "decimal"

@@ -130,9 +130,9 @@ class _NewRun:
 
     async def _found(self, spec: Spec | None, name: str) -> None:
         """Something else is to run."""
+        runs = await self._runs() if spec is not None else []
         self._keep_texts()
         self._spec = spec
-        runs = await self._runs() if spec is not None else []
         self._inputs.clear()
         with self._inputs:
             self._build_inputs(spec, runs)
@@ -193,6 +193,9 @@ class _NewRun:
             self._suggested = name
 
     async def _send(self) -> None:
+        await self._source.settle()
+        if not self._form.validate():
+            return
         if self._spec is None:
             self._form.tell("Choose what runs first.")
             return

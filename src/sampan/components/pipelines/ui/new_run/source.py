@@ -34,6 +34,7 @@ class Source:
         self._start = start
         self._found = found
         self._text_source: Mapping[str, Any] | None = start.source
+        self._read_last = ""
         self._found_wrong = ("", "")
         """The text that was looked at last and cannot run, and why."""
         self._versions: list[tuple[str, str]] = []
@@ -105,6 +106,11 @@ class Source:
             await self._read_text()
         else:
             await self._load_versions(self._start.version_id)
+
+    async def settle(self) -> None:
+        """What was typed a moment ago counts, though it has not been read yet."""
+        if self._kind.raw == _YAML and self._text.raw != self._read_last:
+            await self._read_text()
 
     async def make_recurring(self, is_recurring: bool) -> None:
         """Only what runs again and again may take whichever version is the latest."""
@@ -204,13 +210,14 @@ class Source:
             source, spec = await asyncio.to_thread(_read, text)
         except InvalidArgumentError as error:
             if text == self._text.raw:
+                self._read_last = text
                 self._found_wrong = (text, error.message)
                 self._text.tell(error.message)
                 self._told.set_text("")
             return
         if text == self._text.raw:
             self._text.tell("")
-            self._text_source = source
+            self._text_source, self._read_last = source, text
             self._told.set_text(f"{spec.name or 'A pipeline'} with {len(spec.inputs)} inputs")
             await self._tell(spec)
 

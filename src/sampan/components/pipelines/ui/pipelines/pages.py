@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sampan.components.pipelines.ui.pipelines import (
     compare_page,
+    finding,
     list_page,
     pipeline_page,
     upload_page,
@@ -21,6 +22,8 @@ PAGES = (
     Page(f"{_PIPELINE}/compare", "Compare versions", compare_page.build, _PIPELINE),
 )
 QUICK_ACTIONS = (QuickAction("Upload pipeline", "/pipelines/upload", "upload", order=20),)
+SEARCHES = (finding.search,)
+FEEDS = (finding.feed,)
 UPSTREAM_LINKS = {
     "/pipelines": "/pipelines",
     "/pipelines/details/{pipeline_id}": _PIPELINE,

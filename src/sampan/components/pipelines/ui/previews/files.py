@@ -44,7 +44,7 @@ def facts(kind: Kind, size: int, place: Place) -> None:
             widgets.text(kinds.size_text(size), "sp-muted")
         if kind.name != "empty":
             found = widgets.download("Download", place.download).classes("sp-button")
-            found.props(f'aria-label="Download {kind.label}"')
+            found._props["aria-label"] = f"Download {kind.label}"
 
 
 def folder(listed: Sequence[Mapping[str, Any]], go: Callable[[str, str], Any]) -> None:

@@ -27,15 +27,12 @@ class Classification:
 
 def scalars(artifact: Mapping[str, Any]) -> dict[str, float]:
     """Names and numbers of a Metrics artifact, or of one metric of v1."""
-    if "number_value" in artifact and (value := number(artifact["number_value"])) is not None:
-        return {str(artifact.get("name", "value")): value}
-    if artifact.get("type") != "Metric":
-        return {}
     found = {}
-    for key, value in (artifact.get("metadata") or {}).items():
+    for key, value in (artifact.get("metadata") or {}).items() if artifact.get("type") == "Metric" else ():
         if key not in _STRUCTURED and (as_number := number(value)) is not None:
             found[str(key)] = as_number
-    return found
+    own = number(artifact.get("number_value"))
+    return found or ({} if own is None else {str(artifact.get("name", "value")): own})
 
 
 def classification(artifact: Mapping[str, Any]) -> Classification | None:

@@ -28,7 +28,7 @@ _PARTS = {
     "graph": "Graph",
     "timeline": "Timeline",
     "steps": "Steps",
-    "data": "Inputs and outputs",
+    "data": "Inputs, outputs, artifacts",
     "search": "Logs",
     "events": "Events",
     "spec": "YAML",

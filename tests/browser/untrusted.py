@@ -1,0 +1,180 @@
+"""A corpus of what users could write to reach the dashboard, and the places where they can. Used by `test_untrusted`.
+
+Whatever takes effect asks for `/owned`, opens a dialog, sets the global `owned` or leaves an element with `data-owned`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sampan.testing.pipelines import Component, pipeline, shell, task
+from sampan.testing.server import ServerProcess
+
+API = "/apis/v2beta1"
+_ACT = "owned=1;alert(1);fetch('/owned')"
+
+TEXTS = (
+    f"<script data-owned>{_ACT}</script>",
+    f'<img data-owned src=x onerror="{_ACT}">',
+    f'<svg data-owned onload="{_ACT}"><a href="javascript:{_ACT}">x</a></svg>',
+    f'"><iframe data-owned src="javascript:{_ACT}"></iframe>',
+    '<iframe data-owned srcdoc="<script>parent.owned=1</script>"></iframe>\'"`',
+    f"javascript:{_ACT}//",
+    f"data:text/html,<script>{_ACT}</script>",
+    '<meta data-owned http-equiv="refresh" content="0;url=/owned">',
+    '<style data-owned>@import "/owned"; body { display: none }</style><link data-owned rel=stylesheet href="/owned">',
+    f"{{{{ constructor.constructor('{_ACT}')() }}}} ${{{_ACT}}} #{{{_ACT}}}",
+    f"</script></style></title></textarea><script data-owned>{_ACT}</script>",
+    f"');{_ACT}//",
+    f'");{_ACT}//',
+    f"`);{_ACT}//\\",
+    f'" onmouseover="{_ACT}" autofocus onfocus="{_ACT}" x="',
+    f'class="x" :title="{_ACT}" v-html="1" @click="{_ACT}"',
+    "safe\u202egnp.exe \u2066\u2069 \u0000\u2028\u2029",
+    f"\x1b]8;;javascript:{_ACT}\x07link\x1b]8;;\x07\x1b]0;owned\x07\x1b[31m<b data-owned>red</b>",
+    "<form data-owned action='/owned'><button>x</button></form><base data-owned href='http://owned.invalid/'>",
+    "&lt;script&gt;&#60;script&#62; %3Cscript%3E \\u003cscript\\u003e",
+)
+_BIDI = "\u202e\u2066\u2069"
+KEYS: dict[str, Any] = {
+    "__proto__": {"owned": 1},
+    "constructor": {"prototype": {"owned": 1}},
+    "<b data-owned>": TEXTS[1],
+    "innerHTML": TEXTS[0],
+    "list": list(TEXTS[:4]),
+}
+
+FRAME = Path(__file__).with_name("untrusted_frame.html").read_text()
+"""Tries to get out of where it is shown, and writes what came of it into `#said`."""
+
+
+@dataclass
+class Planted:
+    runs: list[str] = field(default_factory=list)
+    pipelines: list[str] = field(default_factory=list)
+    experiments: list[str] = field(default_factory=list)
+    artifacts: list[str] = field(default_factory=list)
+    log: tuple[str, str] = ("", "")
+
+
+def plant_frame(server: ServerProcess) -> str:
+    """The id of an artifact that holds FRAME."""
+    file = server.home / "artifacts" / "default" / "frame.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(FRAME)
+    run_id = server.submit(pipeline("probe", {"step": task("step")}, Component("step", shell("true"))))
+    body = {"name": "report", "type": "RUNTIME", "state": "SUCCEEDED", "scope_path": "root.report"}
+    made = server.call("POST", f"{API}/runs/{run_id}/tasks", body)
+    record = {"name": "frame", "type": "HTML", "uri": str(file)}
+    wanted: dict[str, Any] = {"artifact": record, "run_id": run_id, "task_id": made["task_id"]}
+    wanted["producer_key"] = "frame"
+    return str(server.call("POST", f"{API}/artifacts", wanted)["artifact_id"])
+
+
+def plant(server: ServerProcess) -> Planted:
+    """Returns when the step that prints it all has ended."""
+    found = Planted()
+    for at, text in enumerate(TEXTS):
+        # Names hold no control characters: the API sees to that.
+        _objects(server, found, at, "".join(each for each in text if each.isprintable() or each in _BIDI))
+    run_id = found.runs[0]
+    made = server.call(
+        "POST",
+        f"{API}/runs/{run_id}/tasks",
+        {
+            "name": TEXTS[1],
+            "display_name": TEXTS[0],
+            "type": "RUNTIME",
+            "state": "FAILED",
+            "scope_path": "root.x",
+        }
+        | {"status_metadata": {"message": TEXTS[1], "custom_properties": {"reason": TEXTS[2]}}}
+        | {"outputs": {"parameters": [{"parameter_key": TEXTS[1], "value": KEYS, "type": "OUTPUT"}]}},
+    )
+    _artifacts(server, found, run_id, made["task_id"])
+    _log(server, found)
+    return found
+
+
+def _objects(server: ServerProcess, found: Planted, at: int, text: str) -> None:
+    name = f"{at} {text}"[:128]
+    body = {"display_name": name, "description": text, "namespace": "default"}
+    found.experiments.append(server.call("POST", f"{API}/experiments", body)["experiment_id"])
+    spec = pipeline(
+        "probe", {"step": task("step", x=text)}, Component("step", shell("true"), inputs={"x": "STRING"})
+    )
+    run = {
+        "display_name": name,
+        "description": text,
+        "pipeline_spec": spec,
+        "experiment_id": found.experiments[-1],
+        "state": "",
+    }
+    made = server.call("POST", f"{API}/runs", run)
+    found.runs.append(made["run_id"])
+    server.call("POST", f"{API}/runs/{made['run_id']}:terminate")
+    made = server.call(
+        "POST", f"{API}/pipelines", {"display_name": name[:120], "name": f"p-{at}", "description": text}
+    )
+    found.pipelines.append(made["pipeline_id"])
+
+
+def _artifacts(server: ServerProcess, found: Planted, run_id: str, task_id: str) -> None:
+    folder = server.home / "artifacts" / "default" / "planted"
+    folder.mkdir(parents=True, exist_ok=True)
+    everything = "\n".join(TEXTS)
+    table = "\n".join(f'"{text.replace(chr(34), chr(34) * 2)}",1' for text in TEXTS)
+    legacy = {
+        "outputs": [
+            {"type": "web-app", "storage": "inline", "source": FRAME},
+            {"type": "markdown", "storage": "inline", "source": everything},
+            {"type": "table", "storage": "inline", "source": table, "header": list(TEXTS[:2])},
+            {"type": TEXTS[0], "source": TEXTS[5]},
+            {"type": "table", "source": TEXTS[5]},
+        ]
+    }
+    curve = {"confidenceMetrics": [{"confidenceThreshold": TEXTS[0], "recall": 1, "falsePositiveRate": 1}]}
+    matrix = {"annotationSpecs": [{"displayName": text} for text in TEXTS[:2]], "rows": [{"row": [1, 2]}] * 2}
+    contents: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "all.html": ("HTML", everything, {}),
+        "all.md": ("Markdown", everything, {}),
+        "all.svg": ("Artifact", f"<svg xmlns='http://www.w3.org/2000/svg'>{TEXTS[0]}</svg>", {}),
+        "all.csv": ("Dataset", f"{TEXTS[1]},b\n{table}", KEYS),
+        "all.json": ("Artifact", json.dumps(KEYS), {}),
+        "all.txt": ("Artifact", everything, {"display_name": TEXTS[0]}),
+        "measured": ("ClassificationMetric", "", curve | {"confusionMatrix": matrix}),
+        "scalars": ("Metric", "", dict.fromkeys(TEXTS, 1.5)),
+        "mlpipeline-ui-metadata": ("Artifact", json.dumps(legacy), {}),
+        "javascript": ("Artifact", "", {}),
+    }
+    for name, (kind, text, metadata) in contents.items():
+        file = folder / name
+        file.write_text(text.encode(errors="replace").decode())
+        uri = TEXTS[5] if name == "javascript" else str(file)
+        shown = name if name == "mlpipeline-ui-metadata" else f"{name} {TEXTS[0]}"
+        record = {"name": shown, "description": TEXTS[1], "type": kind, "uri": uri, "metadata": metadata}
+        if kind == "Metric":
+            record["number_value"] = 1.5
+        body = {"artifact": record, "run_id": run_id, "task_id": task_id, "producer_key": f"{name}{TEXTS[1]}"}
+        made = server.call("POST", f"{API}/artifacts", body)
+        found.artifacts.append(made["artifact_id"])
+    (folder / "folder").mkdir()
+    (folder / "folder" / "<img src=x onerror=alert(1) data-owned>.txt").write_text(
+        everything.replace("\0", "")
+    )
+    record = {"name": "folder", "type": "Model", "uri": str(folder / "folder"), "metadata": KEYS}
+    body = {"artifact": record, "run_id": run_id, "task_id": task_id, "producer_key": "folder"}
+    found.artifacts.append(server.call("POST", f"{API}/artifacts", body)["artifact_id"])
+
+
+def _log(server: ServerProcess, found: Planted) -> None:
+    # As octal, so that the shell sees none of it.
+    octal = "".join(f"\\0{byte:03o}" for byte in ("\n".join(TEXTS) + "\n").encode())
+    step = Component("step", shell(f"printf '%b' '{octal}'; exit 1"))
+    run_id = server.submit(pipeline("probe", {"step": task("step")}, step), name="prints it all")
+    server.wait_run(run_id, timeout=60)
+    found.log = (run_id, next(each["task_id"] for each in server.tasks(run_id) if each["name"] == "step"))
+    found.runs.append(run_id)

@@ -150,3 +150,33 @@ def test_a_terminal_runs_what_is_typed(page: Page, server: ServerProcess) -> Non
     expect(page.locator(".xterm-accessibility-tree")).to_contain_text("kc-shell")
     page.locator(".xterm-helper-textarea").press_sequentially("echo $((40+2))\nexit 3\n")
     expect(page.get_by_text("The shell has ended with exit code 3.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_what_objects_say_is_only_ever_text(page: Page, server: ServerProcess) -> None:
+    template = "{{constructor.constructor('hacked=1')()}}"
+    payload = f'<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>{template}'
+    notes = {"note": payload, "link": "javascript:window.hacked=1"}
+    metadata = {"name": "kc-payload", "annotations": notes}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": payload}}
+    _make(server, "configmaps", config)
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "kc-payload.1"},
+        "involvedObject": {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "name": "kc-payload",
+            "namespace": "default",
+        },
+        "type": "Warning",
+        "reason": payload[:100],
+        "message": payload,
+    }
+    _make(server, "events", event)
+    for path in ("", "/events", "/configmaps/default/kc-payload", "/configmaps/default/kc-payload?tab=yaml"):
+        page.goto(f"{server.url}/ui/cluster{path}")
+        expect(page.get_by_text("window.hacked=1").first).to_be_visible()
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("img").count() == 0

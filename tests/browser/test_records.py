@@ -78,6 +78,7 @@ def test_results_of_steps_are_forgotten(page: Page, server: ServerProcess) -> No
     page.get_by_role("button", name="Forget all that is shown").click()
     page.get_by_role("dialog").get_by_role("button", name="Forget them").click()
     expect(page.get_by_text("Nothing matches")).to_be_visible()
+    page.get_by_role("link", name="Disk use").click()
     page.get_by_role("button", name="What would be deleted now").click()
     expect(page.get_by_role("dialog")).to_contain_text("Nothing would be deleted")
 

@@ -10,6 +10,12 @@ import pytest
 CONTENT = "content.localhost"
 
 
+@pytest.fixture(autouse=True)
+def loaded(target: Any) -> None:
+    """The dashboard, which comes after the rest."""
+    target.server.text("/ui/")
+
+
 def test_the_content_host_serves_nothing_of_ours(target: Any) -> None:
     for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
         for path in (

@@ -20,6 +20,8 @@ from sampan.dashboard.mounting import Dashboard
 from sampan.web.guards import Access, Guards, GuardSettings, User
 
 _DASHBOARD = "/ui"
+_DOORS = ("/", _DASHBOARD, "/pipeline", "/pipeline/", "/_/pipeline", "/_/pipeline/")
+"""What leads to the dashboard: upstream's pages of pipelines are at these, and its clients print links to them."""
 
 
 def build_app(
@@ -44,7 +46,7 @@ def build_app(
     api = Starlette(routes=[*routes, Mount("/", app=behind)])
     api.router.redirect_slashes = False
     dashboard.start(_Front(behind, api, _api_roots(routes)))
-    pages = [Route("/", home), Route(_DASHBOARD, home), Mount(_DASHBOARD, app=dashboard)]
+    pages = [*(Route(door, home) for door in _DOORS), Mount(_DASHBOARD, app=dashboard)]
     app = Starlette(routes=[*pages, *routes, Mount("/", app=kubernetes)])
     # A trailing slash is another resource to Kubernetes: a redirect would hide a client's mistake.
     app.router.redirect_slashes = False

@@ -114,6 +114,12 @@ def set_enabled(element: Element, enabled: bool, why: str = "") -> None:
         element.update()
 
 
+def explain(element: Element, text: str) -> Element:
+    """Says more of what a button does, to whoever points at it and to whoever hears the page."""
+    element._props.update({"title": text, "aria-description": text})
+    return element
+
+
 def icon_button(icon: str, label: str, act: Act) -> Element:
     """`label` is what it does: shown on pointing at it, and read aloud."""
     found = Element("button").classes("sp-icon-button")

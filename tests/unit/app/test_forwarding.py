@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sampan.app.changes import Changes, watch_of
 from sampan.app.forwarding import ForwardedCluster
+from sampan.app.settings import ServerSettings
+from sampan.app.web import build_app
 from sampan.client.sending import Answer, Request
 from sampan.kube.errors import ConflictError, ExpiredError
 from sampan.lib.clock import SystemClock
@@ -197,3 +200,45 @@ def test_what_tells_of_changes(path: str, collection: str, name: str) -> None:
 )
 def test_what_cannot_be_watched(path: str) -> None:
     assert watch_of(Request("GET", path), b"{}") is None
+
+
+async def _named(name: bytes, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": name})
+
+
+def test_no_port_leads_to_what_is_for_pages() -> None:
+    async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+        await _named(b"elsewhere", send)
+
+    async def for_pages(scope: Scope, receive: Receive, send: Send) -> None:
+        await _named(b"cluster", send)
+
+    class FakeDashboard:
+        content = staticmethod(elsewhere)
+
+        def start(self, behind: ASGIApp) -> None:
+            self.behind = behind
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await _named(b"page", send)
+
+    class Everybody:
+        def admit(self, scope: Scope) -> User:
+            return USER
+
+    async def main() -> None:
+        dashboard = FakeDashboard()
+        port = build_app(elsewhere, (), dashboard, ServerSettings(), Everybody(), for_pages)  # type: ignore[arg-type]
+        for path in (
+            "/api/v1/pods",
+            "/apis/apps/v1/deployments",
+            "/apis",
+            "/version",
+            "/api/v1/../../api/v1/pods",
+        ):
+            assert (await Api(port, USER).request("GET", path)).body == b"elsewhere"
+            assert (await Api(dashboard.behind, USER).request("GET", path)).body == b"cluster"
+        assert (await Api(port, USER).request("GET", "/ui/cluster")).body == b"page"
+
+    asyncio.run(main())

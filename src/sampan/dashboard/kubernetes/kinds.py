@@ -6,6 +6,7 @@ A kind's key in an address is its plural for what Kubernetes itself brings (`pod
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -195,14 +196,16 @@ async def _one_by_one(api: Api, answer: Mapping[str, Any]) -> list[Kind]:
     else:
         preferred = [(each["name"], each["preferredVersion"]["version"]) for each in answer.get("groups", ())]
         addresses = [(group, version, f"/apis/{group}/{version}") for group, version in preferred]
-    found: list[Kind] = []
-    for group, version, path in addresses:
-        try:
-            found += of_list(group, version, await api.get(path))
-        except ApiFailureError:
-            # An aggregated API whose server is away takes nothing from the others.
-            continue
-    return found
+    answers = await asyncio.gather(*(_listed(api, *each) for each in addresses))
+    return [kind for found in answers for kind in found]
+
+
+async def _listed(api: Api, group: str, version: str, path: str) -> list[Kind]:
+    try:
+        return of_list(group, version, await api.get(path))
+    except ApiFailureError:
+        # An aggregated API whose server is away takes nothing from the others.
+        return []
 
 
 def of_aggregated(answer: Mapping[str, Any]) -> list[Kind]:

@@ -67,7 +67,7 @@ export default {
     const h = Vue.h;
     return h("div", { class: "sp-code-box" }, [
       h("button", { type: "button", class: "sp-icon-button sp-code-copy", title: "Copy", "aria-label": "Copy " + this.label, onClick: this.copy }, [h("i", { class: "material-icons", "aria-hidden": "true" }, this.copied ? "check" : "content_copy")]),
-      h("div", { class: "sp-code", tabindex: 0, role: "region", "aria-label": this.label, style: this.height ? { maxHeight: this.height } : undefined },
+      h("div", { class: "sp-lines", tabindex: 0, role: "region", "aria-label": this.label, style: this.height ? { maxHeight: this.height } : undefined },
         this.chunks.map((each) => h(Chunk, { key: each.first, ...each, language: this.language, numbers: this.numbers }))),
     ]);
   },

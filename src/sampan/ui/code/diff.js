@@ -43,6 +43,6 @@ export default {
     const lines = this.isSplit
       ? paired(this.rows).map(([left, right]) => (left && left[0] === "@" ? gap(left) : h("div", { class: "sp-diff-row sp-split-row" }, [...this.cell(left, 0), ...this.cell(right, 1)])))
       : this.rows.map((row) => (row[0] === "@" ? gap(row) : this.together(row)));
-    return h("div", { class: "sp-code sp-diff", tabindex: 0, role: "region", "aria-label": this.label, style: this.height ? { maxHeight: this.height } : undefined }, lines);
+    return h("div", { class: "sp-lines sp-diff", tabindex: 0, role: "region", "aria-label": this.label, style: this.height ? { maxHeight: this.height } : undefined }, lines);
   },
 };

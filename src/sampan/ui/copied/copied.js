@@ -20,7 +20,7 @@ export default {
   render() {
     const h = Vue.h, label = this.done ? "Copied" : "Copy " + this.label;
     return h("div", { class: "sp-copied" }, [
-      h("pre", { ref: "text", tabindex: 0, "aria-label": this.label }, this.shown),
+      h("pre", { ref: "text", tabindex: 0, role: "group", "aria-label": this.label }, this.shown),
       h("button", { type: "button", class: "sp-icon-button", "aria-label": label, title: label, onClick: this.copy }, h("i", { class: "material-icons", "aria-hidden": "true" }, this.done ? "check" : "content_copy")),
     ]);
   },

@@ -10,6 +10,7 @@ import zoneinfo
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from nicegui.element import Element
@@ -241,8 +242,7 @@ class ZoneField(ChoiceField):
     """A time zone by its name: the browser's own, unless another is given."""
 
     def __init__(self, about: About, value: str = "", *, change: Change | None = None) -> None:
-        zones = sorted(each for each in zoneinfo.available_timezones() if "/" in each or each == "UTC")
-        super().__init__(about, [(each, each.replace("_", " ")) for each in zones], value, change=change)
+        super().__init__(about, _zones(), value, change=change)
         self._set(zoned=True)
 
 
@@ -302,6 +302,13 @@ class MomentField(Field):
             except ValueError:
                 raise NotAValueError("Write a date and a time") from None
         return text
+
+
+@cache
+def _zones() -> tuple[tuple[str, str], ...]:
+    # Many files are looked at for these.
+    names = sorted(each for each in zoneinfo.available_timezones() if "/" in each or each == "UTC")
+    return tuple((each, each.replace("_", " ")) for each in names)
 
 
 def typed(value: Any) -> str:

@@ -224,6 +224,12 @@ export default {
       if (event.key === "Enter") this.step(event.shiftKey ? -1 : 1);
       else if (event.key === "Escape") this.search("");
     },
+    // Where there are several kinds of lines.
+    legend() {
+      const kinds = ["artifact", "parameter", "order"].filter((kind) => this.index.edges.some((edge) => (edge.kind || "order") === kind));
+      const line = (kind) => h("svg", { width: 26, height: 8, "aria-hidden": "true" }, h("path", { class: "sp-line sp-line-" + kind, d: "M1 4H25" }));
+      return kinds.length > 1 && !this.isList ? h("span", { class: "sp-g-legend" }, kinds.map((kind) => h("span", { key: kind }, [line(kind), kind]))) : null;
+    },
     toolbar() {
       const count = this.text ? (this.matches.length ? (this.at >= 0 ? `${this.at + 1} of ${this.matches.length}` : `${this.matches.length} found`) : "none found") : `${this.count} ${this.count === 1 ? "node" : "nodes"}`;
       const folds = this.groups ? [tool("unfold_more", "Unfold all", () => this.toggleAll(true)), tool("unfold_less", "Fold all", () => this.toggleAll(false))] : [];
@@ -233,6 +239,7 @@ export default {
         h("span", { class: "sp-g-count", "aria-live": "polite" }, count),
         this.matches.length > 1 ? [tool("keyboard_arrow_up", "The match before", () => this.step(-1)), tool("keyboard_arrow_down", "The next match", () => this.step(1))] : null,
         h("span", { class: "sp-space" }),
+        this.legend(),
         ...folds,
         ...zooms,
         tool(this.isList ? "account_tree" : "list", this.isList ? "Show as a graph" : "Show as a list", () => { this.isList = !this.isList; }),
@@ -246,7 +253,7 @@ export default {
       style: { height: `min(${this.height}, ${this.tall}px)`, display: this.isList ? "none" : "block" },
       onKeydown: this.key, onFocus: this.focused, onClick: this.acted,
     });
-    const list = this.isList ? drawn(this.index, this.folding, this.chosen, new Set(this.text ? this.matches : []), this.label, { choose: (id) => this.pick(id === this.chosen ? "" : id), toggle: (id) => this.toggle(id) }) : null;
+    const list = this.isList ? drawn(this.index, this.folding, this.chosen, new Set(this.text ? this.matches : []), this.label, { choose: (id) => this.pick(id === this.chosen ? "" : id), toggle: (id) => this.toggle(id), page: (id, by) => this.page(id, by) }) : null;
     return h("div", { class: "sp-graph" }, [
       this.toolbar(),
       view,

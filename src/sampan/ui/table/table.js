@@ -10,7 +10,7 @@ function drawn(cell, row, act) {
   if (cell === null || cell === undefined) return "";
   if (typeof cell !== "object") return String(cell);
   switch (cell.t) {
-    case "link": return [cell.icon ? icon(cell.icon) : null, h("a", { href: cell.href }, cell.text), second(cell.second)];
+    case "link": return [h("a", { href: cell.href }, [cell.icon ? icon(cell.icon) : null, cell.text]), second(cell.second)];
     case "lines": return [cell.text, second(cell.second)];
     case "state": return h("span", { class: ["sp-state", "sp-tone-" + cell.tone], title: cell.title || undefined }, [icon(cell.icon || ICONS[cell.tone] || "circle"), cell.text]);
     case "moment": return cell.at ? h("time", { datetime: cell.at }, [moment(cell.at), second(ago(cell.at, clock.now))]) : "";

@@ -45,7 +45,25 @@ class Timeline(msgspec.Struct, frozen=True, omit_defaults=True):
     """0 while it goes on."""
 
 
-def is_same_shape(one: Timeline, other: Timeline) -> bool:
-    return len(one.rows) == len(other.rows) and all(
-        a.id == b.id and a.parent == b.parent for a, b in zip(one.rows, other.rows, strict=True)
-    )
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """From one timeline to another in few words: rows that go, rows that come with their places, rows that differ."""
+
+    start: int = 0
+    end: int = 0
+    removed: Sequence[str] = ()
+    added: Sequence[tuple[int, Row]] = ()
+    changed: Sequence[Row] = ()
+
+
+def change(old: Timeline, new: Timeline) -> Change | None:
+    """None where all of `new` is said as quickly."""
+    before = {row.id: row for row in old.rows}
+    after = {row.id for row in new.rows}
+    kept = [row for row in new.rows if row.id in before]
+    added = [(at, row) for at, row in enumerate(new.rows) if row.id not in before]
+    if [row.id for row in kept] != [row.id for row in old.rows if row.id in after] or 2 * len(added) > len(
+        after
+    ):
+        return None
+    removed = [row.id for row in old.rows if row.id not in after]
+    return Change(new.start, new.end, removed, added, [row for row in kept if before[row.id] != row])

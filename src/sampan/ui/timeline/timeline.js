@@ -38,17 +38,20 @@ export default {
   methods: {
     replace(text) {
       const found = text ? JSON.parse(text) : {};
-      this.rows = found.rows || [];
-      this.start = found.start || 0;
-      this.end = found.end || 0;
-      this.places = new Map(this.rows.map((row, at) => [row.id, at]));
-      this.version++;
+      this.set(found.rows || [], found.start || 0, found.end || 0);
     },
     patch(text) {
-      const news = JSON.parse(text);
-      for (const row of news.rows || []) if (this.places.has(row.id)) this.rows[this.places.get(row.id)] = row;
-      this.start = news.start || 0;
-      this.end = news.end || 0;
+      const { start = 0, end = 0, removed = [], added = [], changed = [] } = JSON.parse(text);
+      const gone = new Set(removed), news = new Map(changed.map((row) => [row.id, row]));
+      const rows = this.rows.filter((row) => !gone.has(row.id)).map((row) => news.get(row.id) || row);
+      for (const [at, row] of added) rows.splice(at, 0, row);
+      this.set(rows, start, end);
+    },
+    set(rows, start, end) {
+      this.rows = rows;
+      this.start = start;
+      this.end = end;
+      this.places = new Map(rows.map((row, at) => [row.id, at]));
       this.version++;
     },
     choose(id) {

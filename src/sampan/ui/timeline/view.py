@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from nicegui.element import Element
 
-from sampan.ui.timeline.model import Timeline, is_same_shape
+from sampan.ui.timeline.model import Timeline, change
 from sampan.ui.times import TIMES
 
 _EMPTY = Timeline()
@@ -32,13 +32,11 @@ class TimelineView(Element, component="timeline.js", esm={"sampan-timeline": "mo
         """All of it. Only what differs from the last is sent."""
         former, self._timeline = self._timeline, timeline
         dict.__setitem__(self._props, "timeline", msgspec.json.encode(timeline).decode())
-        if not is_same_shape(former, timeline) or not former.rows:
+        found = change(former, timeline)
+        if found is None:
             self.update()
-            return
-        changed = [b for a, b in zip(former.rows, timeline.rows, strict=True) if a != b]
-        if changed or former.end != timeline.end:
-            news = Timeline(changed, timeline.start, timeline.end)
-            self.run_method("patch", msgspec.json.encode(news).decode())
+        elif former != timeline:
+            self.run_method("patch", msgspec.json.encode(found).decode())
 
     def select(self, row_id: str) -> None:
         """Marks a row and brings it into sight. Empty for none."""

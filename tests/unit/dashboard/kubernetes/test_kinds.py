@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from sampan.dashboard.kubernetes.kinds import Catalogue, Kind, of_aggregated, of_list, spaced
+from sampan.dashboard.kubernetes.kinds import Catalogue, Kind, find, of_aggregated, of_list, spaced
+from sampan.ui.api import ApiFailureError
 
 PODS = Kind("", "v1", "pods", "Pod", True, frozenset({"list"}), ("po",), frozenset({"log"}), "pod")
 DEPLOYMENTS = Kind("apps", "v1", "deployments", "Deployment", True, short_names=("deploy",))
@@ -98,6 +102,33 @@ def test_both_forms_of_discovery_say_the_same() -> None:
     job, old = of_aggregated(aggregated)
     assert (job.version, old.version) == ("v1", "v1beta1")
     assert of_list("batch", "v1", listed) == [job]
+
+
+def test_a_server_without_aggregated_discovery_is_asked_group_by_group() -> None:
+    answers: dict[str, Any] = {
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/api/v1": {"resources": [{"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["list"]}]},
+        "/apis": {
+            "kind": "APIGroupList",
+            "groups": [
+                {"name": name, "preferredVersion": {"version": "v1"}}
+                for name in ("apps", "away", "metrics.k8s.io")
+            ],
+        },
+        "/apis/apps/v1": {
+            "resources": [{"name": "deployments", "kind": "Deployment", "verbs": ["get", "list"]}]
+        },
+        "/apis/metrics.k8s.io/v1": {"resources": [{"name": "pods", "kind": "PodMetrics", "verbs": ["list"]}]},
+    }
+
+    class FakeApi:
+        async def get(self, path: str, query: Any = None, accept: str = "") -> Any:
+            if path not in answers:
+                raise ApiFailureError(503, "away")
+            return answers[path]
+
+    catalogue = asyncio.run(find(FakeApi()))  # type: ignore[arg-type]
+    assert sorted(catalogue.kinds) == ["deployments", "pods"]
 
 
 def _discovered(plural: str, kind: str, version: str) -> object:

@@ -183,3 +183,13 @@ def test_curves_and_matrices_by_artifact() -> None:
     [curve] = figures.curves(runs).values()
     assert curve.options["series"][0]["name"] == "run a (AUC 0.500)"
     assert [run.id for run, _ in figures.matrices(runs)["eval / curve"]] == ["a"]
+
+
+def test_of_very_many_steps_and_artifacts_the_first_are_shown() -> None:
+    outputs = {"artifacts": [{"artifact_key": "m", "artifacts": [{"artifact_id": "1", "type": "Model"}]}]}
+    tasks = [_task(f"root.step-{index}", outputs=outputs) for index in range(rows.MOST_ROWS + 3)]
+    runs = _read(_answer("a", tasks=tasks))
+    steps, artifacts = rows.steps(runs, ""), rows.artifacts(runs, str)
+    assert len(steps.rows) == len(artifacts.rows) == rows.MOST_ROWS
+    assert steps.note.startswith("3 more steps")
+    assert artifacts.note.startswith("3 more artifacts")

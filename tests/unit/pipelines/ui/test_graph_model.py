@@ -224,6 +224,25 @@ def test_components_within_components_do_not_grow_without_end() -> None:
     assert len(graph_of(blueprint_of(spec)).nodes) <= 20_010
 
 
+def test_what_nests_deeper_than_anybody_can_look_ends_somewhere() -> None:
+    def inner(level: int) -> dict[str, Any]:
+        return {"dag": {"tasks": {"t": {"componentRef": {"name": f"comp-{level}"}}}}}
+
+    components = {f"comp-{level}": inner(level + 1) for level in range(3000)}
+    plan = blueprint_of({**IR, "components": components, "root": inner(0)})
+    assert 50 < len(graph_of(plan).nodes) < 200
+    templates = [
+        {"name": f"t{level}", "dag": {"tasks": [{"name": "a", "template": f"t{level + 1}"}]}}
+        for level in range(3000)
+    ]
+    spec = {"entrypoint": "t0", "templates": templates}
+    assert blueprint_of({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "spec": spec}).problem
+    levels = [
+        ran(f"d{level}", "t", f"d{level - 1}" if level else "root", type="DAG") for level in range(3000)
+    ]
+    assert graph_of_run(plan, [root(), *levels]).graph.nodes
+
+
 @pytest.mark.skipif("SAMPAN_KFP_SAMPLES" not in os.environ, reason="SAMPAN_KFP_SAMPLES names no folder")
 @pytest.mark.parametrize("artifacts", [False, True])
 def test_every_sample_of_upstream_is_drawn(artifacts: bool) -> None:

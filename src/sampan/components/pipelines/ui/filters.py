@@ -16,7 +16,7 @@ _PAUSE_SECONDS = 0.3
 
 def bar() -> Element:
     """What is made within it stands in one row above a list."""
-    return ui.element("div").classes("sp-filters").props('role="search"')
+    return ui.element("div").classes("sp-filters")
 
 
 def search_box(label: str, value: str, change: Change) -> Element:

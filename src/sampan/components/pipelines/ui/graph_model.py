@@ -28,6 +28,8 @@ from sampan.ui.graph.model import Edge, Graph, Node
 
 _MOST = 20_000
 """Nodes of one graph. Components within components, each used ten times, would be more than anybody could draw."""
+_DEEPEST = 100
+"""Levels of groups within groups."""
 _FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "CACHED"})
 _ICONS = {
     Kind.STEP: "terminal",
@@ -88,7 +90,7 @@ def _blueprint(given: Same) -> Blueprint:
         if is_workflow(spec):
             return blueprint_argo.blueprint(spec)
         return blueprint_ir.blueprint(spec, found.get("platform_spec") or {})
-    except (PipelinesError, AttributeError, TypeError, ValueError, KeyError) as error:
+    except (PipelinesError, AttributeError, TypeError, ValueError, KeyError, RecursionError) as error:
         # Of an older version of the language, or made by hand: the page still has its list of tasks.
         return Blueprint(problem=f"The specification cannot be drawn: {error}")
 
@@ -153,7 +155,7 @@ class _Drawing:
         return node.tone
 
     def _has_inside(self, step: Step, branch: Branch | None, within: tuple[str, ...]) -> bool:
-        if self.run is not None and step.kind is Kind.CONTAINERS:
+        if (self.run is not None and step.kind is Kind.CONTAINERS) or len(within) > _DEEPEST:
             return False
         if branch is not None and branch.children:
             return True

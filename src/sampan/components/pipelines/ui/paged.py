@@ -61,6 +61,8 @@ class PagedTable:
         """Of the pages up to the one that is shown."""
         self._next = ""
         self._stop: Stop | None = None
+        self._number = 0
+        """Of the question whose answer is shown."""
         self.items: dict[str, Any] = {}
         """What is shown, by the row's id."""
         field, _, direction = listed.order.partition(" ")
@@ -86,14 +88,18 @@ class PagedTable:
             self._on = widgets.button("Next", self._following, icon="chevron_right")
 
     async def show(self, query: Mapping[str, str], *, narrowed: bool = False) -> None:
-        """The first page of what `query` asks for; `narrowed` says that there may be others. Raises ApiFailureError."""
+        """The first page of what `query` asks for; `narrowed` says that there may be others.
+
+        Raises ApiFailureError at first; later a window says what was refused.
+        """
         self._query, self._is_narrowed = query, narrowed
         self._tokens = [""]
-        await self._ask()
+        if self._stop is None:
+            await self._ask()
+        else:
+            await self._ask_again()
 
     async def _ask(self) -> None:
-        if self._stop is not None:
-            self._stop()
         asked = {
             "namespace": self._page.namespace,
             "page_size": str(self._size),
@@ -102,7 +108,21 @@ class PagedTable:
             **self._query,
         }
         query = {key: value for key, value in asked.items() if value}
-        self._stop = await self._page.live(self._listed.path, self._take, query=query)
+        self._number += 1
+        number = self._number
+
+        def take(found: Any) -> None:
+            # Somebody who types asks again before the answer to the last question is there.
+            if number == self._number:
+                self._take(found)
+
+        stop = await self._page.live(self._listed.path, take, query=query)
+        if number != self._number:
+            stop()
+            return
+        if self._stop is not None:
+            self._stop()
+        self._stop = stop
 
     def _take(self, found: Any) -> None:
         items = found.get(self._listed.items, [])

@@ -20,7 +20,7 @@ from sampan.components.pipelines.ui.events import (
 )
 from sampan.components.pipelines.ui.recurring import overview as recurring_runs
 from sampan.components.pipelines.ui.recurring import page as recurring_run
-from sampan.components.pipelines.ui.upkeep import archive, cache
+from sampan.components.pipelines.ui.upkeep import archive, cache, disk
 from sampan.ui.contract import NavEntry, NavSection, Page
 
 SECTIONS = (
@@ -62,6 +62,7 @@ PAGES = (
     Page("/archive", "Archive", archive.build),
     Page("/archive/experiments", "Experiments", archive.build_experiments, "/archive"),
     Page("/cache", "Cache", cache.build),
+    Page("/cache/disk", "Disk use", disk.build, "/cache"),
 )
 SEARCHES = (
     record_finds.search_artifacts,

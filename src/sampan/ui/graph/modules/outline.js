@@ -1,6 +1,6 @@
 // The same graph as a list, level by level: for readers of the page, and where the window is narrow.
 import { iconOf, summary } from "sampan-graph/drawing.js";
-import { isGroup } from "sampan-graph/structure.js";
+import { PAGE, isGroup } from "sampan-graph/structure.js";
 
 const MOST = 3000;
 
@@ -13,6 +13,8 @@ export function rows(index, folding) {
       found.push({ id, level, isOpen, isGroup: isGroup(index, id) });
       if (isOpen) walk(id, level + 1);
     }
+    const size = index.children.get(holder)?.length || 0, page = folding.page(index, holder);
+    if (holder && folding.shown(index, holder).length < size) found.push({ holder, level, page, range: `${page * PAGE + 1}–${Math.min(size, (page + 1) * PAGE)} of ${size}`, isLast: (page + 1) * PAGE >= size });
   };
   walk("", 1);
   return found;
@@ -20,10 +22,19 @@ export function rows(index, folding) {
 
 const icon = (name, type = "") => Vue.h("i", { class: ["material-icons", type], "aria-hidden": "true" }, name);
 
-// `on`: choose(id), toggle(id).
+// Where the children of a group come by pages.
+function pager({ holder, level, page, range, isLast }, index, on) {
+  const label = index.nodes.get(holder).label;
+  const turn = (by, name, word, isEnd) => Vue.h("button", { type: "button", class: "sp-g-button", "aria-label": `${word}, ${label}`, disabled: isEnd, onClick: () => on.page(holder, by) }, icon(name));
+  return Vue.h("li", { key: holder + "\npages", style: { "--sp-level": level - 1 } }, [Vue.h("span", { class: "sp-g-none" }), turn(-1, "chevron_left", "The page before", page === 0), range, turn(1, "chevron_right", "The page after", isLast)]);
+}
+
+// `on`: choose(id), toggle(id), page(id, by).
 export function drawn(index, folding, selected, found, label, on) {
   const h = Vue.h;
-  const items = rows(index, folding).map(({ id, level, isOpen, isGroup }) => {
+  const items = rows(index, folding).map((row) => {
+    const { id, level, isOpen, isGroup } = row;
+    if (row.holder !== undefined) return pager(row, index, on);
     const node = index.nodes.get(id);
     const before = [...new Set((index.before.get(id) || []).map((edge) => index.nodes.get(edge.source).label))];
     const after = before.length ? "after " + before.slice(0, 3).join(", ") + (before.length > 3 ? ` and ${before.length - 3} more` : "") : "";

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Protocol
 
@@ -84,7 +85,8 @@ class _Shown:
 
     async def _take(self, answer: Any) -> None:
         state = self._state
-        state.runs = model.read(answer, state.ids)
+        # Thousands of tasks take a while, and other tabs should not wait for it.
+        state.runs = await asyncio.to_thread(model.read, answer, state.ids)
         self._tell(len(state.ids) - len(state.runs))
         if not state.runs:
             self._part = None

@@ -15,7 +15,7 @@ from sampan.components.pipelines.ui.compare.model import ComparedRun
 from sampan.components.pipelines.ui.states import shown as state_shown
 from sampan.ui.charts.figure import shown
 
-MOST_STEPS = 200
+MOST_ROWS = 200
 _MOST_CHARACTERS = 400
 
 Href = Callable[..., str]
@@ -99,16 +99,17 @@ def metrics(
 
 def steps(runs: Sequence[ComparedRun], base: str) -> Section:
     every = model.names(runs, "steps")
-    rows = [_step(runs, path, base) for path in every[:MOST_STEPS]]
+    rows = [_step(runs, path, base) for path in every[:MOST_ROWS]]
     note = "" if every else "No step has started yet."
-    if len(every) > MOST_STEPS:
-        note = f"{len(every) - MOST_STEPS} more steps are in the file that “Download CSV” gives."
+    if len(every) > MOST_ROWS:
+        note = f"{len(every) - MOST_ROWS} more steps are in the file that “Download CSV” gives."
     return Section("steps", "Time of each step", rows, note)
 
 
 def artifacts(runs: Sequence[ComparedRun], href: Href) -> Section:
     rows = []
-    for key in model.names(runs, "artifacts"):
+    every = model.names(runs, "artifacts")
+    for key in every[:MOST_ROWS]:
         found = [run.artifacts.get(key) for run in runs]
         cells = [
             Cell(each.type or "Artifact", href=href(f"/artifacts/{each.id}"), title=each.uri)
@@ -119,6 +120,8 @@ def artifacts(runs: Sequence[ComparedRun], href: Href) -> Section:
         action = {"name": f"show:{key}", "label": "Show side by side", "icon": "visibility"}
         rows.append(Row(f"artifact:{key}", key, cells, not all(found), action))
     note = "" if rows else "None of these runs has written an artifact yet."
+    if len(every) > MOST_ROWS:
+        note = f"{len(every) - MOST_ROWS} more artifacts are on the pages of these runs."
     return Section("artifacts", "Artifacts", rows, note)
 
 

@@ -13,7 +13,7 @@ from nicegui import ui
 from sampan.components.pipelines.ui import lookups
 from sampan.components.pipelines.ui.events import trigger_model as model
 from sampan.ui import widgets
-from sampan.ui.api import segment
+from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.context import PageContext
 from sampan.ui.forms.fields import About, ChoiceField, TextField, typed
 from sampan.ui.forms.form import Form
@@ -93,7 +93,10 @@ class PipelineFields:
         if self._pipeline.read() != self._pipeline_id:
             self._pipeline_id, self._version_id = self._pipeline.read(), ""
             self._version.put("")
-            await self._list_versions()
+            try:
+                await self._list_versions()
+            except ApiFailureError as error:
+                self._page.notify(error.message, "bad")
 
     def _choose_version(self) -> None:
         self._version_id = self._version.read()

@@ -38,6 +38,8 @@ _PLACES = {
     "pipeline_root": "pipeline_root",
     "pipeline_version_id": "version",
     "pipeline_spec": "yaml",
+    "enable_caching": "cache",
+    "pause_on_failure": "pause",
     **schedule.PLACES,
 }
 _RECENT_RUNS = 20
@@ -53,6 +55,7 @@ class _NewRun:
         self._suggested = ""
         self._name_of_what_runs = ""
         self._count = 0
+        self._schedule: SchedulePart | None = None
 
     async def build(self) -> None:
         start, page = self._start, self._page
@@ -88,8 +91,16 @@ class _NewRun:
                 change=self._switch,
             )
         )
-        self._schedule = SchedulePart(self._form, start.schedule or Schedule())
-        self._schedule.show(start.schedule is not None)
+        self._schedule_box = ui.element("div")
+        self._show_schedule(start.schedule is not None)
+
+    def _show_schedule(self, shown: bool) -> None:
+        """Made when it is first wanted: most runs are started once."""
+        if shown and self._schedule is None:
+            with self._schedule_box:
+                self._schedule = SchedulePart(self._form, self._start.schedule or Schedule())
+        if self._schedule is not None:
+            self._schedule.show(shown)
 
     def _build_more(self) -> None:
         start, add = self._start, self._form.add
@@ -120,7 +131,7 @@ class _NewRun:
 
     async def _switch(self) -> None:
         is_recurring = self._when.raw == _RECURRING
-        self._schedule.show(is_recurring)
+        self._show_schedule(is_recurring)
         self._pause.show(not is_recurring)
         self._cache.show(not is_recurring)
         self._form.name_button("Create" if is_recurring else "Start")
@@ -211,7 +222,7 @@ class _NewRun:
             service_account=self._account.raw.strip(),
             pipeline_root=self._root.raw.strip(),
             parameters=values.parameters(self._spec.inputs, texts),
-            schedule=self._schedule.read() if is_recurring else None,
+            schedule=self._schedule.read() if is_recurring and self._schedule is not None else None,
         )
         try:
             body = request.body()
@@ -243,5 +254,5 @@ async def build(page: PageContext) -> None:
 
 
 PAGES = (Page("/runs/new", "New run", build, "/runs"),)
-QUICK_ACTIONS = (QuickAction("New run", "/runs/new", "play_arrow", order=10),)
+QUICK_ACTIONS = (QuickAction("New run", "/runs/new", "play_arrow", order=10, key="n"),)
 UPSTREAM_LINKS = {"/runs/new": "/runs/new"}

@@ -195,9 +195,15 @@ class Source:
         if not shown:
             await self._tell(None)
             return
-        version = await self._page.api.get(f"{_API}/{segment(pipeline_id)}/versions/{segment(shown)}")
+        try:
+            version = await self._page.api.get(f"{_API}/{segment(pipeline_id)}/versions/{segment(shown)}")
+            spec = await asyncio.to_thread(reading.read, version["pipeline_spec"])
+        except (ApiFailureError, InvalidArgumentError) as error:
+            self._version.tell(error.message)
+            await self._tell(None)
+            return
         if (pipeline_id, version_id) == (self._pipeline.raw, self._version.raw):
-            await self._tell(await asyncio.to_thread(reading.read, version["pipeline_spec"]))
+            await self._tell(spec)
 
     async def _read_text(self) -> None:
         text = self._text.raw

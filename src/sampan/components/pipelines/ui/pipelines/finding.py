@@ -42,9 +42,15 @@ def predicates(text: str, key: str) -> list[dict[str, str]]:
     found = [predicate("display_name", text, "IS_SUBSTRING")]
     if _ID.fullmatch(text.lower()):
         found.insert(0, predicate(key, text.lower(), "IS_SUBSTRING"))
-    if (label := _LABEL.fullmatch(text)) is not None:
-        found.append(predicate(f"tags.{label[1]}", label[2].strip()))
+    if (tag := tagged(text)) is not None:
+        found.append(tag)
     return found
+
+
+def tagged(text: str) -> dict[str, str] | None:
+    """For a text such as `team: ml`: what has this tag. Pure."""
+    label = _LABEL.fullmatch(text)
+    return predicate(f"tags.{label[1]}", label[2].strip()) if label is not None else None
 
 
 def pipeline_hit(found: Mapping[str, Any]) -> Hit:

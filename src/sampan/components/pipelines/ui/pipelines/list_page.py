@@ -6,7 +6,7 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui.pipelines import deleting, rows
+from sampan.components.pipelines.ui.pipelines import deleting, finding, rows
 from sampan.ui import widgets
 from sampan.ui.context import PageContext, Stop
 from sampan.ui.table.pager import Pager
@@ -35,7 +35,7 @@ class _List:
             )
         self._tools = ui.element("div").classes("sp-list-tools")
         with self._tools:
-            search_box("Find pipelines by name", self._sought, self._find)
+            search_box("Find by name, or by a tag as team: ml", self._sought, self._find)
         self._table = DataTable(
             rows.PIPELINES,
             label="Pipelines",
@@ -58,7 +58,9 @@ class _List:
             "sort_by": f"{self._sort} {'desc' if self._descending else 'asc'}",
         }
         if self._sought:
-            query["filter"] = rows.filter_of(rows.predicate("display_name", self._sought, "IS_SUBSTRING"))
+            # A tag is asked for as it is shown; everything else is a part of a name.
+            named = rows.predicate("display_name", self._sought, "IS_SUBSTRING")
+            query["filter"] = rows.filter_of(finding.tagged(self._sought) or named)
         self._stop = await self._page.live("/apis/v2beta1/pipelines", self._show, query=query)
 
     def _show(self, found: Any) -> None:
@@ -75,7 +77,7 @@ class _List:
     def _say_empty(self) -> None:
         if self._sought:
             widgets.empty_state(
-                "search_off", "No pipeline has this in its name", f"Nothing matches {self._sought!r}."
+                "search_off", "No pipeline is called this", f"Nothing matches {self._sought!r}."
             )
             return
         links = [("Upload pipeline", self._page.href("/pipelines/upload"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
@@ -189,7 +190,9 @@ class _PipelinePage:
         edit(self._page, self._path, self._pipeline, "Edit pipeline")
 
 
-def edit(page: PageContext, path: str, shown: Any, title: str) -> None:
+def edit(
+    page: PageContext, path: str, shown: Any, title: str, then: Callable[[], Any] = lambda: None
+) -> None:
     """The shown name and the tags of a pipeline or a version: what the API lets be changed."""
     window, content = widgets.dialog(title)
 
@@ -197,6 +200,7 @@ def edit(page: PageContext, path: str, shown: Any, title: str) -> None:
         await page.api.patch(path, {"display_name": name.raw.strip(), "tags": tags.read()})
         window.close()
         page.notify("The change is kept.")
+        then()
 
     with content:
         form = Form(send, label=title, places={"tags": "tags", "display_name": "name"})

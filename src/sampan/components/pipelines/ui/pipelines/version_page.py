@@ -8,6 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
+from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.ir_values import to_text
 from sampan.components.pipelines.ui.graph_model import blueprint_of, graph_of
 from sampan.components.pipelines.ui.pipelines import deleting, rows, step_panel
@@ -17,7 +18,7 @@ from sampan.components.pipelines.ui.spec.reading import Input, Spec
 from sampan.components.pipelines.ui.spec.step import Step
 from sampan.components.pipelines.ui.spec.steps import steps
 from sampan.ui import widgets
-from sampan.ui.api import segment
+from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.code.view import CodeView
 from sampan.ui.context import PageContext
 from sampan.ui.graph.view import GraphView
@@ -60,7 +61,10 @@ class _VersionPage:
         pipeline, self._version = await asyncio.gather(
             page.api.get(self._pipeline_path), page.api.get(self._path)
         )
-        self._spec = await asyncio.to_thread(reading.read, self._version["pipeline_spec"])
+        try:
+            self._spec = await asyncio.to_thread(reading.read, self._version["pipeline_spec"])
+        except InvalidArgumentError as error:
+            raise ApiFailureError(400, f"This version cannot be read: {error.message}") from error
         self._steps = steps(self._spec)
         name = self._version["display_name"]
         above = f"/pipelines/{segment(self._pipeline_id)}"
@@ -80,7 +84,7 @@ class _VersionPage:
             compare = page.href(f"/pipelines/{segment(self._pipeline_id)}/compare", to=self._id)
             widgets.button("Compare", href=compare, icon="difference")
             widgets.button("Download", self._download, icon="download")
-            widgets.button("Edit", lambda: edit(page, self._path, self._version, "Edit version"), icon="edit")
+            widgets.button("Edit", self._edit, icon="edit")
             widgets.button("Delete", self._delete, icon="delete", kind="danger")
 
     async def _choose(self, key: str) -> None:
@@ -182,6 +186,10 @@ class _VersionPage:
     async def _download(self) -> None:
         name = re.sub(r"[^\w.-]+", "-", self._version["display_name"]).strip("-.") or "pipeline"
         ui.download.content(await self._yaml(), f"{name}.yaml", "application/yaml")
+
+    def _edit(self) -> None:
+        page = self._page
+        edit(page, self._path, self._version, "Edit version", lambda: page.go(page.path, **page.query))
 
     async def _delete(self) -> None:
         page, above = self._page, f"/pipelines/{segment(self._pipeline_id)}"

@@ -24,7 +24,11 @@ _RUN_COLUMNS = (
     Column("due", "Due"),
     Column("duration", "Duration"),
 )
-_PAST_COLUMNS = (Column("at", "At"), Column("state", "What became of it"), Column("reason", "Why"))
+_PAST_COLUMNS = (
+    Column("at", "At"),
+    Column("state", "What became of it"),
+    Column("reason", "Run, or why there is none"),
+)
 
 
 async def build(page: PageContext) -> None:

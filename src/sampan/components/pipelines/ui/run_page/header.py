@@ -75,12 +75,17 @@ class Header:
         if state == "PAUSED":
             widgets.button("Continue", self._resume, icon="play_arrow", kind="primary")
         if state in ("FAILED", "CANCELED"):
-            widgets.button("Retry", partial(run_actions.retry, page, run), icon="replay", kind="primary")
+            retry = widgets.button(
+                "Retry", partial(run_actions.retry, page, run), icon="replay", kind="primary"
+            )
+            widgets.explain(retry, "Runs what failed once more, with the same inputs; keeps what succeeded")
         if is_final(state):
-            widgets.button("Resume with changes", self._resume, icon="redo")
+            resume = widgets.button("Resume with changes", self._resume, icon="redo")
+            widgets.explain(resume, "Goes on with other code or images, and keeps what is still right")
         else:
             widgets.button("Stop", partial(run_actions.stop, page, run), icon="stop_circle", kind="danger")
-        widgets.button("Clone", icon="content_copy", href=page.href("/runs/new", clone=run["run_id"]))
+        clone = widgets.button("Clone", icon="content_copy", href=page.href("/runs/new", clone=run["run_id"]))
+        widgets.explain(clone, "A new run: opens the form with this one's inputs, to be changed")
         if run.get("storage_state") == "ARCHIVED":
             widgets.icon_button(
                 "unarchive", "Take out of the archive", partial(run_actions.unarchive, page, run)

@@ -6,9 +6,8 @@ import json
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-from nicegui import ui
-
 from sampan.components.pipelines.ui import filters, words
+from sampan.components.pipelines.ui.link_tabs import link_tabs
 from sampan.components.pipelines.ui.paged import Listed, PagedTable
 from sampan.components.pipelines.ui.states import shown
 from sampan.components.pipelines.ui.upkeep import bulk
@@ -64,7 +63,11 @@ class _Archive:
 
     async def build(self) -> None:
         widgets.page_header("Archive", "What was put away is out of the lists, and nothing of it is lost.")
-        self._tabs()
+        link_tabs(
+            self._page,
+            "Parts of the archive",
+            (("Runs", "/archive"), ("Experiments", "/archive/experiments")),
+        )
         with filters.bar():
             filters.search_box("Search by name", self._text, self._search)
         self._bar = bulk.Bar(self._noun)
@@ -88,16 +91,6 @@ class _Archive:
             on_action=self._act,
         )
         await self._ask()
-
-    def _tabs(self) -> None:
-        with ui.element("nav").classes("sp-tabs").props('aria-label="Parts of the archive"'):
-            for label, path, kind in (
-                ("Runs", "/archive", "runs"),
-                ("Experiments", "/archive/experiments", "experiments"),
-            ):
-                found = widgets.link(label, self._page.href(path)).classes("sp-tab")
-                if kind == self._kind:
-                    found._props["aria-current"] = "page"
 
     async def _ask(self) -> None:
         predicates = [{"operation": "EQUALS", "key": "storage_state", "string_value": "ARCHIVED"}]
@@ -124,6 +117,8 @@ class _Archive:
             if len(things) == 1
             else f"{words.counted(len(things), self._noun)} are restored."
         )
+        if self._kind == "experiments":
+            done += " Their runs stay in the archive: restore those that you want."
         await bulk.each(
             self._page, things, lambda thing: self._post(thing, "unarchive"), "display_name", done
         )

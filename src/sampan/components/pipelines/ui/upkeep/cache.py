@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nicegui import ui
-
 from sampan.components.pipelines.ui import filters, words
+from sampan.components.pipelines.ui.link_tabs import link_tabs
 from sampan.components.pipelines.ui.paged import Listed, PagedTable
 from sampan.components.pipelines.ui.upkeep import disk
 from sampan.ui import widgets
@@ -36,13 +35,12 @@ async def build(page: PageContext) -> None:
         "Cache", "Results of steps that later runs take in place of running the step again."
     ):
         widgets.button("Forget all that is shown", view.ask_to_clear, icon="delete_sweep", kind="danger")
+    link_tabs(page, "Parts of what is kept", disk.PARTS)
     with filters.bar():
         filters.search_box("Pipeline, by its whole name", view.pipeline, view.choose_pipeline)
         filters.search_box("Step, by its whole name", view.task, view.choose_task)
     view.list = PagedTable(page, view.listed(), label="Results that are reused", on_action=view.act)
     await view.ask()
-    with ui.element("section").classes("sp-section"):
-        await disk.build(page)
 
 
 class _View:

@@ -8,12 +8,15 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.pipelines.ui import filters, words
+from sampan.components.pipelines.ui.link_tabs import link_tabs
 from sampan.ui import widgets
 from sampan.ui.context import PageContext, Stop
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 
 API = "/apis/v2beta1"
+PARTS = (("Cached results", "/cache"), ("Disk use", "/cache/disk"))
+"""Of what is kept: pages that lead to each other."""
 _BY = {"run": "By run", "experiment": "By experiment", "pipeline": "By pipeline"}
 _MOST = 10
 _FOLDERS = {
@@ -30,7 +33,10 @@ _FOLDERS = {
 
 async def build(page: PageContext) -> None:
     view = _Disk(page)
-    widgets.heading("Disk use")
+    widgets.page_header(
+        "Disk use", "What artifacts and the home folder take, and what retention would delete."
+    )
+    link_tabs(page, "Parts of what is kept", PARTS)
     with filters.bar():
         filters.choice("Disk use of", _BY, view.by, view.choose)
         view.total = widgets.text("", "sp-muted")
@@ -44,7 +50,7 @@ async def build(page: PageContext) -> None:
         )
     await view.ask()
     page.spawn(view.measure(), "disk use")
-    widgets.heading("Retention")
+    widgets.heading("Retention").classes("sp-section")
     widgets.paragraph(
         "Ended runs are deleted by the rules of the table retention in settings.toml, each hour.", "sp-muted"
     )

@@ -60,8 +60,8 @@ class _NewRun:
     async def build(self) -> None:
         start, page = self._start, self._page
         is_recurring = start.schedule is not None
-        self._title = widgets.page_header("New recurring run" if is_recurring else "New run", start.told)
-        page.set_title("New recurring run" if is_recurring else "New run")
+        self._head = ui.element("div")
+        self._name_page(is_recurring)
         self._form = Form(self._send, label="New run", places=_PLACES)
         with self._form:
             self._source = Source(page, self._form, start, self._found)
@@ -76,6 +76,13 @@ class _NewRun:
             back = f"/pipelines/{segment(start.pipeline_id)}" if start.pipeline_id else "/runs"
             self._form.buttons("Create" if is_recurring else "Start", page.href(back))
         await self._source.begin()
+
+    def _name_page(self, is_recurring: bool) -> None:
+        title = "New recurring run" if is_recurring else "New run"
+        self._page.set_title(title)
+        self._head.clear()
+        with self._head:
+            widgets.page_header(title, self._start.told)
 
     async def _build_run(self) -> None:
         start, add = self._start, self._form.add
@@ -136,6 +143,7 @@ class _NewRun:
         self._cache.show(not is_recurring)
         self._form.name_button("Create" if is_recurring else "Start")
         self._suggest_name()
+        self._name_page(is_recurring)
         self._page.set_query(recurring="1" if is_recurring else "")
         await self._source.make_recurring(is_recurring)
 

@@ -228,6 +228,13 @@ def _check(settings: Settings) -> None:
     server = settings.server
     if not 0 <= server.port <= 65535:
         raise SettingsError(f"server.port must be between 0 and 65535, not {server.port}")
+    name = server.content_host.lower().rstrip(".")
+    ours = {"localhost", "127.0.0.1", server.host.lower(), *(each.lower() for each in server.allowed_hosts)}
+    if name in ours or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name):
+        raise SettingsError(
+            f"server.content_host must be a name of this server that it is not called by otherwise,"
+            f" without a port, not {server.content_host!r}"
+        )
     try:
         read_zone(settings.pipelines.schedule_time_zone)
     except ValueError as error:

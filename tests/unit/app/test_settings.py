@@ -74,3 +74,13 @@ def test_an_unknown_time_zone_is_refused(tmp_path: Path) -> None:
     assert load(tmp_path, environ={"SAMPAN_PIPELINES_SCHEDULE_TIME_ZONE": "Asia/Tokyo"})
     with pytest.raises(SettingsError, match=r"pipelines\.schedule_time_zone: unknown time zone 'Mars'"):
         load(tmp_path, environ={"SAMPAN_PIPELINES_SCHEDULE_TIME_ZONE": "Mars"})
+
+
+@pytest.mark.parametrize(
+    "name", ["", "localhost", "127.0.0.1", "Box.LAN", "a b", "x:80", "http://x", "*.x", "a;b"]
+)
+def test_untrusted_content_has_a_name_that_nothing_else_has(tmp_path: Path, name: str) -> None:
+    given = {"server.content_host": name, "server.allowed_hosts": ("box.lan",)}
+    with pytest.raises(SettingsError, match=r"server\.content_host must be a name"):
+        load(tmp_path, environ={}, overrides=given)
+    load(tmp_path, environ={}, overrides={"server.content_host": "content.box.lan"})

@@ -122,6 +122,9 @@ def test_what_is_closed_has_nothing(book_of: Make) -> None:
     book = book_of(b"one\n")
     book.close()
     assert book.lines(0, 10) == []
+    book.add(b"too late\n")
+    book.finish()
+    assert book.lines(0, 10) == []
 
 
 def found(book: LogBook, text: str, *, is_regex: bool = False, ignore_case: bool = False) -> list[int]:

@@ -122,4 +122,5 @@ def told(event: Mapping[str, Any], catalogue: Catalogue) -> Activity:
         "warning",
         kind.page(str(about.get("namespace") or ""), name) if kind is not None and name else "",
         "warn",
+        "Cluster",
     )

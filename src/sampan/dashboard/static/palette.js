@@ -90,11 +90,16 @@ export default {
       // A page's own name is what is meant by it: it comes before things that have it in theirs.
       const isPage = this.matches.some((each) => each.name.toLowerCase().startsWith(this.text.trim().toLowerCase()));
       if (isPage) pages();
-      this.found.forEach((hit) => add(hit.kind, hit));
+      // Kinds of which something has the text as its name come first; the best stand first within a kind as they come.
+      const best = new Map(this.kinds.map((kind) => [kind, Math.min(...this.found.filter((hit) => hit.kind === kind).map(this.distance))]));
+      [...this.kinds].sort((a, b) => best.get(a) - best.get(b)).forEach((kind) => this.found.filter((hit) => hit.kind === kind).forEach((hit) => add(kind, hit)));
       if (!isPage) pages();
       const drawn = [...groups].map(([kind, each]) => ({ kind, hits: each }));
       drawn.forEach((group) => group.hits.forEach((hit) => (hit.index = hits.push(hit) - 1)));
       return drawn;
+    },
+    kinds() {
+      return [...new Set(this.found.map((hit) => hit.kind))];
     },
     hits() {
       return this.groups.flatMap((group) => group.hits);
@@ -172,6 +177,10 @@ export default {
         this.isAsking = false;
         this.isSlow = state === "slow";
       }
+    },
+    distance(hit) {
+      const name = hit.name.toLowerCase(), text = this.text.trim().toLowerCase();
+      return name === text ? 0 : name.startsWith(text) ? 1 : name.includes(text) ? 2 : 3;
     },
     took(hit) {
       const kept = { name: hit.name, detail: hit.kind ? `${hit.kind} · ${hit.detail}` : hit.detail, icon: hit.icon, href: hit.href };

@@ -70,6 +70,7 @@ class LogBook:
         self._cut = 0
         """Bytes of the line under way that are not kept."""
         self._whole = 0
+        self._is_closed = False
         self.first = 0
         """The number of the first line that is still kept."""
 
@@ -80,6 +81,8 @@ class LogBook:
 
     def add(self, data: bytes) -> None:
         with self._lock:
+            if self._is_closed:
+                return  # a thread that was under way
             end = data.rfind(b"\n") + 1
             if end:
                 lines = (self._partial + data[:end]).split(b"\n")[:-1]
@@ -90,7 +93,7 @@ class LogBook:
     def finish(self) -> None:
         """Nothing more comes."""
         with self._lock:
-            if self._partial:
+            if self._partial and not self._is_closed:
                 self._append([_kept(self._partial, self._cut)])
                 self._partial, self._cut = b"", 0
 
@@ -126,6 +129,7 @@ class LogBook:
 
     def close(self) -> None:
         with self._lock:
+            self._is_closed = True
             for piece in self._pieces:
                 piece.file.close()
             self._pieces.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,7 +89,9 @@ class LogViewer(Element, component="logview.js"):
         self.on("look", lambda event: self._keep_look(event.args))
         self.on("copy", lambda _: self._copy())
         self.on("again", lambda _: self._begin())
-        page.on_leave(self._end)
+        # Weakly: a page may show one step's log after another, and is told of its end by all of them.
+        known = weakref.ref(self)
+        page.on_leave(lambda: viewer._end() if (viewer := known()) is not None else None)
         self._show_sources(chosen)
 
     def set_sources(self, sources: Sequence[LogSource], chosen: str = "") -> None:

@@ -21,7 +21,8 @@ def bar() -> Element:
 
 def search_box(label: str, value: str, change: Change) -> Element:
     box = Element("input").classes("sp-input sp-filter-text")
-    box._props.update({"type": "search", "placeholder": label, "aria-label": label, "value": value})
+    # The attribute: with the property, Vue writes over what is being typed whenever it draws anew.
+    box._props.update({"type": "search", "placeholder": label, "aria-label": label, "^value": value})
     box.on(
         "input",
         lambda event: change(str(event.args).strip()),

@@ -52,14 +52,14 @@ async def feed(api: Api, namespace: str, most: int) -> Sequence[Activity]:
 def activities(run: Mapping[str, Any]) -> list[Activity]:
     """What happened to one run. Pure."""
     name, path = run["display_name"], f"/runs/{run['run_id']}"
-    found = [Activity(run["created_at"], f"Run {name} started", "play_circle", path, "busy")]
+    found = [Activity(run["created_at"], f"Run {name} started", "play_circle", path, "busy", "Run")]
     state, at = run.get("state", ""), rows.ended(run)
     if at:
         word, tone, icon = shown(state)
         why = rows.explanation(run) if state == "FAILED" else ""
         what = "was stopped" if state == "CANCELED" else word.lower()
         text = f"Run {name} {what}" + (f": {why}" if why else "")
-        found.append(Activity(at, text, icon or _ICONS.get(tone, "circle"), path, tone))
+        found.append(Activity(at, text, icon or _ICONS.get(tone, "circle"), path, tone, "Run"))
     return found
 
 

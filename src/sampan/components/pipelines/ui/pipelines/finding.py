@@ -67,7 +67,7 @@ def version_hit(found: Mapping[str, Any]) -> Hit:
 def activity(found: Mapping[str, Any]) -> Activity:
     name, pipeline = found["display_name"], found.get("pipeline_name", "")
     text = f"Pipeline {name} uploaded" if name == pipeline else f"Version {name} of {pipeline} uploaded"
-    return Activity(found["created_at"], text, "upload", _path(found))
+    return Activity(found["created_at"], text, "upload", _path(found), kind="Pipeline")
 
 
 def _path(version: Mapping[str, Any]) -> str:

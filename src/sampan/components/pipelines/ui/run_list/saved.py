@@ -138,7 +138,7 @@ class _NameBox(Element):
             if not unlabelled:
                 widgets.Text("label", label).props('for="sp-name"')
             box = Element("input").classes("sp-input")
-            box._props.update({"aria-label": label, "value": value, "maxlength": views.MOST_NAME})
+            box._props.update({"aria-label": label, "^value": value, "maxlength": views.MOST_NAME})
             if not unlabelled:
                 box.props('id="sp-name" autofocus')
             box.on("input", self._note, js_handler="(event) => emit(event.target.value)")

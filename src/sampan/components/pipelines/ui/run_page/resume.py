@@ -143,8 +143,8 @@ class ResumeDialog:
                 key: self._form.add(TextField(About(key, label, hint=hint), "", change=self._forget_plan))
                 for key, label, hint in (
                     ("image", "Image", "Empty: as it was"),
-                    ("cpu", "CPU", "2, or 500m"),
-                    ("memory", "Memory", "8Gi"),
+                    ("cpu", "CPU", "Such as 2, or 500m"),
+                    ("memory", "Memory", "Such as 8Gi"),
                 )
             }
             self._env = self._form.add(

@@ -12,7 +12,7 @@ from seed import Seeded
 
 OpenTab = Callable[..., Page]
 GRAVE = ("serious", "critical")
-MAIN = ("home", "activity", "runs", "run-failed", "pipelines", "cluster")
+MAIN = ("home", "runs", "run-failed")
 OPTIONS = {
     "resultTypes": ["violations"],
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from sampan.dashboard import capacity
 from sampan.dashboard.capacity import Sample
 from sampan.dashboard.meters import amount, meters, thinned
+from sampan.ui.api import Api
+from sampan.web.guards import User
 
 
 def node(unschedulable: bool = False, **allocatable: str) -> dict[str, Any]:
@@ -97,3 +101,15 @@ def test_the_last_hour_is_thinned_and_keeps_its_peaks() -> None:
 )
 def test_amounts_are_in_the_unit_that_people_say(name: str, value: float, expected: str) -> None:
     assert amount(name, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"), [((), True), (("/api/v1/nodes",), False), (("/api/v1/pods",), False)]
+)
+def test_only_those_see_it_who_may_read_it_themselves(refused: tuple[str, ...], expected: bool) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        status = 403 if scope["path"] in refused and scope["state"]["user"].name == "ann" else 200
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    assert asyncio.run(capacity.may_see(Api(app, User("ann")))) is expected

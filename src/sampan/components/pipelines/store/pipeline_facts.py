@@ -76,7 +76,7 @@ def _last_run(connection: sa.Connection, pipeline_id: str) -> LastRun | None:
     # The second condition lets the partial index be used.
     found = connection.execute(
         sa.select(_RUNS.run_id, _RUNS.display_name, _RUNS.state, _RUNS.created_at)
-        .where(_RUNS.pipeline_id == pipeline_id, _RUNS.pipeline_id != sa.literal_column("''"))
+        .where(_RUNS.pipeline_id == pipeline_id, _RUNS.pipeline_id != sa.literal("", literal_execute=True))
         .order_by(_RUNS.created_at.desc())
         .limit(1)
     ).first()

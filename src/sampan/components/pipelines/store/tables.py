@@ -99,13 +99,7 @@ sa.Index("kfp_runs_by_source", runs.c.resumed_from)
 sa.Index("kfp_runs_by_age", runs.c.namespace, runs.c.created_at)
 sa.Index("kfp_runs_by_experiment", runs.c.experiment_id, runs.c.created_at)
 sa.Index("kfp_runs_by_state", runs.c.state)
-sa.Index(
-    "kfp_runs_by_pipeline",
-    runs.c.pipeline_id,
-    runs.c.created_at,
-    sqlite_where=sa.text("pipeline_id != ''"),
-    postgresql_where=sa.text("pipeline_id != ''"),
-)
+partial_index("kfp_runs_by_pipeline", runs, "pipeline_id, created_at", "pipeline_id != ''")
 # Lists search on this index alone: a run's own row is wide, with its specification in it.
 sa.Index(
     "kfp_runs_listing",

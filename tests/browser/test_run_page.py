@@ -51,6 +51,12 @@ def test_a_failure_is_seen_mended_and_resumed(page: Page, server: ServerProcess,
     expect(why.get_by_text("no such column").first).to_be_visible()
     expect(why.get_by_text(f"sampan debug {run_id[:8]} train")).to_be_visible()
 
+    page.get_by_role("tab", name="Logs").click()
+    page.get_by_role("button", name="Open the log of prepare").click()
+    panel = page.get_by_role("complementary", name="The step")
+    expect(panel.get_by_text("ready", exact=True)).to_be_visible()
+    panel.get_by_role("button", name="Close").click()
+
     fixed = tmp_path / "fixed.json"
     fixed.write_text(json.dumps(of_two("echo trained")))
     why.get_by_role("button", name="Resume with a fix").click()

@@ -50,6 +50,9 @@ def of(obj: Object, around: Around) -> Description:
     return merged(specific, Description((_general(obj, around),)))
 
 
+_MOST_NAMED = 3
+
+
 def _unknown(obj: Object) -> Description:
     """Of a kind that nothing is known about: its own words."""
     parts = (("Spec", obj.get("spec")), ("Status", obj.get("status")))
@@ -58,6 +61,10 @@ def _unknown(obj: Object) -> Description:
 
 def _leaves(value: Any, path: str = "") -> Iterator[Fact]:
     if isinstance(value, Mapping):
+        if path and len(value) > _MOST_NAMED and all(isinstance(each, Mapping) for each in value.values()):
+            # Things by their names, such as a Workflow's nodes: the YAML has them all.
+            yield from fact(path, f"{len(value)} entries")
+            return
         for key, each in value.items():
             if path or key != "conditions":
                 yield from _leaves(each, f"{path}.{key}" if path else str(key))

@@ -27,6 +27,11 @@ def split(message: str) -> tuple[str, str]:
     return head.removesuffix(_QUOTED_LOG).rstrip(), log.strip("\n")
 
 
+def end_of(log: str, most: int = 12) -> str:
+    """Its last lines: where a program says why it failed."""
+    return "\n".join(log.splitlines()[-most:])
+
+
 def waits_for(message: str) -> str:
     """Of a step that has no place: what it needs, before all else. Other messages are as they were."""
     counted = _NO_PLACE.match(message)

@@ -68,7 +68,7 @@ class Banner:
                     .classes("sp-notice-log")
                     .props('tabindex="0" aria-label="End of the log"') as quoted
                 ):
-                    quoted._text = "\n".join(log.splitlines()[-_LOG_LINES:])
+                    quoted._text = messages.end_of(log, _LOG_LINES)
             with ui.element("div").classes("sp-row"):
                 self._build_ways(run, first)
             command(debug_command(run, first))

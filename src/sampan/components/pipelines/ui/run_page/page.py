@@ -49,7 +49,7 @@ class RunPage:
         self._tasks: Sequence[Mapping[str, Any]] = ()
         self._steps: Sequence[Step] = ()
         self._plan: Plan | None = None
-        self._shown: GraphTab | TimelineTab | StepsTab | HistoryTab | None = None
+        self._shown: GraphTab | TimelineTab | StepsTab | HistoryTab | SearchTab | None = None
 
     async def build(self) -> None:
         page = self._page
@@ -80,7 +80,7 @@ class RunPage:
     def _show_part(self) -> None:
         if isinstance(self._shown, GraphTab | TimelineTab):
             self._shown.show(self._run, self._tasks)
-        elif isinstance(self._shown, StepsTab):
+        elif isinstance(self._shown, StepsTab | SearchTab):
             self._shown.show(self._steps)
         elif isinstance(self._shown, HistoryTab):
             self._shown.show(self._run, self._steps)
@@ -104,7 +104,8 @@ class RunPage:
                     widgets.button("Read again", self._tabs.show, icon="refresh")
                 await data_tab.show(self._page, self._run_id)
             case "search":
-                await SearchTab(self._page, self._run_id).start()
+                self._shown = SearchTab(self._page, self._run_id, self._open_log)
+                await self._shown.start()
             case "spec":
                 await spec_tab.show(await self._planned())
         self._show_part()

@@ -1,13 +1,16 @@
-"""The logs of all steps of a run, searched."""
+"""The logs of a run: one for each step, and all of them searched."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import ui
 
 from sampan.components.pipelines.ui import messages
 from sampan.components.pipelines.ui.controls import SearchBox
+from sampan.components.pipelines.ui.run_page.model import Step
+from sampan.components.pipelines.ui.states import shown
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
@@ -15,11 +18,22 @@ from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 
 _COLUMNS = (Column("step", "Step"), Column("line", "Line", number=True), Column("text", "Text"))
+_LOGS = (
+    Column("label", "Step"),
+    Column("state", "State"),
+    Column("started", "Started"),
+    Column("attempts", "Attempts", number=True),
+    Column("actions", "", narrow=True),
+)
+_MOST_LOGS = 500
 _PAGE = "200"
+_HINT = "Capitals do not count. Below are the steps that have a log."
 
 
 class SearchTab:
-    def __init__(self, page: PageContext, run_id: str) -> None:
+    """Without a text, the steps whose logs there are; with one, the lines that hold it."""
+
+    def __init__(self, page: PageContext, run_id: str, open_log: Callable[[str], Any]) -> None:
         self._page = page
         self._run_id = run_id
         self._text = page.query.get("find", "")
@@ -33,7 +47,9 @@ class SearchTab:
                 box = ui.element("input").props('type="checkbox"')
                 box.on("change", self._switch, js_handler="(event) => emit(event.target.checked)")
                 widgets.text("Regular expression")
-        self._told = widgets.paragraph("Write what to look for. Capitals do not count.", "sp-muted")
+        self._told = widgets.paragraph(_HINT, "sp-muted")
+        self._logs = DataTable(_LOGS, label="Logs of steps", on_action=lambda key, _: open_log(key))
+        self._logs.set_visibility(not self._text)
         self._table = DataTable(_COLUMNS, label="Lines found")
         self._table.set_visibility(False)
         self._more = widgets.button("Search on", self._go_on, icon="expand_more")
@@ -42,6 +58,10 @@ class SearchTab:
     async def start(self) -> None:
         if self._text:
             await self._search()
+
+    def show(self, steps: Sequence[Step]) -> None:
+        """The run's steps, as they are now."""
+        self._logs.set_rows([log_row(step) for step in steps if step.attempts][:_MOST_LOGS])
 
     async def _type(self, text: str) -> None:
         self._text = text
@@ -63,7 +83,7 @@ class SearchTab:
         self._round += 1
         this = self._round
         found: Any = {}
-        told = "Write what to look for. Capitals do not count."
+        told = _HINT
         if self._text.strip():
             asked = {
                 "run_id": self._run_id,
@@ -87,6 +107,7 @@ class SearchTab:
 
     def _show(self, told: str) -> None:
         count = len(self._found)
+        self._logs.set_visibility(not self._text.strip())
         self._told.set_text(told or (f"{count:,} lines found" if count else "No line has this in it."))
         self._table.set_visibility(count > 0)
         self._more.set_visibility(bool(self._token))
@@ -112,4 +133,19 @@ def row(number: int, match: Any, page: PageContext) -> Row:
             "line": cells.number(match["line_number"]),
             "text": cells.mono(messages.plain(str(match.get("text", "")))),
         },
+    )
+
+
+def log_row(step: Step) -> Row:
+    word, tone, icon = shown(step.state)
+    return Row(
+        step.task_id,
+        {
+            "label": step.label,
+            "state": cells.state(word, tone, icon),
+            "started": cells.time(step.start),
+            "attempts": cells.number(step.attempts),
+            "actions": cells.actions([("open", "Open the log of", "article")]),
+        },
+        name=step.label,
     )

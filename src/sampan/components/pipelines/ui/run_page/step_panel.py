@@ -201,7 +201,7 @@ class StepPanel:
             widgets.paragraph(head, "sp-pre")
             if log:
                 with ui.element("pre").classes("sp-notice-log").props('tabindex="0"') as quoted:
-                    quoted._text = log
+                    quoted._text = messages.end_of(log)
 
     def _facts(self, task: Task) -> dict[str, str | Callable[[], None]]:
         facts: dict[str, str | Callable[[], None]] = {}

@@ -69,6 +69,8 @@ class _PipelinePage:
                     icon="play_arrow",
                     kind="primary",
                 )
+                schedule = page.href("/runs/new", pipeline=self._id, recurring="1")
+                widgets.button("Schedule", href=schedule, icon="event_repeat")
             widgets.button(
                 "Upload version", href=page.href("/pipelines/upload", pipeline=self._id), icon="upload"
             )

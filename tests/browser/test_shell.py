@@ -25,7 +25,7 @@ def test_addresses_that_upstream_prints_lead_to_our_pages(page: Page, server: Se
     for door in ("/", "/pipeline/", "/_/pipeline/"):
         page.goto(f"{server.url}{door}#/runs")
         expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
-        assert page.url == f"{server.url}/ui/runs"
+        expect(page).to_have_url(f"{server.url}/ui/runs")
 
 
 def test_an_unknown_page_says_so(page: Page, server: ServerProcess) -> None:

@@ -232,7 +232,7 @@ def _make_objects(server: ServerProcess) -> None:
         },
     )
     objects: dict[str, dict[str, Any]] = {
-        "configmaps": {"metadata": {"name": "settings"}, "data": {"color": "blue"}},
+        "configmaps": {"metadata": {"name": "seeded-settings"}, "data": {"color": "blue"}},
         "secrets": {"metadata": {"name": "credentials"}, "stringData": {"password": "hunter2"}},
         "persistentvolumeclaims": {
             "metadata": {"name": "shelf"},

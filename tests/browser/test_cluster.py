@@ -110,8 +110,6 @@ def test_objects_are_created_from_yaml(page: Page, server: ServerProcess) -> Non
     done.get_by_role("link", name="settings").click()
     expect(page.get_by_role("heading", name="settings", level=1)).to_be_visible()
     expect(page.get_by_text("blue")).to_be_visible()
-    # What is seeded has one of this name too.
-    server.call("DELETE", "/api/v1/namespaces/default/configmaps/settings")
 
 
 @pytest.mark.slow

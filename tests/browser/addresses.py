@@ -112,7 +112,7 @@ def _samples(seeded: Seeded) -> dict[str, str]:
         "execution_id": seeded.task("best", "train"),
         "kind": "pods" if pod else "configmaps",
         "namespace": "default",
-        "name": pod["metadata"]["name"] if pod else "settings",
+        "name": pod["metadata"]["name"] if pod else "seeded-settings",
     }
 
 

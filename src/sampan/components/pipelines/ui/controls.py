@@ -1,49 +1,16 @@
-"""Small controls for the bars above lists: a box to search in, a choice, chips that are on or off."""
+"""Small controls for the bars above lists: a choice, chips that are on or off."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nicegui import ui
 from nicegui.element import Element
 
 from sampan.ui import widgets
 
 Options = Sequence[tuple[str, str]]
 """Values and what is shown for them."""
-_TYPING_SECONDS = 0.25
-
-
-class SearchBox(Element):
-    """What is typed comes a few times a second."""
-
-    def __init__(self, label: str, value: str, change: Callable[[str], Any]) -> None:
-        super().__init__("span")
-        self.classes("sp-search-box")
-        with self:
-            ui.icon("search").props("aria-hidden=true")
-            self._box = Element("input").classes("sp-input")
-            self._box._props.update(
-                {
-                    "type": "search",
-                    "aria-label": label,
-                    "placeholder": label,
-                    "autocomplete": "off",
-                    "value": value,
-                }
-            )
-            self._box.on(
-                "input",
-                lambda event: change(str(event.args)),
-                throttle=_TYPING_SECONDS,
-                leading_events=False,
-                js_handler="(event) => emit(event.target.value)",
-            )
-
-    def set(self, value: str) -> None:
-        self._box._props["value"] = value
-        self._box.update()
 
 
 class Choice(Element, component="choice.js"):

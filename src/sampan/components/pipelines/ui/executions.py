@@ -12,6 +12,7 @@ from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, Row
 
 API = "/apis/v2beta1/executions"
@@ -40,7 +41,7 @@ async def build(page: PageContext) -> None:
     view = _View(page)
     widgets.page_header("Executions", "Every step of every run, the newest run's first.")
     with filters.bar():
-        filters.search_box("Search by name", view.text, view.search)
+        SearchBox("Search by name", view.text, view.search)
         filters.choice("State", _STATES, view.state, view.choose_state)
         filters.choice("Kind", _KINDS, view.kind, view.choose_kind)
     view.list = PagedTable(page, view.listed(), label="Executions")

@@ -1,4 +1,4 @@
-"""What lists are narrowed by: a box to type in and choices, each of which says at once what it has become."""
+"""What lists are narrowed by: choices, each of which says at once what it has become."""
 
 from __future__ import annotations
 
@@ -10,27 +10,10 @@ from nicegui.element import Element
 
 Change = Callable[[str], Any]
 
-_PAUSE_SECONDS = 0.3
-"""After the last key, before a list is asked for."""
-
 
 def bar() -> Element:
     """What is made within it stands in one row above a list."""
     return ui.element("div").classes("sp-filters")
-
-
-def search_box(label: str, value: str, change: Change) -> Element:
-    box = Element("input").classes("sp-input sp-filter-text")
-    # The attribute: with the property, Vue writes over what is being typed whenever it draws anew.
-    box._props.update({"type": "search", "placeholder": label, "aria-label": label, "^value": value})
-    box.on(
-        "input",
-        lambda event: change(str(event.args).strip()),
-        js_handler="(event) => emit(event.target.value)",
-        throttle=_PAUSE_SECONDS,
-        leading_events=False,
-    )
-    return box
 
 
 def choice(label: str, options: Mapping[str, str], value: str, change: Change) -> Element:

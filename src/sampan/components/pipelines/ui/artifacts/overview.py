@@ -11,6 +11,7 @@ from sampan.components.pipelines.ui.paged import Listed, PagedTable
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, Row
 
 API = "/apis/v2beta1/artifacts"
@@ -28,7 +29,7 @@ async def build(page: PageContext) -> None:
     view = _View(page)
     widgets.page_header("Artifacts", "What steps have made: datasets, models, metrics and more.")
     with filters.bar():
-        filters.search_box("Search in name, address, metadata", view.text, view.search)
+        SearchBox("Search in name, address, metadata", view.text, view.search)
         filters.choice("Type", model.TYPES, view.type, view.choose_type)
     view.list = PagedTable(page, view.listed(), label="Artifacts")
     await view.ask()

@@ -14,6 +14,7 @@ from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, Row
 
 API = "/apis/v2beta1/notifications"
@@ -35,7 +36,7 @@ async def build(page: PageContext) -> None:
     ):
         widgets.button("New notification", icon="add", kind="primary", href=page.href("/notifications/new"))
     with filters.bar():
-        filters.search_box("Search by name", view.text, view.search)
+        SearchBox("Search by name", view.text, view.search)
     view.list = PagedTable(page, view.listed(), label="Notifications", on_action=view.act)
     await view.ask()
 

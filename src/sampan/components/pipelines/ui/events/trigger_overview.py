@@ -13,6 +13,7 @@ from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, Row
 
 API = "/apis/v2beta1/triggers"
@@ -31,7 +32,7 @@ async def build(page: PageContext) -> None:
     with widgets.page_header("Triggers", "Runs that start when something happens."):
         widgets.button("New trigger", icon="add", kind="primary", href=page.href("/triggers/new"))
     with filters.bar():
-        filters.search_box("Search by name", view.text, view.search)
+        SearchBox("Search by name", view.text, view.search)
         filters.choice("Kind", {"": "All kinds", **model.KINDS}, view.kind, view.choose_kind)
     view.list = PagedTable(page, view.listed(), label="Triggers", on_action=view.act)
     await view.ask()

@@ -11,7 +11,7 @@ from sampan.components.pipelines.ui.experiments import actions, rows
 from sampan.ui import widgets
 from sampan.ui.context import PageContext, Stop
 from sampan.ui.table.pager import Pager
-from sampan.ui.table.search_box import search_box
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import DataTable
 
 _SIZE = 25
@@ -39,7 +39,7 @@ class _List:
         with widgets.page_header("Experiments", "Runs that belong together, and how they went."):
             widgets.button("New experiment", lambda: actions.create(self._page), icon="add", kind="primary")
         with ui.element("div").classes("sp-list-tools"):
-            search_box("Find experiments by name", self._sought, self._find)
+            SearchBox("Find experiments by name", self._sought, self._find)
             Choice("Show", _SHELVES, self._shelf, self._choose_shelf)
         self._table = DataTable(
             rows.COLUMNS,

@@ -10,7 +10,7 @@ from sampan.components.pipelines.ui.pipelines import deleting, finding, rows
 from sampan.ui import widgets
 from sampan.ui.context import PageContext, Stop
 from sampan.ui.table.pager import Pager
-from sampan.ui.table.search_box import search_box
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import DataTable
 
 _SIZE = 25
@@ -35,7 +35,7 @@ class _List:
             )
         self._tools = ui.element("div").classes("sp-list-tools")
         with self._tools:
-            search_box("Find by name, or by a tag as team: ml", self._sought, self._find)
+            SearchBox("Find by name, or by a tag as team: ml", self._sought, self._find)
         self._table = DataTable(
             rows.PIPELINES,
             label="Pipelines",

@@ -15,6 +15,7 @@ from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, DataTable, Row
 
 API = "/apis/v2beta1/recurringruns"
@@ -44,7 +45,7 @@ async def build(page: PageContext) -> None:
             "New recurring run", icon="add", kind="primary", href=page.href("/runs/new", recurring="1")
         )
     with filters.bar():
-        filters.search_box("Search by name", view.text, view.search)
+        SearchBox("Search by name", view.text, view.search)
         states = {"": "All states", "ENABLED": "Active", "DISABLED": "Paused"}
         filters.choice("State", states, view.status, view.choose_status)
     view.list = PagedTable(page, view.listed(), label="Recurring runs", on_action=view.act)

@@ -8,13 +8,13 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.pipelines.ui import messages
-from sampan.components.pipelines.ui.controls import SearchBox
 from sampan.components.pipelines.ui.run_page.model import Step
 from sampan.components.pipelines.ui.states import shown
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, DataTable, Row
 
 _COLUMNS = (Column("step", "Step"), Column("line", "Line", number=True), Column("text", "Text"))

@@ -15,6 +15,7 @@ from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, Row
 
 _ACTIONS = [("restore", "Restore", "unarchive"), ("delete", "Delete", "delete")]
@@ -69,7 +70,7 @@ class _Archive:
             (("Runs", "/archive"), ("Experiments", "/archive/experiments")),
         )
         with filters.bar():
-            filters.search_box("Search by name", self._text, self._search)
+            SearchBox("Search by name", self._text, self._search)
         self._bar = bulk.Bar(self._noun)
         with self._bar.actions:
             widgets.button("Restore", lambda: self._restore(self._picked()), icon="unarchive")

@@ -13,6 +13,7 @@ from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
+from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, Row
 
 API = "/apis/v2beta1"
@@ -37,8 +38,8 @@ async def build(page: PageContext) -> None:
         widgets.button("Forget all that is shown", view.ask_to_clear, icon="delete_sweep", kind="danger")
     link_tabs(page, "Parts of what is kept", disk.PARTS)
     with filters.bar():
-        filters.search_box("Pipeline, by its whole name", view.pipeline, view.choose_pipeline)
-        filters.search_box("Step, by its whole name", view.task, view.choose_task)
+        SearchBox("Pipeline, by its whole name", view.pipeline, view.choose_pipeline)
+        SearchBox("Step, by its whole name", view.task, view.choose_task)
     view.list = PagedTable(page, view.listed(), label="Results that are reused", on_action=view.act)
     await view.ask()
 

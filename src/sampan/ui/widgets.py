@@ -18,7 +18,6 @@ from sampan.ui.links import checked
 Act = Callable[[], Any]
 """Called on a click; may be a coroutine function."""
 
-TONES = ("ok", "bad", "busy", "warn", "idle")
 _TONE_ICONS = {
     "ok": "check_circle",
     "bad": "error",

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui import filters
+from sampan.components.pipelines.ui import facts, filters
 from sampan.components.pipelines.ui.artifacts import model
 from sampan.components.pipelines.ui.artifacts.overview import API
 from sampan.components.pipelines.ui.previews.view import preview
@@ -19,7 +19,6 @@ from sampan.ui.copied.copied import Copied
 from sampan.ui.graph.view import GraphView
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
-from sampan.ui.times.stamp import Stamp
 
 _DEPTHS = {
     "1": "One step far",
@@ -145,19 +144,19 @@ class _View:
         if number := model.value(artifact):
             found["Value"] = number
         if by := artifact.get("produced_by"):
-            found["Made by"] = lambda: _link(
+            found["Made by"] = lambda: facts.link(
                 self._page, model.task_name(by), f"/runs/{by['run_id']}", task=by["task_id"]
             )
-            found["In the run"] = lambda: _link(self._page, by.get("run", ""), f"/runs/{by['run_id']}")
+            found["In the run"] = lambda: facts.link(self._page, by.get("run", ""), f"/runs/{by['run_id']}")
             found["Pipeline"] = str(by.get("pipeline", ""))
             if artifact.get("imported"):
                 found["Imported"] = "its files lie where they were, and are not ours"
         if measured := model.size(artifact):
             found["Size"] = measured
         if artifact.get("digest"):
-            found["SHA-256"] = lambda: _mono(str(artifact["digest"]))
-        found["Made"] = lambda: _stamp(str(artifact["created_at"]))
-        found["Id"] = lambda: _mono(str(artifact["artifact_id"]))
+            found["SHA-256"] = lambda: facts.mono(str(artifact["digest"]))
+        found["Made"] = lambda: facts.stamp(str(artifact["created_at"]))
+        found["Id"] = lambda: facts.mono(str(artifact["artifact_id"]))
         return found
 
     def _use_row(self, use: Mapping[str, Any]) -> Row:
@@ -190,15 +189,3 @@ class _View:
         done = f"{self._artifact.get('name', '')} is deleted."
         if await self._page.attempt(self._page.api.delete(self.path, query=query), done=done):
             self._page.go("/artifacts")
-
-
-def _stamp(at: str) -> None:
-    Stamp(at)
-
-
-def _mono(text: str) -> None:
-    widgets.text(text, "sp-mono")
-
-
-def _link(page: PageContext, text: str, path: str, **query: str) -> None:
-    widgets.link(text, page.href(path, **query))

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui import lookups, words
+from sampan.components.pipelines.ui import facts, lookups, words
 from sampan.components.pipelines.ui.events import trigger_model as model
 from sampan.components.pipelines.ui.events import trigger_overview as overview
 from sampan.components.pipelines.ui.events.shared import show_json
@@ -20,7 +20,6 @@ from sampan.ui.forms.fields import About, JsonField
 from sampan.ui.forms.form import Form
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, Row
-from sampan.ui.times.stamp import Stamp
 
 _COLUMNS = (
     Column("at", "When", sort="created_at"),
@@ -103,11 +102,13 @@ class _View:
             found["Secret"] = f"{source['secret_ref']['name']}, key {source['secret_ref']['key']}"
         found["Pipeline"] = lambda: self._pipeline(trigger)
         experiment = f"/experiments/{segment(trigger.get('experiment_id', ''))}"
-        found["Experiment"] = lambda: _link(self._page, self.experiment or "one that is gone", experiment)
+        found["Experiment"] = lambda: facts.link(
+            self._page, self.experiment or "one that is gone", experiment
+        )
         found["At once"] = f"at most {words.counted(int(trigger.get('max_concurrency', 1)), 'run|runs')}"
         found["Has started"] = words.counted(int(trigger.get("runs_started", 0)), "run|runs")
-        found["Made"] = lambda: _stamp(str(trigger["created_at"]))
-        found["Id"] = lambda: _mono(str(trigger["trigger_id"]))
+        found["Made"] = lambda: facts.stamp(str(trigger["created_at"]))
+        found["Id"] = lambda: facts.mono(str(trigger["trigger_id"]))
         return found
 
     def _pipeline(self, trigger: Mapping[str, Any]) -> None:
@@ -117,7 +118,7 @@ class _View:
             widgets.text("its own specification")
             return
         path = f"/pipelines/{segment(pipeline)}" + (f"/versions/{segment(version)}" if version else "")
-        _link(self._page, self.pipeline or "a pipeline that is gone", path)
+        facts.link(self._page, self.pipeline or "a pipeline that is gone", path)
         widgets.text(" in one version, always" if version else " in its latest version each time", "sp-muted")
 
     def _passed_on(self, trigger: Mapping[str, Any]) -> None:
@@ -224,15 +225,3 @@ class _View:
         done = f"{self._trigger['display_name']} is deleted."
         if await self._page.attempt(self._page.api.delete(self._path), done=done):
             self._page.go("/triggers")
-
-
-def _stamp(at: str) -> None:
-    Stamp(at)
-
-
-def _mono(text: str) -> None:
-    widgets.text(text, "sp-mono")
-
-
-def _link(page: PageContext, text: str, path: str) -> None:
-    widgets.link(text, page.href(path))

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui import lookups, words
+from sampan.components.pipelines.ui import facts, lookups, words
 from sampan.components.pipelines.ui.recurring import model, overview
 from sampan.components.pipelines.ui.states import shown
 from sampan.ui import widgets
@@ -15,7 +15,6 @@ from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
-from sampan.ui.times.stamp import Stamp
 
 _NEXT, _PAST = 5, 20
 _RUN_COLUMNS = (
@@ -134,9 +133,9 @@ class _View:
         found: dict[str, str | Callable[[], None]] = {"Starts runs": said}
         found["Time zone"] = self._zone_place
         if start:
-            found["Not before"] = lambda: _stamp(start)
+            found["Not before"] = lambda: facts.stamp(start)
         if end:
-            found["Not after"] = lambda: _stamp(end)
+            found["Not after"] = lambda: facts.stamp(end)
         found["At once"] = f"at most {words.counted(int(schedule.get('max_concurrency', 1)), 'run|runs')}"
         found["Missed ticks"] = (
             "only the latest is made up for"
@@ -145,7 +144,7 @@ class _View:
         )
         found["Pipeline"] = lambda: self._pipeline(schedule)
         experiment_path = f"/experiments/{segment(schedule.get('experiment_id', ''))}"
-        found["Experiment"] = lambda: _link(
+        found["Experiment"] = lambda: facts.link(
             self._page, self.experiment or "one that is gone", experiment_path
         )
         parameters = schedule.get("runtime_config", {}).get("parameters", {})
@@ -154,8 +153,8 @@ class _View:
         if schedule.get("service_account"):
             found["Service account"] = str(schedule["service_account"])
         found["Has started"] = self._started_place
-        found["Made"] = lambda: _stamp(str(schedule["created_at"]))
-        found["Id"] = lambda: _mono(str(schedule["recurring_run_id"]))
+        found["Made"] = lambda: facts.stamp(str(schedule["created_at"]))
+        found["Id"] = lambda: facts.mono(str(schedule["recurring_run_id"]))
         return found
 
     def _zone_place(self) -> None:
@@ -173,7 +172,7 @@ class _View:
         path = f"/pipelines/{segment(pipeline)}"
         if version:
             path += f"/versions/{segment(version)}"
-        _link(self._page, self.pipeline or "a pipeline that is gone", path)
+        facts.link(self._page, self.pipeline or "a pipeline that is gone", path)
         widgets.text(
             " in one version, always" if version else " in its latest version at each tick", "sp-muted"
         )
@@ -223,15 +222,3 @@ class _View:
             done=f"{self._schedule['display_name']} is deleted.",
         ):
             self._page.go("/recurring-runs")
-
-
-def _stamp(at: str) -> None:
-    Stamp(at)
-
-
-def _mono(text: str) -> None:
-    widgets.text(text, "sp-mono")
-
-
-def _link(page: PageContext, text: str, path: str) -> None:
-    widgets.link(text, page.href(path))

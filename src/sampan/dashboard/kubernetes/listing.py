@@ -27,15 +27,20 @@ async def build(page: PageContext) -> None:
     catalogue = await kinds.find(page.api)
     kind = catalogue.lookup(page.params["kind"])
     if kind is None:
-        widgets.empty_state(
-            "category",
-            "The cluster has no such kind",
-            f"{page.params['kind']} is not among what its API serves.",
-            [("All kinds", page.href("/cluster/kinds"))],
-            command="kubectl api-resources",
-        )
-        return
-    await _List(page, catalogue, kind).build()
+        tell_unknown(page)
+    else:
+        await _List(page, catalogue, kind).build()
+
+
+def tell_unknown(page: PageContext) -> None:
+    """In place of a page of a kind that the cluster has not."""
+    widgets.empty_state(
+        "category",
+        "The cluster has no such kind",
+        f"{page.params['kind']} is not among what its API serves.",
+        [("All kinds", page.href("/cluster/kinds"))],
+        command="kubectl api-resources",
+    )
 
 
 class _List:

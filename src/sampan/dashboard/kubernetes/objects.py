@@ -11,6 +11,7 @@ from nicegui.element import Element
 from sampan.dashboard.kubernetes import health, kinds
 from sampan.dashboard.kubernetes.actions import Action, Actions
 from sampan.dashboard.kubernetes.kinds import Catalogue, Kind, spaced
+from sampan.dashboard.kubernetes.listing import tell_unknown
 from sampan.dashboard.kubernetes.log_part import LogPart
 from sampan.dashboard.kubernetes.owned_part import OwnedPart
 from sampan.dashboard.kubernetes.summary_part import SummaryPart
@@ -42,12 +43,7 @@ async def build(page: PageContext) -> None:
     catalogue = await kinds.find(page.api)
     kind = catalogue.lookup(page.params["kind"])
     if kind is None:
-        widgets.empty_state(
-            "category",
-            "The cluster has no such kind",
-            f"{page.params['kind']} is not among what its API serves.",
-            [("All kinds", page.href("/cluster/kinds"))],
-        )
+        tell_unknown(page)
         return
     await _ObjectPage(page, catalogue, kind).build()
 

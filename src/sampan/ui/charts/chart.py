@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -43,20 +43,6 @@ class Chart(Element, component="chart.js"):
     def _keep(self) -> None:
         # What a window that is loaded again begins with; no message by itself.
         dict.__setitem__(self._props, "figure", asdict(self._figure))
-
-
-class Sparkline(Element, component="sparkline.js"):
-    """A few values as a small line, for a table's cell or beside a number. Drawn without ECharts."""
-
-    def __init__(self, values: Sequence[float | None], label: str) -> None:
-        super().__init__()
-        self._props["label"] = label
-        dict.__setitem__(self._props, "values", list(values))
-
-    def show(self, values: Sequence[float | None]) -> None:
-        if list(values) != self._props["values"]:
-            dict.__setitem__(self._props, "values", list(values))
-            self.run_method("draw", list(values))
 
 
 def _ids(args: Any) -> list[str] | None:

@@ -9,7 +9,9 @@ from sampan.components import Component
 def components(settings: Settings) -> list[Component]:
     """In the order in which they start."""
     from sampan.components.pipelines.component import PipelinesComponent
+    from sampan.components.training.component import TrainingComponent
 
     return [
         PipelinesComponent(settings.pipelines, settings.artifacts, settings.retention, settings.mail),
+        TrainingComponent(settings.training),
     ]

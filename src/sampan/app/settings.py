@@ -23,6 +23,8 @@ from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
 from sampan.components.pipelines.api.retention_settings import RetentionSettings
 from sampan.components.pipelines.api.settings import MailSettings, PipelineSettings, read_weights
 from sampan.components.pipelines.api.triggers import read_zone
+from sampan.components.training.api.settings import TrainingSettings
+from sampan.components.training.api.settings import check as check_training
 from sampan.store.settings import DatabaseSettings
 
 
@@ -87,6 +89,7 @@ class Settings:
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     mail: MailSettings = field(default_factory=MailSettings)
@@ -243,6 +246,10 @@ def _check(settings: Settings) -> None:
         read_weights(settings.pipelines.namespace_weights)
     except ValueError as error:
         raise SettingsError(f"pipelines.namespace_weights: {error}") from error
+    try:
+        check_training(settings.training)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     mail = settings.mail
     if mail.security not in ("starttls", "tls", "none"):
         raise SettingsError(f"mail.security must be starttls, tls or none, not {mail.security!r}")

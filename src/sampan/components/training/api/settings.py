@@ -1,0 +1,26 @@
+"""What can be set about training: the table `[training]` of settings.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OPERATORS = ("auto", "on", "off")
+GANG_SCHEDULERS = ("auto", "scheduler-plugins", "volcano", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    operators: str = "auto"
+    """Whether training jobs are acted on: `on`, `off`, or `auto`: on for the kinds whose definitions nobody else has
+    installed."""
+    gang_scheduler: str = "auto"
+    """Who starts all pods of a job or none: `scheduler-plugins`, `volcano`, `none`, or `auto`, which is
+    scheduler-plugins in the embedded cluster and none elsewhere."""
+
+
+def check(settings: TrainingSettings) -> None:
+    """Raises ValueError, which names the setting."""
+    for name, known in (("operators", OPERATORS), ("gang_scheduler", GANG_SCHEDULERS)):
+        value = getattr(settings, name)
+        if value not in known:
+            raise ValueError(f"training.{name} must be one of {', '.join(known)}, not {value!r}")

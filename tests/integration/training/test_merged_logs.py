@@ -27,7 +27,9 @@ def pod(uid: str, index: int = 0, role: str = "worker", job: str = "j1", created
 def merged(home: Path, pods: list[JobPod], **options: object) -> MergedLog:
     known = JobPods(home)
     return MergedLog(
-        RankLog(rank, runs_of((each.since, each.name, known.runs("team", each)) for each in of_rank), **options)  # type: ignore[arg-type]
+        RankLog(
+            rank, runs_of((each.since, each.name, known.runs("team", each)) for each in of_rank), **options
+        )  # type: ignore[arg-type]
         for rank, of_rank in ranks(pods).items()
     )
 
@@ -92,7 +94,9 @@ def test_a_long_line_is_put_together_and_an_endless_one_is_not(tmp_path: Path) -
     file = write(tmp_path, "a", 0)
     part = "x" * 16 * 1024
     with file.open("a") as out:
-        out.write(f"2026-11-26T10:00:01.000000000Z stdout P {part}\n2026-11-26T10:00:02.000000000Z stdout F end\n")
+        out.write(
+            f"2026-11-26T10:00:01.000000000Z stdout P {part}\n2026-11-26T10:00:02.000000000Z stdout F end\n"
+        )
         for _ in range(40):
             out.write(f"2026-11-26T10:00:03.000000000Z stdout P {part}\n")
     log = merged(tmp_path, [pod("a")])

@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sampan.app.definitions import install
 from sampan.client.protocol import Client
 from sampan.components.training.api.definitions import DEFINITIONS
+from sampan.components.training.api.kinds import PYTORCH_JOBS
 from sampan.components.training.controller.remembering import Remembering
 from sampan.components.training.rest.door import Api
 from sampan.components.training.rest.sources import LogSource
 from sampan.kube import rbac
 from sampan.kube.kinds import PODS
-from sampan.components.training.api.kinds import PYTORCH_JOBS
 from sampan.lib.clock import SystemClock
 from sampan.testing.apiserver import embedded, loopback
 from sampan.web.guards import User
@@ -43,7 +43,9 @@ class Kit:
 
     async def job(self) -> Any:
         worker = {"template": {"spec": {"containers": [{"name": "pytorch", "image": "python:3.11"}]}}}
-        spec = {"pytorchReplicaSpecs": {"Master": {**worker, "replicas": 1}, "Worker": {**worker, "replicas": 1}}}
+        spec = {
+            "pytorchReplicaSpecs": {"Master": {**worker, "replicas": 1}, "Worker": {**worker, "replicas": 1}}
+        }
         return await self.client.create(
             PYTORCH_JOBS,
             {
@@ -202,7 +204,7 @@ def test_a_followed_log_goes_on_with_new_ranks_until_the_job_is_over(tmp_path: P
                 http.stream("GET", f"{JOB}/log?follow=true", timeout=30) as answer,
             ):
                 async for line in answer.aiter_lines():
-                    seen.append(line)
+                    seen.append(line)  # noqa: PERF401  (looked at meanwhile)
 
         async def has(text: str) -> bool:
             return text in seen

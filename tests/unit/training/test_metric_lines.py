@@ -75,7 +75,10 @@ def test_ranks_have_series_of_their_own() -> None:
     metrics = Metrics()
     metrics.take_line("worker-0", "t", "loss=1")
     metrics.take_line("worker-1", "t", "loss=2")
-    assert [(each["rank"], each["min"]) for each in metrics.to_json()] == [("worker-0", 1.0), ("worker-1", 2.0)]
+    assert [(each["rank"], each["min"]) for each in metrics.to_json()] == [
+        ("worker-0", 1.0),
+        ("worker-1", 2.0),
+    ]
 
 
 def test_a_long_series_keeps_its_ends_and_a_bound() -> None:

@@ -67,9 +67,9 @@ class TrainingComponent:
     async def _start_controllers(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
-        gang_scheduler = self._settings.gang_scheduler
-        if gang_scheduler == "auto":
-            gang_scheduler = "none" if services.pod_files is not None else "scheduler-plugins"
-        around = parts.around(services.client, services.clock, self._settings, gang_scheduler, services.url)
+        embedded = services.pod_files is None
+        around = parts.around(
+            services.client, services.clock, self._settings, services.url, embedded=embedded
+        )
         self._manager = Manager(parts.controllers(around, services.foreign_definitions))
         await self._manager.start()

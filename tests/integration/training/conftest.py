@@ -17,6 +17,7 @@ from sampan.cluster.apiserver.server import ApiServer
 from sampan.cluster.scheduler import Scheduler
 from sampan.cluster.workloads import controllers
 from sampan.cluster.workloads.job.backoff import Backoff
+from sampan.components import Services
 from sampan.components.training.api.contracts import CONTRACTS
 from sampan.components.training.api.definitions import DEFINITIONS
 from sampan.components.training.api.settings import TrainingSettings
@@ -35,14 +36,15 @@ _DEADLINE_SECONDS = 20.0
 class Cluster:
     """What a scenario works with. All is in the namespace `team`."""
 
-    def __init__(self, client: Client, settings: TrainingSettings) -> None:
-        self.client = client
+    def __init__(self, services: Services, settings: TrainingSettings) -> None:
+        self.client = services.client
         self.clock = SystemClock()
+        self._services = services
         self._settings = settings
         self._manager: Manager | None = None
 
     async def start_training(self) -> None:
-        around = parts.around(self.client, self.clock, self._settings, "http://localhost", embedded=True)
+        around = parts.around(self._services, self._settings, self._settings.gang_scheduler)
         self._manager = Manager(parts.controllers(around, frozenset()))
         await self._manager.start()
 
@@ -53,7 +55,9 @@ class Cluster:
 
     async def node(self, cpu: str) -> None:
         allocatable = {"cpu": cpu, "memory": "4Gi", "pods": "100"}
-        await self.client.create(NODES, {"metadata": {"name": "node"}, "status": {"allocatable": allocatable}})
+        await self.client.create(
+            NODES, {"metadata": {"name": "node"}, "status": {"allocatable": allocatable}}
+        )
 
     async def submit(self, resource: Resource, name: str, roles: dict[str, Any], **spec: Any) -> Object:
         """`roles`: how many replicas, or fields of the replica spec; `cpu` in them is requested."""
@@ -153,9 +157,8 @@ def run(tmp_path: Path) -> Callable[..., None]:
     `scheduler` true: pods wait for a node. `linger`: pods that are deleted stay until the test lets them go.
     """
 
-    def runner(
-        scenario: Scenario, *, scheduler: bool = False, linger: bool = False, **settings: Any
-    ) -> None:
+    def runner(scenario: Scenario, *, scheduler: bool = False, linger: bool = False, **settings: Any) -> None:
+        settings.setdefault("gang_scheduler", "scheduler-plugins")
         asyncio.run(_run(tmp_path, scenario, scheduler, linger, TrainingSettings(**settings)))
 
     return runner
@@ -177,7 +180,7 @@ async def _run(
     workloads = controllers(client, clock, api.registry, home / "volumes", caches, Backoff(timedelta()))
     if scheduler:
         workloads.append(Scheduler(client, clock, caches))
-    manager, cluster = Manager(workloads), Cluster(client, settings)
+    manager, cluster = Manager(workloads), Cluster(Services(client, database, clock, home), settings)
     node, pending = Cache(client, PODS), set()
 
     def on_pod(old: Object | None, new: Object | None) -> None:

@@ -81,7 +81,9 @@ def test_workers_wait_for_the_masters_name_where_there_is_an_image_for_it(framew
     waiter = worker["spec"]["initContainers"][0]
     assert (waiter["name"], waiter["image"]) == ("init-pytorch", "alpine:3.10")
     assert "nslookup train-master-0" in waiter["command"][2]
-    assert "initContainers" not in desired_pod(framework("PyTorchJob"), job, Slot("Master", 0), options)["spec"]
+    assert (
+        "initContainers" not in desired_pod(framework("PyTorchJob"), job, Slot("Master", 0), options)["spec"]
+    )
 
 
 def test_a_service_is_headless_and_selects_its_pod_alone(framework, read):

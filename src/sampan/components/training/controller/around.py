@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sampan.client.protocol import Client
+from sampan.components import PodFiles
 from sampan.components.training.api.settings import TrainingSettings
 from sampan.lib.clock import Clock
 from sampan.reconcile.cache import Cache, Caches
@@ -23,5 +24,7 @@ class Around:
     """`scheduler-plugins`, `volcano` or `none`: the setting, with `auto` decided."""
     url: str
     """Where this server is reached on its machine."""
-    init_image: str = ""
+    pod_files: PodFiles | None
+    """How pods reach it from elsewhere; None in the embedded cluster."""
+    init_image: str
     """Of the init container that waits for a master's name; empty for none."""

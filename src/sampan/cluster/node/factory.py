@@ -157,6 +157,8 @@ class ContainerFactory:
         mounts = (*mounts, *private_mounts)
         if can_mount and not host_network:
             mounts = (*mounts, *self._files(run.pod, folder, mounts))
+        if can_mount:
+            mounts = (*mounts, *_programs(image, mounts))
         argv = env.command(run.container, values, image.entrypoint, image.cmd)
         argv = (image.programs.get(argv[0], argv[0]), *argv[1:])
         program = self._recognise(run.container, argv)
@@ -276,10 +278,10 @@ class ContainerFactory:
 
     def _env(self, run: Run, environment: Environment, tmp: str, found: References) -> dict[str, str]:
         home = str(self._layout.pod(meta.uid(run.pod)).home)
-        bins = [str(each) for each in environment.bin_dirs]
+        bins = [str(each) for each in (*environment.extra_dirs, *environment.bin_dirs)]
         values = self._network.links(run.pod)
         values.update(env.base(home, tmp, names.hostname(run.pod), self._network.api, bins))
-        values.update(environment.env)
+        values.update({**environment.env, **environment.extra_env})
         if self._facts.gpus:
             values["CUDA_VISIBLE_DEVICES"] = ",".join(run.gpus)
         return env.compose(run.pod, run.container, values, found, self._facts.capacity)
@@ -314,12 +316,23 @@ class ContainerFactory:
             sys.base_prefix,
             str(Path(__file__).parent),
         }
+        needed.update(str(each) for each in environment.extra_dirs)
         needed.update(environment.env.get(name, "") for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR"))
         needed.update(str(mount.source) for mount in mounts)
         found = sorted(path for path in needed if path.strip("/") and os.path.isdir(path))
         return tuple(
             path for path in found if not any(path != top and path.startswith(top + "/") for top in found)
         )
+
+
+def _programs(image: Environment, others: Sequence[Mount]) -> list[Mount]:
+    """Programs at the paths that the image has them at, save in the root folder: that would need a new root."""
+    taken = {mount.target for mount in others}
+    return [
+        Mount(Path(real), path)
+        for path, real in image.programs.items()
+        if path.count("/") > 1 and path not in taken
+    ]
 
 
 def _working_directory(

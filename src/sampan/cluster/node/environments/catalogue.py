@@ -23,7 +23,7 @@ from sampan.cluster.node.environments.programs import PROGRAMS
 BUILT_IN = "built-in"
 _KEYS = {"match": (str, list), "tag": (str,), "name": (str,), "python": (str,), "requirements": (list,),
          "system": (bool,), "shell": (str,), "note": (str,), "needs": (list,), "programs": (list,),
-         "entrypoint": (list,), "cmd": (list,)}  # fmt: skip
+         "entrypoint": (list,), "cmd": (list,), "env": (dict,)}  # fmt: skip
 # Where pull-through caches keep Docker Hub's official images.
 _MIRROR_FOLDERS = ("library/", "docker.io/", "docker.io/library/", "docker/library/")
 _PYTHON = re.compile(r"3\.\d+(?:\.\d+)?\Z")
@@ -43,6 +43,8 @@ class Extras:
     """Programs that the machine must have, for a system image."""
     programs: tuple[str, ...] = ()
     """Of `programs.PROGRAMS`: those that stand for the image's own."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the image sets."""
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
 
@@ -213,15 +215,15 @@ def _extras(table: Mapping[str, Any], where: str) -> Extras:
         key: tuple(str(each) for each in table.get(key, ()))
         for key in ("needs", "programs", "entrypoint", "cmd")
     }
-    for key in ("needs", "programs"):
-        if lists[key] and not table.get("system"):
-            raise CatalogueError(f'{where}: "{key}" is for an entry with system = true.')
+    if lists["needs"] and not table.get("system"):
+        raise CatalogueError(f'{where}: "needs" is for an entry with system = true.')
     for name in lists["programs"]:
         if name not in PROGRAMS:
             raise CatalogueError(
                 f'{where}: "programs" knows no "{name}"; there are {", ".join(sorted(PROGRAMS))}.'
             )
-    return Extras(**lists)
+    env = {str(name): str(value) for name, value in (table.get("env") or {}).items()}
+    return Extras(**lists, env=env)
 
 
 def _regex(table: Mapping[str, Any], key: str, where: str) -> re.Pattern[str] | None:

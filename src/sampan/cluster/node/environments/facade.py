@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sampan.cluster.node.environments.build import Builder, BuildOptions, Recipe
 from sampan.cluster.node.environments.bytecode import ByteCode
-from sampan.cluster.node.environments.catalogue import Catalogue, ImagePlan, load_catalogue
+from sampan.cluster.node.environments.catalogue import Catalogue, Extras, ImagePlan, load_catalogue
 from sampan.cluster.node.environments.errors import (
     EnvironmentBuildError,
     EnvironmentsError,
@@ -36,7 +36,7 @@ from sampan.cluster.node.environments.interpreter import Choice, Interpreter, In
 from sampan.cluster.node.environments.layer import make_layer
 from sampan.cluster.node.environments.model import SYSTEM_KEY, Environment, Manifest, base_key, derived_key
 from sampan.cluster.node.environments.pod_configuration import write_pod_configuration
-from sampan.cluster.node.environments.programs import program_folder
+from sampan.cluster.node.environments.programs import program_folder, program_places
 from sampan.cluster.node.environments.shells import shell_folder
 from sampan.cluster.node.environments.store import EnvironmentStore
 from sampan.cluster.node.environments.uv import Uv
@@ -118,8 +118,7 @@ class Environments:
             choice = await self._interpreters.choose(plan.python)
             environment = await self._base(plan, choice)
             notes = (*plan.notes, choice.note) if choice.note else plan.notes
-        if plan.extras.entrypoint or plan.extras.cmd:
-            environment = replace(environment, entrypoint=plan.extras.entrypoint, cmd=plan.extras.cmd)
+        environment = await asyncio.to_thread(self._with_extras, environment, plan)
         self._by_image[image] = environment, notes
         return environment
 
@@ -156,11 +155,10 @@ class Environments:
             key = derived_key(base.key, wanted, self._options, self._inputs)
             self._by_installs[base.key, wanted] = key
         if (held := self._held.get(key)) is not None and self._is_there(held.environment):
-            return held.environment
+            return _like(base, held.environment)
         manifest = await self._manifest(base.key)
-        return await self._built(
-            Recipe(key, _title(wanted), manifest.interpreter, base=base.key, installs=wanted)
-        )
+        recipe = Recipe(key, _title(wanted), manifest.interpreter, base=base.key, installs=wanted)
+        return _like(base, await self._built(recipe))
 
     def pod_layer(self, env: Environment, folder: Path) -> Environment:
         """A private venv over `env` in `folder`, which must not exist. The machine's own tools get none.
@@ -172,7 +170,7 @@ class Environments:
         held = self._held.get(env.key)
         if held is None:
             raise EnvironmentBuildError(f"The environment {env.key} is gone: ask for its image again.")
-        return make_layer(held.environment, held.manifest, folder)
+        return _like(env, make_layer(held.environment, held.manifest, folder))
 
     def warm_modules(self, env: Environment) -> tuple[str, ...]:
         """Worth importing before the first fork, with `_KFP_RUNTIME=true` set. They start no threads."""
@@ -322,10 +320,24 @@ class Environments:
                 )
         python = Path(shutil.which("python3", path=path) or sys.executable)
         folder = shell_folder(self._store.root / "shells", plan.shell, path) if plan.shell else None
-        own = {name: program_folder(self._store.root / "programs", name) for name in plan.extras.programs}
-        bins = (*own.values(), *((folder,) if folder else ()))
-        at = {f"/{name}": str(where / name) for name, where in own.items()}
-        return Environment(SYSTEM_KEY, Path("/"), python, bins, variables, programs=at)
+        return Environment(SYSTEM_KEY, Path("/"), python, (folder,) if folder else (), variables)
+
+    def _with_extras(self, environment: Environment, plan: ImagePlan) -> Environment:
+        """With what the image has beside its packages. Raises OSError."""
+        extras, root = plan.extras, self._store.root / "programs"
+        if extras == Extras():
+            return environment
+        places: dict[str, str] = {}
+        for name in extras.programs:
+            places.update(program_places(root, name))
+        return replace(
+            environment,
+            extra_dirs=tuple(program_folder(root, name) for name in extras.programs),
+            extra_env=extras.env,
+            entrypoint=extras.entrypoint,
+            cmd=extras.cmd,
+            programs=places,
+        )
 
     async def _variables(self) -> dict[str, str]:
         if self._pod_variables is None:
@@ -337,6 +349,18 @@ class Environments:
                 offline=self._settings.offline,
             )
         return self._pod_variables
+
+
+def _like(image: Environment, made: Environment) -> Environment:
+    """`made` of `image`, with what that has beside its packages."""
+    return replace(
+        made,
+        extra_dirs=image.extra_dirs,
+        extra_env=image.extra_env,
+        entrypoint=image.entrypoint,
+        cmd=image.cmd,
+        programs=image.programs,
+    )
 
 
 def _index_options(environ: Mapping[str, str], settings: EnvironmentSettings) -> IndexOptions:

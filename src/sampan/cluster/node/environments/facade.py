@@ -17,12 +17,13 @@ from pathlib import Path
 
 from sampan.cluster.node.environments.build import Builder, BuildOptions, Recipe
 from sampan.cluster.node.environments.bytecode import ByteCode
-from sampan.cluster.node.environments.catalogue import Catalogue, Extras, ImagePlan, load_catalogue
+from sampan.cluster.node.environments.catalogue import Catalogue, ImagePlan, load_catalogue
 from sampan.cluster.node.environments.errors import (
     EnvironmentBuildError,
     EnvironmentsError,
     UnknownImageError,
 )
+from sampan.cluster.node.environments.flavours import Flavour, flavours
 from sampan.cluster.node.environments.index import (
     IndexOptions,
     read_pip_configuration,
@@ -36,10 +37,11 @@ from sampan.cluster.node.environments.interpreter import Choice, Interpreter, In
 from sampan.cluster.node.environments.layer import make_layer
 from sampan.cluster.node.environments.model import SYSTEM_KEY, Environment, Manifest, base_key, derived_key
 from sampan.cluster.node.environments.pod_configuration import write_pod_configuration
-from sampan.cluster.node.environments.programs import program_folder, program_places
+from sampan.cluster.node.environments.programs import PROGRAMS, program_folder, program_places
 from sampan.cluster.node.environments.shells import shell_folder
 from sampan.cluster.node.environments.store import EnvironmentStore
 from sampan.cluster.node.environments.uv import Uv
+from sampan.cluster.node.gpus import detect
 from sampan.cluster.node.settings import EnvironmentSettings
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -74,13 +76,18 @@ class _Held:
 
 
 class Environments:
-    """For one event loop. `home` is Sampan's home; `environ` the server's own variables."""
+    """For one event loop.
+
+    `home` is Sampan's home, `environ` the server's own variables; `has_gpu` is asked of the driver unless it is told.
+    """
 
     def __init__(
         self,
         home: Path,
         settings: EnvironmentSettings | None = None,
         environ: Mapping[str, str] | None = None,
+        *,
+        has_gpu: bool | None = None,
     ) -> None:
         self._environ = dict(os.environ if environ is None else environ)
         self._settings = settings = settings or EnvironmentSettings()
@@ -96,6 +103,7 @@ class Environments:
         )  # fmt: skip
         build = BuildOptions(settings.offline, settings.build_timeout_seconds)
         self._builder = Builder(self._store, self._uv, self._environ, self._options, build)
+        self._has_gpu = bool(detect()) if has_gpu is None else has_gpu
         self._byte_code = ByteCode()
         self._catalogue: tuple[float, Catalogue] | None = None
         self._by_image: dict[str, tuple[Environment, tuple[str, ...]]] = {}
@@ -193,7 +201,7 @@ class Environments:
         if plan.system:
             return ImageExplanation(plan, key=SYSTEM_KEY, is_built=True, notes=plan.notes)
         choice = await self._interpreters.choose(plan.python)
-        key = base_key(choice.interpreter, plan.requirements, self._options, self._inputs)
+        key = base_key(choice.interpreter, self._flavours(plan), self._options, self._inputs)
         is_built = await asyncio.to_thread(self._store.load, key) is not None
         notes = (*plan.notes, choice.note) if choice.note else plan.notes
         return ImageExplanation(plan, choice.interpreter.version, key, is_built, self._store.path(key), notes)
@@ -237,9 +245,14 @@ class Environments:
         return self._catalogue[1]
 
     async def _base(self, plan: ImagePlan, choice: Choice) -> Environment:
-        key = base_key(choice.interpreter, plan.requirements, self._options, self._inputs)
-        recipe = Recipe(key, f'the image "{plan.image}"', choice.interpreter, plan.requirements)
-        return await self._built(recipe)
+        ways = self._flavours(plan)
+        key = base_key(choice.interpreter, ways, self._options, self._inputs)
+        return await self._built(Recipe(key, f'the image "{plan.image}"', choice.interpreter, ways))
+
+    def _flavours(self, plan: ImagePlan) -> tuple[Flavour, ...]:
+        from_pypi = not (self._settings.offline or any(self._options.identity()) or self._inputs)
+        from_pypi = from_pypi and not uv_configures_indexes(self._environ)
+        return flavours(plan.requirements, has_gpu=self._has_gpu, from_pypi=from_pypi)
 
     async def _built(self, recipe: Recipe) -> Environment:
         held = self._held.get(recipe.key)
@@ -323,20 +336,30 @@ class Environments:
         return Environment(SYSTEM_KEY, Path("/"), python, (folder,) if folder else (), variables)
 
     def _with_extras(self, environment: Environment, plan: ImagePlan) -> Environment:
-        """With what the image has beside its packages. Raises OSError."""
+        """With what the image has beside its packages. Raises UnknownImageError, OSError."""
         extras, root = plan.extras, self._store.root / "programs"
-        if extras == Extras():
-            return environment
+        for target, source in extras.files.items():
+            if not os.path.exists(source):
+                raise UnknownImageError(
+                    f'For the image "{plan.image}", {plan.source} shows {source} at {target}, '
+                    "but there is no such file."
+                )
         places: dict[str, str] = {}
+        variables: dict[str, str] = {}
         for name in extras.programs:
             places.update(program_places(root, name))
+            variables.update(PROGRAMS[name].env)
+        # To show one in the root folder itself would take a new root: there it is found as a command only.
+        shown = {path: real for path, real in places.items() if path.count("/") > 1}
         return replace(
             environment,
             extra_dirs=tuple(program_folder(root, name) for name in extras.programs),
-            extra_env=extras.env,
+            extra_env={**variables, **extras.env},
             entrypoint=extras.entrypoint,
             cmd=extras.cmd,
             programs=places,
+            files={**shown, **extras.files},
+            workdir=extras.workdir,
         )
 
     async def _variables(self) -> dict[str, str]:
@@ -360,6 +383,8 @@ def _like(image: Environment, made: Environment) -> Environment:
         entrypoint=image.entrypoint,
         cmd=image.cmd,
         programs=image.programs,
+        files=image.files,
+        workdir=image.workdir,
     )
 
 

@@ -110,8 +110,20 @@ class Program:
     files: Mapping[str, str | Path]
     places: Mapping[str, str] = field(default_factory=dict)
     """Paths at which the image has them."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that what it stands for, or stands before, needs here."""
 
 
+# In a pod everybody is whoever runs Sampan, be it root. All pods share the cores: no rank is bound to one, or spins on
+# it. Of ports only those that the kernel chooses tell one pod from another, and pods have no IPv6.
+_OPEN_MPI_VARIABLES = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_btl_tcp_port_min_v4": "0",
+    "OMPI_MCA_btl_tcp_disable_family": "6",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
+}
 PROGRAMS: Mapping[str, Program] = {
     "http-echo": Program({"http-echo": _HTTP_ECHO}, {"/http-echo": "http-echo"}),
     "argosay": Program({"argosay": _ARGOSAY}, {"/argosay": "argosay"}),
@@ -123,8 +135,10 @@ PROGRAMS: Mapping[str, Program] = {
     "kubectl-delivery": Program(
         {"kubectl-delivery": _KUBECTL_DELIVERY, "kubectl-exec": _STAND_INS / "kubectl_exec.py"},
     ),
-    "openmpi": Program(dict.fromkeys(("mpirun", "mpiexec"), _OPEN_MPI + _REAL_ONE)),
-    "hydra": Program(dict.fromkeys(("mpirun", "mpiexec", "mpiexec.hydra"), _HYDRA + _REAL_ONE)),
+    "openmpi": Program(dict.fromkeys(("mpirun", "mpiexec"), _OPEN_MPI + _REAL_ONE), env=_OPEN_MPI_VARIABLES),
+    "hydra": Program(
+        dict.fromkeys(("mpirun", "mpiexec", "mpiexec.hydra"), _HYDRA + _REAL_ONE), env={"I_MPI_PIN": "0"}
+    ),
     "mpi-pi": Program({"pi": _STAND_INS / "mpi_pi.py"}, {"/home/mpiuser/pi": "pi"}),
 }
 

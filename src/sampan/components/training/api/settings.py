@@ -16,6 +16,12 @@ class TrainingSettings:
     gang_scheduler: str = "auto"
     """Who starts all pods of a job or none: `scheduler-plugins`, `volcano`, `none`, or `auto`, which is
     scheduler-plugins in the embedded cluster and none elsewhere."""
+    init_container_image: str = "auto"
+    """Of the init container by which workers of a PyTorchJob wait for the master's name: an image with `sh` and
+    `nslookup`, `none`, or `auto`, which is none in the embedded cluster, where names are known at once, and
+    alpine:3.10 elsewhere."""
+    keep_logs_days: int = 0
+    """How long logs of deleted jobs are kept, in days; 0 keeps them for good."""
 
 
 def check(settings: TrainingSettings) -> None:
@@ -24,3 +30,5 @@ def check(settings: TrainingSettings) -> None:
         value = getattr(settings, name)
         if value not in known:
             raise ValueError(f"training.{name} must be one of {', '.join(known)}, not {value!r}")
+    if settings.keep_logs_days < 0:
+        raise ValueError(f"training.keep_logs_days must not be negative, but is {settings.keep_logs_days}")

@@ -1,4 +1,4 @@
-"""A TrainJob on a real server: its runtime is shipped, its nodes find each other and tell of their progress over TLS."""
+"""A TrainJob on a real server: its runtime is there, its nodes find each other and tell of their progress over TLS."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ def test_nodes_find_each_other_and_tell_of_their_progress(tmp_path: Path) -> Non
         assert runtime["metadata"]["labels"]["trainer.kubeflow.org/framework"] == "torch"
         trainer = {"image": "python:3.11", "numNodes": 2, "command": ["python", "-c", PROGRAM]}
         spec = {"runtimeRef": {"name": "torch-distributed"}, "trainer": trainer}
-        wanted = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "metadata": {"name": "two"}}
+        wanted = {
+            "apiVersion": "trainer.kubeflow.org/v1alpha1",
+            "kind": "TrainJob",
+            "metadata": {"name": "two"},
+        }
         server.call("POST", JOBS, {**wanted, "spec": spec})
         status = ended(server, "two")["status"]
         assert status["conditions"][0]["type"] == "Complete", status

@@ -17,7 +17,9 @@ from starlette.types import Receive, Scope, Send
 from sampan.components import Front, Services
 from sampan.components.training.api import reporting
 from sampan.components.training.api.definitions import DEFINITIONS
+from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES
 from sampan.components.training.api.settings import TrainingSettings
+from sampan.components.training.controller.trainer.shipping import ship
 from sampan.kube.admission import MutatingHook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -64,6 +66,7 @@ class TrainingComponent:
         if services.pod_files is None:
             self._tasks.spawn(self._remember(services), name="remembering")
         if self._settings.operators != "off":
+            await self._ship(services)
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -90,6 +93,13 @@ class TrainingComponent:
             await self._remembering.stop()
         if self._manager is not None:
             await self._manager.stop()
+
+    async def _ship(self, services: Services) -> None:
+        """Where the cluster is ours, before the first client asks."""
+        if services.pod_files is None:
+            await ship(services.client, with_public=True)
+        elif CLUSTER_TRAINING_RUNTIMES.key not in services.foreign_definitions:
+            self._tasks.spawn(ship(services.client, with_public=False), name="shipping")
 
     async def _start_controllers(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)

@@ -12,6 +12,7 @@ from sampan.kube import meta
 from sampan.kube.kinds import POD_GROUPS, PODS, SERVICES
 
 WORKERS = ("train-worker-0", "train-worker-1")
+MOUNT = {"name": "no-such-volume", "mountPath": "/data"}
 
 
 async def replaced(cluster, name: str, uid: str) -> None:
@@ -274,7 +275,7 @@ def test_a_job_that_is_managed_elsewhere_is_left_alone(run):
 
 def test_pods_that_the_api_refuses_fail_the_job_and_leave_nothing(run):
     async def scenario(cluster):
-        spec = {"containers": [{"name": "pytorch", "image": "busybox", "volumeMounts": [{"name": "no"}]}]}
+        spec = {"containers": [{"name": "pytorch", "image": "busybox", "volumeMounts": [MOUNT]}]}
         roles = {"Master": 1, "Worker": {"replicas": 2, "template": {"spec": spec}}}
         await cluster.submit(PYTORCH_JOBS, "train", roles)
         job = await cluster.becomes(PYTORCH_JOBS, "train", "Failed")

@@ -11,8 +11,15 @@ import pytest
 from sampan.app.definitions import install
 from sampan.client.protocol import Client
 from sampan.components.training.api.definitions import DEFINITIONS
-from sampan.components.training.api.kinds import MPI_JOBS, MPI_JOBS_V2, PYTORCH_JOBS, TRAIN_JOBS
+from sampan.components.training.api.kinds import (
+    CLUSTER_TRAINING_RUNTIMES,
+    MPI_JOBS,
+    MPI_JOBS_V2,
+    PYTORCH_JOBS,
+    TRAIN_JOBS,
+)
 from sampan.components.training.api.mpi_version import API_VERSION
+from sampan.components.training.api.runtimes import shipped
 from sampan.components.training.api.settings import TrainingSettings
 from sampan.components.training.component import TrainingComponent
 from sampan.kube import meta
@@ -97,7 +104,9 @@ async def noted(client: Client) -> None:
 
 
 async def dated(client: Client) -> None:
-    """Of a new server's own runtimes, which are not installed yet, a TrainJob may be made."""
+    """Each patch of a TrainJob has the time of its last change."""
+    (runtime,) = [each for each in shipped() if meta.name(each) == "torch-distributed"]
+    await client.create(CLUSTER_TRAINING_RUNTIMES, runtime)
 
     def patches(**nodes: str) -> list[Object]:
         jobs = {

@@ -8,7 +8,7 @@ the object's status. The checks load with the first object.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -25,13 +25,11 @@ from sampan.kube import meta
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader, ValidatingHook
 from sampan.kube.errors import invalid
 from sampan.kube.fielderrors import FieldErrors
-from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.lib.clock import SystemClock, rfc3339
 
 _Check = Callable[[Object, Object | None, Reader, FieldErrors], None]
 _VALIDATION = "sampan.components.training.engine.validation"
-_RUNTIMES = "sampan.components.training.api.runtimes"
 
 
 def note_version(_request: AdmissionRequest, job: Object, old: Object | None, _reader: Reader) -> Object:
@@ -84,28 +82,10 @@ HOOKS: tuple[Hook, ...] = (
 def _check(kind: str) -> _Check:
     if kind == TRAIN_JOBS.kind:
         train_job: Any = importlib.import_module(f"{_VALIDATION}.trainjob")
-        return lambda obj, old, reader, errors: train_job.check(obj, old, _Runtimes(reader), errors)
+        return train_job.check  # type: ignore[no-any-return]
     module = "runtimes" if kind.endswith("Runtime") else "mpi" if kind == MPI_JOBS.kind else "operator"
     found: Any = importlib.import_module(f"{_VALIDATION}.{module}")
     return lambda obj, old, _reader, errors: found.check(obj, old, errors)
-
-
-class _Runtimes:
-    """The runtimes that are there, and those that will be in a moment: a new server has yet to install its own."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-
-    def get(self, resource: Resource, name: str, namespace: str = "") -> Object | None:
-        found = self._reader.get(resource, name, namespace)
-        if found is None and resource.key == CLUSTER_TRAINING_RUNTIMES.key:
-            found = _shipped().get(name)
-        return found
-
-
-def _shipped() -> Mapping[str, Object]:
-    runtimes: Any = importlib.import_module(_RUNTIMES)
-    return {meta.name(each): each for each in runtimes.shipped()}
 
 
 def _patches(job: Object) -> list[Object]:

@@ -31,7 +31,7 @@ else:
             with socket.create_connection(address) as connection:
                 connection.sendall(str(rank).encode())
             break
-        except OSError:  # not listening, or not known yet
+        except ConnectionRefusedError:
             time.sleep(0.1)
     else:
         raise SystemExit(3)

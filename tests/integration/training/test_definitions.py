@@ -204,6 +204,25 @@ def test_train_jobs_that_their_schema_refuses(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_what_trainers_of_2_1_understood_is_kept(tmp_path: Path) -> None:
+    spec: dict[str, Any] = {
+        "labels": {"a": "b"},
+        "annotations": {"c": "d"},
+        "podTemplateOverrides": [
+            {
+                "targetJobs": [{"name": "node"}],
+                "spec": {"tolerations": [{"key": "gpu", "operator": "Exists"}]},
+            }
+        ],
+    }
+
+    async def scenario(client: Client, _: httpx.AsyncClient) -> None:
+        made = await client.create(TRAIN_JOBS, train_job(**spec), STRICT)
+        assert {key: made["spec"][key] for key in spec} == spec
+
+    run(tmp_path, scenario)
+
+
 def test_what_a_train_job_may_not_change(tmp_path: Path) -> None:
     patches: list[dict[str, Any]] = [
         {"runtimeRef": {"name": "other"}},
@@ -244,6 +263,14 @@ def test_a_runtime(tmp_path: Path) -> None:
         with pytest.raises(InvalidError, match="Only one of the policy can be configured"):
             await client.create(CLUSTER_TRAINING_RUNTIMES, runtime(mlPolicy={"torch": {}, "jax": {}}))
         made = await client.create(CLUSTER_TRAINING_RUNTIMES, runtime(mlPolicy={"mpi": {}}), STRICT)
+        elastic = {
+            "numProcPerNode": "auto",
+            "elasticPolicy": {"minNodes": 1, "maxNodes": 3, "maxRestarts": 2},
+        }
+        other = {**runtime(mlPolicy={"torch": elastic}), "metadata": {"name": "elastic"}}
+        assert (await client.create(CLUSTER_TRAINING_RUNTIMES, other, STRICT))["spec"]["mlPolicy"][
+            "torch"
+        ] == elastic
         assert made["spec"]["mlPolicy"]["mpi"]["sshAuthMountPath"] == "/root/.ssh"
         (job,) = made["spec"]["template"]["spec"]["replicatedJobs"]
         assert (job["groupName"], job["replicas"]) == ("default", 1)

@@ -1,6 +1,8 @@
 """The schemas of Trainer's kinds.
 
-Source: kubeflow/trainer 2.3 pkg/apis/trainer/v1alpha1 and manifests/base/crds.
+Source: kubeflow/trainer 2.3 pkg/apis/trainer/v1alpha1 and manifests/base/crds. Beside them stands what 2.1 had and 2.3
+has no more: a TrainJob's `podTemplateOverrides`, `labels` and `annotations`, and of the policy `torch` the number of
+processes and the elastic policy.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from sampan.components.training.api.definitions.words import (
     INT32,
     INT64,
     META,
+    TEXT,
     TEXTS,
     TIME,
     Schema,
@@ -42,6 +45,20 @@ _POLICY_CONTAINER = (
 
 _TORCH = an_object(
     {
+        "numProcPerNode": {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "description": "Processes on each node: a number, auto, cpu or gpu; where the TrainJob does not say.",
+        },
+        "elasticPolicy": an_object(
+            {
+                "minNodes": INT32,
+                "maxNodes": INT32,
+                "maxRestarts": INT32,
+                "metrics": a_list(built_in("io.k8s.api.autoscaling.v2.MetricSpec")),
+            },
+            description="Between which numbers of nodes training goes on.",
+        ),
         "envInjection": an_object(
             {
                 "targets": by_key(
@@ -66,7 +83,7 @@ _TORCH = an_object(
                     maxItems=16,
                 )
             }
-        )
+        ),
     },
     description="torchrun's environment (PET_*).",
 )
@@ -157,35 +174,34 @@ _TRAINER = an_object(
     },
     description="What of the runtime's trainer this job changes.",
 )
-_CONTAINERS = immutable(
-    by_name(
-        an_object(
-            {
-                "name": _NAME,
-                "env": _ENV,
-                "volumeMounts": by_name(built_in(f"{CORE}.VolumeMount"), maxItems=128),
-                "securityContext": built_in(f"{CORE}.SecurityContext"),
-            },
-            "name",
-        ),
-        maxItems=64,
-    )
+_CONTAINERS = by_name(
+    an_object(
+        {
+            "name": _NAME,
+            "env": _ENV,
+            "volumeMounts": by_name(built_in(f"{CORE}.VolumeMount"), maxItems=128),
+            "securityContext": built_in(f"{CORE}.SecurityContext"),
+        },
+        "name",
+    ),
+    maxItems=64,
 )
-_POD_SPEC_PATCH = an_object(
-    {
-        "serviceAccountName": immutable(_LIMITED_NAME),
-        "volumes": immutable(by_name(built_in(f"{CORE}.Volume"), maxItems=128)),
-        "initContainers": _CONTAINERS,
-        "containers": _CONTAINERS,
-        "imagePullSecrets": immutable(by_name(built_in(f"{CORE}.LocalObjectReference"), maxItems=64)),
-        "securityContext": immutable(built_in(f"{CORE}.PodSecurityContext")),
-        "nodeSelector": TEXTS,
-        "affinity": built_in(f"{CORE}.Affinity"),
-        "tolerations": a_list(built_in(f"{CORE}.Toleration"), maxItems=128, **_ATOMIC),
-        "schedulingGates": by_name(built_in(f"{CORE}.PodSchedulingGate"), maxItems=16),
-        "terminationGracePeriodSeconds": immutable({**INT64, "minimum": 0}),
-    }
-)
+_LASTING: Schema = {
+    "serviceAccountName": _LIMITED_NAME,
+    "volumes": by_name(built_in(f"{CORE}.Volume"), maxItems=128),
+    "initContainers": _CONTAINERS,
+    "containers": _CONTAINERS,
+    "imagePullSecrets": by_name(built_in(f"{CORE}.LocalObjectReference"), maxItems=64),
+    "securityContext": built_in(f"{CORE}.PodSecurityContext"),
+    "terminationGracePeriodSeconds": {**INT64, "minimum": 0},
+}
+_PLACEMENT: Schema = {
+    "nodeSelector": TEXTS,
+    "affinity": built_in(f"{CORE}.Affinity"),
+    "tolerations": a_list(built_in(f"{CORE}.Toleration"), maxItems=128, **_ATOMIC),
+    "schedulingGates": by_name(built_in(f"{CORE}.PodSchedulingGate"), maxItems=16),
+}
+_POD_SPEC_PATCH = an_object({**{key: immutable(each) for key, each in _LASTING.items()}, **_PLACEMENT})
 
 
 def _patched(spec: Schema) -> Schema:
@@ -204,6 +220,13 @@ _RUNTIME_PATCH = an_object(
         ),
     },
     "manager",
+)
+_OVERRIDE = an_object(
+    {
+        "targetJobs": a_list(an_object({"name": TEXT}, "name"), **_ATOMIC),
+        "metadata": _METADATA,
+        "spec": an_object({**_LASTING, **_PLACEMENT}),
+    }
 )
 _SPEC = an_object(
     {
@@ -225,6 +248,11 @@ _SPEC = an_object(
         "runtimePatches": by_key(
             "manager", _RUNTIME_PATCH, maxItems=16, description="Changes of the blueprint, by who makes them."
         ),
+        "podTemplateOverrides": a_list(
+            _OVERRIDE, **_ATOMIC, description="Of Trainer 2.1: runtimePatches say the same, and more."
+        ),
+        "labels": about(TEXTS, "Of Trainer 2.1: of the JobSet, as runtimePatches have them."),
+        "annotations": about(TEXTS, "Of Trainer 2.1: of the JobSet, as runtimePatches have them."),
         "suspend": {**BOOLEAN, "default": False, "description": "Whether the job holds no pods for now."},
         "activeDeadlineSeconds": immutable({**INT64, "minimum": 1}),
         "managedBy": immutable(

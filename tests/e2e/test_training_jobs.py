@@ -105,7 +105,7 @@ def pid_of(server: ServerProcess, name: str) -> int:
 def test_ranks_find_the_master_by_its_name(server):
     command = ["python", "-c", MEETING]
     roles = {
-        "Master": replica("pytorch", "python:3.11", command),
+        "Master": replica("pytorch", "python:3.11", command, replicas=1),
         "Worker": replica("pytorch", "python:3.11", command, replicas=2, restartPolicy="Never"),
     }
     submit(server, "PyTorchJob", "pytorchReplicaSpecs", roles)

@@ -16,7 +16,7 @@ from sampan.components.training.engine.trainer.contract import UnbuildableError
 from sampan.components.training.engine.trainer.info import info_of
 from sampan.components.training.engine.trainer.status import Trouble
 from sampan.kube import meta, owners
-from sampan.kube.errors import ApiError, ConflictError, NotFoundError
+from sampan.kube.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, Resource
 from sampan.kube.meta import Object
 from sampan.lib.clock import Clock
@@ -70,6 +70,9 @@ class TrainJobReconciler:
                 trouble = error.trouble
             except ConflictError:
                 raise
+            except InvalidError as error:
+                # The API's word on what this TrainJob comes to: it stays so until somebody changes that.
+                trouble = Trouble(error.message, status.REFUSED, is_final=await self._job_set(job) is None)
             except ApiError as error:
                 trouble, failure = Trouble(error.message), error
         job_set = await self._job_set(job)

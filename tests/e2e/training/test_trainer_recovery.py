@@ -1,4 +1,4 @@
-"""TrainJobs of the shipped PyTorch runtime lose a node: it comes back with its rank, and training goes on where it was."""
+"""TrainJobs of the shipped PyTorch runtime lose a node: it is back with its rank, and training goes on where it was."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def test_a_node_that_is_lost_comes_back(server: ServerProcess, tmp_path: Path, e
     if elastic:
         made = server.call("GET", f"{GROUP}/clustertrainingruntimes/{runtime}")
         made["metadata"] = {"name": "elastic"}
-        made["spec"]["mlPolicy"]["torch"] = {"elasticPolicy": {"minNodes": 1, "maxNodes": 2, "maxRestarts": 5}}
+        made["spec"]["mlPolicy"]["torch"] = {
+            "elasticPolicy": {"minNodes": 1, "maxNodes": 2, "maxRestarts": 5}
+        }
         runtime = server.call("POST", f"{GROUP}/clustertrainingruntimes", made)["metadata"]["name"]
     # Not below /tmp, which is each pod's own.
     checkpoint = server.home / "volumes" / f"checkpoint-{elastic}.pt"
@@ -96,7 +98,9 @@ def test_a_node_that_is_lost_comes_back(server: ServerProcess, tmp_path: Path, e
     job = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "metadata": metadata}
     server.call("POST", JOBS, {**job, "spec": {"runtimeRef": {"name": runtime}, "trainer": trainer}})
 
-    first = eventually(lambda: (pod := pod_of(server, 0)) and "step=10" in log_or_nothing(server, pod) and pod)
+    first = eventually(
+        lambda: (pod := pod_of(server, 0)) and "step=10" in log_or_nothing(server, pod) and pod
+    )
     lost = pod_of(server, 1)
     server.call("DELETE", f"{PODS}/{lost['metadata']['name']}")
 

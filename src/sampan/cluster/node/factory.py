@@ -307,6 +307,8 @@ class ContainerFactory:
         """The folders that containers need, whatever is mounted above them."""
         needed = {
             str(self._layout.home),
+            # Elsewhere where it is a link.
+            os.path.realpath(self._layout.home / "envs"),
             str(environment.prefix),
             sys.prefix,
             sys.base_prefix,

@@ -84,7 +84,8 @@ class Environments:
     ) -> None:
         self._environ = dict(os.environ if environ is None else environ)
         self._settings = settings = settings or EnvironmentSettings()
-        self._store = EnvironmentStore(home / "envs")
+        # A link there may lead to another disk; pods are told where the files really are.
+        self._store = EnvironmentStore((home / "envs").resolve())
         self._user_file = home / "images.toml"
         self._options = _index_options(self._environ, settings)
         self._inputs = resolution_inputs(self._environ)

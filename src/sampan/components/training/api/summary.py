@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from sampan.components.training.api import labels
+from sampan.components.training.api.contracts import CONTRACTS
 from sampan.components.training.api.kinds import ALL_JOB_KINDS, TRAIN_JOBS
 from sampan.kube import conditions, meta
 from sampan.kube.kinds import Resource
@@ -25,23 +26,10 @@ FRAMEWORKS: Mapping[str, str] = {
     "JAXJob": "JAX",
     "PaddleJob": "PaddlePaddle",
 }
-REPLICA_SPECS: Mapping[str, str] = {
-    "TFJob": "tfReplicaSpecs",
-    "PyTorchJob": "pytorchReplicaSpecs",
-    "MPIJob": "mpiReplicaSpecs",
-    "XGBoostJob": "xgbReplicaSpecs",
-    "JAXJob": "jaxReplicaSpecs",
-    "PaddleJob": "paddleReplicaSpecs",
-}
+REPLICA_SPECS: Mapping[str, str] = {kind: each.replica_specs for kind, each in CONTRACTS.items()}
 """The field of the spec that holds the replicas of each role."""
-CONTAINERS: Mapping[str, str] = {
-    "TFJob": "tensorflow",
-    "PyTorchJob": "pytorch",
-    "MPIJob": "mpi",
-    "XGBoostJob": "xgboost",
-    "JAXJob": "jax",
-    "PaddleJob": "paddle",
-    "TrainJob": "node",
+CONTAINERS: Mapping[str, str] = {kind: each.container for kind, each in CONTRACTS.items()} | {
+    "TrainJob": "node"
 }
 """The container that trains, in each pod."""
 _ROLES = ("Launcher", "Chief", "Master", "PS", "Worker", "Evaluator")

@@ -42,7 +42,7 @@ class TrainingComponent:
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = ()
     proven_paths: Sequence[str] = ()
-    ui_module = ""
+    ui_module = "sampan.components.training.ui"
 
     def __init__(self, settings: TrainingSettings | None = None) -> None:
         self._settings = settings or TrainingSettings()

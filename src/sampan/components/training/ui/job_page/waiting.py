@@ -1,0 +1,126 @@
+"""Why a job does not go on, in words, and what to do about it. Pure; from the objects alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sampan.components.training.api.summary import State, Summary
+from sampan.components.training.ui import states
+from sampan.components.training.ui.job_page.ranks import Rank
+from sampan.kube import meta
+from sampan.kube.meta import Object
+from sampan.ui import words
+from sampan.ui.objects.health import Health
+
+_QUOTA = re.compile(r"exceeded quota: ([\w.-]+)")
+_MOST = 4
+_WAITS_FOR_GANG = ("gang", "podgroup", "pod group")
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands beside a job and its pods."""
+
+    nodes: Sequence[Object] = ()
+    group: Mapping[str, Any] = field(default_factory=dict)
+    """The PodGroup of its gang, if there is one."""
+    refusals: Sequence[str] = ()
+    """What was said as its pods could not be made, the newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    tone: str
+    title: str
+    text: str = ""
+    hint: str = ""
+
+
+def reasons(job: Summary, found: Sequence[Rank], around: Around) -> list[Reason]:
+    """Nothing where all goes well. The most telling first."""
+    if job.state == State.FAILED:
+        return [_failed(job, found)]
+    if job.state == State.SUSPENDED:
+        text = "None of its pods run. Resumed, they begin anew, from what they have saved."
+        return [Reason("idle", "It is suspended", text)]
+    if job.state.is_finished:
+        return []
+    latest = [rank for rank in found if rank.is_latest]
+    told = [*_of_pods(latest), *_refused(around.refusals, latest)]
+    if (gang := _of_gang(latest, around.group)) is not None:
+        told.insert(0, gang)
+    if not told and job.state == State.RESTARTING:
+        told.append(Reason("warn", "It is being restarted", states.why(job)))
+    if not told and not latest:
+        text = states.why(job) or "Its controller has not made any yet."
+        told.append(Reason("idle", "It has no pods yet", text))
+    return told[:_MOST]
+
+
+def _failed(job: Summary, found: Sequence[Rank]) -> Reason:
+    title = f"It failed: {job.reason}" if job.reason else "It failed"
+    broken = next((rank for rank in found if rank.health.tone == "bad"), None)
+    if broken is None:
+        return Reason("bad", title, job.message)
+    text = "\n".join(filter(None, (job.message, f"{broken.label}: {broken.health.why}")))
+    return Reason("bad", title, text, broken.health.hint)
+
+
+def _of_pods(latest: Sequence[Rank]) -> list[Reason]:
+    """Pods in the same trouble are told of once."""
+    troubled: dict[Health, list[Rank]] = {}
+    for rank in latest:
+        is_trouble = rank.health.is_trouble or rank.health.word == "Held back"
+        if is_trouble and not (rank.is_over and rank.health.tone == "ok"):
+            troubled.setdefault(rank.health, []).append(rank)
+    found = []
+    for health, ranks in sorted(troubled.items(), key=lambda each: each[0].tone != "bad"):
+        names = ", ".join(rank.label for rank in ranks[:3]) + (" …" if len(ranks) > 3 else "")
+        whole = f"{len(ranks)} of {words.counted(len(latest), 'pod|pods')}"
+        found.append(Reason(health.tone, f"{health.word}: {whole} ({names})", health.why, health.hint))
+    return found
+
+
+def _of_gang(latest: Sequence[Rank], group: Mapping[str, Any]) -> Reason | None:
+    """A pod waits with its gang, not for itself."""
+    wanted = meta.spec(group).get("minMember")
+    if not isinstance(wanted, int) or wanted < 2:
+        return None
+    counts = Counter("placed" if rank.node else "waits" for rank in latest)
+    if counts["placed"] >= wanted or not (counts["waits"] or len(latest) < wanted):
+        return None
+    text = f"{wanted} of its pods start together or none does: {counts['placed']} have a place now."
+    hint = "It starts when there is room for all of them at once, or with fewer or smaller workers."
+    return Reason("warn", "It waits for room for all its pods", text, hint)
+
+
+def _refused(refusals: Sequence[str], latest: Sequence[Rank]) -> list[Reason]:
+    """Pods that could not even be made."""
+    if not refusals or (latest and all(rank.node for rank in latest)):
+        return []
+    message = refusals[0]
+    if quota := _QUOTA.search(message):
+        hint = "It goes on once others of the namespace have ended, or the quota is larger."
+        return [Reason("warn", f"The quota {quota[1]} is used up", message, hint)]
+    return [Reason("bad", "Its pods cannot be made", message, "Its events say more.")]
+
+
+def refusals(events: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    """Of warnings, those about pods of this job that could not be made; the newest first."""
+    mine = [
+        event
+        for event in events
+        if (about := str((event.get("involvedObject") or {}).get("name") or "")) == name
+        or about.startswith(f"{name}-")
+    ]
+    mine.sort(key=_at, reverse=True)
+    return [str(event.get("message") or event.get("reason") or "") for event in mine]
+
+
+def _at(event: Mapping[str, Any]) -> str:
+    created = meta.metadata(event).get("creationTimestamp")
+    return str(event.get("lastTimestamp") or event.get("eventTime") or created or "")

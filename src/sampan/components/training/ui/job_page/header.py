@@ -81,7 +81,7 @@ class Header:
         with _fact("Created"):
             told.ago(job.created)
         if job.started:
-            with _fact("Took" if job.ended else "Running for"):
+            with _fact("Took" if job.ended else "Since its start"):
                 told.span(job.started, job.ended)
         if job.replicas:
             with _fact("Replicas"):

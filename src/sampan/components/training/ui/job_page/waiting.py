@@ -81,7 +81,9 @@ def _of_pods(latest: Sequence[Rank]) -> list[Reason]:
     for health, ranks in sorted(troubled.items(), key=lambda each: each[0].tone != "bad"):
         names = ", ".join(rank.label for rank in ranks[:3]) + (" …" if len(ranks) > 3 else "")
         whole = f"{len(ranks)} of {words.counted(len(latest), 'pod|pods')}"
-        found.append(Reason(health.tone, f"{health.word}: {whole} ({names})", health.why, health.hint))
+        why = health.why.removeprefix(f"{health.word}: ")
+        why = why[:1].upper() + why[1:]
+        found.append(Reason(health.tone, f"{health.word}: {whole} ({names})", why, health.hint))
     return found
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from sampan.components.pipelines.rest import PREFIXES, endpoints
 
+TRAINING = [("GET", f"/training/v1/namespaces/default/pytorchjobs/x/{each}") for each in ("log", "metrics")]
+
 KUBERNETES = (
     "/api",
     "/api/v1/namespaces",
@@ -48,7 +50,7 @@ def test_every_socket_is_on_loopback(target: Any) -> None:
 
 @pytest.mark.parametrize("token", ["wrong", "", "x" * 5000])
 def test_a_wrong_token_opens_no_route(target: Any, token: str) -> None:
-    paths = [("GET", path) for path in (*KUBERNETES, "/")]
+    paths = [("GET", path) for path in (*KUBERNETES, "/")] + TRAINING
     paths += [
         (endpoint.method, endpoint.path.replace("{", "").replace("}", ""))
         for endpoint in endpoints()
@@ -113,6 +115,7 @@ def test_a_stranger_s_token_opens_no_route(target: Any) -> None:
         ("GET", path)
         for path in ("/", "/metrics", "/api/v1/namespaces", "/api/v1/namespaces/default/secrets")
     ]
+    paths += TRAINING
     paths += [
         (endpoint.method, prefix + endpoint.path.replace("{", "").replace("}", ""))
         for endpoint in endpoints()

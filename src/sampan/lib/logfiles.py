@@ -16,8 +16,10 @@ _CHUNK_BYTES = 256 * 1024
 class LogReader:
     """Whole records, from the beginning or from the last `tail` lines on. Close it."""
 
-    def __init__(self, path: Path, tail: int | None = None) -> None:
+    def __init__(self, path: Path, tail: int | None = None, *, chunk_bytes: int = _CHUNK_BYTES) -> None:
+        """`chunk_bytes`: of one `read` at most; more than one record has."""
         self._path = path
+        self._chunk_bytes = chunk_bytes
         start, offset = _start(path, tail)
         self._file = _opened(start)
         if self._file is not None:
@@ -44,7 +46,7 @@ class LogReader:
     def _records(self) -> bytes:
         if self._file is None:
             return b""
-        data = self._file.read(_CHUNK_BYTES) or b""
+        data = self._file.read(self._chunk_bytes) or b""
         end = data.rfind(b"\n") + 1
         self._file.seek(end - len(data), os.SEEK_CUR)
         return data[:end]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sampan.kube import conditions
-from sampan.kube.kinds import NODES, POD_GROUPS, PODS, VOLCANO_POD_GROUPS, Resource
+from sampan.kube.kinds import NODES, POD_GROUPS, PODS, PRIORITY_CLASSES, VOLCANO_POD_GROUPS, Resource
 
 COSCHEDULING, VOLCANO = "scheduling.x-k8s.io/pod-group", "scheduling.k8s.io/group-name"
 
@@ -22,14 +22,18 @@ async def node(cluster, cpu: str = "4") -> None:
 
 
 async def member(
-    cluster, name: str, group: str, cpu: str = "1", kind: Resource = POD_GROUPS
+    cluster, name: str, group: str, kind: Resource = POD_GROUPS, priority: str = "", *, gang: bool = True
 ) -> dict[str, Any]:
-    if kind is POD_GROUPS:
+    if not gang:
+        metadata, scheduler = {}, "default-scheduler"
+    elif kind is POD_GROUPS:
         metadata, scheduler = {"labels": {COSCHEDULING: group}}, "scheduler-plugins-scheduler"
     else:
         metadata, scheduler = {"annotations": {VOLCANO: group}}, "volcano"
-    container = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": cpu}}}
+    container = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "1"}}}
     spec = {"containers": [container], "schedulerName": scheduler}
+    if priority:
+        spec["priorityClassName"] = priority
     return await cluster.create(PODS, name, metadata=metadata, spec=spec)
 
 
@@ -145,5 +149,26 @@ def test_a_gang_that_cannot_start_anyway_stops_nobody(run):
         await message(cluster, "a-0", "No preemption victims")
         await asyncio.sleep(0.2)
         assert await placed(cluster) == {"low"}
+
+    run(scenario, scheduler=True)
+
+
+def test_a_more_important_gang_gets_the_room_of_a_whole_one(run):
+    async def scenario(cluster):
+        await node(cluster, "4")
+        for name, value in (("high", 1000), ("low", 1)):
+            await cluster.client.create(PRIORITY_CLASSES, {"metadata": {"name": name}, "value": value})
+        await cluster.create(POD_GROUPS, "old", spec={"minMember": 2})
+        for n in range(2):
+            await member(cluster, f"old-{n}", "old", priority="low")
+        await member(cluster, "single", "", priority="high", gang=False)
+        await placed_are(cluster, "old-0", "old-1", "single")
+        await cluster.create(POD_GROUPS, "new", spec={"minMember": 2})
+        for n in range(2):
+            await member(cluster, f"new-{n}", "new", priority="high")
+
+        await placed_are(cluster, "new-0", "new-1", "single")
+        for name in ("old-0", "old-1"):
+            assert "Preempted" in await cluster.events(name)
 
     run(scenario, scheduler=True)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.unit.scheduler.builders import node, pod
 
 from sampan.cluster.scheduler import preemption
 from sampan.cluster.scheduler.claims import Obstacle
 from sampan.cluster.scheduler.explain import detail, headline
 from sampan.cluster.scheduler.gangs import GroupKey, PodGroup, group_of
+from sampan.cluster.scheduler.keeping import turn
 from sampan.cluster.scheduler.node import Tenant
 from sampan.cluster.scheduler.placer import Bind, Order, Placer, Preempt, Release
 
 GROUP = GroupKey("scheduling.x-k8s.io", "team", "g")
 
 
-def placer(cpu: str = "4", labels: dict[str, str] | None = None) -> Placer:
-    made = Placer(lambda _demand: None, list)
+def placer(cpu: str = "4", labels: dict[str, str] | None = None, **fields: Any) -> Placer:
+    made = Placer(lambda _demand: None, list, **fields)
     made.world.nodes["node"] = node(labels=labels, allocatable={"cpu": cpu, "pods": "20000"})
     return made
 
@@ -246,3 +249,173 @@ def test_a_claim_that_stands_in_the_way():
         "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are "
         "available: 1 Preemption is not helpful for scheduling."
     )
+
+
+def test_a_gang_that_is_being_stopped_does_not_count_as_running():
+    it = placer("4")
+    it.define(GROUP, PodGroup(2))
+    for n in range(2):
+        it.settle(pod(f"g-{n}", "2"), "node", GROUP)
+    it.wait(pod("urgent", "4", priority=9), "1", None)
+    assert sorted(victims(it.place_all())) == ["g-0", "g-1"]
+    it.world.nodes["second"] = node("second", allocatable={"cpu": "2", "pods": "9"})
+    # The first has ended and comes again, while the other still ends: there is room for it, and not for the gang.
+    it.forget("g-0")
+    it.wait(pod("again-0", "2"), "2", GROUP)
+    assert bound(it.place_all()) == []
+    it.forget("g-1")
+    assert bound(it.place_all()) == ["urgent"]
+    it.wait(pod("again-1", "2"), "2", GROUP)
+    assert bound(it.place_all()) == []
+    it.forget("urgent")
+    assert sorted(bound(it.place_all())) == ["again-0", "again-1"]
+
+
+def test_gangs_start_by_the_age_of_their_groups_and_pods_that_come_again_keep_their_turn():
+    it = placer("2")
+    other = GroupKey("scheduling.x-k8s.io", "team", "other")
+    it.define(other, PodGroup(2, created="2"))
+    for n in range(2):
+        it.wait(pod(f"other-{n}", "1"), "3", other)
+        it.wait(pod(f"again-{n}", "1"), "9", GROUP)
+    it.define(GROUP, PodGroup(2, created="1"))
+    assert sorted(bound(it.place_all())) == ["again-0", "again-1"]
+
+
+def small(n: int, **fields: Any) -> Tenant:
+    return replace(pod(f"small-{n}", "1", **fields), ends=True)
+
+
+def test_a_large_gang_is_passed_by_small_pods_for_a_time_only():
+    now = 0.0
+    it = placer("4", now=lambda: now, patience=10.0)
+    run(it, *(small(n) for n in range(4)))
+    it.define(GROUP, PodGroup(2, created="1"))
+    for n in range(2):
+        it.wait(pod(f"g-{n}", "2"), "1", GROUP)
+    it.place_all()
+    it.wait(small(4), "2", None)
+    it.forget("small-0")
+    assert bound(it.place_all()) == ["small-4"]
+    assert it.keeper.turns_at == 10.0
+    now = 10.0
+    # From now on nothing of its kind passes: what becomes free is kept.
+    it.wait(small(5), "3", None)
+    it.forget("small-1")
+    assert bound(it.place_all()) == []
+    waits = it.backlog.get("small-5")
+    assert waits is not None
+    assert detail(it.parked[waits.key], waits.tenant, it.world) == (
+        "The next room on node node is kept for team/g-0, team/g-1, which waited long enough."
+    )
+    # What asks for nothing that the gang needs, or is more important, starts all the same.
+    it.wait(pod("light"), "4", None)
+    it.wait(replace(pod("urgent", "1", priority=1), ends=True), "4", None)
+    assert sorted(bound(it.place_all())) == ["light", "urgent"]
+    for name in ("small-2", "small-3", "small-4", "urgent"):
+        assert bound(it.place_all()) == []
+        it.forget(name)
+    assert bound(it.place_all()) == ["g-0", "g-1"]
+
+
+def test_room_is_not_kept_for_ever():
+    now = 0.0
+    it = placer("4", now=lambda: now, patience=10.0)
+    run(it, replace(pod("long", "2"), ends=True))
+    it.wait(pod("large", "4"), "1", None)
+    it.wait(pod("s", "1"), "2", None)
+    assert bound(it.place_all()) == ["s"]
+    it.forget("s")
+    it.wait(pod("s", "1"), "2", None)
+    now = 15.0
+    assert bound(it.place_all()) == []
+    assert it.keeper.turns_at == 20.0
+    now = 20.0
+    assert bound(it.place_all()) == ["s"]
+    assert it.keeper.turns_at == 40.0
+
+
+def test_nothing_is_kept_beside_what_stays_for_ever():
+    now = 0.0
+    it = placer("4", now=lambda: now, patience=10.0)
+    run(it, pod("notebook", "1"))
+    it.wait(pod("large", "4"), "1", None)
+    it.place_all()
+    now = 15.0
+    it.wait(pod("s", "1"), "2", None)
+    assert bound(it.place_all()) == ["s"]
+
+
+def test_who_gives_up_keeps_nothing():
+    now = 0.0
+    it = placer("4", now=lambda: now, patience=10.0)
+    run(it, small(0))
+    it.wait(pod("large", "4"), "1", None)
+    it.place_all()
+    now = 15.0
+    it.wait(pod("s", "1"), "2", None)
+    assert bound(it.place_all()) == []
+    assert it.forget("large")
+    assert bound(it.place_all()) == ["s"]
+    assert not it.world.node("node").kept
+
+
+@pytest.mark.parametrize(
+    ("waited", "kept", "left"),
+    [
+        (0, False, 10),
+        (9, False, 1),
+        (10, True, 10),
+        (19, True, 1),
+        (20, False, 20),
+        (40, True, 40),
+        (81, False, 79),
+    ],
+)
+def test_turns_double(waited, kept, left):
+    assert turn(waited, 10.0) == (kept, left)
+
+
+def test_a_group_that_names_a_priority_gives_it_to_its_pods():
+    it = placer("2")
+    run(it, pod("low", "2", priority=1))
+    for n in range(2):
+        it.wait(pod(f"g-{n}", "1"), "1", GROUP)
+    it.define(GROUP, PodGroup(2, priority=5))
+    assert victims(it.place_all()) == ["low"]
+    it.forget("low")
+    assert sorted(bound(it.place_all())) == ["g-0", "g-1"]
+    # Those that run have it too: a pod between the two priorities does not move them.
+    it.wait(pod("urgent", "1", priority=3), "1", None)
+    assert victims(it.place_all()) == []
+    it.define(GROUP, PodGroup(2, priority=2))
+    assert sorted(victims(it.place_all())) == ["g-0", "g-1"]
+
+
+def test_two_hundred_jobs_leave_the_queue_in_order_and_the_large_one_is_not_left_behind():
+    now = 0.0
+    it = placer("4", now=lambda: now, patience=10.0)
+    started: list[str] = []
+    running: list[tuple[float, str]] = []
+    sizes = {n: (4 if n == 50 else 1) for n in range(200)}
+    for n, members in sizes.items():
+        key = GroupKey("scheduling.x-k8s.io", "team", f"job-{n:03}")
+        it.define(key, PodGroup(members, created=f"{n:03}"))
+        for m in range(members):
+            it.wait(replace(pod(f"job-{n:03}-{m}", "1"), ends=True), f"{n:03}", key)
+    while len(it.backlog):
+        for order in it.place_all():
+            assert isinstance(order, Bind)
+            started.append(order.tenant.name)
+            # Jobs of different lengths, so that the machine is never empty by chance.
+            running.append((now + 5 + len(started) % 4, order.tenant.name))
+        now += 1.0
+        for end, name in [each for each in running if each[0] <= now]:
+            running.remove((end, name))
+            it.forget(name)
+    small = [name for name in started if not name.startswith("job-050")]
+    assert small == [f"job-{n:03}-0" for n in range(200) if n != 50]
+    large = [at for at, name in enumerate(started) if name.startswith("job-050")]
+    assert large == list(range(large[0], large[0] + 4))
+    # It waited for the length of a job after its first turn of ten seconds, while some eight others passed.
+    assert 50 <= large[0] <= 65

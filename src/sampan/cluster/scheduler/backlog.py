@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sampan.cluster.scheduler.node import Tenant
 
@@ -57,14 +57,21 @@ class Backlog:
         """Under another key, in the same order."""
         waiting = self._present.get(uid)
         if waiting is not None and waiting.key != key:
-            self._put(Waiting(waiting.order, waiting.tenant, key))
+            self._put(replace(waiting, key=key))
+
+    def age(self, key: Hashable, created: str) -> None:
+        """All of a key are as old as that."""
+        for waiting in list(self.of_key(key)):
+            priority, before, arrival = waiting.order
+            if before != created:
+                self._put(replace(waiting, order=(priority, created, arrival)))
 
     def rekey(self, key_of: Callable[[Waiting], Hashable]) -> None:
         """Puts all under the keys that they have now."""
         everybody = list(self._present.values())
         self._groups.clear()
         for waiting in everybody:
-            self._put(Waiting(waiting.order, waiting.tenant, key_of(waiting)))
+            self._put(replace(waiting, key=key_of(waiting)))
 
     def heads(self) -> Iterator[Waiting]:
         """The pods to try, best first.

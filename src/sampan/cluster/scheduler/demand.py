@@ -6,7 +6,7 @@ Source: k8s.io/component-helpers/resource/helpers.go (PodRequests), v1.34.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sampan.client.protocol import Object
@@ -85,6 +85,11 @@ def demand_of(pod: Object) -> Demand:
         preempts=preempts,
         shape=shape,
     )
+
+
+def with_priority(demand: Demand, priority: int) -> Demand:
+    _, *rest = demand.shape if isinstance(demand.shape, tuple) and demand.shape else (None,)
+    return replace(demand, priority=priority, shape=((priority, demand.preempts), *rest))
 
 
 def requests_of(spec: Mapping[str, Any]) -> Amounts:

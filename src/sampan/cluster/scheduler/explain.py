@@ -30,16 +30,17 @@ def detail(parked: Parked, tenant: Tenant, world: World) -> str:
     """Empty where there is nothing to add."""
     sentences = []
     if parked.gang is not None:
-        sentences.append(_of_gang(parked))
+        sentences.append(_of_gang(parked, tenant, world.known()))
     sentences.append(parked.advice)
     if not parked.obstacle and parked.refused.nodes:
         sentences += islice(_of_doors(tenant, world.known()), _HOLDERS)
         sentences += _of_nodes(tenant, world.known())
         sentences += _of_promise(tenant, world.known())
+        sentences += _of_kept(tenant, world.known())
     return " ".join(filter(None, sentences))
 
 
-def _of_gang(parked: Parked) -> str:
+def _of_gang(parked: Parked, tenant: Tenant, nodes: list[Node]) -> str:
     gang = parked.gang
     assert gang is not None
     name = str(gang.key)
@@ -55,9 +56,20 @@ def _of_gang(parked: Parked) -> str:
     if gang.needed:
         return (
             f"{name} starts all of {gang.group.min_member} pods or none: {parked.waiting} wait, and there is no room "
-            f"for {gang.needed} of them at once."
+            f"for {gang.needed} of them at once{_together(gang.needed, tenant, nodes)}."
         )
     return f"{name} has enough pods running; this one is beyond its minMember of {gang.group.min_member}."
+
+
+def _together(needed: int, tenant: Tenant, nodes: list[Node]) -> str:
+    """What so many pods like this one need and what is free, where that alone explains it."""
+    short = [
+        f"{amount(name, wanted * needed)} {name}, {amount(name, max(free, 0))} of "
+        f"{amount(name, sum(node.allocatable.get(name, 0) for node in nodes))} free"
+        for name, wanted in sorted(tenant.demand.requests.items())
+        if wanted and wanted * needed > (free := sum(node.free(name) for node in nodes))
+    ]
+    return f": {needed} such pods need {'; '.join(short)}" if short else ""
 
 
 def _of_doors(tenant: Tenant, nodes: list[Node]) -> Iterable[str]:
@@ -150,6 +162,22 @@ def _of_promise(tenant: Tenant, nodes: list[Node]) -> Iterable[str]:
             ]
             if leaving:
                 yield f"Pods of lower priority are being stopped for it: {', '.join(sorted(leaving)[:_HOLDERS])}."
+
+
+def _of_kept(tenant: Tenant, nodes: list[Node]) -> Iterable[str]:
+    for node in nodes:
+        kept = [
+            other
+            for other in node.kept.values()
+            if other.uid not in node.tenants and other.demand.priority >= tenant.demand.priority
+        ]
+        if not kept:
+            continue
+        if tenant.uid in node.kept:
+            yield f"The next room on node {node.name} is kept for it."
+        else:
+            named = ", ".join(sorted(f"{other.namespace}/{other.name}" for other in kept)[:_HOLDERS])
+            yield f"The next room on node {node.name} is kept for {named}, which waited long enough."
 
 
 def _never(tenant: Tenant, nodes: list[Node]) -> Iterable[str]:

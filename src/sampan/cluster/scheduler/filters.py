@@ -40,9 +40,13 @@ def against(tenant: Tenant, node: Node, world: World) -> Against:
     demand = tenant.demand
     if found := fits(demand, node, world):
         return found
+    awaited = dict(node.nominated)
+    if tenant.uid not in awaited:
+        # For whom others have been stopped already does not wait once more.
+        awaited |= node.kept
     expected = [
         other
-        for uid, other in node.nominated.items()
+        for uid, other in awaited.items()
         if uid != tenant.uid and other.demand.priority >= demand.priority and uid not in node.tenants
     ]
     if not expected:

@@ -10,6 +10,7 @@ vendor/volcano.sh/apis/pkg/apis/scheduling/v1beta1/labels.go, v1.12.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,10 +53,13 @@ class PodGroup:
 
     min_member: int
     min_resources: Amounts = field(default_factory=dict)
+    created: str = ""
+    priority: int | None = None
+    """Of all its pods, where the group names a class (Volcano's do)."""
 
 
-def read_group(obj: Object) -> PodGroup:
-    """Raises ValueError, TypeError or AttributeError for what cannot be read."""
+def read_group(obj: Object, priority_of: Callable[[str], int | None]) -> PodGroup:
+    """Raises ValueError, TypeError or AttributeError for what cannot be read. `priority_of`: of a PriorityClass."""
     spec = meta.spec(obj)
     # Volcano writes pods' requests as `requests.cpu` too, as a quota does; the plain names are the amounts.
     resources = {
@@ -64,7 +68,9 @@ def read_group(obj: Object) -> PodGroup:
         if not name.startswith("limits.")
     }
     plain = {name.removeprefix("requests."): quantity for name, quantity in resources.items()}
-    return PodGroup(int(spec.get("minMember") or 0), amounts(plain))
+    created = str(meta.metadata(obj).get("creationTimestamp") or "")
+    priority = priority_of(str(name)) if (name := spec.get("priorityClassName")) else None
+    return PodGroup(int(spec.get("minMember") or 0), amounts(plain), created, priority)
 
 
 @dataclass(slots=True)
@@ -74,14 +80,20 @@ class Gang:
     key: GroupKey
     group: PodGroup | None = None
     placed: set[str] = field(default_factory=set)
-    """Uids of pods that have a node."""
+    """Uids of pods that have a node and stay there."""
+    leaving: set[str] = field(default_factory=set)
+    """Uids of those that are being stopped. They no longer count: who replaces them must not start alone."""
     succeeded: set[str] = field(default_factory=set)
+
+    @property
+    def least(self) -> int:
+        """How many must be placed as long as any is."""
+        return max((self.group.min_member if self.group else 0) - len(self.succeeded), 0)
 
     @property
     def needed(self) -> int:
         """How many more must start, if any do."""
-        wanted = self.group.min_member if self.group else 0
-        return max(wanted - len(self.placed) - len(self.succeeded), 0)
+        return max(self.least - len(self.placed), 0)
 
     def obstacle(self, waiting: int, nodes: list[Node]) -> str:
         """Why none of `waiting` members can start, whatever their nodes say; empty when they may try."""
@@ -124,13 +136,26 @@ class Gangs:
         gang.group = group
         self._drop_empty(gang)
 
+    def of(self, uid: str) -> Gang | None:
+        """The gang of a pod that has a node or has succeeded."""
+        key = self._of.get(uid)
+        return self._gangs.get(key) if key is not None else None
+
     def placed(self, key: GroupKey, uid: str) -> None:
-        self.get(key).placed.add(uid)
+        gang = self.get(key)
+        gang.leaving.discard(uid)
+        gang.placed.add(uid)
+        self._of[uid] = key
+
+    def leaving(self, key: GroupKey, uid: str) -> None:
+        gang = self.get(key)
+        gang.placed.discard(uid)
+        gang.leaving.add(uid)
         self._of[uid] = key
 
     def succeeded(self, key: GroupKey, uid: str) -> None:
         gang = self.get(key)
-        gang.placed.discard(uid)
+        _discard(gang, uid)
         gang.succeeded.add(uid)
         self._of[uid] = key
 
@@ -138,10 +163,14 @@ class Gangs:
         key = self._of.pop(uid, None)
         if key is not None:
             gang = self.get(key)
-            gang.placed.discard(uid)
-            gang.succeeded.discard(uid)
+            _discard(gang, uid)
             self._drop_empty(gang)
 
     def _drop_empty(self, gang: Gang) -> None:
-        if gang.group is None and not gang.placed and not gang.succeeded:
+        if gang.group is None and not (gang.placed or gang.leaving or gang.succeeded):
             self._gangs.pop(gang.key, None)
+
+
+def _discard(gang: Gang, uid: str) -> None:
+    for uids in (gang.placed, gang.leaving, gang.succeeded):
+        uids.discard(uid)

@@ -31,6 +31,8 @@ class Tenant:
     demand: Demand
     started: str = ""
     is_leaving: bool = False
+    ends: bool = False
+    """Whether it ends by itself one day: what it holds can be waited for."""
 
     @property
     def group(self) -> Group:
@@ -52,6 +54,8 @@ class Node:
         self.tenants: dict[str, Tenant] = {}
         self.nominated: dict[str, Tenant] = {}
         """Pods for whom others make room here."""
+        self.kept: dict[str, Tenant] = {}
+        """Pods that have waited long and for whom the next room here is kept."""
         self.groups: Counter[Group] = Counter()
         self.repelled: Counter[PodTerm] = Counter()
         """Whom the pods here want to be away from."""

@@ -1,11 +1,13 @@
 """Who goes where: the scheduler's state and decisions, without any waiting. Pure, but for its own state.
 
 `service` tells it what the watches see and carries out its orders. A pod counts on its node from the moment of the
-decision, before the API confirms it; a victim counts as leaving from the moment it is chosen.
+decision, before the API confirms it; a victim counts as leaving from the moment it is chosen. For whom room is kept
+is `keeping`'s, who has to go `preemption`'s.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +16,13 @@ from sampan.cluster.scheduler import preemption
 from sampan.cluster.scheduler.affinity import Labels, label_keys
 from sampan.cluster.scheduler.backlog import Backlog, Waiting
 from sampan.cluster.scheduler.claims import Obstacle
-from sampan.cluster.scheduler.demand import Demand
-from sampan.cluster.scheduler.gangs import Gang, Gangs, GroupKey
+from sampan.cluster.scheduler.demand import Demand, with_priority
+from sampan.cluster.scheduler.gangs import Gang, Gangs, GroupKey, PodGroup
+from sampan.cluster.scheduler.keeping import Keeper
 from sampan.cluster.scheduler.node import Node, Tenant
-from sampan.cluster.scheduler.preemption import Budget, Plan
+from sampan.cluster.scheduler.preemption import Plan
 from sampan.cluster.scheduler.selection import Refused, select
+from sampan.cluster.scheduler.victims import Budget, Others
 from sampan.cluster.scheduler.world import World
 
 _NOMINATED = "nominated"
@@ -63,12 +67,19 @@ Order = Bind | Preempt | Release
 
 
 class Placer:
-    """`obstacle` says what keeps a pod from any node; `budgets` are today's PodDisruptionBudgets."""
+    """`obstacle` says what keeps a pod from any node; `budgets` are today's PodDisruptionBudgets; `now` is a clock
+    that only goes forward.
+    """
 
     def __init__(
-        self, obstacle: Callable[[Demand], Obstacle | None], budgets: Callable[[], Sequence[Budget]]
+        self,
+        obstacle: Callable[[Demand], Obstacle | None],
+        budgets: Callable[[], Sequence[Budget]],
+        now: Callable[[], float] = lambda: 0.0,
+        patience: float = math.inf,
     ) -> None:
         self.world = World()
+        self.keeper = Keeper(self.world, now, patience)
         self.backlog = Backlog()
         self.gangs = Gangs()
         self.parked: dict[Hashable, Parked] = {}
@@ -97,22 +108,55 @@ class Placer:
         before = self._home.get(uid)
         if before is not None and before is not home:
             before.remove(uid)
+        tenant = self._ranked(tenant, group)
         if uid in self._victims and not tenant.is_leaving:
             tenant = replace(tenant, is_leaving=True)
         home.add(tenant)
         self._home[uid] = home
         self._watch(tenant)
         if group is not None:
-            self.gangs.placed(group, uid)
+            (self.gangs.leaving if tenant.is_leaving else self.gangs.placed)(group, uid)
         return before is not None and before is not home
+
+    def define(self, key: GroupKey, group: PodGroup | None) -> None:
+        """None when the PodGroup was deleted."""
+        before = self.gangs.get(key).group
+        self.gangs.define(key, group)
+        if group is None:
+            return
+        if group.created:
+            self.backlog.age(key, group.created)
+        if group.priority is not None and (before is None or before.priority != group.priority):
+            self._rank(key)
+
+    def _rank(self, key: GroupKey) -> None:
+        """Gives the pods of a gang its priority."""
+        gang = self.gangs.get(key)
+        for uid in (*gang.placed, *gang.leaving):
+            if (home := self._home.get(uid)) is not None and uid in home.tenants:
+                home.add(self._ranked(home.tenants[uid], key))
+        for waiting in sorted(self.backlog.of_key(key)):
+            self._break_promise(waiting.uid)
+            self.backlog.remove(waiting.uid)
+            self.backlog.add(self._ranked(waiting.tenant, key), waiting.order[1], key)
+        self._compositions.pop(key, None)
+
+    def _ranked(self, tenant: Tenant, key: GroupKey | None) -> Tenant:
+        group = self.gangs.get(key).group if key is not None else None
+        if group is None or group.priority is None or tenant.demand.priority == group.priority:
+            return tenant
+        return replace(tenant, demand=with_priority(tenant.demand, group.priority))
 
     def wait(self, tenant: Tenant, created: str, group: GroupKey | None) -> Hashable | None:
         """Its key; None when it waits already or has a place."""
         if tenant.uid in self._home or tenant.uid in self.backlog:
             return None
         self._watch(tenant)
+        tenant = self._ranked(tenant, group)
         key = group if group is not None else self._key(tenant.demand)
-        self.backlog.add(tenant, created, key)
+        # A gang is as old as its PodGroup, also when its pods come again.
+        known = self.gangs.get(group).group if group is not None else None
+        self.backlog.add(tenant, (known.created if known else "") or created, key)
         if group is not None:
             self._compositions.pop(group, None)
         return key
@@ -120,11 +164,11 @@ class Placer:
     def forget(self, uid: str) -> bool:
         """Whether that frees anything."""
         promised = self._break_promise(uid)
-        self._leave_backlog(uid)
+        kept = self._leave_backlog(uid)
         self.gangs.gone(uid)
         self._victims.discard(uid)
         node = self._home.pop(uid, None)
-        return (node is not None and node.remove(uid)) or promised
+        return (node is not None and node.remove(uid)) or promised or kept
 
     def spare(self, uid: str) -> None:
         """A victim that could not be deleted."""
@@ -132,6 +176,8 @@ class Placer:
         node = self._home.get(uid)
         if node is not None and uid in node.tenants:
             node.add(replace(node.tenants[uid], is_leaving=False))
+            if (gang := self.gangs.of(uid)) is not None:
+                self.gangs.placed(gang.key, uid)
 
     def promise(self, uid: str, node: str) -> None:
         """What an earlier process decided."""
@@ -139,12 +185,15 @@ class Placer:
         if waiting is not None:
             self._promise(waiting.tenant, self.world.node(node))
 
-    def _leave_backlog(self, uid: str) -> None:
+    def _leave_backlog(self, uid: str) -> bool:
+        """Whether room was kept for the pod."""
         waiting = self.backlog.get(uid)
-        if waiting is not None:
-            self.backlog.remove(uid)
-            if isinstance(waiting.key, GroupKey):
-                self._compositions.pop(waiting.key, None)
+        if waiting is None:
+            return False
+        self.backlog.remove(uid)
+        if isinstance(waiting.key, GroupKey):
+            self._compositions.pop(waiting.key, None)
+        return self.keeper.release(uid)
 
     def is_home(self, uid: str) -> bool:
         return uid in self._home
@@ -163,6 +212,7 @@ class Placer:
         """Tries all that wait."""
         self.parked.clear()
         self._refused_gangs.clear()
+        self.keeper.reset()
         for waiting in self.backlog.heads():
             self._place(waiting)
         return self._taken_orders()
@@ -195,6 +245,7 @@ class Placer:
         plan, said = self._make_room([tenant], choice)
         if plan is None:
             self._park(waiting, Parked(choice, said))
+            self._keep(waiting, [tenant], choice)
         else:
             self._carry_out(plan)
             self._park(waiting, Parked(choice))
@@ -224,11 +275,12 @@ class Placer:
         if len(placed) < gang.needed:
             refused = self._refused(members, {tenant.uid for _, tenant in placed})
             preemption.take_back(placed)
-            plan, words = self._make_room(members[: gang.needed], refused)
+            plan, words = self._make_room(members[: gang.needed], refused, key)
             if plan is not None:
                 self._carry_out(plan)
             elif not self._has_promise(key):
                 self._refused_gangs[whole] = (refused, words)
+                self._keep(head, members[: gang.needed], refused)
             self._park(head, Parked(refused, words, gang=gang, waiting=len(members)))
             return
         for node, tenant in placed:
@@ -268,6 +320,10 @@ class Placer:
         self._home[tenant.uid] = node
         self._orders.append(Bind(tenant, node.name))
 
+    def _keep(self, waiting: Waiting, members: Sequence[Tenant], refused: Refused) -> None:
+        if refused.curable and not any(tenant.uid in self._promised for tenant in members):
+            self.keeper.consider(waiting, members)
+
     def _park(self, waiting: Waiting, parked: Parked) -> None:
         # A promise moves a pod under a key of its own.
         current = self.backlog.get(waiting.uid)
@@ -275,7 +331,9 @@ class Placer:
 
     # Making room.
 
-    def _make_room(self, members: Sequence[Tenant], refused: Refused) -> tuple[Plan | None, str]:
+    def _make_room(
+        self, members: Sequence[Tenant], refused: Refused, group: GroupKey | None = None
+    ) -> tuple[Plan | None, str]:
         """What to do about it, or why nothing."""
         if not refused.nodes:
             return None, ""
@@ -285,12 +343,12 @@ class Placer:
             return None, TERMINATING
         plan = None
         if refused.curable:
-            budgets = self._budgets()
+            others = Others(self.world, self.gangs, self._budgets(), group)
             if len(members) == 1:
                 nodes = [self.world.nodes[name] for name in refused.curable]
-                plan = preemption.for_pod(members[0], nodes, self.world, budgets)
+                plan = preemption.for_pod(members[0], nodes, others)
             else:
-                plan = preemption.for_gang(members, self.world, budgets)
+                plan = preemption.for_gang(members, others)
         if plan is not None:
             return plan, ""
         for tenant in members:
@@ -310,6 +368,8 @@ class Placer:
         for node, victim in plan.victims:
             self._victims.add(victim.uid)
             node.add(replace(victim, is_leaving=True))
+            if (gang := self.gangs.of(victim.uid)) is not None:
+                self.gangs.leaving(gang.key, victim.uid)
         for node, tenant in plan.places:
             self._promise(tenant, node)
             for uid, other in list(node.nominated.items()):

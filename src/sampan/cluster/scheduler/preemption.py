@@ -1,9 +1,8 @@
 """Which pods must go so that others can start. Pure, but for trying it out on the nodes' totals, which are put back.
 
 As upstream: all pods of a lower priority leave the node in thought; if the pod then fits, they come back one after
-the other, those that a PodDisruptionBudget protects and the most important first, as long as it still fits; who
-cannot come back is a victim. Of several nodes the one is taken that loses least. A gang is tried as a whole: without
-room for all of it nobody has to go.
+the other (`victims`) as long as it still fits; who cannot come back is a victim. Of several nodes the one is taken
+that loses least. A gang is tried as a whole: without room for all of it nobody has to go.
 
 Source: kubernetes/pkg/scheduler/framework/preemption/preemption.go, plugins/defaultpreemption, v1.34.
 """
@@ -13,42 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sampan.cluster.scheduler.affinity import Labels
 from sampan.cluster.scheduler.filters import fits
 from sampan.cluster.scheduler.node import Node, Tenant
 from sampan.cluster.scheduler.selection import select
+from sampan.cluster.scheduler.victims import Lodging, Others, Unit
 from sampan.cluster.scheduler.world import World
-from sampan.kube.selectors import LabelSelector
-
-_Lodging = tuple[Node, Tenant]
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """A PodDisruptionBudget: how many more of its pods may be disturbed."""
-
-    namespace: str
-    selector: LabelSelector | None
-    allowed: int
-    disturbed: frozenset[str] = frozenset()
-    """Names of pods that it has let go already."""
-
-    def covers(self, tenant: Tenant) -> bool:
-        labels: Labels = tenant.demand.labels
-        return (
-            tenant.namespace == self.namespace
-            and tenant.name not in self.disturbed
-            and self.selector is not None
-            and self.selector.matches(labels)
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`places`: for each pod that is to start, its node. `victims`: who must go from where."""
 
-    places: tuple[_Lodging, ...]
-    victims: tuple[_Lodging, ...]
+    places: tuple[Lodging, ...]
+    victims: tuple[Lodging, ...]
     violations: int = 0
     """Of budgets."""
 
@@ -69,16 +45,16 @@ class Plan:
         return min((t.started for _, t in self.victims if t.demand.priority == most), default="")
 
 
-def for_pod(tenant: Tenant, nodes: Iterable[Node], world: World, budgets: Sequence[Budget]) -> Plan | None:
+def for_pod(tenant: Tenant, nodes: Iterable[Node], others: Others) -> Plan | None:
     """For one pod, on one of `nodes`."""
-    return _cheapest(_try([tenant], [node], world, budgets) for node in nodes)
+    return _cheapest(_try([tenant], [node], others) for node in nodes)
 
 
-def for_gang(members: Sequence[Tenant], world: World, budgets: Sequence[Budget]) -> Plan | None:
+def for_gang(members: Sequence[Tenant], others: Others) -> Plan | None:
     """For all of them: together on one node, or wherever there is room."""
-    nodes = world.known()
-    together = [_try(members, [node], world, budgets) for node in nodes]
-    return _cheapest([*together, _try(members, nodes, world, budgets) if len(nodes) > 1 else None])
+    nodes = others.world.known()
+    together = [_try(members, [node], others) for node in nodes]
+    return _cheapest([*together, _try(members, nodes, others) if len(nodes) > 1 else None])
 
 
 def _cheapest(plans: Iterable[Plan | None]) -> Plan | None:
@@ -87,7 +63,7 @@ def _cheapest(plans: Iterable[Plan | None]) -> Plan | None:
     return max((plan for plan in found if plan.cost == least), key=lambda plan: plan.youth, default=None)
 
 
-def place_all(members: Sequence[Tenant], world: World) -> list[_Lodging]:
+def place_all(members: Sequence[Tenant], world: World) -> list[Lodging]:
     """Puts on nodes as many as fit, in order, and leaves them there."""
     placed = []
     for tenant in members:
@@ -98,14 +74,13 @@ def place_all(members: Sequence[Tenant], world: World) -> list[_Lodging]:
     return placed
 
 
-def take_back(placed: Iterable[_Lodging]) -> None:
+def take_back(placed: Iterable[Lodging]) -> None:
     for node, tenant in placed:
         node.remove(tenant.uid)
 
 
-def _try(
-    members: Sequence[Tenant], nodes: Sequence[Node], world: World, budgets: Sequence[Budget]
-) -> Plan | None:
+def _try(members: Sequence[Tenant], nodes: Sequence[Node], others: Others) -> Plan | None:
+    world = others.world
     bound = min(tenant.demand.priority for tenant in members)
     if not any(priority < bound for node in nodes for priority in node.priorities):
         return None
@@ -113,7 +88,7 @@ def _try(
         (node, tenant)
         for node in nodes
         for tenant in node.tenants.values()
-        if tenant.demand.priority < bound or tenant.is_leaving
+        if tenant.is_leaving or others.may_go(tenant, bound)
     ]
     take_back(away)
     # Others for whom room is being made are there already, in thought.
@@ -121,24 +96,38 @@ def _try(
     for node, other in expected:
         node.add(other)
     only = nodes[0] if len(nodes) == 1 else None
-    placed: list[_Lodging] = []
-    victims: list[_Lodging] = []
+    placed: list[Lodging] = []
+    victims: list[Lodging] = []
     violating = 0
     try:
         placed = _lodge(members, only, world)
         if len(placed) < len(members):
             return None
-        for node, tenant, violates in _by_importance(away, budgets):
-            node.add(tenant)
-            if not _all_fit(placed, world):
-                node.remove(tenant.uid)
-                victims.append((node, tenant))
-                violating += violates
+        for unit in others.units(away):
+            lost = _bring_back(unit, placed, world)
+            victims += lost
+            violating += sum(others.violates(lodging) for lodging in lost)
     finally:
         take_back([*placed, *expected])
         for node, tenant in away:
             node.add(tenant)
     return Plan(tuple(placed), tuple(victims), violating) if victims else None
+
+
+def _bring_back(unit: Unit, placed: Sequence[Lodging], world: World) -> list[Lodging]:
+    """Who of the unit has to go for good: those that fit no more, or everybody when too few would be left."""
+    back, lost = [], []
+    for node, tenant in unit.members:
+        node.add(tenant)
+        if _all_fit(placed, world):
+            back.append((node, tenant))
+        else:
+            node.remove(tenant.uid)
+            lost.append((node, tenant))
+    if lost and len(back) < unit.least:
+        take_back(back)
+        return [*unit.members, *unit.elsewhere]
+    return lost
 
 
 def _expected(node: Node, members: Sequence[Tenant], bound: int) -> list[Tenant]:
@@ -150,7 +139,7 @@ def _expected(node: Node, members: Sequence[Tenant], bound: int) -> list[Tenant]
     ]
 
 
-def _lodge(members: Sequence[Tenant], only: Node | None, world: World) -> list[_Lodging]:
+def _lodge(members: Sequence[Tenant], only: Node | None, world: World) -> list[Lodging]:
     if only is None:
         return place_all(members, world)
     placed = []
@@ -162,24 +151,7 @@ def _lodge(members: Sequence[Tenant], only: Node | None, world: World) -> list[_
     return placed
 
 
-def _by_importance(away: Sequence[_Lodging], budgets: Sequence[Budget]) -> list[tuple[Node, Tenant, bool]]:
-    """Who may come back first. Those on their way out are no victims and take no room any more."""
-    staying = [(node, tenant) for node, tenant in away if not tenant.is_leaving]
-    staying.sort(key=lambda each: (-each[1].demand.priority, each[1].started, each[1].uid))
-    left = [budget.allowed for budget in budgets]
-    violating: list[tuple[Node, Tenant, bool]] = []
-    others: list[tuple[Node, Tenant, bool]] = []
-    for node, tenant in staying:
-        violates = False
-        for at, budget in enumerate(budgets):
-            if budget.covers(tenant):
-                left[at] -= 1
-                violates = violates or left[at] < 0
-        (violating if violates else others).append((node, tenant, violates))
-    return violating + others
-
-
-def _all_fit(placed: Sequence[_Lodging], world: World) -> bool:
+def _all_fit(placed: Sequence[Lodging], world: World) -> bool:
     """Whether those who are to start fit beside everybody who is there."""
     for node, tenant in placed:
         node.remove(tenant.uid)

@@ -8,6 +8,7 @@ memory (`placer`); only the writes are awaited.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Hashable
 
 from sampan.client.protocol import Client, Object
@@ -18,9 +19,9 @@ from sampan.cluster.scheduler.demand import Demand, demand_of
 from sampan.cluster.scheduler.gangs import GroupKey, group_of, read_group
 from sampan.cluster.scheduler.node import Tenant
 from sampan.cluster.scheduler.placer import Bind, Order, Placer, Preempt, Release
-from sampan.cluster.scheduler.preemption import Budget
 from sampan.cluster.scheduler.settings import DEFAULT, SchedulerSettings
 from sampan.cluster.scheduler.telling import Teller
+from sampan.cluster.scheduler.victims import Budget
 from sampan.cluster.scheduler.writing import Writer
 from sampan.kube import meta, pods, selectors
 from sampan.kube.errors import ApiError
@@ -30,6 +31,7 @@ from sampan.kube.kinds import (
     POD_DISRUPTION_BUDGETS,
     POD_GROUPS,
     PODS,
+    PRIORITY_CLASSES,
     VOLCANO_POD_GROUPS,
 )
 from sampan.lib.clock import Clock
@@ -69,11 +71,15 @@ class Scheduler:
         self._node_objects = caches.of(NODES)
         self._namespaces = caches.of(NAMESPACES)
         self._budgets = caches.of(POD_DISRUPTION_BUDGETS)
+        self._classes = caches.of(PRIORITY_CLASSES)
         self._groups = (caches.of(POD_GROUPS), caches.of(VOLCANO_POD_GROUPS))
+        self._clock = clock
         self._recorder = EventRecorder(client, clock, NAME)
         self._teller = Teller(client, clock, self._recorder)
         self._writer = Writer(client, clock, self._recorder, self._find)
-        self._placer = Placer(self._obstacle, self._read_budgets)
+        self._placer = Placer(
+            self._obstacle, self._read_budgets, clock.monotonic, settings.patience_seconds or math.inf
+        )
         self._claims = Claims(client, caches, self._placer.world.pins, self._something_freed)
         self._retries: dict[str, float] = {}
         """Uids of pods whose binding failed, and how long to wait the next time."""
@@ -82,6 +88,7 @@ class Scheduler:
         self._telling = False
         self._tell_again = False
         self._reminder: asyncio.TimerHandle | None = None
+        self._turn: asyncio.TimerHandle | None = None
         self._running = False
         self._tasks = TaskSet("scheduler")
 
@@ -92,6 +99,7 @@ class Scheduler:
             self._namespaces,
             *self._claims.caches,
             self._budgets,
+            self._classes,
             *self._groups,
             self._pods,
         )
@@ -111,8 +119,9 @@ class Scheduler:
 
     async def stop(self) -> None:
         self._running = False
-        if self._reminder is not None:
-            self._reminder.cancel()
+        for timer in (self._reminder, self._turn):
+            if timer is not None:
+                timer.cancel()
         await self._tasks.close()
         await self._recorder.close()
 
@@ -145,12 +154,16 @@ class Scheduler:
             str(obj.get("apiVersion") or "").partition("/")[0], meta.namespace(obj), meta.name(obj)
         )
         try:
-            group = read_group(new) if new is not None else None
+            group = read_group(new, self._priority_of) if new is not None else None
         except _BAD_SPEC as error:
             log.warning("PodGroup cannot be read", namespace=key.namespace, name=key.name, error=str(error))
             group = None
-        self._placer.gangs.define(key, group)
+        self._placer.define(key, group)
         self._something_freed()
+
+    def _priority_of(self, name: str) -> int | None:
+        found = self._classes.get("", name)
+        return int(found.get("value") or 0) if found is not None else None
 
     def _on_pod(self, old: Object | None, new: Object | None) -> None:
         if old is not None and (new is None or meta.uid(new) != meta.uid(old)):
@@ -251,6 +264,16 @@ class Scheduler:
                     self._tasks.spawn(self._writer.nominate(order.tenant, None), name="release")
         if self._placer.parked:
             self._tell_soon()
+        self._await_turn()
+
+    def _await_turn(self) -> None:
+        """Looks again when room starts or ceases to be kept for somebody."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        seconds = self._placer.keeper.turns_at - self._clock.monotonic()
+        if self._running and seconds < math.inf:
+            self._turn = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._something_freed)
 
     async def _bind(self, tenant: Tenant, node: str) -> None:
         if await self._claims.bound(tenant.demand, node) and await self._writer.bind(tenant, node):
@@ -342,7 +365,15 @@ class Scheduler:
 
 def _tenant(pod: Object, demand: Demand) -> Tenant:
     started = str(meta.status(pod).get("startTime") or meta.metadata(pod).get("creationTimestamp") or "")
-    return Tenant(meta.uid(pod), meta.namespace(pod), meta.name(pod), demand, started, meta.is_deleting(pod))
+    return Tenant(
+        meta.uid(pod),
+        meta.namespace(pod),
+        meta.name(pod),
+        demand,
+        started,
+        is_leaving=meta.is_deleting(pod),
+        ends=meta.spec(pod).get("restartPolicy") in ("Never", "OnFailure"),
+    )
 
 
 def _gated(gates: object) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
+from starlette.types import Receive, Scope, Send
 
 from sampan.components import Front, Services
 from sampan.components.training.api.definitions import DEFINITIONS
@@ -25,7 +26,10 @@ from sampan.reconcile.manager import Manager
 
 log = get_logger(__name__)
 
+_API = "sampan.components.training.rest.door"
 _PARTS = "sampan.components.training.controller.parts"
+_REMEMBERING = "sampan.components.training.controller.remembering"
+_PREFIX = "/training/v1"
 _LOAD_DELAY_SECONDS = 0.3
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
@@ -40,7 +44,7 @@ class TrainingComponent:
     tables: Sequence[sa.MetaData] = ()
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
-    reviewed_paths: Sequence[str] = ()
+    reviewed_paths: Sequence[str] = (_PREFIX,)
     proven_paths: Sequence[str] = ()
     ui_module = "sampan.components.training.ui"
 
@@ -48,19 +52,31 @@ class TrainingComponent:
         self._settings = settings or TrainingSettings()
         self._tasks = TaskSet("training")
         self._manager: Manager | None = None
+        self._remembering: Any = None
+        self._services: Services | None = None
+        self._api: _LateApi | None = None
 
     async def start(self, services: Services) -> None:
+        self._services = services
+        if services.pod_files is None:
+            self._tasks.spawn(self._remember(services), name="remembering")
         if self._settings.operators != "off":
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
-        return []
+        assert self._services is not None, "routes() is called after start()"
+        self._api = _LateApi(self._services)
+        return [Mount(_PREFIX, app=self._api)]
 
     def pod_routes(self) -> Sequence[BaseRoute]:
         return []
 
     async def stop(self) -> None:
         await self._tasks.close()
+        if self._api is not None:
+            self._api.close()
+        if self._remembering is not None:
+            await self._remembering.stop()
         if self._manager is not None:
             await self._manager.stop()
 
@@ -73,3 +89,27 @@ class TrainingComponent:
         around = parts.around(services.client, services.clock, self._settings, gang_scheduler, services.url)
         self._manager = Manager(parts.controllers(around, services.foreign_definitions))
         await self._manager.start()
+
+    async def _remember(self, services: Services) -> None:
+        await asyncio.sleep(_LOAD_DELAY_SECONDS)
+        module: Any = await asyncio.to_thread(importlib.import_module, _REMEMBERING)
+        self._remembering = module.Remembering(services.client, services.home, self._settings.keep_logs_days)
+        self._remembering.start()
+
+
+class _LateApi:
+    """The routes, loaded with the first request."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            module: Any = await asyncio.to_thread(importlib.import_module, _API)
+            self._app = self._app or module.api_of(self._services)
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        if self._app is not None:
+            self._app.close()

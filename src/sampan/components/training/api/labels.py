@@ -20,3 +20,6 @@ JOB_SET_NAME = "jobset.sigs.k8s.io/jobset-name"
 REPLICATED_JOB_NAME = "jobset.sigs.k8s.io/replicatedjob-name"
 JOB_INDEX = "jobset.sigs.k8s.io/job-index"
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
+
+OUTPUT = "sampan.dev/output"
+"""Annotation of a job: the folder, as its pods see it, that it writes what it makes to."""

@@ -16,6 +16,8 @@ class TrainingSettings:
     gang_scheduler: str = "auto"
     """Who starts all pods of a job or none: `scheduler-plugins`, `volcano`, `none`, or `auto`, which is
     scheduler-plugins in the embedded cluster and none elsewhere."""
+    keep_logs_days: int = 0
+    """How long logs of deleted jobs are kept, in days; 0 keeps them for good."""
 
 
 def check(settings: TrainingSettings) -> None:
@@ -24,3 +26,5 @@ def check(settings: TrainingSettings) -> None:
         value = getattr(settings, name)
         if value not in known:
             raise ValueError(f"training.{name} must be one of {', '.join(known)}, not {value!r}")
+    if settings.keep_logs_days < 0:
+        raise ValueError(f"training.keep_logs_days must not be negative, but is {settings.keep_logs_days}")

@@ -1,4 +1,4 @@
-"""What the ranks of a job print."""
+"""What the ranks of a job print, as one log: each in its colour, some of them or all."""
 
 from __future__ import annotations
 
@@ -6,63 +6,84 @@ from collections.abc import Sequence
 
 from nicegui import ui
 
-from sampan.components.training.ui.job_page import ranks
 from sampan.components.training.ui.job_page.parts import Shown
-from sampan.kube import meta
+from sampan.components.training.ui.job_page.rank_colours import RankColours
 from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
+from sampan.ui.controls.controls import Chips, Choice
 from sampan.ui.logview.logview import LogSource, LogViewer
+
+_MOST_CHIPS = 16
+"""Ranks; of more, one or all are chosen."""
 
 
 class LogPart:
     def __init__(self, page: PageContext, shown: Shown) -> None:
         self._page = page
         self._shown = shown
-        self._viewer: LogViewer | None = None
+        self._chosen = tuple(each for each in page.query.get("ranks", "").split(",") if each)
+        self._offered: tuple[str, ...] = ()
         self._keys: list[str] = []
-        self._is_none = False
 
     async def build(self) -> None:
-        self._place = ui.element("div")
-        self.update()
+        self._bar = ui.element("div").classes("sp-bar-of-list")
+        self._offer()
+        found = sources(self._shown, self._chosen)
+        self._keys = [source.key for source in found]
+        label = f"Log of {self._shown.job.name}"
+        self._viewer = LogViewer(self._page, found, chosen=found[0].key, label=label)
+
+    def _offer(self) -> None:
+        """The ranks that there are now."""
+        labels = tuple(dict.fromkeys(str(rank.place) for rank in self._shown.ranks))
+        if labels == self._offered:
+            return
+        self._offered = labels
+        self._bar.clear()
+        self._bar.set_visibility(len(labels) > 1)
+        with self._bar:
+            if len(labels) > _MOST_CHIPS:
+                options = [("", "All ranks"), *((each, each) for each in labels)]
+                chosen = self._chosen[0] if self._chosen else ""
+                Choice("Rank", options, chosen, lambda one: self._choose((one,) if one else ()))
+            else:
+                widgets.text("Ranks", "sp-muted")
+                Chips("Ranks", {each: each for each in labels}, self._chosen, self._choose)
+
+    def _choose(self, labels: tuple[str, ...]) -> None:
+        self._chosen = labels
+        self._page.set_query(ranks=",".join(labels), line="")
+        self._show()
+
+    def _show(self) -> None:
+        found = sources(self._shown, self._chosen)
+        keys = [source.key for source in found]
+        if keys != self._keys:
+            self._keys = keys
+            self._viewer.set_sources(found, found[0].key)
 
     def update(self) -> None:
-        found = sources(self._shown)
-        keys = [source.key for source in found]
-        if keys == self._keys and (self._viewer is not None or self._is_none):
-            return
-        self._keys = keys
-        if self._viewer is not None and found:
-            self._viewer.set_sources(found)
-            return
-        self._place.clear()
-        self._viewer, self._is_none = None, not found
-        with self._place:
-            if not found:
-                widgets.empty_state("notes", "No log yet", "It has no pods that could print anything.")
-                return
-            chosen = self._page.query.get("rank") or found[0].key
-            label = f"Log of {self._shown.job.name}"
-            self._viewer = LogViewer(self._page, found, chosen=chosen, label=label)
+        self._offer()
+        self._show()
 
     def stop(self) -> None:
         """The viewer ends when it is removed."""
 
 
-def sources(shown: Shown) -> Sequence[LogSource]:
-    """One for each rank, and one for what a container printed before it was started again. Pure."""
-    found = []
-    for rank in shown.ranks:
-        path = f"/api/v1/namespaces/{segment(rank.namespace)}/pods/{segment(rank.pod)}/log"
-        container = ranks.container_of(shown.job.kind, shown.pods.get(rank.pod, {}))
-        query = {"container": str(container.get("name") or "")}
-        name = f"{meta.name(shown.obj)}-{rank.label.partition(',')[0]}"
-        found.append(LogSource(rank.pod, rank.label, path, query, not rank.is_over, f"{name}.txt"))
-        if rank.restarts:
-            before = {**query, "previous": "true"}
-            label = f"{rank.label}, the run before"
-            found.append(
-                LogSource(f"{rank.pod}.previous", label, path, before, False, f"{name}-previous.txt")
-            )
+def sources(shown: Shown, labels: Sequence[str]) -> list[LogSource]:
+    """The merged log of these ranks, or of all; and that of their runs before, where one was started again. Pure."""
+    job = shown.job
+    path = f"/training/v1/namespaces/{segment(job.namespace)}/{shown.resource.plural}/{segment(job.name)}/log"
+    query = {"ranks": ",".join(labels)} if labels else {}
+    named = "+".join(labels) if labels else "all"
+    file_name = f"{job.name}-{named[:60]}.txt"
+    title = "The chosen ranks" if labels else "All ranks"
+    found = [LogSource(named, title, path, query, not job.state.is_finished, file_name, RankColours)]
+    if any(rank.restarts or not rank.is_latest for rank in shown.ranks):
+        before = {**query, "previous": "true"}
+        name = f"{job.name}-previous.txt"
+        found.append(
+            LogSource(f"{named}.previous", "The runs before", path, before, False, name, RankColours)
+        )
     return found

@@ -13,6 +13,7 @@ from sampan.components.training.ui.job_page.environment_part import EnvironmentP
 from sampan.components.training.ui.job_page.events_part import EventsPart
 from sampan.components.training.ui.job_page.header import Header
 from sampan.components.training.ui.job_page.log_part import LogPart
+from sampan.components.training.ui.job_page.metrics_part import MetricsPart
 from sampan.components.training.ui.job_page.overview_part import OverviewPart
 from sampan.components.training.ui.job_page.parts import Part, Shown
 from sampan.components.training.ui.job_page.ranks import ranks
@@ -30,6 +31,7 @@ from sampan.ui.context import PageContext
 _PARTS = {
     "overview": "Overview",
     "logs": "Logs",
+    "metrics": "Metrics",
     "usage": "Resources",
     "events": "Events",
     "environment": "Environment",
@@ -126,6 +128,7 @@ class _JobPage:
         made: dict[str, Callable[[], Part]] = {
             "overview": lambda: OverviewPart(page, shown, self._open_rank),
             "logs": lambda: LogPart(page, shown),
+            "metrics": lambda: MetricsPart(page, shown),
             "usage": lambda: UsagePart(page, shown, self._samples),
             "events": lambda: EventsPart(page, shown),
             "environment": lambda: EnvironmentPart(page, shown),
@@ -134,5 +137,10 @@ class _JobPage:
         return made[key]()
 
     async def _open_rank(self, pod: str, what: str) -> None:
-        self._page.set_query(rank=pod)
-        await self._tabs.show("logs" if what == "log" else "environment")
+        if what == "log" and self._shown is not None:
+            place = next((rank.place for rank in self._shown.ranks if rank.pod == pod), "")
+            self._page.set_query(ranks=place, line="")
+            await self._tabs.show("logs")
+        else:
+            self._page.set_query(rank=pod)
+            await self._tabs.show("environment")

@@ -34,8 +34,10 @@ class Rank:
 
     pod: str
     namespace: str
+    place: str
+    """`worker-0`."""
     label: str
-    """`worker-0`; of a pod whose place another has taken, with its name."""
+    """The same; of a pod whose place another has taken, with its name."""
     is_latest: bool
     """Whether this is the rank's last pod until now."""
     is_over: bool
@@ -80,6 +82,7 @@ def _rank(job_kind: str, pod: Object, nodes: Sequence[Object], label: str, *, is
     return Rank(
         pod=meta.name(pod),
         namespace=meta.namespace(pod),
+        place=label,
         label=label if is_latest else f"{label}, before: {meta.name(pod)}",
         is_latest=is_latest,
         is_over=is_over,

@@ -135,7 +135,9 @@ class RuntimeConformance:
 
     @check
     async def test_containers_outlive_the_runtime(self, folder: Path) -> None:
-        long = self.spec(folder, "long", "sh", "-c", "echo one; while [ ! -e /tmp/x ]; do sleep 0.05; done")
+        long = self.spec(
+            folder, "long", "sh", "-c", "echo one; while [ ! -e /no/such/file ]; do sleep 0.05; done"
+        )
         short = self.spec(folder, "short", "sh", "-c", "sleep 0.3; exit 5")
         async with self._opened(folder) as runtime:
             for spec in (long, short):

@@ -66,7 +66,7 @@ def test_python_images(image: str, python: str) -> None:
         ("us-docker.pkg.dev/vertex-ai/training/pytorch-gpu.2-3.py310", "torch==2.3.*"),
         ("us-docker.pkg.dev/vertex-ai/training/scikit-learn-cpu.1-3", "scikit-learn==1.3.*"),
         ("us-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.1-7:latest", "xgboost==1.7.*"),
-        ("nvcr.io/nvidia/jax:24.04-py3", "jax"),
+        ("nvcr.io/nvidia/jax:24.04-py3", "jax[cuda12]"),
         ("ghcr.io/kubeflow/trainer/xgboost-runtime:v3.0.5", "xgboost==3.0.5"),
         ("scikit-learn:1.5.2", "scikit-learn==1.5.2"),
         ("quay.io/jupyter/scipy-notebook:python-3.11", "pandas"),
@@ -188,11 +188,35 @@ def test_an_image_brings_its_entry_point_and_small_programs() -> None:
             'system = true\nprograms = ["gcc"]',
             '"programs" knows no "gcc"; there are argosay, cowsay, http-echo',
         ),
+        ('files = { "app" = "x" }', '"app" is not a path in the image'),
+        ('files = { "/app/../etc" = "x" }', "is not a path in the image"),
+        ('workdir = "app"', 'workdir = "app" is not a path'),
     ],
 )
 def test_extras_that_cannot_be_are_refused(table: str, says: str) -> None:
     with pytest.raises(CatalogueError, match=says):
         parse_catalogue(f'[[image]]\nmatch = "a"\n{table}', "images.toml")
+
+
+def test_examples_stand_at_the_paths_of_their_images(tmp_path: Path) -> None:
+    extras = plan("docker.io/kubeflow/pytorch-dist-mnist:latest").extras
+    assert extras.entrypoint == ("python", "/opt/mnist/src/mnist.py")
+    programs = {
+        target: source for entry in load_catalogue(NOWHERE) for target, source in entry.extras.files.items()
+    }
+    assert all(Path(source).is_file() for source in programs.values())
+    for entry in load_catalogue(NOWHERE):
+        named = [word for word in entry.extras.entrypoint if word.startswith("/") and word.endswith(".py")]
+        assert set(named) <= entry.extras.files.keys()
+
+
+def test_files_of_a_user_are_found_from_his_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/fred")
+    file = tmp_path / "images.toml"
+    told = '"/a" = "x/train.py"\n"/b" = "~/data"\n"/c" = "/mnt/d"\n'
+    file.write_text(f'[[image]]\nmatch = "team/train"\nrequirements = ["numpy"]\n[image.files]\n{told}')
+    files = load_catalogue(file).plan("team/train").extras.files
+    assert files == {"/a": f"{tmp_path}/x/train.py", "/b": "/home/fred/data", "/c": "/mnt/d"}
 
 
 def test_argosay_speaks_writes_and_fails(tmp_path: Path) -> None:

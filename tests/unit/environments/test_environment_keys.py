@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sampan.cluster.node.environments import PipInstall
+from sampan.cluster.node.environments.flavours import Flavour
 from sampan.cluster.node.environments.index import IndexOptions
 from sampan.cluster.node.environments.interpreter import Interpreter, nearest_version, own_interpreter
 from sampan.cluster.node.environments.model import Manifest, base_key, derived_key
@@ -13,22 +14,24 @@ from sampan.cluster.node.environments.model import Manifest, base_key, derived_k
 PYTHON = Interpreter(
     "/usr/bin/python3.11", "3.11.7", "cpython", "cpython-311", "linux-x86_64", "/usr/lib/python3.11"
 )
+TORCH = (Flavour(("torch==2.4.0",)),)
 NONE = IndexOptions()
 INSTALL = PipInstall(("a==1", "b"))
 
 
 def test_base_keys() -> None:
-    key = base_key(PYTHON, ("torch==2.4.0",), NONE, ())
-    assert key == base_key(PYTHON, ("torch==2.4.0",), NONE, ())
+    key = base_key(PYTHON, TORCH, NONE, ())
+    assert key == base_key(PYTHON, TORCH, NONE, ())
     others = {
-        base_key(replace(PYTHON, version="3.11.8"), ("torch==2.4.0",), NONE, ()),
-        base_key(replace(PYTHON, implementation="pypy"), ("torch==2.4.0",), NONE, ()),
-        base_key(replace(PYTHON, platform="linux-aarch64"), ("torch==2.4.0",), NONE, ()),
-        base_key(PYTHON, ("torch==2.4.1",), NONE, ()),
-        base_key(PYTHON, ("torch==2.4.0",), IndexOptions(index_url="https://a.example"), ()),
-        base_key(PYTHON, ("torch==2.4.0",), NONE, ("UV_EXCLUDE_NEWER=2024-01-01",)),
+        base_key(replace(PYTHON, version="3.11.8"), TORCH, NONE, ()),
+        base_key(replace(PYTHON, implementation="pypy"), TORCH, NONE, ()),
+        base_key(replace(PYTHON, platform="linux-aarch64"), TORCH, NONE, ()),
+        base_key(PYTHON, (Flavour(("torch==2.4.1",)),), NONE, ()),
+        base_key(PYTHON, TORCH, IndexOptions(index_url="https://a.example"), ()),
+        base_key(PYTHON, TORCH, NONE, ("UV_EXCLUDE_NEWER=2024-01-01",)),
+        base_key(PYTHON, (Flavour(("torch==2.4.0",), "cpu"), *TORCH), NONE, ()),
     }
-    assert len(others | {key}) == 7
+    assert len(others | {key}) == 8
 
 
 def test_derived_keys() -> None:

@@ -193,6 +193,7 @@ class NodeAgent:
         found = await self._client.list(PODS, options=ListOptions(field_selector=self._selector))
         by_uid = {meta.uid(pod): pod for pod in found.items}
         if at_start:
+            await self._end_strays()
             await self._clear_leftovers(by_uid)
         for uid in [*self._workers, *self._finished]:
             if uid not in by_uid:
@@ -201,6 +202,12 @@ class NodeAgent:
         for pod in sorted(found.items, key=lambda pod: not meta.status(pod).get("podIP")):
             self._sync(pod, adopt=at_start)
         return found.resource_version
+
+    async def _end_strays(self) -> None:
+        """Launchers may have been killed together with the last server: what they ran must not go on beside us."""
+        uids = [folder.name for folder in self._layout.pods.iterdir()]
+        if uids:
+            await self._runtime.kill_strays(uids)
 
     @property
     def _selector(self) -> str:

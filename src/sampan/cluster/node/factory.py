@@ -159,6 +159,10 @@ class ContainerFactory:
             mounts = (*mounts, *self._files(run.pod, folder, mounts))
         argv = env.command(run.container, values, image.entrypoint, image.cmd)
         argv = (image.programs.get(argv[0], argv[0]), *argv[1:])
+        if can_mount:
+            mounts = (*mounts, *_image_files(image, mounts))
+        else:
+            argv = tuple(image.files.get(word, word) for word in argv)
         program = self._recognise(run.container, argv)
         environment = image
         if program is not None:
@@ -166,7 +170,8 @@ class ContainerFactory:
         # Either way a pod may `pip install` without changing the environment for others.
         overlay = environment.prefix if can_overlay and environment.key != SYSTEM_KEY else None
         layer = environment if overlay else await asyncio.to_thread(self._layer, environment, own / "python")
-        cwd, mounts = _working_directory(run.container, own / "work", mounts, can_mount=can_mount)
+        wanted = str(run.container.get("workingDir") or (image.workdir if can_mount else ""))
+        cwd, mounts = _working_directory(wanted, own / "work", mounts, can_mount=can_mount)
         values = self._env(run, layer, tmp, found)
         # A shell sets it: so a program finds the same variables whether a shell was before it or not.
         values.setdefault("PWD", cwd)
@@ -322,11 +327,20 @@ class ContainerFactory:
         )
 
 
+def _image_files(image: Environment, others: Sequence[Mount]) -> list[Mount]:
+    """What the image has and the machine does not, save where a volume takes its place."""
+    volumes_at = tuple(f"{mount.target.rstrip('/')}/" for mount in others)
+    return [
+        Mount(Path(source), target, read_only=True)
+        for target, source in image.files.items()
+        if not f"{target}/".startswith(volumes_at)
+    ]
+
+
 def _working_directory(
-    container: Mapping[str, Any], own: Path, mounts: tuple[Mount, ...], *, can_mount: bool
+    wanted: str, own: Path, mounts: tuple[Mount, ...], *, can_mount: bool
 ) -> tuple[str, tuple[Mount, ...]]:
-    """A container's own folder, unless it names one; that is shown where the machine lacks it."""
-    wanted = str(container.get("workingDir") or "")
+    """A container's own folder, unless it or its image names one; that is shown where the machine lacks it."""
     if not wanted:
         return str(own), mounts
     inside = any(

@@ -86,7 +86,7 @@ class TrainingComponent:
         gang_scheduler = self._settings.gang_scheduler
         if gang_scheduler == "auto":
             gang_scheduler = "none" if services.pod_files is not None else "scheduler-plugins"
-        around = parts.around(services.client, services.clock, self._settings, gang_scheduler, services.url)
+        around = parts.around(services, self._settings, gang_scheduler)
         self._manager = Manager(parts.controllers(around, services.foreign_definitions))
         await self._manager.start()
 

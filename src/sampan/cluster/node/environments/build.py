@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sampan.cluster.node.environments.distributions import installed_versions, write_stand_ins
 from sampan.cluster.node.environments.errors import EnvironmentBuildError
 from sampan.cluster.node.environments.files import replace_bytes
+from sampan.cluster.node.environments.flavours import Flavour, unlike_torch
 from sampan.cluster.node.environments.index import IndexOptions, uv_variables
 from sampan.cluster.node.environments.install import PipInstall
 from sampan.cluster.node.environments.interpreter import Interpreter
@@ -50,10 +52,10 @@ class Recipe:
     title: str
     """How messages name it."""
     interpreter: Interpreter
-    requirements: tuple[str, ...] = ()
-    """Installed together, as the image's."""
+    flavours: tuple[Flavour, ...] = ()
+    """The image's packages, installed together: by the first way that is possible."""
     base: str = ""
-    """The key of the environment that this one starts as a copy of; then `requirements` is empty."""
+    """The key of the environment that this one starts as a copy of; then there are no `flavours`."""
     installs: tuple[PipInstall, ...] = ()
     """Added one after the other, so that a later one may upgrade what an earlier one brought."""
 
@@ -125,16 +127,18 @@ class Builder:
         else:
             await _in_thread(_make_base, staged, recipe.interpreter)
             await self._seed(staged, recipe.interpreter)
-        steps = [PipInstall(recipe.requirements)] if recipe.requirements else []
-        for install in (*steps, *recipe.installs):
+        site = site_packages(recipe.interpreter)
+        steps = (
+            [PipInstall(await self._install_image(staged, recipe, staged / site))] if recipe.flavours else []
+        )
+        for install in recipe.installs:
             await self._install(staged, install)
         await _in_thread(_adapt_scripts, staged / "bin")
-        site = site_packages(recipe.interpreter)
         return Manifest(
             key=recipe.key,
             interpreter=recipe.interpreter,
             site_packages=site,
-            requirements=(*before, *(str(install) for install in (*steps, *recipe.installs))),
+            requirements=(*before, *filter(None, map(str, (*steps, *recipe.installs)))),
             warm_modules=await asyncio.to_thread(_warm_modules, staged / site),
             variables=await asyncio.to_thread(_data_variables, staged, self._store.path(recipe.key)),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -159,6 +163,39 @@ class Builder:
             # Without the index: few builds of old packages need `wheel`, and those will ask for it.
             log.warning("environment has no wheel package: the package index did not answer")
 
+    async def _install_image(self, staged: Path, recipe: Recipe, site: Path) -> tuple[str, ...]:
+        """What was installed, in the words of the flavour that was possible."""
+        for flavour in recipe.flavours[:-1]:
+            try:
+                await self._install_flavour(staged, flavour, site)
+                return flavour.requirements
+            except UvError as error:
+                log.info("not available here", wanted=list(flavour.requirements), reason=error.reason)
+        await self._install_flavour(staged, recipe.flavours[-1], site)
+        return recipe.flavours[-1].requirements
+
+    async def _install_flavour(self, staged: Path, flavour: Flavour, site: Path) -> None:
+        if not flavour.requirements:
+            return
+        environ = self._environ
+        arguments = [*flavour.requirements]
+        if flavour.torch_backend:
+            arguments += ["--torch-backend", flavour.torch_backend]
+            # An index that is out of reach is given up soon: there is another way.
+            environ = {"UV_HTTP_RETRIES": "1", **environ}
+        if flavour.overrides:
+            overrides = staged.with_suffix(".overrides")
+            await asyncio.to_thread(overrides.write_text, "\n".join(flavour.overrides) + "\n")
+            arguments += ["--overrides", str(overrides)]
+        try:
+            await self._uv_install(staged, arguments, self._options, environ)
+            if fitting := unlike_torch(await asyncio.to_thread(installed_versions, site)):
+                await self._uv_install(staged, [*arguments, fitting], self._options, environ)
+        finally:
+            if flavour.overrides:
+                overrides.unlink(missing_ok=True)
+        await asyncio.to_thread(write_stand_ins, site, flavour.stands_for)
+
     async def _install(self, staged: Path, install: PipInstall) -> None:
         arguments = [*install.requirements]
         for option, on in (("--no-deps", install.no_deps), ("--upgrade", install.upgrade)):
@@ -168,8 +205,16 @@ class Builder:
             arguments += ["--prerelease", "allow"]
         await self._uv_install(staged, arguments, self._options.with_install(install))
 
-    async def _uv_install(self, staged: Path, arguments: list[str], options: IndexOptions) -> None:
-        environ = uv_variables(self._environ, options, offline=self._build.offline)
+    async def _uv_install(
+        self,
+        staged: Path,
+        arguments: list[str],
+        options: IndexOptions,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        environ = uv_variables(
+            self._environ if environ is None else environ, options, offline=self._build.offline
+        )
         command = ["pip", "install", "--python", str(staged / "bin" / "python"), *arguments]
         await self._uv.run(command, environ, timeout_seconds=self._build.timeout_seconds)
 

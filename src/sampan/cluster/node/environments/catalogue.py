@@ -7,6 +7,7 @@ image would become.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +24,10 @@ from sampan.cluster.node.environments.programs import PROGRAMS
 BUILT_IN = "built-in"
 _KEYS = {"match": (str, list), "tag": (str,), "name": (str,), "python": (str,), "requirements": (list,),
          "system": (bool,), "shell": (str,), "note": (str,), "needs": (list,), "programs": (list,),
-         "entrypoint": (list,), "cmd": (list,)}  # fmt: skip
+         "entrypoint": (list,), "cmd": (list,), "files": (dict,), "env": (dict,), "workdir": (str,)}  # fmt: skip
 # Where pull-through caches keep Docker Hub's official images.
 _MIRROR_FOLDERS = ("library/", "docker.io/", "docker.io/library/", "docker/library/")
+_EXAMPLES = Path(__file__).with_name("examples")
 _PYTHON = re.compile(r"3\.\d+(?:\.\d+)?\Z")
 
 
@@ -45,6 +47,10 @@ class Extras:
     """Of `programs.PROGRAMS`: those that stand for the image's own."""
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Paths in the image, and the files or folders of this machine that are shown there."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    workdir: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +210,11 @@ def _entry(table: Mapping[str, Any], where: str, source: str) -> Entry:
         system=bool(table.get("system", False)),
         shell=shell,
         note=str(table.get("note", "")),
-        extras=_extras(table, where),
+        extras=_extras(table, where, source),
     )
 
 
-def _extras(table: Mapping[str, Any], where: str) -> Extras:
+def _extras(table: Mapping[str, Any], where: str, source: str) -> Extras:
     lists = {
         key: tuple(str(each) for each in table.get(key, ()))
         for key in ("needs", "programs", "entrypoint", "cmd")
@@ -221,7 +227,24 @@ def _extras(table: Mapping[str, Any], where: str) -> Extras:
             raise CatalogueError(
                 f'{where}: "programs" knows no "{name}"; there are {", ".join(sorted(PROGRAMS))}.'
             )
-    return Extras(**lists)
+    env = {str(name): str(value) for name, value in table.get("env", {}).items()}
+    workdir = str(table.get("workdir", ""))
+    if workdir and not workdir.startswith("/"):
+        raise CatalogueError(f'{where}: workdir = "{workdir}" is not a path such as "/workspace".')
+    return Extras(**lists, files=_files(table, where, source), env=env, workdir=workdir)
+
+
+def _files(table: Mapping[str, Any], where: str, source: str) -> dict[str, str]:
+    """The built-in catalogue names files of ours, a user's file those of the machine, `~` and relative ones too."""
+    base = _EXAMPLES if source == BUILT_IN else Path(source).parent
+    found = {}
+    for target, told in table.get("files", {}).items():
+        if not target.startswith("/") or os.path.normpath(target) != target or target == "/":
+            raise CatalogueError(
+                f'{where}: files: "{target}" is not a path in the image such as "/app/train.py".'
+            )
+        found[target] = str(base / Path(str(told)).expanduser())
+    return found
 
 
 def _regex(table: Mapping[str, Any], key: str, where: str) -> re.Pattern[str] | None:

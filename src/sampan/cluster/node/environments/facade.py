@@ -23,6 +23,7 @@ from sampan.cluster.node.environments.errors import (
     EnvironmentsError,
     UnknownImageError,
 )
+from sampan.cluster.node.environments.flavours import Flavour, flavours
 from sampan.cluster.node.environments.index import (
     IndexOptions,
     read_pip_configuration,
@@ -40,6 +41,7 @@ from sampan.cluster.node.environments.programs import program_folder
 from sampan.cluster.node.environments.shells import shell_folder
 from sampan.cluster.node.environments.store import EnvironmentStore
 from sampan.cluster.node.environments.uv import Uv
+from sampan.cluster.node.gpus import detect
 from sampan.cluster.node.settings import EnvironmentSettings
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -74,13 +76,18 @@ class _Held:
 
 
 class Environments:
-    """For one event loop. `home` is Sampan's home; `environ` the server's own variables."""
+    """For one event loop.
+
+    `home` is Sampan's home, `environ` the server's own variables; `has_gpu` is asked of the driver unless it is told.
+    """
 
     def __init__(
         self,
         home: Path,
         settings: EnvironmentSettings | None = None,
         environ: Mapping[str, str] | None = None,
+        *,
+        has_gpu: bool | None = None,
     ) -> None:
         self._environ = dict(os.environ if environ is None else environ)
         self._settings = settings = settings or EnvironmentSettings()
@@ -96,6 +103,7 @@ class Environments:
         )  # fmt: skip
         build = BuildOptions(settings.offline, settings.build_timeout_seconds)
         self._builder = Builder(self._store, self._uv, self._environ, self._options, build)
+        self._has_gpu = bool(detect()) if has_gpu is None else has_gpu
         self._byte_code = ByteCode()
         self._catalogue: tuple[float, Catalogue] | None = None
         self._by_image: dict[str, tuple[Environment, tuple[str, ...]]] = {}
@@ -118,8 +126,7 @@ class Environments:
             choice = await self._interpreters.choose(plan.python)
             environment = await self._base(plan, choice)
             notes = (*plan.notes, choice.note) if choice.note else plan.notes
-        if plan.extras.entrypoint or plan.extras.cmd:
-            environment = replace(environment, entrypoint=plan.extras.entrypoint, cmd=plan.extras.cmd)
+        environment = await asyncio.to_thread(_with_extras, environment, plan)
         self._by_image[image] = environment, notes
         return environment
 
@@ -195,7 +202,7 @@ class Environments:
         if plan.system:
             return ImageExplanation(plan, key=SYSTEM_KEY, is_built=True, notes=plan.notes)
         choice = await self._interpreters.choose(plan.python)
-        key = base_key(choice.interpreter, plan.requirements, self._options, self._inputs)
+        key = base_key(choice.interpreter, self._flavours(plan), self._options, self._inputs)
         is_built = await asyncio.to_thread(self._store.load, key) is not None
         notes = (*plan.notes, choice.note) if choice.note else plan.notes
         return ImageExplanation(plan, choice.interpreter.version, key, is_built, self._store.path(key), notes)
@@ -239,9 +246,14 @@ class Environments:
         return self._catalogue[1]
 
     async def _base(self, plan: ImagePlan, choice: Choice) -> Environment:
-        key = base_key(choice.interpreter, plan.requirements, self._options, self._inputs)
-        recipe = Recipe(key, f'the image "{plan.image}"', choice.interpreter, plan.requirements)
-        return await self._built(recipe)
+        ways = self._flavours(plan)
+        key = base_key(choice.interpreter, ways, self._options, self._inputs)
+        return await self._built(Recipe(key, f'the image "{plan.image}"', choice.interpreter, ways))
+
+    def _flavours(self, plan: ImagePlan) -> tuple[Flavour, ...]:
+        from_pypi = not (self._settings.offline or any(self._options.identity()) or self._inputs)
+        from_pypi = from_pypi and not uv_configures_indexes(self._environ)
+        return flavours(plan.requirements, has_gpu=self._has_gpu, from_pypi=from_pypi)
 
     async def _built(self, recipe: Recipe) -> Environment:
         held = self._held.get(recipe.key)
@@ -343,6 +355,23 @@ def _index_options(environ: Mapping[str, str], settings: EnvironmentSettings) ->
     options = IndexOptions() if uv_configures_indexes(environ) else read_pip_configuration(environ)
     return (
         options.with_install(PipInstall((), index_url=settings.index_url)) if settings.index_url else options
+    )
+
+
+def _with_extras(environment: Environment, plan: ImagePlan) -> Environment:
+    extras = plan.extras
+    for target, source in extras.files.items():
+        if not os.path.exists(source):
+            raise UnknownImageError(
+                f'For the image "{plan.image}", {plan.source} shows {source} at {target}, but there is no such file.'
+            )
+    return replace(
+        environment,
+        entrypoint=extras.entrypoint,
+        cmd=extras.cmd,
+        env={**environment.env, **extras.env},
+        files=extras.files,
+        workdir=extras.workdir,
     )
 
 

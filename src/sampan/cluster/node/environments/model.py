@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sampan.cluster.node.environments.flavours import Flavour
 from sampan.cluster.node.environments.index import IndexOptions
 from sampan.cluster.node.environments.install import PipInstall
 from sampan.cluster.node.environments.interpreter import Interpreter
@@ -36,6 +37,10 @@ class Environment:
     cmd: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     """Where programs really are that the image has at these paths."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Where files and folders really are that the image has at these paths: shown there."""
+    workdir: str = ""
+    """Of the image, for a container that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,12 @@ class Manifest:
 
 
 def base_key(
-    interpreter: Interpreter, requirements: tuple[str, ...], options: IndexOptions, inputs: tuple[str, ...]
+    interpreter: Interpreter, flavours: tuple[Flavour, ...], options: IndexOptions, inputs: tuple[str, ...]
 ) -> str:
-    """The key of an image's environment."""
-    return _digest("base", interpreter.identity, requirements, options.identity(), inputs)
+    """The key of an image's environment: of all ways to install it, whichever was possible."""
+    ways = [(each.requirements, each.torch_backend) for each in flavours]
+    wanted = ways if len(ways) > 1 or ways[0][1] else ways[0][0]
+    return _digest("base", interpreter.identity, wanted, options.identity(), inputs)
 
 
 def derived_key(

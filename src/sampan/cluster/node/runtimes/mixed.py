@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from signal import SIGTERM
 
 from sampan.client.streams import Execution
@@ -37,6 +37,10 @@ class Runtimes:
     async def close(self) -> None:
         await self._containers.close()
         await self._processes.close()
+
+    async def kill_strays(self, pods: Iterable[str]) -> None:
+        """Ends what earlier launchers, killed with all they knew, left of these pods."""
+        await self._processes.kill_strays(pods)
 
     def running(self) -> Sequence[str]:
         return self._processes.running()

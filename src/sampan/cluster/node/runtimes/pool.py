@@ -35,6 +35,7 @@ class Launcher:
         self.used_at = time.monotonic()
         self.can_mount = self.can_overlay = self.can_network = False
         self.socket = Path()
+        self.pid = 0
         self._pool = pool
         self._connection: LauncherConnection | None = None
 
@@ -51,6 +52,7 @@ class Launcher:
         self.socket = socket
         self._connection = await connect(socket, self._exited, self._lost)
         hello = await self.request("hello")
+        self.pid = int(hello["pid"])
         self.can_mount, self.can_overlay = bool(hello["mounts"]), bool(hello["overlays"])
         self.can_network = bool(hello.get("network"))
         found: list[dict[str, Any]] = (await self.request("list"))["containers"]
@@ -132,6 +134,9 @@ class LauncherPool:
 
     def running(self) -> list[str]:
         return [each for launcher in self._launchers.values() for each in launcher.containers]
+
+    def pids(self) -> list[int]:
+        return [launcher.pid for launcher in self._launchers.values()]
 
     def of(self, container: str) -> Launcher | None:
         return next((each for each in self._launchers.values() if container in each.containers), None)

@@ -11,12 +11,13 @@ import contextlib
 import hashlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sampan.client.streams import Execution
-from sampan.cluster.node.runtimes import executions
+from sampan.cluster.node.layout import pod_uid
+from sampan.cluster.node.runtimes import executions, strays
 from sampan.cluster.node.runtimes.cgroups import CgroupPlan, Cgroups
 from sampan.cluster.node.runtimes.memory import MemoryWatch, Watched
 from sampan.cluster.node.runtimes.pool import Launcher, LauncherPool
@@ -175,7 +176,19 @@ class ProcessRuntime:
             if pid is not None:
                 with contextlib.suppress(OSError):
                     os.killpg(pid, signal.SIGKILL)
+        self._tasks.spawn(self._settle_lost(set(containers)), name="lost")
+
+    async def _settle_lost(self, containers: set[str]) -> None:
+        # Before anybody hears of the end and starts the next one, which may want the same port.
+        await self.kill_strays(map(pod_uid, containers))
+        for container in containers:
             self._exited({"id": container, **lost_record(self._clock)})
+
+    async def kill_strays(self, pods: Iterable[str]) -> None:
+        """Ends what is left of these pods' containers without a launcher above it."""
+        killed = await asyncio.to_thread(strays.kill, set(pods), set(self._pool.pids()))
+        if killed:
+            log.warning("processes without a launcher ended", count=killed)
 
     def _kill_for_memory(self, container: str) -> None:
         launcher = self._pool.of(container)

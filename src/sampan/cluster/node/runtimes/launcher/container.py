@@ -28,6 +28,8 @@ class Container:
         self.stdin = -1
         """Where what is typed goes: the writing end of a pipe, or the terminal's master. -1 for none."""
         self.attachments: list[Attachment] = []
+        self.view = 0
+        """The mount namespace that it has to itself; 0 for none."""
         self.started_at = timestamp(time.time_ns())
         self.oom = False
         self.status: int | None = None

@@ -40,7 +40,7 @@ from .attachments import Attachment, Execution
 from .child import Plan
 from .container import Container
 from .crilog import CriLog
-from .orphans import Orphans
+from .orphans import Orphans, view_of
 from .sockets import Sockets
 
 DRAIN_SECONDS = 2.0
@@ -330,6 +330,8 @@ class Launcher:
         self._containers[pid] = container
         container.write_started()
         container.failure = self._failure(report, own, its, spec)
+        container.view = view_of(pid)
+        self._orphans.container_started(container.view)
         for stream in streams:
             os.set_blocking(stream, False)
             self._watch_stream(container, stream)
@@ -457,7 +459,7 @@ class Launcher:
                     if execution.container == pid:
                         execution.kill()
                         self._orphans.container_ended(execution.pid, container.mark)
-                self._orphans.container_ended(pid, container.mark)
+                self._orphans.container_ended(pid, container.mark, container.view)
                 self._kill_orphans()
             for stream in list(container.streams):
                 while stream in container.streams and not container.is_held() and _is_readable(stream):

@@ -1,0 +1,54 @@
+"""LightGBM over the processes of an XGBoostJob, each with a part of generated data.
+
+Stands for training-operator 1.9 examples/xgboost/lightgbm-dist/main.py: options it does not know are LightGBM's.
+Runs in a pod.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+
+import lightgbm
+import numpy as np
+from generated import announce
+
+
+def main() -> None:
+    announce()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--job_type", choices=["Train", "Predict"], required=True)
+    parser.add_argument("--data", default="")
+    parser.add_argument("--valid_data", default="")
+    args, others = parser.parse_known_args()
+    told = dict(word.lstrip("-").split("=", 1) for word in others)
+    rounds = int(told.pop("num_trees", "10"))
+    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if args.job_type == "Predict":
+        print("There is nothing to predict with in this example.", flush=True)
+        return
+    random = np.random.default_rng(rank)
+    features = random.normal(size=(4000, 28))
+    labels = (features[:, 0] + features[:, 1] ** 2 > 1).astype(int)
+    parameters = {**told, "num_threads": 1, **(network(rank, size) if size > 1 else {})}
+    data = lightgbm.Dataset(features, labels)
+    model = lightgbm.train(
+        parameters, data, rounds, valid_sets=[data], callbacks=[lightgbm.log_evaluation(10)]
+    )
+    if rank == 0:
+        model.save_model("model.txt")
+    print(f"Finished distributed job: {model.num_trees()} trees", flush=True)
+
+
+def network(rank: int, size: int) -> dict[str, str | int]:
+    """The first process listens at the master's port, the others at the workers'."""
+    workers = [name for name in os.environ["WORKER_ADDRS"].split(",") if name]
+    ports = [os.environ["MASTER_PORT"], *(os.environ["WORKER_PORT"] for _ in workers)]
+    hosts = [socket.gethostbyname(name) for name in (os.environ["MASTER_ADDR"], *workers)]
+    machines = ",".join(f"{host}:{port}" for host, port in zip(hosts, ports))  # noqa: B905
+    return {"machines": machines, "num_machines": size, "local_listen_port": int(ports[min(rank, 1)])}
+
+
+if __name__ == "__main__":
+    main()

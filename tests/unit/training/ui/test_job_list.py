@@ -74,7 +74,14 @@ def test_progress_is_what_the_trainer_reports() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(1, "1 second"), (59, "59 seconds"), (90, "2 minutes"), (3660, "1 h 1 min"), (7200, "2 h"), (200000, "2 days 7 h")],
+    [
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (90, "2 minutes"),
+        (3660, "1 h 1 min"),
+        (7200, "2 h"),
+        (200000, "2 days 7 h"),
+    ],
 )
 def test_spans_are_said_in_their_largest_parts(seconds: int, said: str) -> None:
     assert states.lasting(seconds) == said
@@ -82,7 +89,9 @@ def test_spans_are_said_in_their_largest_parts(seconds: int, said: str) -> None:
 
 def test_only_what_fits_is_done_to_the_picked() -> None:
     alpha, beta, gamma = some()
-    fits = {action.name: [job.name for job in (alpha, beta, gamma) if action.fits(job)] for action in bulk.ACTIONS}
+    fits = {
+        action.name: [job.name for job in (alpha, beta, gamma) if action.fits(job)] for action in bulk.ACTIONS
+    }
     assert fits == {"suspend": ["alpha", "gamma"], "resume": [], "delete": ["alpha", "beta", "gamma"]}
     assert bulk.summary(bulk.BY_NAME["delete"], 2, 3) == "2 of 3 jobs deleted."
     assert bulk.summary(bulk.BY_NAME["delete"], 0, 3) == ""
@@ -91,7 +100,9 @@ def test_only_what_fits_is_done_to_the_picked() -> None:
 def test_each_kind_is_suspended_and_scaled_where_it_keeps_that() -> None:
     assert actions.suspension("TrainJob", True) == {"spec": {"suspend": True}}
     assert actions.suspension("TFJob", False) == {"spec": {"runPolicy": {"suspend": False}}}
-    assert actions.scaling(job(kind="XGBoostJob"), 3) == {"spec": {"xgbReplicaSpecs": {"Worker": {"replicas": 3}}}}
+    assert actions.scaling(job(kind="XGBoostJob"), 3) == {
+        "spec": {"xgbReplicaSpecs": {"Worker": {"replicas": 3}}}
+    }
     assert actions.scaling(job(kind="TrainJob"), 3) == {"spec": {"trainer": {"numNodes": 3}}}
 
 
@@ -107,7 +118,10 @@ def test_only_a_number_that_can_be_changed_is_offered() -> None:
 def test_a_copy_runs_and_is_nobody_elses() -> None:
     found = job(spec={"runPolicy": {"suspend": True, "backoffLimit": 2}})
     found["metadata"] |= {"labels": {"a": "b"}, "resourceVersion": "9", "ownerReferences": [{"uid": "x"}]}
-    found["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "yes"}
+    found["metadata"]["annotations"] = {
+        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        "kept": "yes",
+    }
     copy = actions.copy_of(found, "train-2")
 
     assert copy["metadata"] == {

@@ -8,7 +8,14 @@ import pytest
 from tests.unit.training.ui.training_objects import T, job, node, pod, unscheduled
 
 from sampan.components.training.api.summary import Summary, summarise
-from sampan.components.training.ui.job_page import curves, environment_part, log_part, overview_part, ranks, waiting
+from sampan.components.training.ui.job_page import (
+    curves,
+    environment_part,
+    log_part,
+    overview_part,
+    ranks,
+    waiting,
+)
 from sampan.components.training.ui.job_page.parts import Shown
 from sampan.components.training.ui.job_page.rank_colours import RankColours
 from sampan.components.training.ui.job_page.usage import Samples
@@ -87,13 +94,27 @@ def test_pods_in_the_same_trouble_are_told_of_once() -> None:
     assert found.hint.startswith("It will never fit")
 
 
+def test_what_is_short_is_said_with_what_is_free() -> None:
+    busy = pod("other-0")
+    busy["spec"]["containers"][1]["resources"] = {"requests": {"cpu": "1500m"}}
+    ended = pod("other-1", "Succeeded")
+    ended["spec"]["containers"][1]["resources"] = {"requests": {"cpu": "4"}}
+    nodes = [node("2")]
+    around = Around(nodes=nodes, free=waiting.free(nodes, [busy, ended]))
+    listed = ranks.ranks("PyTorchJob", [unscheduled(cpu="1")], nodes)
+    [found] = waiting.reasons(summarise(job()), listed, around)
+    assert found.text == "Needs 1 core, which others use now. Free on one node: 0.5 cores."
+
+
 def test_a_gang_waits_together() -> None:
     group = {"spec": {"minMember": 3}}
     pods = [pod("master-0", state=RUNNING), unscheduled("worker-0", "1"), unscheduled("worker-1", "1")]
     found = told(summarise(job()), pods, Around(nodes=[node("2")], group=group))
     assert found[0] == "It waits for room for all its pods"
     # Once as many as it needs have a place, what is left waits for itself.
-    assert "room for all" not in " ".join(told(summarise(job()), pods, Around(group={"spec": {"minMember": 1}})))
+    assert "room for all" not in " ".join(
+        told(summarise(job()), pods, Around(group={"spec": {"minMember": 1}}))
+    )
 
 
 def test_a_quota_is_named() -> None:
@@ -178,14 +199,26 @@ def test_each_rank_has_a_colour_wherever_the_log_is_cut() -> None:
 
 
 def series(name: str, rank: str = "worker-0", steps: bool = True, **more: Any) -> dict[str, Any]:
-    points = [
-        {"step": at if steps else None, "value": 1 / (at + 1), "time": T.format(at)} for at in range(3)
-    ]
-    return {"name": name, "rank": rank, "source": "log", "count": 3, "min": 0.33, "max": 1.0, "points": points} | more
+    points = [{"step": at if steps else None, "value": 1 / (at + 1), "time": T.format(at)} for at in range(3)]
+    return {
+        "name": name,
+        "rank": rank,
+        "source": "log",
+        "count": 3,
+        "min": 0.33,
+        "max": 1.0,
+        "points": points,
+    } | more
 
 
 def test_curves_that_people_look_for_come_first() -> None:
-    given = [series("lr"), series("val_accuracy"), series("train_loss"), series("zeta"), series("empty", points=[])]
+    given = [
+        series("lr"),
+        series("val_accuracy"),
+        series("train_loss"),
+        series("zeta"),
+        series("empty", points=[]),
+    ]
     assert [each.name for each in curves.curves(given)] == ["train_loss", "val_accuracy", "zeta", "lr"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sampan.components.training.api import labels
 from sampan.components.training.api.defaults import defaulted
 from sampan.components.training.api.kinds import JOB_KINDS
 from sampan.components.training.ui.new_job import building, page, reading, script
@@ -20,7 +21,9 @@ TRAIN = Wanted(
     name="train",
     namespace="default",
     runtime="torch-distributed",
-    program=Program(script=SCRIPT, arguments="--epochs 3", packages=("numpy", "torch>=2"), launcher="torchrun"),
+    program=Program(
+        script=SCRIPT, arguments="--epochs 3", packages=("numpy", "torch>=2"), launcher="torchrun"
+    ),
     size=Size(nodes=2, processes="4", cpu="2", memory="4Gi", gpu="1"),
 )
 FULL = replace(
@@ -36,7 +39,9 @@ def operators(kind: str, **changed: Any) -> Wanted:
     size = Size(nodes=3, processes="2" if kind in ("PyTorchJob", "MPIJob") else "", cpu="1")
     rules = Rules(60, 2, "high", "nightly", gang=True)
     program = replace(TRAIN.program, launcher="mpirun" if kind == "MPIJob" else "python")
-    wanted = replace(FULL, kind=kind, runtime="", image="python:3.11", size=size, rules=rules, program=program)
+    wanted = replace(
+        FULL, kind=kind, runtime="", image="python:3.11", size=size, rules=rules, program=program
+    )
     return replace(wanted, **changed)
 
 
@@ -52,6 +57,8 @@ def test_a_train_job_names_its_runtime_and_carries_its_script() -> None:
     assert SCRIPT in trainer["command"][2]
     assert trainer["command"][2].endswith('exec torchrun "$script" --epochs 3')
     assert spec["activeDeadlineSeconds"] == 60
+    # Where TensorBoard's files are looked for.
+    assert made["metadata"]["annotations"] == {labels.OUTPUT: "/out"}
     patched = spec["runtimePatches"][0]["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"][0]
     assert patched["template"]["spec"]["template"]["spec"]["volumes"][0]["persistentVolumeClaim"] == {
         "claimName": "shelf"
@@ -107,7 +114,24 @@ def test_a_train_job_can_be_cloned_in_the_form() -> None:
     for wanted in (TRAIN, FULL, replace(TRAIN, program=Program(source=IMAGE))):
         made = building.job(wanted)
         assert reading.wanted(made) == wanted
-        assert reading.wanted(made | {"spec": made["spec"] | {"suspend": False}}) is None or not wanted.rules.suspended
+
+
+def test_what_the_server_fills_in_is_no_difference() -> None:
+    made = building.job(TRAIN)
+    made["spec"] |= {"suspend": False, "managedBy": "trainer.kubeflow.org/trainjob-controller"}
+    assert reading.wanted(made) == TRAIN
+
+
+def test_labels_and_annotations_of_a_job_are_not_lost_in_the_form() -> None:
+    queued = building.job(TRAIN)
+    queued["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "nightly"}
+    assert reading.wanted(queued) is None
+    noted = building.job(TRAIN)
+    noted["metadata"]["annotations"] = {"team": "vision"}
+    assert reading.wanted(noted) is None
+    applied = building.job(TRAIN)
+    applied["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    assert reading.wanted(applied) == TRAIN
 
 
 def test_what_the_form_has_no_field_for_is_not_lost_in_it() -> None:
@@ -124,7 +148,9 @@ def test_what_the_form_has_no_field_for_is_not_lost_in_it() -> None:
     assert reading.wanted(roles) is None
 
 
-@pytest.mark.parametrize("spec", [{}, {"trainer": []}, {"runtimePatches": [{}]}, {"trainer": {"numNodes": "x"}}])
+@pytest.mark.parametrize(
+    "spec", [{}, {"trainer": []}, {"runtimePatches": [{}]}, {"trainer": {"numNodes": "x"}}]
+)
 def test_no_shape_of_a_job_breaks_the_form(spec: dict[str, Any]) -> None:
     reading.wanted({"kind": "TrainJob", "metadata": {"name": "x"}, "spec": spec})
     reading.wanted({"kind": "TFJob", "metadata": {"name": "x"}, "spec": {"tfReplicaSpecs": spec}})
@@ -150,7 +176,13 @@ def test_a_script_ends_where_it_ends() -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("a b.py", "a_b.py"), ("../../x.py", "x.py"), ("$(rm).py", "_rm_.py"), ("x.sh", "train.py"), (".py", "train.py")],
+    [
+        ("a b.py", "a_b.py"),
+        ("../../x.py", "x.py"),
+        ("$(rm).py", "_rm_.py"),
+        ("x.sh", "train.py"),
+        (".py", "train.py"),
+    ],
 )
 def test_names_of_files_need_no_quotes(given: str, kept: str) -> None:
     assert script.file_name(given) == kept
@@ -164,15 +196,33 @@ RUNTIME = {
         "template": {
             "spec": {
                 "replicatedJobs": [
-                    {"name": "data", "template": {"metadata": {"labels": {
-                        "trainer.kubeflow.org/trainjob-ancestor-step": "dataset-initializer"}}}},
+                    {
+                        "name": "data",
+                        "template": {
+                            "metadata": {
+                                "labels": {
+                                    "trainer.kubeflow.org/trainjob-ancestor-step": "dataset-initializer"
+                                }
+                            }
+                        },
+                    },
                     {
                         "name": "launcher",
                         "dependsOn": [{"name": "data", "status": "Complete"}],
                         "template": {
-                            "metadata": {"labels": {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}},
-                            "spec": {"template": {"spec": {"containers": [
-                                {"name": "sidecar"}, {"name": "node", "image": "deep:1", "command": ["run", "a b"]}]}}},
+                            "metadata": {
+                                "labels": {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
+                            },
+                            "spec": {
+                                "template": {
+                                    "spec": {
+                                        "containers": [
+                                            {"name": "sidecar"},
+                                            {"name": "node", "image": "deep:1", "command": ["run", "a b"]},
+                                        ]
+                                    }
+                                }
+                            },
                         },
                     },
                 ]

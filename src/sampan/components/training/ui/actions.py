@@ -29,7 +29,9 @@ _CONFLICT = 409
 _LOOK_SECONDS = 0.5
 _MOST_SECONDS = 120
 _MOST_COPIES = 100
-_KEPT_ANNOTATIONS = re.compile(r"^(?!kubectl\.kubernetes\.io/last-applied)")
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied"
+_NOTES = frozenset({"sampan.dev/failed-pods"})
+"""Of our own controllers."""
 
 
 def suspension(kind: str, suspended: bool) -> Object:
@@ -67,8 +69,7 @@ def copy_of(job: Mapping[str, Any], name: str) -> Object:
     kept: Object = {"name": name, "namespace": metadata.get("namespace")}
     if labels := metadata.get("labels"):
         kept["labels"] = dict(labels)
-    annotations = {key: value for key, value in meta.annotations(job).items() if _KEPT_ANNOTATIONS.match(key)}
-    if annotations:
+    if annotations := own_annotations(job):
         kept["annotations"] = annotations
     spec = copy.deepcopy(meta.spec(job))
     # A copy is made to run, whatever was done to the first.
@@ -76,6 +77,15 @@ def copy_of(job: Mapping[str, Any], name: str) -> Object:
     if isinstance(policy := spec.get("runPolicy"), dict):
         policy.pop("suspend", None)
     return {"apiVersion": job.get("apiVersion"), "kind": job.get("kind"), "metadata": kept, "spec": spec}
+
+
+def own_annotations(job: Mapping[str, Any]) -> dict[str, str]:
+    """Those that people have written, without what clients and controllers note of this one job. Pure."""
+    return {
+        key: value
+        for key, value in meta.annotations(job).items()
+        if key not in _NOTES and not key.startswith(_LAST_APPLIED)
+    }
 
 
 def next_name(name: str, number: int = 0) -> str:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from sampan.components.training.api.summary import State, Summary
@@ -14,6 +15,7 @@ from sampan.components.training.ui.job_page.ranks import Rank
 from sampan.kube import meta
 from sampan.kube.meta import Object
 from sampan.ui import words
+from sampan.ui.objects import amounts, health
 from sampan.ui.objects.health import Health
 
 _QUOTA = re.compile(r"exceeded quota: ([\w.-]+)")
@@ -30,6 +32,8 @@ class Around:
     """The PodGroup of its gang, if there is one."""
     refusals: Sequence[str] = ()
     """What was said as its pods could not be made, the newest first."""
+    free: Mapping[str, Decimal] = field(default_factory=dict)
+    """By resource, what the node with most of it has left; nothing where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def reasons(job: Summary, found: Sequence[Rank], around: Around) -> list[Reason]
     if job.state.is_finished:
         return []
     latest = [rank for rank in found if rank.is_latest]
-    told = [*_of_pods(latest), *_refused(around.refusals, latest)]
+    told = [*_of_pods(latest, around.free), *_refused(around.refusals, latest)]
     if (gang := _of_gang(latest, around.group)) is not None:
         told.insert(0, gang)
     if not told and job.state == State.RESTARTING:
@@ -70,7 +74,7 @@ def _failed(job: Summary, found: Sequence[Rank]) -> Reason:
     return Reason("bad", title, text, broken.health.hint)
 
 
-def _of_pods(latest: Sequence[Rank]) -> list[Reason]:
+def _of_pods(latest: Sequence[Rank], free: Mapping[str, Decimal]) -> list[Reason]:
     """Pods in the same trouble are told of once."""
     troubled: dict[Health, list[Rank]] = {}
     for rank in latest:
@@ -78,12 +82,45 @@ def _of_pods(latest: Sequence[Rank]) -> list[Reason]:
         if is_trouble and not (rank.is_over and rank.health.tone == "ok"):
             troubled.setdefault(rank.health, []).append(rank)
     found = []
-    for health, ranks in sorted(troubled.items(), key=lambda each: each[0].tone != "bad"):
+    for state, ranks in sorted(troubled.items(), key=lambda each: each[0].tone != "bad"):
         names = ", ".join(rank.label for rank in ranks[:3]) + (" …" if len(ranks) > 3 else "")
         whole = f"{len(ranks)} of {words.counted(len(latest), 'pod|pods')}"
-        why = health.why.removeprefix(f"{health.word}: ")
+        why = state.why.removeprefix(f"{state.word}: ")
         why = why[:1].upper() + why[1:]
-        found.append(Reason(health.tone, f"{health.word}: {whole} ({names})", why, health.hint))
+        if state.word == "Cannot be scheduled" and "others use now" in why:
+            why += _left(state.why, free)
+        found.append(Reason(state.tone, f"{state.word}: {whole} ({names})", why, state.hint))
+    return found
+
+
+def _left(why: str, free: Mapping[str, Decimal]) -> str:
+    """How much there is of what is short."""
+    named = {"cpu": "core", "memory": "memory"}
+    short = [
+        amounts.shown(resource, free[resource]) + (" of memory" if resource == "memory" else "")
+        for resource, word in named.items()
+        if word in why and resource in free
+    ]
+    return f" Free on one node: {' and '.join(short)}." if short else ""
+
+
+def free(nodes: Sequence[Object], pods: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """Of CPU and memory, what the node with most of it left has."""
+    left: dict[str, dict[str, Decimal]] = {}
+    for node in nodes:
+        given = meta.status(node).get("allocatable") or meta.status(node).get("capacity") or {}
+        left[meta.name(node)] = {each: amounts.parsed(given.get(each)) for each in ("cpu", "memory")}
+    for pod in pods:
+        place = left.get(str(meta.spec(pod).get("nodeName") or ""))
+        if place is None or meta.status(pod).get("phase") in ("Succeeded", "Failed"):
+            continue
+        for resource, amount in health.requests(meta.spec(pod)).items():
+            if resource in place:
+                place[resource] -= amount
+    found: dict[str, Decimal] = {}
+    for place in left.values():
+        for resource, amount in place.items():
+            found[resource] = max(found.get(resource, Decimal(0)), amount)
     return found
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sampan.components.training.api import labels
 from sampan.components.training.api.kinds import TRAIN_JOBS, TRAINER_GROUP
 from sampan.components.training.api.summary import CONTAINERS, REPLICA_SPECS, resource_of
 from sampan.components.training.ui.new_job import script
 from sampan.components.training.ui.new_job.wanted import IMAGE, Size, Wanted
 from sampan.kube.meta import Object
 
-MANAGER = "sampan.io/dashboard"
+MANAGER = "sampan.dev/dashboard"
 """Of the parts of a runtime that the form patches."""
 _VOLUME = "output"
 _WITH_MASTER = ("PyTorchJob", "XGBoostJob")
@@ -24,10 +25,14 @@ def job(wanted: Wanted) -> Object:
     resource = resource_of(wanted.kind)
     assert resource is not None, wanted.kind
     spec = _train_job(wanted) if wanted.kind == TRAIN_JOBS.kind else _operator_job(wanted)
+    metadata: Object = {"name": wanted.name, "namespace": wanted.namespace}
+    if wanted.claim:
+        # Where its metrics are looked for, if it writes TensorBoard's files.
+        metadata["annotations"] = {labels.OUTPUT: wanted.mount_path}
     return {
         "apiVersion": resource.api_version,
         "kind": wanted.kind,
-        "metadata": {"name": wanted.name, "namespace": wanted.namespace},
+        "metadata": metadata,
         "spec": spec,
     }
 

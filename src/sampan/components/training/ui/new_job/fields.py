@@ -122,7 +122,8 @@ class Fields:
             )
         )
         self._told = widgets.paragraph("", "sp-hint")
-        self._image = add(TextField(About("image", "Image"), start.image, mono=True, change=self._changed))
+        about = About("image", "Image", "Of a TrainJob, empty is the runtime's own.")
+        self._image = add(TextField(about, start.image, mono=True, change=self._changed))
 
     def _build_program(self) -> None:
         program, add = self._start.program, self._form.add

@@ -10,6 +10,7 @@ from typing import Any
 from sampan.components.training.api.defaults import defaulted
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS, TRAINER_GROUP
 from sampan.components.training.api.summary import REPLICA_SPECS
+from sampan.components.training.ui import actions
 from sampan.components.training.ui.new_job import building, script
 from sampan.components.training.ui.new_job.wanted import COMMAND, IMAGE, MPIRUN, Program, Rules, Size, Wanted
 from sampan.kube import meta
@@ -132,7 +133,7 @@ def _count(role: Any) -> int:
 
 def _essence(job: Object) -> Any:
     """What a job means, however it is written: with defaults, and without what the API server fills in."""
-    return _written(meta.spec(defaulted(job)))
+    return meta.labels(job), actions.own_annotations(job), _written(meta.spec(defaulted(job)))
 
 
 _USUAL: Mapping[str, Any] = {"suspend": False, "apiGroup": TRAINER_GROUP}

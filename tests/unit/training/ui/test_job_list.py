@@ -59,7 +59,22 @@ def test_a_row_says_why_a_job_failed_and_how_many_of_each_role_there_are() -> No
     assert row.cells["state"]["text"] == "Failed"
     assert row.cells["state"]["title"] == f"PyTorchJobFailed: {FAILED[1]}"
     assert row.cells["replicas"]["items"] == ["Master 1/1", "Worker 1/3, 1 failed"]
+    assert row.cells["state"]["second"] == FAILED[1]
     assert [each["name"] for each in row.cells["actions"]["items"]] == ["clone", "delete"]
+
+
+def test_a_row_says_what_a_job_waits_for() -> None:
+    waits = "PyTorchJob train is created. 2 of 2 pods wait: " + "x" * 200
+    said = rows.row(summarise(job(conditions=[("Created", waits)])), str).cells["state"]["second"]
+    assert said.startswith("2 of 2 pods wait: xxx")
+    assert len(said) == 90
+    assert "second" not in rows.row(summarise(job(conditions=[("Running", "runs")])), str).cells["state"]
+
+
+def test_how_long_a_job_takes_is_counted_from_its_start() -> None:
+    done = job(kind="TrainJob", conditions=[("Complete", "")])
+    assert rows.row(summarise(done), str).cells["duration"]["start"] == done["metadata"]["creationTimestamp"]
+    assert rows.row(summarise(job()), str).cells["duration"]["start"] == ""
 
 
 def test_progress_is_what_the_trainer_reports() -> None:

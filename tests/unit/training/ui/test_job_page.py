@@ -111,6 +111,15 @@ def test_a_gang_waits_together() -> None:
     pods = [pod("master-0", state=RUNNING), unscheduled("worker-0", "1"), unscheduled("worker-1", "1")]
     found = told(summarise(job()), pods, Around(nodes=[node("2")], group=group))
     assert found[0] == "It waits for room for all its pods"
+    needy = {"spec": {"minMember": 3, "minResources": {"cpu": "12", "memory": "3Gi"}}}
+    nodes = [node("2"), node("2")]
+    [never] = waiting.reasons(
+        summarise(job()),
+        ranks.ranks("PyTorchJob", [], nodes),
+        Around(nodes=nodes, group=needy, whole=waiting.whole([node("2")])),
+    )[:1]
+    assert "Together they need 12 cores and 3 GiB of memory." in never.text
+    assert never.text.endswith("All nodes have 2 cores and 0 bytes of memory.")
     # Once as many as it needs have a place, what is left waits for itself.
     assert "room for all" not in " ".join(
         told(summarise(job()), pods, Around(group={"spec": {"minMember": 1}}))
@@ -254,7 +263,7 @@ def test_use_is_of_ranks_and_of_nobody_else() -> None:
     }
     assert samples.is_empty
     samples.add({"a": "worker-0"}, found, T.format(0))
-    assert samples.now() == [("worker-0", 0.5, 1.0)]
+    assert samples.now() == [("worker-0", 0.5, 1024.0**3)]
     assert [each["name"] for each in samples.memory().options["series"]] == ["worker-0"]
 
 

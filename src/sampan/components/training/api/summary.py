@@ -32,6 +32,8 @@ CONTAINERS: Mapping[str, str] = {kind: each.container for kind, each in CONTRACT
     "TrainJob": "node"
 }
 """The container that trains, in each pod."""
+_NODE, _LAUNCHER = "node", "launcher"
+"""The replicated jobs of a TrainJob's JobSet that train."""
 _ROLES = ("Launcher", "Chief", "Master", "PS", "Worker", "Evaluator")
 """In the order in which people look for them."""
 
@@ -211,12 +213,17 @@ def _job_replicas(job: Object) -> Iterator[Replicas]:
 
 
 def _train_job_replicas(job: Object) -> Iterator[Replicas]:
+    """Of its nodes all are counted, which its status counts as one Job; where one of them is the launcher, not."""
     nodes = (meta.spec(job).get("trainer") or {}).get("numNodes")
-    for each in meta.status(job).get("jobsStatus") or ():
-        counts = [_number(each.get(key)) for key in ("active", "succeeded", "failed")]
-        yield Replicas(str(each.get("name") or ""), max(sum(counts), 1), *counts)
-    if nodes is not None and not meta.status(job).get("jobsStatus"):
-        yield Replicas("node", _number(nodes))
+    told = meta.status(job).get("jobsStatus") or ()
+    size = 1 if any(each.get("name") == _LAUNCHER for each in told) else max(1, _number(nodes))
+    for each in told:
+        name = str(each.get("name") or "")
+        of_each = size if name == _NODE else 1
+        counts = [_number(each.get(key)) * of_each for key in ("active", "succeeded", "failed")]
+        yield Replicas(name, max(sum(counts), of_each), *counts)
+    if nodes is not None and not told:
+        yield Replicas(_NODE, _number(nodes))
 
 
 def _number(value: Any) -> int:

@@ -55,8 +55,8 @@ def _row(page: PageContext, job: Summary) -> None:
         widgets.link(job.name, page.href(places.of(job))).classes("sp-run-name")
         ui.element("div").classes("sp-space")
         widgets.state(*states.shown(job.state))
-        if job.started:
-            told.span(job.started, job.ended)
+        if began := states.began(job):
+            told.span(began, job.ended)
     percent = states.percent(job)
     if percent is not None and not job.state.is_finished:
         bar = widgets.text(f"{percent}%", "sp-bar")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sampan.components.training.api.summary import State, Summary
 from sampan.ui import words
 
@@ -13,6 +15,8 @@ _SHOWN = {
     State.SUCCEEDED: ("Succeeded", "ok", ""),
     State.FAILED: ("Failed", "bad", ""),
 }
+_CREATED = re.compile(r"^\w+ \S+ is created\.\s*")
+_MOST_SHORT = 90
 ICON = "model_training"
 """Of training, wherever it is named."""
 
@@ -27,6 +31,24 @@ def why(summary: Summary) -> str:
     if summary.reason and summary.message:
         return f"{summary.reason}: {summary.message}"
     return summary.message or summary.reason
+
+
+def began(summary: Summary) -> str:
+    """When it started, as far as is known: of a TrainJob only when it was made. Empty while it has not."""
+    if summary.started or summary.state in (State.PENDING, State.SUSPENDED):
+        return summary.started
+    return summary.created
+
+
+def short(summary: Summary) -> str:
+    """Why it failed or waits, for a line of a list."""
+    if summary.state == State.FAILED:
+        text = summary.message or summary.reason
+    elif summary.state in (State.PENDING, State.RESTARTING):
+        text = _CREATED.sub("", summary.message)
+    else:
+        return ""
+    return text if len(text) <= _MOST_SHORT else text[: _MOST_SHORT - 1].rstrip() + "…"
 
 
 def percent(summary: Summary) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -48,7 +49,7 @@ class EnvironmentPart:
         self._place.clear()
         with self._place:
             with widgets.card("Container"):
-                widgets.pairs(facts(container))
+                widgets.pairs({name: partial(_draw, value) for name, value in facts(container).items()})
             widgets.heading("Environment").classes("tr-space")
             table = DataTable(_COLUMNS, label="Environment")
             found = ranks.environment(container)
@@ -67,6 +68,10 @@ class EnvironmentPart:
 
     def stop(self) -> None:
         """Nothing goes on by itself."""
+
+
+def _draw(value: str) -> None:
+    widgets.text(value, "sp-mono sp-pre")
 
 
 def facts(container: Any) -> dict[str, str]:

@@ -19,6 +19,7 @@ from sampan.ui.forms.fields import About, NumberField
 from sampan.ui.times import told
 
 _MOST_WORKERS = 10_000
+_SPANS = {State.PENDING: "Waits for"}
 
 
 class Header:
@@ -80,9 +81,9 @@ class Header:
                 widgets.text(job.framework)
         with _fact("Created"):
             told.ago(job.created)
-        if job.started:
-            with _fact("Took" if job.ended else "Since its start"):
-                told.span(job.started, job.ended)
+        if began := states.began(job):
+            with _fact(_SPANS.get(job.state, "Took" if job.ended else "Running for")):
+                told.span(began, job.ended)
         if job.replicas:
             with _fact("Replicas"):
                 for each in job.replicas:

@@ -23,6 +23,7 @@ async def look(api: Api, namespace: str, name: str) -> Around:
     return Around(
         nodes=listed,
         free=await _free(api, listed),
+        whole=waiting.whole(listed),
         group=await _group(api, namespace, name),
         refusals=waiting.refusals(events.get("items") or (), name),
     )

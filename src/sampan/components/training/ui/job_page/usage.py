@@ -13,14 +13,14 @@ from sampan.ui.objects import amounts
 
 _MOST_SAMPLES = 360
 _MOST_CURVES = 10
-_GIB = 1024**3
+_MIB, _GIB = 1024.0**2, 1024.0**3
 
 
 class Samples:
     """Of cores and of bytes, by rank."""
 
     def __init__(self) -> None:
-        self._by_rank: dict[str, deque[tuple[str, float, float]]] = {}
+        self._by_rank: dict[str, deque[tuple[str, tuple[float, float]]]] = {}
 
     def add(self, labels: Mapping[str, str], found: Any, now: str) -> None:
         """An answer of the metrics API. `labels` are those of ranks, by pod; others are no rank's."""
@@ -30,29 +30,32 @@ class Samples:
                 continue
             cpu, memory = used(item)
             kept = self._by_rank.setdefault(label, deque(maxlen=_MOST_SAMPLES))
-            kept.append((now, cpu, memory / _GIB))
+            kept.append((now, (cpu, memory)))
 
     @property
     def is_empty(self) -> bool:
         return not self._by_rank
 
     def cores(self) -> Figure:
-        return self._figure("CPU of each rank", 1, "cores")
+        return self._figure("CPU of each rank", 0, "cores")
 
     def memory(self) -> Figure:
-        return self._figure("Memory of each rank", 2, "GiB")
+        """In the unit that suits the most that there was."""
+        most = max((used[1] for kept in self._by_rank.values() for _, used in kept), default=0.0)
+        unit, divisor = ("GiB", _GIB) if most >= _GIB else ("MiB", _MIB)
+        return self._figure("Memory of each rank", 1, unit, divisor)
 
     def now(self) -> list[tuple[str, float, float]]:
-        """Of each rank the last: its label, cores, GiB."""
-        return [(label, kept[-1][1], kept[-1][2]) for label, kept in self._by_rank.items()]
+        """Of each rank the last: its label, cores, bytes."""
+        return [(label, *kept[-1][1]) for label, kept in self._by_rank.items()]
 
-    def _figure(self, label: str, part: int, unit: str) -> Figure:
+    def _figure(self, label: str, part: int, unit: str, divisor: float = 1.0) -> Figure:
         ranks: Sequence[str] = list(self._by_rank)[:_MOST_CURVES]
         series = [
-            Series(name, [(sample[0], sample[part]) for sample in self._by_rank[name]], id=name)
+            Series(name, [(at, used[part] / divisor) for at, used in self._by_rank[name]], id=name)
             for name in ranks
         ]
-        return line(label, series, Axes("", unit, x_kind="time", from_zero=False))
+        return line(label, series, Axes("", unit, x_kind="time", from_zero=True))
 
 
 def used(item: Mapping[str, Any]) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.charts.chart import Chart
 from sampan.ui.context import PageContext
 
-_SECONDS = 5.0
+_SECONDS = 3.0
 
 
 class UsagePart:
@@ -58,7 +58,7 @@ class UsagePart:
         if self._samples.is_empty:
             self._said.set_text("Nothing of it runs that could be measured.")
             return
-        self._said.set_text("Measured every five seconds while this is open.")
+        self._said.set_text("Measured every three seconds while this is open.")
         cores, memory = self._samples.cores(), self._samples.memory()
         if self._charts is None:
             with self._place:

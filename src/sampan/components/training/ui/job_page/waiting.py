@@ -20,7 +20,9 @@ from sampan.ui.objects.health import Health
 
 _QUOTA = re.compile(r"exceeded quota: ([\w.-]+)")
 _MOST = 4
-_WAITS_FOR_GANG = ("gang", "podgroup", "pod group")
+_OF_GROUP = re.compile(r"\b(?:pod ?)?group\b", re.I)
+_ASKED = ("cpu", "memory", "nvidia.com/gpu")
+"""Of what there is never enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Around:
     """What was said as its pods could not be made, the newest first."""
     free: Mapping[str, Decimal] = field(default_factory=dict)
     """By resource, what the node with most of it has left; nothing where that is not known."""
+    whole: Mapping[str, Decimal] = field(default_factory=dict)
+    """By resource, what all nodes have together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,9 @@ def reasons(job: Summary, found: Sequence[Rank], around: Around) -> list[Reason]
         return []
     latest = [rank for rank in found if rank.is_latest]
     told = [*_of_pods(latest, around.free), *_refused(around.refusals, latest)]
-    if (gang := _of_gang(latest, around.group)) is not None:
-        told.insert(0, gang)
+    if (gang := _of_gang(latest, around)) is not None:
+        # That each of its pods waits for the group says no more.
+        told = [gang, *(each for each in told if not _OF_GROUP.search(each.text))]
     if not told and job.state == State.RESTARTING:
         told.append(Reason("warn", "It is being restarted", states.why(job)))
     if not told and not latest:
@@ -95,12 +100,8 @@ def _of_pods(latest: Sequence[Rank], free: Mapping[str, Decimal]) -> list[Reason
 
 def _left(why: str, free: Mapping[str, Decimal]) -> str:
     """How much there is of what is short."""
-    named = {"cpu": "core", "memory": "memory"}
-    short = [
-        amounts.shown(resource, free[resource]) + (" of memory" if resource == "memory" else "")
-        for resource, word in named.items()
-        if word in why and resource in free
-    ]
+    named = {"core": "cpu", "memory": "memory"}
+    short = [_amount(each, free[each]) for word, each in named.items() if word in why and each in free]
     return f" Free on one node: {' and '.join(short)}." if short else ""
 
 
@@ -124,17 +125,44 @@ def free(nodes: Sequence[Object], pods: Sequence[Mapping[str, Any]]) -> dict[str
     return found
 
 
-def _of_gang(latest: Sequence[Rank], group: Mapping[str, Any]) -> Reason | None:
+def _of_gang(latest: Sequence[Rank], around: Around) -> Reason | None:
     """A pod waits with its gang, not for itself."""
-    wanted = meta.spec(group).get("minMember")
+    spec = meta.spec(around.group)
+    wanted = spec.get("minMember")
     if not isinstance(wanted, int) or wanted < 2:
         return None
     counts = Counter("placed" if rank.node else "waits" for rank in latest)
     if counts["placed"] >= wanted or not (counts["waits"] or len(latest) < wanted):
         return None
+    needs = {each: amounts.parsed(amount) for each, amount in (spec.get("minResources") or {}).items()}
+    needed = " and ".join(_amount(each, needs[each]) for each in _ASKED if needs.get(each))
     text = f"{wanted} of its pods start together or none does: {counts['placed']} have a place now."
+    text += f" Together they need {needed}." if needed else ""
+    short = [each for each in _ASKED if each in around.whole and needs.get(each, 0) > around.whole[each]]
+    if short:
+        has = " and ".join(_amount(each, around.whole[each]) for each in short)
+        hint = "It will never fit as it is. Ask for less, or add nodes."
+        return Reason("bad", "There is no room for all its pods", f"{text} All nodes have {has}.", hint)
     hint = "It starts when there is room for all of them at once, or with fewer or smaller workers."
     return Reason("warn", "It waits for room for all its pods", text, hint)
+
+
+def _amount(resource: str, amount: Decimal) -> str:
+    """With the name of what its unit does not name."""
+    shown = amounts.shown(resource, amount)
+    if resource == "cpu":
+        return shown
+    return f"{shown} of memory" if resource == "memory" else f"{shown} {amounts.resource_word(resource)}"
+
+
+def whole(nodes: Sequence[Object]) -> dict[str, Decimal]:
+    """What all nodes have together for pods."""
+    found: dict[str, Decimal] = {}
+    for node in nodes:
+        given = meta.status(node).get("allocatable") or meta.status(node).get("capacity") or {}
+        for resource in _ASKED:
+            found[resource] = found.get(resource, Decimal(0)) + amounts.parsed(given.get(resource))
+    return found
 
 
 def _refused(refusals: Sequence[str], latest: Sequence[Rank]) -> list[Reason]:

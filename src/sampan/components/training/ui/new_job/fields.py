@@ -121,7 +121,7 @@ class Fields:
                 placeholder="Choose a runtime",
             )
         )
-        self._told = widgets.paragraph("", "sp-hint")
+        self._told = widgets.paragraph("", "sp-hint tr-told")
         about = About("image", "Image", "Of a TrainJob, empty is the runtime's own.")
         self._image = add(TextField(about, start.image, mono=True, change=self._changed))
 

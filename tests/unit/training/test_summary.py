@@ -78,16 +78,3 @@ def test_ranks_are_read_from_either_operators_labels() -> None:
         "worker-10",
         "node-2",
     ]
-
-
-def test_the_nodes_of_a_train_job_are_counted_though_its_status_counts_jobs() -> None:
-    told = [{"name": "dataset-initializer", "succeeded": 1}, {"name": "node", "active": 1}]
-    found = job("TrainJob", [], jobsStatus=told)
-    found["spec"] = {"trainer": {"numNodes": 4}}
-    assert [(each.role, each.active, each.wanted) for each in summarise(found).replicas] == [
-        ("dataset-initializer", 0, 1),
-        ("node", 4, 4),
-    ]
-    # With a launcher among them, how many nodes are left is the runtime's own affair.
-    found["status"]["jobsStatus"] = [{"name": "launcher", "active": 1}, {"name": "node", "active": 1}]
-    assert summarise(found).wanted == 2

@@ -32,8 +32,6 @@ CONTAINERS: Mapping[str, str] = {kind: each.container for kind, each in CONTRACT
     "TrainJob": "node"
 }
 """The container that trains, in each pod."""
-_NODE, _LAUNCHER = "node", "launcher"
-"""The replicated jobs of a TrainJob's JobSet that train."""
 _ROLES = ("Launcher", "Chief", "Master", "PS", "Worker", "Evaluator")
 """In the order in which people look for them."""
 
@@ -213,17 +211,15 @@ def _job_replicas(job: Object) -> Iterator[Replicas]:
 
 
 def _train_job_replicas(job: Object) -> Iterator[Replicas]:
-    """Of its nodes all are counted, which its status counts as one Job; where one of them is the launcher, not."""
     nodes = (meta.spec(job).get("trainer") or {}).get("numNodes")
-    told = meta.status(job).get("jobsStatus") or ()
-    size = 1 if any(each.get("name") == _LAUNCHER for each in told) else max(1, _number(nodes))
-    for each in told:
+    for each in meta.status(job).get("jobsStatus") or ():
         name = str(each.get("name") or "")
-        of_each = size if name == _NODE else 1
-        counts = [_number(each.get(key)) * of_each for key in ("active", "succeeded", "failed")]
-        yield Replicas(name, max(sum(counts), of_each), *counts)
-    if nodes is not None and not told:
-        yield Replicas(_NODE, _number(nodes))
+        counts = [_number(each.get(key)) for key in ("active", "succeeded", "failed")]
+        # What is counted there are Jobs; the one of the nodes has a pod for each.
+        of_each = _number(nodes) if name == "node" and nodes is not None else 1
+        yield Replicas(name, max(sum(counts), 1) * of_each, *(count * of_each for count in counts))
+    if nodes is not None and not meta.status(job).get("jobsStatus"):
+        yield Replicas("node", _number(nodes))
 
 
 def _number(value: Any) -> int:

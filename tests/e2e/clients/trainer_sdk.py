@@ -218,7 +218,9 @@ def patches_of_the_runtime() -> None:
     jobs = [ReplicatedJobPatch(name="node", template=JobTemplatePatch(spec=JobSpecPatch(template=pod)))]
     patch = RuntimePatch(
         training_runtime_spec=TrainingRuntimeSpecPatch(
-            template=JobSetTemplatePatch(metadata={"labels": {"a": "b"}}, spec=JobSetSpecPatch(replicated_jobs=jobs))
+            template=JobSetTemplatePatch(
+                metadata={"labels": {"a": "b"}}, spec=JobSetSpecPatch(replicated_jobs=jobs)
+            )
         )
     )
 
@@ -237,7 +239,9 @@ def patches_of_the_runtime() -> None:
     api.delete_job(name)
     wrong = RuntimePatch(
         training_runtime_spec=TrainingRuntimeSpecPatch(
-            template=JobSetTemplatePatch(spec=JobSetSpecPatch(replicated_jobs=[ReplicatedJobPatch(name="nowhere")]))
+            template=JobSetTemplatePatch(
+                spec=JobSetSpecPatch(replicated_jobs=[ReplicatedJobPatch(name="nowhere")])
+            )
         )
     )
     fails(

@@ -1,4 +1,4 @@
-"""kubeflow-training's TrainingClient against our operators: jobs of every kind that really run, in the image python:3.11.
+"""kubeflow-training's TrainingClient against our operators: jobs that really run, in the image python:3.11.
 
     python training_sdk.py KUBECONFIG [WORD …]
 
@@ -26,7 +26,13 @@ core = kubernetes.CoreV1Api()
 api = TrainingClient(config_file=CONFIG, namespace=NS)
 
 KINDS: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
-    "TFJob": ("KubeflowOrgV1TFJob", "KubeflowOrgV1TFJobSpec", "tf_replica_specs", "tensorflow", ("Chief", "Worker")),
+    "TFJob": (
+        "KubeflowOrgV1TFJob",
+        "KubeflowOrgV1TFJobSpec",
+        "tf_replica_specs",
+        "tensorflow",
+        ("Chief", "Worker"),
+    ),
     "PyTorchJob": (
         "KubeflowOrgV1PyTorchJob",
         "KubeflowOrgV1PyTorchJobSpec",
@@ -118,9 +124,12 @@ def every_kind_runs() -> None:
         assert not api.is_job_failed(name, job_kind=kind)
         assert not api.is_job_restarting(name, job_kind=kind)
         types = [each.type for each in api.get_job_conditions(name, job_kind=kind)]
-        assert types == ["Created", "Running", "Succeeded"], types
+        # Nobody may have seen it run: programs of a moment.
+        assert types in (["Created", "Running", "Succeeded"], ["Created", "Succeeded"]), types
         roles = {"Worker": 2} if kind == "JAXJob" else {"Worker": 2, KINDS[kind][4][0]: 1}
-        expected = sorted(f"{name}-{role.lower()}-{index}" for role, count in roles.items() for index in range(count))
+        expected = sorted(
+            f"{name}-{role.lower()}-{index}" for role, count in roles.items() for index in range(count)
+        )
         assert sorted(api.get_job_pod_names(name)) == expected
         assert api.get_job_pod_names(name, replica_type="worker", replica_index=1) == [f"{name}-worker-1"]
         master = f"{name}-{KINDS[kind][4][0].lower()}-0"
@@ -132,7 +141,7 @@ def every_kind_runs() -> None:
         own = TrainingClient(config_file=CONFIG, namespace=NS, job_kind=kind)
         logs, events = own.get_job_logs(name, is_master=False, verbose=True)
         assert sorted(logs) == expected
-        assert any(word.startswith(f"{kind} {name}") for word in events), events
+        assert f"Created pod: {master}" in " ".join(events[f"{kind.lower()}/{name}"]), events
         gone(name, kind)
 
 
@@ -143,7 +152,15 @@ def a_function_on_workers() -> None:
 
         import six
 
-        print("rate", parameters["rate"], "six", six.__version__, "config", "TF_CONFIG" in os.environ, os.environ["A"])
+        print(
+            "rate",
+            parameters["rate"],
+            "six",
+            six.__version__,
+            "config",
+            "TF_CONFIG" in os.environ,
+            os.environ["A"],
+        )
 
     api.create_job(
         name="function",
@@ -220,7 +237,11 @@ def a_job_is_updated_and_listed() -> None:
     suspended = job("PyTorchJob", "waiting", "print('at last')", workers=1)
     suspended.spec.run_policy.suspend = True
     api.create_job(suspended)
-    until(lambda: "Suspended" in [each.type for each in api.get_job_conditions("waiting", job_kind="PyTorchJob")])
+    until(
+        lambda: (
+            "Suspended" in [each.type for each in api.get_job_conditions("waiting", job_kind="PyTorchJob")]
+        )
+    )
     assert api.get_job_pod_names("waiting") == []
     found = api.get_job("waiting", job_kind="PyTorchJob")
     found.spec.run_policy.suspend = False
@@ -233,8 +254,12 @@ def a_job_is_updated_and_listed() -> None:
 
 @journey
 def elastic_jobs() -> None:
-    policy = sdk.KubeflowOrgV1ElasticPolicy(min_replicas=1, max_replicas=3, rdzv_backend="c10d", max_restarts=2)
-    elastic = job("PyTorchJob", "elastic", "import os; print(os.environ['PET_NNODES'])", elastic_policy=policy)
+    policy = sdk.KubeflowOrgV1ElasticPolicy(
+        min_replicas=1, max_replicas=3, rdzv_backend="c10d", max_restarts=2
+    )
+    elastic = job(
+        "PyTorchJob", "elastic", "import os; print(os.environ['PET_NNODES'])", elastic_policy=policy
+    )
     del elastic.spec.pytorch_replica_specs["Master"]
     api.create_job(elastic)
     succeeded("elastic", "PyTorchJob")

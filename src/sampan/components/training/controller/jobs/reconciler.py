@@ -95,8 +95,7 @@ class JobReconciler:
         family = await self._family(obj)
         is_over = is_finished(meta.status(obj))
         try:
-            job = read_job(obj, self._shape)
-            self._framework.check(job)
+            job = self._read(obj)
         except InvalidJobError as error:
             if is_over and (memory.is_cleaned or not policy.leaves_nothing(obj)):
                 return DONE
@@ -115,7 +114,7 @@ class JobReconciler:
     async def _go_on(self, job: Job, family: Family, memory: Memory) -> Result:
         now, moment = self._clock.now(), self._clock.monotonic()
         world = observe(job, family.pods, family.services)
-        planned = plan(job, world, self._shape.container, memory.recreations.held(moment))
+        planned = plan(job, world, self._container(job), memory.recreations.held(moment))
         job = await self._count_retries(job, planned, world)
         outcome = status.begin(job.object, job.kind, rfc3339(now))
         status.resume(outcome, job, rfc3339(now))
@@ -124,7 +123,7 @@ class JobReconciler:
             status.limit(outcome, job, reason, rfc3339(now))
         else:
             status.advance(outcome, self._framework, job, world, planned, rfc3339(now))
-        self._teller.ends(job, world, memory.told)
+        self._teller.ends(job, world, self._container(job), memory.told)
         if is_finished(outcome.status):
             # What is left of it goes in the next look, which this write brings about.
             await self._write(job.object, outcome)
@@ -199,6 +198,16 @@ class JobReconciler:
 
     # Steps
 
+    def _read(self, obj: Object) -> Job:
+        """Raises InvalidJobError."""
+        job = read_job(obj, self._shape)
+        self._framework.check(job)
+        return job
+
+    def _container(self, job: Job) -> str:
+        """The one whose exit code counts, in each pod."""
+        return self._shape.container
+
     async def _family(self, obj: Object) -> Family:
         wanted = job_labels(self._shape, meta.name(obj))
         return Family(
@@ -222,7 +231,7 @@ class JobReconciler:
         written = await self._client.patch(
             self._shape.resource, job.name, {"metadata": metadata}, job.namespace
         )
-        return read_job({**written, "kind": job.kind, "apiVersion": job.object["apiVersion"]}, self._shape)
+        return self._read({**written, "kind": job.kind, "apiVersion": job.object["apiVersion"]})
 
     def _limit(self, job: Job, planned: Plan, world: World, outcome: Outcome) -> str:
         failed = policy.read_retries(job.object).count

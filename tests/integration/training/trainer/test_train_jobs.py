@@ -133,6 +133,16 @@ def test_what_no_admission_has_refused_fails_with_the_field(run) -> None:
     run(scenario)
 
 
+def test_a_cluster_without_job_sets_is_told_what_to_install(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        stuck = await cluster.until_condition("Created", "False")
+        assert stuck["message"].startswith("the cluster does not know JobSet of jobset.x-k8s.io/v1alpha2: install")
+
+    run(scenario, without_job_sets=True)
+
+
 def test_a_name_for_which_there_can_be_no_pods_fails_the_job(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()

@@ -27,8 +27,10 @@ from sampan.components.training.engine.jobs.pods import job_labels, slot_of
 from sampan.components.training.engine.jobs.recreation import Recreations
 from sampan.components.training.engine.jobs.spec import OPERATOR, InvalidJobError, Job, read_job
 from sampan.components.training.engine.jobs.status import Outcome
+from sampan.components.training.engine.validation import operator as validation
 from sampan.kube import meta, pods
 from sampan.kube.errors import InvalidError
+from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 from sampan.lib.clock import parse_rfc3339, rfc3339
 from sampan.reconcile.apply import delete_if_present, merge_difference, update_status
@@ -95,8 +97,7 @@ class JobReconciler:
         family = await self._family(obj)
         is_over = is_finished(meta.status(obj))
         try:
-            job = read_job(obj, self._shape)
-            self._framework.check(job)
+            job = self._read(obj)
         except InvalidJobError as error:
             if is_over and (memory.is_cleaned or not policy.leaves_nothing(obj)):
                 return DONE
@@ -198,6 +199,18 @@ class JobReconciler:
         return DONE
 
     # Steps
+
+    def _read(self, obj: Object) -> Job:
+        """Raises InvalidJobError."""
+        if not meta.status(obj).get("startTime"):
+            # A cluster without our hooks lets pass what these refuse. One that has begun is held to less.
+            errors = FieldErrors()
+            validation.check(obj, None, errors)
+            if errors:
+                raise InvalidJobError("; ".join(f"{each.field}: {each.message}" for each in errors.causes))
+        job = read_job(obj, self._shape)
+        self._framework.check(job)
+        return job
 
     async def _family(self, obj: Object) -> Family:
         wanted = job_labels(self._shape, meta.name(obj))

@@ -215,8 +215,12 @@ def test_workers_come_and_go_by_scale(run):
         await scale(1)
         await cluster.has(PODS, "train-worker-0")
         await cluster.has(SERVICES, "train-worker-0")
-        job = await cluster.becomes(PYTORCH_JOBS, "train", "Running")
-        assert job["status"]["replicaStatuses"]["Worker"]["active"] == 1
+
+        async def counted() -> bool:
+            job = await cluster.becomes(PYTORCH_JOBS, "train", "Running")
+            return job["status"]["replicaStatuses"]["Worker"]["active"] == 1
+
+        await cluster.until(counted)
 
     run(scenario)
 
@@ -284,6 +288,19 @@ def test_pods_that_the_api_refuses_fail_the_job_and_leave_nothing(run):
         assert "volumeMounts" in condition["message"]
         await cluster.has(PODS)
         await cluster.has(SERVICES)
+
+    run(scenario)
+
+
+def test_what_no_hook_has_refused_fails_with_the_reason_and_makes_nothing(run):
+    async def scenario(cluster):
+        await cluster.submit(PYTORCH_JOBS, "train", {"Master": 2, "Worker": 1})
+        job = await cluster.becomes(PYTORCH_JOBS, "train", "Failed")
+        condition = job["status"]["conditions"][-1]
+        assert condition["reason"] == "PyTorchJobFailedValidation"
+        assert "spec.pytorchReplicaSpecs[Master].replicas" in condition["message"]
+        assert await cluster.names(PODS) == []
+        assert dict(await cluster.events("train"))["PyTorchJobFailedValidation"] == condition["message"]
 
     run(scenario)
 

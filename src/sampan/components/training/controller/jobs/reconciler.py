@@ -27,8 +27,10 @@ from sampan.components.training.engine.jobs.pods import job_labels, slot_of
 from sampan.components.training.engine.jobs.recreation import Recreations
 from sampan.components.training.engine.jobs.spec import OPERATOR, InvalidJobError, Job, read_job
 from sampan.components.training.engine.jobs.status import Outcome
+from sampan.components.training.engine.validation import operator as validation
 from sampan.kube import meta, pods
 from sampan.kube.errors import InvalidError
+from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 from sampan.lib.clock import parse_rfc3339, rfc3339
 from sampan.reconcile.apply import delete_if_present, merge_difference, update_status
@@ -199,6 +201,19 @@ class JobReconciler:
     # Steps
 
     def _read(self, obj: Object) -> Job:
+        """Raises InvalidJobError."""
+        if not meta.status(obj).get("startTime"):
+            # A cluster without our hooks lets pass what these refuse. One that has begun is held to less.
+            errors = FieldErrors()
+            self._validate(obj, errors)
+            if errors:
+                raise InvalidJobError("; ".join(f"{each.field}: {each.message}" for each in errors.causes))
+        return self._parse(obj)
+
+    def _validate(self, obj: Object, errors: FieldErrors) -> None:
+        validation.check(obj, None, errors)
+
+    def _parse(self, obj: Object) -> Job:
         """Raises InvalidJobError."""
         job = read_job(obj, self._shape)
         self._framework.check(job)

@@ -21,8 +21,10 @@ from sampan.components.training.engine.jobs.pods import PodOptions, slot_of
 from sampan.components.training.engine.jobs.spec import Job
 from sampan.components.training.engine.mpi import v1
 from sampan.components.training.engine.mpi.names import WORKER
+from sampan.components.training.engine.validation import mpi as validation
 from sampan.kube import meta, pods, rbac
 from sampan.kube.errors import ApiError
+from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import CONFIG_MAPS, SERVICE_ACCOUNTS
 from sampan.kube.meta import Object
 
@@ -35,7 +37,10 @@ class MpiV1Reconciler(JobReconciler):
             around, self._framework, self._gang, self._pod_writer, self._service_writer, (owned, self._pods)
         )
 
-    def _read(self, obj: Object) -> Job:
+    def _validate(self, obj: Object, errors: FieldErrors) -> None:
+        validation.check(obj, None, errors)
+
+    def _parse(self, obj: Object) -> Job:
         job = v1.read(obj)
         self._framework.check(job)
         return job

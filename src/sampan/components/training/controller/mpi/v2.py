@@ -24,8 +24,10 @@ from sampan.components.training.engine.mpi import keys, names, status, v2
 from sampan.components.training.engine.mpi.names import WORKER
 from sampan.components.training.engine.mpi.status import Outcome, Seen
 from sampan.components.training.engine.mpi.v2 import MpiJob
+from sampan.components.training.engine.validation import mpi as validation
 from sampan.kube import meta, owners, pods
 from sampan.kube.errors import ApiError, InvalidError
+from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import CONFIG_MAPS, JOBS, SECRETS, SERVICES
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
@@ -83,7 +85,7 @@ class MpiV2Reconciler:
         obj = {**stored, "apiVersion": MPI_JOBS_V2.api_version, "kind": MPI_JOBS_V2.kind}
         outcome = status.begin(obj, self._now())
         try:
-            mpi = v2.read(obj)
+            mpi = _read(obj)
         except InvalidJobError as error:
             return await self._refuse(obj, outcome, str(error))
         memory = self._remember(request, obj)
@@ -280,6 +282,17 @@ class MpiV2Reconciler:
     async def _close(self) -> None:
         await self._recorder.close()
         await self._children.close()
+
+
+def _read(obj: Object) -> MpiJob:
+    """Raises InvalidJobError."""
+    if not meta.status(obj).get("startTime"):
+        # A cluster without our hooks lets pass what these refuse. One that has begun is held to less.
+        errors = FieldErrors()
+        validation.check(obj, None, errors)
+        if errors:
+            raise InvalidJobError("; ".join(f"{each.field}: {each.message}" for each in errors.causes))
+    return v2.read(obj)
 
 
 def _jobs_of(obj: Object) -> Iterable[Request]:

@@ -16,7 +16,7 @@ from sampan.client.protocol import Propagation
 from sampan.components.training.controller.around import Around
 from sampan.components.training.controller.jobs.children import Children
 from sampan.components.training.controller.jobs.gang import Gang
-from sampan.components.training.controller.jobs.making import Maker
+from sampan.components.training.controller.jobs.making import Applied, Maker
 from sampan.components.training.controller.jobs.telling import Teller
 from sampan.components.training.controller.jobs.writing import ChildWriter
 from sampan.components.training.engine.jobs import gangs, policy, status, waiting
@@ -53,8 +53,7 @@ class Memory:
     uid: str
     recreations: Recreations = field(default_factory=Recreations)
     told: set[tuple[str, ...]] = field(default_factory=set)
-    group: Object | None = None
-    """The PodGroup's spec as it was written last."""
+    applied: Applied = field(default_factory=dict)
     is_cleaned: bool = False
     """Whether what the end of the job takes away is gone."""
 
@@ -134,7 +133,7 @@ class JobReconciler:
             memory.recreations.failed(slot, meta.uid(pod), self._lived(pod), moment)
         if planned.make_pods:
             self._teller.template(job, gangs.has_other_scheduler(job, self._gang.scheduler), memory.told)
-        error, memory.group = await self._maker.carry_out(job, planned, memory.group)
+        error = await self._maker.carry_out(job, planned, memory.applied)
         troubles = waiting.troubles(list(world.pods.values()))
         self._teller.troubles(job, troubles, memory.told)
         if isinstance(error, InvalidError):
@@ -149,7 +148,7 @@ class JobReconciler:
     async def _suspend(self, job: Job, family: Family, memory: Memory) -> Result:
         await self._delete(job.object, family.pods, family.services)
         await self._maker.clear(job)
-        memory.group = None
+        memory.applied.clear()
         outcome = status.begin(job.object, job.kind, rfc3339(self._clock.now()))
         status.suspend(outcome, job, rfc3339(self._clock.now()))
         await self._write(job.object, outcome)

@@ -115,7 +115,7 @@ class JobReconciler:
     async def _go_on(self, job: Job, family: Family, memory: Memory) -> Result:
         now, moment = self._clock.now(), self._clock.monotonic()
         world = observe(job, family.pods, family.services)
-        planned = plan(job, world, self._shape.container, memory.recreations.held(moment))
+        planned = plan(job, world, self._container(job), memory.recreations.held(moment))
         job = await self._count_retries(job, planned, world)
         outcome = status.begin(job.object, job.kind, rfc3339(now))
         status.resume(outcome, job, rfc3339(now))
@@ -124,7 +124,7 @@ class JobReconciler:
             status.limit(outcome, job, reason, rfc3339(now))
         else:
             status.advance(outcome, self._framework, job, world, planned, rfc3339(now))
-        self._teller.ends(job, world, memory.told)
+        self._teller.ends(job, world, self._container(job), memory.told)
         if is_finished(outcome.status):
             # What is left of it goes in the next look, which this write brings about.
             await self._write(job.object, outcome)
@@ -204,12 +204,23 @@ class JobReconciler:
         if not meta.status(obj).get("startTime"):
             # A cluster without our hooks lets pass what these refuse. One that has begun is held to less.
             errors = FieldErrors()
-            validation.check(obj, None, errors)
+            self._validate(obj, errors)
             if errors:
                 raise InvalidJobError("; ".join(f"{each.field}: {each.message}" for each in errors.causes))
+        return self._parse(obj)
+
+    def _validate(self, obj: Object, errors: FieldErrors) -> None:
+        validation.check(obj, None, errors)
+
+    def _parse(self, obj: Object) -> Job:
+        """Raises InvalidJobError."""
         job = read_job(obj, self._shape)
         self._framework.check(job)
         return job
+
+    def _container(self, job: Job) -> str:
+        """The one whose exit code counts, in each pod."""
+        return self._shape.container
 
     async def _family(self, obj: Object) -> Family:
         wanted = job_labels(self._shape, meta.name(obj))
@@ -234,7 +245,7 @@ class JobReconciler:
         written = await self._client.patch(
             self._shape.resource, job.name, {"metadata": metadata}, job.namespace
         )
-        return read_job({**written, "kind": job.kind, "apiVersion": job.object["apiVersion"]}, self._shape)
+        return self._read({**written, "kind": job.kind, "apiVersion": job.object["apiVersion"]})
 
     def _limit(self, job: Job, planned: Plan, world: World, outcome: Outcome) -> str:
         failed = policy.read_retries(job.object).count

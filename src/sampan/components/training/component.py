@@ -19,8 +19,9 @@ from sampan.components.training.api import reporting
 from sampan.components.training.api.definitions import DEFINITIONS
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES
 from sampan.components.training.api.settings import TrainingSettings
+from sampan.components.training.controller.admission import HOOKS
 from sampan.components.training.controller.trainer.shipping import ship
-from sampan.kube.admission import MutatingHook
+from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.lib.log import get_logger
@@ -44,16 +45,19 @@ class TrainingComponent:
     name = "training"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[MutatingHook] = ()
+    admission: Sequence[Hook] = HOOKS
     tables: Sequence[sa.MetaData] = ()
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = (_PREFIX,)
     proven_paths: Sequence[str] = (reporting.PATTERN,)
-    ui_module = ""
+    ui_module = "sampan.components.training.ui"
 
     def __init__(self, settings: TrainingSettings | None = None) -> None:
         self._settings = settings or TrainingSettings()
+        if self._settings.operators == "off":
+            # Whoever acts on the objects then knows what to refuse.
+            self.admission = ()
         self._tasks = TaskSet("training")
         self._manager: Manager | None = None
         self._remembering: Any = None

@@ -120,6 +120,43 @@ def test_a_runtime_of_a_kind_that_nobody_knows_fails_the_job(run) -> None:
     run(scenario)
 
 
+def test_what_no_admission_has_refused_fails_with_the_field(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        env = [{"name": "PET_NNODES", "value": "9"}]
+        await cluster.job(trainer={"numNodes": 1, "env": env})
+        failed = await cluster.until_condition("Failed")
+        assert failed["reason"] == "TrainJobInvalid"
+        assert "spec.trainer.env" in failed["message"]
+        assert await cluster.get(JOB_SETS, "j") is None
+
+    run(scenario)
+
+
+def test_a_name_for_which_there_can_be_no_pods_fails_the_job(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        name = "n" * 60
+        await cluster.job(name)
+        failed = await cluster.until_condition("Failed", name=name)
+        assert "JobSet name is too long" in failed["message"]
+
+    run(scenario)
+
+
+def test_a_deprecated_runtime_is_told_of(run) -> None:
+    async def scenario(cluster) -> None:
+        created = await cluster.runtime()
+        labels = {"trainer.kubeflow.org/support": "deprecated"}
+        patch = {"metadata": {"labels": labels}}
+        await cluster.client.patch(CLUSTER_TRAINING_RUNTIMES, meta.name(created), patch)
+        await cluster.job()
+        await cluster.until_pods(2)
+        assert "is deprecated" in (await cluster.events())["RuntimeDeprecated"]
+
+    run(scenario)
+
+
 def test_a_deadline_ends_the_job_and_its_pods(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()

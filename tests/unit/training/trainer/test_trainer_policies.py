@@ -138,6 +138,7 @@ def test_an_elastic_policy_is_a_range_and_a_rendezvous() -> None:
     assert found["PET_RDZV_ENDPOINT"] == "job-node-0-0.job:29500"
     assert found["PET_RDZV_ID"] == "job"
     assert found["PET_MAX_RESTARTS"] == "5"
+    assert found["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] == "1"
 
 
 def test_an_elastic_policy_without_a_range_is_refused() -> None:

@@ -15,8 +15,10 @@ from sampan.components.training.engine.trainer import plugins, snapshot, status
 from sampan.components.training.engine.trainer.contract import UnbuildableError
 from sampan.components.training.engine.trainer.info import info_of
 from sampan.components.training.engine.trainer.status import Trouble
+from sampan.components.training.engine.validation import trainjob as validation
 from sampan.kube import meta, owners
-from sampan.kube.errors import ApiError, ConflictError, NotFoundError
+from sampan.kube.errors import ApiError, ConflictError, InvalidError, NotFoundError, invalid
+from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, Resource
 from sampan.kube.meta import Object
 from sampan.lib.clock import Clock
@@ -29,6 +31,8 @@ from sampan.reconcile.reconciler import DONE, Request, Result
 MANAGER = "trainer.kubeflow.org/trainjob-controller"
 _MESSAGE_LIMIT = 950
 _BY_RUNTIME = "runtime"
+_SUPPORT = "trainer.kubeflow.org/support"
+_DEPRECATED = "is deprecated and will be removed in a future release: use another one"
 
 
 class TrainJobReconciler:
@@ -70,6 +74,9 @@ class TrainJobReconciler:
                 trouble = error.trouble
             except ConflictError:
                 raise
+            except InvalidError as error:
+                # Of the TrainJob or of what it comes to: it stays so until somebody changes that.
+                trouble = Trouble(error.message, status.REFUSED, is_final=await self._job_set(job) is None)
             except ApiError as error:
                 trouble, failure = Trouble(error.message), error
         job_set = await self._job_set(job)
@@ -95,6 +102,7 @@ class TrainJobReconciler:
             return
         children = Children(self._client, job)
         runtime, keep = await self._runtime(job, children)
+        _validate(job, runtime)
         info = info_of(job, runtime, await self._reporters.for_namespace(meta.namespace(job)))
         plugins.enforce(info)
         await children.look_up(plugins.looked_up(info))
@@ -121,6 +129,8 @@ class TrainJobReconciler:
             raise _TroubledError(
                 Trouble(f'{resource.kind} "{name}" specified in TrainJob is not found: create it first')
             ) from error
+        if meta.labels(runtime).get(_SUPPORT) == "deprecated":
+            self._recorder.warning(job, "RuntimeDeprecated", f'{resource.kind} "{name}" {_DEPRECATED}')
         return runtime, (snapshot.written(job, runtime, resource),)
 
     async def _job_set(self, job: Object) -> Object | None:
@@ -156,6 +166,24 @@ class TrainJobReconciler:
     def _tell(self, job: Object, kind: str, message: str) -> None:
         tell = self._recorder.warning if kind == status.FAILED else self._recorder.normal
         tell(job, f"TrainJob{kind}", message or f"TrainJob is {kind}")
+
+
+class _Known:
+    """What a check of a TrainJob may ask for: its runtime. All else is told when it is made."""
+
+    def __init__(self, runtime: Object) -> None:
+        self._runtime = runtime
+
+    def get(self, resource: Resource, _name: str, _namespace: str = "") -> Object | None:
+        return self._runtime if resource in (CLUSTER_TRAINING_RUNTIMES, TRAINING_RUNTIMES) else {}
+
+
+def _validate(job: Object, runtime: Object) -> None:
+    """As admission does where it is ours; on other clusters nobody else looks. Raises InvalidError."""
+    errors = FieldErrors()
+    validation.check(job, None, _Known(runtime), errors)
+    if errors:
+        raise invalid(TRAIN_JOBS.group, TRAIN_JOBS.kind, meta.name(job), errors.causes)
 
 
 class _TroubledError(Exception):

@@ -178,7 +178,10 @@ def _train_job_state(job: Object) -> tuple[State, str, str, str]:
         if condition is not None and condition.get("status") == "True":
             return state, *_told(condition)
     active = any(each.active for each in _train_job_replicas(job))
-    return (State.RUNNING if active else State.PENDING), "", "", ""
+    # Ours: why there is nothing yet that could run (decision 40).
+    waits = conditions.find(job, "Created")
+    told = _told(waits) if waits is not None and waits.get("status") == "False" else ("", "", "")
+    return (State.RUNNING if active else State.PENDING), *told
 
 
 def _told(condition: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ from sampan.client.protocol import Propagation
 from sampan.components.training.controller.around import Around
 from sampan.components.training.controller.jobs.children import Children
 from sampan.components.training.controller.jobs.gang import Gang
-from sampan.components.training.controller.jobs.making import Maker
+from sampan.components.training.controller.jobs.making import Applied, Maker
 from sampan.components.training.controller.jobs.telling import Teller
 from sampan.components.training.controller.jobs.writing import ChildWriter
 from sampan.components.training.engine.jobs import gangs, policy, status, waiting
@@ -27,8 +27,10 @@ from sampan.components.training.engine.jobs.pods import job_labels, slot_of
 from sampan.components.training.engine.jobs.recreation import Recreations
 from sampan.components.training.engine.jobs.spec import OPERATOR, InvalidJobError, Job, read_job
 from sampan.components.training.engine.jobs.status import Outcome
+from sampan.components.training.engine.validation import operator as validation
 from sampan.kube import meta, pods
 from sampan.kube.errors import InvalidError
+from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 from sampan.lib.clock import parse_rfc3339, rfc3339
 from sampan.reconcile.apply import delete_if_present, merge_difference, update_status
@@ -51,8 +53,7 @@ class Memory:
     uid: str
     recreations: Recreations = field(default_factory=Recreations)
     told: set[tuple[str, ...]] = field(default_factory=set)
-    group: Object | None = None
-    """The PodGroup's spec as it was written last."""
+    applied: Applied = field(default_factory=dict)
     is_cleaned: bool = False
     """Whether what the end of the job takes away is gone."""
 
@@ -95,8 +96,7 @@ class JobReconciler:
         family = await self._family(obj)
         is_over = is_finished(meta.status(obj))
         try:
-            job = read_job(obj, self._shape)
-            self._framework.check(job)
+            job = self._read(obj)
         except InvalidJobError as error:
             if is_over and (memory.is_cleaned or not policy.leaves_nothing(obj)):
                 return DONE
@@ -133,7 +133,7 @@ class JobReconciler:
             memory.recreations.failed(slot, meta.uid(pod), self._lived(pod), moment)
         if planned.make_pods:
             self._teller.template(job, gangs.has_other_scheduler(job, self._gang.scheduler), memory.told)
-        error, memory.group = await self._maker.carry_out(job, planned, memory.group)
+        error = await self._maker.carry_out(job, planned, memory.applied)
         troubles = waiting.troubles(list(world.pods.values()))
         self._teller.troubles(job, troubles, memory.told)
         if isinstance(error, InvalidError):
@@ -148,7 +148,7 @@ class JobReconciler:
     async def _suspend(self, job: Job, family: Family, memory: Memory) -> Result:
         await self._delete(job.object, family.pods, family.services)
         await self._maker.clear(job)
-        memory.group = None
+        memory.applied.clear()
         outcome = status.begin(job.object, job.kind, rfc3339(self._clock.now()))
         status.suspend(outcome, job, rfc3339(self._clock.now()))
         await self._write(job.object, outcome)
@@ -198,6 +198,18 @@ class JobReconciler:
         return DONE
 
     # Steps
+
+    def _read(self, obj: Object) -> Job:
+        """Raises InvalidJobError."""
+        if not meta.status(obj).get("startTime"):
+            # A cluster without our hooks lets pass what these refuse. One that has begun is held to less.
+            errors = FieldErrors()
+            validation.check(obj, None, errors)
+            if errors:
+                raise InvalidJobError("; ".join(f"{each.field}: {each.message}" for each in errors.causes))
+        job = read_job(obj, self._shape)
+        self._framework.check(job)
+        return job
 
     async def _family(self, obj: Object) -> Family:
         wanted = job_labels(self._shape, meta.name(obj))

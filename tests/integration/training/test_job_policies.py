@@ -9,7 +9,7 @@ import pytest
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.components.training.api.kinds import JAX_JOBS, PYTORCH_JOBS, TF_JOBS
 from sampan.kube import meta
-from sampan.kube.kinds import POD_GROUPS, PODS, SERVICES
+from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS, POD_GROUPS, PODS, SERVICES
 
 WORKERS = ("train-worker-0", "train-worker-1")
 MOUNT = {"name": "no-such-volume", "mountPath": "/data"}
@@ -221,6 +221,26 @@ def test_workers_come_and_go_by_scale(run):
             return job["status"]["replicaStatuses"]["Worker"]["active"] == 1
 
         await cluster.until(counted)
+
+    run(scenario)
+
+
+def test_an_elastic_job_with_metrics_keeps_an_autoscaler_while_it_runs(run):
+    async def scenario(cluster):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+        policy = {"minReplicas": 1, "maxReplicas": 3, "metrics": metrics}
+        await cluster.submit(PYTORCH_JOBS, "train", {"Worker": 1}, elasticPolicy=policy)
+
+        async def most(replicas: int) -> bool:
+            found = await cluster.get(HORIZONTAL_POD_AUTOSCALERS, "train")
+            return found is not None and found["spec"]["maxReplicas"] == replicas
+
+        await cluster.until(lambda: most(3))
+        await cluster.patch(PYTORCH_JOBS, "train", {"spec": {"elasticPolicy": {"maxReplicas": 5}}})
+        await cluster.until(lambda: most(5))
+        await cluster.patch(PYTORCH_JOBS, "train", {"spec": {"runPolicy": {"suspend": True}}})
+        await cluster.gone(HORIZONTAL_POD_AUTOSCALERS, "train")
 
     run(scenario)
 

@@ -32,6 +32,7 @@ CONTAINERS: Mapping[str, str] = {kind: each.container for kind, each in CONTRACT
     "TrainJob": "node"
 }
 """The container that trains, in each pod."""
+_LAUNCHER, _WORKER = "launcher", "worker"
 _ROLES = ("Launcher", "Chief", "Master", "PS", "Worker", "Evaluator")
 """In the order in which people look for them."""
 
@@ -142,6 +143,9 @@ def rank_of(pod: Object) -> Rank:
     found = meta.labels(pod)
     if role := found.get(labels.REPLICA_TYPE):
         return Rank(str(role), _number(found.get(labels.REPLICA_INDEX)))
+    if found.get(labels.JOB_ROLE) in (_LAUNCHER, _WORKER):
+        # mpi-operator's pods bear their role there.
+        return Rank(str(found[labels.JOB_ROLE]), _number(found.get(labels.REPLICA_INDEX)))
     index = found.get(labels.COMPLETION_INDEX) or meta.annotations(pod).get(labels.COMPLETION_INDEX)
     return Rank(str(found.get(labels.REPLICATED_JOB_NAME) or "pod"), _number(index))
 

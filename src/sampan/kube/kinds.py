@@ -279,6 +279,15 @@ VOLCANO_POD_GROUPS = Resource(
     singular="podgroup",
     short_names=("pg", "podgroup-v1beta1"),
 )
+HORIZONTAL_POD_AUTOSCALERS = Resource(
+    "autoscaling",
+    "v2",
+    "HorizontalPodAutoscaler",
+    "horizontalpodautoscalers",
+    singular="horizontalpodautoscaler",
+    short_names=("hpa",),
+    categories=("all",),
+)
 POD_DISRUPTION_BUDGETS = Resource(
     "policy",
     "v1",

@@ -13,18 +13,9 @@ from sampan.cluster.apiserver.strategy import Column, Strategy
 from sampan.cluster.apiserver.tables import AGE, NAME
 from sampan.kube import intstr, meta
 from sampan.kube.fielderrors import FieldErrors
-from sampan.kube.kinds import POD_DISRUPTION_BUDGETS, Resource
+from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS, POD_DISRUPTION_BUDGETS
 from sampan.kube.meta import Object
 
-_AUTOSCALERS = Resource(
-    "autoscaling",
-    "v2",
-    "HorizontalPodAutoscaler",
-    "horizontalpodautoscalers",
-    singular="horizontalpodautoscaler",
-    short_names=("hpa",),
-    categories=("all",),
-)
 _EVICTION_POLICIES = ("AlwaysAllow", "IfHealthyBudget")
 _SELECT_POLICIES = ("Disabled", "Max", "Min")
 
@@ -131,7 +122,7 @@ def _target(metric: Object, current: Object) -> str:
 
 
 AUTOSCALERS = Strategy(
-    resource=_AUTOSCALERS,
+    resource=HORIZONTAL_POD_AUTOSCALERS,
     default=_default_autoscaler,
     prepare_create=_prepare_autoscaler,
     validate=_validate_autoscaler,

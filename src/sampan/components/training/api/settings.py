@@ -16,6 +16,10 @@ class TrainingSettings:
     gang_scheduler: str = "auto"
     """Who starts all pods of a job or none: `scheduler-plugins`, `volcano`, `none`, or `auto`, which is
     scheduler-plugins in the embedded cluster and none elsewhere."""
+    init_container_image: str = "auto"
+    """Of the init container by which workers of a PyTorchJob wait for the master's name: an image with `sh` and
+    `nslookup`, `none`, or `auto`, which is none in the embedded cluster, where names are known at once, and
+    alpine:3.10 elsewhere."""
     keep_logs_days: int = 0
     """How long logs of deleted jobs are kept, in days; 0 keeps them for good."""
 

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sampan.client.protocol import Client, ListOptions
-from sampan.components import PodFiles, Services
+from sampan.client.protocol import ListOptions
+from sampan.components import Services
 from sampan.components.training.api import labels
 from sampan.components.training.api.kinds import TRAIN_JOBS
 from sampan.components.training.api.settings import TrainingSettings
+from sampan.components.training.controller.around import Around
+from sampan.components.training.controller.jobs.reconciler import JobReconciler
 from sampan.components.training.controller.trainer.parts import train_jobs
+from sampan.components.training.engine.jobs.frameworks import FRAMEWORKS
 from sampan.kube.kinds import PODS, SERVICES, Resource
-from sampan.lib.clock import Clock
 from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Runnable
 
+_INIT_IMAGE = "alpine:3.10"
+"""Upstream's: kubeflow/training-operator v1.9.0 pkg/config/config.go."""
 
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What every reconciler here is given."""
 
-    client: Client
-    clock: Clock
-    caches: Caches
-    """Training's own: whole kinds. For pods and Services of jobs there are the two below, which hold only those."""
-    pods: Cache
-    services: Cache
-    settings: TrainingSettings
-    gang_scheduler: str
-    """`scheduler-plugins`, `volcano` or `none`: the setting, with `auto` decided."""
-    url: str
-    """Where this server is reached on its machine."""
-    pod_files: PodFiles | None
-    """How pods reach it from elsewhere; None in the embedded cluster."""
+def _init_image(setting: str, *, embedded: bool) -> str:
+    if setting == "auto":
+        # Here a Service's name is known as soon as the Service is there, which is before the pod.
+        return "" if embedded else _INIT_IMAGE
+    return "" if setting == "none" else setting
 
 
 def around(services: Services, settings: TrainingSettings, gang_scheduler: str) -> Around:
@@ -50,6 +42,7 @@ def around(services: Services, settings: TrainingSettings, gang_scheduler: str) 
         gang_scheduler,
         services.url,
         services.pod_files,
+        _init_image(settings.init_container_image, embedded=services.pod_files is None),
     )
 
 
@@ -57,6 +50,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
     # One line for each kind; one that somebody else acts on is left to them.
     made: dict[Resource, Sequence[Runnable]] = {
+        **{each.shape.resource: (JobReconciler(around, each).controller(),) for each in FRAMEWORKS},
         TRAIN_JOBS: train_jobs(around.client, around.clock, around.caches, around.pod_files),
     }
     acts_on_all = around.settings.operators == "on"

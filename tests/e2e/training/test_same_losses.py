@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jobs
 import pytest
 
+from sampan.testing import training_jobs as jobs
 from sampan.testing.server import ServerProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

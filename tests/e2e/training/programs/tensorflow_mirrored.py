@@ -26,7 +26,7 @@ with strategy.scope():
 def one(x, y):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum((tf.matmul(x, weights) - y) ** 2) / BATCH
-    optimizer.apply_gradients(zip(tape.gradient(loss, [weights]), [weights]))
+    optimizer.apply_gradients([(tape.gradient(loss, weights), weights)])
     return loss
 
 

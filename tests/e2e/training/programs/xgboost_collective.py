@@ -34,7 +34,13 @@ with collective.CommunicatorContext(
 ):
     data = xgb.DMatrix(features[rank::size], labels[rank::size])
     history = {}
-    parameters = {"objective": "binary:logistic", "max_depth": 3, "nthread": 1, "tree_method": "hist", "base_score": 0.5}
+    parameters = {
+        "objective": "binary:logistic",
+        "max_depth": 3,
+        "nthread": 1,
+        "tree_method": "hist",
+        "base_score": 0.5,
+    }
     xgb.train(parameters, data, ROUNDS, evals=[(data, "train")], evals_result=history, verbose_eval=False)
     if collective.get_rank() == 0:
         for step, loss in enumerate(history["train"]["logloss"]):

@@ -21,10 +21,16 @@ _KINDS = {
 _ENDS = {"Succeeded", "Failed", "Complete"}
 
 
-def job(kind: str, name: str, image: str, program: str, replicas: dict[str, int], **run_policy: Any) -> dict[str, Any]:
+def job(
+    kind: str, name: str, image: str, program: str, replicas: dict[str, int], **run_policy: Any
+) -> dict[str, Any]:
     """A job of the Training Operator; `program` is Python."""
     container, field = _KINDS[kind]
-    main = {"name": container, "image": image, "command": ["python", "-c", 'import os; exec(os.environ["PROGRAM"])']}
+    main = {
+        "name": container,
+        "image": image,
+        "command": ["python", "-c", 'import os; exec(os.environ["PROGRAM"])'],
+    }
     main["env"] = [{"name": "PROGRAM", "value": program}]  # type: ignore[assignment]
     template = {"spec": {"containers": [main]}}
     specs = {
@@ -42,14 +48,19 @@ def train_job(name: str, runtime: str, program: str, nodes: int, start: str = "p
     env = [{"name": "PROGRAM", "value": program}]
     trainer = {"numNodes": nodes, "command": ["bash", "-c", script], "env": env}
     spec = {"runtimeRef": {"name": runtime}, "trainer": trainer}
-    return {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "metadata": {"name": name}, "spec": spec}
+    return {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainJob",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 def collection(made: dict[str, Any], namespace: str = "default") -> str:
     return f"/apis/{made['apiVersion']}/namespaces/{namespace}/{made['kind'].lower()}s"
 
 
-def run(server: ServerProcess, made: dict[str, Any], timeout: float = 500) -> str:
+def run(server: ServerProcess, made: dict[str, Any], timeout: float = 300) -> str:
     """How the job ended."""
     server.call("POST", collection(made), made)
     return ended(server, f"{collection(made)}/{made['metadata']['name']}", timeout)
@@ -63,13 +74,17 @@ def ended(server: ServerProcess, path: str, timeout: float) -> str:
         for each in conditions:
             if each["type"] in _ENDS and each["status"] == "True":
                 return str(each["type"])
+            if "ErrImagePull" in each.get("message", ""):
+                raise AssertionError(each["message"])
         time.sleep(0.3)
     raise AssertionError(f"{path} is still going: {conditions}")
 
 
 def pods_of(server: ServerProcess, name: str) -> list[str]:
     listed = server.call("GET", "/api/v1/namespaces/default/pods")["items"]
-    return sorted(each["metadata"]["name"] for each in listed if each["metadata"]["name"].startswith(f"{name}-"))
+    return sorted(
+        each["metadata"]["name"] for each in listed if each["metadata"]["name"].startswith(f"{name}-")
+    )
 
 
 def logs(server: ServerProcess, name: str) -> str:

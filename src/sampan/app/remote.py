@@ -22,7 +22,7 @@ from sampan import __version__
 from sampan.app import registry
 from sampan.app.changes import Changes
 from sampan.app.database import open_database
-from sampan.app.definitions import install
+from sampan.app.definitions import for_other_servers, install
 from sampan.app.forwarding import ForwardedCluster
 from sampan.app.http import HttpServer
 from sampan.app.listening import StartError, listen
@@ -36,6 +36,7 @@ from sampan.components import PodFiles, Services
 from sampan.dashboard import mounting
 from sampan.kube.errors import ApiError, NotFoundError, UnauthorizedError
 from sampan.kube.kinds import NAMESPACES, NODES, Resource
+from sampan.kube.schema import Schema
 from sampan.lib.clock import Clock, SystemClock
 from sampan.lib.log import get_logger
 from sampan.web import asgi
@@ -126,7 +127,7 @@ class RemotePlatform:
             default_namespace=reached.namespace,
             url=self._url,
             pod_files=files,
-            foreign_definitions=await install(self._client, definitions),
+            foreign_definitions=await install(self._client, definitions, for_other_servers(_built_in_schema)),
         )
         for component in components:
             await component.start(services)
@@ -295,6 +296,13 @@ def _closing(listener: socket.socket) -> Callable[[], Awaitable[None]]:
         listener.close()
 
     return close
+
+
+def _built_in_schema() -> Schema:
+    """Seldom needed, and with it comes half an API server."""
+    from sampan.cluster.apiserver.kinds import built_in_schema
+
+    return built_in_schema()
 
 
 class _Elsewhere:

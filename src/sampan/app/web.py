@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sampan.app.settings import ServerSettings
@@ -45,13 +45,13 @@ def build_app(
 
     api = Starlette(routes=[*routes, Mount("/", app=behind)])
     api.router.redirect_slashes = False
-    dashboard.start(_Front(behind, api, _api_roots(routes)))
+    dashboard.start(_Front(behind, api, routes))
     pages = [*(Route(door, home) for door in _DOORS), Mount(_DASHBOARD, app=dashboard)]
     app = Starlette(routes=[*pages, *routes, Mount("/", app=kubernetes)])
     # A trailing slash is another resource to Kubernetes: a redirect would hide a client's mistake.
     app.router.redirect_slashes = False
     guards = GuardSettings.bound_to(server.host, server.allowed_hosts)
-    guarded = Guards(_Front(kubernetes, app, _api_roots(routes)), guards, access)
+    guarded = Guards(_Front(kubernetes, app, routes), guards, access)
     return _ContentHost(server.content_host, dashboard.content, guarded)
 
 
@@ -101,13 +101,23 @@ class _ContentHost:
 class _Front:
     """Takes Kubernetes' own paths past the framework, whose routing costs as much as a read of an object.
 
-    `others` are first parts below /apis that belong to components, such as v2beta1.
+    Of components are all paths below a first part such as `/apis/v2beta1` that one of `routes` has, and, within a group
+    of the Kubernetes API, what a route matches with its method.
     """
 
-    def __init__(self, kubernetes: ASGIApp, app: ASGIApp, others: frozenset[str]) -> None:
+    def __init__(self, kubernetes: ASGIApp, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
         self._kubernetes = kubernetes
         self._app = app
-        self._others = others
+        self._others: set[str] = set()
+        self._within: dict[str, list[BaseRoute]] = {}
+        for route in routes:
+            path = str(getattr(route, "path", ""))
+            root = path[6:].partition("/")[0] if path.startswith("/apis/") else ""
+            # Groups of the Kubernetes API that are not its own have a dot.
+            if "." in root:
+                self._within.setdefault(root, []).append(route)
+            elif root:
+                self._others.add(root)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self._kubernetes if self._is_kubernetes(scope) else self._app)(scope, receive, send)
@@ -118,9 +128,9 @@ class _Front:
         path: str = scope["path"]
         if path.startswith("/api/v1/"):
             return True
-        return path.startswith("/apis/") and path[6:].partition("/")[0] not in self._others
-
-
-def _api_roots(routes: Sequence[BaseRoute]) -> frozenset[str]:
-    paths = [str(getattr(route, "path", "")) for route in routes]
-    return frozenset(path[6:].partition("/")[0] for path in paths if path.startswith("/apis/"))
+        if not path.startswith("/apis/"):
+            return False
+        root = path[6:].partition("/")[0]
+        if root in self._others:
+            return False
+        return not any(route.matches(scope)[0] is Match.FULL for route in self._within.get(root, ()))

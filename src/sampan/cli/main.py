@@ -24,6 +24,7 @@ _COMPONENTS = {
         *("run", "runs", "debug", "logs", "stop", "cache", "du", "gc"),
         *("schedules", "triggers", "notify"),
     ),
+    "sampan.cli.training": ("train",),
 }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from sampan.client.protocol import Client, Object
-    from sampan.kube.admission import MutatingHook
+    from sampan.kube.admission import Hook
     from sampan.kube.kinds import Resource
     from sampan.lib.clock import Clock
     from sampan.store.artifacts.objects import Bucket
@@ -80,8 +80,8 @@ class Component(Protocol):
     tables: Sequence[sa.MetaData]
     """Its SQL tables, made before `start`."""
 
-    admission: Sequence[MutatingHook]
-    """How it changes objects that anybody writes, before they are validated."""
+    admission: Sequence[Hook]
+    """How it changes objects that anybody writes, before they are validated, and which it refuses."""
 
     ui_module: str
     """The module that holds the component's `INTERFACE` (`ui.contract`); empty for one without pages. Loaded after the

@@ -1,7 +1,8 @@
-"""Admission hooks: how a part of the platform changes objects before they are stored. Declared by components.
+"""Admission hooks: how a part of the platform changes or refuses objects before they are stored. Components have them.
 
-A hook is a pure function. It runs inside the write, for every client alike, and what it returns is validated as if the
-client had sent it. It reads through the `Reader` it is given and does nothing else.
+A hook is a pure function. It runs inside the write, for every client alike. What a mutating one returns is validated as
+if the client had sent it; a validating one comes after that, and sees the object as it will be stored. Both read
+through the `Reader` they are given and do nothing else.
 """
 
 from __future__ import annotations
@@ -59,6 +60,27 @@ class MutatingHook:
 
     def concerns(self, request: AdmissionRequest) -> bool:
         return request.operation in self.operations and request.subresource in self.subresources
+
+
+Validate = Callable[[AdmissionRequest, Object, Object | None, Reader], None]
+"""(request, object, the stored one or None, reader). Raises InvalidError or ForbiddenError for what may not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatingHook:
+    """One that refuses objects of some kinds."""
+
+    name: str
+    resources: tuple[Resource, ...]
+    validate: Validate
+    operations: tuple[Operation, ...] = ("CREATE", "UPDATE")
+    subresources: tuple[str, ...] = ("", "scale")
+
+    def concerns(self, request: AdmissionRequest) -> bool:
+        return request.operation in self.operations and request.subresource in self.subresources
+
+
+Hook = MutatingHook | ValidatingHook
 
 
 def forbidden_details(request: AdmissionRequest) -> dict[str, Any]:

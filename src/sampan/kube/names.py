@@ -14,6 +14,7 @@ _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED})?"
 _ENV_NAME = "[-._a-zA-Z][-._a-zA-Z0-9]*"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 
 _LABEL_RE = re.compile(_LABEL)
 _SUBDOMAIN_RE = re.compile(_SUBDOMAIN)
@@ -22,6 +23,7 @@ _QUALIFIED_RE = re.compile(_QUALIFIED)
 _LABEL_VALUE_RE = re.compile(_LABEL_VALUE)
 _ENV_NAME_RE = re.compile(_ENV_NAME)
 _CONFIG_KEY_RE = re.compile(_CONFIG_KEY)
+_HTTP_PATH_RE = re.compile(_HTTP_PATH)
 _PORT_NAME_LIMIT = 15
 
 
@@ -63,6 +65,11 @@ def path_segment(value: str) -> list[str]:
     if value in (".", ".."):
         return [f"may not be '{value}'"]
     return [f"may not contain '{char}'" for char in "/%" if char in value]
+
+
+def http_path(value: str) -> list[str]:
+    """What may follow a domain: names of whoever manages something."""
+    return _mismatch(_HTTP_PATH_RE, value, "invalid path", ("/path",))
 
 
 def qualified_name(value: str) -> list[str]:

@@ -156,6 +156,15 @@ class Schema:
         """The name of a kind's type; empty where there is none."""
         return self._kinds.get((api_version, kind), "")
 
+    def named(self, openapi_name: str) -> str:
+        """The name of the type that OpenAPI calls so; empty where there is none."""
+        package, _, kind = openapi_name.rpartition(".")
+        group = package.rpartition(".")[0].rpartition(".")[2]
+        for name in (kind, f"{group}.{kind}"):
+            if name in self._sources and self._sources[name].package == package:
+                return name
+        return ""
+
     def field(self, type_name: str, key: str) -> Shape | None:
         if type_name not in self._sources:
             return None

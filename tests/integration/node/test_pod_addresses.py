@@ -93,6 +93,32 @@ def test_two_pods_listen_on_one_port(machine: Any, node_kit: Any) -> None:
     play(machine, scenario)
 
 
+def test_a_port_that_the_kernel_chooses_is_one_pods(machine: Any, node_kit: Any) -> None:
+    """Programs tell each other the machine's address and such a port, as Open MPI does: they must lead to one pod."""
+    take = """
+        import socket, time
+        held = [socket.socket() for _ in range(700)]
+        for each in held:
+            each.bind(("", 0)); each.listen()
+        print(*sorted(each.getsockname()[1] for each in held), flush=True)
+        time.sleep(600)
+    """
+
+    async def scenario(node: Any) -> None:
+        ports: list[set[str]] = []
+        for name in ("one", "two"):
+            await node.create(name, program(take))
+            pod = await node.until(name, node_kit.is_running)
+            while not (text := await node.log(pod)):
+                await asyncio.sleep(0.05)
+            ports.append(set(text.split()))
+        # By chance some twenty would be the same.
+        assert len(ports[0]) == len(ports[1]) == 700
+        assert not ports[0] & ports[1]
+
+    play(machine, scenario)
+
+
 def test_localhost_is_shared_by_the_containers_of_a_pod_only(machine: Any, node_kit: Any) -> None:
     async def scenario(node: Any) -> None:
         await node.create("other", program(SERVE), container=named("other"))

@@ -114,6 +114,21 @@ class Cluster:
 
         await self.until(look)
 
+    async def placed(self, *names: str) -> None:
+        """Until those pods have a node."""
+
+        async def look() -> bool:
+            found = [await self.get(PODS, name) for name in names]
+            return all(pod and pod["spec"].get("nodeName") for pod in found)
+
+        await self.until(look)
+
+    async def gone(self, resource: Resource, name: str) -> None:
+        async def look() -> bool:
+            return await self.get(resource, name) is None
+
+        await self.until(look)
+
     async def events(self, name: str) -> list[tuple[str, str]]:
         """Reason and message of the Events about jobs of that name."""
         await asyncio.sleep(0.1)

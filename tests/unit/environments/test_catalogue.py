@@ -12,7 +12,7 @@ from sampan.cluster.node.environments.catalogue import (
     load_catalogue,
     parse_catalogue,
 )
-from sampan.cluster.node.environments.programs import program_folder
+from sampan.cluster.node.environments.programs import program_folder, program_places
 
 NOWHERE = Path("/nonexistent/images.toml")
 
@@ -179,6 +179,10 @@ def test_an_image_brings_its_entry_point_and_small_programs() -> None:
     assert argosay.programs == ("argosay",)
     assert plan("argoproj/argosay:v1").extras.programs == ("cowsay",)
     assert plan("nginx:1.13").extras.needs == ("nginx",)
+    pi = plan("mpioperator/mpi-pi:openmpi")
+    assert "openmpi" in pi.requirements
+    assert pi.extras.programs == ("openssh", "openmpi", "mpi-pi")
+    assert "mpich" in plan("mirror.example/mpioperator/mpi-pi:v0.8.0-mpich").requirements
 
 
 @pytest.mark.parametrize(
@@ -187,7 +191,7 @@ def test_an_image_brings_its_entry_point_and_small_programs() -> None:
         ('needs = ["go"]', '"needs" is for an entry with system = true'),
         (
             'system = true\nprograms = ["gcc"]',
-            '"programs" knows no "gcc"; there are argosay, cowsay, http-echo',
+            '"programs" knows no "gcc"; there are argosay, cowsay, http-echo, hydra',
         ),
         ('files = { "app" = "x" }', '"app" is not a path in the image'),
         ('files = { "/app/../etc" = "x" }', "is not a path in the image"),
@@ -197,6 +201,44 @@ def test_an_image_brings_its_entry_point_and_small_programs() -> None:
 def test_extras_that_cannot_be_are_refused(table: str, says: str) -> None:
     with pytest.raises(CatalogueError, match=says):
         parse_catalogue(f'[[image]]\nmatch = "a"\n{table}', "images.toml")
+
+
+def test_a_package_becomes_a_program_of_one_file(tmp_path: Path) -> None:
+    ssh = program_folder(tmp_path, "openssh") / "ssh"
+    done = subprocess.run([ssh, "-V"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("OpenSSH_")
+    assert program_places(tmp_path, "openssh") == {
+        "/usr/bin/ssh": str(ssh),
+        "/usr/sbin/sshd": str(tmp_path / "openssh" / "sshd"),
+    }
+    # The same bytes each time, or running containers would find it replaced.
+    before = ssh.stat().st_mtime_ns
+    assert program_folder(tmp_path, "openssh") / "ssh" == ssh
+    assert ssh.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("given", "finds"),
+    [
+        ({"OMPI_MCA_orte_default_hostfile": "/etc/mpi/host file"}, "/etc/mpi/host file"),
+        ({"OMPI_MCA_orte_default_hostfile": "/a", "PRTE_MCA_prte_default_hostfile": "/b"}, "/b"),
+        ({}, ""),
+    ],
+)
+def test_mpirun_is_told_what_was_meant_for_its_predecessor(
+    tmp_path: Path, given: dict[str, str], finds: str
+) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / "mpirun").write_text('#!/bin/sh\nprintf "%s|" "$PRTE_MCA_prte_default_hostfile" "$@"\n')
+    (real / "mpirun").chmod(0o755)
+    front = program_folder(tmp_path / "programs", "openmpi")
+    environ = {"PATH": f"{front}:{real}:/usr/bin:/bin", **given}
+    done = subprocess.run(
+        ["mpirun", "-n", "2", "a b"], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{finds}|-n|2|a b|"
 
 
 def test_examples_stand_at_the_paths_of_their_images(tmp_path: Path) -> None:

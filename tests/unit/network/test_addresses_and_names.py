@@ -224,3 +224,15 @@ def test_addresses_as_system_calls_have_them(data: bytes, found: tuple[int, str,
 )
 def test_addresses_as_the_kernels_table_has_them(text: str, found: str) -> None:
     assert sockets._from_table(text) == found
+
+
+def test_names_are_found_in_the_domains_that_a_pod_asks_for() -> None:
+    searched = names.searches(pod(dnsConfig={"searches": ["job.ns.svc.cluster.local.", ""]}))
+    assert searched == ("job.ns.svc.cluster.local",)
+    hosts = (
+        "127.64.0.1\tpi.job.ns.svc.cluster.local pi.job.ns.svc\n"
+        "127.64.0.2\tpi.other.ns.svc.cluster.local\n"
+        "127.64.0.3\tjob.ns.svc.cluster.local\n"
+    )
+    assert names.searched_lines(hosts, searched) == "127.64.0.1\tpi\n"
+    assert names.searches(pod()) == ()

@@ -80,10 +80,29 @@ def service_lines(
     return lines
 
 
+def searches(pod: Object) -> tuple[str, ...]:
+    """The domains that the pod itself asks to be searched."""
+    config = meta.spec(pod).get("dnsConfig") or {}
+    return tuple(str(each).strip(".") for each in config.get("searches") or () if str(each).strip("."))
+
+
+def searched_lines(hosts: str, domains: Iterable[str]) -> str:
+    """Lines by which names of `hosts` are found without those domains: a resolver does not search a hosts file."""
+    lines = []
+    for domain in domains:
+        ending = f".{domain}"
+        for line in hosts.splitlines():
+            address, _, rest = line.partition("\t")
+            full = rest.split(" ", 1)[0]
+            if full.endswith(ending):
+                lines.append(f"{address}\t{full.removesuffix(ending)}\n")
+    return "".join(lines)
+
+
 def resolv_conf(pod: Object, machine: Callable[[], str]) -> str:
     """The pod's resolv.conf; empty where the machine's own does.
 
-    Names of the cluster stand in the hosts file, so for them no server is asked and no search list needed.
+    Names of the cluster stand in the hosts file, so for them no server is asked (`searched_lines`).
     """
     spec = meta.spec(pod)
     config: dict[str, Any] = spec.get("dnsConfig") or {}

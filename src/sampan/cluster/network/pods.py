@@ -46,6 +46,7 @@ class _Attached:
     namespace: str
     own: str
     path: Path
+    searches: tuple[str, ...]
 
 
 class PodNetwork:
@@ -75,7 +76,9 @@ class PodNetwork:
     def attach(self, pod: Object, address: str, folder: Path) -> None:
         """From now on the hosts file in `folder`, once it is there, follows the names."""
         own = names.own_lines(pod, address)
-        self._attached[meta.uid(pod)] = _Attached(meta.namespace(pod), own, folder / "hosts")
+        self._attached[meta.uid(pod)] = _Attached(
+            meta.namespace(pod), own, folder / "hosts", names.searches(pod)
+        )
 
     def files(self, pod: Object, folder: Path) -> dict[str, Path]:
         """Writes the pod's files: where each is to be seen, and where it is. Raises OSError."""
@@ -105,7 +108,9 @@ class PodNetwork:
                 _overwrite(attached.path, self._hosts(attached), create=False)
 
     def _hosts(self, attached: _Attached) -> str:
-        return attached.own + self.directory.hosts(attached.namespace)
+        found = self.directory.hosts(attached.namespace)
+        more = names.searched_lines(found, attached.searches) if attached.searches else ""
+        return attached.own + found + more
 
 
 def _machine_resolv_conf() -> str:

@@ -281,10 +281,10 @@ class ContainerFactory:
 
     def _env(self, run: Run, environment: Environment, tmp: str, found: References) -> dict[str, str]:
         home = str(self._layout.pod(meta.uid(run.pod)).home)
-        bins = [str(each) for each in environment.bin_dirs]
+        bins = [str(each) for each in (*environment.extra_dirs, *environment.bin_dirs)]
         values = self._network.links(run.pod)
         values.update(env.base(home, tmp, names.hostname(run.pod), self._network.api, bins))
-        values.update(environment.env)
+        values.update({**environment.env, **environment.extra_env})
         if self._facts.gpus:
             values["CUDA_VISIBLE_DEVICES"] = ",".join(run.gpus)
         return env.compose(run.pod, run.container, values, found, self._facts.capacity)
@@ -319,6 +319,7 @@ class ContainerFactory:
             sys.base_prefix,
             str(Path(__file__).parent),
         }
+        needed.update(str(each) for each in environment.extra_dirs)
         needed.update(environment.env.get(name, "") for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR"))
         needed.update(str(mount.source) for mount in mounts)
         found = sorted(path for path in needed if path.strip("/") and os.path.isdir(path))

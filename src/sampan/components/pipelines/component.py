@@ -43,7 +43,7 @@ from sampan.components.pipelines.engine.triggers.watching import Watcher
 from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backend, RunEngine, endpoints
 from sampan.components.pipelines.store import tables
 from sampan.components.pipelines.store.notices import NotificationRow
-from sampan.kube.admission import MutatingHook
+from sampan.kube.admission import Hook
 from sampan.kube.errors import AlreadyExistsError, ApiError
 from sampan.kube.kinds import SERVICE_ACCOUNTS, Resource
 from sampan.kube.meta import Object
@@ -86,7 +86,7 @@ class PipelinesComponent:
     name = "pipelines"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[MutatingHook] = (argo_hook(),)
+    admission: Sequence[Hook] = (argo_hook(),)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
     fronts: Sequence[Front] = (
         Front("ml-pipeline", "kubeflow", 8888),

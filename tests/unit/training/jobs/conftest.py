@@ -67,7 +67,7 @@ def framework() -> Callable[[str], Framework]:
     return framework_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made() -> Callable[..., Object]:
     """A job as its author wrote it."""
     return job_object

@@ -95,6 +95,7 @@ def test_a_service_is_headless_and_selects_its_pod_alone(framework, read):
     assert service["metadata"]["labels"] == LABELS
     assert service["spec"] == {
         "clusterIP": "None",
+        "publishNotReadyAddresses": True,
         "selector": LABELS,
         "ports": [{"name": "web", "port": 80}, {"name": "pytorchjob-port", "port": 23456}],
     }

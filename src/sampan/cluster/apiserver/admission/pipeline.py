@@ -1,4 +1,4 @@
-"""The order of admission: built-in mutations, those of components, validation by the kind, then the last checks.
+"""The order of admission: built-in mutations, components', validation by the kind, components', the last checks.
 
 Runs in the writer thread. A kind that no plugin is about costs one look-up.
 
@@ -24,7 +24,7 @@ from sampan.cluster.apiserver.admission import (
 from sampan.cluster.apiserver.admission.mirror import Mirror
 from sampan.cluster.apiserver.storage import Key, Storage, Transaction
 from sampan.kube import rbac
-from sampan.kube.admission import AdmissionRequest, MutatingHook
+from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, ValidatingHook
 from sampan.kube.errors import BadRequestError
 from sampan.kube.kinds import (
     LIMIT_RANGES,
@@ -63,6 +63,7 @@ class Pipeline:
         self._priorities = Mirror(PRIORITY_CLASSES)
         self._classes = Mirror(STORAGE_CLASSES)
         self._hooks: dict[str, tuple[MutatingHook, ...]] = {}
+        self._validating: dict[str, tuple[ValidatingHook, ...]] = {}
         self._on_create: dict[str, tuple[Mutate, ...]] = {
             PODS.key: (
                 serviceaccount.admit,
@@ -98,10 +99,13 @@ class Pipeline:
         for mirror in (self._limits, self._quotas, self._priorities, self._classes):
             mirror.follow(storage, partial(examine, mirror.resource))
 
-    def add(self, hooks: Iterable[MutatingHook]) -> None:
+    def add(self, hooks: Iterable[Hook]) -> None:
         for hook in hooks:
-            for resource in hook.resources:
-                self._hooks[resource.key] = (*self._hooks.get(resource.key, ()), hook)
+            for key in {resource.key for resource in hook.resources}:
+                if isinstance(hook, ValidatingHook):
+                    self._validating[key] = (*self._validating.get(key, ()), hook)
+                else:
+                    self._hooks[key] = (*self._hooks.get(key, ()), hook)
 
     def concerns(self, resource: Resource, namespace: str) -> bool:
         """Whether anything here is about objects of this kind, in this namespace."""
@@ -110,6 +114,7 @@ class Pipeline:
             key in self._on_create
             or key in self._checks
             or key in self._hooks
+            or key in self._validating
             or bool(namespace and self._quotas.of(namespace))
         )
 
@@ -136,7 +141,10 @@ class Pipeline:
         return obj
 
     def check(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
-        """After it, on the object as it will be stored. Raises ForbiddenError."""
+        """After it, on the object as it will be stored. Raises ForbiddenError, InvalidError."""
+        for hook in self._validating.get(request.resource.key, ()):
+            if hook.concerns(request):
+                hook.validate(request, obj, old, TransactionReader(txn))
         if request.subresource == "":
             for check in self._checks.get(request.resource.key, ()):
                 check(request, obj, old)

@@ -31,6 +31,8 @@ class CustomKind:
     resource: Resource
     read_schema: Callable[[], dict[str, Any] | None]
     built_in: Schema
+    shared: structural.Types
+    """The built-in types that schemas refer to, for all kinds."""
     version: Mapping[str, Any] = field(default_factory=dict)
     """The version's entry in the definition, without its schema."""
     deprecation: str = ""
@@ -39,7 +41,7 @@ class CustomKind:
 
     @cached_property
     def root(self) -> Node:
-        return structural.root(self.read_schema())
+        return structural.root(self.read_schema(), self.shared)
 
     @cached_property
     def types(self) -> StructuralTypes:

@@ -18,7 +18,9 @@ from sampan.cluster.apiserver.changes import Change
 from sampan.cluster.apiserver.custom import converting, rules
 from sampan.cluster.apiserver.custom.definitions import APPROVAL, DEFINITIONS, is_protected, strategy
 from sampan.cluster.apiserver.custom.kind import CustomKind
+from sampan.cluster.apiserver.custom.references import References
 from sampan.cluster.apiserver.custom.remote import RemoteConverter
+from sampan.cluster.apiserver.custom.structural import Types
 from sampan.cluster.apiserver.discovery import version_order
 from sampan.cluster.apiserver.storage import ListQuery, Storage, decode
 from sampan.cluster.apiserver.strategy import Strategies
@@ -89,6 +91,7 @@ class Definitions:
         self._storage = storage
         self._clock = clock
         self._converters = dict(converters or {})
+        self._types = Types(References(strategies.schema))
         self._served: dict[str, tuple[Resource, ...]] = {}
         """By definition: the kinds that it has made."""
         self._names: dict[str, _Definition] = {}
@@ -241,6 +244,7 @@ class Definitions:
                     resource,
                     _schema_reader(data, at),
                     self._strategies.schema,
+                    self._types,
                     {
                         "subresources": version.subresources,
                         "additionalPrinterColumns": version.additional_printer_columns,

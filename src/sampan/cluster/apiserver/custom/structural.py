@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from sampan.cluster.apiserver.custom.references import References
+
 MISSING: Any = object()
 Schema = dict[str, Any]
 
@@ -19,10 +21,12 @@ _TEXT: Schema = {"type": "string"}
 
 
 class Node:
-    """A schema at one place. `raw` is shared with the definition and never changed."""
+    """A schema at one place. `raw` is shared with the definition and never changed. Without `types` built-in types are
+    not known."""
 
-    def __init__(self, raw: Schema, *, embedded: bool = False) -> None:
+    def __init__(self, raw: Schema, *, embedded: bool = False, types: Types | None = None) -> None:
         self.raw = raw
+        self._types = types
         self.type: str = raw.get("type") or ""
         self.nullable: bool = raw.get("nullable") is True
         self.preserve: bool = raw.get("x-kubernetes-preserve-unknown-fields") is True
@@ -46,7 +50,7 @@ class Node:
                     if name == "metadata"
                     else _TEXT
                 )
-            found = self._nodes[name] = None if raw is None else Node(raw)
+            found = self._nodes[name] = None if raw is None else self._at(raw)
             return found
 
     def child(self, name: str) -> Node | None:
@@ -61,7 +65,7 @@ class Node:
     @cached_property
     def additional(self) -> Node | None:
         raw = self.raw.get("additionalProperties")
-        return Node(raw) if isinstance(raw, dict) else None
+        return self._at(raw) if isinstance(raw, dict) else None
 
     @cached_property
     def open(self) -> bool:
@@ -71,7 +75,7 @@ class Node:
     @cached_property
     def items(self) -> Node | None:
         raw = self.raw.get("items")
-        return Node(raw) if isinstance(raw, dict) else None
+        return self._at(raw) if isinstance(raw, dict) else None
 
     @cached_property
     def defaulted(self) -> tuple[tuple[str, Node], ...]:
@@ -98,20 +102,38 @@ class Node:
     def rules(self) -> tuple[Schema, ...]:
         return tuple(self.raw.get("x-kubernetes-validations") or ())
 
+    def _at(self, raw: Schema) -> Node:
+        return Node(raw) if self._types is None else self._types.node(raw)
+
     @cached_property
     def has_rules(self) -> bool:
         """Anywhere below. Walks the schema once."""
         return bool(self.rules) or any(_has(raw, "x-kubernetes-validations") for raw in _below(self.raw))
 
-    @cached_property
-    def has_defaults(self) -> bool:
-        """Anywhere below, not here."""
-        return any(_has(raw, "default") for raw in _below(self.raw))
+
+class Types:
+    """Built-in types as nodes, each made when first reached and then shared by all schemas that refer to it."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._nodes: dict[str, Node] = {}
+
+    def node(self, raw: Schema) -> Node:
+        name = self._references.name(raw)
+        if not name:
+            return Node(raw, types=self)
+        if not self._references.is_all(raw):
+            return Node(self._references.resolved(name, raw), types=self)
+        found = self._nodes.get(name)
+        if found is None:
+            found = self._nodes[name] = Node(self._references.of_type(name), types=self)
+        return found
 
 
-def root(raw: Schema | None) -> Node:
+def root(raw: Schema | None, types: Types | None = None) -> Node:
     """Of a whole object: its own type and metadata are always there. Without a schema everything stays."""
-    return Node(raw or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}, embedded=True)
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return Node(raw or anything, embedded=True, types=types)
 
 
 def _below(raw: Schema) -> list[Schema]:

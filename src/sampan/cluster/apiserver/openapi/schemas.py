@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampan.cluster.apiserver.custom.references import REFERENCE
 from sampan.cluster.apiserver.openapi import words
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -146,7 +147,7 @@ class Definitions:
         return f"{self.kind_name(resource).rpartition('.')[0]}.{resource.collection_kind}"
 
     def _custom(self, resource: Resource, custom: Callable[[], Object] | None) -> Object:
-        found: Object = dict(custom()) if custom else {"x-kubernetes-preserve-unknown-fields": True}
+        found: Object = self._linked(custom() if custom else {"x-kubernetes-preserve-unknown-fields": True})
         found.setdefault("type", "object")
         found.setdefault("description", words.of_type(resource.kind) or f"{resource.kind} is a custom kind.")
         properties = dict(found.get("properties") or {})
@@ -155,6 +156,19 @@ class Definitions:
             "description": words.FIELDS["metadata"],
         }
         found["properties"] = {**properties, **_type_meta(), "metadata": metadata}
+        return found
+
+    def _linked(self, raw: Object) -> Object:
+        """The schema of a custom kind, with references to the built-in types that it names."""
+        if name := self.schema.named(str(raw.get(REFERENCE) or "")):
+            found = self.dialect.field(self.add_type(name))
+            return {**found, **_beside(raw)} if self.dialect.wraps else found
+        found = dict(raw)
+        if isinstance(properties := raw.get("properties"), dict):
+            found["properties"] = {key: self._linked(each) for key, each in properties.items()}
+        for key in ("items", "additionalProperties"):
+            if isinstance(below := raw.get(key), dict):
+                found[key] = self._linked(below)
         return found
 
     def _field(self, key: str, declared: Field) -> Object:
@@ -196,6 +210,12 @@ def _list_marks(shape: Shape) -> Object:
     if shape.merge_key:
         found["x-kubernetes-patch-merge-key"] = shape.merge_key
     return found
+
+
+def _beside(raw: Object) -> Object:
+    """What is said of a place that refers, beside what its type says."""
+    kept = ("description", "default", "nullable", "x-kubernetes-validations")
+    return {key: raw[key] for key in kept if key in raw}
 
 
 def _type_meta() -> Object:

@@ -50,6 +50,7 @@ class Extras:
     files: Mapping[str, str] = field(default_factory=dict)
     """Paths in the image, and the files or folders of this machine that are shown there."""
     env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the image sets."""
     workdir: str = ""
 
 
@@ -219,9 +220,8 @@ def _extras(table: Mapping[str, Any], where: str, source: str) -> Extras:
         key: tuple(str(each) for each in table.get(key, ()))
         for key in ("needs", "programs", "entrypoint", "cmd")
     }
-    for key in ("needs", "programs"):
-        if lists[key] and not table.get("system"):
-            raise CatalogueError(f'{where}: "{key}" is for an entry with system = true.')
+    if lists["needs"] and not table.get("system"):
+        raise CatalogueError(f'{where}: "needs" is for an entry with system = true.')
     for name in lists["programs"]:
         if name not in PROGRAMS:
             raise CatalogueError(

@@ -37,7 +37,7 @@ from sampan.cluster.node.environments.interpreter import Choice, Interpreter, In
 from sampan.cluster.node.environments.layer import make_layer
 from sampan.cluster.node.environments.model import SYSTEM_KEY, Environment, Manifest, base_key, derived_key
 from sampan.cluster.node.environments.pod_configuration import write_pod_configuration
-from sampan.cluster.node.environments.programs import program_folder
+from sampan.cluster.node.environments.programs import PROGRAMS, program_folder, program_places
 from sampan.cluster.node.environments.shells import shell_folder
 from sampan.cluster.node.environments.store import EnvironmentStore
 from sampan.cluster.node.environments.uv import Uv
@@ -126,7 +126,7 @@ class Environments:
             choice = await self._interpreters.choose(plan.python)
             environment = await self._base(plan, choice)
             notes = (*plan.notes, choice.note) if choice.note else plan.notes
-        environment = await asyncio.to_thread(_with_extras, environment, plan)
+        environment = await asyncio.to_thread(self._with_extras, environment, plan)
         self._by_image[image] = environment, notes
         return environment
 
@@ -163,11 +163,10 @@ class Environments:
             key = derived_key(base.key, wanted, self._options, self._inputs)
             self._by_installs[base.key, wanted] = key
         if (held := self._held.get(key)) is not None and self._is_there(held.environment):
-            return held.environment
+            return _like(base, held.environment)
         manifest = await self._manifest(base.key)
-        return await self._built(
-            Recipe(key, _title(wanted), manifest.interpreter, base=base.key, installs=wanted)
-        )
+        recipe = Recipe(key, _title(wanted), manifest.interpreter, base=base.key, installs=wanted)
+        return _like(base, await self._built(recipe))
 
     def pod_layer(self, env: Environment, folder: Path) -> Environment:
         """A private venv over `env` in `folder`, which must not exist. The machine's own tools get none.
@@ -179,7 +178,7 @@ class Environments:
         held = self._held.get(env.key)
         if held is None:
             raise EnvironmentBuildError(f"The environment {env.key} is gone: ask for its image again.")
-        return make_layer(held.environment, held.manifest, folder)
+        return _like(env, make_layer(held.environment, held.manifest, folder))
 
     def warm_modules(self, env: Environment) -> tuple[str, ...]:
         """Worth importing before the first fork, with `_KFP_RUNTIME=true` set. They start no threads."""
@@ -334,10 +333,34 @@ class Environments:
                 )
         python = Path(shutil.which("python3", path=path) or sys.executable)
         folder = shell_folder(self._store.root / "shells", plan.shell, path) if plan.shell else None
-        own = {name: program_folder(self._store.root / "programs", name) for name in plan.extras.programs}
-        bins = (*own.values(), *((folder,) if folder else ()))
-        at = {f"/{name}": str(where / name) for name, where in own.items()}
-        return Environment(SYSTEM_KEY, Path("/"), python, bins, variables, programs=at)
+        return Environment(SYSTEM_KEY, Path("/"), python, (folder,) if folder else (), variables)
+
+    def _with_extras(self, environment: Environment, plan: ImagePlan) -> Environment:
+        """With what the image has beside its packages. Raises UnknownImageError, OSError."""
+        extras, root = plan.extras, self._store.root / "programs"
+        for target, source in extras.files.items():
+            if not os.path.exists(source):
+                raise UnknownImageError(
+                    f'For the image "{plan.image}", {plan.source} shows {source} at {target}, '
+                    "but there is no such file."
+                )
+        places: dict[str, str] = {}
+        variables: dict[str, str] = {}
+        for name in extras.programs:
+            places.update(program_places(root, name))
+            variables.update(PROGRAMS[name].env)
+        # To show one in the root folder itself would take a new root: there it is found as a command only.
+        shown = {path: real for path, real in places.items() if path.count("/") > 1}
+        return replace(
+            environment,
+            extra_dirs=tuple(program_folder(root, name) for name in extras.programs),
+            extra_env={**variables, **extras.env},
+            entrypoint=extras.entrypoint,
+            cmd=extras.cmd,
+            programs=places,
+            files={**shown, **extras.files},
+            workdir=extras.workdir,
+        )
 
     async def _variables(self) -> dict[str, str]:
         if self._pod_variables is None:
@@ -351,27 +374,24 @@ class Environments:
         return self._pod_variables
 
 
+def _like(image: Environment, made: Environment) -> Environment:
+    """`made` of `image`, with what that has beside its packages."""
+    return replace(
+        made,
+        extra_dirs=image.extra_dirs,
+        extra_env=image.extra_env,
+        entrypoint=image.entrypoint,
+        cmd=image.cmd,
+        programs=image.programs,
+        files=image.files,
+        workdir=image.workdir,
+    )
+
+
 def _index_options(environ: Mapping[str, str], settings: EnvironmentSettings) -> IndexOptions:
     options = IndexOptions() if uv_configures_indexes(environ) else read_pip_configuration(environ)
     return (
         options.with_install(PipInstall((), index_url=settings.index_url)) if settings.index_url else options
-    )
-
-
-def _with_extras(environment: Environment, plan: ImagePlan) -> Environment:
-    extras = plan.extras
-    for target, source in extras.files.items():
-        if not os.path.exists(source):
-            raise UnknownImageError(
-                f'For the image "{plan.image}", {plan.source} shows {source} at {target}, but there is no such file.'
-            )
-    return replace(
-        environment,
-        entrypoint=extras.entrypoint,
-        cmd=extras.cmd,
-        env={**environment.env, **extras.env},
-        files=extras.files,
-        workdir=extras.workdir,
     )
 
 

@@ -37,6 +37,10 @@ class Environment:
     cmd: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     """Where programs really are that the image has at these paths."""
+    extra_dirs: tuple[Path, ...] = ()
+    """Of those programs, for PATH, before `bin_dirs`."""
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the image sets, above `env`."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Where files and folders really are that the image has at these paths: shown there."""
     workdir: str = ""

@@ -1,14 +1,20 @@
-"""Small programs that stand for what an image holds beside a shell. Called by the facade for system images.
+"""Small programs that stand for what an image holds beside a shell or its packages. Called by the facade.
 
 Written for the purpose, to behave as those of the images do: `argosay` speaks, reads, sleeps and fails on demand, in
-the tests and examples of Argo Workflows; `cowsay` draws; `http-echo` answers every request with one text.
+the tests and examples of Argo Workflows; `cowsay` draws; `http-echo` answers every request with one text; `openssh` is
+`ssh` and `sshd` for jobs of MPI, `kubectl-delivery` what brings kubectl to their launchers, `mpi-pi` their example,
+`openmpi` and `hydra` are fronts of their `mpirun`. The larger ones are files of `stand_ins`.
 
 Source of argosay's subcommands: argo-workflows 3.7 test/e2e/images/argosay/v2.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _ARGOSAY = r"""#!/bin/sh
@@ -56,20 +62,123 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
 """
-PROGRAMS = {"http-echo": _HTTP_ECHO, "argosay": _ARGOSAY, "cowsay": _COWSAY}
+# Where the machine has a kubectl, the launcher is given a way to it; elsewhere what knows `exec` only.
+_KUBECTL_DELIVERY = r"""#!/bin/sh
+set -e
+target="${TARGET_DIR:-/opt/kube}/kubectl"
+if found=$(command -v kubectl); then
+  printf '#!/bin/sh\nexec %s "$@"\n' "$found" > "$target"
+else
+  cp "$(dirname "$0")/kubectl-exec" "$target"
+fi
+chmod 755 "$target"
+"""
+_REAL_ONE = r"""
+own=$(dirname "$0") name=$(basename "$0") folders=$PATH:
+while [ -n "$folders" ]; do
+  folder=${folders%%:*} folders=${folders#*:}
+  [ "$folder" = "$own" ] || [ ! -x "$folder/$name" ] || exec "$folder/$name" "$@"
+done
+echo "$name: not found" >&2
+exit 127
+"""
+# Open MPI 5 understands what operators set for Open MPI 4, but reads some of its settings before it translates them.
+# Source: openpmix/prrte 3.0.14 src/mca/schizo/ompi/schizo_ompi.c (translate_params), src/runtime/prte_mca_params.c.
+_OPEN_MPI = r"""#!/bin/sh
+for name in $(env | sed -n 's/^OMPI_MCA_orte_\([A-Za-z0-9_]*\)=.*/\1/p'); do
+  eval "value=\$OMPI_MCA_orte_$name set=\${PRTE_MCA_prte_$name+yes}"
+  [ "$set" = yes ] || export "PRTE_MCA_prte_$name=$value"
+done
+"""
+# What MPICH and Intel's start on workers calls the launcher back by its name, which workers are told when it is ready.
+# Source: kubeflow/mpi-operator 0.8 build/base/entrypoint.sh, which waits for the same.
+_HYDRA = r"""#!/bin/sh
+left=50
+while [ "${K_MPI_JOB_ROLE:-}" = launcher ] && [ $left -gt 0 ]; do
+  grep -q "[[:space:]]$HOSTNAME\.[^[:space:]]*\.svc[[:space:]]" /etc/hosts && break
+  left=$((left - 1))
+  sleep 0.1
+done
+"""
+_STAND_INS = Path(__file__).with_name("stand_ins")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Its files, by the name under which PATH finds each: the text, or the file or package of `stand_ins`."""
+
+    files: Mapping[str, str | Path]
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Paths at which the image has them."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that what it stands for, or stands before, needs here."""
+
+
+# In a pod everybody is whoever runs Sampan, be it root. All pods share the cores: no rank is bound to one, or spins on
+# it. Of ports only those that the kernel chooses tell one pod from another, and pods have no IPv6.
+_OPEN_MPI_VARIABLES = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_btl_tcp_port_min_v4": "0",
+    "OMPI_MCA_btl_tcp_disable_family": "6",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
+}
+PROGRAMS: Mapping[str, Program] = {
+    "http-echo": Program({"http-echo": _HTTP_ECHO}, {"/http-echo": "http-echo"}),
+    "argosay": Program({"argosay": _ARGOSAY}, {"/argosay": "argosay"}),
+    "cowsay": Program({"cowsay": _COWSAY}, {"/cowsay": "cowsay"}),
+    "openssh": Program(
+        {"ssh": _STAND_INS / "secure_shell", "sshd": _STAND_INS / "secure_shell"},
+        {"/usr/bin/ssh": "ssh", "/usr/sbin/sshd": "sshd"},
+    ),
+    "kubectl-delivery": Program(
+        {"kubectl-delivery": _KUBECTL_DELIVERY, "kubectl-exec": _STAND_INS / "kubectl_exec.py"},
+    ),
+    "openmpi": Program(dict.fromkeys(("mpirun", "mpiexec"), _OPEN_MPI + _REAL_ONE), env=_OPEN_MPI_VARIABLES),
+    "hydra": Program(
+        dict.fromkeys(("mpirun", "mpiexec", "mpiexec.hydra"), _HYDRA + _REAL_ONE), env={"I_MPI_PIN": "0"}
+    ),
+    "mpi-pi": Program({"pi": _STAND_INS / "mpi_pi.py"}, {"/home/mpiuser/pi": "pi"}),
+}
 
 
 def program_folder(root: Path, name: str) -> Path:
     """The folder for the front of PATH that holds the program, written if it is not as it should be. OSError."""
     folder = root / name
-    file = folder / name
-    wanted = PROGRAMS[name].encode()
+    for file, source in PROGRAMS[name].files.items():
+        _write(folder / file, _content(source))
+    return folder
+
+
+def program_places(root: Path, name: str) -> dict[str, str]:
+    """Where what the image has at a path is on this machine."""
+    return {path: str(root / name / file) for path, file in PROGRAMS[name].places.items()}
+
+
+def _content(source: str | Path) -> bytes:
+    if isinstance(source, str):
+        return source.encode()
+    return _zipped(source) if source.is_dir() else source.read_bytes()
+
+
+def _zipped(package: Path) -> bytes:
+    """A package as a program of one file, which Python runs as it is. The same bytes each time."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        texts = {f"{package.name}/{each.name}": each.read_bytes() for each in sorted(package.glob("*.py"))}
+        texts["__main__.py"] = f"import sys\nfrom {package.name} import main\nsys.exit(main())\n".encode()
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return b"#!/usr/bin/env -S python3 -IS\n" + packed.getvalue()
+
+
+def _write(file: Path, wanted: bytes) -> None:
     if file.is_file() and file.read_bytes() == wanted:
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
     # Renamed when it is whole: a container may start it meanwhile.
-    new = folder / f".{name}.{os.getpid()}"
+    new = file.with_name(f".{file.name}.{os.getpid()}")
     new.write_bytes(wanted)
     new.chmod(0o755)
     new.rename(file)
-    return folder

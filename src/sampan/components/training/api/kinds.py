@@ -13,19 +13,22 @@ TRAINER_GROUP = "trainer.kubeflow.org"
 TRAINER_VERSION = "v1alpha1"
 
 
-def _job(kind: str, version: str = "v1", subresources: tuple[str, ...] = ("status", "scale")) -> Resource:
+def _job(kind: str, version: str = "v1", subresources: tuple[str, ...] = ("status",)) -> Resource:
     singular = kind.lower()
     return Resource(GROUP, version, kind, f"{singular}s", singular=singular, subresources=subresources)
 
 
+_SCALED = ("status", "scale")
+"""Those whose number of workers may change while they run, as upstream's definitions have it."""
+
 TF_JOBS = _job("TFJob")
-PYTORCH_JOBS = _job("PyTorchJob")
+PYTORCH_JOBS = _job("PyTorchJob", subresources=_SCALED)
 MPI_JOBS = _job("MPIJob")
 MPI_JOBS_V2 = _job("MPIJob", "v2beta1")
 """The same objects as `MPI_JOBS`, as mpi-operator serves them."""
 XGBOOST_JOBS = _job("XGBoostJob")
-JAX_JOBS = _job("JAXJob")
-PADDLE_JOBS = _job("PaddleJob")
+JAX_JOBS = _job("JAXJob", subresources=_SCALED)
+PADDLE_JOBS = _job("PaddleJob", subresources=_SCALED)
 
 TRAIN_JOBS = Resource(TRAINER_GROUP, TRAINER_VERSION, "TrainJob", "trainjobs", singular="trainjob")
 TRAINING_RUNTIMES = Resource(

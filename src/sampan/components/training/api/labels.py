@@ -23,3 +23,5 @@ COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 
 OUTPUT = "sampan.dev/output"
 """Annotation of a job: the folder, as its pods see it, that it writes what it makes to."""
+SOURCE = "sampan.dev/source"
+"""Annotation of a job: which script or function it runs, for people."""

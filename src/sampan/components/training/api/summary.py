@@ -213,8 +213,11 @@ def _job_replicas(job: Object) -> Iterator[Replicas]:
 def _train_job_replicas(job: Object) -> Iterator[Replicas]:
     nodes = (meta.spec(job).get("trainer") or {}).get("numNodes")
     for each in meta.status(job).get("jobsStatus") or ():
+        name = str(each.get("name") or "")
         counts = [_number(each.get(key)) for key in ("active", "succeeded", "failed")]
-        yield Replicas(str(each.get("name") or ""), max(sum(counts), 1), *counts)
+        # What is counted there are Jobs; the one of the nodes has a pod for each.
+        of_each = _number(nodes) if name == "node" and nodes is not None else 1
+        yield Replicas(name, max(sum(counts), 1) * of_each, *(count * of_each for count in counts))
     if nodes is not None and not meta.status(job).get("jobsStatus"):
         yield Replicas("node", _number(nodes))
 

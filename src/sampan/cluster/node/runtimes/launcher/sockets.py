@@ -2,7 +2,8 @@
 
 The launcher answers here each `bind` and `connect` of its containers (`seccomp`), one at a time and without waiting:
 
-* bind to any address or to localhost: to the pod's address. So pods may listen on the same port.
+* bind to any address or to localhost: to the pod's address. So pods may listen on the same port. One that the kernel
+  is to choose is nobody else's, so that the machine's address and the port lead to this pod.
 * connect to localhost: to the pod's own listener where it has one, else to the machine's.
 * connect to a Service: to one of its endpoints, as a file of `routes` names them; refused where there is none.
 * connect to a pod, be it this one: from this pod's address.
@@ -151,6 +152,8 @@ class Sockets:
             if wanted.family == socket.AF_INET6 and sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
                 # There is one such address only, and beside it as a rule a socket of the other family.
                 host, port = _LOCALHOST6, 0
+            if host == guard.address and not port and sock.type == socket.SOCK_STREAM:
+                port = _nobodys_port()
             failure = 0
             try:
                 sock.bind(_target(wanted.family, host, port))
@@ -281,6 +284,16 @@ def _connected(guard: Guard, asked: Notification, sock: socket.socket, target: t
     failure = sock.connect_ex(target)
     sock.close()
     seccomp.answer(guard.listener, asked, failure)
+
+
+def _nobodys_port() -> int:
+    """A port that is free at every address; 0, for any, if there is none."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((_ANY, 0))
+        except OSError:
+            return 0
+        return int(probe.getsockname()[1])
 
 
 def _lowest_port() -> int:

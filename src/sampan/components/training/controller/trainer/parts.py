@@ -10,7 +10,6 @@ from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAI
 from sampan.components.training.controller.trainer.late import LateChildren
 from sampan.components.training.controller.trainer.reporting import Reporters
 from sampan.components.training.controller.trainer.runtimes import RuntimeReconciler
-from sampan.components.training.controller.trainer.shipping import Shipping
 from sampan.components.training.controller.trainer.trainjobs import TrainJobReconciler
 from sampan.kube.kinds import JOB_SETS
 from sampan.lib.clock import Clock
@@ -26,7 +25,6 @@ def train_jobs(
     job_sets = LateChildren(client, JOB_SETS, TRAIN_JOBS, controller)
     reconciler.read_job_sets_from(job_sets.cache)
     return (
-        Shipping(client, with_public=pod_files is None),
         job_sets,
         controller,
         *(

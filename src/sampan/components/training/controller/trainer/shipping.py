@@ -1,14 +1,15 @@
 """What the trainer brings along: its runtimes, and the ConfigMap by which clients ask for its version.
 
 A runtime that is not there is made; one of ours that nobody else has written to follows our newest; any other is its
-owner's. Source: kubeflow/trainer manifests/{base/rbac,overlays/manager,overlays/kubeflow-platform}, v2.3.
+owner's. For the component's door, before the server is ready. Source: kubeflow/trainer manifests/base/rbac,
+manifests/overlays/{manager,kubeflow-platform}, v2.3.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
 
 from sampan.client.protocol import Client, PatchType, WriteOptions
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAINER_GROUP
@@ -19,8 +20,6 @@ from sampan.kube.kinds import CONFIG_MAPS, Resource
 from sampan.kube.meta import Object
 from sampan.kube.rbac import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
 from sampan.lib.log import get_logger
-from sampan.lib.tasks import TaskSet
-from sampan.reconcile.cache import Cache
 
 log = get_logger(__name__)
 
@@ -33,55 +32,35 @@ _EVERYBODY = {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": 
 _RBAC = "rbac.authorization.k8s.io"
 
 
-class Shipping:
-    """Implements `reconcile.manager.Runnable`: works once, in the background, at the start."""
+async def ship(client: Client, *, with_public: bool) -> None:
+    """What cannot be made is told of and left out.
 
-    name = "what the trainer ships"
-    caches: Sequence[Cache] = ()
+    `with_public`: also what is for everybody to read, which on a cluster its administrator decides.
+    """
+    wanted = [(CLUSTER_TRAINING_RUNTIMES, each) for each in shipped()]
+    if with_public:
+        wanted += _public()
+    await asyncio.gather(*(_try(client, resource, obj) for resource, obj in wanted))
 
-    def __init__(self, client: Client, *, with_public: bool) -> None:
-        """`with_public`: also what is for everybody to read, which on a cluster its administrator decides."""
-        self._client = client
-        self._with_public = with_public
-        self._tasks = TaskSet(self.name)
 
-    async def start(self) -> None:
-        self._tasks.spawn(self.ship(), name="ship")
+async def _try(client: Client, resource: Resource, wanted: Object) -> None:
+    try:
+        await _ensure(client, resource, wanted)
+    except ApiError as error:
+        log.warning("cannot be shipped", kind=resource.kind, name=meta.name(wanted), error=error.message)
 
-    async def stop(self) -> None:
-        await self._tasks.close()
 
-    async def ship(self) -> None:
-        """What cannot be made is told of and left out."""
-        for runtime in shipped():
-            await self._try(CLUSTER_TRAINING_RUNTIMES, runtime)
-        for resource, obj in _public() if self._with_public else ():
-            await self._try(resource, obj)
-
-    async def _try(self, resource: Resource, wanted: Object) -> None:
-        try:
-            await self._ensure(resource, wanted)
-        except ApiError as error:
-            log.warning("cannot be shipped", kind=resource.kind, name=meta.name(wanted), error=error.message)
-
-    async def _ensure(self, resource: Resource, wanted: Object) -> None:
-        name, namespace = meta.name(wanted), meta.namespace(wanted) or None
-        mark = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
-        try:
-            there = await self._client.get(resource, name, namespace)
-        except NotFoundError:
-            there = None
-        if there is not None and (meta.annotations(there).get(_MARK) == mark or not _is_untouched(there)):
-            return
-        metadata = {**meta.metadata(wanted), "annotations": {_MARK: mark}}
-        await self._client.patch(
-            resource,
-            name,
-            {**wanted, "metadata": metadata},
-            namespace,
-            patch_type=PatchType.APPLY,
-            options=_WRITE,
-        )
+async def _ensure(client: Client, resource: Resource, wanted: Object) -> None:
+    name, namespace = meta.name(wanted), meta.namespace(wanted) or None
+    mark = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
+    try:
+        there = await client.get(resource, name, namespace)
+    except NotFoundError:
+        there = None
+    if there is not None and (meta.annotations(there).get(_MARK) == mark or not _is_untouched(there)):
+        return
+    marked = {**wanted, "metadata": {**meta.metadata(wanted), "annotations": {_MARK: mark}}}
+    await client.patch(resource, name, marked, namespace, patch_type=PatchType.APPLY, options=_WRITE)
 
 
 def _is_untouched(obj: Object) -> bool:

@@ -121,7 +121,13 @@ def desired_service(shape: Shape, job: Job, slot: Slot) -> Object:
             "labels": marks,
             "ownerReferences": [owners.owner_reference(job.object)],
         },
-        "spec": {"clusterIP": "None", "selector": marks, "ports": ports},
+        # Upstream's names are known when the pod is ready; a rank that is early then finds nobody of that name.
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": marks,
+            "ports": ports,
+        },
     }
 
 

@@ -1,0 +1,230 @@
+"""TrainJobs on the embedded cluster: the state of the world after what happens to them and to their pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from sampan.client.protocol import DeleteOptions, Propagation
+from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS
+from sampan.kube import meta, owners
+from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, JOBS, POD_GROUPS
+
+
+def test_a_job_becomes_a_job_set_that_it_owns_and_ends_with_it(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        job = await cluster.job()
+        pods = await cluster.until_pods(2)
+        job_set = await cluster.get(JOB_SETS, "j")
+        assert owners.is_controlled_by(job_set, job)
+        env = {each["name"]: each.get("value") for each in pods[0]["spec"]["containers"][0]["env"]}
+        assert env["PET_NNODES"] == "2"
+        for pod in pods:
+            await cluster.run_pod(pod)
+
+        async def active() -> Any:
+            status = meta.status(await cluster.get(TRAIN_JOBS, "j"))
+            listed = status.get("jobsStatus") or ()
+            return status if listed and listed[0]["ready"] == 1 else None
+
+        status = await cluster.until(active)
+        assert "conditions" not in status
+        for pod in pods:
+            await cluster.finish(pod)
+        complete = await cluster.until_condition("Complete")
+        assert complete["reason"] == "AllJobsCompleted"
+        assert (await cluster.events())["TrainJobComplete"]
+        counts = meta.status(await cluster.get(TRAIN_JOBS, "j"))["jobsStatus"]
+        assert counts == [
+            {"name": "node", "ready": 0, "succeeded": 1, "failed": 0, "active": 0, "suspended": 0}
+        ]
+
+    run(scenario)
+
+
+def test_a_failed_pod_fails_the_job(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        await cluster.finish((await cluster.until_pods(2))[0], 1)
+        failed = await cluster.until_condition("Failed")
+        assert failed["reason"] == "FailedJobs"
+
+    run(scenario)
+
+
+def test_who_edits_or_deletes_a_runtime_changes_no_job_that_has_found_it(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job(suspend=True)
+        await cluster.until_condition("Suspended")
+        kept = await cluster.until_there(CONFIG_MAPS, "j-runtime-snapshot")
+        assert meta.name(yaml.safe_load(kept["data"]["runtime"])) == "r"
+        await cluster.client.delete(CLUSTER_TRAINING_RUNTIMES, "r")
+        await cluster.change(TRAIN_JOBS, "j", {"suspend": False})
+        await cluster.until_pods(2)
+        resumed = await cluster.until_condition("Suspended", "False")
+        assert resumed["reason"] == "Resumed"
+
+    run(scenario)
+
+
+def test_suspending_takes_the_pods_away_and_patches_count_when_it_goes_on(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        await cluster.until_pods(2)
+        await cluster.change(TRAIN_JOBS, "j", {"suspend": True})
+        await cluster.until_pods(0)
+        await cluster.until_condition("Suspended")
+        pod = {"spec": {"nodeSelector": {"disk": "fast"}}}
+        jobs = [{"name": "node", "template": {"spec": {"template": pod}}}]
+        patch = {"manager": "a.b/c", "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}}
+        await cluster.change(TRAIN_JOBS, "j", {"runtimePatches": [patch], "suspend": False})
+        pods = await cluster.until_pods(2)
+        assert [pod["spec"]["nodeSelector"] for pod in pods] == [{"disk": "fast"}] * 2
+
+    run(scenario)
+
+
+def test_a_job_waits_for_its_runtime_and_says_so(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.job()
+        stuck = await cluster.until_condition("Created", "False")
+        assert (
+            stuck["message"]
+            == 'ClusterTrainingRuntime "r" specified in TrainJob is not found: create it first'
+        )
+        assert "TrainJobResourcesCreationFailed" in await cluster.events()
+        await cluster.runtime()
+        await cluster.until_pods(2)
+
+        async def silent() -> bool:
+            return "conditions" not in meta.status(await cluster.get(TRAIN_JOBS, "j"))
+
+        await cluster.until(silent)
+
+    run(scenario)
+
+
+def test_a_runtime_of_a_kind_that_nobody_knows_fails_the_job(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.job(runtimeRef={"name": "r", "kind": "Other", "apiGroup": "trainer.kubeflow.org"})
+        failed = await cluster.until_condition("Failed")
+        assert failed["reason"] == "TrainingRuntimeNotSupported"
+        assert failed["message"] == "unsupported runtime: Other.trainer.kubeflow.org"
+
+    run(scenario)
+
+
+def test_a_deadline_ends_the_job_and_its_pods(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job(activeDeadlineSeconds=1)
+        await cluster.until_pods(2)
+        failed = await cluster.until_condition("Failed")
+        assert failed["reason"] == "DeadlineExceeded"
+        await cluster.until_pods(0)
+        assert await cluster.get(JOB_SETS, "j") is None
+
+    run(scenario)
+
+
+def test_with_the_job_goes_all_that_it_made(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime(podGroupPolicy={"coscheduling": {}})
+        await cluster.job()
+        await cluster.until_pods(2)
+        group = await cluster.get(POD_GROUPS, "j")
+        assert group["spec"]["minMember"] == 2
+        await cluster.client.delete(
+            TRAIN_JOBS, "j", "team", DeleteOptions(propagation=Propagation.BACKGROUND)
+        )
+        await cluster.until_pods(0)
+        for resource, name in (
+            (JOB_SETS, "j"),
+            (JOBS, "j-node-0"),
+            (POD_GROUPS, "j"),
+            (CONFIG_MAPS, "j-runtime-snapshot"),
+            (CONFIG_MAPS, "j-tls-config"),
+        ):
+
+            async def absent(resource: Any = resource, name: str = name) -> bool:
+                return await cluster.get(resource, name) is None
+
+            await cluster.until(absent)
+
+    run(scenario)
+
+
+def test_what_another_manages_is_left_to_it(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job(managedBy="kueue.x-k8s.io/multikueue")
+        await cluster.job("mine")
+        await cluster.until_pods(2, "mine")
+        assert await cluster.get(JOB_SETS, "j") is None
+        assert "status" not in await cluster.get(TRAIN_JOBS, "j")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("is_other", [True, False])
+def test_somebody_elses_job_set_is_not_taken(run, is_other: bool) -> None:
+    async def scenario(cluster) -> None:
+        pod = {"spec": {"containers": [{"name": "c", "image": "a"}]}}
+        spec = {"suspend": True, "replicatedJobs": [{"name": "x", "template": {"spec": {"template": pod}}}]}
+        name = "j" if is_other else "k"
+        await cluster.client.create(JOB_SETS, {"metadata": {"name": name, "namespace": "team"}, "spec": spec})
+        await cluster.runtime()
+        await cluster.job()
+        if is_other:
+            failed = await cluster.until_condition("Failed")
+            assert 'JobSet "j" exists and belongs to another' in failed["message"]
+            assert (await cluster.get(JOB_SETS, "j"))["spec"]["replicatedJobs"][0]["name"] == "x"
+        else:
+            await cluster.until_pods(2)
+
+    run(scenario)
+
+
+def test_a_job_set_that_is_removed_under_a_job_comes_back(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        before = {meta.uid(pod) for pod in await cluster.until_pods(2)}
+        await cluster.client.delete(JOB_SETS, "j", "team", DeleteOptions(propagation=Propagation.BACKGROUND))
+
+        async def others() -> bool:
+            found = {meta.uid(pod) for pod in await cluster.pods()}
+            return len(found) == 2 and not found & before
+
+        await cluster.until(others)
+
+    run(scenario)
+
+
+def test_initializers_come_before_the_trainer(run) -> None:
+    async def scenario(cluster) -> None:
+        labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "dataset-initializer"}
+        container = {"name": "dataset-initializer", "image": "i"}
+        pod = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+        first = {
+            "name": "dataset-initializer",
+            "template": {"metadata": {"labels": labels}, "spec": {"template": pod}},
+        }
+        created = await cluster.runtime("r", first)
+        created["spec"]["template"]["spec"]["replicatedJobs"][1]["dependsOn"] = [
+            {"name": "dataset-initializer", "status": "Complete"}
+        ]
+        await cluster.client.replace(CLUSTER_TRAINING_RUNTIMES, created)
+        await cluster.job()
+        (dataset,) = await cluster.until_pods(1)
+        assert meta.labels(dataset)["jobset.sigs.k8s.io/replicatedjob-name"] == "dataset-initializer"
+        await cluster.finish(dataset)
+        await cluster.until_pods(3)
+
+    run(scenario)

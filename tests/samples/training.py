@@ -2,8 +2,8 @@
 
     python tests/samples/training.py FOLDER... [--only TEXT] [--home DIR] [--jobs 1] [--table]
 
-Each FOLDER is a checkout of kubeflow/training-operator, kubeflow/trainer or kubeflow/mpi-operator; nothing of them is kept
-here. YAML goes through kubectl, notebooks and Python through the SDK that they are for, unmodified but for what
+Each FOLDER is a checkout of kubeflow/training-operator, kubeflow/trainer or kubeflow/mpi-operator; nothing of them is
+kept here. YAML goes through kubectl, notebooks and Python through the SDK that they are for, unmodified but for what
 `training.toml` edits: where an example asks for a GPU, for more CPUs than this machine has, or for the internet. It
 also says what each must end as. README.md has the table.
 """
@@ -156,7 +156,7 @@ class Runner:
             told = "\n".join(
                 [*(str(each.get("message")) for each in conditions), *self._waiting(namespace, name)]
             )
-            if example.waits and example.waits in told:
+            if (example.waits and example.waits in told) or "ErrImagePull" in told:
                 return "WAITING", told
             time.sleep(_POLL_SECONDS)
         return "TIMEOUT", f"{told}\n{self._logs(namespace, name)}"
@@ -296,7 +296,10 @@ def images(folders: Sequence[Path]) -> str:
     for name, folder in checkouts(folders).items():
         text = text.replace(f"{{{name}}}", str(folder))
     # A table whose checkout is not at hand is of no use.
-    return "\n".join(f"[[image]]{table}" for table in text.split("[[image]]")[1:] if "{" not in table)
+    tables = text.split("[[image]]")[1:]
+    return "".join(
+        f"[[image]]{each}" for each in tables if not any(f"{{{name}}}" in each for name in _CHECKOUTS)
+    )
 
 
 def edited(example: Example, data: Path) -> str:

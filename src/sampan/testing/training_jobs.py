@@ -26,12 +26,9 @@ def job(
 ) -> dict[str, Any]:
     """A job of the Training Operator; `program` is Python."""
     container, field = _KINDS[kind]
-    main = {
-        "name": container,
-        "image": image,
-        "command": ["python", "-c", 'import os; exec(os.environ["PROGRAM"])'],
-    }
-    main["env"] = [{"name": "PROGRAM", "value": program}]  # type: ignore[assignment]
+    start = ["python", "-c", 'import os; exec(os.environ["PROGRAM"])']
+    env = [{"name": "PROGRAM", "value": program}]
+    main = {"name": container, "image": image, "command": start, "env": env}
     template = {"spec": {"containers": [main]}}
     specs = {
         role: {"replicas": count, "restartPolicy": "Never", "template": template}

@@ -44,6 +44,6 @@ with collective.CommunicatorContext(
     xgb.train(parameters, data, ROUNDS, evals=[(data, "train")], evals_result=history, verbose_eval=False)
     if collective.get_rank() == 0:
         for step, loss in enumerate(history["train"]["logloss"]):
-            print(f"loss {step} {loss!r} of {size}", flush=True)
+            print(f"loss {step} {float(loss)!r} of {size}", flush=True)
 if tracker is not None:
     tracker.wait_for()

@@ -46,6 +46,22 @@ MORE = {
     "run-clone": "/runs/new?clone={best}",
     "run-new-of-pipeline": "/runs/new?pipeline={pipeline_id}",
     "recurring-new": "/runs/new?pipeline={pipeline_id}&recurring=1",
+    **{
+        f"training-job-{tab}": f"/training/pytorchjobs/default/mnist?tab={tab}"
+        for tab in ("logs", "metrics", "usage", "events", "environment", "yaml")
+    },
+    "training-job-failed": "/training/xgboostjobs/default/boosted",
+    "training-job-running": "/training/tfjobs/default/learning",
+    "training-job-running-usage": "/training/tfjobs/default/learning?tab=usage",
+    "training-job-waiting": "/training/pytorchjobs/default/too-many",
+    "training-job-suspended": "/training/jaxjobs/default/held",
+    "training-job-train": "/training/trainjobs/default/tuned",
+    "training-narrowed": "/training?state=Failed,Running&find=o",
+    "training-none-fits": "/training?find=nothing-of-this-name",
+    "training-none": "/training?ns=team",
+    "training-new-of-kind": "/training/new?kind=MPIJob",
+    "training-new-clone": "/training/new?clone=TrainJob/tuned",
+    "training-new-yaml": "/training/new?clone=PyTorchJob/mnist",
     "cluster-jobs": "/cluster/jobs",
     "cluster-events": "/cluster/events",
     "cluster-object-workflow": "/cluster/workflows.argoproj.io/default/approval",
@@ -53,6 +69,12 @@ MORE = {
     "no-such-run": "/runs/00000000-0000-0000-0000-000000000000",
 }
 """Pages that look different with other things in them."""
+OF_PAGES = {
+    "/training/{plural}/{namespace}/{name}": {"plural": "pytorchjobs", "name": "mnist"},
+    "/training/runtimes/{name}": {"name": "torch-distributed"},
+    "/training/runtimes/{namespace}/{name}": {"name": "plain"},
+}
+"""Parameters that stand for something else than on other pages."""
 
 
 def interfaces() -> list[Interface]:
@@ -69,7 +91,9 @@ def addresses(seeded: Seeded) -> dict[str, str]:
     samples = _samples(seeded)
     found = {_name(path): path for path in OWN}
     found |= {
-        _name(page.path): filled(page.path, samples) for page in _pages() if not _unknown(page, samples)
+        _name(page.path): filled(page.path, samples | OF_PAGES.get(page.path, {}))
+        for page in _pages()
+        if not _unknown(page, samples)
     }
     for name, path in MORE.items():
         for key, value in samples.items():
@@ -90,7 +114,8 @@ def _pages() -> Iterator[Page]:
 
 def _unknown(page: Page, samples: dict[str, str]) -> list[str]:
     names = [each[1:-1] for each in page.path.split("/") if each.startswith("{")]
-    return [name for name in names if name not in samples]
+    known = samples.keys() | OF_PAGES.get(page.path, {}).keys()
+    return [name for name in names if name not in known]
 
 
 def _samples(seeded: Seeded) -> dict[str, str]:

@@ -13,7 +13,8 @@ All of it is made through the API, by names that tests and pictures may rely on:
 | `stopped`, `archived` | |
 | a long one, in letters of many kinds | for layouts |
 
-and the experiments, recurring runs, triggers, notifications, the Argo Workflow and the namespace that `seed` names.
+and the experiments, recurring runs, triggers, notifications, the Argo Workflow and the namespace that `seed` names; of
+training what `seed_training` names.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+
+from seed_training import seed_training, wait_for_training
 
 from sampan.testing.clients import interpreter_with
 from sampan.testing.server import FINAL_STATES, ServerProcess
@@ -68,8 +71,10 @@ def seed(server: ServerProcess) -> Seeded:
     _start_runs(found)
     _make_starters(found)
     _make_objects(server)
+    seed_training(server)
     _wait(found)
     _start_late_runs(found)
+    wait_for_training(server)
     for artifact in server.call("GET", f"{API}/artifacts?page_size=100&namespace=default")["artifacts"]:
         found.artifacts.setdefault(str(artifact["type"]).removeprefix("system."), artifact["artifact_id"])
     return found

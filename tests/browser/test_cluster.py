@@ -64,7 +64,7 @@ def test_yaml_is_checked_before_it_is_saved(page: Page, server: ServerProcess) -
     editor.press_sequentially("dat: y")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("There is no such field.")).to_be_visible()
-    assert page.locator(".cm-line.kc-wrong").inner_text() == "dat: y"
+    assert page.locator(".cm-line.sp-wrong").inner_text() == "dat: y"
     page.get_by_role("button", name="Start over").click()
     expect(page.get_by_text("There is no such field.")).not_to_be_visible()
     editor.press("Control+End")

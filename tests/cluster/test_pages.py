@@ -13,9 +13,9 @@ from sampan.app.changes import Changes
 from sampan.app.forwarding import ForwardedCluster
 from sampan.dashboard.kubernetes import kinds, tables
 from sampan.dashboard.kubernetes.saving import Saver
-from sampan.dashboard.kubernetes.yamltext import dump
 from sampan.lib.clock import SystemClock
 from sampan.ui.api import Api, ApiFailureError
+from sampan.ui.objects.yamltext import dump
 from sampan.web.guards import User
 
 Question = Callable[[Api, Changes], Awaitable[None]]

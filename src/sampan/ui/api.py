@@ -95,9 +95,11 @@ class Api:
         call = _Exchange(self._app, _scope(self.user, method, path, query, headers), body)
         return await call.reply()
 
-    async def stream(self, path: str, query: Query | None = None) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, path: str, query: Query | None = None, accept: str = JSON
+    ) -> AsyncGenerator[bytes, None]:
         """The pieces of an answer to GET as they come; closing the iterator ends the request."""
-        call = _Exchange(self._app, _scope(self.user, "GET", path, query, _headers(JSON)), b"")
+        call = _Exchange(self._app, _scope(self.user, "GET", path, query, _headers(accept)), b"")
         async for piece in call.pieces():
             yield piece
 

@@ -7,7 +7,9 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 
 STYLES: tuple[Path, ...] = (
+    _HERE / "controls" / "controls.css",
     _HERE / "forms" / "forms.css",
+    _HERE / "objects" / "objects.css",
     _HERE / "code" / "code.css",
     _HERE / "charts" / "charts.css",
     _HERE / "copied" / "copied.css",

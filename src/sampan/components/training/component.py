@@ -51,7 +51,7 @@ class TrainingComponent:
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = (_PREFIX,)
     proven_paths: Sequence[str] = (reporting.PATTERN,)
-    ui_module = ""
+    ui_module = "sampan.components.training.ui"
 
     def __init__(self, settings: TrainingSettings | None = None) -> None:
         self._settings = settings or TrainingSettings()

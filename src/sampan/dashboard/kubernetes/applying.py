@@ -9,14 +9,15 @@ from typing import Any
 import msgspec
 from nicegui import ui
 
-from sampan.dashboard.kubernetes import fields, kinds, samples, yamltext
-from sampan.dashboard.kubernetes.editor import YamlEditor
+from sampan.dashboard.kubernetes import fields, kinds, samples
 from sampan.dashboard.kubernetes.kinds import Catalogue, Kind
 from sampan.dashboard.kubernetes.saving import MANAGER
-from sampan.dashboard.kubernetes.yamltext import Document, Problem, YamlError
 from sampan.ui import widgets
 from sampan.ui.api import Api, ApiFailureError, decoded
 from sampan.ui.context import PageContext
+from sampan.ui.objects import yamltext
+from sampan.ui.objects.editor import YamlEditor
+from sampan.ui.objects.yamltext import Document, Problem, YamlError
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 

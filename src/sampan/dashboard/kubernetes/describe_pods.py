@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sampan.dashboard.kubernetes import amounts, health
 from sampan.dashboard.kubernetes.described import Around, Description, Grid, Object, namespace_of
 from sampan.dashboard.kubernetes.facts import Fact, Section, Value, fact, hidden, tag
 from sampan.dashboard.kubernetes.hiding import sounds_secret
+from sampan.ui.objects import amounts, health
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, Row
 

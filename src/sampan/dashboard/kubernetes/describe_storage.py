@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sampan.dashboard.kubernetes import amounts
 from sampan.dashboard.kubernetes.described import Around, Description, Grid, Object, name_of, namespace_of
 from sampan.dashboard.kubernetes.facts import Section, fact, hidden
 from sampan.dashboard.kubernetes.hiding import decoded, size
 from sampan.dashboard.kubernetes.quotas import QUOTA_COLUMNS, quota_rows
+from sampan.ui.objects import amounts
 from sampan.ui.table import cells
 
 _MOST_TEXT = 20_000

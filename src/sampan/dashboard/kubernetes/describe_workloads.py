@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sampan.dashboard.kubernetes import amounts, health, tables
+from sampan.dashboard.kubernetes import tables
 from sampan.dashboard.kubernetes.described import Around, Description, Grid, Object, name_of, namespace_of
 from sampan.dashboard.kubernetes.facts import Fact, Section, fact, tag
+from sampan.ui.objects import amounts, health
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, Row
 

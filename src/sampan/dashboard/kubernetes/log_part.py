@@ -7,13 +7,14 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.dashboard.kubernetes import health, related
+from sampan.dashboard.kubernetes import related
 from sampan.dashboard.kubernetes.described import Object, name_of, namespace_of
 from sampan.dashboard.kubernetes.kinds import Catalogue
 from sampan.ui import widgets
 from sampan.ui.api import JSON
 from sampan.ui.context import PageContext
 from sampan.ui.logview.logview import LogSource, LogViewer
+from sampan.ui.objects import health
 
 _MOST_PODS = 50
 

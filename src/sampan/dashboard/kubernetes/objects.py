@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from nicegui import ui
 from nicegui.element import Element
 
-from sampan.dashboard.kubernetes import health, kinds
+from sampan.dashboard.kubernetes import kinds
 from sampan.dashboard.kubernetes.actions import Action, Actions
 from sampan.dashboard.kubernetes.kinds import Catalogue, Kind, spaced
 from sampan.dashboard.kubernetes.listing import tell_unknown
@@ -20,6 +20,7 @@ from sampan.dashboard.kubernetes.yaml_part import YamlPart
 from sampan.lib.clock import SystemClock
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
+from sampan.ui.objects import health
 from sampan.ui.widgets import Tabs
 
 _OWNERS = frozenset(

@@ -8,11 +8,12 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.dashboard.kubernetes import amounts, fields, health, kinds
+from sampan.dashboard.kubernetes import fields, kinds
 from sampan.dashboard.kubernetes.kinds import Catalogue
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
+from sampan.ui.objects import amounts, health
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sampan.dashboard.kubernetes import amounts
+from sampan.ui.objects import amounts
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, Row
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.dashboard.kubernetes import yamltext
 from sampan.dashboard.kubernetes.kinds import Kind
-from sampan.dashboard.kubernetes.yamltext import Document, Problem, YamlError
 from sampan.ui.api import Api, ApiFailureError
+from sampan.ui.objects import yamltext
+from sampan.ui.objects.yamltext import Document, Problem, YamlError
 
 MANAGER = "sampan-dashboard"
 _CHECKED: Mapping[str, str] = {"fieldManager": MANAGER, "fieldValidation": "Strict"}

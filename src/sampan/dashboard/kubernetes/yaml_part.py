@@ -7,14 +7,15 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.dashboard.kubernetes import hiding, yamltext
-from sampan.dashboard.kubernetes.editor import YamlEditor
+from sampan.dashboard.kubernetes import hiding
 from sampan.dashboard.kubernetes.kinds import Kind
 from sampan.dashboard.kubernetes.saving import Saver
 from sampan.ui import widgets
 from sampan.ui.code import diff
 from sampan.ui.code.view import DiffView
 from sampan.ui.context import PageContext
+from sampan.ui.objects import yamltext
+from sampan.ui.objects.editor import YamlEditor
 
 
 class YamlPart:

@@ -34,8 +34,12 @@ _TAIL_LINES = 60
 """That are sent along when a log has grown."""
 _SEARCH_SECONDS = 0.2
 _MOST_COPIED = 512 * 1024
+_TEXT = "text/plain"
 _LOOK = "log-look"
 """The preference that holds whether lines wrap and times are shown."""
+
+Paint = Callable[[bytes], bytes]
+Painter = Callable[[], Paint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class LogSource:
     """It may still grow, or begin."""
     file_name: str = "log.txt"
     """Of the download."""
+    painter: Painter | None = None
+    """Makes, for each reading, what adds looks to the pieces of the log as they come."""
 
 
 class LogViewer(Element, component="logview.js"):
@@ -269,10 +275,12 @@ class _Reading:
         if self._source.follow:
             query["follow"] = "true"
         while True:
+            paint = self._source.painter() if self._source.painter is not None else bytes
+            stream = self._page.api.stream(self._source.path, query, _TEXT)
             try:
-                async with contextlib.aclosing(self._page.api.stream(self._source.path, query)) as chunks:
+                async with contextlib.aclosing(stream) as chunks:
                     async for chunk in chunks:
-                        await asyncio.to_thread(self._book.add, chunk)
+                        await asyncio.to_thread(self._book.add, paint(chunk))
                         self._message = ""
                         self._changed.set()
             except ApiFailureError as error:

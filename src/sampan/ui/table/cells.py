@@ -21,9 +21,10 @@ def lines(text: str, second: str) -> Cell:
     return {"t": "lines", "text": text, "second": second}
 
 
-def state(text: str, tone: str, icon: str = "", title: str = "") -> Cell:
-    """`title` is shown on pointing at it: why, for one that failed."""
-    return {"t": "state", "text": text, "tone": tone, "icon": icon, "title": title}
+def state(text: str, tone: str, icon: str = "", title: str = "", second: str = "") -> Cell:
+    """`title` is shown on pointing at it: why, for one that failed. `second` is a line below, in small."""
+    cell = {"t": "state", "text": text, "tone": tone, "icon": icon, "title": title}
+    return {**cell, "second": second} if second else cell
 
 
 def time(at: str) -> Cell:

@@ -12,7 +12,7 @@ function drawn(cell, row, act) {
   switch (cell.t) {
     case "link": return [h("a", { href: cell.href }, [cell.icon ? icon(cell.icon) : null, cell.text]), second(cell.second)];
     case "lines": return [cell.text, second(cell.second)];
-    case "state": return h("span", { class: ["sp-state", "sp-tone-" + cell.tone], title: cell.title || undefined }, [icon(cell.icon || ICONS[cell.tone] || "circle"), cell.text]);
+    case "state": return [h("span", { class: ["sp-state", "sp-tone-" + cell.tone], title: cell.title || undefined }, [icon(cell.icon || ICONS[cell.tone] || "circle"), cell.text]), second(cell.second)];
     case "moment": return cell.at ? h("time", { datetime: cell.at }, [moment(cell.at), second(ago(cell.at, clock.now))]) : "";
     case "strip": return h("span", { class: "sp-strip" }, cell.items.map((each) => h("a", { href: each.href, title: each.title, "aria-label": each.title, class: "sp-tone-" + each.tone })));
     case "time": return cell.at ? h("time", { datetime: cell.at, title: moment(cell.at) }, ago(cell.at, clock.now)) : "";

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sampan.dashboard.kubernetes import saving, yamltext
-from sampan.dashboard.kubernetes.yamltext import Problem, YamlError
+from sampan.dashboard.kubernetes import saving
+from sampan.ui.objects import yamltext
+from sampan.ui.objects.yamltext import Problem, YamlError
 
 POD = """apiVersion: v1
 kind: Pod

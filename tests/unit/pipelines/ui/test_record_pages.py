@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from sampan.components.pipelines.ui import record_finds, words
+from sampan.components.pipelines.ui import record_finds
 from sampan.components.pipelines.ui.artifacts import model as artifacts
 from sampan.components.pipelines.ui.events import notification_model as notifications
 from sampan.components.pipelines.ui.events import trigger_model as triggers
 from sampan.components.pipelines.ui.recurring import model as recurring
+from sampan.ui import words
 
 
 @pytest.mark.parametrize(

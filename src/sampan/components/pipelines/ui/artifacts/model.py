@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sampan.components.pipelines.ui import words
 from sampan.components.pipelines.ui.previews.places import artifact_path
 from sampan.components.pipelines.ui.states import shown
+from sampan.ui import words
 from sampan.ui.contract import Hit
 from sampan.ui.graph.model import Edge, Graph, Node
 

@@ -10,10 +10,10 @@ from nicegui.element import Element
 from sampan.components.pipelines.ui.compare import figures
 from sampan.components.pipelines.ui.compare.figures import Quantity
 from sampan.components.pipelines.ui.compare.state import Comparison
-from sampan.components.pipelines.ui.controls import Chips, Choice
 from sampan.ui import widgets
 from sampan.ui.charts.chart import Chart
 from sampan.ui.charts.figure import Figure
+from sampan.ui.controls.controls import Chips, Choice
 
 _VIEWS = {"parallel": "Parallel coordinates", "scatter": "Scatter", "bars": "Bars"}
 

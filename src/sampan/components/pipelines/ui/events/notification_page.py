@@ -7,14 +7,14 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui import lookups, words
+from sampan.components.pipelines.ui import lookups
 from sampan.components.pipelines.ui.events import notification_model as model
 from sampan.components.pipelines.ui.events import notification_overview as overview
 from sampan.components.pipelines.ui.events import trigger_model
 from sampan.components.pipelines.ui.events.trigger_overview import switch
 from sampan.components.pipelines.ui.paged import Listed, PagedTable
 from sampan.components.pipelines.ui.states import shown
-from sampan.ui import widgets
+from sampan.ui import widgets, words
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells

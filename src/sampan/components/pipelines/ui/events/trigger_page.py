@@ -7,12 +7,12 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui import facts, lookups, words
+from sampan.components.pipelines.ui import facts, lookups
 from sampan.components.pipelines.ui.events import trigger_model as model
 from sampan.components.pipelines.ui.events import trigger_overview as overview
 from sampan.components.pipelines.ui.events.shared import show_json
 from sampan.components.pipelines.ui.paged import Listed, PagedTable
-from sampan.ui import widgets
+from sampan.ui import widgets, words
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.copied.copied import ORIGIN, Copied

@@ -6,10 +6,10 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui.controls import Choice
 from sampan.components.pipelines.ui.experiments import actions, rows
 from sampan.ui import widgets
 from sampan.ui.context import PageContext, Stop
+from sampan.ui.controls.controls import Choice
 from sampan.ui.table.pager import Pager
 from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import DataTable

@@ -10,12 +10,12 @@ from nicegui import ui
 from sampan.components.pipelines.ui.compare import model
 from sampan.components.pipelines.ui.compare.model import ComparedRun
 from sampan.components.pipelines.ui.compare.state import Directions
-from sampan.components.pipelines.ui.controls import Choice
 from sampan.components.pipelines.ui.experiments import history
 from sampan.ui import widgets
 from sampan.ui.charts.chart import Chart
 from sampan.ui.charts.figure import shown
 from sampan.ui.context import PageContext, Stop
+from sampan.ui.controls.controls import Choice
 
 _MOST_RUNS = 200
 

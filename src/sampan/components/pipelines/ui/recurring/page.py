@@ -7,10 +7,10 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui import facts, lookups, words
+from sampan.components.pipelines.ui import facts, lookups
 from sampan.components.pipelines.ui.recurring import model, overview
 from sampan.components.pipelines.ui.states import shown
-from sampan.ui import widgets
+from sampan.ui import widgets, words
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells

@@ -12,13 +12,13 @@ from nicegui import ui
 from nicegui.element import Element
 
 from sampan.components.pipelines.ui import run_actions
-from sampan.components.pipelines.ui.controls import Chips, Choice
 from sampan.components.pipelines.ui.run_list import bulk, query, rows
 from sampan.components.pipelines.ui.run_list.saved import SavedViews
 from sampan.components.pipelines.ui.states import shown
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext, Stop
+from sampan.ui.controls.controls import Chips, Choice
 from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, DataTable
 

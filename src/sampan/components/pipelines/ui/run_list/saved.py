@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from nicegui import ui
 from nicegui.element import Element
 
-from sampan.components.pipelines.ui.controls import Choice
 from sampan.components.pipelines.ui.run_list import views
 from sampan.components.pipelines.ui.run_list.views import Views
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
+from sampan.ui.controls.controls import Choice
 
 _ALL = "all"
 """In the address: all runs are wanted, whatever the list usually begins with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nicegui import ui
@@ -10,10 +10,8 @@ from nicegui import ui
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.context import PageContext, Stop
-from sampan.ui.table import cells
-from sampan.ui.table.table import Column, DataTable, Row
-
-_EVENTS = (Column("time", "When"), Column("reason", "What"), Column("message", "Message"))
+from sampan.ui.objects import events
+from sampan.ui.table.table import DataTable
 
 
 def resources(container: Mapping[str, Any]) -> dict[str, str]:
@@ -35,36 +33,6 @@ def used(metrics: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def event_rows(events: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The newest first. Pure."""
-
-    def at(event: Mapping[str, Any]) -> str:
-        return str(
-            event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-        )
-
-    return [
-        Row(
-            event["metadata"]["name"],
-            {
-                "time": cells.time(at(event)),
-                "reason": cells.state(str(event.get("reason", "")), _tone(event), ""),
-                "message": _message(event),
-            },
-        )
-        for event in sorted(events, key=at, reverse=True)
-    ]
-
-
-def _tone(event: Mapping[str, Any]) -> str:
-    return "warn" if event.get("type") == "Warning" else "idle"
-
-
-def _message(event: Mapping[str, Any]) -> str:
-    count = int(event.get("count") or 1)
-    return f"{event.get('message', '')}" + (f" ({count} times)" if count > 1 else "")
-
-
 async def show(page: PageContext, pod_name: str) -> Stop:
     """What is known of a pod now, which may be gone; and its events, until what is returned is called."""
     asked = {"podname": pod_name, "podnamespace": page.namespace}
@@ -83,14 +51,14 @@ async def show(page: PageContext, pod_name: str) -> Stop:
     if pod is not None:
         await _details(page, pod)
     widgets.heading("Events", 3)
-    table = DataTable(_EVENTS, label=f"Events of {pod_name}")
+    table = DataTable(events.COLUMNS, label=f"Events of {pod_name}")
     none = widgets.paragraph("No events are kept of this pod.", "sp-muted")
 
     def take(found: Any) -> None:
         items = found.get("items", [])
         table.set_visibility(bool(items))
         none.set_visibility(not items)
-        table.set_rows(event_rows(items))
+        table.set_rows(events.rows(items))
 
     return await page.live("/k8s/pod/events", take, query=asked)
 

@@ -9,7 +9,6 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.pipelines.ui import messages
-from sampan.components.pipelines.ui.controls import Choice
 from sampan.components.pipelines.ui.pipelines import step_panel
 from sampan.components.pipelines.ui.run_page import model, pods, shared, value_views, values
 from sampan.components.pipelines.ui.run_page.banner import debug_command
@@ -21,6 +20,7 @@ from sampan.components.pipelines.ui.step_log import StepLog
 from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext, Stop
+from sampan.ui.controls.controls import Choice
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 from sampan.ui.times import told

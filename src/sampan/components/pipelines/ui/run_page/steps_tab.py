@@ -8,10 +8,10 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.pipelines.ui import messages
-from sampan.components.pipelines.ui.controls import Chips
 from sampan.components.pipelines.ui.run_page.model import Step
 from sampan.components.pipelines.ui.states import shown
 from sampan.ui import widgets
+from sampan.ui.controls.controls import Chips
 from sampan.ui.table import cells
 from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, DataTable, Row

@@ -6,12 +6,12 @@ import json
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-from sampan.components.pipelines.ui import filters, words
+from sampan.components.pipelines.ui import filters
 from sampan.components.pipelines.ui.link_tabs import link_tabs
 from sampan.components.pipelines.ui.paged import Listed, PagedTable
 from sampan.components.pipelines.ui.states import shown
 from sampan.components.pipelines.ui.upkeep import bulk
-from sampan.ui import widgets
+from sampan.ui import widgets, words
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells

@@ -7,8 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui import words
-from sampan.ui import widgets
+from sampan.ui import widgets, words
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
 

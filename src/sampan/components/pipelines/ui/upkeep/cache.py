@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.components.pipelines.ui import filters, words
+from sampan.components.pipelines.ui import filters
 from sampan.components.pipelines.ui.link_tabs import link_tabs
 from sampan.components.pipelines.ui.paged import Listed, PagedTable
 from sampan.components.pipelines.ui.upkeep import disk
-from sampan.ui import widgets
+from sampan.ui import widgets, words
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 from sampan.ui.table import cells

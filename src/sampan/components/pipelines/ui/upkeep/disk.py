@@ -7,9 +7,9 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.pipelines.ui import filters, words
+from sampan.components.pipelines.ui import filters
 from sampan.components.pipelines.ui.link_tabs import link_tabs
-from sampan.ui import widgets
+from sampan.ui import widgets, words
 from sampan.ui.context import PageContext, Stop
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row

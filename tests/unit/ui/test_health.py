@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sampan.dashboard.kubernetes import amounts, health
+from sampan.ui.objects import amounts, health
 
 NODE = {"kind": "Node", "status": {"allocatable": {"cpu": "2", "memory": "24684084Ki"}}}
 

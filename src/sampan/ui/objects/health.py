@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sampan.dashboard.kubernetes import amounts
+from sampan.ui.objects import amounts
 
 Object = Mapping[str, Any]
 

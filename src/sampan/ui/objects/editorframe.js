@@ -1,6 +1,6 @@
 // Around a code editor: gives its text field a name, and saves on Ctrl+S. The editor itself loads later than this.
 export default {
-  template: `<div class="kc-editor" @keydown="onKey"><slot></slot></div>`,
+  template: `<div class="sp-editor" @keydown="onKey"><slot></slot></div>`,
   props: { label: String },
   mounted() {
     this.look = new MutationObserver(this.name);

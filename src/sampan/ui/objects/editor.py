@@ -8,8 +8,8 @@ from typing import Any
 from nicegui import ui
 from nicegui.element import Element
 
-from sampan.dashboard.kubernetes.yamltext import Problem
 from sampan.ui import widgets
+from sampan.ui.objects.yamltext import Problem
 
 
 class EditorFrame(Element, component="editorframe.js"):
@@ -25,7 +25,7 @@ class EditorFrame(Element, component="editorframe.js"):
 class YamlEditor:
     def __init__(self, text: str, *, label: str, save: Callable[[], Any] | None = None) -> None:
         """Without `save` it is only to be read."""
-        self._problems = ui.element("div").classes("kc-problems").props('role="status" aria-live="polite"')
+        self._problems = ui.element("div").classes("sp-problems").props('role="status" aria-live="polite"')
         with EditorFrame(label, save):
             self._editor = ui.codemirror(text, language="YAML", theme="githubLight", indent="  ")
         if save is None:
@@ -44,7 +44,7 @@ class YamlEditor:
         """Marks their lines, and lists them; or says `done`."""
         lines = len(self.text.splitlines()) or 1
         marked = sorted({each.line for each in problems if 0 < each.line <= lines})
-        self._editor.decorations = [{"kind": "line", "line": line, "class": "kc-wrong"} for line in marked]
+        self._editor.decorations = [{"kind": "line", "line": line, "class": "sp-wrong"} for line in marked]
         self._problems.clear()
         if marked:
             self._editor.reveal_line(marked[0])
@@ -55,7 +55,7 @@ class YamlEditor:
                 self._list(each)
 
     def _list(self, problem: Problem) -> None:
-        with ui.element("div").classes("kc-problem"):
+        with ui.element("div").classes("sp-problem"):
             ui.icon("error").props("aria-hidden=true")
             if problem.line:
                 widgets.button(f"Line {problem.line}", lambda: self._editor.reveal_line(problem.line))

@@ -1,0 +1,1 @@
+"""The page of one job: `page` puts it together; `ranks`, `waiting`, `curves` and `usage` are pure."""

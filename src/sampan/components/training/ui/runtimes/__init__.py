@@ -1,0 +1,1 @@
+"""Training runtimes: `model` is pure, `pages` shows all of them and each one."""

@@ -1,0 +1,1 @@
+"""Small controls for the bars above lists."""

@@ -1,0 +1,1 @@
+"""Kubernetes' objects as pages show them, whatever their kind: how they are in words, amounts, events, YAML."""

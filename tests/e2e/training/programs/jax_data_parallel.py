@@ -13,8 +13,9 @@ jax.config.update("jax_cpu_collectives_implementation", "gloo")
 if "COORDINATOR_ADDRESS" in os.environ:  # of a JAXJob
     place = f"{os.environ['COORDINATOR_ADDRESS']}:{os.environ['COORDINATOR_PORT']}"
     jax.distributed.initialize(place, int(os.environ["NUM_PROCESSES"]), int(os.environ["PROCESS_ID"]))
-elif "JAX_COORDINATOR_ADDRESS" in os.environ:  # of Trainer's runtime, whose names JAX itself knows
-    jax.distributed.initialize()
+elif "JAX_COORDINATOR_ADDRESS" in os.environ:  # of Trainer's runtime; JAX itself reads the address only
+    told = [os.environ[f"JAX_{name}"] for name in ("COORDINATOR_ADDRESS", "NUM_PROCESSES", "PROCESS_ID")]
+    jax.distributed.initialize(told[0], int(told[1]), int(told[2]))
 rank, size = jax.process_index(), jax.process_count()
 
 random = np.random.default_rng(7)

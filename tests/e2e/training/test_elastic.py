@@ -1,5 +1,5 @@
-"""Elastic PyTorch: torchrun forms its group anew when ranks and agents die and when workers come and go, a job goes on from
-its last checkpoint, and ends with the weights of one that nobody disturbed.
+"""Elastic PyTorch: torchrun forms its group anew when ranks and agents die and when workers come and go, a job goes on
+from its last checkpoint, and ends with the weights of one that nobody disturbed.
 
 Each rank sees the whole batch of a step, so that the weights do not depend on how many there are.
 """

@@ -11,7 +11,7 @@ from sampan.components.training.api.mpi_version import mpi_version
 from sampan.components.training.controller.around import Around
 from sampan.components.training.controller.jobs.children import Children
 from sampan.components.training.controller.jobs.gang import Gang
-from sampan.components.training.controller.jobs.making import Maker
+from sampan.components.training.controller.jobs.making import Applied, Maker
 from sampan.components.training.controller.jobs.reconciler import JobReconciler
 from sampan.components.training.controller.jobs.writing import ChildWriter
 from sampan.components.training.controller.mpi.owned import Owned
@@ -67,16 +67,13 @@ class _Maker(Maker):
         super().__init__(around, framework, gang, pods, services)
         self._owned, self._children = mine
 
-    async def _prepare(
-        self, job: Job, planned: Plan, group: Object | None, priorities: dict[str, int]
-    ) -> Object | None:
-        group = await super()._prepare(job, planned, group, priorities)
+    async def _prepare(self, job: Job, planned: Plan, applied: Applied, priorities: dict[str, int]) -> None:
+        await super()._prepare(job, planned, applied, priorities)
         obj, running = job.object, _running_workers(job, self._children.known(job.object))
         await self._owned.make_if_missing(SERVICE_ACCOUNTS, obj, v1.account(job))
         await self._owned.apply(CONFIG_MAPS, obj, v1.config_map(job, running))
         await self._owned.apply(rbac.ROLES, obj, v1.role(job))
         await self._owned.apply(rbac.ROLE_BINDINGS, obj, v1.role_binding(job))
-        return group
 
     async def _make(self, job: Job, planned: Plan, options: PodOptions) -> ApiError | None:
         wanted = [v1.pod(job, slot, options) for slot in planned.make_pods]

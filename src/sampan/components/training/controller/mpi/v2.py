@@ -172,13 +172,10 @@ class MpiV2Reconciler:
             wanted = self._gang.desired(mpi.job, mpi.minimum, priorities)
         except InvalidJobError as error:
             raise InvalidError(str(error)) from error
-        spec = meta.spec(wanted) if wanted is not None else None
-        if spec is not None and spec != memory.group:
-            try:
-                await self._gang.apply(mpi.job, wanted)
-            except TerminalError as error:
-                raise TakenError(str(error)) from error
-            memory.group = spec
+        kind = self._gang.kind
+        if kind is not None and wanted is not None and meta.spec(wanted) != memory.group:
+            await self._owned.apply(kind, mpi.job.object, wanted)
+            memory.group = meta.spec(wanted)
 
     async def _make_launcher(
         self, mpi: MpiJob, launcher: Object | None, workers: Sequence[Object]

@@ -109,6 +109,7 @@ class TrainJobReconciler:
         plugins.enforce(info)
         await children.look_up(plugins.looked_up(info))
         objects = plugins.build(info, children.present)
+        await children.rehearse(objects)
         # Not before it is known to make something: who mends a runtime need not make the TrainJob anew.
         await children.apply([*keep, *objects])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ from sampan.kube.kinds import PODS, Resource
 from sampan.kube.meta import Object
 from sampan.testing.server import ServerProcess
 
-from .conftest import Cluster
+from .conftest import Cluster, platform
 
 SHOWN = {
     TF_JOBS: ("TF_CONFIG", ("Chief", "Worker")),
@@ -54,6 +54,14 @@ print("met", rank)
 """
 
 
+@pytest.fixture(scope="module")
+def server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Workers wait by themselves: there may be no image to wait with."""
+    home = tmp_path_factory.mktemp("training") / "home"
+    with platform(home, cluster, SAMPAN_TRAINING_INIT_CONTAINER_IMAGE="none") as running:
+        yield running
+
+
 def job(cluster: Cluster, resource: Resource, name: str, program: str, **spec: Any) -> Object:
     contract = CONTRACTS[resource.kind]
     roles = SHOWN[resource][1]
@@ -62,7 +70,7 @@ def job(cluster: Cluster, resource: Resource, name: str, program: str, **spec: A
         "image": "python:3.11",
         "command": ["python", "-u", "-c", program],
     }
-    template = {"spec": {"containers": [container]}}
+    template = {"spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}
     replicas = {role: {"replicas": 1, "restartPolicy": "Never", "template": template} for role in roles}
     return {
         "apiVersion": resource.api_version,

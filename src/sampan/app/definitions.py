@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from sampan.client.protocol import Client, Object, PatchType, WriteOptions
-from sampan.kube import meta
+from sampan.kube import conditions, meta
 from sampan.kube.errors import AlreadyExistsError, ApiError, ConflictError, NotFoundError
 from sampan.kube.kinds import Resource
 from sampan.kube.schema import Schema
@@ -37,6 +37,7 @@ DIGEST = "sampan.dev/definition"
 """An annotation: which of ours was installed."""
 _CLIENT_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _MANAGER = "kubectl"
+_TRIES, _PAUSE_SECONDS = 50, 0.2
 
 Form = Callable[[Object], Object]
 """A definition as the server there is to have it."""
@@ -122,9 +123,19 @@ async def _write(
         await client.patch(DEFINITIONS, meta.name(made), made, patch_type=PatchType.APPLY, options=options)
     elif found is None:
         await client.create(DEFINITIONS, made)
+        await _wait_until_served(client, meta.name(made))
     else:
         metadata["resourceVersion"] = meta.resource_version(found)
         await client.replace(DEFINITIONS, made)
+
+
+async def _wait_until_served(client: Client, name: str) -> None:
+    """Other servers take a moment; components read their kinds when they start."""
+    for _ in range(_TRIES):
+        if conditions.is_true(await client.get(DEFINITIONS, name), "Established"):
+            return
+        await asyncio.sleep(_PAUSE_SECONDS)
+    log.warning("a definition is not served yet", name=name)
 
 
 def _digest(definition: Object) -> str:

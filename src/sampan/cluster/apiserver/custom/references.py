@@ -116,13 +116,13 @@ class References:
         return found
 
     def _keyed(self, shape: Shape) -> dict[str, Any]:
-        """What tells items of a list apart must be there: those that may be left out are empty then."""
+        """What tells items of a list apart must be there, also where the type could do without: an empty default, as
+        upstream's definitions have it, is more than older servers take."""
         if not shape.keys or shape.item is None:
             return {}
         fields = self._schema.type(shape.item.kind).fields
         optional = [key for key in shape.keys if not fields[key].required and fields[key].default is None]
-        made = {key: {**self._of_shape(fields[key].shape), "default": ""} for key in optional}
-        return {"properties": made} if made else {}
+        return {"required": optional} if optional else {}
 
 
 def written_out(raw: Mapping[str, Any], references: References) -> dict[str, Any]:

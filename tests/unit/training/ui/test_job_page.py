@@ -148,6 +148,16 @@ def test_a_failure_names_the_rank_that_broke() -> None:
     assert found.text.splitlines()[1].startswith("worker-0: Container pytorch ended with signal 9")
 
 
+def test_a_failure_by_the_nodes_end_says_that() -> None:
+    failed = summarise(job(conditions=[("Failed", "1 Worker failed")]))
+    stopped = pod(phase="Failed")
+    stopped["status"] |= {"reason": "Terminated", "message": "the node was stopped"}
+    [found] = waiting.reasons(
+        failed, ranks.ranks("PyTorchJob", [pod("master-0", "Succeeded"), stopped]), Around()
+    )
+    assert found.text.endswith("worker-0: the node was stopped")
+
+
 def test_suspended_and_pending_jobs_say_so() -> None:
     assert told(summarise(job(conditions=[("Suspended", "")])), []) == ["It is suspended"]
     assert told(summarise(job()), []) == ["It has no pods yet"]

@@ -46,7 +46,7 @@ class Header:
             with ui.element("div").classes("sp-actions"):
                 self._build_actions(obj, job)
         with ui.element("div").classes("sp-run-facts"):
-            self._build_facts(job)
+            self._build_facts(obj, job)
         percent = states.percent(job)
         if percent is not None:
             left = states.remaining(job)
@@ -72,12 +72,15 @@ class Header:
         widgets.explain(clone, "Opens the form for a new job with what this one was given, to be changed")
         widgets.button("Delete", partial(self._ask, "delete", job), icon="delete", kind="danger")
 
-    def _build_facts(self, job: Summary) -> None:
+    def _build_facts(self, obj: Object, job: Summary) -> None:
         page = self._page
         with _fact("Kind"):
             widgets.text(job.kind)
-        if job.framework:
-            with _fact("Runtime" if job.kind == TRAIN_JOBS.kind else "Framework"):
+        if job.kind == TRAIN_JOBS.kind and job.framework:
+            with _fact("Runtime"):
+                widgets.link(job.framework, page.href(places.runtime_of(obj)))
+        elif job.framework:
+            with _fact("Framework"):
                 widgets.text(job.framework)
         with _fact("Created"):
             told.ago(job.created)

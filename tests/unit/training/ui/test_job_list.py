@@ -62,7 +62,7 @@ def test_a_row_says_why_a_job_failed_and_how_many_of_each_role_there_are() -> No
     assert row.cells["name"]["href"] == "/ui/training/pytorchjobs/default/train"
     assert row.cells["state"]["text"] == "Failed"
     assert row.cells["state"]["title"] == f"PyTorchJobFailed: {FAILED[1]}"
-    assert row.cells["replicas"]["items"] == ["Master\u00a01/1", "Worker\u00a01/3,\u00a01\u00a0failed"]
+    assert row.cells["replicas"]["items"] == ["Master 1/1", "Worker 1/3, 1 failed"]
     assert row.cells["state"]["second"] == FAILED[1]
     assert [each["name"] for each in row.cells["actions"]["items"]] == ["clone", "delete"]
 

@@ -11,9 +11,11 @@ from sampan.components.training.api.summary import Summary, summarise
 from sampan.components.training.ui.job_page import (
     curves,
     environment_part,
+    header,
     log_part,
     overview_part,
     ranks,
+    timeline,
     waiting,
 )
 from sampan.components.training.ui.job_page.parts import Shown
@@ -284,3 +286,48 @@ def test_samples_are_kept_for_a_while_only(count: int) -> None:
     for at in range(count):
         samples.add({"a": "worker-0"}, found, f"{at}")
     assert len(samples.cores().options["series"][0]["data"]) == 360
+
+
+def test_a_rank_has_one_row_on_the_timeline_whatever_became_of_its_pods() -> None:
+    old = pod(phase="Failed", name="old", created=0, state=KILLED)
+    new = pod(name="new", created=3, state={"running": {"startedAt": T.format(6)}})
+    new["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "True", "lastTransitionTime": T.format(4)}
+    ]
+    waits = unscheduled("worker-1")
+    pods = {each["metadata"]["name"]: each for each in (old, new, waits)}
+    found = timeline.timeline("PyTorchJob", ranks.ranks("PyTorchJob", list(pods.values())), pods)
+
+    assert [row.label for row in found.rows] == ["worker-0", "worker-1"]
+    begin = found.start
+    spans = [
+        (span.kind, (span.start - begin) // 1000, span.end and (span.end - begin) // 1000)
+        for span in found.rows[0].spans
+    ]
+    assert spans == [("queue", 0, 1), ("run", 1, 2), ("queue", 3, 4), ("prepare", 4, 6), ("run", 6, 0)]
+    assert [span.tone for span in found.rows[0].spans if span.kind == "run"] == ["bad", "busy"]
+    assert found.rows[0].badge == "2 runs"
+    assert [(span.kind, span.end) for span in found.rows[1].spans] == [("queue", 0)]
+    assert found.end == 0
+    done = timeline.timeline("PyTorchJob", ranks.ranks("PyTorchJob", [old]), pods)
+    assert (done.end - done.start) // 1000 == 2
+    assert timeline.timeline("PyTorchJob", [], {}).rows == []
+
+
+def test_what_a_job_is_held_to_is_told_where_it_is_more_than_usual() -> None:
+    policy = {
+        "activeDeadlineSeconds": 7200,
+        "schedulingPolicy": {"queue": "nightly", "priorityClass": "high"},
+    }
+    found = job(spec={"runPolicy": policy, "elasticPolicy": {"minReplicas": 1, "maxReplicas": 3}})
+    assert header.rules(found) == {
+        "Elastic": "1 to 3",
+        "Queue": "nightly",
+        "Priority": "high",
+        "Deadline": "2 h",
+    }
+    assert (
+        header.rules(job(kind="TrainJob", spec={"managedBy": "trainer.kubeflow.org/trainjob-controller"}))
+        == {}
+    )
+    assert header.rules(job(kind="TrainJob", spec={"managedBy": "kueue.x-k8s.io/multikueue"})) != {}

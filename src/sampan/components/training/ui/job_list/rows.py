@@ -21,7 +21,7 @@ COLUMNS = (
     Column("framework", "Framework or runtime", sort="framework"),
     Column("progress", "Progress"),
     Column("created", "Created", sort="created"),
-    Column("duration", "Took"),
+    Column("duration", "Took", number=True),
     Column("actions", "", narrow=True),
 )
 
@@ -33,7 +33,7 @@ def row(job: Summary, href: Href) -> Row:
         {
             "name": cells.link(job.name, href(places.of(job)), job.kind),
             "state": cells.state(word, tone, icon, states.why(job), states.short(job)),
-            "replicas": cells.tags([_whole(replicas(each, job)) for each in job.replicas]),
+            "replicas": cells.tags([replicas(each, job) for each in job.replicas]),
             "framework": job.framework,
             "progress": progress(job),
             "created": cells.time(job.created),
@@ -56,11 +56,6 @@ def replicas(each: Replicas, job: Summary) -> str:
     done = each.succeeded if job.state.is_finished else each.active + each.succeeded
     failed = f", {each.failed} failed" if each.failed else ""
     return f"{each.role} {done}/{each.wanted}{failed}"
-
-
-def _whole(text: str) -> str:
-    """On one line, however narrow its column is."""
-    return text.replace(" ", "\u00a0")
 
 
 def progress(job: Summary) -> Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from sampan.ui.forms.fields import About, NumberField
 from sampan.ui.times import told
 
 _MOST_WORKERS = 10_000
+_USUAL_MANAGERS = ("trainer.kubeflow.org/trainjob-controller", "kubeflow.org/training-operator")
 _SPANS = {State.PENDING: "Waits for"}
 
 
@@ -91,6 +93,9 @@ class Header:
             with _fact("Replicas"):
                 for each in job.replicas:
                     widgets.text(rows.replicas(each, job), "sp-tag")
+        for name, value in rules(obj).items():
+            with _fact(name):
+                widgets.text(value)
         if job.namespace != page.namespace:
             with _fact("Namespace"):
                 widgets.text(job.namespace)
@@ -127,6 +132,25 @@ class Header:
             with ui.element("div").classes("sp-dialog-actions"):
                 widgets.button("Cancel", window.close)
                 widgets.button("Scale", go, kind="primary")
+
+
+def rules(obj: Mapping[str, Any]) -> dict[str, str]:
+    """What it is held to beyond its size: of either kind of API. Pure."""
+    spec = meta.spec(obj)
+    policy: Mapping[str, Any] = spec.get("runPolicy") or {}
+    scheduling: Mapping[str, Any] = policy.get("schedulingPolicy") or {}
+    elastic: Mapping[str, Any] = spec.get("elasticPolicy") or {}
+    deadline = spec.get("activeDeadlineSeconds") or policy.get("activeDeadlineSeconds")
+    found = {
+        "Elastic": f"{elastic.get('minReplicas', '?')} to {elastic.get('maxReplicas', '?')}"
+        if elastic
+        else "",
+        "Queue": str(scheduling.get("queue") or ""),
+        "Priority": str(scheduling.get("priorityClass") or ""),
+        "Deadline": states.lasting(int(deadline)) if isinstance(deadline, int) else "",
+        "Managed by": str(spec.get("managedBy") or policy.get("managedBy") or ""),
+    }
+    return {name: value for name, value in found.items() if value and value not in _USUAL_MANAGERS}
 
 
 def _progress(percent: int, said: str) -> None:

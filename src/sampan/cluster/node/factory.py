@@ -19,11 +19,13 @@ from sampan.cluster.network import names
 from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import choosing, claims, env, references, rights, termination, volumes
 from sampan.cluster.node.environments import (
+    ANNOUNCED_PACKAGES,
     SYSTEM_KEY,
     Environment,
     ImageNeverPullError,
     PipInstall,
     PythonProgram,
+    announced,
     recognise,
 )
 from sampan.cluster.node.images import ContainerImage, Images
@@ -165,14 +167,19 @@ class ContainerFactory:
             argv = tuple(image.files.get(word, word) for word in argv)
         program = self._recognise(run.container, argv)
         environment = image
+        install = announced(argv, _own_variables(run.container)) if program is None else None
         if program is not None:
             environment = await self._environments.with_installs(image, program.installs)
+        elif install is not None:
+            environment = await self._environments.with_installs(image, (install,))
         # Either way a pod may `pip install` without changing the environment for others.
         overlay = environment.prefix if can_overlay and environment.key != SYSTEM_KEY else None
         layer = environment if overlay else await asyncio.to_thread(self._layer, environment, own / "python")
         wanted = str(run.container.get("workingDir") or (image.workdir if can_mount else ""))
         cwd, mounts = _working_directory(wanted, own / "work", mounts, can_mount=can_mount)
         values = self._env(run, layer, tmp, found)
+        if install is not None:
+            values[ANNOUNCED_PACKAGES] = ""
         # A shell sets it: so a program finds the same variables whether a shell was before it or not.
         values.setdefault("PWD", cwd)
         if run.container.get("tty"):
@@ -262,7 +269,7 @@ class ContainerFactory:
         if not self._settings.warm or container.get("stdin") or container.get("tty"):
             # The standard streams of a warm interpreter were made for other files.
             return None
-        own = {str(each.get("name")): str(each.get("value") or "") for each in container.get("env") or ()}
+        own = _own_variables(container)
         if container.get("envFrom"):
             # Which variables those are is not worth finding out: they could steer pip.
             return None
@@ -326,6 +333,11 @@ class ContainerFactory:
         return tuple(
             path for path in found if not any(path != top and path.startswith(top + "/") for top in found)
         )
+
+
+def _own_variables(container: Mapping[str, Any]) -> dict[str, str]:
+    """What the pod's author set, as it stands there."""
+    return {str(each.get("name")): str(each.get("value") or "") for each in container.get("env") or ()}
 
 
 def _image_files(image: Environment, others: Sequence[Mount]) -> list[Mount]:

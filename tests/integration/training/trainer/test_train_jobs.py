@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sampan.client.protocol import DeleteOptions, Propagation
-from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS
+from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS, TRAINING_RUNTIMES
 from sampan.kube import meta, owners
 from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, JOBS, POD_GROUPS
 
@@ -133,6 +133,18 @@ def test_what_no_admission_has_refused_fails_with_the_field(run) -> None:
     run(scenario)
 
 
+def test_a_cluster_without_job_sets_is_told_what_to_install(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        stuck = await cluster.until_condition("Created", "False")
+        assert stuck["message"].startswith(
+            "the cluster does not know JobSet of jobset.x-k8s.io/v1alpha2: install"
+        )
+
+    run(scenario, without_job_sets=True)
+
+
 def test_a_name_for_which_there_can_be_no_pods_fails_the_job(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
@@ -240,6 +252,39 @@ def test_a_job_set_that_is_removed_under_a_job_comes_back(run) -> None:
             return len(found) == 2 and not found & before
 
         await cluster.until(others)
+
+    run(scenario)
+
+
+def test_a_job_whose_job_set_goes_as_it_ends_has_ended_too(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime(job_set={"ttlSecondsAfterFinished": 0})
+        await cluster.job()
+        for pod in await cluster.until_pods(2):
+            await cluster.finish(pod)
+        await cluster.until_condition("Complete")
+
+        async def gone() -> bool:
+            return await cluster.get(JOB_SETS, "j") is None
+
+        await cluster.until(gone)
+        await cluster.change(TRAIN_JOBS, "j", {"suspend": False})
+        await cluster.events()
+        assert await cluster.get(JOB_SETS, "j") is None
+        assert not await cluster.pods()
+
+    run(scenario)
+
+
+def test_a_runtime_of_the_namespace(run) -> None:
+    async def scenario(cluster) -> None:
+        made = await cluster.runtime("other")
+        metadata = {"name": "r", "namespace": "team"}
+        await cluster.client.create(TRAINING_RUNTIMES, {"metadata": metadata, "spec": made["spec"]})
+        await cluster.job(runtimeRef={"name": "r", "kind": "TrainingRuntime"})
+        await cluster.until_pods(2)
+        kept = await cluster.get(CONFIG_MAPS, "j-runtime-snapshot")
+        assert yaml.safe_load(kept["data"]["runtime"])["kind"] == "TrainingRuntime"
 
     run(scenario)
 

@@ -101,6 +101,21 @@ def test_torch_counts_what_the_runtime_gives_where_the_job_says_nothing() -> Non
     assert environment(enforced(train_job({}), found))["PET_NPROC_PER_NODE"] == "5"
 
 
+@pytest.mark.parametrize(
+    ("policy", "resources", "processes"),
+    [
+        ({"numProcPerNode": 2}, {"limits": {"nvidia.com/gpu": 4}}, "2"),
+        ({"numProcPerNode": "3"}, {}, "3"),
+        ({"numProcPerNode": "auto"}, {"limits": {"cpu": "4"}}, "4"),
+        ({"numProcPerNode": "cpu"}, {"limits": {"nvidia.com/gpu": 4, "cpu": "6"}}, "6"),
+        ({"numProcPerNode": "gpu"}, {"limits": {"cpu": "6"}}, "gpu"),
+    ],
+)
+def test_torch_knows_what_policies_of_older_runtimes_say(policy: Any, resources: Any, processes: str) -> None:
+    found = enforced(train_job({"resourcesPerNode": resources}), runtime({"torch": policy}))
+    assert environment(found)["PET_NPROC_PER_NODE"] == processes
+
+
 def test_torch_leaves_a_job_without_a_trainer_alone() -> None:
     assert environment(enforced(train_job(), runtime({"torch": {}}))) == {}
 

@@ -6,6 +6,8 @@ wrapper is answered from there. The node agent and the command line call it, thr
 `recognise`; containers, pods and the API are unknown here.
 """
 
+from sampan.cluster.node.environments.announced import VARIABLE as ANNOUNCED_PACKAGES
+from sampan.cluster.node.environments.announced import announced
 from sampan.cluster.node.environments.catalogue import Catalogue, CatalogueError, Entry, ImagePlan
 from sampan.cluster.node.environments.errors import (
     EnvironmentBuildError,
@@ -20,6 +22,7 @@ from sampan.cluster.node.environments.model import SYSTEM_KEY, Environment
 from sampan.cluster.node.environments.recognise import SOURCE_PATH, PythonProgram, recognise
 
 __all__ = [
+    "ANNOUNCED_PACKAGES",
     "SOURCE_PATH",
     "SYSTEM_KEY",
     "Catalogue",
@@ -36,5 +39,6 @@ __all__ = [
     "PipInstall",
     "PythonProgram",
     "UnknownImageError",
+    "announced",
     "recognise",
 ]

@@ -19,7 +19,7 @@ os.chdir(work)
 os.environ.setdefault("PYTHONUNBUFFERED", "1")
 packages = os.environ.get("SAMPAN_PACKAGES", "").split("\\n") if os.environ.get("SAMPAN_PACKAGES") else []
 if packages:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     command += ["--root-user-action=ignore", "--no-warn-script-location", *packages]
     if subprocess.run(command, stdout=sys.stderr).returncode:
         sys.exit("sampan: the packages could not be installed: " + " ".join(packages))

@@ -104,7 +104,7 @@ def _command(plan: Plan) -> list[str]:
     return ["python3", f"{CODE_PATH}/boot.py", *plan.command]
 
 
-def _env(plan: Plan) -> list[dict[str, str]]:
+def _env(plan: Plan) -> list[dict[str, Any]]:
     own: dict[str, str] = {"PYTHONUNBUFFERED": "1"}
     if plan.kind == "Job":
         own["WORLD_SIZE"] = str(plan.nodes)
@@ -114,7 +114,13 @@ def _env(plan: Plan) -> list[dict[str, str]]:
         own["SAMPAN_WORKDIR"] = plan.work_folder
     if plan.output:
         own["SAMPAN_OUTPUT"] = plan.output
-    return [{"name": name, "value": value} for name, value in (own | dict(plan.env)).items()]
+    found: list[dict[str, Any]] = [
+        {"name": name, "value": value} for name, value in (own | dict(plan.env)).items()
+    ]
+    for name, place in plan.secrets.items():
+        secret, _, key = place.partition("/")
+        found.append({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+    return found
 
 
 def _volumes(plan: Plan) -> list[dict[str, object]]:

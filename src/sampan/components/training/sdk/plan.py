@@ -74,6 +74,8 @@ class Plan:
     resources: Resources = field(default_factory=Resources)
     packages: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Variables from `SECRET/KEY`."""
     mounts: tuple[Mount, ...] = ()
     work_folder: str = ""
     """Where the program runs, in the pod; empty for a fresh folder."""

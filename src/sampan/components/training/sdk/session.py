@@ -44,8 +44,9 @@ class Session:
         self._thread = threading.Thread(target=self._loop.run_forever, name="sampan session", daemon=True)
         self._thread.start()
         self.client = self._run(_made(connection))
-        is_same = not own_url or own_url.rstrip("/") == connection.server
-        self._own = self.client if is_same else self._run(_made(Connection(own_url.rstrip("/"))))
+        self.is_embedded = not own_url or own_url.rstrip("/") == connection.server
+        """Whether Sampan's routes are at the API's address, and so its pods on that machine."""
+        self._own = self.client if self.is_embedded else self._run(_made(Connection(own_url.rstrip("/"))))
 
     def __enter__(self) -> Session:
         return self

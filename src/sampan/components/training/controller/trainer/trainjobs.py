@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from sampan.client.protocol import Client
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS, TRAINING_RUNTIMES
 from sampan.components.training.controller.trainer.children import Children
+from sampan.components.training.controller.trainer.late import LateChildren
 from sampan.components.training.controller.trainer.reporting import Reporters
 from sampan.components.training.engine.trainer import plugins, snapshot, status
 from sampan.components.training.engine.trainer.contract import UnbuildableError
@@ -23,7 +24,7 @@ from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, Resource
 from sampan.kube.meta import Object
 from sampan.lib.clock import Clock
 from sampan.reconcile.apply import delete_if_present, update_status
-from sampan.reconcile.cache import Cache, Caches
+from sampan.reconcile.cache import Caches
 from sampan.reconcile.controller import Controller, mapped, own
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result
@@ -42,7 +43,7 @@ class TrainJobReconciler:
         self._jobs = caches.of(TRAIN_JOBS)
         self._jobs.add_index(_BY_RUNTIME, _runtime_key)
         self._runtimes = {each: caches.of(each) for each in (CLUSTER_TRAINING_RUNTIMES, TRAINING_RUNTIMES)}
-        self._job_sets: Callable[[], Cache | None] = lambda: None
+        self._job_sets: LateChildren | None = None
         self._reporters = reporters
         self._recorder = EventRecorder(client, clock, "trainer-trainjob-controller")
 
@@ -53,9 +54,9 @@ class TrainJobReconciler:
         ]
         return Controller("trainjob", self.reconcile, sources, workers=4, close=self._recorder.close)
 
-    def read_job_sets_from(self, cache: Cache) -> None:
-        """Given late: the cache needs the controller, whose queue it fills."""
-        self._job_sets = lambda: cache
+    def read_job_sets_from(self, job_sets: LateChildren) -> None:
+        """Given late: they need the controller, whose queue they fill."""
+        self._job_sets = job_sets
 
     async def reconcile(self, request: Request) -> Result:
         job = self._jobs.get(request.namespace, request.name)
@@ -65,7 +66,8 @@ class TrainJobReconciler:
             return DONE
         trouble: Trouble | None = None
         failure: ApiError | None = None
-        if not status.is_finished(job):
+        ended = self._job_sets.ended_of(job) if self._job_sets is not None else None
+        if not status.is_finished(job) and ended is None:
             try:
                 await self._ensure_children(job)
             except UnbuildableError as error:
@@ -79,7 +81,7 @@ class TrainJobReconciler:
                 trouble = Trouble(error.message, status.REFUSED, is_final=await self._job_set(job) is None)
             except ApiError as error:
                 trouble, failure = Trouble(error.message), error
-        job_set = await self._job_set(job)
+        job_set = ended or await self._job_set(job)
         verdict = status.judge(job, job_set, trouble, self._clock.now())
         after = await update_status(self._client, TRAIN_JOBS, job, verdict.status)
         if trouble is not None and after is not job:
@@ -107,6 +109,7 @@ class TrainJobReconciler:
         plugins.enforce(info)
         await children.look_up(plugins.looked_up(info))
         objects = plugins.build(info, children.present)
+        await children.rehearse(objects)
         # Not before it is known to make something: who mends a runtime need not make the TrainJob anew.
         await children.apply([*keep, *objects])
 
@@ -135,8 +138,8 @@ class TrainJobReconciler:
 
     async def _job_set(self, job: Object) -> Object | None:
         """From the cache as a rule; asked for while that is not complete, as where the cluster has no JobSets."""
-        cache = self._job_sets()
-        found = cache.get(meta.namespace(job), meta.name(job)) if cache is not None else None
+        late = self._job_sets
+        found = late.cache.get(meta.namespace(job), meta.name(job)) if late is not None else None
         if found is None:
             try:
                 found = await self._client.get(JOB_SETS, meta.name(job), meta.namespace(job))

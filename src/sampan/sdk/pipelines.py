@@ -1,4 +1,4 @@
-"""What the official SDK lacks: `from sampan.sdk import Client`. Pipelines are written with kfp as always.
+"""Runs of pipelines, beyond the official SDK; pipelines themselves are written with kfp as always.
 
     client = Client()                                  # the server of $SAMPAN_HOME, or Client("http://…")
     run = client.run(my_pipeline, {"n": 3}).wait()     # a @dsl.pipeline function, a file, or a document
@@ -6,8 +6,8 @@
 
 `@light` above `@dsl.component` marks a step that needs no pod of its own (docs/light-steps.md).
 
-A client of the REST API: neither the server nor a database is imported here (a contract of .importlinter), and kfp and
-pandas only where they are needed. Blocking; one client for one thread.
+A client of the REST API: neither the server nor a database is imported here, and kfp and pandas only where they are
+needed. Blocking; one client for one thread.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from urllib.parse import quote
 import yaml
 
 from sampan.app.home import find_server
-from sampan.client.http import HttpError, JsonClient
-from sampan.components.pipelines.api.light import light
+from sampan.client.http import JsonClient
 from sampan.components.pipelines.api.packages import unpack
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.sdk import Change, DebugPod, Planned, Runs, Task
@@ -39,7 +38,6 @@ from sampan.components.pipelines.sdk import Run as RunFacts
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Artifact", "Client", "DebugPod", "HttpError", "Planned", "Run", "RuntimeState", "Task", "light"]
 
 Pipeline = Callable[..., Any] | Mapping[str, Any] | str | Path
 """A function decorated with `@dsl.pipeline` or `@dsl.component`, a compiled file, or a document."""

@@ -1,0 +1,41 @@
+"""`remote`, with how it finds the cluster it sends to: this machine's server, the cluster it runs in, a kubeconfig."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sampan.app.home import find_server
+from sampan.client import kubeconfig
+from sampan.client.kubeconfig import KubeconfigError
+from sampan.components.training.sdk.remote import Remote
+from sampan.components.training.sdk.session import Session
+
+
+def connect(home: str | Path | None = None) -> Session:
+    """Within a pod its cluster, as its service account; else the running server of `home`, $SAMPAN_HOME or ~/.sampan;
+    else the cluster of $KUBECONFIG or ~/.kube/config. Raises RuntimeError where there is none.
+    """
+    if home is None:
+        try:
+            return Session(kubeconfig.in_cluster())
+        except KubeconfigError:
+            pass
+    folder = Path(home or os.environ.get("SAMPAN_HOME") or Path.home() / ".sampan").expanduser().absolute()
+    server = find_server(folder)
+    own = folder / "kubeconfig"
+    try:
+        if server is not None and own.exists():
+            return Session(kubeconfig.load(own), server.url)
+        files = os.environ.get("KUBECONFIG", "").split(os.pathsep)
+        file = Path(files[0]).expanduser() if files[0] else Path.home() / ".kube" / "config"
+        if home is None and file.exists():
+            return Session(kubeconfig.load(file), server.url if server is not None else "")
+    except KubeconfigError as error:
+        raise RuntimeError(str(error)) from error
+    raise RuntimeError(
+        f"no server is running with the home {folder}, and there is no kubeconfig: start one with `sampan up`"
+    )
+
+
+remote = Remote(connect)

@@ -52,6 +52,14 @@ def test_a_pod_whose_place_another_took_comes_after_it() -> None:
     assert found[1].place == "worker-0"
 
 
+def test_pods_of_another_kinds_job_of_that_name_are_not_its_own() -> None:
+    theirs, adopted = pod("worker-1"), pod("worker-2")
+    theirs["metadata"]["ownerReferences"][0]["kind"] = "TFJob"
+    del adopted["metadata"]["ownerReferences"]
+    found = ranks.of_kind("PyTorchJob", [pod(), theirs, adopted])
+    assert [each["metadata"]["name"] for each in found] == ["train-worker-0", "train-worker-2"]
+
+
 def test_a_rank_tells_of_the_container_that_trains() -> None:
     found = ranks.ranks(
         "PyTorchJob", [pod(state=RUNNING, restartCount=2, lastState=KILLED, image="python:3.11")]

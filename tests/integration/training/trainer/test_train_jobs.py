@@ -289,6 +289,29 @@ def test_a_runtime_of_the_namespace(run) -> None:
     run(scenario)
 
 
+def test_a_failure_policy_starts_all_again_with_the_same_names(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime(job_set={"failurePolicy": {"maxRestarts": 1}})
+        await cluster.job()
+        first = await cluster.until_pods(2)
+        await cluster.finish(first[0], 1)
+
+        async def again() -> Any:
+            found = [
+                pod for pod in await cluster.pods() if meta.uid(pod) not in {meta.uid(each) for each in first}
+            ]
+            return found if len(found) == 2 else None
+
+        second = await cluster.until(again)
+        assert {pod["spec"]["hostname"] for pod in second} == {"j-node-0-0", "j-node-0-1"}
+        assert "conditions" not in meta.status(await cluster.get(TRAIN_JOBS, "j"))
+        await cluster.finish(second[0], 1)
+        failed = await cluster.until_condition("Failed")
+        assert failed["reason"] == "ReachedMaxRestarts"
+
+    run(scenario)
+
+
 def test_initializers_come_before_the_trainer(run) -> None:
     async def scenario(cluster) -> None:
         labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "dataset-initializer"}

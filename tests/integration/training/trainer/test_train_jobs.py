@@ -72,6 +72,19 @@ def test_who_edits_or_deletes_a_runtime_changes_no_job_that_has_found_it(run) ->
     run(scenario)
 
 
+def test_a_job_that_runs_gets_its_copy_of_the_runtime_again(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        before = {meta.uid(pod) for pod in await cluster.until_pods(2)}
+        await cluster.client.delete(CONFIG_MAPS, "j-runtime-snapshot", "team")
+        await cluster.client.patch(TRAIN_JOBS, "j", {"metadata": {"annotations": {"look": "again"}}}, "team")
+        await cluster.until_there(CONFIG_MAPS, "j-runtime-snapshot")
+        assert {meta.uid(pod) for pod in await cluster.pods()} == before
+
+    run(scenario)
+
+
 def test_suspending_takes_the_pods_away_and_patches_count_when_it_goes_on(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
@@ -172,7 +185,7 @@ def test_a_deprecated_runtime_is_told_of(run) -> None:
 def test_a_deadline_ends_the_job_and_its_pods(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
-        await cluster.job(activeDeadlineSeconds=1)
+        await cluster.job(activeDeadlineSeconds=4)
         await cluster.until_pods(2)
         failed = await cluster.until_condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"

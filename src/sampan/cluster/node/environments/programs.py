@@ -87,7 +87,11 @@ _REAL_ONE = r"""
 own=$(dirname "$0") name=$(basename "$0") folders=$PATH:
 while [ -n "$folders" ]; do
   folder=${folders%%:*} folders=${folders#*:}
-  [ "$folder" = "$own" ] || [ ! -x "$folder/$name" ] || exec "$folder/$name" "$@"
+  if [ "$folder" != "$own" ] && [ -x "$folder/$name" ]; then
+    # For programs that look for MPI by its name when they run.
+    export LD_LIBRARY_PATH="${folder%/bin}/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    exec "$folder/$name" "$@"
+  fi
 done
 echo "$name: not found" >&2
 exit 127

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,8 +75,7 @@ def losses(text: str) -> dict[int, float]:
     return {int(step.partition("=")[2]): float(loss.partition("=")[2]) for step, loss in lines}
 
 
-@pytest.mark.parametrize("elastic", [False, True])
-def test_a_node_that_is_lost_comes_back(server: ServerProcess, tmp_path: Path, elastic: bool) -> None:
+def submit(server: ServerProcess, *, elastic: bool, steps: int = STEPS) -> None:
     runtime = "torch-distributed"
     if elastic:
         made = server.call("GET", f"{GROUP}/clustertrainingruntimes/{runtime}")
@@ -87,8 +85,8 @@ def test_a_node_that_is_lost_comes_back(server: ServerProcess, tmp_path: Path, e
         }
         runtime = server.call("POST", f"{GROUP}/clustertrainingruntimes", made)["metadata"]["name"]
     # Not below /tmp, which is each pod's own.
-    checkpoint = server.home / "volumes" / f"checkpoint-{elastic}.pt"
-    env = {"PROGRAM": PROGRAM, "CHECKPOINT": str(checkpoint), "STEPS": str(STEPS)}
+    checkpoint = server.home / "volumes" / "checkpoint.pt"
+    env = {"PROGRAM": PROGRAM, "CHECKPOINT": str(checkpoint), "STEPS": str(steps)}
     trainer = {
         "numNodes": 2,
         "command": COMMAND,
@@ -98,17 +96,22 @@ def test_a_node_that_is_lost_comes_back(server: ServerProcess, tmp_path: Path, e
     job = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "metadata": metadata}
     server.call("POST", JOBS, {**job, "spec": {"runtimeRef": {"name": runtime}, "trainer": trainer}})
 
+
+def condition(server: ServerProcess) -> Any:
+    found = server.call("GET", f"{JOBS}/t").get("status", {}).get("conditions")
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("elastic", [False, True])
+def test_a_node_that_is_lost_comes_back(server: ServerProcess, elastic: bool) -> None:
+    submit(server, elastic=elastic)
     first = eventually(
         lambda: (pod := pod_of(server, 0)) and "step=10" in log_or_nothing(server, pod) and pod
     )
     lost = pod_of(server, 1)
     server.call("DELETE", f"{PODS}/{lost['metadata']['name']}")
 
-    def ended() -> Any:
-        found = server.call("GET", f"{JOBS}/t")["status"].get("conditions")
-        return found[0] if found else None
-
-    assert eventually(ended)["type"] == "Complete"
+    assert eventually(lambda: condition(server))["type"] == "Complete"
     again = pod_of(server, 1)
     assert again["metadata"]["uid"] != lost["metadata"]["uid"]
     said = log(server, again["metadata"]["name"])
@@ -122,6 +125,32 @@ def test_a_node_that_is_lost_comes_back(server: ServerProcess, tmp_path: Path, e
         assert sorted(losses(master)) == list(range(STEPS))
     found = losses(master)
     assert found[STEPS - 1] < found[min(found)]
+
+
+def test_an_elastic_job_goes_on_with_fewer_nodes_and_takes_others_in(server: ServerProcess) -> None:
+    submit(server, elastic=True, steps=2000)
+    first = eventually(
+        lambda: (pod := pod_of(server, 0)) and "step=10" in log_or_nothing(server, pod) and pod
+    )
+    name = first["metadata"]["name"]
+    node = f"/api/v1/nodes/{first['spec']['nodeName']}"
+
+    def cordon(wanted: bool) -> None:
+        found = server.call("GET", node)
+        found["spec"]["unschedulable"] = wanted
+        server.call("PUT", node, found)
+
+    def worlds() -> list[str]:
+        lines = [line for line in log(server, name).splitlines() if line.startswith("start ")]
+        return [line.partition("world=")[2].split()[0] for line in lines]
+
+    cordon(True)
+    server.call("DELETE", f"{PODS}/{pod_of(server, 1)['metadata']['name']}")
+    eventually(lambda: worlds() == ["2", "1"])
+    cordon(False)
+    eventually(lambda: worlds() == ["2", "1", "2"])
+    assert condition(server) is None
+    server.call("DELETE", f"{JOBS}/t")
 
 
 def log_or_nothing(server: ServerProcess, pod: Any) -> str:

@@ -13,7 +13,7 @@ import pytest
 from sampan.app.definitions import install
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.cluster.apiserver.server import ApiServer
-from sampan.cluster.workloads import controllers
+from sampan.cluster.workloads import Trust, controllers
 from sampan.components.training.api.definitions import DEFINITIONS
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS
 from sampan.components.training.controller.trainer.parts import train_jobs
@@ -158,14 +158,16 @@ async def _run(home: Path, scenario: Callable[[Cluster], Awaitable[None]], witho
     with suppress(ApiError):
         await client.create(NAMESPACES, {"metadata": {"name": "team"}})
     await install(client, DEFINITIONS)
-    root = {"metadata": {"name": "kube-root-ca.crt", "namespace": "team"}, "data": {"ca.crt": "PEM"}}
-    await client.create(CONFIG_MAPS, root)
     cluster = Cluster(client, api)
-    workloads = Manager(controllers(client, clock, api.registry, home / "volumes", Caches(client)))
+    trust = Trust("PEM", api.tokens.for_secret)
+    workloads = Manager(
+        controllers(client, clock, api.registry, home / "volumes", Caches(client), trust=trust)
+    )
     seen: Any = _WithoutJobSets(client) if without_job_sets else client
     trainer = Manager([*train_jobs(seen, clock, Caches(seen), None)])
     gone = asyncio.create_task(_end_deleted_pods(cluster))
     await workloads.start()
+    await cluster.until_there(CONFIG_MAPS, "kube-root-ca.crt")
     await trainer.start()
     try:
         await scenario(cluster)

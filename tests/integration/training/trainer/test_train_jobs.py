@@ -72,6 +72,19 @@ def test_who_edits_or_deletes_a_runtime_changes_no_job_that_has_found_it(run) ->
     run(scenario)
 
 
+def test_a_job_that_runs_gets_its_copy_of_the_runtime_again(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        before = {meta.uid(pod) for pod in await cluster.until_pods(2)}
+        await cluster.client.delete(CONFIG_MAPS, "j-runtime-snapshot", "team")
+        await cluster.client.patch(TRAIN_JOBS, "j", {"metadata": {"annotations": {"look": "again"}}}, "team")
+        await cluster.until_there(CONFIG_MAPS, "j-runtime-snapshot")
+        assert {meta.uid(pod) for pod in await cluster.pods()} == before
+
+    run(scenario)
+
+
 def test_suspending_takes_the_pods_away_and_patches_count_when_it_goes_on(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
@@ -172,7 +185,7 @@ def test_a_deprecated_runtime_is_told_of(run) -> None:
 def test_a_deadline_ends_the_job_and_its_pods(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
-        await cluster.job(activeDeadlineSeconds=1)
+        await cluster.job(activeDeadlineSeconds=4)
         await cluster.until_pods(2)
         failed = await cluster.until_condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"
@@ -285,6 +298,29 @@ def test_a_runtime_of_the_namespace(run) -> None:
         await cluster.until_pods(2)
         kept = await cluster.get(CONFIG_MAPS, "j-runtime-snapshot")
         assert yaml.safe_load(kept["data"]["runtime"])["kind"] == "TrainingRuntime"
+
+    run(scenario)
+
+
+def test_a_failure_policy_starts_all_again_with_the_same_names(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime(job_set={"failurePolicy": {"maxRestarts": 1}})
+        await cluster.job()
+        first = await cluster.until_pods(2)
+        await cluster.finish(first[0], 1)
+
+        async def again() -> Any:
+            found = [
+                pod for pod in await cluster.pods() if meta.uid(pod) not in {meta.uid(each) for each in first}
+            ]
+            return found if len(found) == 2 else None
+
+        second = await cluster.until(again)
+        assert {pod["spec"]["hostname"] for pod in second} == {"j-node-0-0", "j-node-0-1"}
+        assert "conditions" not in meta.status(await cluster.get(TRAIN_JOBS, "j"))
+        await cluster.finish(second[0], 1)
+        failed = await cluster.until_condition("Failed")
+        assert failed["reason"] == "ReachedMaxRestarts"
 
     run(scenario)
 

@@ -272,6 +272,11 @@ def test_without_a_policy_there_are_only_nodes_and_their_own_environment(policy:
     assert environment(info) == {"A": "b"}
 
 
+def test_what_is_not_there_is_refused() -> None:
+    with pytest.raises(UnbuildableError, match=r"mlPolicy\.flux is not supported"):
+        enforced(train_job({}), runtime({"flux": {"numProcPerNode": 1}}))
+
+
 def test_the_runtimes_own_number_of_nodes_counts_where_the_job_names_none() -> None:
     found = runtime({"torch": {}})
     found["spec"]["mlPolicy"]["numNodes"] = 100

@@ -22,7 +22,7 @@ from sampan.components.training.controller.jobs.writing import ChildWriter
 from sampan.components.training.engine.jobs import gangs, policy, status, waiting
 from sampan.components.training.engine.jobs.conditions import FAILED, SUSPENDED, holds, is_finished
 from sampan.components.training.engine.jobs.framework import Framework
-from sampan.components.training.engine.jobs.plan import Plan, World, observe, plan
+from sampan.components.training.engine.jobs.plan import Plan, World, is_disrupted, observe, plan
 from sampan.components.training.engine.jobs.pods import job_labels, slot_of
 from sampan.components.training.engine.jobs.recreation import Recreations
 from sampan.components.training.engine.jobs.spec import OPERATOR, InvalidJobError, Job, read_job
@@ -234,7 +234,8 @@ class JobReconciler:
         if job.policy.backoff_limit is None or not planned.retried:
             return job
         before = policy.read_retries(job.object)
-        after = before.with_failures(planned.retried.values(), world.pods.values())
+        failures = [pod for pod in planned.retried.values() if not is_disrupted(pod)]
+        after = before.with_failures(failures, world.pods.values())
         if after == before:
             return job
         metadata = {
@@ -250,7 +251,9 @@ class JobReconciler:
     def _limit(self, job: Job, planned: Plan, world: World, outcome: Outcome) -> str:
         failed = policy.read_retries(job.object).count
         if job.policy.backoff_limit == 0:
-            failed = sum(1 for pod in world.pods.values() if pods.phase(pod) == pods.FAILED)
+            failed = sum(
+                pods.phase(each) == pods.FAILED and not is_disrupted(each) for each in world.pods.values()
+            )
         if any(change.type == FAILED for change in planned.changes):
             return ""
         restarts = policy.restarts_of(job, world.by_role())

@@ -9,7 +9,7 @@ import pytest
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.components.training.api.kinds import JAX_JOBS, PYTORCH_JOBS, TF_JOBS
 from sampan.kube import meta
-from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS, POD_GROUPS, PODS, SERVICES
+from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS, POD_GROUPS, PODS, RESOURCE_QUOTAS, SERVICES
 
 WORKERS = ("train-worker-0", "train-worker-1")
 MOUNT = {"name": "no-such-volume", "mountPath": "/data"}
@@ -308,6 +308,30 @@ def test_pods_that_the_api_refuses_fail_the_job_and_leave_nothing(run):
         assert "volumeMounts" in condition["message"]
         await cluster.has(PODS)
         await cluster.has(SERVICES)
+
+    run(scenario)
+
+
+def test_a_quota_that_is_in_the_way_is_told_and_waited_for(run):
+    async def scenario(cluster):
+        quota = {"metadata": {"name": "few", "namespace": "team"}, "spec": {"hard": {"pods": "1"}}}
+        await cluster.client.create(RESOURCE_QUOTAS, quota)
+
+        async def counted() -> bool:
+            return bool((await cluster.get(RESOURCE_QUOTAS, "few")).get("status", {}).get("hard"))
+
+        await cluster.until(counted)
+        await cluster.submit(PYTORCH_JOBS, "train", {"Worker": 2})
+
+        async def told() -> bool:
+            job = await cluster.get(PYTORCH_JOBS, "train")
+            return "exceeded quota" in str(job.get("status", {}).get("conditions"))
+
+        await cluster.until(told)
+        assert any(reason == "FailedCreatePod" for reason, _ in await cluster.events("train"))
+        await cluster.patch(RESOURCE_QUOTAS, "few", {"spec": {"hard": {"pods": "2"}}})
+        await cluster.run_all(*WORKERS)
+        await cluster.becomes(PYTORCH_JOBS, "train", "Running")
 
     run(scenario)
 

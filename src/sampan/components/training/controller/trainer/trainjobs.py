@@ -99,10 +99,12 @@ class TrainJobReconciler:
         """Raises UnbuildableError, ApiError, _TroubledError."""
         there = await self._job_set(job)
         suspended = bool(meta.spec(job).get("suspend"))
-        if there is not None and not suspended and not meta.spec(there).get("suspend"):
-            # Its Jobs run; the snapshot and what they mount were made before it.
-            return
         children = Children(self._client, job)
+        await children.look_up([(CONFIG_MAPS, snapshot.name_of(job))])
+        runs = there is not None and not suspended and not meta.spec(there).get("suspend")
+        if runs and children.present(CONFIG_MAPS, snapshot.name_of(job)) is not None:
+            # Its Jobs run, and what they mount was made before it.
+            return
         runtime, keep = await self._runtime(job, children)
         _validate(job, runtime)
         info = info_of(job, runtime, await self._reporters.for_namespace(meta.namespace(job)))
@@ -114,14 +116,16 @@ class TrainJobReconciler:
         await children.apply([*keep, *objects])
 
     async def _runtime(self, job: Object, children: Children) -> tuple[Object, Sequence[Object]]:
-        """The runtime as it was when the TrainJob first found it, and the ConfigMap to make for that."""
+        """The runtime as it was when the TrainJob first found it, and the ConfigMap to make for that.
+
+        `children` has looked for that ConfigMap.
+        """
         resource = snapshot.resource_of(job)
         reference = meta.spec(job).get("runtimeRef") or {}
         if resource is None:
             kind = f"{reference.get('kind')}.{reference.get('apiGroup')}"
             message = f"unsupported runtime: {kind}"
             raise _TroubledError(Trouble(message, status.NOT_SUPPORTED, is_final=True))
-        await children.look_up([(CONFIG_MAPS, snapshot.name_of(job))])
         kept = children.present(CONFIG_MAPS, snapshot.name_of(job))
         if kept is not None:
             return snapshot.read(job, kept, resource), ()

@@ -108,6 +108,38 @@ def test_a_deadline_ends_the_job_and_its_pods(run):
     run(scenario)
 
 
+def test_what_was_done_before_the_deadline_is_done_though_nobody_looked(run):
+    async def scenario(cluster):
+        await cluster.submit(PYTORCH_JOBS, "train", {"Worker": 1}, runPolicy={"activeDeadlineSeconds": 1})
+        await cluster.run_all("train-worker-0")
+        await cluster.becomes(PYTORCH_JOBS, "train", "Created")
+        await cluster.stop_training()
+        await cluster.phase("train-worker-0", "Succeeded", 0)
+        await asyncio.sleep(1.1)
+        await cluster.start_training()
+        await cluster.becomes(PYTORCH_JOBS, "train", "Succeeded")
+
+    run(scenario)
+
+
+def test_what_a_template_says_in_vain_is_told(run):
+    async def scenario(cluster):
+        spec = {
+            "restartPolicy": "Always",
+            "schedulerName": "somebody",
+            "containers": [{"name": "pytorch", "image": "busybox"}],
+        }
+        await cluster.submit(PYTORCH_JOBS, "train", {"Worker": {"replicas": 2, "template": {"spec": spec}}})
+        await cluster.has(PODS, *WORKERS)
+        pod = await cluster.get(PODS, "train-worker-0")
+        assert (pod["spec"]["restartPolicy"], pod["spec"]["schedulerName"]) == ("OnFailure", "somebody")
+        reasons = [reason for reason, _ in await cluster.events("train")]
+        assert reasons.count("SetPodTemplateRestartPolicy") == 1
+        assert reasons.count("SetPodTemplateSchedulerName") == 1
+
+    run(scenario)
+
+
 @pytest.mark.parametrize(
     ("policy", "left"),
     [

@@ -20,7 +20,7 @@ from sampan.components.training.controller.jobs.making import Applied, Maker
 from sampan.components.training.controller.jobs.telling import Teller
 from sampan.components.training.controller.jobs.writing import ChildWriter
 from sampan.components.training.engine.jobs import gangs, policy, status, waiting
-from sampan.components.training.engine.jobs.conditions import FAILED, SUSPENDED, holds, is_finished
+from sampan.components.training.engine.jobs.conditions import FAILED, SUCCEEDED, SUSPENDED, holds, is_finished
 from sampan.components.training.engine.jobs.framework import Framework
 from sampan.components.training.engine.jobs.plan import Plan, World, is_disrupted, observe, plan
 from sampan.components.training.engine.jobs.pods import job_labels, slot_of
@@ -125,13 +125,12 @@ class JobReconciler:
         world = observe(job, family.pods, family.services)
         planned = plan(job, world, self._container(job), memory.recreations.held(moment))
         job = await self._count_retries(job, planned, world)
-        outcome = status.begin(job.object, job.kind, rfc3339(now))
-        status.resume(outcome, job, rfc3339(now))
-        if reason := self._limit(job, planned, world, outcome):
-            status.advance(outcome, self._framework, job, world, Plan(), rfc3339(now))
+        outcome = self._judge(job, planned, world, rfc3339(now))
+        reason = self._limit(job, planned, world, outcome)
+        if reason and not holds(outcome.status, SUCCEEDED):
+            # A job that has done its work has done it, whenever we come to see it.
+            outcome = self._judge(job, Plan(), world, rfc3339(now))
             status.limit(outcome, job, reason, rfc3339(now))
-        else:
-            status.advance(outcome, self._framework, job, world, planned, rfc3339(now))
         self._teller.ends(job, world, self._container(job), memory.told)
         if is_finished(outcome.status):
             # What is left of it goes in the next look, which this write brings about.
@@ -150,6 +149,12 @@ class JobReconciler:
             status.wait(outcome, job, str(error or "") or waiting.summary(troubles, job.total), rfc3339(now))
         await self._write(job.object, outcome)
         return self._again(job, outcome, memory, error)
+
+    def _judge(self, job: Job, planned: Plan, world: World, now: str) -> Outcome:
+        outcome = status.begin(job.object, job.kind, now)
+        status.resume(outcome, job, now)
+        status.advance(outcome, self._framework, job, world, planned, now)
+        return outcome
 
     async def _suspend(self, job: Job, family: Family, memory: Memory) -> Result:
         await self._delete(job.object, family.pods, family.services)

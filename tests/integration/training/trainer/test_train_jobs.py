@@ -228,6 +228,28 @@ def test_a_cluster_without_job_sets_is_told_what_to_install(run) -> None:
     run(scenario, WithoutJobSets)
 
 
+def test_what_the_api_refuses_is_told_once_and_not_tried_all_the_time(run) -> None:
+    async def scenario(cluster) -> None:
+        created = await cluster.runtime()
+        node = created["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]
+        node["spec"]["containers"][0]["volumeMounts"] = [{"name": "nowhere", "mountPath": "/x"}]
+        await cluster.client.replace(CLUSTER_TRAINING_RUNTIMES, created)
+        await cluster.job()
+        failed = await cluster.until_condition("Failed")
+        assert 'Not found: "nowhere"' in failed["message"]
+        await cluster.events()
+        before = meta.resource_version(await cluster.get(TRAIN_JOBS, "j"))
+        await cluster.client.patch(TRAIN_JOBS, "j", {"metadata": {"annotations": {"look": "again"}}}, "team")
+        await cluster.events()
+        job = await cluster.get(TRAIN_JOBS, "j")
+        assert meta.status(job)["conditions"] == [failed]
+        assert before != meta.resource_version(job)
+        await cluster.events()
+        assert meta.resource_version(await cluster.get(TRAIN_JOBS, "j")) == meta.resource_version(job)
+
+    run(scenario)
+
+
 def test_a_name_for_which_there_can_be_no_pods_fails_the_job(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
@@ -398,13 +420,19 @@ def test_a_failure_policy_starts_all_again_with_the_same_names(run) -> None:
 def test_initializers_come_before_the_trainer(run) -> None:
     async def scenario(cluster) -> None:
         labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "dataset-initializer"}
-        container = {"name": "dataset-initializer", "image": "i"}
+        container: dict[str, Any] = {"name": "dataset-initializer", "image": "i"}
         pod = {"spec": {"restartPolicy": "Never", "containers": [container]}}
         first = {
             "name": "dataset-initializer",
             "template": {"metadata": {"labels": labels}, "spec": {"template": pod}},
         }
-        created = await cluster.runtime("r", first)
+        container["volumeMounts"] = [{"name": "initializer", "mountPath": "/workspace"}]
+        claim = {
+            "metadata": {"name": "initializer"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+        policies = {"volumeClaimPolicies": [{"templates": [claim]}]}
+        created = await cluster.runtime("r", first, job_set=policies)
         created["spec"]["template"]["spec"]["replicatedJobs"][1]["dependsOn"] = [
             {"name": "dataset-initializer", "status": "Complete"}
         ]

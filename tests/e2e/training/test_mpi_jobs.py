@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.e2e.training.mpi_jobs import end, submit
 
 from sampan.testing.server import ServerProcess

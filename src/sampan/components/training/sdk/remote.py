@@ -20,7 +20,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -30,12 +30,12 @@ from sampan.components.training.sdk.calls import Outcome, RemoteError
 from sampan.components.training.sdk.choosing import Wishes, choose
 from sampan.components.training.sdk.frameworks import PLAIN
 from sampan.components.training.sdk.jobs import JobRef, Jobs, LogLine, summary_of
+from sampan.components.training.sdk.options import Options, checked, read_options
 from sampan.components.training.sdk.plan import (
     Mount,
     Plan,
     PlanError,
     Resources,
-    check_name,
     made_name,
     read_range,
 )
@@ -50,44 +50,6 @@ T = TypeVar("T")
 Connect = Callable[[], Session]
 
 _LAST_LINES = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a function is run; all of them are arguments of `@remote`."""
-
-    kind: str = "Job"
-    """`Job`, `TrainJob`, or a kind of the Training Operator."""
-    nodes: int = 1
-    processes: int | None = None
-    """On each node, where the kind has that."""
-    image: str = ""
-    """By default a Python of this version, or the framework's."""
-    runtime: str = ""
-    """Of a TrainJob."""
-    packages: Sequence[str] = ()
-    """Installed before, as pip names them."""
-    cpu: float | str = ""
-    memory: str = ""
-    gpu: int = 0
-    env: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    """Variables from Secrets of the namespace: `{"TOKEN": "secret-name/key"}`. Their values pass nowhere else."""
-    output: str = ""
-    """A folder of this machine, or `pvc://CLAIM/PATH`, which the function has as $SAMPAN_OUTPUT."""
-    elastic: str = ""
-    """`MIN:MAX` nodes."""
-    retries: int | None = None
-    deadline_seconds: int | None = None
-    priority: str = ""
-    service_account: str = ""
-    namespace: str = ""
-    name: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    stream: bool = True
-    """Whether a call prints the logs while it waits."""
-    cleanup: bool = False
-    """Whether the job is deleted once its result is here."""
 
 
 class RemoteJob(Generic[T]):
@@ -254,7 +216,7 @@ class RemoteFunction(Generic[P, T]):
 
     def options(self, **changes: Any) -> RemoteFunction[P, T]:
         """The same function with other options."""
-        return RemoteFunction(self._remote, self.local, _checked(replace(self._options, **changes)))
+        return RemoteFunction(self._remote, self.local, checked(replace(self._options, **changes)))
 
 
 class Remote:
@@ -271,10 +233,10 @@ class Remote:
 
     def __call__(self, function: Any = None, **options: Any) -> Any:
         """A decorator, with `Options` or without. Raises PlanError for options that there are not."""
-        checked = _checked(_options(options))
+        chosen = checked(read_options(options))
         if function is not None:
-            return RemoteFunction(self, function, checked)
-        return lambda decorated: RemoteFunction(self, decorated, checked)
+            return RemoteFunction(self, function, chosen)
+        return lambda decorated: RemoteFunction(self, decorated, chosen)
 
     def notebook(
         self,
@@ -295,7 +257,7 @@ class Remote:
         target = Path(save) if save else file.with_name(f"{file.stem}.output.ipynb")
         extra = {Path(each).name: Path(each) for each in include}
         archive = calls.pack_notebook(file, parameters or {}, kernel, extra)
-        chosen = _checked(_options(options))
+        chosen = checked(read_options(options))
         chosen = replace(chosen, packages=("papermill", "ipykernel", *chosen.packages))
 
         def finish(outcome: Outcome) -> Path:
@@ -377,28 +339,6 @@ def _plan(
 
 def _absolute(output: str) -> str:
     return output if output.startswith("pvc://") else str(Path(output).expanduser().resolve())
-
-
-def _options(given: Mapping[str, Any]) -> Options:
-    """Raises PlanError."""
-    known = Options.__dataclass_fields__
-    if unknown := [name for name in given if name not in known]:
-        raise PlanError(f"{', '.join(unknown)}: no such option; there are: {', '.join(known)}")
-    return Options(**given)
-
-
-def _checked(options: Options) -> Options:
-    """Raises PlanError."""
-    if options.name:
-        check_name(options.name)
-    if not 1 <= options.nodes <= 1000:
-        raise PlanError(f"nodes must be between 1 and 1000, not {options.nodes}")
-    if isinstance(options.packages, str):
-        raise PlanError("packages must be a list, as ['numpy']")
-    for variable, place in options.secrets.items():
-        if place.count("/") != 1:
-            raise PlanError(f"secrets: {variable} must say SECRET/KEY, not {place!r}")
-    return options
 
 
 def _imported(function: Callable[..., Any]) -> set[str]:

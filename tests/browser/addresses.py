@@ -48,7 +48,7 @@ MORE = {
     "recurring-new": "/runs/new?pipeline={pipeline_id}&recurring=1",
     **{
         f"training-job-{tab}": f"/training/pytorchjobs/default/mnist?tab={tab}"
-        for tab in ("logs", "metrics", "usage", "events", "environment", "yaml")
+        for tab in ("timeline", "logs", "metrics", "usage", "events", "environment", "yaml")
     },
     "training-job-failed": "/training/xgboostjobs/default/boosted",
     "training-job-running": "/training/tfjobs/default/learning",

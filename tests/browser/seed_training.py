@@ -37,7 +37,9 @@ _SPECS = {
 
 
 def seed_training(server: ServerProcess) -> None:
-    """Starts all of them."""
+    """Starts all of them, once for a server."""
+    if server.call("GET", f"{JOBS}/pytorchjobs?limit=1")["items"]:
+        return
     _job(server, "PyTorchJob", "mnist", {"Master": 1, "Worker": 2}, ["12", "0.05", "0"])
     _job(server, "XGBoostJob", "boosted", {"Master": 1, "Worker": 1}, ["3", "0.05", "1"])
     _job(server, "TFJob", "learning", {"Chief": 1, "Worker": 1}, ["1800", "1", "0"])

@@ -24,10 +24,7 @@ for step in range(1, 6):
 @pytest.fixture(scope="module")
 def trained(server: ServerProcess) -> ServerProcess:
     """The shared server with jobs of training, and nothing else that takes its time."""
-    try:
-        server.call("GET", f"{JOBS}/pytorchjobs/mnist")
-    except HttpError:
-        seed_training(server)
+    seed_training(server)
     wait_for_training(server)
     return server
 
@@ -65,10 +62,8 @@ def test_a_job_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, trained: Se
 
 
 def test_jobs_are_narrowed_picked_and_deleted(tab: OpenTab, trained: ServerProcess) -> None:
-    body = trained.call("GET", f"{JOBS}/jaxjobs/held")
     for name in ("one", "two"):
-        copy = {key: body[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": name}}
-        trained.call("POST", f"{JOBS}/jaxjobs", copy)
+        _copy(trained, "jaxjobs/held", name)
     page = tab(f"{trained.url}/ui/training")
     page.get_by_role("button", name="Suspended").click()
     expect(page.get_by_role("row", name="mnist")).to_have_count(0)
@@ -90,7 +85,8 @@ def test_a_job_that_waits_says_what_for(tab: OpenTab, trained: ServerProcess) ->
 
 @pytest.mark.slow
 def test_a_job_is_suspended_resumed_scaled_and_run_again(tab: OpenTab, trained: ServerProcess) -> None:
-    page = tab(f"{trained.url}/ui/training/jaxjobs/default/held")
+    _copy(trained, "jaxjobs/held", "own")
+    page = tab(f"{trained.url}/ui/training/jaxjobs/default/own")
     page.get_by_role("button", name="Scale").click()
     page.get_by_role("dialog").get_by_label("Workers").fill("1")
     page.get_by_role("dialog").get_by_role("button", name="Scale").click()
@@ -98,16 +94,18 @@ def test_a_job_is_suspended_resumed_scaled_and_run_again(tab: OpenTab, trained: 
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Run again").click()
-    expect(page.get_by_role("heading", name="held-2", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="own-2", level=1)).to_be_visible()
 
-    page.goto(f"{trained.url}/ui/training/tfjobs/default/learning")
-    before = trained.call("GET", "/api/v1/namespaces/default/pods/learning-worker-0")["metadata"]["uid"]
+    _copy(trained, "tfjobs/learning", "learning-too")
+    page.goto(f"{trained.url}/ui/training/tfjobs/default/learning-too")
+    expect(page.locator(".sp-page-header").get_by_text("Running", exact=True)).to_be_visible(timeout=30_000)
+    before = _uid(trained, "learning-too-worker-0")
     page.get_by_role("button", name="Restart").click()
     page.get_by_role("dialog").get_by_role("button", name="Restart").click()
-    expect(page.get_by_text("learning begins again.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("learning-too begins again.")).to_be_visible(timeout=60_000)
     expect(page.locator(".sp-page-header").get_by_text("Running", exact=True)).to_be_visible(timeout=30_000)
     deadline = time.monotonic() + 30
-    while _uid(trained, "learning-worker-0") in ("", before):
+    while _uid(trained, "learning-too-worker-0") in ("", before):
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
@@ -135,12 +133,19 @@ def test_a_runtime_leads_to_a_job(tab: OpenTab, trained: ServerProcess) -> None:
 @pytest.mark.slow
 def test_the_shell_knows_of_training(tab: OpenTab, seeded: Seeded) -> None:
     page = tab(f"{seeded.server.url}/ui/")
-    expect(page.get_by_role("link", name="learning", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible()
     page.keyboard.press("/")
     page.get_by_role("combobox", name="Search for anything").fill("boosted")
-    expect(page.get_by_role("option").filter(has_text="Training job").first).to_be_visible()
+    found = page.get_by_role("group", name="Training job", exact=True).get_by_role("option")
+    expect(found).to_have_text(re.compile("boosted.*Failed · XGBoostJob"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="boosted", level=1)).to_be_visible()
+
+
+def _copy(server: ServerProcess, of: str, name: str) -> None:
+    body = server.call("GET", f"{JOBS}/{of}")
+    copy = {key: body[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": name}}
+    server.call("POST", f"{JOBS}/{of.partition('/')[0]}", copy)
 
 
 def _uid(server: ServerProcess, pod: str) -> str:

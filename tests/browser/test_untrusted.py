@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Request, expect
-from untrusted import TEXTS, Planted, plant, plant_frame
+from untrusted import TEXTS, Planted, plant, plant_frame, plant_training
 
 from sampan.testing.server import ServerProcess
 
@@ -142,6 +142,26 @@ def test_nothing_that_is_written_anywhere_takes_effect(watched: Watched, planted
     for key in planted.artifacts:
         watched.visit(f"/ui/artifacts/{key}")
         watched.visit(f"/ui/artifacts/{key}/content")
+
+
+@pytest.mark.slow
+def test_nothing_in_a_training_job_takes_effect(watched: Watched, own_server: ServerProcess) -> None:
+    plant_training(own_server)
+    watched.visit("/ui/training")
+    for tab in ("overview", "logs", "metrics", "usage", "events", "environment", "yaml"):
+        watched.visit(f"/ui/training/pytorchjobs/default/probe?tab={tab}", marker="alert(1)")
+    for path in (
+        "new?clone=PyTorchJob/probe",
+        "runtimes",
+        "runtimes/default/probe",
+        "new?runtime=TrainingRuntime/probe",
+    ):
+        watched.visit(f"/ui/training/{path}")
+    for text in TEXTS[:6]:
+        escaped = quote(text, safe="")
+        watched.visit(f"/ui/training?find={escaped}&state={escaped}&kind={escaped}&sort={escaped}")
+        watched.visit(f"/ui/training/pytorchjobs/default/probe?tab=logs&ranks={escaped}")
+        watched.visit(f"/ui/training/pytorchjobs/{escaped}/{escaped}")
 
 
 @pytest.mark.slow

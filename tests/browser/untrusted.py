@@ -171,10 +171,51 @@ def _artifacts(server: ServerProcess, found: Planted, run_id: str, task_id: str)
 
 
 def _log(server: ServerProcess, found: Planted) -> None:
-    # As octal, so that the shell sees none of it.
-    octal = "".join(f"\\0{byte:03o}" for byte in ("\n".join(TEXTS) + "\n").encode())
-    step = Component("step", shell(f"printf '%b' '{octal}'; exit 1"))
+    step = Component("step", shell(f"{_printing()}; exit 1"))
     run_id = server.submit(pipeline("probe", {"step": task("step")}, step), name="prints it all")
     server.wait_run(run_id, timeout=60)
     found.log = (run_id, next(each["task_id"] for each in server.tasks(run_id) if each["name"] == "step"))
     found.runs.append(run_id)
+
+
+def _printing() -> str:
+    """What prints it all; as octal, so that the shell sees none of it."""
+    octal = "".join(f"\\0{byte:03o}" for byte in ("\n".join(TEXTS) + "\n").encode())
+    return f"printf '%b' '{octal}'"
+
+
+def plant_training(server: ServerProcess) -> None:
+    """A job and a runtime, both named `probe`, that hold it all. Nobody but this acts on the job."""
+    jobs, pods = "/apis/kubeflow.org/v1/namespaces/default/pytorchjobs", "/api/v1/namespaces/default/pods"
+    texts = [text.replace("\0", "") for text in TEXTS]
+    container = {
+        "name": "pytorch",
+        "image": "python:3.11",
+        "command": ["sh", "-c", _printing(), *texts],
+        "env": [{"name": f"N{at}", "value": text} for at, text in enumerate(texts)],
+    }
+    role = {"replicas": 1, "template": {"spec": {"containers": [container]}}}
+    job = {
+        "apiVersion": "kubeflow.org/v1",
+        "kind": "PyTorchJob",
+        "metadata": {"name": "probe", "annotations": {f"n{at}": text for at, text in enumerate(texts)}},
+        "spec": {
+            "runPolicy": {"managedBy": "kueue.x-k8s.io/multikueue"},
+            "pytorchReplicaSpecs": {"Master": role},
+        },
+    }
+    made = server.call("POST", jobs, job)
+    told = {"type": "Failed", "status": "True", "reason": texts[0], "message": "\n".join(texts)}
+    server.call("PUT", f"{jobs}/probe/status", made | {"status": {"conditions": [told]}})
+    labels = {"training.kubeflow.org/job-name": "probe", "training.kubeflow.org/replica-type": "master"}
+    spec = {"restartPolicy": "Never", "containers": [container]}
+    server.call("POST", pods, {"metadata": {"name": "probe-master-0", "labels": labels}, "spec": spec})
+    node = {"name": "node", "image": texts[1], "command": texts}
+    template = {"spec": {"template": {"spec": {"containers": [node]}}}}
+    runtime = {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainingRuntime",
+        "metadata": {"name": "probe"},
+        "spec": {"template": {"spec": {"replicatedJobs": [{"name": "node", "template": template}]}}},
+    }
+    server.call("POST", "/apis/trainer.kubeflow.org/v1alpha1/namespaces/default/trainingruntimes", runtime)

@@ -31,7 +31,7 @@ else:
             with socket.create_connection(address) as connection:
                 connection.sendall(str(rank).encode())
             break
-        except OSError:  # not listening, or not known yet
+        except ConnectionRefusedError:
             time.sleep(0.1)
     else:
         raise SystemExit(3)
@@ -105,7 +105,7 @@ def pid_of(server: ServerProcess, name: str) -> int:
 def test_ranks_find_the_master_by_its_name(server):
     command = ["python", "-c", MEETING]
     roles = {
-        "Master": replica("pytorch", "python:3.11", command),
+        "Master": replica("pytorch", "python:3.11", command, replicas=1),
         "Worker": replica("pytorch", "python:3.11", command, replicas=2, restartPolicy="Never"),
     }
     submit(server, "PyTorchJob", "pytorchReplicaSpecs", roles)

@@ -85,7 +85,8 @@ def operator() -> str:
 
     pod = {"containers": [{"name": "pytorch", "image": "python:3.11", "command": ["python", "-c", "print('hi')"]}]}
     job = {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob", "metadata": {"name": "official"},
-           "spec": {"runPolicy": {"cleanPodPolicy": "None"}, "pytorchReplicaSpecs": {"Master": {"replicas": 1, "template": {"spec": pod}}}}}
+           "spec": {"runPolicy": {"cleanPodPolicy": "None"},
+                    "pytorchReplicaSpecs": {"Master": {"replicas": 1, "template": {"spec": pod}}}}}
     client = TrainingClient(job_kind="PyTorchJob")
     client.custom_api.create_namespaced_custom_object("kubeflow.org", "v1", "default", "pytorchjobs", job)
     client.wait_for_job_conditions("official", namespace="default", polling_interval=1, wait_timeout=120)

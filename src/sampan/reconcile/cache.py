@@ -83,6 +83,10 @@ class Cache:
         """The objects for which the index function named `value`. KeyError for an unknown index."""
         return [self._objects[key] for key in self._indexes[index].keys(value)]
 
+    def count(self, index: str, value: str) -> int:
+        """How many `by_index` would give."""
+        return self._indexes[index].count(value)
+
     def __len__(self) -> int:
         return len(self._objects)
 
@@ -268,6 +272,9 @@ class _Index:
 
     def keys(self, value: str) -> Iterable[Key]:
         return self._keys.get(value, ())
+
+    def count(self, value: str) -> int:
+        return len(self._keys.get(value, ()))
 
     def put(self, key: Key, obj: Object | None) -> None:
         values = self._compute(key, obj) if obj is not None else ()

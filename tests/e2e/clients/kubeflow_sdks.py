@@ -2,7 +2,7 @@
 
     python kubeflow_sdks.py KUBECONFIG CLIENT
 
-CLIENT is trainer, training, katib or kserve. Run by `test_kubeflow_sdks` in an environment of each.
+CLIENT is katib or kserve. Run by `test_kubeflow_sdks` in an environment of each.
 """
 
 from __future__ import annotations
@@ -18,60 +18,6 @@ journey = Journey(CLIENT)
 NS = "default"
 
 
-def work() -> None:
-    print("training")
-
-
-def trainer() -> None:
-    """kubeflow's SDK: TrainerClient."""
-    from kubeflow.common.types import KubernetesBackendConfig
-    from kubeflow.trainer import CustomTrainer, TrainerClient
-    from kubernetes import client, config
-
-    config.load_kube_config(CONFIG)
-    custom = client.CustomObjectsApi()
-    template = {"spec": {"containers": [{"name": "node", "image": "python:3.11", "command": ["true"]}]}}
-    labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
-    jobs = [
-        {
-            "name": "node",
-            "template": {"metadata": {"labels": labels}, "spec": {"template": template}},
-        }
-    ]
-    runtime = {
-        "apiVersion": "trainer.kubeflow.org/v1alpha1",
-        "kind": "ClusterTrainingRuntime",
-        "metadata": {"name": "torch-distributed", "labels": {"trainer.kubeflow.org/framework": "torch"}},
-        "spec": {
-            "mlPolicy": {"numNodes": 1, "torch": {"numProcPerNode": "auto"}},
-            "template": {"spec": {"replicatedJobs": jobs}},
-        },
-    }
-    custom.create_cluster_custom_object(
-        "trainer.kubeflow.org", "v1alpha1", "clustertrainingruntimes", runtime
-    )
-    api = TrainerClient(backend_config=KubernetesBackendConfig(config_file=CONFIG, namespace=NS))
-
-    @journey
-    def runtimes() -> None:
-        assert [each.name for each in api.list_runtimes()] == ["torch-distributed"]
-        assert api.get_runtime("torch-distributed").trainer.num_nodes == 1
-
-    @journey
-    def jobs_without_a_controller() -> None:
-        name = api.train(
-            runtime=api.get_runtime("torch-distributed"), trainer=CustomTrainer(func=work, num_nodes=2)
-        )
-        job = api.get_job(name)
-        assert job.name == name
-        assert job.num_nodes == 2
-        assert [each.name for each in api.list_jobs()] == [name]
-        assert api.get_job_events(name) == []
-        api.delete_job(name)
-        until(lambda: not api.list_jobs())
-        fails(lambda: api.get_job(name), name)
-
-
 def fails(call: Callable[[], Any], *words: str) -> None:
     """These clients wrap the API's errors into their own."""
     try:
@@ -81,38 +27,6 @@ def fails(call: Callable[[], Any], *words: str) -> None:
         assert all(word in f"{error} {cause}" for word in words), error
     else:
         raise AssertionError("should have failed")
-
-
-def training() -> None:
-    """kubeflow-training: TrainingClient."""
-    from kubeflow.training import KubeflowOrgV1PyTorchJob, TrainingClient, constants
-
-    api = TrainingClient(config_file=CONFIG, namespace=NS)
-
-    @journey
-    def pytorch_jobs() -> None:
-        api.create_job(
-            name="one",
-            job_kind=constants.PYTORCHJOB_KIND,
-            base_image="python:3.11",
-            num_workers=2,
-            train_func=work,
-        )
-        job = api.get_job("one", job_kind=constants.PYTORCHJOB_KIND)
-        assert isinstance(job, KubeflowOrgV1PyTorchJob)
-        assert job.spec.pytorch_replica_specs["Worker"].replicas == 1
-        assert [each.metadata.name for each in api.list_jobs(job_kind=constants.PYTORCHJOB_KIND)] == ["one"]
-        assert api.get_job_conditions("one", job_kind=constants.PYTORCHJOB_KIND) == []
-        assert not api.is_job_running("one", job_kind=constants.PYTORCHJOB_KIND)
-        job.metadata.labels = {"changed": "1"}
-        api.update_job(job, "one", job_kind=constants.PYTORCHJOB_KIND)
-        changed = api.get_job("one", job_kind=constants.PYTORCHJOB_KIND)
-        assert changed.metadata.labels == {"changed": "1"}
-        assert api.get_job_pod_names("one") == []
-        again = {"job_kind": constants.PYTORCHJOB_KIND, "base_image": "python:3.11", "num_workers": 1}
-        fails(lambda: api.create_job(name="one", **again), "one")
-        api.delete_job("one", job_kind=constants.PYTORCHJOB_KIND)
-        until(lambda: not api.list_jobs(job_kind=constants.PYTORCHJOB_KIND))
 
 
 def katib() -> None:
@@ -212,5 +126,5 @@ def kserve() -> None:
 
 
 if __name__ == "__main__":
-    {"trainer": trainer, "training": training, "katib": katib, "kserve": kserve}[CLIENT]()
+    {"katib": katib, "kserve": kserve}[CLIENT]()
     sys.exit(journey.run())

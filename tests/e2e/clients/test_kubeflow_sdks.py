@@ -1,5 +1,6 @@
 """Kubeflow's own clients against upstream's definitions without their controllers, as on any Kubernetes.
 
+Those of training are in `test_training_sdks`: their kinds have controllers here.
 `SAMPAN_TEST_CRDS` names a folder that holds upstream's definitions, at any depth (see `tests/crds/README.md`).
 """
 
@@ -24,8 +25,6 @@ pytestmark = [
 ]
 JOURNEY = Path(__file__).with_name("kubeflow_sdks.py")
 CLIENTS = {
-    "trainer": (("kubeflow==0.5.0",), ("trainjobs", "trainingruntimes", "clustertrainingruntimes")),
-    "training": (("kubeflow-training==1.9.4",), ("pytorchjobs",)),
     # With 36 and later these two fail on their own side.
     "katib": (("kubeflow-katib==0.19.0", "kubernetes==35.0.0"), ("experiments", "trials", "suggestions")),
     "kserve": (("kserve==0.21.0", "kubernetes==35.0.0"), ("inferenceservices",)),
@@ -62,7 +61,7 @@ def definitions(plurals: tuple[str, ...]) -> list[dict[str, object]]:
         for each in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader):
             if isinstance(each, dict) and each.get("kind") == "CustomResourceDefinition":
                 group, plural = each["spec"]["group"], each["spec"]["names"]["plural"]
-                kubeflow = group in ("kubeflow.org", "trainer.kubeflow.org", "serving.kserve.io")
+                kubeflow = group in ("kubeflow.org", "serving.kserve.io")
                 if plural in plurals and kubeflow:
                     found[f"{plural}.{group}"] = each
     assert {name.partition(".")[0] for name in found} == set(plurals)

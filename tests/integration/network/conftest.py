@@ -65,9 +65,10 @@ def until(check, seconds=10):
 
 
 class Cluster:
-    def __init__(self, client: Client, agent: NodeAgent) -> None:
+    def __init__(self, client: Client, agent: NodeAgent, network: PodNetwork) -> None:
         self.client = client
         self.agent = agent
+        self.network = network
 
     def pod(self, name: str, text: str, namespace: str = "default", **fields: Any) -> Object:
         command = [sys.executable, "-c", FETCH + textwrap.dedent(text)]
@@ -144,7 +145,7 @@ async def cluster_at(
     agent = NodeAgent(api.client, home, clock, Environments(home), settings, network=network)
     await agent.start()
     try:
-        yield Cluster(api.client, agent)
+        yield Cluster(api.client, agent, network)
     finally:
         await agent.stop(keep_pods=keep_pods)
         await manager.stop()

@@ -98,6 +98,29 @@ def test_who_is_not_ready_is_not_found(play: Any) -> None:
     play(scenario)
 
 
+def test_who_is_about_to_start_has_a_name_already(play: Any) -> None:
+    """Ranks of a job start together: the first look-up of one may come before endpoints tell of the other."""
+
+    async def scenario(cluster: Any) -> None:
+        await cluster.service("everyone", clusterIP="None", publishNotReadyAddresses=True)
+        await cluster.service("members", clusterIP="None")
+        await cluster.server("seen")  # then the Services are known
+        hosts, address = cluster.network.directory.hosts, "127.64.9.9"
+        pod = cluster.pod("rank", "", labels={"app": "web"}, hostname="rank", subdomain="everyone")
+        pod["metadata"]["uid"] = "rank"
+        cluster.network.attach(pod, address, Path("/nonexistent"))
+        lines = [
+            line.partition("\t")[2].split()[0] for line in hosts("default").splitlines() if address in line
+        ]
+        assert lines == ["everyone.default.svc.cluster.local", "rank.everyone.default.svc.cluster.local"]
+        cluster.network.release("rank")
+        async with asyncio.timeout(10):
+            while address in hosts("default"):
+                await asyncio.sleep(0.01)
+
+    play(scenario)
+
+
 def test_names_follow_running_pods(play: Any) -> None:
     """A name made while a pod runs is found by it, and one that goes is not any more."""
 

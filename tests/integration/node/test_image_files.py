@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,26 @@ def test_a_volume_comes_before_the_files_of_the_image(machine: Any) -> None:
             assert pod["status"]["phase"] == "Succeeded"
 
     asyncio.run(main())
+
+
+def test_a_file_in_tmp_is_shown_though_the_pods_tmp_is_another(machine: Any) -> None:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    (folder / "of-the-image").write_text("from /tmp")
+    (folder / "beside").write_text("not shown")
+
+    async def main() -> None:
+        async with machine.up() as node:
+            table = f'[image.files]\n"/x-of-the-image" = "{folder}/of-the-image"\n'
+            (node.home / "images.toml").write_text(f'[[image]]\nmatch = "team/tmp"\nsystem = true\n{table}')
+            command = ["sh", "-c", f"cat /x-of-the-image; ls {folder}/beside || true"]
+            pod = await node.run("a", command, container={"image": "team/tmp"})
+            assert "from /tmp" in await node.log(pod)
+            assert "No such file" in await node.log(pod)
+
+    try:
+        asyncio.run(main())
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_file_that_is_not_there_is_named(machine: Any) -> None:

@@ -61,6 +61,24 @@ def play(machine: Any, scenario: Callable[[Any], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+def test_a_pod_comes_from_its_address_to_itself_too(machine: Any, node_kit: Any) -> None:
+    """XGBoost's tracker tells the others where it saw the first rank come from, which is in its own pod."""
+    script = """
+    import socket
+    own = socket.gethostbyname(socket.gethostname())
+    server = socket.create_server(("", 9999))
+    for host in (own, socket.gethostname(), "localhost"):
+        with socket.create_connection((host, 9999)):
+            print(server.accept()[1][0] == own)
+    """
+
+    async def scenario(node: Any) -> None:
+        pod = await node.run("a", program(script))
+        assert (await node.log(pod)).split() == ["True", "True", "False"]
+
+    play(machine, scenario)
+
+
 def test_two_pods_listen_on_one_port(machine: Any, node_kit: Any) -> None:
     async def scenario(node: Any) -> None:
         addresses = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,10 @@ class Cluster:
         self._settings = settings
         self._manager: Manager | None = None
 
-    async def start_training(self) -> None:
-        around = parts.around(self._services, self._settings, self._settings.gang_scheduler)
+    async def start_training(self, client: Any = None) -> None:
+        """`client`: another than that of the API server."""
+        services = replace(self._services, client=client or self.client)
+        around = parts.around(services, self._settings, self._settings.gang_scheduler)
         self._manager = Manager(parts.controllers(around, frozenset()))
         await self._manager.start()
 

@@ -9,7 +9,7 @@ import pytest
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.components.training.api.kinds import JAX_JOBS, PYTORCH_JOBS, TF_JOBS
 from sampan.kube import meta
-from sampan.kube.kinds import POD_GROUPS, PODS, SERVICES
+from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS, POD_GROUPS, PODS, SERVICES
 
 WORKERS = ("train-worker-0", "train-worker-1")
 MOUNT = {"name": "no-such-volume", "mountPath": "/data"}
@@ -215,8 +215,32 @@ def test_workers_come_and_go_by_scale(run):
         await scale(1)
         await cluster.has(PODS, "train-worker-0")
         await cluster.has(SERVICES, "train-worker-0")
-        job = await cluster.becomes(PYTORCH_JOBS, "train", "Running")
-        assert job["status"]["replicaStatuses"]["Worker"]["active"] == 1
+
+        async def counted() -> bool:
+            job = await cluster.becomes(PYTORCH_JOBS, "train", "Running")
+            return job["status"]["replicaStatuses"]["Worker"]["active"] == 1
+
+        await cluster.until(counted)
+
+    run(scenario)
+
+
+def test_an_elastic_job_with_metrics_keeps_an_autoscaler_while_it_runs(run):
+    async def scenario(cluster):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+        policy = {"minReplicas": 1, "maxReplicas": 3, "metrics": metrics}
+        await cluster.submit(PYTORCH_JOBS, "train", {"Worker": 1}, elasticPolicy=policy)
+
+        async def most(replicas: int) -> bool:
+            found = await cluster.get(HORIZONTAL_POD_AUTOSCALERS, "train")
+            return found is not None and found["spec"]["maxReplicas"] == replicas
+
+        await cluster.until(lambda: most(3))
+        await cluster.patch(PYTORCH_JOBS, "train", {"spec": {"elasticPolicy": {"maxReplicas": 5}}})
+        await cluster.until(lambda: most(5))
+        await cluster.patch(PYTORCH_JOBS, "train", {"spec": {"runPolicy": {"suspend": True}}})
+        await cluster.gone(HORIZONTAL_POD_AUTOSCALERS, "train")
 
     run(scenario)
 
@@ -284,6 +308,19 @@ def test_pods_that_the_api_refuses_fail_the_job_and_leave_nothing(run):
         assert "volumeMounts" in condition["message"]
         await cluster.has(PODS)
         await cluster.has(SERVICES)
+
+    run(scenario)
+
+
+def test_what_no_hook_has_refused_fails_with_the_reason_and_makes_nothing(run):
+    async def scenario(cluster):
+        await cluster.submit(PYTORCH_JOBS, "train", {"Master": 2, "Worker": 1})
+        job = await cluster.becomes(PYTORCH_JOBS, "train", "Failed")
+        condition = job["status"]["conditions"][-1]
+        assert condition["reason"] == "PyTorchJobFailedValidation"
+        assert "spec.pytorchReplicaSpecs[Master].replicas" in condition["message"]
+        assert await cluster.names(PODS) == []
+        assert dict(await cluster.events("train"))["PyTorchJobFailedValidation"] == condition["message"]
 
     run(scenario)
 

@@ -12,7 +12,7 @@ WORKERS = ("train-worker-0", "train-worker-1")
 
 def test_a_job_gets_pods_services_and_a_gang_and_ends_with_its_master(run):
     async def scenario(cluster):
-        await cluster.submit(PYTORCH_JOBS, "train", {"Master": {"cpu": "500m"}, "Worker": {"replicas": 2}})
+        await cluster.submit(PYTORCH_JOBS, "train", {"Master": {"replicas": 1, "cpu": "500m"}, "Worker": 2})
         names = ("train-master-0", *WORKERS)
         await cluster.has(PODS, *names)
         await cluster.has(SERVICES, *names)

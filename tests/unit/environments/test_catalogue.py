@@ -67,7 +67,8 @@ def test_python_images(image: str, python: str) -> None:
         ("us-docker.pkg.dev/vertex-ai/training/scikit-learn-cpu.1-3", "scikit-learn==1.3.*"),
         ("us-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.1-7:latest", "xgboost==1.7.*"),
         ("nvcr.io/nvidia/jax:24.04-py3", "jax[cuda12]"),
-        ("ghcr.io/kubeflow/trainer/xgboost-runtime:v3.0.5", "xgboost==3.0.5"),
+        ("ghcr.io/kubeflow/trainer/xgboost-runtime:v2.3.0", "xgboost[cuda12]==3.0.2"),
+        ("dmlc/xgboost:v3.0.5", "xgboost==3.0.5"),
         ("scikit-learn:1.5.2", "scikit-learn==1.5.2"),
         ("quay.io/jupyter/scipy-notebook:python-3.11", "pandas"),
         ("jupyter/minimal-notebook", "notebook"),
@@ -217,27 +218,51 @@ def test_a_package_becomes_a_program_of_one_file(tmp_path: Path) -> None:
     assert ssh.stat().st_mtime_ns == before
 
 
+def front_of_mpirun(folder: Path, words: list[str], environ: dict[str, str]) -> str:
+    """What the real one is told by the front: two settings, then the words."""
+    real = folder / "real"
+    real.mkdir()
+    says = '"$PRTE_MCA_prte_default_hostfile" "$PRTE_MCA_plm_ssh_agent" "$@"'
+    (real / "mpirun").write_text(f'#!/bin/sh\nprintf "%s|" {says}\n')
+    (real / "mpirun").chmod(0o755)
+    front = program_folder(folder / "programs", "openmpi")
+    environ = {"PATH": f"{front}:{real}:/usr/bin:/bin", **environ}
+    done = subprocess.run(["mpirun", *words], env=environ, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 @pytest.mark.parametrize(
     ("given", "finds"),
     [
-        ({"OMPI_MCA_orte_default_hostfile": "/etc/mpi/host file"}, "/etc/mpi/host file"),
-        ({"OMPI_MCA_orte_default_hostfile": "/a", "PRTE_MCA_prte_default_hostfile": "/b"}, "/b"),
-        ({}, ""),
+        ({"OMPI_MCA_orte_default_hostfile": "/etc/mpi/host file"}, "/etc/mpi/host file||"),
+        ({"OMPI_MCA_orte_default_hostfile": "/a", "PRTE_MCA_prte_default_hostfile": "/b"}, "/b||"),
+        ({"OMPI_MCA_plm_rsh_agent": "/etc/mpi/kubexec.sh -v"}, "|/etc/mpi/kubexec.sh -v|"),
+        ({}, "||"),
     ],
 )
 def test_mpirun_is_told_what_was_meant_for_its_predecessor(
     tmp_path: Path, given: dict[str, str], finds: str
 ) -> None:
-    real = tmp_path / "real"
-    real.mkdir()
-    (real / "mpirun").write_text('#!/bin/sh\nprintf "%s|" "$PRTE_MCA_prte_default_hostfile" "$@"\n')
-    (real / "mpirun").chmod(0o755)
-    front = program_folder(tmp_path / "programs", "openmpi")
-    environ = {"PATH": f"{front}:{real}:/usr/bin:/bin", **given}
-    done = subprocess.run(
-        ["mpirun", "-n", "2", "a b"], env=environ, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == f"{finds}|-n|2|a b|"
+    assert front_of_mpirun(tmp_path, ["-n", "2", "a b"], given) == f"{finds}-n|2|a b|"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (
+            "-np 2 -bind-to none -map-by slot python -m train -np",
+            "--np 2 --bind-to none --map-by slot python -m train -np",
+        ),
+        (
+            "--np 2 -x PATH -mca pml ob1 -mca btl ^openib ./a -mca",
+            "--np 2 -x PATH --mca pml ob1 --mca btl ^openib ./a -mca",
+        ),
+        ("-allow-run-as-root -H a:2,b:2 hostname", "--allow-run-as-root -H a:2,b:2 hostname"),
+        ("", ""),
+    ],
+)
+def test_long_options_of_mpirun_get_their_second_dash(tmp_path: Path, words: str, meant: str) -> None:
+    assert front_of_mpirun(tmp_path, words.split(), {}).split("|")[2:-1] == meant.split()
 
 
 def test_examples_stand_at_the_paths_of_their_images(tmp_path: Path) -> None:

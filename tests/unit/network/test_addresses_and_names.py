@@ -162,6 +162,12 @@ def test_files_of_pods_are_rewritten_in_place(tmp_path: Path) -> None:
         def links(self, namespace: str, *, all_services: bool) -> dict[str, str]:
             return {}
 
+        def came(self, pod: dict[str, Any], address: str) -> None:
+            pass
+
+        def went(self, uid: str) -> None:
+            pass
+
     network = PodNetwork(tmp_path)
     network.directory = directory = Directory()
     network.attach(pod(), "127.64.0.1", tmp_path)

@@ -78,3 +78,10 @@ def test_ranks_are_read_from_either_operators_labels() -> None:
         "worker-10",
         "node-2",
     ]
+
+
+def test_pods_of_mpi_operator_bear_their_role_in_another_label() -> None:
+    marks = {"training.kubeflow.org/job-role": "worker", "training.kubeflow.org/replica-index": "3"}
+    assert str(rank_of({"metadata": {"labels": marks}})) == "worker-3"
+    marks = {"training.kubeflow.org/job-role": "launcher"}
+    assert str(rank_of({"metadata": {"labels": marks}})) == "launcher-0"

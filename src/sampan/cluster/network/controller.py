@@ -11,6 +11,7 @@ from typing import Any
 from sampan.client.protocol import Client, Object
 from sampan.cluster.network import endpoints
 from sampan.cluster.network.addresses import LOCALHOST
+from sampan.cluster.network.selecting import Selecting
 from sampan.kube import meta, owners
 from sampan.kube.errors import AlreadyExistsError, ConflictError, ForbiddenError, NotFoundError
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES, Resource
@@ -19,7 +20,6 @@ from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.controller import Controller, Source, mapped, own
 from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 
-BY_NAMESPACE = "namespace"
 BY_SERVICE = "service"
 _WORKERS = 2
 
@@ -39,8 +39,7 @@ class EndpointsReconciler:
         self._pods = caches.of(PODS)
         self._endpoints = caches.of(ENDPOINTS)
         self._slices = caches.of(ENDPOINT_SLICES)
-        for cache in (self._services, self._pods):
-            cache.add_index(BY_NAMESPACE, lambda obj: (meta.namespace(obj),))
+        self._selecting = Selecting(self._services, self._pods)
         self._slices.add_index(BY_SERVICE, by_service)
 
     def controller(self) -> Controller[Request]:
@@ -74,7 +73,7 @@ class EndpointsReconciler:
         if meta.spec(service).get("type") == "ExternalName":
             return []
         if meta.spec(service).get("selector"):
-            found = endpoints.backends(service, self._pods.by_index(BY_NAMESPACE, meta.namespace(service)))
+            found = endpoints.backends(service, self._selecting.pods(service))
             await self._write(ENDPOINTS, endpoints.endpoints_object(service, found), observed)
             return endpoints.slices(service, found)
         if observed is None or meta.labels(observed).get(endpoints.SKIP_MIRROR) == "true":
@@ -113,13 +112,13 @@ class EndpointsReconciler:
     def _of_pod(self, old: Object | None, new: Object | None) -> Iterable[Request]:
         if old is not None and new is not None and endpoints.concerns(old) == endpoints.concerns(new):
             return ()
-        pods = [pod for pod in (old, new) if pod is not None]
-        namespace = meta.namespace(pods[0])
-        return [
-            request_for(service)
-            for service in self._services.by_index(BY_NAMESPACE, namespace)
-            if any(endpoints.selects(service, meta.labels(pod)) for pod in pods)
-        ]
+        found = {
+            request_for(service): None
+            for pod in (old, new)
+            if pod is not None
+            for service in self._selecting.services(pod)
+        }
+        return list(found)
 
     def _of_endpoints(self, obj: Object) -> Iterable[Request]:
         """Endpoints go when their Service goes. They may be written before it comes, and stay until then."""

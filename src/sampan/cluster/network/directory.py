@@ -1,6 +1,9 @@
 """Follows Services and their endpoints, and tells pods: by the route files, the hosts files and variables.
 
 What changes within a few hundredths of a second is told at once. Nothing here writes to the API.
+
+A headless Service that publishes pods which are not ready names them as soon as the node has given them an address,
+before endpoints say so: pods that start together find each other with their first look-up.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sampan.client.protocol import Object
-from sampan.cluster.network import links, names, routes
+from sampan.cluster.network import endpoints, links, names, routes
 from sampan.cluster.network.controller import BY_SERVICE, by_service
 from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.network.routes import RouteFiles
@@ -27,6 +30,7 @@ log = get_logger(__name__)
 
 _COALESCE_SECONDS = 0.02
 _LOOKUP_SECONDS = 5.0
+_PUBLISHING = "publishing"
 _Key = tuple[str, str]
 
 
@@ -53,9 +57,14 @@ class ServiceDirectory:
         self._services = caches.of(SERVICES)
         self._slices = caches.of(ENDPOINT_SLICES)
         self._slices.add_index(BY_SERVICE, by_service)
+        self._services.add_index(_PUBLISHING, _namespace_of_publishing)
         self._network = network
         self._files = files
         self._views: dict[_Key, View] = {}
+        self._early: dict[_Key, dict[str, tuple[str, str]]] = {}
+        """Of a Service that publishes pods which are not ready: uids of this node's to address and hostname."""
+        self._named: dict[str, list[_Key]] = {}
+        """Of a pod the Services of `_early` that name it."""
         self._dirty: dict[_Key, None] = {}
         self._wake = asyncio.Event()
         self._tasks = TaskSet("service directory")
@@ -98,6 +107,26 @@ class ServiceDirectory:
             if all_services and where == namespace and view.address and name != links.API_SERVICE:
                 found.update(links.variables(view.service, view.address))
         return found
+
+    def came(self, pod: Object, address: str) -> None:
+        labels, uid = meta.labels(pod), meta.uid(pod)
+        for service in self._services.by_index(_PUBLISHING, meta.namespace(pod)):
+            if endpoints.selects(service, labels):
+                key = (meta.namespace(service), meta.name(service))
+                self._early.setdefault(key, {})[uid] = (address, endpoints.hostname(service, pod))
+                self._named.setdefault(uid, []).append(key)
+                self._update(key)
+                self._mark(key)
+        if uid in self._named:
+            self._texts.clear()
+
+    def went(self, uid: str) -> None:
+        for key in self._named.pop(uid, ()):
+            early = self._early.get(key, {})
+            early.pop(uid, None)
+            if not early:
+                self._early.pop(key, None)
+            self._mark(key)
 
     # Changes.
 
@@ -172,6 +201,9 @@ class ServiceDirectory:
             if routes.is_ready(endpoint)
             for address in endpoint.get("addresses") or ()
         }
+        namespace, _, name = key.partition("/")
+        if endpoints.publishes(service):
+            found |= dict.fromkeys(self._early.get((namespace, name), {}).values())
         return View(service, found=sorted(found))
 
     def _external(self, service: Object) -> View:
@@ -198,6 +230,10 @@ class ServiceDirectory:
         view.found = [(str(each[4][0]), "") for each in found]
         self._texts.clear()
         self._network.refresh()
+
+
+def _namespace_of_publishing(service: Object) -> tuple[str, ...]:
+    return (meta.namespace(service),) if endpoints.publishes(service) else ()
 
 
 def _lines(view: View, namespace: str) -> list[str]:

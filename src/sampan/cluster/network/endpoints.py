@@ -36,6 +36,11 @@ def is_headless(service: Object) -> bool:
     return meta.spec(service).get("clusterIP") == "None"
 
 
+def publishes(service: Object) -> bool:
+    """Whether its name leads to pods that are not ready."""
+    return is_headless(service) and bool(meta.spec(service).get("publishNotReadyAddresses"))
+
+
 def backends(service: Object, candidates: Iterable[Object]) -> list[Object]:
     """Of the pods of the namespace those that have an address and have not ended, in a stable order."""
     found = [
@@ -70,7 +75,8 @@ def _ports(service: Object, pod: Object) -> list[dict[str, Any]]:
     return found
 
 
-def _hostname(service: Object, pod: Object) -> str:
+def hostname(service: Object, pod: Object) -> str:
+    """By which the Service's domain knows the pod, if at all."""
     spec = meta.spec(pod)
     return str(spec.get("hostname") or "") if spec.get("subdomain") == meta.name(service) else ""
 
@@ -96,8 +102,8 @@ def _endpoint(service: Object, pod: Object) -> dict[str, Any]:
         "nodeName": pods.node_name(pod),
         "targetRef": _reference(pod),
     }
-    if hostname := _hostname(service, pod):
-        endpoint["hostname"] = hostname
+    if own := hostname(service, pod):
+        endpoint["hostname"] = own
     return endpoint
 
 
@@ -174,8 +180,8 @@ def endpoints_object(service: Object, found: Sequence[Object]) -> Object:
         subset = groups.setdefault(repr(ports), {"ports": ports} if ports else {})
         kind = "addresses" if _is_published(service, pod) else "notReadyAddresses"
         address = {"ip": meta.status(pod)["podIP"], "nodeName": pods.node_name(pod)}
-        if hostname := _hostname(service, pod):
-            address["hostname"] = hostname
+        if own := hostname(service, pod):
+            address["hostname"] = own
         subset.setdefault(kind, []).append({**address, "targetRef": _reference(pod)})
     labels = {**meta.labels(service), **({HEADLESS: ""} if is_headless(service) else {})}
     return {

@@ -32,6 +32,12 @@ class Directory(Protocol):
         """Variables that tell where Services are; without `all_services` only the API server."""
         ...
 
+    def came(self, pod: Object, address: str) -> None:
+        """The pod is about to start, at that address."""
+        ...
+
+    def went(self, uid: str) -> None: ...
+
 
 class _NoDirectory:
     def hosts(self, namespace: str) -> str:
@@ -39,6 +45,12 @@ class _NoDirectory:
 
     def links(self, namespace: str, *, all_services: bool) -> dict[str, str]:
         return {}
+
+    def came(self, pod: Object, address: str) -> None:
+        return None
+
+    def went(self, uid: str) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,7 @@ class PodNetwork:
     def release(self, uid: str) -> None:
         self._addresses.release(uid)
         self._attached.pop(uid, None)
+        self.directory.went(uid)
 
     def attach(self, pod: Object, address: str, folder: Path) -> None:
         """From now on the hosts file in `folder`, once it is there, follows the names."""
@@ -79,6 +92,7 @@ class PodNetwork:
         self._attached[meta.uid(pod)] = _Attached(
             meta.namespace(pod), own, folder / "hosts", names.searches(pod)
         )
+        self.directory.came(pod, address)
 
     def files(self, pod: Object, folder: Path) -> dict[str, Path]:
         """Writes the pod's files: where each is to be seen, and where it is. Raises OSError."""

@@ -7,6 +7,7 @@ pass over ten thousand waiting copies of a pod costs as much as over one.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +32,7 @@ class Backlog:
     def __init__(self) -> None:
         self._groups: dict[Hashable, list[Waiting]] = {}
         self._present: dict[str, Waiting] = {}
+        self._counts: Counter[Hashable] = Counter()
         self._arrivals = 0
 
     def __len__(self) -> int:
@@ -51,7 +53,8 @@ class Backlog:
 
     def remove(self, uid: str) -> None:
         # Its entry in the group goes when it comes up: taking it out of the middle of a heap would cost more.
-        self._present.pop(uid, None)
+        if (gone := self._present.pop(uid, None)) is not None:
+            self._uncount(gone.key)
 
     def move(self, uid: str, key: Hashable) -> None:
         """Under another key, in the same order."""
@@ -102,9 +105,17 @@ class Backlog:
 
     def count(self, key: Hashable) -> int:
         """How many there are of a key."""
-        return sum(1 for _ in self.of_key(key))
+        return self._counts[key]
+
+    def _uncount(self, key: Hashable) -> None:
+        self._counts[key] -= 1
+        if not self._counts[key]:
+            del self._counts[key]
 
     def _put(self, waiting: Waiting) -> None:
+        if (before := self._present.get(waiting.uid)) is not None:
+            self._uncount(before.key)
+        self._counts[waiting.key] += 1
         self._present[waiting.uid] = waiting
         heapq.heappush(self._groups.setdefault(waiting.key, []), waiting)
 

@@ -251,25 +251,22 @@ class Placer:
             self._park(waiting, Parked(choice))
 
     def _place_gang(self, head: Waiting, key: GroupKey) -> None:
-        gang, nodes = self.gangs.get(key), self.world.known()
+        gang, nodes, count = self.gangs.get(key), self.world.known(), self.backlog.count(key)
+        # First what needs no look at the members: of a large gang they come one after the other.
+        if said := gang.obstacle(count, nodes):
+            self._park_blocked(head, Obstacle(said, ""), gang, count)
+            return
         whole = (self._composition(key), gang.needed)
         if (
             gang.needed
             and (known := self._refused_gangs.get(whole)) is not None
             and not self._has_promise(key)
         ):
-            count = self.backlog.count(key)
-            if not gang.obstacle(count, nodes):
-                self._park(head, Parked(*known, gang=gang, waiting=count))
-                return
-        waiting = sorted(self.backlog.of_key(key))
-        members = [each.tenant for each in waiting]
-        said, advice = gang.obstacle(len(members), nodes), ""
-        if not said and (blocked := next(filter(None, map(self._blocked, members)), None)):
-            said, advice = blocked.said, blocked.advice
-        if said:
-            refused = Refused(len(nodes), said=said)
-            self._park(head, Parked(refused, _no_victims(refused), said, advice, gang, len(members)))
+            self._park(head, Parked(*known, gang=gang, waiting=count))
+            return
+        members = [each.tenant for each in sorted(self.backlog.of_key(key))]
+        if blocked := next(filter(None, map(self._blocked, members)), None):
+            self._park_blocked(head, blocked, gang, count)
             return
         placed = preemption.place_all(members, self.world)
         if len(placed) < gang.needed:
@@ -289,6 +286,10 @@ class Placer:
         if len(placed) < len(members):
             refused = self._refused(members, {tenant.uid for _, tenant in placed})
             self._park(head, Parked(refused, gang=gang, waiting=len(members) - len(placed)))
+
+    def _park_blocked(self, head: Waiting, obstacle: Obstacle, gang: Gang, count: int) -> None:
+        refused = Refused(len(self.world.known()), said=obstacle.said)
+        self._park(head, Parked(refused, _no_victims(refused), obstacle.said, obstacle.advice, gang, count))
 
     def _composition(self, key: GroupKey) -> Hashable:
         found = self._compositions.get(key)

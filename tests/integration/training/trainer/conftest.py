@@ -13,13 +13,13 @@ import pytest
 from sampan.app.definitions import install
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.cluster.apiserver.server import ApiServer
-from sampan.cluster.workloads import controllers
+from sampan.cluster.workloads import Trust, controllers
 from sampan.components.training.api.definitions import DEFINITIONS
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS
 from sampan.components.training.controller.trainer.parts import train_jobs
 from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, NotFoundError
-from sampan.kube.kinds import CONFIG_MAPS, EVENTS, NAMESPACES, PODS, Resource
+from sampan.kube.kinds import CONFIG_MAPS, EVENTS, JOB_SETS, NAMESPACES, PODS, Resource
 from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
@@ -123,13 +123,32 @@ class Cluster:
 def run(tmp_path: Path) -> Callable[..., None]:
     """Runs a scenario against a fresh cluster, then stops everything cleanly."""
 
-    def runner(scenario: Callable[[Cluster], Awaitable[None]]) -> None:
-        asyncio.run(_run(tmp_path, scenario))
+    def runner(scenario: Callable[[Cluster], Awaitable[None]], *, without_job_sets: bool = False) -> None:
+        asyncio.run(_run(tmp_path, scenario, without_job_sets))
 
     return runner
 
 
-async def _run(home: Path, scenario: Callable[[Cluster], Awaitable[None]]) -> None:
+class _WithoutJobSets:
+    """The API of a cluster on which nobody has installed them."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        called = getattr(self._client, name)
+        if name == "watch":
+            return called
+
+        async def asked(resource: Any, *args: Any, **more: Any) -> Any:
+            if resource is JOB_SETS:
+                raise NotFoundError("the server could not find the requested resource")
+            return await called(resource, *args, **more)
+
+        return asked
+
+
+async def _run(home: Path, scenario: Callable[[Cluster], Awaitable[None]], without_job_sets: bool) -> None:
     database = Database.sqlite(home / "sampan.db")
     clock = SystemClock()
     api = ApiServer(database, clock)
@@ -139,13 +158,16 @@ async def _run(home: Path, scenario: Callable[[Cluster], Awaitable[None]]) -> No
     with suppress(ApiError):
         await client.create(NAMESPACES, {"metadata": {"name": "team"}})
     await install(client, DEFINITIONS)
-    root = {"metadata": {"name": "kube-root-ca.crt", "namespace": "team"}, "data": {"ca.crt": "PEM"}}
-    await client.create(CONFIG_MAPS, root)
     cluster = Cluster(client, api)
-    workloads = Manager(controllers(client, clock, api.registry, home / "volumes", Caches(client)))
-    trainer = Manager([*train_jobs(client, clock, Caches(client), None)])
+    trust = Trust("PEM", api.tokens.for_secret)
+    workloads = Manager(
+        controllers(client, clock, api.registry, home / "volumes", Caches(client), trust=trust)
+    )
+    seen: Any = _WithoutJobSets(client) if without_job_sets else client
+    trainer = Manager([*train_jobs(seen, clock, Caches(seen), None)])
     gone = asyncio.create_task(_end_deleted_pods(cluster))
     await workloads.start()
+    await cluster.until_there(CONFIG_MAPS, "kube-root-ca.crt")
     await trainer.start()
     try:
         await scenario(cluster)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sampan.client.protocol import DeleteOptions, Propagation
-from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS
+from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS, TRAINING_RUNTIMES
 from sampan.kube import meta, owners
 from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, JOBS, POD_GROUPS
 
@@ -72,6 +72,19 @@ def test_who_edits_or_deletes_a_runtime_changes_no_job_that_has_found_it(run) ->
     run(scenario)
 
 
+def test_a_job_that_runs_gets_its_copy_of_the_runtime_again(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        before = {meta.uid(pod) for pod in await cluster.until_pods(2)}
+        await cluster.client.delete(CONFIG_MAPS, "j-runtime-snapshot", "team")
+        await cluster.client.patch(TRAIN_JOBS, "j", {"metadata": {"annotations": {"look": "again"}}}, "team")
+        await cluster.until_there(CONFIG_MAPS, "j-runtime-snapshot")
+        assert {meta.uid(pod) for pod in await cluster.pods()} == before
+
+    run(scenario)
+
+
 def test_suspending_takes_the_pods_away_and_patches_count_when_it_goes_on(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
@@ -120,10 +133,59 @@ def test_a_runtime_of_a_kind_that_nobody_knows_fails_the_job(run) -> None:
     run(scenario)
 
 
+def test_what_no_admission_has_refused_fails_with_the_field(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        env = [{"name": "PET_NNODES", "value": "9"}]
+        await cluster.job(trainer={"numNodes": 1, "env": env})
+        failed = await cluster.until_condition("Failed")
+        assert failed["reason"] == "TrainJobInvalid"
+        assert "spec.trainer.env" in failed["message"]
+        assert await cluster.get(JOB_SETS, "j") is None
+
+    run(scenario)
+
+
+def test_a_cluster_without_job_sets_is_told_what_to_install(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        await cluster.job()
+        stuck = await cluster.until_condition("Created", "False")
+        assert stuck["message"].startswith(
+            "the cluster does not know JobSet of jobset.x-k8s.io/v1alpha2: install"
+        )
+
+    run(scenario, without_job_sets=True)
+
+
+def test_a_name_for_which_there_can_be_no_pods_fails_the_job(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime()
+        name = "n" * 60
+        await cluster.job(name)
+        failed = await cluster.until_condition("Failed", name=name)
+        assert "JobSet name is too long" in failed["message"]
+
+    run(scenario)
+
+
+def test_a_deprecated_runtime_is_told_of(run) -> None:
+    async def scenario(cluster) -> None:
+        created = await cluster.runtime()
+        labels = {"trainer.kubeflow.org/support": "deprecated"}
+        patch = {"metadata": {"labels": labels}}
+        await cluster.client.patch(CLUSTER_TRAINING_RUNTIMES, meta.name(created), patch)
+        await cluster.job()
+        await cluster.until_pods(2)
+        assert "is deprecated" in (await cluster.events())["RuntimeDeprecated"]
+
+    run(scenario)
+
+
 def test_a_deadline_ends_the_job_and_its_pods(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
-        await cluster.job(activeDeadlineSeconds=1)
+        await cluster.job(activeDeadlineSeconds=4)
         await cluster.until_pods(2)
         failed = await cluster.until_condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"
@@ -203,6 +265,62 @@ def test_a_job_set_that_is_removed_under_a_job_comes_back(run) -> None:
             return len(found) == 2 and not found & before
 
         await cluster.until(others)
+
+    run(scenario)
+
+
+def test_a_job_whose_job_set_goes_as_it_ends_has_ended_too(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime(job_set={"ttlSecondsAfterFinished": 0})
+        await cluster.job()
+        for pod in await cluster.until_pods(2):
+            await cluster.finish(pod)
+        await cluster.until_condition("Complete")
+
+        async def gone() -> bool:
+            return await cluster.get(JOB_SETS, "j") is None
+
+        await cluster.until(gone)
+        await cluster.change(TRAIN_JOBS, "j", {"suspend": False})
+        await cluster.events()
+        assert await cluster.get(JOB_SETS, "j") is None
+        assert not await cluster.pods()
+
+    run(scenario)
+
+
+def test_a_runtime_of_the_namespace(run) -> None:
+    async def scenario(cluster) -> None:
+        made = await cluster.runtime("other")
+        metadata = {"name": "r", "namespace": "team"}
+        await cluster.client.create(TRAINING_RUNTIMES, {"metadata": metadata, "spec": made["spec"]})
+        await cluster.job(runtimeRef={"name": "r", "kind": "TrainingRuntime"})
+        await cluster.until_pods(2)
+        kept = await cluster.get(CONFIG_MAPS, "j-runtime-snapshot")
+        assert yaml.safe_load(kept["data"]["runtime"])["kind"] == "TrainingRuntime"
+
+    run(scenario)
+
+
+def test_a_failure_policy_starts_all_again_with_the_same_names(run) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime(job_set={"failurePolicy": {"maxRestarts": 1}})
+        await cluster.job()
+        first = await cluster.until_pods(2)
+        await cluster.finish(first[0], 1)
+
+        async def again() -> Any:
+            found = [
+                pod for pod in await cluster.pods() if meta.uid(pod) not in {meta.uid(each) for each in first}
+            ]
+            return found if len(found) == 2 else None
+
+        second = await cluster.until(again)
+        assert {pod["spec"]["hostname"] for pod in second} == {"j-node-0-0", "j-node-0-1"}
+        assert "conditions" not in meta.status(await cluster.get(TRAIN_JOBS, "j"))
+        await cluster.finish(second[0], 1)
+        failed = await cluster.until_condition("Failed")
+        assert failed["reason"] == "ReachedMaxRestarts"
 
     run(scenario)
 

@@ -78,6 +78,7 @@ def test_pytorch_elastic(framework, read):
         "PET_RDZV_ID": "id",
         "PET_RDZV_CONF": "a=1,b=2",
         "PET_STANDALONE": "",
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
     }
 
 

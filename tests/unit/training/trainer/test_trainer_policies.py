@@ -101,6 +101,21 @@ def test_torch_counts_what_the_runtime_gives_where_the_job_says_nothing() -> Non
     assert environment(enforced(train_job({}), found))["PET_NPROC_PER_NODE"] == "5"
 
 
+@pytest.mark.parametrize(
+    ("policy", "resources", "processes"),
+    [
+        ({"numProcPerNode": 2}, {"limits": {"nvidia.com/gpu": 4}}, "2"),
+        ({"numProcPerNode": "3"}, {}, "3"),
+        ({"numProcPerNode": "auto"}, {"limits": {"cpu": "4"}}, "4"),
+        ({"numProcPerNode": "cpu"}, {"limits": {"nvidia.com/gpu": 4, "cpu": "6"}}, "6"),
+        ({"numProcPerNode": "gpu"}, {"limits": {"cpu": "6"}}, "gpu"),
+    ],
+)
+def test_torch_knows_what_policies_of_older_runtimes_say(policy: Any, resources: Any, processes: str) -> None:
+    found = enforced(train_job({"resourcesPerNode": resources}), runtime({"torch": policy}))
+    assert environment(found)["PET_NPROC_PER_NODE"] == processes
+
+
 def test_torch_leaves_a_job_without_a_trainer_alone() -> None:
     assert environment(enforced(train_job(), runtime({"torch": {}}))) == {}
 
@@ -138,6 +153,7 @@ def test_an_elastic_policy_is_a_range_and_a_rendezvous() -> None:
     assert found["PET_RDZV_ENDPOINT"] == "job-node-0-0.job:29500"
     assert found["PET_RDZV_ID"] == "job"
     assert found["PET_MAX_RESTARTS"] == "5"
+    assert found["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] == "1"
 
 
 def test_an_elastic_policy_without_a_range_is_refused() -> None:
@@ -254,6 +270,11 @@ def test_without_a_policy_there_are_only_nodes_and_their_own_environment(policy:
     info = enforced(train_job({"numNodes": 4, "env": [{"name": "A", "value": "b"}]}), runtime(policy))
     assert info.pod_sets[0].count == 4
     assert environment(info) == {"A": "b"}
+
+
+def test_what_is_not_there_is_refused() -> None:
+    with pytest.raises(UnbuildableError, match=r"mlPolicy\.flux is not supported"):
+        enforced(train_job({}), runtime({"flux": {"numProcPerNode": 1}}))
 
 
 def test_the_runtimes_own_number_of_nodes_counts_where_the_job_names_none() -> None:

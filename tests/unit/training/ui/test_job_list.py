@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from tests.unit.training.ui.training_objects import job
 
 from sampan.components.training.api.summary import State, Summary, summarise
-from sampan.components.training.ui import actions, home, places, search, states
+from sampan.components.training.ui import actions, following, home, places, search, states
 from sampan.components.training.ui.job_list import bulk, query, rows
 from sampan.components.training.ui.job_list.query import Wanted
+from sampan.ui.api import ApiFailureError
 
 FAILED = ("Failed", "PyTorchJob train is failed because 1 Worker replica(s) failed.")
 
@@ -169,12 +173,13 @@ def test_a_search_finds_jobs_by_name_label_and_uid() -> None:
 def test_the_feed_tells_what_happened_and_why() -> None:
     found = job(
         conditions=[("Created", ""), ("Restarting", "worker 1 ended with 137"), FAILED],
+        startTime="2026-05-01T10:00:01Z",
         completionTime="2026-05-01T10:01:00Z",
     )
     told = {each.text: each for each in search.activities(found)}
 
     assert list(told) == [
-        "Training job train was created",
+        "Training job train started",
         "Training job train restarted: worker 1 ended with 137",
         f"Training job train failed: PyTorchJobFailed: {FAILED[1]}",
     ]
@@ -195,5 +200,40 @@ def test_pages_have_addresses_that_hold_any_name() -> None:
     assert places.job(kind, "a/b", "c?d") == "/training/pytorchjobs/a%2Fb/c%3Fd"
     assert places.api(kind, "a/b", "c") == "/apis/kubeflow.org/v1/namespaces/a%2Fb/pytorchjobs/c"
     assert places.cluster(kind, "a", "b") == "/cluster/pytorchjobs.kubeflow.org/a/b"
+    of = job(kind="TrainJob", spec={"runtimeRef": {"kind": "TrainingRuntime", "name": "x"}})
+    assert places.runtime_of(of) == "/training/runtimes/default/x"
+    of["spec"]["runtimeRef"]["kind"] = "ClusterTrainingRuntime"
+    assert places.runtime_of(of) == "/training/runtimes/x"
     assert places.runtime({"metadata": {"name": "x"}}) == "/training/runtimes/x"
     assert places.runtime({"metadata": {"name": "x", "namespace": "n"}}) == "/training/runtimes/n/x"
+
+
+class _Page:
+    """Of a page, what following jobs needs."""
+
+    namespace = "default"
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self._answers = answers
+        self.handlers: dict[str, Any] = {}
+
+    async def live(self, path: str, handler: Any) -> None:
+        answer = self._answers.get(path.rpartition("/")[2], 404)
+        if isinstance(answer, int):
+            raise ApiFailureError(answer, "no")
+        self.handlers[path.rpartition("/")[2]] = handler
+        handler(answer)
+
+
+def test_kinds_that_are_not_served_have_no_jobs_and_hidden_ones_are_named() -> None:
+    page = _Page({"tfjobs": {"items": [{"metadata": {"name": "a"}}]}, "mpijobs": 403, "trainjobs": {}})
+    told: list[list[str]] = []
+    jobs = following.Jobs(
+        page, lambda found: told.append([f"{each['kind']} {each['metadata']['name']}" for each in found])
+    )  # type: ignore[arg-type]
+    asyncio.run(jobs.follow())
+
+    assert told == [["TFJob a"]]
+    assert jobs.hidden == ["MPIJob"]
+    page.handlers["trainjobs"]({"items": [{"metadata": {"name": "b"}}]})
+    assert told[-1] == ["TFJob a", "TrainJob b"]

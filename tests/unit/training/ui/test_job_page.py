@@ -11,9 +11,11 @@ from sampan.components.training.api.summary import Summary, summarise
 from sampan.components.training.ui.job_page import (
     curves,
     environment_part,
+    header,
     log_part,
     overview_part,
     ranks,
+    timeline,
     waiting,
 )
 from sampan.components.training.ui.job_page.parts import Shown
@@ -48,6 +50,14 @@ def test_a_pod_whose_place_another_took_comes_after_it() -> None:
     ]
     assert found[1].label == "worker-0, before: old"
     assert found[1].place == "worker-0"
+
+
+def test_pods_of_another_kinds_job_of_that_name_are_not_its_own() -> None:
+    theirs, adopted = pod("worker-1"), pod("worker-2")
+    theirs["metadata"]["ownerReferences"][0]["kind"] = "TFJob"
+    del adopted["metadata"]["ownerReferences"]
+    found = ranks.of_kind("PyTorchJob", [pod(), theirs, adopted])
+    assert [each["metadata"]["name"] for each in found] == ["train-worker-0", "train-worker-2"]
 
 
 def test_a_rank_tells_of_the_container_that_trains() -> None:
@@ -146,6 +156,16 @@ def test_a_failure_names_the_rank_that_broke() -> None:
     assert found.title == "It failed: PyTorchJobFailed"
     assert found.text.splitlines()[0] == "1 Worker failed"
     assert found.text.splitlines()[1].startswith("worker-0: Container pytorch ended with signal 9")
+
+
+def test_a_failure_by_the_nodes_end_says_that() -> None:
+    failed = summarise(job(conditions=[("Failed", "1 Worker failed")]))
+    stopped = pod(phase="Failed")
+    stopped["status"] |= {"reason": "Terminated", "message": "the node was stopped"}
+    [found] = waiting.reasons(
+        failed, ranks.ranks("PyTorchJob", [pod("master-0", "Succeeded"), stopped]), Around()
+    )
+    assert found.text.endswith("worker-0: the node was stopped")
 
 
 def test_suspended_and_pending_jobs_say_so() -> None:
@@ -274,3 +294,48 @@ def test_samples_are_kept_for_a_while_only(count: int) -> None:
     for at in range(count):
         samples.add({"a": "worker-0"}, found, f"{at}")
     assert len(samples.cores().options["series"][0]["data"]) == 360
+
+
+def test_a_rank_has_one_row_on_the_timeline_whatever_became_of_its_pods() -> None:
+    old = pod(phase="Failed", name="old", created=0, state=KILLED)
+    new = pod(name="new", created=3, state={"running": {"startedAt": T.format(6)}})
+    new["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "True", "lastTransitionTime": T.format(4)}
+    ]
+    waits = unscheduled("worker-1")
+    pods = {each["metadata"]["name"]: each for each in (old, new, waits)}
+    found = timeline.timeline("PyTorchJob", ranks.ranks("PyTorchJob", list(pods.values())), pods)
+
+    assert [row.label for row in found.rows] == ["worker-0", "worker-1"]
+    begin = found.start
+    spans = [
+        (span.kind, (span.start - begin) // 1000, span.end and (span.end - begin) // 1000)
+        for span in found.rows[0].spans
+    ]
+    assert spans == [("queue", 0, 1), ("run", 1, 2), ("queue", 3, 4), ("prepare", 4, 6), ("run", 6, 0)]
+    assert [span.tone for span in found.rows[0].spans if span.kind == "run"] == ["bad", "busy"]
+    assert found.rows[0].badge == "2 runs"
+    assert [(span.kind, span.end) for span in found.rows[1].spans] == [("queue", 0)]
+    assert found.end == 0
+    done = timeline.timeline("PyTorchJob", ranks.ranks("PyTorchJob", [old]), pods)
+    assert (done.end - done.start) // 1000 == 2
+    assert timeline.timeline("PyTorchJob", [], {}).rows == []
+
+
+def test_what_a_job_is_held_to_is_told_where_it_is_more_than_usual() -> None:
+    policy = {
+        "activeDeadlineSeconds": 7200,
+        "schedulingPolicy": {"queue": "nightly", "priorityClass": "high"},
+    }
+    found = job(spec={"runPolicy": policy, "elasticPolicy": {"minReplicas": 1, "maxReplicas": 3}})
+    assert header.rules(found) == {
+        "Elastic": "1 to 3",
+        "Queue": "nightly",
+        "Priority": "high",
+        "Deadline": "2 h",
+    }
+    assert (
+        header.rules(job(kind="TrainJob", spec={"managedBy": "trainer.kubeflow.org/trainjob-controller"}))
+        == {}
+    )
+    assert header.rules(job(kind="TrainJob", spec={"managedBy": "kueue.x-k8s.io/multikueue"})) != {}

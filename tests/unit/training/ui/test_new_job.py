@@ -29,6 +29,7 @@ TRAIN = Wanted(
 FULL = replace(
     TRAIN,
     rules=Rules(deadline_seconds=60, suspended=True),
+    dataset="hf://a/b",
     environment={"A": "1", "B": ""},
     claim="shelf",
     mount_path="/out",
@@ -40,7 +41,7 @@ def operators(kind: str, **changed: Any) -> Wanted:
     rules = Rules(60, 2, "high", "nightly", gang=True)
     program = replace(TRAIN.program, launcher="mpirun" if kind == "MPIJob" else "python")
     wanted = replace(
-        FULL, kind=kind, runtime="", image="python:3.11", size=size, rules=rules, program=program
+        FULL, kind=kind, runtime="", dataset="", image="python:3.11", size=size, rules=rules, program=program
     )
     return replace(wanted, **changed)
 
@@ -137,7 +138,8 @@ def test_labels_and_annotations_of_a_job_are_not_lost_in_the_form() -> None:
 def test_what_the_form_has_no_field_for_is_not_lost_in_it() -> None:
     made = building.job(TRAIN)
     initialised = copy.deepcopy(made)
-    initialised["spec"]["initializer"] = {"dataset": {"storageUri": "hf://x/y"}}
+    secret = {"storageUri": "hf://x/y", "secretRef": {"name": "token"}}
+    initialised["spec"]["initializer"] = {"dataset": secret}
     assert reading.wanted(initialised) is None
 
     elastic = building.job(operators("PyTorchJob"))

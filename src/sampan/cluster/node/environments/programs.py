@@ -62,7 +62,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
 """
-# Where the machine has a kubectl, the launcher is given a way to it; elsewhere what knows `exec` only.
+# Where the machine has a kubectl, the launcher is given a way to it; elsewhere what knows `exec` only. A launcher does
+# not try a second time, so it begins when its workers can be reached.
 _KUBECTL_DELIVERY = r"""#!/bin/sh
 set -e
 target="${TARGET_DIR:-/opt/kube}/kubectl"
@@ -72,6 +73,15 @@ else
   cp "$(dirname "$0")/kubectl-exec" "$target"
 fi
 chmod 755 "$target"
+[ ! -f /etc/mpi/hostfile ] || while read -r host _; do
+  [ -n "$host" ] && [ "$host" != "$HOSTNAME" ] || continue
+  waited=0
+  until why=$("$target" exec "$host" -- true 2>&1 < /dev/null); do
+    [ $((waited % 30)) -ne 0 ] || echo "waiting for $host: $why"
+    waited=$((waited + 1))
+    sleep 1
+  done
+done < /etc/mpi/hostfile
 """
 _REAL_ONE = r"""
 own=$(dirname "$0") name=$(basename "$0") folders=$PATH:
@@ -82,12 +92,36 @@ done
 echo "$name: not found" >&2
 exit 127
 """
-# Open MPI 5 understands what operators set for Open MPI 4, but reads some of its settings before it translates them.
-# Source: openpmix/prrte 3.0.14 src/mca/schizo/ompi/schizo_ompi.c (translate_params), src/runtime/prte_mca_params.c.
+# Open MPI 5 understands what operators set for Open MPI 4, but reads some of it before it translates it. And
+# its long options have two dashes, where one was enough.
+# Source: openpmix/prrte 3.0.14 src/mca/schizo/ompi/schizo_ompi.c (translate_params), src/runtime/prte_mca_params.c;
+# open-mpi 4.1 orterun(1).
 _OPEN_MPI = r"""#!/bin/sh
-for name in $(env | sed -n 's/^OMPI_MCA_orte_\([A-Za-z0-9_]*\)=.*/\1/p'); do
-  eval "value=\$OMPI_MCA_orte_$name set=\${PRTE_MCA_prte_$name+yes}"
-  [ "$set" = yes ] || export "PRTE_MCA_prte_$name=$value"
+for pair in $(env | sed -n 's/^OMPI_MCA_orte_\([A-Za-z0-9_]*\)=.*/orte_\1:prte_\1/p
+                           s/^OMPI_MCA_plm_rsh_\([A-Za-z0-9_]*\)=.*/plm_rsh_\1:plm_ssh_\1/p'); do
+  eval "value=\$OMPI_MCA_${pair%:*} set=\${PRTE_MCA_${pair#*:}+yes}"
+  [ "$set" = yes ] || export "PRTE_MCA_${pair#*:}=$value"
+done
+left=$# values=0 options=yes
+while [ $left -gt 0 ]; do
+  word=$1
+  shift
+  if [ $values -gt 0 ]; then
+    values=$((values - 1))
+  elif [ $options = yes ]; then
+    case "$word" in
+      --*|-[a-zA-Z]) name=${word#-} name=${name#-} ;;
+      -[a-zA-Z]*) name=${word#-} word=--$name ;;
+      *) options=no name= ;;
+    esac
+    case "$name" in
+      mca|gmca|prtemca|pmixmca) values=2 ;;
+      n|np|c|N|x|H|host|hostfile|machinefile|bind-to|map-by|rank-by|npernode|npersocket|prefix|path|wd|wdir) values=1 ;;
+      output-filename|output|display|timeout|tune|am|app|cpus-per-proc|cpus-per-rank|cpu-list|rankfile) values=1 ;;
+    esac
+  fi
+  set -- "$@" "$word"
+  left=$((left - 1))
 done
 """
 # What MPICH and Intel's start on workers calls the launcher back by its name, which workers are told when it is ready.

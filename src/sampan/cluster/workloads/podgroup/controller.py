@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sampan.client.protocol import Client, Object
@@ -17,6 +18,7 @@ from sampan.reconcile.controller import Controller, mapped, own
 from sampan.reconcile.reconciler import DONE, Request, Result
 
 _BY_GROUP = "pod group"
+_LARGE, _PAUSE_SECONDS = 200, 1.0
 _STATUS: dict[Resource, Callable[[Object, Sequence[Object], str], dict[str, Any]]] = {
     POD_GROUPS: status.coscheduling,
     VOLCANO_POD_GROUPS: status.volcano,
@@ -31,6 +33,8 @@ class PodGroupReconciler:
         self._groups = caches.of(resource)
         self._pods = caches.of(PODS)
         self._pods.add_index(_BY_GROUP, _group)
+        self._counted: dict[str, float] = {}
+        """When large groups were counted last."""
 
     def controller(self) -> Controller[Request]:
         sources = [own(self._groups), mapped(self._pods, self._requests)]
@@ -39,14 +43,28 @@ class PodGroupReconciler:
     async def reconcile(self, request: Request) -> Result:
         group = self._groups.get(request.namespace, request.name)
         if group is None or meta.is_deleting(group):
+            self._counted.pop(f"{self._resource.group}/{request}", None)
             return DONE
-        members = self._pods.by_index(_BY_GROUP, f"{self._resource.group}/{request}")
+        key = f"{self._resource.group}/{request}"
+        if self._is_early(key):
+            return Result(timedelta(seconds=_PAUSE_SECONDS))
         members = sorted(
-            members, key=lambda pod: (meta.metadata(pod).get("creationTimestamp"), meta.name(pod))
+            self._pods.by_index(_BY_GROUP, key),
+            key=lambda pod: (meta.metadata(pod).get("creationTimestamp"), meta.name(pod)),
         )
         after = _STATUS[self._resource](group, members, rfc3339(self._clock.now()))
         await update_status(self._client, self._resource, group, after)
         return DONE
+
+    def _is_early(self, key: str) -> bool:
+        """Of a large group the pods come and go one by one: they are counted now and then, not at each."""
+        if self._pods.count(_BY_GROUP, key) < _LARGE:
+            return False
+        now = self._clock.monotonic()
+        if now < self._counted.get(key, 0.0) + _PAUSE_SECONDS:
+            return True
+        self._counted[key] = now
+        return False
 
     def _requests(self, pod: Object) -> Iterable[Request]:
         key = group_of(pod)

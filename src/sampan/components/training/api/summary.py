@@ -32,6 +32,7 @@ CONTAINERS: Mapping[str, str] = {kind: each.container for kind, each in CONTRACT
     "TrainJob": "node"
 }
 """The container that trains, in each pod."""
+_LAUNCHER, _WORKER = "launcher", "worker"
 _ROLES = ("Launcher", "Chief", "Master", "PS", "Worker", "Evaluator")
 """In the order in which people look for them."""
 
@@ -142,6 +143,9 @@ def rank_of(pod: Object) -> Rank:
     found = meta.labels(pod)
     if role := found.get(labels.REPLICA_TYPE):
         return Rank(str(role), _number(found.get(labels.REPLICA_INDEX)))
+    if found.get(labels.JOB_ROLE) in (_LAUNCHER, _WORKER):
+        # mpi-operator's pods bear their role there.
+        return Rank(str(found[labels.JOB_ROLE]), _number(found.get(labels.REPLICA_INDEX)))
     index = found.get(labels.COMPLETION_INDEX) or meta.annotations(pod).get(labels.COMPLETION_INDEX)
     return Rank(str(found.get(labels.REPLICATED_JOB_NAME) or "pod"), _number(index))
 
@@ -178,7 +182,10 @@ def _train_job_state(job: Object) -> tuple[State, str, str, str]:
         if condition is not None and condition.get("status") == "True":
             return state, *_told(condition)
     active = any(each.active for each in _train_job_replicas(job))
-    return (State.RUNNING if active else State.PENDING), "", "", ""
+    # Ours: why there is nothing yet that could run (decision 40).
+    waits = conditions.find(job, "Created")
+    told = _told(waits) if waits is not None and waits.get("status") == "False" else ("", "", "")
+    return (State.RUNNING if active else State.PENDING), *told
 
 
 def _told(condition: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from sampan.client.protocol import ListOptions
 from sampan.components import Services
 from sampan.components.training.api import labels
-from sampan.components.training.api.kinds import TRAIN_JOBS
+from sampan.components.training.api.kinds import MPI_JOBS, TRAIN_JOBS
 from sampan.components.training.api.settings import TrainingSettings
 from sampan.components.training.controller.around import Around
 from sampan.components.training.controller.jobs.reconciler import JobReconciler
+from sampan.components.training.controller.mpi.v1 import MpiV1Reconciler
+from sampan.components.training.controller.mpi.v2 import MpiV2Reconciler
 from sampan.components.training.controller.trainer.parts import train_jobs
 from sampan.components.training.engine.jobs.frameworks import FRAMEWORKS
 from sampan.kube.kinds import PODS, SERVICES, Resource
@@ -51,6 +53,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     # One line for each kind; one that somebody else acts on is left to them.
     made: dict[Resource, Sequence[Runnable]] = {
         **{each.shape.resource: (JobReconciler(around, each).controller(),) for each in FRAMEWORKS},
+        MPI_JOBS: (MpiV1Reconciler(around).controller(), MpiV2Reconciler(around).controller()),
         TRAIN_JOBS: train_jobs(around.client, around.clock, around.caches, around.pod_files),
     }
     acts_on_all = around.settings.operators == "on"

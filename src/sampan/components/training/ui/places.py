@@ -37,6 +37,14 @@ def runtime(obj: Mapping[str, Any]) -> str:
     return f"{RUNTIMES}/{segment(namespace)}/{name}" if namespace else f"{RUNTIMES}/{name}"
 
 
+def runtime_of(job: Mapping[str, Any]) -> str:
+    """The page of the runtime that a TrainJob names."""
+    reference: Mapping[str, Any] = meta.spec(job).get("runtimeRef") or {}
+    of_namespace = reference.get("kind") == TRAINING_RUNTIMES.kind
+    place = f"{segment(meta.namespace(job))}/" if of_namespace else ""
+    return f"{RUNTIMES}/{place}{segment(str(reference.get('name') or ''))}"
+
+
 def api(resource: Resource, namespace: str, name: str = "", subresource: str = "") -> str:
     """The API's path of a collection or an object."""
     return resource.path(segment(namespace), segment(name), subresource)

@@ -61,8 +61,9 @@ def activities(obj: Object) -> list[Activity]:
     """What happened to one job. Pure."""
     job = summarise(obj)
     path = places.of(job)
-    began = f"Training job {job.name} was created"
-    found = [Activity(job.created, began, states.ICON, path, "busy", "Training job")]
+    word = "started" if job.started else "was created"
+    text = f"Training job {job.name} {word}"
+    found = [Activity(job.started or job.created, text, states.ICON, path, "busy", "Training job")]
     restarting = conditions.find(obj, "Restarting")
     if restarting is not None and restarting.get("lastTransitionTime"):
         text = f"Training job {job.name} restarted"

@@ -137,10 +137,15 @@ class View:
     def build(self, volumes: list[dict[str, Any]], tmp: str | None, visible: list[str]) -> None:
         """Nothing hides the folders `visible`: in what is mounted above them they are found again. Raises OSError."""
         self._visible = visible
+        held = _hold_files(volumes) if tmp else {}
         if tmp:
             self._private_tmp(tmp)
         for volume in sorted(volumes, key=lambda volume: str(volume["target"]).count("/")):
-            self._bind(volume["source"], volume["target"], bool(volume.get("read_only")))
+            source = str(volume["source"])
+            place = f"/proc/self/fd/{held[source]}" if source in held else source
+            self._bind(place, volume["target"], bool(volume.get("read_only")))
+        for descriptor in held.values():
+            os.close(descriptor)
 
     def bind_file(self, source: str, target: str) -> None:
         """Shows the file `source`, made if need be, at `target`. Raises OSError."""
@@ -212,6 +217,13 @@ class View:
         else:
             mount(staging, base, MS_BIND | MS_REC)
         self._replaced.append(base)
+
+
+def _hold_files(volumes: list[dict[str, Any]]) -> dict[str, int]:
+    """Of the machine's files in /tmp, which will be hidden, descriptors that lead to them. Folders stay visible."""
+    sources = {str(volume["source"]) for volume in volumes}
+    files = [source for source in sources if source.startswith("/tmp/") and os.path.isfile(source)]  # noqa: S108
+    return {source: os.open(source, os.O_PATH | os.O_CLOEXEC) for source in files}
 
 
 def show_termination_log(view: View, termination: Sequence[str]) -> None:

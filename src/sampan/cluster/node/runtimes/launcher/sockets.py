@@ -6,7 +6,7 @@ The launcher answers here each `bind` and `connect` of its containers (`seccomp`
   is to choose is nobody else's, so that the machine's address and the port lead to this pod.
 * connect to localhost: to the pod's own listener where it has one, else to the machine's.
 * connect to a Service: to one of its endpoints, as a file of `routes` names them; refused where there is none.
-* connect to a pod: from this pod's address.
+* connect to a pod, be it this one: from this pod's address.
 * connect to a port of the machine's other addresses that only a pod has: to that pod.
 
 Everything else is left to the kernel. Source of what a Service does: pkg/proxy/iptables/proxier.go, v1.31.
@@ -200,7 +200,8 @@ class Sockets:
             host = guard.address
         if int(host.split(".")[1]) in POD_BLOCK:
             port = self._real_port(port)
-            if host != guard.address:
+            # Itself included, by its address: who is told where a peer came from may tell others (XGBoost's tracker).
+            if host != guard.address or not (wanted.is_localhost or wanted.is_any):
                 _come_from(sock, wanted.family, guard.address)
         if host == wanted.host and port == wanted.port:
             return False

@@ -43,6 +43,10 @@ class Children:
             mine += [each for each in adopted if each is not None]
         return mine
 
+    def known(self, job: Object) -> Sequence[Object]:
+        """What the job controls, as the cache has it now."""
+        return self._cache.by_index(_OWNER, meta.uid(job))
+
     def requests(self, kind: Resource, operator: str) -> _Requests:
         """Whom a child concerns among jobs of `kind`, whose children bear the operator's name."""
         return _Requests(kind, operator)

@@ -1,7 +1,6 @@
 """Keeps the PodGroup of a job as it is to be, and takes it away at the end.
 
-There is no watch of PodGroups: a cluster may not have the kind. What was written last is remembered for each job, and
-looked at again when pods are made or wait for a group.
+There is no watch of PodGroups: a cluster may not have the kind.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from sampan.kube import meta, owners
 from sampan.kube.errors import ApiError, NotFoundError
 from sampan.kube.kinds import PRIORITY_CLASSES
 from sampan.kube.meta import Object
-from sampan.reconcile.apply import apply_child, delete_if_present
+from sampan.reconcile.apply import delete_if_present
 from sampan.reconcile.events import EventRecorder
 
 
@@ -22,12 +21,12 @@ class Gang:
         self._client = client
         self._recorder = recorder
         self.scheduler = scheduler
-        self._kind = gangs.kind_of(scheduler)
+        self.kind = gangs.kind_of(scheduler)
 
     async def priorities(self, job: Job) -> dict[str, int]:
         """Of the classes that the job names and that exist."""
         found: dict[str, int] = {}
-        for name in gangs.priority_classes(job) if self._kind else ():
+        for name in gangs.priority_classes(job) if self.kind else ():
             try:
                 found[name] = int((await self._client.get(PRIORITY_CLASSES, name)).get("value") or 0)
             except NotFoundError:
@@ -37,24 +36,19 @@ class Gang:
     def desired(self, job: Job, minimum: int, priorities: dict[str, int]) -> Object | None:
         return gangs.desired_group(job, minimum, self.scheduler, priorities)
 
-    async def apply(self, job: Job, wanted: Object | None) -> None:
-        """Raises ApiError; TerminalError for a group of that name that is somebody else's."""
-        if wanted is not None and self._kind is not None:
-            await apply_child(self._client, self._kind, job.object, wanted, None)
-
     async def delete(self, job: Object) -> None:
         """Raises ApiError."""
-        if self._kind is None:
+        if self.kind is None:
             return
         try:
-            group = await self._client.get(self._kind, meta.name(job), meta.namespace(job))
+            group = await self._client.get(self.kind, meta.name(job), meta.namespace(job))
         except NotFoundError:
             return
         if not owners.is_controlled_by(group, job) or meta.is_deleting(group):
             return
         self._recorder.normal(job, "JobTerminated", "Job has been terminated. Deleting PodGroup")
         try:
-            await delete_if_present(self._client, self._kind, group)
+            await delete_if_present(self._client, self.kind, group)
         except ApiError as error:
             self._recorder.warning(job, "FailedDeletePodGroup", f"Error deleting: {error.message}")
             raise

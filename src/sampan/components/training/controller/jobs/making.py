@@ -20,6 +20,9 @@ from sampan.kube.meta import Object
 from sampan.reconcile.apply import apply_child, delete_if_present
 from sampan.reconcile.reconciler import TerminalError
 
+Applied = dict[str, Object]
+"""Of a job's own objects beside pods and Services the spec, as it was written last, by kind."""
+
 
 class Maker:
     """Of the children of jobs of one kind."""
@@ -34,14 +37,12 @@ class Maker:
         self._pods = pods
         self._services = services
 
-    async def carry_out(
-        self, job: Job, planned: Plan, group: Object | None
-    ) -> tuple[ApiError | None, Object | None]:
-        """What went wrong, and the spec of the PodGroup as it is now. `group` is what it was at the last time."""
+    async def carry_out(self, job: Job, planned: Plan, applied: Applied) -> ApiError | None:
+        """What went wrong, first. `applied` is brought up to date."""
         error: ApiError | None = None
         try:
-            priorities = await self._gang.priorities(job) if planned.make_pods or group is None else {}
-            group = await self._prepare(job, planned, group, priorities)
+            priorities = await self._gang.priorities(job)
+            await self._prepare(job, planned, applied, priorities)
             error = await self._make(job, planned, self._options(job, priorities))
         except ApiError as failure:
             error = failure
@@ -51,7 +52,7 @@ class Maker:
             error = ApiError(str(failure))
         gone = await self._pods.delete(job.object, planned.delete_pods)
         gone = await self._services.delete(job.object, planned.delete_services) or gone
-        return error or gone, group
+        return error or gone
 
     async def clear(self, job: Job) -> None:
         """What does not outlive a job that is over or suspended, apart from pods and Services. Raises ApiError."""
@@ -65,16 +66,18 @@ class Maker:
         if owners.is_controlled_by(found, job.object):
             await delete_if_present(self._client, HORIZONTAL_POD_AUTOSCALERS, found)
 
-    async def _prepare(
-        self, job: Job, planned: Plan, group: Object | None, priorities: dict[str, int]
-    ) -> Object | None:
-        wanted = self._gang.desired(job, self._framework.minimum(job), priorities)
-        spec = meta.spec(wanted) if wanted else None
-        if spec is not None and (planned.make_pods or spec != group):
-            await self._gang.apply(job, wanted)
-        if planned.make_pods and (autoscaler := elastic.autoscaler(job)) is not None:
-            await apply_child(self._client, HORIZONTAL_POD_AUTOSCALERS, job.object, autoscaler, None)
-        return spec
+    async def _prepare(self, job: Job, planned: Plan, applied: Applied, priorities: dict[str, int]) -> None:
+        group = self._gang.desired(job, self._framework.minimum(job), priorities)
+        for kind, wanted in (
+            (self._gang.kind, group),
+            (HORIZONTAL_POD_AUTOSCALERS, elastic.autoscaler(job)),
+        ):
+            # Looked after when pods are made, and when it is to be another.
+            if kind is None or wanted is None:
+                continue
+            if planned.make_pods or applied.get(kind.key) != meta.spec(wanted):
+                await apply_child(self._client, kind, job.object, wanted, None)
+                applied[kind.key] = meta.spec(wanted)
 
     async def _make(self, job: Job, planned: Plan, options: PodOptions) -> ApiError | None:
         services = [desired_service(self._framework.shape, job, slot) for slot in planned.make_services]

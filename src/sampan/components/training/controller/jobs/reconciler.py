@@ -16,7 +16,7 @@ from sampan.client.protocol import Propagation
 from sampan.components.training.controller.around import Around
 from sampan.components.training.controller.jobs.children import Children
 from sampan.components.training.controller.jobs.gang import Gang
-from sampan.components.training.controller.jobs.making import Maker
+from sampan.components.training.controller.jobs.making import Applied, Maker
 from sampan.components.training.controller.jobs.telling import Teller
 from sampan.components.training.controller.jobs.writing import ChildWriter
 from sampan.components.training.engine.jobs import gangs, policy, status, waiting
@@ -27,8 +27,10 @@ from sampan.components.training.engine.jobs.pods import job_labels, slot_of
 from sampan.components.training.engine.jobs.recreation import Recreations
 from sampan.components.training.engine.jobs.spec import OPERATOR, InvalidJobError, Job, read_job
 from sampan.components.training.engine.jobs.status import Outcome
+from sampan.components.training.engine.validation import operator as validation
 from sampan.kube import meta, pods
 from sampan.kube.errors import InvalidError
+from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 from sampan.lib.clock import parse_rfc3339, rfc3339
 from sampan.reconcile.apply import delete_if_present, merge_difference, update_status
@@ -51,8 +53,7 @@ class Memory:
     uid: str
     recreations: Recreations = field(default_factory=Recreations)
     told: set[tuple[str, ...]] = field(default_factory=set)
-    group: Object | None = None
-    """The PodGroup's spec as it was written last."""
+    applied: Applied = field(default_factory=dict)
     is_cleaned: bool = False
     """Whether what the end of the job takes away is gone."""
 
@@ -95,8 +96,7 @@ class JobReconciler:
         family = await self._family(obj)
         is_over = is_finished(meta.status(obj))
         try:
-            job = read_job(obj, self._shape)
-            self._framework.check(job)
+            job = self._read(obj)
         except InvalidJobError as error:
             if is_over and (memory.is_cleaned or not policy.leaves_nothing(obj)):
                 return DONE
@@ -115,7 +115,7 @@ class JobReconciler:
     async def _go_on(self, job: Job, family: Family, memory: Memory) -> Result:
         now, moment = self._clock.now(), self._clock.monotonic()
         world = observe(job, family.pods, family.services)
-        planned = plan(job, world, self._shape.container, memory.recreations.held(moment))
+        planned = plan(job, world, self._container(job), memory.recreations.held(moment))
         job = await self._count_retries(job, planned, world)
         outcome = status.begin(job.object, job.kind, rfc3339(now))
         status.resume(outcome, job, rfc3339(now))
@@ -124,7 +124,7 @@ class JobReconciler:
             status.limit(outcome, job, reason, rfc3339(now))
         else:
             status.advance(outcome, self._framework, job, world, planned, rfc3339(now))
-        self._teller.ends(job, world, memory.told)
+        self._teller.ends(job, world, self._container(job), memory.told)
         if is_finished(outcome.status):
             # What is left of it goes in the next look, which this write brings about.
             await self._write(job.object, outcome)
@@ -133,7 +133,7 @@ class JobReconciler:
             memory.recreations.failed(slot, meta.uid(pod), self._lived(pod), moment)
         if planned.make_pods:
             self._teller.template(job, gangs.has_other_scheduler(job, self._gang.scheduler), memory.told)
-        error, memory.group = await self._maker.carry_out(job, planned, memory.group)
+        error = await self._maker.carry_out(job, planned, memory.applied)
         troubles = waiting.troubles(list(world.pods.values()))
         self._teller.troubles(job, troubles, memory.told)
         if isinstance(error, InvalidError):
@@ -148,7 +148,7 @@ class JobReconciler:
     async def _suspend(self, job: Job, family: Family, memory: Memory) -> Result:
         await self._delete(job.object, family.pods, family.services)
         await self._maker.clear(job)
-        memory.group = None
+        memory.applied.clear()
         outcome = status.begin(job.object, job.kind, rfc3339(self._clock.now()))
         status.suspend(outcome, job, rfc3339(self._clock.now()))
         await self._write(job.object, outcome)
@@ -199,6 +199,29 @@ class JobReconciler:
 
     # Steps
 
+    def _read(self, obj: Object) -> Job:
+        """Raises InvalidJobError."""
+        if not meta.status(obj).get("startTime"):
+            # A cluster without our hooks lets pass what these refuse. One that has begun is held to less.
+            errors = FieldErrors()
+            self._validate(obj, errors)
+            if errors:
+                raise InvalidJobError("; ".join(f"{each.field}: {each.message}" for each in errors.causes))
+        return self._parse(obj)
+
+    def _validate(self, obj: Object, errors: FieldErrors) -> None:
+        validation.check(obj, None, errors)
+
+    def _parse(self, obj: Object) -> Job:
+        """Raises InvalidJobError."""
+        job = read_job(obj, self._shape)
+        self._framework.check(job)
+        return job
+
+    def _container(self, job: Job) -> str:
+        """The one whose exit code counts, in each pod."""
+        return self._shape.container
+
     async def _family(self, obj: Object) -> Family:
         wanted = job_labels(self._shape, meta.name(obj))
         return Family(
@@ -222,7 +245,7 @@ class JobReconciler:
         written = await self._client.patch(
             self._shape.resource, job.name, {"metadata": metadata}, job.namespace
         )
-        return read_job({**written, "kind": job.kind, "apiVersion": job.object["apiVersion"]}, self._shape)
+        return self._read({**written, "kind": job.kind, "apiVersion": job.object["apiVersion"]})
 
     def _limit(self, job: Job, planned: Plan, world: World, outcome: Outcome) -> str:
         failed = policy.read_retries(job.object).count

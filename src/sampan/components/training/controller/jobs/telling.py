@@ -27,7 +27,6 @@ _REMEMBERED = 2000
 
 class Teller:
     def __init__(self, around: Around, shape: Shape) -> None:
-        self._shape = shape
         self._recorder = EventRecorder(around.client, around.clock, shape.controller_name)
         self.children = EventRecorder(around.client, around.clock, shape.controller_name)
 
@@ -43,10 +42,10 @@ class Teller:
     def deleted(self, job: Job) -> None:
         self._recorder.normal(job.object, "SuccessfulDeleteJob", f"Deleted job: {job.name}")
 
-    def ends(self, job: Job, world: World, told: Told) -> None:
-        """Of containers that train."""
+    def ends(self, job: Job, world: World, container: str, told: Told) -> None:
+        """Of the container that trains, in each pod."""
         for pod in world.pods.values():
-            code = pods.exit_code(pod, self._shape.container)
+            code = pods.exit_code(pod, container)
             if code is None or not _first(told, meta.uid(pod), "exit", str(_restarts(pod))):
                 continue
             words = f"Pod: {meta.namespace(pod)}.{meta.name(pod)} exited with code {code}"

@@ -3,6 +3,8 @@
 trainjobs   the reconciler of TrainJobs
 children    applies what a TrainJob came to
 late        a cache of a kind that a cluster may lack
+reporting   where trainers tell of their progress, as their pods reach it
 runtimes    the reconciler of runtimes
-parts       puts them together
+shipping    the runtimes that come along, before the server is ready
+parts       puts the reconcilers together
 """

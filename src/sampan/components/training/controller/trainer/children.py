@@ -6,12 +6,13 @@ For `trainjobs`. Source: kubeflow/trainer pkg/controller/trainjob_controller.go 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sampan.client.protocol import Client, PatchType, WriteOptions
 from sampan.components.training.engine.trainer.contract import UnbuildableError
 from sampan.kube import meta, owners
-from sampan.kube.errors import ApiError, NotFoundError
-from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, POD_GROUPS, SECRETS, VOLCANO_POD_GROUPS, Resource
+from sampan.kube.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, JOBS, POD_GROUPS, SECRETS, VOLCANO_POD_GROUPS, Resource
 from sampan.kube.meta import Object
 
 _KINDS = {
@@ -19,6 +20,7 @@ _KINDS = {
     for each in (CONFIG_MAPS, SECRETS, JOB_SETS, POD_GROUPS, VOLCANO_POD_GROUPS)
 }
 _WRITE = WriteOptions(field_manager="trainer", force=True)
+_REHEARSAL = WriteOptions(field_manager="trainer", dry_run=True)
 _INSTALL = {
     JOB_SETS: "JobSet: https://jobset.sigs.k8s.io/docs/installation/",
     POD_GROUPS: "the coscheduling plugin of scheduler-plugins",
@@ -41,6 +43,28 @@ class Children:
 
     def present(self, resource: Resource, name: str) -> Object | None:
         return self._found.get((resource, name))
+
+    async def rehearse(self, objects: Sequence[Object]) -> None:
+        """Asks the API whether it would take the Jobs of a JobSet that is about to be made. Raises InvalidError.
+
+        JobSet itself tries for ever to make a Job that is refused, and tells nobody but the server's log and an Event.
+        """
+        for obj in objects:
+            if obj["kind"] == JOB_SETS.kind and self.present(JOB_SETS, meta.name(obj)) is None:
+                for replicated in meta.spec(obj).get("replicatedJobs") or ():
+                    # All else that may come of it is not about what the Job says.
+                    with suppress(ForbiddenError, NotFoundError, ConflictError):
+                        await self._client.create(JOBS, self._job(replicated), _REHEARSAL)
+
+    def _job(self, replicated: Object) -> Object:
+        """As JobSet makes it, in what a Job must have."""
+        template = replicated.get("template") or {}
+        spec = {"completionMode": "Indexed", **(template.get("spec") or {})}
+        pod = spec.get("template") or {}
+        spec["template"] = {**pod, "spec": {"restartPolicy": "OnFailure", **(pod.get("spec") or {})}}
+        # A short name: of long ones the JobSet's own check says it better.
+        metadata = {"generateName": "rehearsal-", "namespace": meta.namespace(self._train_job)}
+        return {"apiVersion": JOBS.api_version, "kind": JOBS.kind, "metadata": metadata, "spec": spec}
 
     async def apply(self, objects: Sequence[Object]) -> None:
         """In this order. Raises ApiError, and UnbuildableError where somebody else's object is in the way."""

@@ -11,6 +11,7 @@ from sampan.components.training.controller.trainer.late import LateChildren
 from sampan.components.training.controller.trainer.reporting import Reporters
 from sampan.components.training.controller.trainer.runtimes import RuntimeReconciler
 from sampan.components.training.controller.trainer.trainjobs import TrainJobReconciler
+from sampan.components.training.engine.trainer.status import has_ended
 from sampan.kube.kinds import JOB_SETS
 from sampan.lib.clock import Clock
 from sampan.reconcile.cache import Caches
@@ -22,8 +23,8 @@ def train_jobs(
 ) -> Sequence[Runnable]:
     reconciler = TrainJobReconciler(client, clock, caches, Reporters(client, pod_files))
     controller = reconciler.controller()
-    job_sets = LateChildren(client, JOB_SETS, TRAIN_JOBS, controller)
-    reconciler.read_job_sets_from(job_sets.cache)
+    job_sets = LateChildren(client, JOB_SETS, TRAIN_JOBS, controller, has_ended)
+    reconciler.read_job_sets_from(job_sets)
     return (
         job_sets,
         controller,

@@ -10,18 +10,21 @@ from collections.abc import Callable, Iterable, Sequence
 from sampan.client.protocol import Client
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS, TRAINING_RUNTIMES
 from sampan.components.training.controller.trainer.children import Children
+from sampan.components.training.controller.trainer.late import LateChildren
 from sampan.components.training.controller.trainer.reporting import Reporters
 from sampan.components.training.engine.trainer import plugins, snapshot, status
 from sampan.components.training.engine.trainer.contract import UnbuildableError
 from sampan.components.training.engine.trainer.info import info_of
 from sampan.components.training.engine.trainer.status import Trouble
+from sampan.components.training.engine.validation import trainjob as validation
 from sampan.kube import meta, owners
-from sampan.kube.errors import ApiError, ConflictError, NotFoundError
+from sampan.kube.errors import ApiError, ConflictError, InvalidError, NotFoundError, invalid
+from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, Resource
 from sampan.kube.meta import Object
 from sampan.lib.clock import Clock
 from sampan.reconcile.apply import delete_if_present, update_status
-from sampan.reconcile.cache import Cache, Caches
+from sampan.reconcile.cache import Caches
 from sampan.reconcile.controller import Controller, mapped, own
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result
@@ -29,6 +32,8 @@ from sampan.reconcile.reconciler import DONE, Request, Result
 MANAGER = "trainer.kubeflow.org/trainjob-controller"
 _MESSAGE_LIMIT = 950
 _BY_RUNTIME = "runtime"
+_SUPPORT = "trainer.kubeflow.org/support"
+_DEPRECATED = "is deprecated and will be removed in a future release: use another one"
 
 
 class TrainJobReconciler:
@@ -38,7 +43,7 @@ class TrainJobReconciler:
         self._jobs = caches.of(TRAIN_JOBS)
         self._jobs.add_index(_BY_RUNTIME, _runtime_key)
         self._runtimes = {each: caches.of(each) for each in (CLUSTER_TRAINING_RUNTIMES, TRAINING_RUNTIMES)}
-        self._job_sets: Callable[[], Cache | None] = lambda: None
+        self._job_sets: LateChildren | None = None
         self._reporters = reporters
         self._recorder = EventRecorder(client, clock, "trainer-trainjob-controller")
 
@@ -49,9 +54,9 @@ class TrainJobReconciler:
         ]
         return Controller("trainjob", self.reconcile, sources, workers=4, close=self._recorder.close)
 
-    def read_job_sets_from(self, cache: Cache) -> None:
-        """Given late: the cache needs the controller, whose queue it fills."""
-        self._job_sets = lambda: cache
+    def read_job_sets_from(self, job_sets: LateChildren) -> None:
+        """Given late: they need the controller, whose queue they fill."""
+        self._job_sets = job_sets
 
     async def reconcile(self, request: Request) -> Result:
         job = self._jobs.get(request.namespace, request.name)
@@ -61,7 +66,8 @@ class TrainJobReconciler:
             return DONE
         trouble: Trouble | None = None
         failure: ApiError | None = None
-        if not status.is_finished(job):
+        ended = self._job_sets.ended_of(job) if self._job_sets is not None else None
+        if not status.is_finished(job) and ended is None:
             try:
                 await self._ensure_children(job)
             except UnbuildableError as error:
@@ -70,9 +76,12 @@ class TrainJobReconciler:
                 trouble = error.trouble
             except ConflictError:
                 raise
+            except InvalidError as error:
+                # Of the TrainJob or of what it comes to: it stays so until somebody changes that.
+                trouble = Trouble(error.message, status.REFUSED, is_final=await self._job_set(job) is None)
             except ApiError as error:
                 trouble, failure = Trouble(error.message), error
-        job_set = await self._job_set(job)
+        job_set = ended or await self._job_set(job)
         verdict = status.judge(job, job_set, trouble, self._clock.now())
         after = await update_status(self._client, TRAIN_JOBS, job, verdict.status)
         if trouble is not None and after is not job:
@@ -90,27 +99,33 @@ class TrainJobReconciler:
         """Raises UnbuildableError, ApiError, _TroubledError."""
         there = await self._job_set(job)
         suspended = bool(meta.spec(job).get("suspend"))
-        if there is not None and not suspended and not meta.spec(there).get("suspend"):
-            # Its Jobs run; the snapshot and what they mount were made before it.
-            return
         children = Children(self._client, job)
+        await children.look_up([(CONFIG_MAPS, snapshot.name_of(job))])
+        runs = there is not None and not suspended and not meta.spec(there).get("suspend")
+        if runs and children.present(CONFIG_MAPS, snapshot.name_of(job)) is not None:
+            # Its Jobs run, and what they mount was made before it.
+            return
         runtime, keep = await self._runtime(job, children)
+        _validate(job, runtime)
         info = info_of(job, runtime, await self._reporters.for_namespace(meta.namespace(job)))
         plugins.enforce(info)
         await children.look_up(plugins.looked_up(info))
         objects = plugins.build(info, children.present)
+        await children.rehearse(objects)
         # Not before it is known to make something: who mends a runtime need not make the TrainJob anew.
         await children.apply([*keep, *objects])
 
     async def _runtime(self, job: Object, children: Children) -> tuple[Object, Sequence[Object]]:
-        """The runtime as it was when the TrainJob first found it, and the ConfigMap to make for that."""
+        """The runtime as it was when the TrainJob first found it, and the ConfigMap to make for that.
+
+        `children` has looked for that ConfigMap.
+        """
         resource = snapshot.resource_of(job)
         reference = meta.spec(job).get("runtimeRef") or {}
         if resource is None:
             kind = f"{reference.get('kind')}.{reference.get('apiGroup')}"
             message = f"unsupported runtime: {kind}"
             raise _TroubledError(Trouble(message, status.NOT_SUPPORTED, is_final=True))
-        await children.look_up([(CONFIG_MAPS, snapshot.name_of(job))])
         kept = children.present(CONFIG_MAPS, snapshot.name_of(job))
         if kept is not None:
             return snapshot.read(job, kept, resource), ()
@@ -121,12 +136,14 @@ class TrainJobReconciler:
             raise _TroubledError(
                 Trouble(f'{resource.kind} "{name}" specified in TrainJob is not found: create it first')
             ) from error
+        if meta.labels(runtime).get(_SUPPORT) == "deprecated":
+            self._recorder.warning(job, "RuntimeDeprecated", f'{resource.kind} "{name}" {_DEPRECATED}')
         return runtime, (snapshot.written(job, runtime, resource),)
 
     async def _job_set(self, job: Object) -> Object | None:
         """From the cache as a rule; asked for while that is not complete, as where the cluster has no JobSets."""
-        cache = self._job_sets()
-        found = cache.get(meta.namespace(job), meta.name(job)) if cache is not None else None
+        late = self._job_sets
+        found = late.cache.get(meta.namespace(job), meta.name(job)) if late is not None else None
         if found is None:
             try:
                 found = await self._client.get(JOB_SETS, meta.name(job), meta.namespace(job))
@@ -156,6 +173,24 @@ class TrainJobReconciler:
     def _tell(self, job: Object, kind: str, message: str) -> None:
         tell = self._recorder.warning if kind == status.FAILED else self._recorder.normal
         tell(job, f"TrainJob{kind}", message or f"TrainJob is {kind}")
+
+
+class _Known:
+    """What a check of a TrainJob may ask for: its runtime. All else is told when it is made."""
+
+    def __init__(self, runtime: Object) -> None:
+        self._runtime = runtime
+
+    def get(self, resource: Resource, _name: str, _namespace: str = "") -> Object | None:
+        return self._runtime if resource in (CLUSTER_TRAINING_RUNTIMES, TRAINING_RUNTIMES) else {}
+
+
+def _validate(job: Object, runtime: Object) -> None:
+    """As admission does where it is ours; on other clusters nobody else looks. Raises InvalidError."""
+    errors = FieldErrors()
+    validation.check(job, None, _Known(runtime), errors)
+    if errors:
+        raise invalid(TRAIN_JOBS.group, TRAIN_JOBS.kind, meta.name(job), errors.causes)
 
 
 class _TroubledError(Exception):

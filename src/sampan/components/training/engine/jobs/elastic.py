@@ -12,11 +12,14 @@ from typing import Any
 from sampan.components.training.api.kinds import PYTORCH_JOBS
 from sampan.components.training.engine.jobs.framework import EnvVar, env, pod_name, port_of
 from sampan.components.training.engine.jobs.spec import InvalidJobError, Job, Shape, whole
-from sampan.kube import owners
+from sampan.kube import meta, owners
 from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS
 from sampan.kube.meta import Object
 
 WORKER = "Worker"
+OWN_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
+"""Beyond upstream: from PyTorch 2.4 on an agent that was replaced never meets the others again where ranks share the
+agents' store, which is the default (pytorch/pytorch#135712)."""
 _PATH = "spec.elasticPolicy"
 
 
@@ -78,7 +81,19 @@ def environment(shape: Shape, job: Job) -> list[EnvVar]:
         )
     if found.get("standalone"):
         told.append(env("PET_STANDALONE", ""))
+    if not _says(job, OWN_STORE):
+        told.append(env(OWN_STORE, "1"))
     return told
+
+
+def _says(job: Job, variable: str) -> bool:
+    """Whether a template sets the variable itself."""
+    return any(
+        isinstance(each, Mapping) and each.get("name") == variable
+        for replica in job.roles.values()
+        for container in meta.spec(replica.template).get("containers") or ()
+        for each in container.get("env") or ()
+    )
 
 
 def autoscaler(job: Job) -> Object | None:

@@ -5,13 +5,18 @@ Source: kubeflow/trainer pkg/runtime/framework/plugins/plainml/plainml.go, v2.3.
 
 from __future__ import annotations
 
-from sampan.components.training.engine.trainer.contract import TRAINER, Info, Plugin
+from sampan.components.training.engine.trainer.contract import TRAINER, Info, Plugin, UnbuildableError
 from sampan.components.training.engine.trainer.upserts import upsert_env
 
-_OTHERS = ("torch", "mpi", "jax", "xgboost", "flux")
+_OTHERS = ("torch", "mpi", "jax", "xgboost")
 
 
 def enforce(info: Info) -> None:
+    if info.ml_policy.get("flux") is not None:
+        # Without its brokers every node would train alone, and nobody would notice.
+        raise UnbuildableError(
+            "mlPolicy.flux is not supported: use a runtime with another policy, such as mpi"
+        )
     if any(info.ml_policy.get(each) is not None for each in _OTHERS):
         return
     pods = info.by_ancestor(TRAINER)

@@ -57,6 +57,10 @@ def is_finished(train_job: Object) -> bool:
     return failed is not None and failed.get("status") == "True" and failed.get("reason") not in _CURABLE
 
 
+def has_ended(job_set: Object) -> bool:
+    return any(conditions.is_true(job_set, each) for each in ("Completed", "Failed"))
+
+
 def judge(train_job: Object, job_set: Object | None, trouble: Trouble | None, now: datetime) -> Verdict:
     """`job_set` is None where there is none, as after its time to live. Leaves its arguments as they are."""
     holder: Object = {"status": deepcopy(meta.status(train_job))}

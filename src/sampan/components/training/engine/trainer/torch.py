@@ -95,6 +95,8 @@ def _elastic(info: Info, policy: Mapping[str, Any]) -> list[Object]:
         value("PET_RDZV_BACKEND", "c10d"),
         value("PET_RDZV_ENDPOINT", f"{master_address(info)}:{TRAINER_PORT}"),
         value("PET_RDZV_ID", info.name),
+        # Else a node that joins a later round waits for an address that the others told in the first one only.
+        value("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", 1),
     ]
     restarts = elastic.get("maxRestarts")
     return rendezvous if restarts is None else [*rendezvous, value("PET_MAX_RESTARTS", restarts)]

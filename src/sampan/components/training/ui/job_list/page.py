@@ -60,7 +60,7 @@ class _List:
             on_sort=self._sort,
             on_action=self._act,
             order=(wanted.sort, wanted.descending),
-        )
+        ).classes("tr-jobs")
         self._pager = Pager(self._turn, _SIZE)
         self._empty = ui.element("div")
         jobs = Jobs(page, self._take)

@@ -21,7 +21,7 @@ COLUMNS = (
     Column("framework", "Framework or runtime", sort="framework"),
     Column("progress", "Progress"),
     Column("created", "Created", sort="created"),
-    Column("duration", "Took"),
+    Column("duration", "Took", number=True),
     Column("actions", "", narrow=True),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from sampan.ui.forms.fields import About, NumberField
 from sampan.ui.times import told
 
 _MOST_WORKERS = 10_000
+_USUAL_MANAGERS = ("trainer.kubeflow.org/trainjob-controller", "kubeflow.org/training-operator")
 _SPANS = {State.PENDING: "Waits for"}
 
 
@@ -46,7 +48,7 @@ class Header:
             with ui.element("div").classes("sp-actions"):
                 self._build_actions(obj, job)
         with ui.element("div").classes("sp-run-facts"):
-            self._build_facts(job)
+            self._build_facts(obj, job)
         percent = states.percent(job)
         if percent is not None:
             left = states.remaining(job)
@@ -72,12 +74,15 @@ class Header:
         widgets.explain(clone, "Opens the form for a new job with what this one was given, to be changed")
         widgets.button("Delete", partial(self._ask, "delete", job), icon="delete", kind="danger")
 
-    def _build_facts(self, job: Summary) -> None:
+    def _build_facts(self, obj: Object, job: Summary) -> None:
         page = self._page
         with _fact("Kind"):
             widgets.text(job.kind)
-        if job.framework:
-            with _fact("Runtime" if job.kind == TRAIN_JOBS.kind else "Framework"):
+        if job.kind == TRAIN_JOBS.kind and job.framework:
+            with _fact("Runtime"):
+                widgets.link(job.framework, page.href(places.runtime_of(obj)))
+        elif job.framework:
+            with _fact("Framework"):
                 widgets.text(job.framework)
         with _fact("Created"):
             told.ago(job.created)
@@ -88,6 +93,9 @@ class Header:
             with _fact("Replicas"):
                 for each in job.replicas:
                     widgets.text(rows.replicas(each, job), "sp-tag")
+        for name, value in rules(obj).items():
+            with _fact(name):
+                widgets.text(value)
         if job.namespace != page.namespace:
             with _fact("Namespace"):
                 widgets.text(job.namespace)
@@ -124,6 +132,25 @@ class Header:
             with ui.element("div").classes("sp-dialog-actions"):
                 widgets.button("Cancel", window.close)
                 widgets.button("Scale", go, kind="primary")
+
+
+def rules(obj: Mapping[str, Any]) -> dict[str, str]:
+    """What it is held to beyond its size: of either kind of API. Pure."""
+    spec = meta.spec(obj)
+    policy: Mapping[str, Any] = spec.get("runPolicy") or {}
+    scheduling: Mapping[str, Any] = policy.get("schedulingPolicy") or {}
+    elastic: Mapping[str, Any] = spec.get("elasticPolicy") or {}
+    deadline = spec.get("activeDeadlineSeconds") or policy.get("activeDeadlineSeconds")
+    found = {
+        "Elastic": f"{elastic.get('minReplicas', '?')} to {elastic.get('maxReplicas', '?')}"
+        if elastic
+        else "",
+        "Queue": str(scheduling.get("queue") or ""),
+        "Priority": str(scheduling.get("priorityClass") or ""),
+        "Deadline": states.lasting(int(deadline)) if isinstance(deadline, int) else "",
+        "Managed by": str(spec.get("managedBy") or policy.get("managedBy") or ""),
+    }
+    return {name: value for name, value in found.items() if value and value not in _USUAL_MANAGERS}
 
 
 def _progress(percent: int, said: str) -> None:

@@ -16,7 +16,8 @@ from sampan.components.training.ui.job_page.log_part import LogPart
 from sampan.components.training.ui.job_page.metrics_part import MetricsPart
 from sampan.components.training.ui.job_page.overview_part import OverviewPart
 from sampan.components.training.ui.job_page.parts import Part, Shown
-from sampan.components.training.ui.job_page.ranks import ranks
+from sampan.components.training.ui.job_page.ranks import of_kind, ranks
+from sampan.components.training.ui.job_page.timeline_part import TimelinePart
 from sampan.components.training.ui.job_page.usage import Samples
 from sampan.components.training.ui.job_page.usage_part import UsagePart
 from sampan.components.training.ui.job_page.waiting import Around, reasons
@@ -30,6 +31,7 @@ from sampan.ui.context import PageContext
 
 _PARTS = {
     "overview": "Overview",
+    "timeline": "Timeline",
     "logs": "Logs",
     "metrics": "Metrics",
     "usage": "Resources",
@@ -86,7 +88,7 @@ class _JobPage:
         self._refresh()
 
     def _take_pods(self, found: Any) -> None:
-        self._pods = list(found.get("items") or ())
+        self._pods = of_kind(self._resource.kind, found.get("items") or ())
         self._refresh()
 
     def _refresh(self) -> None:
@@ -127,6 +129,7 @@ class _JobPage:
         page = self._page
         made: dict[str, Callable[[], Part]] = {
             "overview": lambda: OverviewPart(page, shown, self._open_rank),
+            "timeline": lambda: TimelinePart(shown),
             "logs": lambda: LogPart(page, shown),
             "metrics": lambda: MetricsPart(page, shown),
             "usage": lambda: UsagePart(page, shown, self._samples),

@@ -17,6 +17,8 @@ class RankColours:
 
     def __init__(self) -> None:
         self._colours: dict[bytes, bytes] = {}
+        self._width = 0
+        """Of the longest name until now: what follows stands below what stood there before."""
         self._held = b""
         """The beginning of a line whose rank is not yet whole."""
 
@@ -33,5 +35,6 @@ class RankColours:
             return line
         colour = self._colours.setdefault(found[2], _COLOURS[len(self._colours) % len(_COLOURS)])
         # Reset first: what another rank has left on is not this one's.
-        head = (found[1] or b"") + b"\x1b[0;" + colour + b"m" + found[2] + b"\x1b[0m  "
-        return head + line[found.end() :]
+        self._width = max(self._width, len(found[2]))
+        name = b"\x1b[0;" + colour + b"m" + found[2].ljust(self._width) + b"\x1b[0m  "
+        return (found[1] or b"") + name + line[found.end() :]

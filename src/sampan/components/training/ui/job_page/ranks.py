@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.training.api.kinds import JOB_KINDS
 from sampan.components.training.api.summary import CONTAINERS, in_order, rank_of
 from sampan.components.training.ui import places
 from sampan.kube import meta
@@ -47,6 +48,16 @@ class Rank:
     node: str
     started: str
     ended: str
+
+
+def of_kind(job_kind: str, pods: Sequence[Object]) -> list[Object]:
+    """Without the pods of a job of another kind that has the same name, which have the same labels."""
+    others = {each.kind for each in JOB_KINDS} - {job_kind}
+    return [
+        pod
+        for pod in pods
+        if not any(owner.get("kind") in others for owner in meta.metadata(pod).get("ownerReferences") or ())
+    ]
 
 
 def ranks(job_kind: str, pods: Sequence[Object], nodes: Sequence[Object] = ()) -> list[Rank]:

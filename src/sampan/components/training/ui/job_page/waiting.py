@@ -72,9 +72,11 @@ def reasons(job: Summary, found: Sequence[Rank], around: Around) -> list[Reason]
 
 def _failed(job: Summary, found: Sequence[Rank]) -> Reason:
     title = f"It failed: {job.reason}" if job.reason else "It failed"
-    broken = next((rank for rank in found if rank.health.tone == "bad"), None)
-    if broken is None:
+    ended = [rank for rank in found if rank.health.tone == "bad"]
+    ended += [rank for rank in found if rank.is_over and rank.health.tone != "ok"]
+    if not ended:
         return Reason("bad", title, job.message)
+    broken = ended[0]
     text = "\n".join(filter(None, (job.message, f"{broken.label}: {broken.health.why}")))
     return Reason("bad", title, text, broken.health.hint)
 

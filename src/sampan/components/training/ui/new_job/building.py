@@ -53,6 +53,9 @@ def _train_job(wanted: Wanted) -> Object:
         "runtimeRef": {"apiGroup": TRAINER_GROUP, "kind": wanted.runtime_kind, "name": wanted.runtime},
         "trainer": trainer,
     }
+    sources = {"dataset": wanted.dataset, "model": wanted.model}
+    if initializer := {name: {"storageUri": uri} for name, uri in sources.items() if uri}:
+        spec["initializer"] = initializer
     if wanted.claim:
         spec["runtimePatches"] = [_patch(wanted)]
     if wanted.rules.deadline_seconds:

@@ -200,34 +200,44 @@ class Fields:
         )
 
     def _build_more(self) -> None:
-        start, add, rules = self._start, self._form.add, self._start.rules
+        start, rules = self._start, self._start.rules
         with ui.element("details").classes("sp-more") as more:
-            if start.environment or start.claim or rules != Rules():
+            if start.environment or start.claim or start.dataset or start.model or rules != Rules():
                 more._props["open"] = True
             widgets.Text("summary", "More settings")
             with ui.element("div").classes("sp-form"):
-                about = About("environment", "Environment")
-                self._environment = add(PairsField(about, dict(start.environment), change=self._changed))
-                claims = [("", "none"), *((each, each) for each in self._claims)]
-                about = About("claim", "Output volume", "A persistent volume claim for what it writes.")
-                self._claim = add(ChoiceField(about, claims, start.claim, change=self._switch))
-                about = About("mount", "Mounted at", required=True)
-                self._mount = add(
-                    TextField(about, start.mount_path, mono=True, check=_path_problem, change=self._changed)
-                )
-                about = About("deadline", "Deadline, in seconds", "It fails when it has not ended by then.")
-                self._deadline = add(_number(about, rules.deadline_seconds, self._changed))
-                about = About("retries", "Retries", "How often its pods may be started again in all.")
-                self._retries = add(_number(about, rules.retries, self._changed))
-                about = About(
-                    "priority", "Priority class", "One of higher priority may take the place of others."
-                )
-                self._priority = add(TextField(about, rules.priority_class, change=self._changed))
-                self._queue = add(TextField(About("queue", "Queue"), rules.queue, change=self._changed))
-                about = About("gang", "Start all together", "All its pods find a place, or none starts.")
-                self._gang = add(SwitchField(about, rules.gang, change=self._changed))
-                about = About("suspended", "Begin suspended", "Nothing runs until it is resumed.")
-                self._suspended = add(SwitchField(about, rules.suspended, change=self._changed))
+                self._build_data()
+                self._build_rules()
+
+    def _build_data(self) -> None:
+        start, add = self._start, self._form.add
+        about = About("dataset", "Data set from", "Fetched first, where the runtime can: hf://…, s3://…")
+        self._dataset = add(TextField(about, start.dataset, mono=True, change=self._changed))
+        about = About("model", "Model from", "The same, for what it starts with.")
+        self._model = add(TextField(about, start.model, mono=True, change=self._changed))
+        about = About("environment", "Environment")
+        self._environment = add(PairsField(about, dict(start.environment), change=self._changed))
+        claims = [("", "none"), *((each, each) for each in self._claims)]
+        about = About("claim", "Output volume", "A persistent volume claim for what it writes.")
+        self._claim = add(ChoiceField(about, claims, start.claim, change=self._switch))
+        about = About("mount", "Mounted at", required=True)
+        self._mount = add(
+            TextField(about, start.mount_path, mono=True, check=_path_problem, change=self._changed)
+        )
+
+    def _build_rules(self) -> None:
+        rules, add = self._start.rules, self._form.add
+        about = About("deadline", "Deadline, in seconds", "It fails when it has not ended by then.")
+        self._deadline = add(_number(about, rules.deadline_seconds, self._changed))
+        about = About("retries", "Retries", "How often its pods may be started again in all.")
+        self._retries = add(_number(about, rules.retries, self._changed))
+        about = About("priority", "Priority class", "One of higher priority may take the place of others.")
+        self._priority = add(TextField(about, rules.priority_class, change=self._changed))
+        self._queue = add(TextField(About("queue", "Queue"), rules.queue, change=self._changed))
+        about = About("gang", "Start all together", "All its pods find a place, or none starts.")
+        self._gang = add(SwitchField(about, rules.gang, change=self._changed))
+        about = About("suspended", "Begin suspended", "Nothing runs until it is resumed.")
+        self._suspended = add(SwitchField(about, rules.suspended, change=self._changed))
 
     async def _take_file(self, name: str, data: bytes) -> None:
         try:
@@ -282,6 +292,8 @@ class Fields:
         self._processes.show(is_train_job or kind in ("PyTorchJob", "MPIJob"))
         self._servers.show(kind == "TFJob")
         self._mount.show(bool(self._claim.raw))
+        self._dataset.show(is_train_job)
+        self._model.show(is_train_job)
         of_operator: tuple[Field, ...] = (self._retries, self._priority, self._queue, self._gang)
         for field in of_operator:
             field.show(not is_train_job)
@@ -315,6 +327,8 @@ class Fields:
                 gpu=str(self._gpu.raw).strip(),
             ),
             rules=self._rules(),
+            dataset=str(self._dataset.raw).strip() if self._kind.raw == TRAIN_JOBS.kind else "",
+            model=str(self._model.raw).strip() if self._kind.raw == TRAIN_JOBS.kind else "",
             environment=self._environment.read(),
             claim=str(self._claim.raw),
             mount_path=str(self._mount.raw).strip(),

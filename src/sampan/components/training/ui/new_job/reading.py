@@ -34,6 +34,7 @@ def _train_job(job: Object) -> Wanted:
     spec = meta.spec(job)
     trainer: Mapping[str, Any] = spec.get("trainer") or {}
     runtime: Mapping[str, Any] = spec.get("runtimeRef") or {}
+    initializer: Mapping[str, Any] = spec.get("initializer") or {}
     patches = spec.get("runtimePatches") or []
     claim, path = "", _DEFAULT_PATH
     if patches:
@@ -49,6 +50,8 @@ def _train_job(job: Object) -> Wanted:
         program=_program(trainer),
         size=_sized(size, trainer.get("resourcesPerNode")),
         rules=Rules(deadline_seconds=spec.get("activeDeadlineSeconds"), suspended=bool(spec.get("suspend"))),
+        dataset=_source(initializer.get("dataset")),
+        model=_source(initializer.get("model")),
         environment=_environment(trainer),
         claim=claim,
         mount_path=path,
@@ -112,6 +115,10 @@ def _output(pods: Mapping[str, Any]) -> tuple[str, str]:
         return "", _DEFAULT_PATH
     mounts = pods["containers"][0]["volumeMounts"]
     return str(volumes[0]["persistentVolumeClaim"]["claimName"]), str(mounts[0]["mountPath"])
+
+
+def _source(initializer: Any) -> str:
+    return str((initializer or {}).get("storageUri") or "")
 
 
 def _sized(size: Size, resources: Any) -> Size:

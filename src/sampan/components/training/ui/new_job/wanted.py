@@ -61,6 +61,9 @@ class Wanted:
     program: Program = field(default_factory=Program)
     size: Size = field(default_factory=Size)
     rules: Rules = field(default_factory=Rules)
+    dataset: str = ""
+    """Of a TrainJob, where its initializers fetch data and model from: `hf://…`, `s3://…`."""
+    model: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     claim: str = ""
     """A persistent volume claim for what it writes."""

@@ -1,0 +1,48 @@
+"""Kubeflow's own clients of training, unmodified, with jobs that really run. Each in an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sampan.testing.clients import interpreter_with
+from sampan.testing.server import ServerProcess
+
+HERE = Path(__file__).parent
+CLIENTS = {"trainer_sdk.py": "kubeflow==0.5.0", "training_sdk.py": "kubeflow-training==1.9.4"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path / "home") as server:
+        yield server
+
+
+def play(server: ServerProcess, folder: Path, script: str, *words: str) -> None:
+    python = interpreter_with(CLIENTS[script])
+    ended = subprocess.run(
+        [python, "-W", "ignore", HERE / script, server.home / "kubeconfig", *words],
+        env={"HOME": str(folder), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    failed = "\n".join(line for line in ended.stdout.splitlines() if not line.startswith("ok "))
+    assert ended.returncode == 0, f"{failed}\n{ended.stderr[-2000:]}"
+    assert " is over: " in ended.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("script", CLIENTS)
+def test_all_that_they_do(server: ServerProcess, tmp_path: Path, script: str) -> None:
+    play(server, tmp_path, script)
+
+
+def test_a_function_becomes_a_job_on_two_nodes(server: ServerProcess, tmp_path: Path) -> None:
+    """What most people do first."""
+    play(server, tmp_path, "trainer_sdk.py", "runtimes", "two nodes")

@@ -38,12 +38,14 @@ open(os.path.join(sys.argv[1], os.environ["RANK"]), "w").write(repr(now))
 WORK = """
 import hashlib, os, sys, time
 folder, steps, lines = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-began, data = time.perf_counter(), b"x" * 200_000
+began, spent, data = time.perf_counter(), time.process_time(), b"x" * 200_000
 for step in range(steps):
     hashlib.sha256(data).digest()
     if lines and step % (steps // lines) == 0:
         print(f"step={step} loss={1 / (step + 1)}", flush=True)
-open(os.path.join(folder, os.environ.get("RANK", "0")), "w").write(repr(time.perf_counter() - began))
+open(os.path.join(folder, os.environ.get("RANK", "0")), "w").write(
+    f"{time.perf_counter() - began} {time.process_time() - spent}"
+)
 """
 # A hundred lines a second and nothing else.
 TALK = """
@@ -152,7 +154,7 @@ def overhead() -> None:
         for n in range(5):
             bare.append(_work([sys.executable, *command[1:]], folder))
             run(it, PYTORCH, pytorchjob(f"w{n}", command, image=PLAIN, workers=0), poll_seconds=1.0)
-            ours.append(float((folder / "0").read_text()))
+            ours.append(_figures(folder))
         assert python.exists()
         server_process = _process(it)
         seconds = 20.0
@@ -169,11 +171,10 @@ def overhead() -> None:
     table(
         "during training",
         [
-            ("the same script bare", f"{min(bare):.3f} s", f"best of 5; {_spread(bare)}"),
-            (
-                "in a PyTorchJob",
-                f"{min(ours):.3f} s",
-                f"{(min(ours) / min(bare) - 1) * 100:+.1f} %; {_spread(ours)}",
+            *(
+                row
+                for at, what in ((0, "by the clock"), (1, "of the processor"))
+                for row in _beside([each[at] for each in bare], [each[at] for each in ours], what)
             ),
             (
                 "server and launcher, 100 lines a second",
@@ -204,10 +205,7 @@ def queue() -> None:
         seconds = time.time() - began
         pods = it.call("GET", PODS)["items"]
         starts = {
-            pod["metadata"]["labels"]["training.kubeflow.org/job-name"]: pod["status"]["containerStatuses"][
-                0
-            ]["state"]["terminated"]["startedAt"]
-            for pod in pods
+            pod["metadata"]["labels"]["training.kubeflow.org/job-name"]: _placed_at(pod) for pod in pods
         }
         order = [starts[name] for name in sorted(starts)]
         late = sum(1 for a, b in itertools.pairwise(order) if b < a)
@@ -217,7 +215,7 @@ def queue() -> None:
         [
             ("all submitted", f"{submitted:.1f} s", ""),
             ("all ended", f"{seconds:.1f} s", f"{seconds / count * 1000:.0f} ms a job"),
-            ("started before an older one", f"{late}", "by the second in which they started"),
+            ("got a place before an older one", f"{late}", "by the second of their PodScheduled"),
             ("memory, process tree", f"{memory:.0f} MiB", ""),
         ],
     )
@@ -242,6 +240,14 @@ def listing() -> None:
             rows.append((what, f"{min(seconds) * 1000:.0f} ms", ""))
         rows.append(("memory, process tree", f"{memory_mib(it):.0f} MiB", f"idle before {idle:.0f} MiB"))
     table(f"{count} finished jobs listed", rows)
+
+
+def _beside(bare: list[float], ours: list[float], what: str) -> list[tuple[str, str, str]]:
+    more = (min(ours) / min(bare) - 1) * 100
+    return [
+        (f"the same script bare, {what}", f"{min(bare):.3f} s", f"best of 5; {_spread(bare)}"),
+        (f"in a PyTorchJob, {what}", f"{min(ours):.3f} s", f"{more:+.1f} %; goal below 1 %; {_spread(ours)}"),
+    ]
 
 
 def _environment(it: ServerProcess) -> Path:
@@ -281,9 +287,15 @@ def _last_first(ranks: Path, do: Callable[[], float]) -> float:
     return max(float(file.read_text()) for file in ranks.iterdir()) - started
 
 
-def _work(command: list[str], folder: Path) -> float:
+def _work(command: list[str], folder: Path) -> tuple[float, float]:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "RANK": "0"})
-    return float((folder / "0").read_text())
+    return _figures(folder)
+
+
+def _figures(folder: Path) -> tuple[float, float]:
+    """What the script says of itself: seconds by the clock, and of the processor."""
+    wall, spent = map(float, (folder / "0").read_text().split())
+    return wall, spent
 
 
 def _process(it: ServerProcess) -> list[psutil.Process]:
@@ -314,6 +326,12 @@ def _true(job: dict[str, Any], condition: str) -> bool:
         each["type"] == condition and each["status"] == "True"
         for each in job.get("status", {}).get("conditions", ())
     )
+
+
+def _placed_at(pod: dict[str, Any]) -> str:
+    found = (each for each in pod["status"]["conditions"] if each["type"] == "PodScheduled")
+    at: str = next(found)["lastTransitionTime"]
+    return at
 
 
 def _timed(do: Callable[[], object]) -> float:

@@ -38,7 +38,7 @@ _SPECS = {
 
 def seed_training(server: ServerProcess) -> None:
     """Starts all of them, once for a server."""
-    if server.call("GET", f"{JOBS}/pytorchjobs?limit=1")["items"]:
+    if server.call("GET", f"{JOBS}/pytorchjobs?fieldSelector=metadata.name%3Dmnist")["items"]:
         return
     _job(server, "PyTorchJob", "mnist", {"Master": 1, "Worker": 2}, ["12", "0.05", "0"])
     _job(server, "XGBoostJob", "boosted", {"Master": 1, "Worker": 1}, ["3", "0.05", "1"])

@@ -84,6 +84,12 @@ def test_a_job_that_waits_says_what_for(tab: OpenTab, trained: ServerProcess) ->
 
 
 @pytest.mark.slow
+def test_a_job_that_failed_quotes_its_log(tab: OpenTab, trained: ServerProcess) -> None:
+    page = tab(f"{trained.url}/ui/training/xgboostjobs/default/boosted")
+    expect(page.get_by_role("region", name="Why it failed")).to_contain_text("step=3 loss=0.3333")
+
+
+@pytest.mark.slow
 def test_a_job_is_suspended_resumed_scaled_and_run_again(tab: OpenTab, trained: ServerProcess) -> None:
     _copy(trained, "jaxjobs/held", "own")
     page = tab(f"{trained.url}/ui/training/jaxjobs/default/own")

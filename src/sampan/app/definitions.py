@@ -3,8 +3,9 @@
 Called by `platform` and `remote` before the components start. What somebody else has installed stays as it is: another
 controller, say, knows why. Nothing is ever removed; ours are brought up to date.
 
-They are applied as kubectl applies on the server's side: who later applies upstream's definitions in that way takes
-ours over without a conflict, and then they are somebody else's.
+On our server they are applied as kubectl applies on the server's side: who later applies upstream's definitions in that
+way takes ours over without a conflict, and then they are somebody else's. Others are sent what they may be too old for
+in part; they drop that from what is created, but would refuse to apply it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import json
 from collections.abc import Callable, Sequence
 
 from sampan.client.protocol import Client, Object, PatchType, WriteOptions
-from sampan.kube import meta
-from sampan.kube.errors import ApiError, ConflictError, NotFoundError
+from sampan.kube import conditions, meta
+from sampan.kube.errors import AlreadyExistsError, ApiError, ConflictError, NotFoundError
 from sampan.kube.kinds import Resource
 from sampan.kube.schema import Schema
 from sampan.lib.log import get_logger
@@ -36,16 +37,20 @@ DIGEST = "sampan.dev/definition"
 """An annotation: which of ours was installed."""
 _CLIENT_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _MANAGER = "kubectl"
+_TRIES, _PAUSE_SECONDS = 50, 0.2
 
 Form = Callable[[Object], Object]
 """A definition as the server there is to have it."""
 
 
 async def install(
-    client: Client, definitions: Sequence[Object], form: Form = lambda definition: definition
+    client: Client, definitions: Sequence[Object], other_form: Form | None = None
 ) -> frozenset[str]:
-    """The names of those that are not ours: somebody else's, or not there and not for us to make."""
-    foreign = await asyncio.gather(*(_is_foreign(client, each, form) for each in definitions))
+    """The names of those that are not ours: somebody else's, or not there and not for us to make.
+
+    `other_form` is for servers that are not ours.
+    """
+    foreign = await asyncio.gather(*(_is_foreign(client, each, other_form) for each in definitions))
     return frozenset(meta.name(each) for each, its in zip(definitions, foreign, strict=True) if its)
 
 
@@ -70,25 +75,30 @@ def for_other_servers(read_schema: Callable[[], Schema]) -> Form:
     return form
 
 
-async def _is_foreign(client: Client, definition: Object, form: Form) -> bool:
+async def _is_foreign(client: Client, definition: Object, other_form: Form | None) -> bool:
     name = meta.name(definition)
     digest = _digest(definition)
     try:
-        try:
-            found = await client.get(DEFINITIONS, name)
-        except NotFoundError:
-            await _apply(client, definition, form, digest)
-            return False
-        if not _is_ours(found):
+        found = await _there(client, name)
+        if found is not None and not _is_ours(found):
             return True
-        if meta.annotations(found).get(DIGEST) != digest:
-            await _apply(client, definition, form, digest)
+        if found is None or meta.annotations(found).get(DIGEST) != digest:
+            await _write(client, definition, digest, found, other_form)
+    except AlreadyExistsError:
+        return True
     except ConflictError as error:
         log.warning("a definition was changed by others and stays", name=name, error=error.message)
     except ApiError as error:
         log.warning("a definition cannot be installed", name=name, error=error.message)
         return True
     return False
+
+
+async def _there(client: Client, name: str) -> Object | None:
+    try:
+        return await client.get(DEFINITIONS, name)
+    except NotFoundError:
+        return None
 
 
 def _is_ours(found: Object) -> bool:
@@ -98,16 +108,34 @@ def _is_ours(found: Object) -> bool:
     return ours and _CLIENT_APPLIED not in meta.annotations(found)
 
 
-async def _apply(client: Client, definition: Object, form: Form, digest: str) -> None:
-    made = form(definition)
+async def _write(
+    client: Client, definition: Object, digest: str, found: Object | None, other_form: Form | None
+) -> None:
+    made = definition if other_form is None else other_form(definition)
     metadata = {
         **meta.metadata(made),
         "labels": {**meta.labels(made), **OURS},
         "annotations": {**meta.annotations(made), DIGEST: digest},
     }
-    options = WriteOptions(field_manager=_MANAGER)
-    patch = {**made, "metadata": metadata}
-    await client.patch(DEFINITIONS, meta.name(made), patch, patch_type=PatchType.APPLY, options=options)
+    made = {**made, "metadata": metadata}
+    if other_form is None:
+        options = WriteOptions(field_manager=_MANAGER)
+        await client.patch(DEFINITIONS, meta.name(made), made, patch_type=PatchType.APPLY, options=options)
+    elif found is None:
+        await client.create(DEFINITIONS, made)
+        await _wait_until_served(client, meta.name(made))
+    else:
+        metadata["resourceVersion"] = meta.resource_version(found)
+        await client.replace(DEFINITIONS, made)
+
+
+async def _wait_until_served(client: Client, name: str) -> None:
+    """Other servers take a moment; components read their kinds when they start."""
+    for _ in range(_TRIES):
+        if conditions.is_true(await client.get(DEFINITIONS, name), "Established"):
+            return
+        await asyncio.sleep(_PAUSE_SECONDS)
+    log.warning("a definition is not served yet", name=name)
 
 
 def _digest(definition: Object) -> str:

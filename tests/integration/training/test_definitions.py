@@ -12,8 +12,10 @@ import httpx
 import pytest
 
 from sampan.app.definitions import DEFINITIONS as DEFINITION_KIND
-from sampan.app.definitions import install
+from sampan.app.definitions import for_other_servers, install
 from sampan.client.protocol import Client, PatchType, WriteOptions
+from sampan.cluster.apiserver.custom import rules, schemas
+from sampan.cluster.apiserver.kinds import built_in_schema
 from sampan.components.training.api.definitions import DEFINITIONS
 from sampan.components.training.api.kinds import (
     CLUSTER_TRAINING_RUNTIMES,
@@ -24,6 +26,7 @@ from sampan.components.training.api.kinds import (
     TRAIN_JOBS,
 )
 from sampan.kube.errors import BadRequestError, InvalidError
+from sampan.kube.fielderrors import FieldErrors
 from sampan.testing.apiserver import embedded, loopback
 
 STRICT = WriteOptions(field_validation="Strict")
@@ -359,6 +362,19 @@ def test_upstreams_own_definition_takes_over(tmp_path: Path) -> None:
         assert there["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == schema
 
     run(tmp_path, scenario)
+
+
+def test_other_servers_get_the_types_written_out() -> None:
+    """As structural schemas, which no server refuses."""
+    form = for_other_servers(built_in_schema)
+    for definition in DEFINITIONS:
+        made = form(definition)
+        assert "x-sampan-type" in str(definition)
+        assert "x-sampan-type" not in str(made)
+        for version in made["spec"]["versions"]:
+            errors = FieldErrors()
+            schemas.check(version["schema"]["openAPIV3Schema"], "schema", errors, rules.check)
+            assert errors.causes == []
 
 
 def test_an_older_one_of_ours_is_brought_up_to_date(tmp_path: Path) -> None:

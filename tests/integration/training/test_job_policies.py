@@ -9,7 +9,7 @@ import pytest
 from sampan.client.protocol import DeleteOptions, Propagation
 from sampan.components.training.api.kinds import JAX_JOBS, PYTORCH_JOBS, TF_JOBS
 from sampan.kube import meta
-from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS, POD_GROUPS, PODS, SERVICES
+from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS, POD_GROUPS, PODS, RESOURCE_QUOTAS, SERVICES
 
 WORKERS = ("train-worker-0", "train-worker-1")
 MOUNT = {"name": "no-such-volume", "mountPath": "/data"}
@@ -104,6 +104,38 @@ def test_a_deadline_ends_the_job_and_its_pods(run):
         )
         await cluster.has(PODS)
         await cluster.has(SERVICES)
+
+    run(scenario)
+
+
+def test_what_was_done_before_the_deadline_is_done_though_nobody_looked(run):
+    async def scenario(cluster):
+        await cluster.submit(PYTORCH_JOBS, "train", {"Worker": 1}, runPolicy={"activeDeadlineSeconds": 1})
+        await cluster.run_all("train-worker-0")
+        await cluster.becomes(PYTORCH_JOBS, "train", "Created")
+        await cluster.stop_training()
+        await cluster.phase("train-worker-0", "Succeeded", 0)
+        await asyncio.sleep(1.1)
+        await cluster.start_training()
+        await cluster.becomes(PYTORCH_JOBS, "train", "Succeeded")
+
+    run(scenario)
+
+
+def test_what_a_template_says_in_vain_is_told(run):
+    async def scenario(cluster):
+        spec = {
+            "restartPolicy": "Always",
+            "schedulerName": "somebody",
+            "containers": [{"name": "pytorch", "image": "busybox"}],
+        }
+        await cluster.submit(PYTORCH_JOBS, "train", {"Worker": {"replicas": 2, "template": {"spec": spec}}})
+        await cluster.has(PODS, *WORKERS)
+        pod = await cluster.get(PODS, "train-worker-0")
+        assert (pod["spec"]["restartPolicy"], pod["spec"]["schedulerName"]) == ("OnFailure", "somebody")
+        reasons = [reason for reason, _ in await cluster.events("train")]
+        assert reasons.count("SetPodTemplateRestartPolicy") == 1
+        assert reasons.count("SetPodTemplateSchedulerName") == 1
 
     run(scenario)
 
@@ -308,6 +340,30 @@ def test_pods_that_the_api_refuses_fail_the_job_and_leave_nothing(run):
         assert "volumeMounts" in condition["message"]
         await cluster.has(PODS)
         await cluster.has(SERVICES)
+
+    run(scenario)
+
+
+def test_a_quota_that_is_in_the_way_is_told_and_waited_for(run):
+    async def scenario(cluster):
+        quota = {"metadata": {"name": "few", "namespace": "team"}, "spec": {"hard": {"pods": "1"}}}
+        await cluster.client.create(RESOURCE_QUOTAS, quota)
+
+        async def counted() -> bool:
+            return bool((await cluster.get(RESOURCE_QUOTAS, "few")).get("status", {}).get("hard"))
+
+        await cluster.until(counted)
+        await cluster.submit(PYTORCH_JOBS, "train", {"Worker": 2})
+
+        async def told() -> bool:
+            job = await cluster.get(PYTORCH_JOBS, "train")
+            return "exceeded quota" in str(job.get("status", {}).get("conditions"))
+
+        await cluster.until(told)
+        assert any(reason == "FailedCreatePod" for reason, _ in await cluster.events("train"))
+        await cluster.patch(RESOURCE_QUOTAS, "few", {"spec": {"hard": {"pods": "2"}}})
+        await cluster.run_all(*WORKERS)
+        await cluster.becomes(PYTORCH_JOBS, "train", "Running")
 
     run(scenario)
 

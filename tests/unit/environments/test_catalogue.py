@@ -246,6 +246,17 @@ def test_mpirun_is_told_what_was_meant_for_its_predecessor(
     assert front_of_mpirun(tmp_path, ["-n", "2", "a b"], given) == f"{finds}-n|2|a b|"
 
 
+def test_a_launcher_that_works_finds_itself_in_the_list_of_hosts(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("pi-launcher.pi.ns.svc slots=2\npi-worker-0.pi.ns.svc slots=2\n")
+    given = {"HOSTNAME": "pi-launcher", "OMPI_MCA_orte_default_hostfile": str(hosts)}
+    told = front_of_mpirun(tmp_path, ["-hostfile", str(hosts), "hostname"], given).split("|")
+    for path in (told[0], told[3]):
+        assert Path(path).read_text() == "pi-launcher slots=2\npi-worker-0.pi.ns.svc slots=2\n"
+        Path(path).unlink()
+    assert hosts.read_text().startswith("pi-launcher.pi")
+
+
 @pytest.mark.parametrize(
     ("words", "meant"),
     [

@@ -86,6 +86,8 @@ def test_patches_say_what_they_accept(version: str) -> None:
     }
     names = {parameter["name"] for parameter in patch["parameters"]}
     assert {"fieldValidation", "dryRun", "fieldManager", "force"} <= names
+    accepted = patch["consumes"] if version == "v2" else patch["requestBody"]["content"]
+    assert "application/strategic-merge-patch+json" in accepted
     scale = found["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"]
     assert scale["put"]["x-kubernetes-group-version-kind"]["kind"] == "Scale"
 
@@ -110,6 +112,16 @@ def test_custom_kinds_have_their_own_schema() -> None:
     found = json.loads(openapi.answer(Request("v3/apis/example.com/v1"), 1, [kind]).body)
     schema = found["components"]["schemas"]["com.example.v1.Thing"]
     assert schema["properties"]["spec"] == spec
+    for path in ("", "/status"):
+        patch = found["paths"][f"/apis/example.com/v1/namespaces/{{namespace}}/things/{{name}}{path}"][
+            "patch"
+        ]
+        # Not a strategic one: the server refuses it, and kubectl sends it wherever it is named.
+        assert list(patch["requestBody"]["content"]) == [
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/apply-patch+yaml",
+        ]
     assert schema["properties"]["metadata"]["allOf"][0]["$ref"].endswith(".ObjectMeta")
     # Another generation of kinds: another document, and another hash.
     changed = Kind(things, lambda: {"type": "object"})

@@ -19,7 +19,7 @@ from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAI
 from sampan.components.training.controller.trainer.parts import train_jobs
 from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, NotFoundError
-from sampan.kube.kinds import CONFIG_MAPS, EVENTS, JOB_SETS, NAMESPACES, PODS, Resource
+from sampan.kube.kinds import CONFIG_MAPS, EVENTS, NAMESPACES, PODS, Resource
 from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
@@ -123,32 +123,19 @@ class Cluster:
 def run(tmp_path: Path) -> Callable[..., None]:
     """Runs a scenario against a fresh cluster, then stops everything cleanly."""
 
-    def runner(scenario: Callable[[Cluster], Awaitable[None]], *, without_job_sets: bool = False) -> None:
-        asyncio.run(_run(tmp_path, scenario, without_job_sets))
+    def runner(
+        scenario: Callable[[Cluster], Awaitable[None]],
+        through: Callable[[Client], Any] = lambda client: client,
+    ) -> None:
+        """`through`: how the trainer sees the cluster."""
+        asyncio.run(_run(tmp_path, scenario, through))
 
     return runner
 
 
-class _WithoutJobSets:
-    """The API of a cluster on which nobody has installed them."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __getattr__(self, name: str) -> Any:
-        called = getattr(self._client, name)
-        if name == "watch":
-            return called
-
-        async def asked(resource: Any, *args: Any, **more: Any) -> Any:
-            if resource is JOB_SETS:
-                raise NotFoundError("the server could not find the requested resource")
-            return await called(resource, *args, **more)
-
-        return asked
-
-
-async def _run(home: Path, scenario: Callable[[Cluster], Awaitable[None]], without_job_sets: bool) -> None:
+async def _run(
+    home: Path, scenario: Callable[[Cluster], Awaitable[None]], through: Callable[[Client], Any]
+) -> None:
     database = Database.sqlite(home / "sampan.db")
     clock = SystemClock()
     api = ApiServer(database, clock)
@@ -163,7 +150,7 @@ async def _run(home: Path, scenario: Callable[[Cluster], Awaitable[None]], witho
     workloads = Manager(
         controllers(client, clock, api.registry, home / "volumes", Caches(client), trust=trust)
     )
-    seen: Any = _WithoutJobSets(client) if without_job_sets else client
+    seen = through(client)
     trainer = Manager([*train_jobs(seen, clock, Caches(seen), None)])
     gone = asyncio.create_task(_end_deleted_pods(cluster))
     await workloads.start()

@@ -7,10 +7,80 @@ from typing import Any
 import pytest
 import yaml
 
-from sampan.client.protocol import DeleteOptions, Propagation
+from sampan.client.protocol import Client, DeleteOptions, Propagation
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS, TRAINING_RUNTIMES
 from sampan.kube import meta, owners
-from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, JOBS, POD_GROUPS
+from sampan.kube.errors import NotFoundError, ServiceUnavailableError
+from sampan.kube.kinds import CONFIG_MAPS, EVENTS, JOB_SETS, JOBS, POD_GROUPS
+
+
+class WithoutJobSets:
+    """The API of a cluster on which nobody has installed them."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        called = getattr(self._client, name)
+        if name == "watch":
+            return called
+
+        async def asked(resource: Any, *args: Any, **more: Any) -> Any:
+            if resource is JOB_SETS:
+                raise NotFoundError("the server could not find the requested resource")
+            return await called(resource, *args, **more)
+
+        return asked
+
+
+class Failing:
+    """One of the trainer's writes, the `at`-th, is made, and nobody hears of it: as when the server is killed then."""
+
+    def __init__(self, client: Client, at: int) -> None:
+        self._client = client
+        self._left = at
+
+    def __getattr__(self, name: str) -> Any:
+        called = getattr(self._client, name)
+        if name not in ("create", "patch", "delete"):
+            return called
+
+        async def asked(resource: Any, *args: Any, **more: Any) -> Any:
+            answer = await called(resource, *args, **more)
+            self._left -= resource is not EVENTS
+            if self._left == 0:
+                self._left = -1
+                raise ServiceUnavailableError("killed")
+            return answer
+
+        return asked
+
+
+_OFTEN = (2, 4)
+
+
+@pytest.mark.parametrize(
+    "at", [at if at in _OFTEN else pytest.param(at, marks=pytest.mark.slow) for at in range(1, 7)]
+)
+def test_it_comes_to_the_same_whichever_write_goes_wrong(run, at: int) -> None:
+    async def scenario(cluster) -> None:
+        await cluster.runtime(podGroupPolicy={"coscheduling": {}})
+        await cluster.job()
+        pods = await cluster.until_pods(2)
+        for pod in pods:
+            await cluster.finish(pod)
+        await cluster.until_condition("Complete")
+
+        async def settled() -> bool:
+            listed = meta.status(await cluster.get(TRAIN_JOBS, "j"))["conditions"]
+            return [each["type"] for each in listed] == ["Complete"]
+
+        await cluster.until(settled)
+        assert len(await cluster.pods()) == 2
+        for resource, name in ((POD_GROUPS, "j"), (CONFIG_MAPS, "j-runtime-snapshot")):
+            assert await cluster.get(resource, name)
+
+    run(scenario, lambda client: Failing(client, at))
 
 
 def test_a_job_becomes_a_job_set_that_it_owns_and_ends_with_it(run) -> None:
@@ -155,7 +225,29 @@ def test_a_cluster_without_job_sets_is_told_what_to_install(run) -> None:
             "the cluster does not know JobSet of jobset.x-k8s.io/v1alpha2: install"
         )
 
-    run(scenario, without_job_sets=True)
+    run(scenario, WithoutJobSets)
+
+
+def test_what_the_api_refuses_is_told_once_and_not_tried_all_the_time(run) -> None:
+    async def scenario(cluster) -> None:
+        created = await cluster.runtime()
+        node = created["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]
+        node["spec"]["containers"][0]["volumeMounts"] = [{"name": "nowhere", "mountPath": "/x"}]
+        await cluster.client.replace(CLUSTER_TRAINING_RUNTIMES, created)
+        await cluster.job()
+        failed = await cluster.until_condition("Failed")
+        assert 'Not found: "nowhere"' in failed["message"]
+        await cluster.events()
+        before = meta.resource_version(await cluster.get(TRAIN_JOBS, "j"))
+        await cluster.client.patch(TRAIN_JOBS, "j", {"metadata": {"annotations": {"look": "again"}}}, "team")
+        await cluster.events()
+        job = await cluster.get(TRAIN_JOBS, "j")
+        assert meta.status(job)["conditions"] == [failed]
+        assert before != meta.resource_version(job)
+        await cluster.events()
+        assert meta.resource_version(await cluster.get(TRAIN_JOBS, "j")) == meta.resource_version(job)
+
+    run(scenario)
 
 
 def test_a_name_for_which_there_can_be_no_pods_fails_the_job(run) -> None:
@@ -185,8 +277,8 @@ def test_a_deprecated_runtime_is_told_of(run) -> None:
 def test_a_deadline_ends_the_job_and_its_pods(run) -> None:
     async def scenario(cluster) -> None:
         await cluster.runtime()
-        await cluster.job(activeDeadlineSeconds=4)
-        await cluster.until_pods(2)
+        await cluster.job(activeDeadlineSeconds=1)
+        await cluster.until_there(JOB_SETS, "j")
         failed = await cluster.until_condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"
         await cluster.until_pods(0)
@@ -328,13 +420,19 @@ def test_a_failure_policy_starts_all_again_with_the_same_names(run) -> None:
 def test_initializers_come_before_the_trainer(run) -> None:
     async def scenario(cluster) -> None:
         labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "dataset-initializer"}
-        container = {"name": "dataset-initializer", "image": "i"}
+        container: dict[str, Any] = {"name": "dataset-initializer", "image": "i"}
         pod = {"spec": {"restartPolicy": "Never", "containers": [container]}}
         first = {
             "name": "dataset-initializer",
             "template": {"metadata": {"labels": labels}, "spec": {"template": pod}},
         }
-        created = await cluster.runtime("r", first)
+        container["volumeMounts"] = [{"name": "initializer", "mountPath": "/workspace"}]
+        claim = {
+            "metadata": {"name": "initializer"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+        policies = {"volumeClaimPolicies": [{"templates": [claim]}]}
+        created = await cluster.runtime("r", first, job_set=policies)
         created["spec"]["template"]["spec"]["replicatedJobs"][1]["dependsOn"] = [
             {"name": "dataset-initializer", "status": "Complete"}
         ]

@@ -101,7 +101,7 @@ def test_tensorflow(end, pods, spec, expected):
         ("XGBoostJob", {"Master": "R", "Worker": "S"}, "", {}, "Running"),
         ("XGBoostJob", {"Master": "S", "Worker": "R"}, "", {}, "Succeeded"),
         ("XGBoostJob", {"Master": "R", "Worker": "F"}, "Never", {}, "Failed"),
-        ("XGBoostJob", {"Master": "R", "Worker": "F"}, "OnFailure", {}, "Failed"),
+        ("XGBoostJob", {"Master": "R", "Worker": "F"}, "OnFailure", {}, "Restarting"),
         ("XGBoostJob", {"Master": "R", "Worker": "F137"}, "ExitCode", {}, "Restarting"),
         *(
             (kind, {"Worker": "F1 R", **more}, "ExitCode", {}, "Failed")
@@ -133,6 +133,37 @@ def test_the_others(end, kind, pods, policy, spec, expected):
 @pytest.mark.parametrize("code", [1, 127])
 def test_a_permanent_exit_code_ends_the_job_though_others_may_restart(end, code):
     assert end("TFJob", {"Worker": f"F{code} F137"}, "ExitCode") == ["Created", "Failed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "roles", "policy", "expected"),
+    [
+        *(
+            (kind, roles, policy, "Failed" if policy == "Never" else "Restarting")
+            for kind, roles in (
+                ("TFJob", {"Worker": 2}),
+                ("PyTorchJob", {"Master": 1, "Worker": 2}),
+                ("XGBoostJob", {"Master": 1, "Worker": 2}),
+                ("JAXJob", {"Worker": 2}),
+                ("PaddleJob", {"Worker": 2}),
+            )
+            for policy in ("Never", "OnFailure", "ExitCode")
+        ),
+    ],
+)
+def test_a_running_pod_that_somebody_deletes(framework, read, pod, kind, roles, policy, expected):
+    job = read(kind, {role: {"replicas": n, "restartPolicy": policy} for role, n in roles.items()})
+    found = [
+        pod(kind, role, index, deleting=(role, index) == ("Worker", 1))
+        for role, number in roles.items()
+        for index in range(number)
+    ]
+    world = observe(job, found, [])
+    outcome = status.begin(job.object, kind, NOW)
+    planned = plan(job, world, framework(kind).shape.container)
+    assert planned.delete_pods == planned.make_pods == []
+    status.advance(outcome, framework(kind), job, world, planned, NOW)
+    assert holds(outcome.status, expected)
 
 
 def test_a_pod_without_an_exit_code_may_try_again(end):

@@ -9,6 +9,7 @@ from tests.unit.training.ui.training_objects import T, job, node, pod, unschedul
 
 from sampan.components.training.api.summary import Summary, summarise
 from sampan.components.training.ui.job_page import (
+    banner,
     curves,
     environment_part,
     header,
@@ -156,6 +157,22 @@ def test_a_failure_names_the_rank_that_broke() -> None:
     assert found.title == "It failed: PyTorchJobFailed"
     assert found.text.splitlines()[0] == "1 Worker failed"
     assert found.text.splitlines()[1].startswith("worker-0: Container pytorch ended with signal 9")
+
+
+def test_the_end_of_a_log_is_quoted_as_text() -> None:
+    log = "[worker-0] \x1b[31mTraceback\x1b[0m\n[worker-0] ValueError: [x] no\n[worker-0] \n"
+    assert banner.end_of(log) == "Traceback\nValueError: [x] no"
+    assert banner.end_of("") == ""
+    assert len(banner.end_of("[worker-0] " + "x" * 9000)) == 4000
+
+
+def test_a_reason_names_the_rank_whose_log_says_more() -> None:
+    failed = summarise(job(conditions=[("Failed", "1 Worker failed")]))
+    broken = ranks.ranks("PyTorchJob", [pod("master-0"), pod(phase="Failed", state=KILLED)])
+    assert waiting.reasons(failed, broken, Around())[0].rank == "worker-0"
+    # What never started has printed nothing.
+    waits = ranks.ranks("PyTorchJob", [unscheduled()], [node()])
+    assert waiting.reasons(summarise(job()), waits, Around(nodes=[node()]))[0].rank == ""
 
 
 def test_a_failure_by_the_nodes_end_says_that() -> None:

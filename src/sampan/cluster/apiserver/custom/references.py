@@ -109,10 +109,20 @@ class References:
         elif shape.kind == "map":
             found = {"type": "object", "additionalProperties": self._of_shape(shape.item)}
         else:
-            found = {"type": "array", "items": self._of_shape(shape.item), **_list_marks(shape)}
+            item = {**self._of_shape(shape.item), **self._keyed(shape)}
+            found = {"type": "array", "items": item, **_list_marks(shape)}
         if shape.atomic:
             found["x-kubernetes-map-type"] = "atomic"
         return found
+
+    def _keyed(self, shape: Shape) -> dict[str, Any]:
+        """What tells items of a list apart must be there, also where the type could do without: an empty default, as
+        upstream's definitions have it, is more than older servers take."""
+        if not shape.keys or shape.item is None:
+            return {}
+        fields = self._schema.type(shape.item.kind).fields
+        optional = [key for key in shape.keys if not fields[key].required and fields[key].default is None]
+        return {"required": optional} if optional else {}
 
 
 def written_out(raw: Mapping[str, Any], references: References) -> dict[str, Any]:

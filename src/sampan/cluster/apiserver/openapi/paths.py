@@ -6,7 +6,7 @@ server knows dry-run and field validation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,8 @@ def of(resource: Resource, definitions: Definitions) -> dict[str, Object]:
     for subresource, kind, type_name in _subresources(resource, name, gvk, definitions):
         methods = _SUBRESOURCE_METHODS[subresource]
         found[f"{collection}/{{name}}/{subresource}"] = tuple(_writable(kind, type_name, methods))
-    return {path: _item(path, operations, definitions) for path, operations in found.items()}
+    patches = _patches(resource, definitions)
+    return {path: _item(path, operations, definitions, patches) for path, operations in found.items()}
 
 
 def _subresources(
@@ -115,21 +116,29 @@ def _writable(kind: Object, name: str, methods: tuple[str, ...]) -> Iterator[_Op
             yield _Operation(method, method, kind, name, name, _WRITING)
 
 
-def _item(path: str, operations: tuple[_Operation, ...], definitions: Definitions) -> Object:
+def _patches(resource: Resource, definitions: Definitions) -> list[str]:
+    """Of custom resources nobody knows how lists are merged; kubectl would try to where it finds that it may."""
+    is_custom = not definitions.schema.type_of(resource.api_version, resource.kind)
+    return [str(media) for media in PatchType if not (is_custom and media is PatchType.STRATEGIC)]
+
+
+def _item(
+    path: str, operations: tuple[_Operation, ...], definitions: Definitions, patches: Sequence[str]
+) -> Object:
     write = _v3 if definitions.dialect is V3 else _v2
-    found: Object = {operation.method: write(operation, definitions) for operation in operations}
+    found: Object = {operation.method: write(operation, definitions, patches) for operation in operations}
     inner = [name for name in ("name", "namespace") if f"{{{name}}}" in path]
     found["parameters"] = [_parameter(name, "path", definitions) for name in (*inner, "pretty")]
     return found
 
 
-def _v3(operation: _Operation, definitions: Definitions) -> Object:
+def _v3(operation: _Operation, definitions: Definitions, patches: Sequence[str]) -> Object:
     answer = {media: {"schema": definitions.dialect.refer(operation.answer)} for media in _BODIES[:2]}
     found = _marks(operation)
     found["parameters"] = [_parameter(name, "query", definitions) for name in operation.parameters]
     found["responses"] = {"200": {"description": "OK", "content": answer}}
     if operation.method == "patch":
-        body: Object = {str(media): {"schema": {"type": "object"}} for media in PatchType}
+        body: Object = {media: {"schema": {"type": "object"}} for media in patches}
         found["requestBody"] = {"content": body, "required": True}
     elif operation.body:
         body = {media: {"schema": definitions.dialect.refer(operation.body)} for media in _BODIES}
@@ -137,11 +146,11 @@ def _v3(operation: _Operation, definitions: Definitions) -> Object:
     return found
 
 
-def _v2(operation: _Operation, definitions: Definitions) -> Object:
+def _v2(operation: _Operation, definitions: Definitions, patches: Sequence[str]) -> Object:
     found = _marks(operation)
     parameters = [_parameter(name, "query", definitions) for name in operation.parameters]
     if operation.method == "patch":
-        found["consumes"] = [str(media) for media in PatchType]
+        found["consumes"] = list(patches)
         parameters.insert(0, {"name": "body", "in": "body", "required": True, "schema": {"type": "object"}})
     else:
         found["consumes"] = ["*/*"]

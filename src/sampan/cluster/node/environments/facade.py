@@ -37,7 +37,13 @@ from sampan.cluster.node.environments.interpreter import Choice, Interpreter, In
 from sampan.cluster.node.environments.layer import make_layer
 from sampan.cluster.node.environments.model import SYSTEM_KEY, Environment, Manifest, base_key, derived_key
 from sampan.cluster.node.environments.pod_configuration import write_pod_configuration
-from sampan.cluster.node.environments.programs import PROGRAMS, program_folder, program_places
+from sampan.cluster.node.environments.programs import (
+    IMAGE_VARIABLES,
+    OPENSSH,
+    PROGRAMS,
+    program_folder,
+    program_places,
+)
 from sampan.cluster.node.environments.shells import shell_folder
 from sampan.cluster.node.environments.store import EnvironmentStore
 from sampan.cluster.node.environments.uv import Uv
@@ -349,12 +355,15 @@ class Environments:
         for name in extras.programs:
             places.update(program_places(root, name))
             variables.update(PROGRAMS[name].env)
+        variables.update(extras.env)
+        if OPENSSH in extras.programs:
+            variables[IMAGE_VARIABLES] = " ".join(variables)
         # To show one in the root folder itself would take a new root: there it is found as a command only.
         shown = {path: real for path, real in places.items() if path.count("/") > 1}
         return replace(
             environment,
             extra_dirs=tuple(program_folder(root, name) for name in extras.programs),
-            extra_env={**variables, **extras.env},
+            extra_env=variables,
             entrypoint=extras.entrypoint,
             cmd=extras.cmd,
             programs=places,

@@ -87,27 +87,46 @@ _REAL_ONE = r"""
 own=$(dirname "$0") name=$(basename "$0") folders=$PATH:
 while [ -n "$folders" ]; do
   folder=${folders%%:*} folders=${folders#*:}
-  [ "$folder" = "$own" ] || [ ! -x "$folder/$name" ] || exec "$folder/$name" "$@"
+  if [ "$folder" != "$own" ] && [ -x "$folder/$name" ]; then
+    # For programs that look for MPI by its name when they run.
+    export LD_LIBRARY_PATH="${folder%/bin}/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    exec "$folder/$name" "$@"
+  fi
 done
 echo "$name: not found" >&2
 exit 127
+"""
+# A list of hosts in which this pod, if it is one of them, has its bare name: no interface has its address, by which MPI
+# would see that ranks here need no ssh.
+_OWN_HOST = r"""
+own_host() {
+  if [ -f "$1" ] && grep -q "^$HOSTNAME\." "$1" && copy=$(mktemp); then
+    sed "s/^$HOSTNAME\.[^ :]*/$HOSTNAME/" "$1" > "$copy"
+    echo "$copy"
+  else
+    echo "$1"
+  fi
+}
 """
 # Open MPI 5 understands what operators set for Open MPI 4, but reads some of it before it translates it. And
 # its long options have two dashes, where one was enough.
 # Source: openpmix/prrte 3.0.14 src/mca/schizo/ompi/schizo_ompi.c (translate_params), src/runtime/prte_mca_params.c;
 # open-mpi 4.1 orterun(1).
-_OPEN_MPI = r"""#!/bin/sh
+_OPEN_MPI = r"""
 for pair in $(env | sed -n 's/^OMPI_MCA_orte_\([A-Za-z0-9_]*\)=.*/orte_\1:prte_\1/p
                            s/^OMPI_MCA_plm_rsh_\([A-Za-z0-9_]*\)=.*/plm_rsh_\1:plm_ssh_\1/p'); do
   eval "value=\$OMPI_MCA_${pair%:*} set=\${PRTE_MCA_${pair#*:}+yes}"
   [ "$set" = yes ] || export "PRTE_MCA_${pair#*:}=$value"
 done
-left=$# values=0 options=yes
+[ -z "${PRTE_MCA_prte_default_hostfile:-}" ] ||
+  export PRTE_MCA_prte_default_hostfile="$(own_host "$PRTE_MCA_prte_default_hostfile")"
+left=$# values=0 options=yes name=
 while [ $left -gt 0 ]; do
   word=$1
   shift
   if [ $values -gt 0 ]; then
     values=$((values - 1))
+    case "$name" in hostfile|machinefile) word=$(own_host "$word") ;; esac
   elif [ $options = yes ]; then
     case "$word" in
       --*|-[a-zA-Z]) name=${word#-} name=${name#-} ;;
@@ -126,7 +145,11 @@ done
 """
 # What MPICH and Intel's start on workers calls the launcher back by its name, which workers are told when it is ready.
 # Source: kubeflow/mpi-operator 0.8 build/base/entrypoint.sh, which waits for the same.
-_HYDRA = r"""#!/bin/sh
+_HYDRA = r"""
+for name in HYDRA_HOST_FILE I_MPI_HYDRA_HOST_FILE; do
+  eval "value=\${$name:-}"
+  [ -z "$value" ] || export "$name=$(own_host "$value")"
+done
 left=50
 while [ "${K_MPI_JOB_ROLE:-}" = launcher ] && [ $left -gt 0 ]; do
   grep -q "[[:space:]]$HOSTNAME\.[^[:space:]]*\.svc[[:space:]]" /etc/hosts && break
@@ -134,6 +157,9 @@ while [ "${K_MPI_JOB_ROLE:-}" = launcher ] && [ $left -gt 0 ]; do
   sleep 0.1
 done
 """
+OPENSSH = "openssh"
+IMAGE_VARIABLES = "SAMPAN_IMAGE_VARIABLES"
+"""Which variables are the image's: commands that come by ssh get them, and none that the container was given."""
 _STAND_INS = Path(__file__).with_name("stand_ins")
 
 
@@ -158,20 +184,30 @@ _OPEN_MPI_VARIABLES = {
     "OMPI_MCA_mpi_yield_when_idle": "1",
     "PRTE_MCA_hwloc_default_binding_policy": "none",
 }
+
+
+def _fronts(what: str, *names: str) -> dict[str, str | Path]:
+    return dict.fromkeys(names, f"#!/bin/sh{_OWN_HOST}{what}{_REAL_ONE}")
+
+
 PROGRAMS: Mapping[str, Program] = {
     "http-echo": Program({"http-echo": _HTTP_ECHO}, {"/http-echo": "http-echo"}),
     "argosay": Program({"argosay": _ARGOSAY}, {"/argosay": "argosay"}),
     "cowsay": Program({"cowsay": _COWSAY}, {"/cowsay": "cowsay"}),
-    "openssh": Program(
+    OPENSSH: Program(
         {"ssh": _STAND_INS / "secure_shell", "sshd": _STAND_INS / "secure_shell"},
         {"/usr/bin/ssh": "ssh", "/usr/sbin/sshd": "sshd"},
     ),
     "kubectl-delivery": Program(
         {"kubectl-delivery": _KUBECTL_DELIVERY, "kubectl-exec": _STAND_INS / "kubectl_exec.py"},
     ),
-    "openmpi": Program(dict.fromkeys(("mpirun", "mpiexec"), _OPEN_MPI + _REAL_ONE), env=_OPEN_MPI_VARIABLES),
+    "openmpi": Program(
+        _fronts(_OPEN_MPI, "mpirun", "mpiexec"),
+        env=_OPEN_MPI_VARIABLES,
+    ),
     "hydra": Program(
-        dict.fromkeys(("mpirun", "mpiexec", "mpiexec.hydra"), _HYDRA + _REAL_ONE), env={"I_MPI_PIN": "0"}
+        _fronts(_HYDRA, "mpirun", "mpiexec", "mpiexec.hydra"),
+        env={"I_MPI_PIN": "0"},
     ),
     "mpi-pi": Program({"pi": _STAND_INS / "mpi_pi.py"}, {"/home/mpiuser/pi": "pi"}),
 }

@@ -24,6 +24,9 @@ def main() -> None:
     args, others = parser.parse_known_args()
     told = dict(word.lstrip("-").split("=", 1) for word in others)
     rounds = int(told.pop("num_trees", "10"))
+    if told.get("tree_learner") == "feature":
+        # Only its command line knows that one.
+        told["tree_learner"] = "data"
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if args.job_type == "Predict":
         print("There is nothing to predict with in this example.", flush=True)
@@ -42,12 +45,29 @@ def main() -> None:
 
 
 def network(rank: int, size: int) -> dict[str, str | int]:
-    """The first process listens at the master's port, the others at the workers'."""
+    """The first process listens at the master's port, the others at the workers'.
+
+    LightGBM looks for itself among the addresses of the machine's interfaces. Pods that are processes have theirs on
+    the loopback, where it does not look: they are told the machine's, and a port each.
+    """
     workers = [name for name in os.environ["WORKER_ADDRS"].split(",") if name]
-    ports = [os.environ["MASTER_PORT"], *(os.environ["WORKER_PORT"] for _ in workers)]
     hosts = [socket.gethostbyname(name) for name in (os.environ["MASTER_ADDR"], *workers)]
+    ports = [int(os.environ["MASTER_PORT"]), *(int(os.environ["WORKER_PORT"]) for _ in workers)]
+    if hosts[0].startswith("127."):
+        hosts = [machine_address()] * size
+        ports = [port + number for number, port in enumerate(ports)]
     machines = ",".join(f"{host}:{port}" for host, port in zip(hosts, ports))  # noqa: B905
-    return {"machines": machines, "num_machines": size, "local_listen_port": int(ports[min(rank, 1)])}
+    return {"machines": machines, "num_machines": size, "local_listen_port": ports[rank]}
+
+
+def machine_address() -> str:
+    """The one that would be used to leave it; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError as error:
+            raise SystemExit(f"LightGBM needs a network for several processes: {error}") from error
+        return str(probe.getsockname()[0])
 
 
 if __name__ == "__main__":

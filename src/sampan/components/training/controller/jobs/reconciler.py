@@ -20,22 +20,28 @@ from sampan.components.training.controller.jobs.making import Applied, Maker
 from sampan.components.training.controller.jobs.telling import Teller
 from sampan.components.training.controller.jobs.writing import ChildWriter
 from sampan.components.training.engine.jobs import gangs, policy, status, waiting
-from sampan.components.training.engine.jobs.conditions import FAILED, SUSPENDED, holds, is_finished
+from sampan.components.training.engine.jobs.conditions import FAILED, SUCCEEDED, SUSPENDED, holds, is_finished
 from sampan.components.training.engine.jobs.framework import Framework
-from sampan.components.training.engine.jobs.plan import Plan, World, observe, plan
+from sampan.components.training.engine.jobs.plan import Plan, World, is_disrupted, observe, plan
 from sampan.components.training.engine.jobs.pods import job_labels, slot_of
 from sampan.components.training.engine.jobs.recreation import Recreations
 from sampan.components.training.engine.jobs.spec import OPERATOR, InvalidJobError, Job, read_job
 from sampan.components.training.engine.jobs.status import Outcome
 from sampan.components.training.engine.validation import operator as validation
 from sampan.kube import meta, pods
-from sampan.kube.errors import InvalidError
+from sampan.kube.errors import ApiError, InvalidError
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 from sampan.lib.clock import parse_rfc3339, rfc3339
+from sampan.lib.log import get_logger
 from sampan.reconcile.apply import delete_if_present, merge_difference, update_status
 from sampan.reconcile.controller import Controller, mapped, own
 from sampan.reconcile.reconciler import DONE, Request, Result
+
+log = get_logger(__name__)
+
+_RETRY_FIRST_SECONDS = 0.05
+_RETRY_MOST_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -54,6 +60,8 @@ class Memory:
     recreations: Recreations = field(default_factory=Recreations)
     told: set[tuple[str, ...]] = field(default_factory=set)
     applied: Applied = field(default_factory=dict)
+    failures: int = 0
+    """Looks in a row in which children could not be made."""
     is_cleaned: bool = False
     """Whether what the end of the job takes away is gone."""
 
@@ -117,13 +125,12 @@ class JobReconciler:
         world = observe(job, family.pods, family.services)
         planned = plan(job, world, self._container(job), memory.recreations.held(moment))
         job = await self._count_retries(job, planned, world)
-        outcome = status.begin(job.object, job.kind, rfc3339(now))
-        status.resume(outcome, job, rfc3339(now))
-        if reason := self._limit(job, planned, world, outcome):
-            status.advance(outcome, self._framework, job, world, Plan(), rfc3339(now))
+        outcome = self._judge(job, planned, world, rfc3339(now))
+        reason = self._limit(job, planned, world, outcome)
+        if reason and not holds(outcome.status, SUCCEEDED):
+            # A job that has done its work has done it, whenever we come to see it.
+            outcome = self._judge(job, Plan(), world, rfc3339(now))
             status.limit(outcome, job, reason, rfc3339(now))
-        else:
-            status.advance(outcome, self._framework, job, world, planned, rfc3339(now))
         self._teller.ends(job, world, self._container(job), memory.told)
         if is_finished(outcome.status):
             # What is left of it goes in the next look, which this write brings about.
@@ -141,9 +148,13 @@ class JobReconciler:
         else:
             status.wait(outcome, job, str(error or "") or waiting.summary(troubles, job.total), rfc3339(now))
         await self._write(job.object, outcome)
-        if error is not None and not isinstance(error, InvalidError):
-            raise error
-        return self._again(job, outcome, memory)
+        return self._again(job, outcome, memory, error)
+
+    def _judge(self, job: Job, planned: Plan, world: World, now: str) -> Outcome:
+        outcome = status.begin(job.object, job.kind, now)
+        status.resume(outcome, job, now)
+        status.advance(outcome, self._framework, job, world, planned, now)
+        return outcome
 
     async def _suspend(self, job: Job, family: Family, memory: Memory) -> Result:
         await self._delete(job.object, family.pods, family.services)
@@ -234,7 +245,8 @@ class JobReconciler:
         if job.policy.backoff_limit is None or not planned.retried:
             return job
         before = policy.read_retries(job.object)
-        after = before.with_failures(planned.retried.values(), world.pods.values())
+        failures = [pod for pod in planned.retried.values() if not is_disrupted(pod)]
+        after = before.with_failures(failures, world.pods.values())
         if after == before:
             return job
         metadata = {
@@ -250,7 +262,9 @@ class JobReconciler:
     def _limit(self, job: Job, planned: Plan, world: World, outcome: Outcome) -> str:
         failed = policy.read_retries(job.object).count
         if job.policy.backoff_limit == 0:
-            failed = sum(1 for pod in world.pods.values() if pods.phase(pod) == pods.FAILED)
+            failed = sum(
+                pods.phase(each) == pods.FAILED and not is_disrupted(each) for each in world.pods.values()
+            )
         if any(change.type == FAILED for change in planned.changes):
             return ""
         restarts = policy.restarts_of(job, world.by_role())
@@ -272,11 +286,17 @@ class JobReconciler:
         self._teller.changes(obj, self._shape.kind, outcome.told)
         return obj
 
-    def _again(self, job: Job, outcome: Outcome, memory: Memory) -> Result:
+    def _again(self, job: Job, outcome: Outcome, memory: Memory, error: ApiError | None) -> Result:
         delays = list(memory.recreations.held(self._clock.monotonic()).values())
         deadline = policy.until_deadline(job.policy, outcome.status, self._clock.now())
         if deadline is not None:
             delays.append(max(deadline.total_seconds(), 0.0))
+        memory.failures = memory.failures + 1 if error is not None else 0
+        if error is not None:
+            # A quota, or a name that is taken: what stands in the way may go without a word to us.
+            delays.append(min(_RETRY_FIRST_SECONDS * 2.0 ** min(memory.failures, 20), _RETRY_MOST_SECONDS))
+            if memory.failures == 1:
+                log.warning("children not made", job=f"{job.namespace}/{job.name}", error=error.message)
         return Result(timedelta(seconds=min(delays))) if delays else DONE
 
     def _lived(self, pod: Object) -> float:

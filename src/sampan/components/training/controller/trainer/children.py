@@ -11,7 +11,7 @@ from contextlib import suppress
 from sampan.client.protocol import Client, PatchType, WriteOptions
 from sampan.components.training.engine.trainer.contract import UnbuildableError
 from sampan.kube import meta, owners
-from sampan.kube.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from sampan.kube.errors import AlreadyExistsError, ApiError, ConflictError, ForbiddenError, NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS, JOB_SETS, JOBS, POD_GROUPS, SECRETS, VOLCANO_POD_GROUPS, Resource
 from sampan.kube.meta import Object
 
@@ -26,6 +26,9 @@ _INSTALL = {
     POD_GROUPS: "the coscheduling plugin of scheduler-plugins",
     VOLCANO_POD_GROUPS: "Volcano",
 }
+
+
+_SHORT = 40
 
 
 class Children:
@@ -53,17 +56,26 @@ class Children:
             if obj["kind"] == JOB_SETS.kind and self.present(JOB_SETS, meta.name(obj)) is None:
                 for replicated in meta.spec(obj).get("replicatedJobs") or ():
                     # All else that may come of it is not about what the Job says.
-                    with suppress(ForbiddenError, NotFoundError, ConflictError):
-                        await self._client.create(JOBS, self._job(replicated), _REHEARSAL)
+                    with suppress(ForbiddenError, NotFoundError, ConflictError, AlreadyExistsError):
+                        await self._client.create(JOBS, self._job(obj, replicated), _REHEARSAL)
 
-    def _job(self, replicated: Object) -> Object:
-        """As JobSet makes it, in what a Job must have."""
+    def _job(self, job_set: Object, replicated: Object) -> Object:
+        """As JobSet makes it, in what a Job must have: with the volumes of claims that the set makes."""
         template = replicated.get("template") or {}
         spec = {"completionMode": "Indexed", **(template.get("spec") or {})}
         pod = spec.get("template") or {}
-        spec["template"] = {**pod, "spec": {"restartPolicy": "OnFailure", **(pod.get("spec") or {})}}
-        # A short name: of long ones the JobSet's own check says it better.
-        metadata = {"generateName": "rehearsal-", "namespace": meta.namespace(self._train_job)}
+        pod_spec = {"restartPolicy": "OnFailure", **(pod.get("spec") or {})}
+        claims = [
+            {"name": meta.name(each), "persistentVolumeClaim": {"claimName": "rehearsal"}}
+            for policy in meta.spec(job_set).get("volumeClaimPolicies") or ()
+            for each in policy.get("templates") or ()
+        ]
+        if claims:
+            pod_spec["volumes"] = [*(pod_spec.get("volumes") or ()), *claims]
+        spec["template"] = {**pod, "spec": pod_spec}
+        # Short, as of long ones the JobSet's own check says it better; the same each time, as the answer is kept.
+        name = f"{meta.name(job_set)}-{replicated.get('name')}"[:_SHORT].rstrip("-")
+        metadata = {"name": name, "namespace": meta.namespace(self._train_job)}
         return {"apiVersion": JOBS.api_version, "kind": JOBS.kind, "metadata": metadata, "spec": spec}
 
     async def apply(self, objects: Sequence[Object]) -> None:

@@ -16,7 +16,7 @@ from sampan.components.training.engine.jobs import judging
 from sampan.components.training.engine.jobs.conditions import Change
 from sampan.components.training.engine.jobs.framework import Count, pod_name
 from sampan.components.training.engine.jobs.pods import Slot, slot_of, wanted_slots
-from sampan.components.training.engine.jobs.spec import ALWAYS, EXIT_CODE, ON_FAILURE, Job
+from sampan.components.training.engine.jobs.spec import ALWAYS, EXIT_CODE, NEVER, ON_FAILURE, Job
 from sampan.kube import conditions, meta, pods
 from sampan.kube.meta import Object
 
@@ -81,6 +81,8 @@ def plan(job: Job, world: World, container: str, held: Mapping[Slot, float] | No
                 made.make_pods.append(slot)
         elif _has_failed(pod):
             _ended(job, slot, pod, container, made)
+        elif _is_leaving(pod) and job.roles[slot.role].restart_policy != NEVER:
+            made.changes.append(_restarting(job, slot))
     return made
 
 
@@ -95,27 +97,35 @@ def _ended(job: Job, slot: Slot, pod: Object, container: str, made: Plan) -> Non
         made.retried[slot] = pod
         if not meta.is_deleting(pod):
             made.delete_pods.append(pod)
-        made.changes.append(
-            judging.restarting(f"job {job.name} is restarting because {slot.role} replica(s) failed.")
-        )
+        made.changes.append(_restarting(job, slot))
     elif job.roles[slot.role].restart_policy == EXIT_CODE:
         message = f'job "{job.name}" is failing because "{slot.role}" replica(s) failed.'
         made.changes.append(judging.failed(message, is_warning=True))
 
 
+def _restarting(job: Job, slot: Slot) -> Change:
+    return judging.restarting(f"job {job.name} is restarting because {slot.role} replica(s) failed.")
+
+
 def _is_retryable(pod: Object, container: str) -> bool:
     """By the exit code of the container that trains. A pod that never had one, or was sent away, may try again."""
     code = pods.exit_code(pod, container)
-    return code is None or code >= _FIRST_RETRYABLE or _is_disrupted(pod)
+    return code is None or code >= _FIRST_RETRYABLE or is_disrupted(pod)
 
 
 def _has_failed(pod: Object) -> bool:
     """A pod that was sent away while it worked has not done its work, however it ended; see decision 38."""
     phase = pods.phase(pod)
-    return phase == pods.FAILED or (phase == pods.SUCCEEDED and meta.is_deleting(pod) and _is_disrupted(pod))
+    return phase == pods.FAILED or (phase == pods.SUCCEEDED and meta.is_deleting(pod) and is_disrupted(pod))
 
 
-def _is_disrupted(pod: Object) -> bool:
+def _is_leaving(pod: Object) -> bool:
+    """Whether it runs and is on its way out: it may never reach an end of its own."""
+    return pods.phase(pod) == pods.RUNNING and meta.is_deleting(pod)
+
+
+def is_disrupted(pod: Object) -> bool:
+    """Whether it was sent away: for a pod of higher priority, with its node, by an eviction."""
     return conditions.is_true(pod, "DisruptionTarget")
 
 
@@ -125,8 +135,7 @@ def _column(pod: Object) -> int | None:
         return 2
     phase = pods.phase(pod)
     if phase == pods.RUNNING:
-        # One that is on its way may never reach an end of its own.
-        return 2 if meta.is_deleting(pod) else 0
+        return 2 if _is_leaving(pod) else 0
     return 1 if phase == pods.SUCCEEDED else None
 
 

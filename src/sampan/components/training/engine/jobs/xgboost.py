@@ -1,7 +1,7 @@
-"""XGBoostJob: what the tracker of XGBoost, and LightGBM, are told.
+"""XGBoostJob: what the tracker of XGBoost, and LightGBM, are told. Its master decides.
 
-Its master decides. A replica that fails ends the job, unless it restarts by exit code: upstream knows no other
-restart here.
+Upstream fails a job that loses a pod unless its policy is ExitCode; here OnFailure and Always restart too, as
+everywhere.
 
 Source: kubeflow/training-operator v1.9.0 pkg/controller.v1/xgboost/{xgboost,xgboostjob_controller}.go.
 """
@@ -14,7 +14,7 @@ from sampan.components.training.api.kinds import XGBOOST_JOBS
 from sampan.components.training.engine.jobs import judging
 from sampan.components.training.engine.jobs.conditions import Change
 from sampan.components.training.engine.jobs.framework import EnvVar, Observed, env, pod_name, port_of
-from sampan.components.training.engine.jobs.spec import EXIT_CODE, InvalidJobError, Job, Shape
+from sampan.components.training.engine.jobs.spec import NEVER, InvalidJobError, Job, Shape
 
 MASTER, WORKER = "Master", "Worker"
 
@@ -75,7 +75,7 @@ class XGBoost:
                 continue
             yield runs
             because = f"because {count.failed} {role} replica(s) failed."
-            if replica.restart_policy == EXIT_CODE:
-                yield judging.restarting(f"XGBoostJob {job.name} is restarting {because}")
-            else:
+            if replica.restart_policy == NEVER:
                 yield judging.failed(f"XGBoostJob {job.name} is failed {because}")
+            else:
+                yield judging.restarting(f"XGBoostJob {job.name} is restarting {because}")

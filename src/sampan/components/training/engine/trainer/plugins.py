@@ -6,13 +6,23 @@ pkg/runtime/framework/{core/framework.go,plugins/registry.go}, v2.3.
 
 from __future__ import annotations
 
-from sampan.components.training.engine.trainer import gangs, jax, jobset, plain, reporting, torch, xgboost
+from sampan.components.training.engine.trainer import (
+    gangs,
+    jax,
+    jobset,
+    mpi,
+    plain,
+    reporting,
+    torch,
+    xgboost,
+)
 from sampan.components.training.engine.trainer.contract import Info, Plugin, Present
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 
 PLUGINS: tuple[Plugin, ...] = (
     torch.PLUGIN,
+    mpi.PLUGIN,
     jax.PLUGIN,
     xgboost.PLUGIN,
     plain.PLUGIN,

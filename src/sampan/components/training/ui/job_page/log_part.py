@@ -8,6 +8,7 @@ from nicegui import ui
 
 from sampan.components.training.ui.job_page.parts import Shown
 from sampan.components.training.ui.job_page.rank_colours import RankColours
+from sampan.kube.kinds import Resource
 from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
@@ -71,10 +72,15 @@ class LogPart:
         """The viewer ends when it is removed."""
 
 
+def log_path(resource: Resource, namespace: str, name: str) -> str:
+    """Of the merged log. Pure."""
+    return f"/training/v1/namespaces/{segment(namespace)}/{resource.plural}/{segment(name)}/log"
+
+
 def sources(shown: Shown, labels: Sequence[str]) -> list[LogSource]:
     """The merged log of these ranks, or of all; and that of their runs before, where one was started again. Pure."""
     job = shown.job
-    path = f"/training/v1/namespaces/{segment(job.namespace)}/{shown.resource.plural}/{segment(job.name)}/log"
+    path = log_path(shown.resource, job.namespace, job.name)
     query = {"ranks": ",".join(labels)} if labels else {}
     named = "+".join(labels) if labels else "all"
     file_name = f"{job.name}-{named[:60]}.txt"

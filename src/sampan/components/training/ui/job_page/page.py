@@ -12,7 +12,7 @@ from sampan.components.training.ui.job_page.banner import Banner
 from sampan.components.training.ui.job_page.environment_part import EnvironmentPart
 from sampan.components.training.ui.job_page.events_part import EventsPart
 from sampan.components.training.ui.job_page.header import Header
-from sampan.components.training.ui.job_page.log_part import LogPart
+from sampan.components.training.ui.job_page.log_part import LogPart, log_path
 from sampan.components.training.ui.job_page.metrics_part import MetricsPart
 from sampan.components.training.ui.job_page.overview_part import OverviewPart
 from sampan.components.training.ui.job_page.parts import Part, Shown
@@ -40,6 +40,7 @@ _PARTS = {
     "yaml": "YAML",
 }
 _SECONDS = 5.0
+_QUOTED_LINES = "8"
 
 
 async def build(page: PageContext) -> None:
@@ -65,7 +66,7 @@ class _JobPage:
         page = self._page
         page.set_title(self._name)
         self._header = Header(page)
-        self._banner = Banner()
+        self._banner = Banner(self._end_of_log, page.spawn)
         await page.live(places.api(self._resource, self._namespace, self._name), self._take)
         pods = f"/api/v1/namespaces/{segment(self._namespace)}/pods"
         query = {"labelSelector": pod_selector(self._resource.kind, self._name)}
@@ -112,6 +113,16 @@ class _JobPage:
         if found != self._around:
             self._around = found
             self._refresh()
+
+    async def _end_of_log(self, rank: str) -> str:
+        path = log_path(self._resource, self._namespace, self._name)
+        query = {"ranks": rank, "tail": _QUOTED_LINES}
+        try:
+            reply = await self._page.api.request("GET", path, query=query, accept="text/plain")
+        except ApiFailureError:
+            # The tab of logs says why.
+            return ""
+        return reply.body.decode(errors="replace")
 
     async def _choose(self, key: str) -> None:
         if self._part is not None:

@@ -46,6 +46,8 @@ class Reason:
     title: str
     text: str = ""
     hint: str = ""
+    rank: str = ""
+    """Whose log says more."""
 
 
 def reasons(job: Summary, found: Sequence[Rank], around: Around) -> list[Reason]:
@@ -78,7 +80,7 @@ def _failed(job: Summary, found: Sequence[Rank]) -> Reason:
         return Reason("bad", title, job.message)
     broken = ended[0]
     text = "\n".join(filter(None, (job.message, f"{broken.label}: {broken.health.why}")))
-    return Reason("bad", title, text, broken.health.hint)
+    return Reason("bad", title, text, broken.health.hint, broken.place)
 
 
 def _of_pods(latest: Sequence[Rank], free: Mapping[str, Decimal]) -> list[Reason]:
@@ -96,7 +98,9 @@ def _of_pods(latest: Sequence[Rank], free: Mapping[str, Decimal]) -> list[Reason
         why = why[:1].upper() + why[1:]
         if state.word == "Cannot be scheduled" and "others use now" in why:
             why += _left(state.why, free)
-        found.append(Reason(state.tone, f"{state.word}: {whole} ({names})", why, state.hint))
+        # What has not started has printed nothing.
+        said = next((rank.place for rank in ranks if rank.exit_code is not None), "")
+        found.append(Reason(state.tone, f"{state.word}: {whole} ({names})", why, state.hint, said))
     return found
 
 

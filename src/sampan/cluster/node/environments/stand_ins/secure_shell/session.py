@@ -19,10 +19,9 @@ _KILL_GRACE_SECONDS = 3.0
 _GOODBYE_SECONDS = 10.0
 # Of its own environment sshd hands on what stands for the image and the user, not what the container was given.
 _KEPT = frozenset(("PATH", "HOME", "TMPDIR", "LANG", "TZ", "HOSTNAME", "VIRTUAL_ENV", "LD_LIBRARY_PATH"))
-_KEPT_PREFIXES = (
-    *("LC_", "PIP_", "UV_", "SAMPAN_", "OMPI_", "PRTE_", "PMIX_", "OPAL_", "UCX_", "FI_", "I_MPI_", "MPICH_"),
-    *("MPIR_", "HYDRA_", "CUDA_", "NVIDIA_", "NCCL_", "XDG_"),
-)
+_KEPT_PREFIXES = ("LC_", "PIP_", "UV_", "SAMPAN_", "CUDA_", "NVIDIA_", "XDG_")
+_IMAGE_VARIABLES = "SAMPAN_IMAGE_VARIABLES"
+"""Names of those that the image sets (`sampan.cluster.node.environments.programs`)."""
 
 
 class Session:
@@ -154,8 +153,11 @@ class Session:
 
 def _environment(sock: socket.socket, shell: str) -> dict[str, str]:
     client, server, user = sock.getpeername(), sock.getsockname(), _user()
+    images = os.environ.get(_IMAGE_VARIABLES, "").split()
     kept = {
-        name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)
+        name: value
+        for name, value in os.environ.items()
+        if name in _KEPT or name in images or name.startswith(_KEPT_PREFIXES)
     }
     return {
         **kept,

@@ -6,6 +6,7 @@ has it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -196,6 +197,12 @@ class Jobs:
 
     def delete(self, ref: JobRef) -> None:
         self.session.delete(ref.resource, ref.name, ref.namespace)
+
+    def end_pods(self, found: Sequence[Object]) -> None:
+        """Of a job that has ended: nobody makes them anew."""
+        for pod in found:
+            with contextlib.suppress(NotFoundError):
+                self.session.delete(PODS, meta.name(pod), meta.namespace(pod))
 
     def suspend(self, ref: JobRef, suspend: bool) -> None:
         """Or lets it go on."""

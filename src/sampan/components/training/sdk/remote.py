@@ -19,6 +19,7 @@ import contextlib
 import inspect
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,8 @@ T = TypeVar("T")
 Connect = Callable[[], Session]
 
 _LAST_LINES = 30
+_SETTLE_SECONDS = 60.0
+_POLL_SECONDS = 0.2
 
 
 class RemoteJob(Generic[T]):
@@ -126,10 +129,21 @@ class RemoteJob(Generic[T]):
     def _ended(self, timeout_seconds: float | None) -> list[Outcome]:
         if self._outcomes is None:
             summary = self._jobs.wait(self._ref, timeout_seconds)
+            self._settle(summary.state)
             self._outcomes = self._read(summary)
             if self._options.cleanup and summary.state is State.SUCCEEDED:
                 self.cancel()
         return self._outcomes
+
+    def _settle(self, state: State) -> None:
+        """The job's end is that of its master: of one that succeeded the others have a word to say, of one that failed
+        they may wait for ever."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while running := [pod for pod in self._jobs.pods(self._ref) if not pods.is_terminal(pod)]:
+            if state is State.FAILED or time.monotonic() > deadline:
+                self._jobs.end_pods(running)
+                return
+            time.sleep(_POLL_SECONDS)
 
     def _read(self, summary: Summary) -> list[Outcome]:
         """Of the last pod of each rank; of a job that failed what a rank has raised comes first."""
@@ -333,6 +347,7 @@ def _plan(
         priority=options.priority,
         service_account=options.service_account,
         labels=dict(options.labels),
+        waits_for_all=kind != "MPIJob",
         source=f"{stem}({', '.join(arguments)})" if arguments != ("call",) else f"{stem}()",
     )
 

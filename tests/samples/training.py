@@ -14,6 +14,7 @@ import argparse
 import gzip
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -188,8 +189,11 @@ class Runner:
         python = interpreter_with(*example.sdk)
         if example.pytest:
             # Upstream's tests are a package of their own, below the SDK.
-            folder = example.file.parents[2]
-            command = [str(python), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(example.file)]
+            folder = self.scratch / example.file.stem
+            shutil.copytree(example.file.parents[1], folder / "test")
+            file = folder / "test" / "e2e" / example.file.name
+            file.write_text(edited(example, self.data))
+            command = [str(python), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(file)]
             command += ["--namespace", "default"]
         else:
             folder = self.scratch

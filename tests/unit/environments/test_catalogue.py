@@ -191,7 +191,7 @@ def test_an_image_brings_its_entry_point_and_small_programs() -> None:
         ('needs = ["go"]', '"needs" is for an entry with system = true'),
         (
             'system = true\nprograms = ["gcc"]',
-            '"programs" knows no "gcc"; there are argosay, cowsay, http-echo, hydra',
+            '"programs" knows no "gcc"; there are argosay, cowsay, hello, http-echo, hydra',
         ),
         ('files = { "app" = "x" }', '"app" is not a path in the image'),
         ('files = { "/app/../etc" = "x" }', "is not a path in the image"),

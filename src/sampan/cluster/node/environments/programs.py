@@ -44,6 +44,9 @@ cat <<'COW'
              ||----||
 COW
 """
+_HELLO = """#!/bin/sh
+echo "Hello from Sampan! The image hello-world says where it runs: as a process of this machine."
+"""
 _HTTP_ECHO = r"""#!/usr/bin/env python3
 import http.server, sys
 
@@ -194,6 +197,7 @@ PROGRAMS: Mapping[str, Program] = {
     "http-echo": Program({"http-echo": _HTTP_ECHO}, {"/http-echo": "http-echo"}),
     "argosay": Program({"argosay": _ARGOSAY}, {"/argosay": "argosay"}),
     "cowsay": Program({"cowsay": _COWSAY}, {"/cowsay": "cowsay"}),
+    "hello": Program({"hello": _HELLO}, {"/hello": "hello"}),
     OPENSSH: Program(
         {"ssh": _STAND_INS / "secure_shell", "sshd": _STAND_INS / "secure_shell"},
         {"/usr/bin/ssh": "ssh", "/usr/sbin/sshd": "sshd"},

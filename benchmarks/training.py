@@ -123,7 +123,7 @@ def first_line() -> None:
         bare: list[float] = []
         ours: dict[str, list[float]] = {"TrainJob": [], "PyTorchJob": []}
         command = ["torchrun", str(script), str(ranks)]
-        for n in range(5):
+        for n in range(3):
             bare.append(_last_first(ranks, lambda: _torchruns(bin_folder, script, ranks)))
             job = trainjob(f"t{n}", command)
             ours["TrainJob"].append(_last_first(ranks, lambda job=job: run(it, TRAINER, job)))

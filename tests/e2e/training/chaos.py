@@ -88,6 +88,7 @@ KINDS = {
         f"{GROUP}/paddlejobs", "paddleReplicaSpecs", "paddle", {"Master": "OnFailure", "Worker": "OnFailure"}
     ),
 }
+MPI = f"{GROUP}/mpijobs"
 TRAINER = "/apis/trainer.kubeflow.org/v1alpha1/namespaces/default"
 
 
@@ -151,6 +152,21 @@ class Chaos:
         self._post(f"{TRAINER}/trainjobs", body)
         self.jobs[name] = f"{TRAINER}/trainjobs"
         self.ranks[name] = [f"{name}-node-0-{n}" for n in range(nodes)]
+
+    def submit_mpijob(self, name: str) -> None:
+        """A launcher that does the work itself: how ranks start is a matter of MPI's own tests."""
+        container = {"name": "mpi", "image": IMAGE, "command": self.command()}
+        launcher = {
+            "replicas": 1,
+            "restartPolicy": "OnFailure",
+            "template": {"spec": {"containers": [container], "terminationGracePeriodSeconds": 5}},
+        }
+        worker = {"containers": [{"name": "mpi", "image": IMAGE, "command": ["sleep", "1000"]}]}
+        replicas = {"Launcher": launcher, "Worker": {"replicas": 1, "template": {"spec": worker}}}
+        spec = {"runPolicy": {"cleanPodPolicy": "Running"}, "mpiReplicaSpecs": replicas}
+        body = {"apiVersion": "kubeflow.org/v1", "kind": "MPIJob", "metadata": {"name": name}, "spec": spec}
+        self._post(MPI, body)
+        self.jobs[name], self.ranks[name] = MPI, [f"{name}-launcher"]
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
         try:

@@ -56,6 +56,7 @@ def test_random_kills(tmp_path: Path) -> None:
         for kind in KINDS:
             chaos.submit(kind, kind.lower(), workers=2)
         chaos.submit_trainjob("trainjob", nodes=2)
+        chaos.submit_mpijob("mpijob")
         ranks = [rank for names in chaos.ranks.values() for rank in names]
         killed: Counter[str] = Counter()
         until = time.monotonic() + SECONDS

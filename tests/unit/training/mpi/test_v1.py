@@ -57,9 +57,9 @@ def test_the_agent_execs_in_the_main_container(make: Any, fields: dict[str, Any]
 
 def test_the_launcher_may_exec_in_its_workers_only(make: Any) -> None:
     job = v1.read(make("v1"))
-    (look, execute) = v1.role(job)["rules"]
+    (look, execute, by_web_socket) = v1.role(job)["rules"]
     assert look == {"verbs": ["get", "list", "watch"], "apiGroups": [""], "resources": ["pods"]}
-    assert execute["resourceNames"] == ["pi-worker-0", "pi-worker-1"]
+    assert execute["resourceNames"] == by_web_socket["resourceNames"] == ["pi-worker-0", "pi-worker-1"]
     # A rule without names would be for all pods.
     assert len(v1.role(v1.read(make("v1", workers=None)))["rules"]) == 1
     assert v1.role_binding(job)["subjects"][0]["name"] == "pi-launcher"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from sampan.components.training.api.contracts import CONTRACTS
 from sampan.components.training.api.kinds import (
     ALL_JOB_KINDS,
     CLUSTER_TRAINING_RUNTIMES,
@@ -209,8 +210,12 @@ class Jobs:
             self.session.patch(ref.resource, ref.name, patch, ref.namespace)
         elif ref.resource is JOBS:
             self.session.patch(ref.resource, ref.name, {"spec": {"parallelism": nodes}}, ref.namespace)
-        else:
+        elif "scale" in ref.resource.subresources:
             self.session.patch(ref.resource, ref.name, {"spec": {"replicas": nodes}}, ref.namespace, "scale")
+        else:
+            field = CONTRACTS[ref.resource.kind].replica_specs
+            spec = {field: {"Worker": {"replicas": nodes}}}
+            self.session.patch(ref.resource, ref.name, {"spec": spec}, ref.namespace)
 
     def runtimes(self, namespace: str) -> list[Object]:
         """The cluster's and the namespace's own; none where there is no Trainer."""

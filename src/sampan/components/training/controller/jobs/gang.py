@@ -9,7 +9,7 @@ from sampan.client.protocol import Client
 from sampan.components.training.engine.jobs import gangs
 from sampan.components.training.engine.jobs.spec import Job
 from sampan.kube import meta, owners
-from sampan.kube.errors import ApiError, NotFoundError
+from sampan.kube.errors import ApiError, ForbiddenError, NotFoundError
 from sampan.kube.kinds import PRIORITY_CLASSES
 from sampan.kube.meta import Object
 from sampan.reconcile.apply import delete_if_present
@@ -24,12 +24,12 @@ class Gang:
         self.kind = gangs.kind_of(scheduler)
 
     async def priorities(self, job: Job) -> dict[str, int]:
-        """Of the classes that the job names and that exist."""
+        """Of the classes that the job names, as far as there are any and we may see them."""
         found: dict[str, int] = {}
         for name in gangs.priority_classes(job) if self.kind else ():
             try:
                 found[name] = int((await self._client.get(PRIORITY_CLASSES, name)).get("value") or 0)
-            except NotFoundError:
+            except (NotFoundError, ForbiddenError):
                 continue
         return found
 

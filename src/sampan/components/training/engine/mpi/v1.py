@@ -188,11 +188,13 @@ def role(job: Job) -> Object:
     """It may look at pods, and execute in its workers'."""
     workers = [names.worker_name(job.name, index) for index in range(_workers(job))]
     rules = [{"verbs": ["get", "list", "watch"], "apiGroups": [""], "resources": ["pods"]}]
-    if workers:
-        # Without names it would be all pods.
-        rules.append(
-            {"verbs": ["create"], "apiGroups": [""], "resources": ["pods/exec"], "resourceNames": workers}
-        )
+    # Over a WebSocket, which newer kubectls and ours speak, the request is a GET. Upstream's launchers may not do that,
+    # and fall back to the older way. Without names it would be all pods.
+    rules += [
+        {"verbs": [verb], "apiGroups": [""], "resources": ["pods/exec"], "resourceNames": workers}
+        for verb in ("create", "get")
+        if workers
+    ]
     return {
         **_named(rbac.ROLES.api_version, rbac.ROLES.kind, job, names.launcher_name(job.name)),
         "rules": rules,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sampan.components.training.engine.trainer.status import Trouble, is_finished, judge
+from sampan.components.training.engine.trainer.status import REFUSED, Trouble, is_finished, judge
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = "2026-01-01T12:00:00Z"
@@ -73,6 +73,13 @@ def test_what_keeps_it_from_starting_is_a_condition_until_it_starts() -> None:
         condition("Created", "False", "TrainJobResourcesCreationFailed", message="quota")
     ]
     assert judge(train_job(stuck), job_set(), None, NOW).status == {}
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_trouble_that_lasts_changes_nothing(is_final: bool) -> None:
+    trouble = Trouble("bad", REFUSED, is_final=is_final)
+    first = judge(train_job(), None, trouble, NOW).status
+    assert judge(train_job(first), None, trouble, NOW + timedelta(hours=1)).status == first
 
 
 def test_a_failure_that_can_be_mended_is_not_the_end() -> None:

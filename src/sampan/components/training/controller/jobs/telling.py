@@ -1,13 +1,14 @@
 """The events of a job, with upstream's reasons and words.
 
-Children are told of by a recorder of their own: of a large job there is more to say than an object may have events,
-and its end must not be what is cut short.
+What is made, and how pods fare, is told by recorders of their own: of a large job there is more to say than an object
+may have events, and its end must not be what is cut short.
 
 Source: kubeflow/training-operator v1.9.0 pkg/controller.v1/common/{job,pod}.go, pkg/core/job.go.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from sampan.components.training.controller.around import Around
@@ -28,11 +29,11 @@ _REMEMBERED = 2000
 class Teller:
     def __init__(self, around: Around, shape: Shape) -> None:
         self._recorder = EventRecorder(around.client, around.clock, shape.controller_name)
+        self._pods = EventRecorder(around.client, around.clock, shape.controller_name)
         self.children = EventRecorder(around.client, around.clock, shape.controller_name)
 
     async def close(self) -> None:
-        await self._recorder.close()
-        await self.children.close()
+        await asyncio.gather(*(each.close() for each in (self._recorder, self._pods, self.children)))
 
     def changes(self, job: Object, kind: str, told: Iterable[Change]) -> None:
         for change in told:
@@ -49,12 +50,12 @@ class Teller:
             if code is None or not _first(told, meta.uid(pod), "exit", str(_restarts(pod))):
                 continue
             words = f"Pod: {meta.namespace(pod)}.{meta.name(pod)} exited with code {code}"
-            self.children.normal(job.object, "ExitedWithCode", words)
+            self._pods.normal(job.object, "ExitedWithCode", words)
 
     def troubles(self, job: Job, troubles: Iterable[Trouble], told: Told) -> None:
         for each in troubles:
             if _first(told, each.uid, each.reason, each.what):
-                self.children.warning(job.object, each.reason, each.event)
+                self._pods.warning(job.object, each.reason, each.event)
 
     def template(self, job: Job, has_other_scheduler: bool, told: Told) -> None:
         """What of the pods' templates does not count, or stands in the way."""

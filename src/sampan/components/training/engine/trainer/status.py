@@ -67,7 +67,6 @@ def judge(train_job: Object, job_set: Object | None, trouble: Trouble | None, no
     finished = is_finished(train_job)
     time = rfc3339(now)
     if not finished:
-        conditions.remove(holder, FAILED)
         _tell_trouble(holder, trouble, time)
         _tell_suspension(holder, bool(meta.spec(train_job).get("suspend")), time)
     if job_set is not None:
@@ -85,6 +84,9 @@ def judge(train_job: Object, job_set: Object | None, trouble: Trouble | None, no
 
 
 def _tell_trouble(holder: Object, trouble: Trouble | None, time: str) -> None:
+    # One that still holds stays as it is, its time too: a status that changes with every look is looked at for ever.
+    if trouble is None or not trouble.is_final:
+        conditions.remove(holder, FAILED)
     if trouble is None or trouble.is_final:
         conditions.remove(holder, CREATED)
     if trouble is not None:

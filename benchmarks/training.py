@@ -262,7 +262,14 @@ def _torchruns(bin_folder: Path, script: Path, ranks: Path) -> float:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     started = time.time()
-    options = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}"]
+    # Its own name need not be known to any DNS: that would take seconds.
+    options = [
+        "--local-addr=127.0.0.1",
+        "--nnodes=2",
+        "--nproc-per-node=1",
+        "--master-addr=127.0.0.1",
+        f"--master-port={port}",
+    ]
     env = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
     running = [
         subprocess.Popen(

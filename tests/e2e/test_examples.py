@@ -71,3 +71,61 @@ def test_nothing_is_published_that_is_not_good_enough(server: ServerProcess) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "publish" not in done.stdout
     assert re.search(r"Output +parameter +the best model reached 9\d\.\d\d%, wanted are 99\.99%", done.stdout)
+
+
+def test_distributed_training_has_the_same_figures_on_one_node_and_on_two(server: ServerProcess) -> None:
+    script = str(EXAMPLES / "02-distributed-training" / "train.py")
+
+    def losses(nodes: str) -> list[str]:
+        # Options stand before the script.
+        command = [*("train", "-n", nodes, "--home", str(server.home)), script, "--steps", "5"]
+        done = subprocess.run(
+            [sys.executable, "-m", "sampan", *command],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return re.findall(r"step=\d loss=(\S+) accuracy=(\S+)", done.stdout)
+
+    one = losses("1")
+    assert len(one) == 5
+    assert losses("2") == one
+
+
+def test_distributed_training_is_a_step_of_a_pipeline(server: ServerProcess) -> None:
+    file = str(EXAMPLES / "02-distributed-training" / "pipeline.py")
+    done = sampan(server, "run", file, "--name", "distributed", "--param", "steps=12")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "good enough" in done.stdout
+    assert re.search(r"metrics +metrics +accuracy = 0\.9\d+, loss = 0\.3\d", done.stdout)
+    run_id = server.call("GET", "/apis/v2beta1/runs")["runs"][0]["run_id"]
+    task = next(task for task in server.tasks(run_id) if task["name"] == "train")
+    (model,) = (
+        each["artifacts"][0] for each in task["outputs"]["artifacts"] if each["artifact_key"] == "model"
+    )
+    assert model["type"] == "Model"
+    assert model["metadata"]["job_kind"] == "TrainJob"
+    assert (Path(model["uri"]) / "weights.json").exists()
+    # The job stays, and says of which run it is.
+    job = server.call(
+        "GET",
+        f"/apis/trainer.kubeflow.org/v1alpha1/namespaces/default/trainjobs/{model['metadata']['job_name']}",
+    )
+    assert job["metadata"]["labels"]["pipelines.kubeflow.org/run-id"] == run_id
+    assert "ownerReferences" not in job["metadata"]
+
+
+@pytest.mark.slow
+def test_functions_run_side_by_side(server: ServerProcess) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "02-distributed-training" / "remote_function.py")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "SAMPAN_HOME": str(server.home)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"it takes (\d+) steps", done.stdout) == ["342", "31", "8"]

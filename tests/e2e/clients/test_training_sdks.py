@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from sampan.testing.clients import interpreter_with
+from sampan.testing.homes import home_with_frameworks
 from sampan.testing.server import ServerProcess
 
 HERE = Path(__file__).parent
-CLIENTS = {"trainer_sdk.py": "kubeflow==0.5.0", "training_sdk.py": "kubeflow-training==1.9.4"}
+TRAINER, TRAINING = "kubeflow==0.5.0", "kubeflow-training==1.9.4"
+CLIENTS = {"trainer_sdk.py": TRAINER, "training_sdk.py": TRAINING}
 
 
 @pytest.fixture
@@ -22,8 +24,8 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
         yield server
 
 
-def play(server: ServerProcess, folder: Path, script: str, *words: str) -> None:
-    python = interpreter_with(CLIENTS[script])
+def play(server: ServerProcess, folder: Path, client: str, script: str, *words: str) -> None:
+    python = interpreter_with(client)
     ended = subprocess.run(
         [python, "-W", "ignore", HERE / script, server.home / "kubeconfig", *words],
         env={"HOME": str(folder), "PATH": os.environ["PATH"]},
@@ -40,9 +42,17 @@ def play(server: ServerProcess, folder: Path, script: str, *words: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("script", CLIENTS)
 def test_all_that_they_do(server: ServerProcess, tmp_path: Path, script: str) -> None:
-    play(server, tmp_path, script)
+    play(server, tmp_path, CLIENTS[script], script)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_with_pytorch_itself(tmp_path: Path) -> None:
+    with ServerProcess(home_with_frameworks(tmp_path / "home")) as server:
+        for client in (TRAINER, TRAINING):
+            play(server, tmp_path, client, "torch_sdks.py")
 
 
 def test_a_function_becomes_a_job_on_two_nodes(server: ServerProcess, tmp_path: Path) -> None:
     """What most people do first."""
-    play(server, tmp_path, "trainer_sdk.py", "runtimes", "two nodes")
+    play(server, tmp_path, TRAINER, "trainer_sdk.py", "runtimes", "two nodes")

@@ -269,6 +269,41 @@ def elastic_jobs() -> None:
 
 
 @journey
+def a_launcher_and_its_workers() -> None:
+    def role(program: str, replicas: int) -> Any:
+        made = kubernetes.V1Container(name="mpi", image=IMAGE, command=["python", "-u", "-c", program])
+        template = kubernetes.V1PodTemplateSpec(spec=kubernetes.V1PodSpec(containers=[made]))
+        return sdk.KubeflowOrgV1ReplicaSpec(replicas=replicas, restart_policy="Never", template=template)
+
+    hosts = "import os; print(open(os.environ['OMPI_MCA_orte_default_hostfile']).read())"
+    api.create_job(
+        sdk.KubeflowOrgV1MPIJob(
+            api_version="kubeflow.org/v1",
+            kind="MPIJob",
+            metadata=kubernetes.V1ObjectMeta(name="mpi", namespace=NS),
+            spec=sdk.KubeflowOrgV1MPIJobSpec(
+                slots_per_worker=2,
+                run_policy=sdk.KubeflowOrgV1RunPolicy(clean_pod_policy="Running"),
+                mpi_replica_specs={
+                    "Launcher": role(hosts, 1),
+                    "Worker": role("import time; time.sleep(600)", 2),
+                },
+            ),
+        )
+    )
+    succeeded("mpi", "MPIJob")
+    (launcher,) = api.get_job_pod_names("mpi", is_master=True)
+    assert launcher == "mpi-launcher", launcher
+    logs, _ = api.get_job_logs("mpi", job_kind="MPIJob")
+    assert [line.split()[0].partition(".")[0] for line in logs[launcher].split("\n") if line.strip()] == [
+        "mpi-worker-0",
+        "mpi-worker-1",
+    ], logs
+    until(lambda: api.get_job_pod_names("mpi", replica_type="worker") == [])
+    gone("mpi", "MPIJob")
+
+
+@journey
 def what_is_refused_is_told() -> None:
     wrong = job("PyTorchJob", "wrong", "pass")
     wrong.spec.pytorch_replica_specs["Worker"].template.spec.containers[0].name = "main"

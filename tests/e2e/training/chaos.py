@@ -162,7 +162,10 @@ class Chaos:
             "template": {"spec": {"containers": [container], "terminationGracePeriodSeconds": 5}},
         }
         worker = {"containers": [{"name": "mpi", "image": IMAGE, "command": ["sleep", "1000"]}]}
-        replicas = {"Launcher": launcher, "Worker": {"replicas": 1, "template": {"spec": worker}}}
+        replicas = {
+            "Launcher": launcher,
+            "Worker": {"replicas": 1, "restartPolicy": "OnFailure", "template": {"spec": worker}},
+        }
         spec = {"runPolicy": {"cleanPodPolicy": "Running"}, "mpiReplicaSpecs": replicas}
         body = {"apiVersion": "kubeflow.org/v1", "kind": "MPIJob", "metadata": {"name": name}, "spec": spec}
         self._post(MPI, body)

@@ -139,3 +139,27 @@ def test_what_runs_on_below_a_launcher_is_left_alone(machine: Any, node_kit: Any
             assert is_alive(own)
 
     asyncio.run(main())
+
+
+def test_what_the_kernel_allows_is_known_while_no_launcher_runs(
+    machine: Any, node_kit: Any, tmp_path: Path
+) -> None:
+    # A volume at a place of its own needs a view of its own, also for the run that the killed launcher leads to.
+    script = f"echo run >> {tmp_path}/runs; [ $(wc -l < {tmp_path}/runs) -gt 1 ] || sleep 1000; ls /there"
+    mounted = {"volumeMounts": [{"name": "v", "mountPath": "/there"}]}
+
+    async def main() -> None:
+        async with machine.up() as node:
+            pod = node.pod("a", ["sh", "-c", script], container=mounted, restartPolicy="OnFailure")
+            pod["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
+            await node.client.create(PODS, pod)
+            pod = await node.until("a", node_kit.is_running)
+            async with asyncio.timeout(20):
+                while not (tmp_path / "runs").exists():
+                    await asyncio.sleep(0.02)
+            os.kill(launcher_of(machine.home, pod), signal.SIGKILL)
+            pod = await node.until("a", node_kit.is_over)
+            assert pod["status"]["phase"] == "Succeeded"
+            assert "Failed" not in await node.reasons("a")
+
+    asyncio.run(main())

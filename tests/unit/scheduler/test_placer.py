@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -282,8 +281,12 @@ def test_gangs_start_by_the_age_of_their_groups_and_pods_that_come_again_keep_th
     assert sorted(bound(it.place_all())) == ["again-0", "again-1"]
 
 
-def small(n: int, **fields: Any) -> Tenant:
-    return replace(pod(f"small-{n}", "1", **fields), ends=True)
+def job(name: str, cpu: str = "1") -> Tenant:
+    return pod(name, cpu, restartPolicy="Never")
+
+
+def small(n: int) -> Tenant:
+    return job(f"small-{n}")
 
 
 def test_a_large_gang_is_passed_by_small_pods_for_a_time_only():
@@ -310,7 +313,7 @@ def test_a_large_gang_is_passed_by_small_pods_for_a_time_only():
     )
     # What asks for nothing that the gang needs, or is more important, starts all the same.
     it.wait(pod("light"), "4", None)
-    it.wait(replace(pod("urgent", "1", priority=1), ends=True), "4", None)
+    it.wait(pod("urgent", "1", priority=1, restartPolicy="Never"), "4", None)
     assert sorted(bound(it.place_all())) == ["light", "urgent"]
     for name in ("small-2", "small-3", "small-4", "urgent"):
         assert bound(it.place_all()) == []
@@ -321,12 +324,12 @@ def test_a_large_gang_is_passed_by_small_pods_for_a_time_only():
 def test_room_is_not_kept_for_ever():
     now = 0.0
     it = placer("4", now=lambda: now, patience=10.0)
-    run(it, replace(pod("long", "2"), ends=True))
-    it.wait(pod("large", "4"), "1", None)
-    it.wait(pod("s", "1"), "2", None)
+    run(it, job("long", "2"))
+    it.wait(job("large", "4"), "1", None)
+    it.wait(job("s"), "2", None)
     assert bound(it.place_all()) == ["s"]
     it.forget("s")
-    it.wait(pod("s", "1"), "2", None)
+    it.wait(job("s"), "2", None)
     now = 15.0
     assert bound(it.place_all()) == []
     assert it.keeper.turns_at == 20.0
@@ -339,21 +342,34 @@ def test_nothing_is_kept_beside_what_stays_for_ever():
     now = 0.0
     it = placer("4", now=lambda: now, patience=10.0)
     run(it, pod("notebook", "1"))
-    it.wait(pod("large", "4"), "1", None)
+    it.wait(job("large", "4"), "1", None)
     it.place_all()
     now = 15.0
-    it.wait(pod("s", "1"), "2", None)
+    it.wait(job("s"), "2", None)
     assert bound(it.place_all()) == ["s"]
+
+
+def test_notebooks_and_servers_do_not_queue_behind_jobs():
+    now = 0.0
+    it = placer("4", now=lambda: now, patience=10.0)
+    run(it, job("long", "2"))
+    it.wait(job("large", "3"), "1", None)
+    it.place_all()
+    now = 15.0
+    it.wait(job("s"), "2", None)
+    it.wait(pod("notebook", "1"), "3", None)
+    assert bound(it.place_all()) == ["notebook"]
+    assert "is kept for team/large" in detail(it.parked[it.backlog.get("s").key], job("s"), it.world)
 
 
 def test_who_gives_up_keeps_nothing():
     now = 0.0
     it = placer("4", now=lambda: now, patience=10.0)
     run(it, small(0))
-    it.wait(pod("large", "4"), "1", None)
+    it.wait(job("large", "4"), "1", None)
     it.place_all()
     now = 15.0
-    it.wait(pod("s", "1"), "2", None)
+    it.wait(job("s"), "2", None)
     assert bound(it.place_all()) == []
     assert it.forget("large")
     assert bound(it.place_all()) == ["s"]
@@ -402,7 +418,7 @@ def test_two_hundred_jobs_leave_the_queue_in_order_and_the_large_one_is_not_left
         key = GroupKey("scheduling.x-k8s.io", "team", f"job-{n:03}")
         it.define(key, PodGroup(members, created=f"{n:03}"))
         for m in range(members):
-            it.wait(replace(pod(f"job-{n:03}-{m}", "1"), ends=True), f"{n:03}", key)
+            it.wait(job(f"job-{n:03}-{m}"), f"{n:03}", key)
     while len(it.backlog):
         for order in it.place_all():
             assert isinstance(order, Bind)

@@ -42,6 +42,8 @@ class Demand:
     labels: Labels = field(default_factory=dict)
     priority: int = 0
     preempts: bool = True
+    ends: bool = False
+    """Whether it ends by itself one day: what it holds can be waited for, and it waits for others of its kind."""
     shape: Hashable = ()
 
 
@@ -60,12 +62,13 @@ def demand_of(pod: Object) -> Demand:
     requests, neighbours = requests_of(spec), read_neighbours(pod)
     preempts = spec.get("preemptionPolicy") != "Never"
     priority = int(spec.get("priority") or 0)
+    ends = spec.get("restartPolicy") in ("Never", "OnFailure")
     shape = (
         # Who may make room for itself, and for whom room is kept, is a matter of priority.
         (priority, preempts),
         tuple(sorted(requests.items())),
         tuple(sorted(selector.items())),
-        (affinity, preferred, tolerations),
+        (affinity, preferred, tolerations, ends),
         claims,
         ports,
         (neighbours, meta.namespace(pod)) if neighbours != NOBODY else None,
@@ -83,6 +86,7 @@ def demand_of(pod: Object) -> Demand:
         labels=meta.labels(pod),
         priority=priority,
         preempts=preempts,
+        ends=ends,
         shape=shape,
     )
 

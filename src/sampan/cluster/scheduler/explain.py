@@ -165,7 +165,7 @@ def _of_promise(tenant: Tenant, nodes: list[Node]) -> Iterable[str]:
 
 
 def _of_kept(tenant: Tenant, nodes: list[Node]) -> Iterable[str]:
-    for node in nodes:
+    for node in nodes if tenant.demand.ends else ():
         kept = [
             other
             for other in node.kept.values()

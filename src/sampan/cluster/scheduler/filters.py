@@ -41,8 +41,8 @@ def against(tenant: Tenant, node: Node, world: World) -> Against:
     if found := fits(demand, node, world):
         return found
     awaited = dict(node.nominated)
-    if tenant.uid not in awaited:
-        # For whom others have been stopped already does not wait once more.
+    if demand.ends and tenant.uid not in awaited:
+        # Jobs queue among themselves. For whom others have been stopped already does not wait once more.
         awaited |= node.kept
     expected = [
         other

@@ -6,7 +6,7 @@ starts within a few times the longest that it really has to wait for, and for tw
 idle for it.
 
 Only what others give back by themselves can be waited for: room is kept where the pod or gang fits beside those that
-stay (notebooks, servers). One whose own doors are closed keeps nothing.
+stay (notebooks, servers), and only other jobs wait for it. One whose own doors are closed keeps nothing.
 """
 
 from __future__ import annotations
@@ -110,4 +110,4 @@ class Keeper:
 
 
 def _goes(tenant: Tenant) -> bool:
-    return tenant.ends or tenant.is_leaving
+    return tenant.demand.ends or tenant.is_leaving

@@ -31,8 +31,6 @@ class Tenant:
     demand: Demand
     started: str = ""
     is_leaving: bool = False
-    ends: bool = False
-    """Whether it ends by itself one day: what it holds can be waited for."""
 
     @property
     def group(self) -> Group:

@@ -365,15 +365,7 @@ class Scheduler:
 
 def _tenant(pod: Object, demand: Demand) -> Tenant:
     started = str(meta.status(pod).get("startTime") or meta.metadata(pod).get("creationTimestamp") or "")
-    return Tenant(
-        meta.uid(pod),
-        meta.namespace(pod),
-        meta.name(pod),
-        demand,
-        started,
-        is_leaving=meta.is_deleting(pod),
-        ends=meta.spec(pod).get("restartPolicy") in ("Never", "OnFailure"),
-    )
+    return Tenant(meta.uid(pod), meta.namespace(pod), meta.name(pod), demand, started, meta.is_deleting(pod))
 
 
 def _gated(gates: object) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from sampan.components.pipelines.controller.loading import (
     acts_on_workflows,
     argo_hook,
 )
+from sampan.components.pipelines.controller.runner import RUNNER, ensure_runner
 from sampan.components.pipelines.controller.templates import GetTemplate, blocking
 from sampan.components.pipelines.engine.creation import Prepare
 from sampan.components.pipelines.engine.notifications.composing import Composer
@@ -44,8 +46,7 @@ from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backen
 from sampan.components.pipelines.store import tables
 from sampan.components.pipelines.store.notices import NotificationRow
 from sampan.kube.admission import Hook
-from sampan.kube.errors import AlreadyExistsError, ApiError
-from sampan.kube.kinds import SERVICE_ACCOUNTS, Resource
+from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -59,7 +60,6 @@ _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _CHANNELS = "sampan.components.pipelines.engine.notifications.channels"
 _SPECIFICATION = "sampan.components.pipelines.api.specification"
 
-_RUNNER = "pipeline-runner"
 _LOAD_DELAY_SECONDS = 0.2
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
@@ -209,18 +209,22 @@ class PipelinesComponent:
                 allow_private=self._settings.allow_private_urls,
                 isolated=self._settings.multi_user,
             )
+        settings = self._settings
+        if services.pod_files is None and not settings.multi_user and not settings.service_account:
+            # As upstream's own installation; elsewhere nobody knows that it is there.
+            settings = replace(settings, service_account=RUNNER)
         engine: _Engine = module.Engine(
             services.client,
             services.database,
             services.clock,
             services.home,
-            self._settings,
+            settings,
             files,
         )
         engine.listen(lambda _: self._on_change())
         if services.pod_files is None:
             # Before the engine, which at once takes up what was asked for meanwhile.
-            await _ensure_runner(services)
+            await ensure_runner(services.client, services.default_namespace)
         await engine.start()
         upkeep: Any = await asyncio.to_thread(importlib.import_module, _COMPLETED_PODS)
         completed = upkeep.CompletedPods(
@@ -290,17 +294,6 @@ class PipelinesComponent:
         assert self._engine is not None
         # A request that gives up must not take the engine down with it.
         return await asyncio.shield(self._engine)
-
-
-async def _ensure_runner(services: Services) -> None:
-    """The service account that every workflow of kfp 1.8 names, as upstream's installation has it."""
-    account = {"metadata": {"name": _RUNNER, "namespace": services.default_namespace}}
-    try:
-        await services.client.create(SERVICE_ACCOUNTS, account)
-    except AlreadyExistsError:
-        return
-    except ApiError as error:
-        log.warning("the service account of pipelines cannot be made", name=_RUNNER, error=error.message)
 
 
 async def _load_prepare(template: GetTemplate | None = None) -> Prepare:

@@ -97,20 +97,10 @@ class LauncherPool:
         self._launchers: dict[str, Launcher] = {}
         self._starting: dict[str, asyncio.Task[Launcher]] = {}
         self._closing = False
+        # What the kernel allows, once a launcher has found out: it stays so when that launcher is gone.
+        self.can_mount = self.can_overlay = self.can_network = False
         # Two versions of Sampan may follow each other in one home: a launcher serves only its own.
         self._version = _digest(PROGRAM.parent)
-
-    @property
-    def can_mount(self) -> bool:
-        return any(launcher.can_mount for launcher in self._launchers.values())
-
-    @property
-    def can_overlay(self) -> bool:
-        return any(launcher.can_overlay for launcher in self._launchers.values())
-
-    @property
-    def can_network(self) -> bool:
-        return any(launcher.can_network for launcher in self._launchers.values())
 
     async def open(self) -> None:
         """Connects to the launchers that still run, whatever their version, and starts the cold one."""
@@ -121,7 +111,7 @@ class LauncherPool:
             except (OSError, RuntimeFailureError):
                 _forget(socket)
                 continue
-            self._launchers[launcher.name] = launcher
+            self._admit(launcher)
         await self.cold()
 
     async def close(self) -> None:
@@ -206,8 +196,14 @@ class LauncherPool:
             await launcher.connect(socket)
         except OSError as error:
             raise RuntimeFailureError(f"{python} ended at once, see {socket.with_suffix('.log')}") from error
-        self._launchers[name] = launcher
+        self._admit(launcher)
         return launcher
+
+    def _admit(self, launcher: Launcher) -> None:
+        self._launchers[launcher.name] = launcher
+        self.can_mount = self.can_mount or launcher.can_mount
+        self.can_overlay = self.can_overlay or launcher.can_overlay
+        self.can_network = self.can_network or launcher.can_network
 
     def _make_room(self) -> None:
         warm = sum(1 for name in self._launchers if name.startswith("warm-"))

@@ -33,6 +33,9 @@ class PipelineSettings:
     """How long a run may take whose pipeline says nothing about it; 0 for no limit. Exit tasks come on top."""
     default_step_timeout_seconds: int = 0
     """How long an attempt of a step may take that has no timeout of its own; 0 for no limit."""
+    service_account: str = ""
+    """As whom steps call the Kubernetes API when their run names nobody. Empty: `pipeline-runner` in the embedded
+    cluster, the namespace's default elsewhere and with many users."""
     multi_user: bool = False
     """Whether requests count for the user that sends them and for the namespace that they name, as RBAC allows."""
 

@@ -8,6 +8,7 @@ The file is loaded under its own name, so that what stands below `if __name__ ==
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -58,8 +59,9 @@ def used_by_another(component: Any, others: Iterable[Any]) -> bool:
     return False
 
 
-def offer_light() -> None:
-    """`from sampan.sdk import light` where Sampan is not installed: what pipeline files use of it needs nothing."""
+def offer_sampan() -> None:
+    """`from sampan.sdk import light` and `training` where Sampan is not installed: what pipeline files use of it needs
+    nothing that is not here."""
     if importlib.util.find_spec("sampan") is not None:
         return
     rooms = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -68,13 +70,21 @@ def offer_light() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    vars(module)["__getattr__"] = late
     parent = ModuleType("sampan")
-    vars(parent)["sdk"] = module
+    vars(parent).update(sdk=module, __path__=[os.path.dirname(os.path.dirname(rooms))])
     sys.modules.update({"sampan": parent, "sampan.sdk": module})
 
 
+def late(name: str) -> Any:
+    """Of `sampan.sdk`, what loads only when it is named."""
+    if name != "training":
+        raise AttributeError(f"sampan.sdk has no {name!r} where Sampan is not installed beside kfp")
+    return importlib.import_module("sampan.components.training.sdk.steps")
+
+
 def load(file: str) -> ModuleType:
-    offer_light()
+    offer_sampan()
     sys.path.insert(0, os.path.dirname(os.path.abspath(file)))
     spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(file))[0], file)
     if spec is None or spec.loader is None:

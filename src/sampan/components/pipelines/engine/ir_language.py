@@ -125,7 +125,7 @@ def prepare(run: RunRow, spec: Mapping[str, Any], around: Surroundings) -> Prepa
         now=around.now,
         new_id=new_uid,
         cache=around.settings.cache,
-        service_account=run.service_account,
+        service_account=run.service_account or around.settings.service_account,
         deadline_seconds=pipeline.config.active_deadline_seconds or around.settings.default_deadline_seconds,
         step_timeout_seconds=around.settings.default_step_timeout_seconds,
         pauses=run.pause_on_failure,

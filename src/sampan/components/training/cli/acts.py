@@ -32,7 +32,8 @@ from sampan.components.training.cli.output import (
     print_job,
     print_jobs,
 )
-from sampan.components.training.sdk.jobs import resource_by_kind, summary_of
+from sampan.components.training.sdk.choosing import resource_by_kind
+from sampan.components.training.sdk.jobs import summary_of
 from sampan.kube import meta
 
 FormOption = Annotated[str, typer.Option("--output", "-o", help="table, yaml, json or name.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sampan.components.training.api.kinds import TRAIN_JOBS
+from sampan.components.training.api.kinds import ALL_JOB_KINDS, TRAIN_JOBS
 from sampan.components.training.api.summary import resource_of
 from sampan.components.training.sdk.frameworks import (
     FRAMEWORKS,
@@ -18,6 +18,7 @@ from sampan.components.training.sdk.frameworks import (
 )
 from sampan.components.training.sdk.objects import ONCE
 from sampan.components.training.sdk.plan import PlanError
+from sampan.kube.kinds import JOBS, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,20 @@ def _asked(wishes: Wishes, found: Framework, seen: str) -> Choice:
     # A PyTorchJob of a script without PyTorch is as good as any: its image is what the script needs.
     framework = found if found is PLAIN or found.kind == kind else own
     return _operator_job(wishes, framework, kind, framework.title)
+
+
+def resource_by_kind(kind: str) -> Resource:
+    """Raises PlanError."""
+    if kind == JOBS.kind:
+        return JOBS
+    found = resource_of(kind)
+    if found is None:
+        raise PlanError(f"{kind!r} is no kind of job; these are: {', '.join(kind_names())}")
+    return found
+
+
+def kind_names() -> list[str]:
+    return [*(each.singular for each in ALL_JOB_KINDS), "job"]
 
 
 def _train_job(wishes: Wishes, of: Framework, found: Framework, runtime: str, because: str) -> Choice:

@@ -6,6 +6,7 @@ has it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from sampan.components.training.api.kinds import (
 from sampan.components.training.api.labels import TRAINER_FRAMEWORK
 from sampan.components.training.api.summary import State, Summary, pod_selector, resource_of, summarise
 from sampan.components.training.sdk import objects
+from sampan.components.training.sdk.choosing import kind_names, resource_by_kind
 from sampan.components.training.sdk.plan import Plan, PlanError
 from sampan.components.training.sdk.session import Session
 from sampan.kube import conditions, meta, owners
@@ -197,6 +199,12 @@ class Jobs:
     def delete(self, ref: JobRef) -> None:
         self.session.delete(ref.resource, ref.name, ref.namespace)
 
+    def end_pods(self, found: Sequence[Object]) -> None:
+        """Of a job that has ended: nobody makes them anew."""
+        for pod in found:
+            with contextlib.suppress(NotFoundError):
+                self.session.delete(PODS, meta.name(pod), meta.namespace(pod))
+
     def suspend(self, ref: JobRef, suspend: bool) -> None:
         """Or lets it go on."""
         spec: Object = {"suspend": suspend}
@@ -308,20 +316,6 @@ def summary_of(job: Object) -> Summary:
             return replace(found, state=state, reason=reason, message=message, ended=found.ended or since)
     active = int(meta.status(job).get("active") or 0)
     return replace(found, state=State.RUNNING if active else State.PENDING)
-
-
-def resource_by_kind(kind: str) -> Resource:
-    """Raises PlanError."""
-    if kind == JOBS.kind:
-        return JOBS
-    found = resource_of(kind)
-    if found is None:
-        raise PlanError(f"{kind!r} is no kind of job; these are: {', '.join(kind_names())}")
-    return found
-
-
-def kind_names() -> list[str]:
-    return [*(each.singular for each in ALL_JOB_KINDS), "job"]
 
 
 def _is_about(name: str, names: set[str], job: str) -> bool:

@@ -211,7 +211,7 @@ def _train_job(plan: Plan) -> dict[str, Any]:
 
 def _operator_job(plan: Plan) -> dict[str, Any]:
     replicas = _replicas(plan)
-    run_policy: dict[str, Any] = {"cleanPodPolicy": "Running"}
+    run_policy: dict[str, Any] = {"cleanPodPolicy": "None" if plan.waits_for_all else "Running"}
     if plan.retries is not None:
         run_policy["backoffLimit"] = plan.retries
     if plan.deadline_seconds is not None:

@@ -88,6 +88,8 @@ class Plan:
     service_account: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    waits_for_all: bool = False
+    """Whether pods that still run when the job's master has ended are left to end by themselves."""
     source: str = ""
     """What was sent, for people."""
 

@@ -19,8 +19,9 @@ import contextlib
 import inspect
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -30,12 +31,12 @@ from sampan.components.training.sdk.calls import Outcome, RemoteError
 from sampan.components.training.sdk.choosing import Wishes, choose
 from sampan.components.training.sdk.frameworks import PLAIN
 from sampan.components.training.sdk.jobs import JobRef, Jobs, LogLine, summary_of
+from sampan.components.training.sdk.options import Options, checked, read_options
 from sampan.components.training.sdk.plan import (
     Mount,
     Plan,
     PlanError,
     Resources,
-    check_name,
     made_name,
     read_range,
 )
@@ -50,44 +51,8 @@ T = TypeVar("T")
 Connect = Callable[[], Session]
 
 _LAST_LINES = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a function is run; all of them are arguments of `@remote`."""
-
-    kind: str = "Job"
-    """`Job`, `TrainJob`, or a kind of the Training Operator."""
-    nodes: int = 1
-    processes: int | None = None
-    """On each node, where the kind has that."""
-    image: str = ""
-    """By default a Python of this version, or the framework's."""
-    runtime: str = ""
-    """Of a TrainJob."""
-    packages: Sequence[str] = ()
-    """Installed before, as pip names them."""
-    cpu: float | str = ""
-    memory: str = ""
-    gpu: int = 0
-    env: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    """Variables from Secrets of the namespace: `{"TOKEN": "secret-name/key"}`. Their values pass nowhere else."""
-    output: str = ""
-    """A folder of this machine, or `pvc://CLAIM/PATH`, which the function has as $SAMPAN_OUTPUT."""
-    elastic: str = ""
-    """`MIN:MAX` nodes."""
-    retries: int | None = None
-    deadline_seconds: int | None = None
-    priority: str = ""
-    service_account: str = ""
-    namespace: str = ""
-    name: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    stream: bool = True
-    """Whether a call prints the logs while it waits."""
-    cleanup: bool = False
-    """Whether the job is deleted once its result is here."""
+_SETTLE_SECONDS = 60.0
+_POLL_SECONDS = 0.2
 
 
 class RemoteJob(Generic[T]):
@@ -164,10 +129,21 @@ class RemoteJob(Generic[T]):
     def _ended(self, timeout_seconds: float | None) -> list[Outcome]:
         if self._outcomes is None:
             summary = self._jobs.wait(self._ref, timeout_seconds)
+            self._settle(summary.state)
             self._outcomes = self._read(summary)
             if self._options.cleanup and summary.state is State.SUCCEEDED:
                 self.cancel()
         return self._outcomes
+
+    def _settle(self, state: State) -> None:
+        """The job's end is that of its master: of one that succeeded the others have a word to say, of one that failed
+        they may wait for ever."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while running := [pod for pod in self._jobs.pods(self._ref) if not pods.is_terminal(pod)]:
+            if state is State.FAILED or time.monotonic() > deadline:
+                self._jobs.end_pods(running)
+                return
+            time.sleep(_POLL_SECONDS)
 
     def _read(self, summary: Summary) -> list[Outcome]:
         """Of the last pod of each rank; of a job that failed what a rank has raised comes first."""
@@ -254,7 +230,7 @@ class RemoteFunction(Generic[P, T]):
 
     def options(self, **changes: Any) -> RemoteFunction[P, T]:
         """The same function with other options."""
-        return RemoteFunction(self._remote, self.local, _checked(replace(self._options, **changes)))
+        return RemoteFunction(self._remote, self.local, checked(replace(self._options, **changes)))
 
 
 class Remote:
@@ -271,10 +247,10 @@ class Remote:
 
     def __call__(self, function: Any = None, **options: Any) -> Any:
         """A decorator, with `Options` or without. Raises PlanError for options that there are not."""
-        checked = _checked(_options(options))
+        chosen = checked(read_options(options))
         if function is not None:
-            return RemoteFunction(self, function, checked)
-        return lambda decorated: RemoteFunction(self, decorated, checked)
+            return RemoteFunction(self, function, chosen)
+        return lambda decorated: RemoteFunction(self, decorated, chosen)
 
     def notebook(
         self,
@@ -295,7 +271,7 @@ class Remote:
         target = Path(save) if save else file.with_name(f"{file.stem}.output.ipynb")
         extra = {Path(each).name: Path(each) for each in include}
         archive = calls.pack_notebook(file, parameters or {}, kernel, extra)
-        chosen = _checked(_options(options))
+        chosen = checked(read_options(options))
         chosen = replace(chosen, packages=("papermill", "ipykernel", *chosen.packages))
 
         def finish(outcome: Outcome) -> Path:
@@ -371,34 +347,13 @@ def _plan(
         priority=options.priority,
         service_account=options.service_account,
         labels=dict(options.labels),
+        waits_for_all=kind != "MPIJob",
         source=f"{stem}({', '.join(arguments)})" if arguments != ("call",) else f"{stem}()",
     )
 
 
 def _absolute(output: str) -> str:
     return output if output.startswith("pvc://") else str(Path(output).expanduser().resolve())
-
-
-def _options(given: Mapping[str, Any]) -> Options:
-    """Raises PlanError."""
-    known = Options.__dataclass_fields__
-    if unknown := [name for name in given if name not in known]:
-        raise PlanError(f"{', '.join(unknown)}: no such option; there are: {', '.join(known)}")
-    return Options(**given)
-
-
-def _checked(options: Options) -> Options:
-    """Raises PlanError."""
-    if options.name:
-        check_name(options.name)
-    if not 1 <= options.nodes <= 1000:
-        raise PlanError(f"nodes must be between 1 and 1000, not {options.nodes}")
-    if isinstance(options.packages, str):
-        raise PlanError("packages must be a list, as ['numpy']")
-    for variable, place in options.secrets.items():
-        if place.count("/") != 1:
-            raise PlanError(f"secrets: {variable} must say SECRET/KEY, not {place!r}")
-    return options
 
 
 def _imported(function: Callable[..., Any]) -> set[str]:

@@ -25,10 +25,17 @@ def job(
     kind: str, name: str, image: str, program: str, replicas: dict[str, int], **run_policy: Any
 ) -> dict[str, Any]:
     """A job of the Training Operator; `program` is Python."""
-    container, field = _KINDS[kind]
     start = ["python", "-c", 'import os; exec(os.environ["PROGRAM"])']
     env = [{"name": "PROGRAM", "value": program}]
-    main = {"name": container, "image": image, "command": start, "env": env}
+    return image_job(kind, name, replicas, {"image": image, "command": start, "env": env}, **run_policy)
+
+
+def image_job(
+    kind: str, name: str, replicas: dict[str, int], container: dict[str, Any], **run_policy: Any
+) -> dict[str, Any]:
+    """The same of any container; without a command its image's own program runs."""
+    own, field = _KINDS[kind]
+    main = {"name": own, **container}
     template = {"spec": {"containers": [main]}}
     specs = {
         role: {"replicas": count, "restartPolicy": "Never", "template": template}

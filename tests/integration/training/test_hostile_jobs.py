@@ -91,7 +91,7 @@ ODD = {
     "procs": edited("procs", "spec", "nprocPerNode", value="all of them"),
     "status": {**body("status"), "status": {"conditions": "yes", "replicaStatuses": [1]}},
 }
-STARTS = ("zero", "own-labels", "status", "bomb", "odd-metadata", "same-role", "gang", "procs")
+STARTS = ("own-labels", "status", "bomb", "odd-metadata", "gang", "procs")
 """Odd as they are, upstream starts them too."""
 
 

@@ -229,6 +229,24 @@ def test_coscheduling_ties_all_pods_into_one_group() -> None:
         assert labels == {"scheduling.x-k8s.io/pod-group": "job"}
 
 
+@pytest.mark.parametrize("policy", ["coscheduling", "volcano"])
+def test_initializers_are_no_members_of_the_gang_that_waits_for_their_end(policy: str) -> None:
+    found = runtime(
+        replicated("dataset-initializer", "dataset-initializer"),
+        replicated("node", "trainer"),
+        podGroupPolicy={policy: {}},
+    )
+    jobs = found["spec"]["template"]["spec"]["replicatedJobs"]
+    jobs[1]["dependsOn"] = [{"name": "dataset-initializer", "status": "Complete"}]
+    group, job_set = built(train_job(trainer={"numNodes": 2}), found)
+    assert group["spec"]["minMember"] == 2
+    first, second = (
+        each["template"]["spec"]["template"].get("metadata") for each in job_set["spec"]["replicatedJobs"]
+    )
+    assert not first
+    assert second
+
+
 def test_volcano_ties_by_an_annotation_and_knows_queue_priority_and_topology() -> None:
     topology = {"mode": "hard", "highestTierAllowed": 1}
     found = gang({"volcano": {"networkTopology": topology}}, priorityClassName="high")

@@ -32,10 +32,10 @@ def main() -> None:
         return
     if args.model_storage_type != "local":
         raise SystemExit(f"--model_storage_type={args.model_storage_type} needs Alibaba's OSS: use local")
-    if args.job_type in ("Train", "All"):
-        train(args, rank, size)
-    if args.job_type in ("Predict", "All"):
-        predict(args, rank, size)
+    # Each process has the whole model; only the first one writes it.
+    model = train(args, rank, size) if args.job_type != "Predict" else load(args)
+    if args.job_type != "Train":
+        predict(model, rank, size)
 
 
 def options() -> argparse.Namespace:
@@ -72,7 +72,7 @@ def connected(rank: int, size: int) -> Iterator[None]:
         tracker.wait_for()
 
 
-def train(args: argparse.Namespace, rank: int, size: int) -> None:
+def train(args: argparse.Namespace, rank: int, size: int) -> Any:
     words = args.xgboost_parameter.strip('"').split(",")
     parameters = dict(word.split(":", 1) for word in words) | {
         "learning_rate": args.learning_rate,
@@ -95,10 +95,14 @@ def train(args: argparse.Namespace, rank: int, size: int) -> None:
         os.makedirs(os.path.dirname(args.model_path) or ".", exist_ok=True)
         model.save_model(args.model_path + ".json")
         print(f"The model is in {args.model_path}.json", flush=True)
+    return model
 
 
-def predict(args: argparse.Namespace, rank: int, size: int) -> None:
-    model = xgb.Booster(model_file=args.model_path + ".json")
+def load(args: argparse.Namespace) -> Any:
+    return xgb.Booster(model_file=args.model_path + ".json")
+
+
+def predict(model: Any, rank: int, size: int) -> None:
     data = part(rank, size)
     found = np.argmax(model.predict(data), axis=1)
     accuracy = float((found == data.get_label()).mean())

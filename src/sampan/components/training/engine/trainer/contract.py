@@ -48,6 +48,9 @@ class PodSet:
     """Of the JobSet's template itself."""
     requests: Mapping[str, Decimal] = field(default_factory=dict)
     """Of one pod."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """What the scheduler wants on each of these pods."""
+    annotations: dict[str, str] = field(default_factory=dict)
     endpoints: tuple[str, ...] = ()
     """`<job>-<replicated job>-<replica>-<pod>.<subdomain>`, once the network is identified."""
 
@@ -105,9 +108,6 @@ class Info:
     labels: dict[str, str] = field(default_factory=dict)
     """Of the JobSet."""
     annotations: dict[str, str] = field(default_factory=dict)
-    pod_labels: dict[str, str] = field(default_factory=dict)
-    """What the scheduler wants on every pod."""
-    pod_annotations: dict[str, str] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
     """A copy of the TrainJob's `spec.trainer`: a plugin may change its command."""
     reporting: Reporting | None = None

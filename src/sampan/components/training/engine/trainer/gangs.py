@@ -1,6 +1,7 @@
-"""`podGroupPolicy`: a PodGroup for all pods of a TrainJob, so that they start together or wait together.
+"""`podGroupPolicy`: a PodGroup for the pods of a TrainJob, so that they start together or wait together.
 
-Of scheduler-plugins (`coscheduling`) and of Volcano. Source: kubeflow/trainer
+Pods that others wait to see complete, initializers, are no members: upstream counts them, and such a group, of which
+half is made only when the other half has ended, would wait for ever. Of scheduler-plugins (`coscheduling`) and of Volcano. Source: kubeflow/trainer
 pkg/runtime/framework/plugins/{coscheduling,volcano}, v2.3.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sampan.components.training.engine.trainer.contract import Info, Plugin, Present
+from sampan.components.training.engine.trainer.contract import Info, Plugin, PodSet, Present
 from sampan.kube import quotas
 from sampan.kube.kinds import POD_GROUPS, VOLCANO_POD_GROUPS, Resource
 from sampan.kube.meta import Object
@@ -23,12 +24,14 @@ _DEFAULT_TIMEOUT_SECONDS = 60
 
 def tie_coscheduling(info: Info) -> None:
     if info.pod_group_policy.get("coscheduling") is not None:
-        info.pod_labels[POD_GROUP_LABEL] = info.name
+        for pods in _members(info):
+            pods.labels[POD_GROUP_LABEL] = info.name
 
 
 def tie_volcano(info: Info) -> None:
     if info.pod_group_policy.get("volcano") is not None:
-        info.pod_annotations[VOLCANO_GROUP_ANNOTATION] = info.name
+        for pods in _members(info):
+            pods.annotations[VOLCANO_GROUP_ANNOTATION] = info.name
 
 
 def build_coscheduling(info: Info, present: Present) -> Sequence[Object]:
@@ -55,6 +58,18 @@ def build_volcano(info: Info, present: Present) -> Sequence[Object]:
     return (_pod_group(info, VOLCANO_POD_GROUPS, spec),)
 
 
+def _members(info: Info) -> list[PodSet]:
+    """The pods that can be there at the same time."""
+    replicated = info.job_set_spec.get("replicatedJobs") or ()
+    ended = {
+        other.get("name")
+        for each in replicated
+        for other in each.get("dependsOn") or ()
+        if other.get("status") == "Complete"
+    }
+    return [pods for pods in info.pod_sets if pods.name not in ended]
+
+
 def _stays(info: Info, present: Present, resource: Resource) -> bool:
     """A group that pods may be waiting in is changed only while the TrainJob is suspended."""
     return present(resource, info.name) is not None and not info.is_suspended
@@ -62,10 +77,11 @@ def _stays(info: Info, present: Present, resource: Resource) -> bool:
 
 def _size(info: Info) -> dict[str, Any]:
     total: dict[str, Decimal] = {}
-    for pods in info.pod_sets:
+    members = _members(info)
+    for pods in members:
         for name, amount in pods.requests.items():
             total[name] = total.get(name, Decimal(0)) + amount * pods.count
-    spec: dict[str, Any] = {"minMember": sum(pods.count for pods in info.pod_sets)}
+    spec: dict[str, Any] = {"minMember": sum(pods.count for pods in members)}
     if total:
         spec["minResources"] = {name: quotas.written(name, amount) for name, amount in sorted(total.items())}
     return spec

@@ -51,7 +51,7 @@ def build(info: Info, present: Present) -> Sequence[Object]:
             replicated["replicas"] = 1
         _initialise(info, pods)
         _train(info, pods)
-        _mark(info, job_spec["template"])
+        _mark(pods, job_spec["template"])
     metadata: Object = {"name": info.name}
     for key, found in (("labels", info.labels), ("annotations", info.annotations)):
         if found:
@@ -92,8 +92,8 @@ def _train(info: Info, pods: PodSet) -> None:
         upsert_env(container, info.trainer.get("env") or ())
 
 
-def _mark(info: Info, pod_template: Object) -> None:
-    for key, found in (("labels", info.pod_labels), ("annotations", info.pod_annotations)):
+def _mark(pods: PodSet, pod_template: Object) -> None:
+    for key, found in (("labels", pods.labels), ("annotations", pods.annotations)):
         if found:
             metadata = pod_template.setdefault("metadata", {})
             metadata[key] = {**(metadata.get(key) or {}), **found}

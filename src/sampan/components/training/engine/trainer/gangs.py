@@ -1,7 +1,9 @@
 """`podGroupPolicy`: a PodGroup for the pods of a TrainJob, so that they start together or wait together.
 
 Pods that others wait to see complete, initializers, are no members: upstream counts them, and such a group, of which
-half is made only when the other half has ended, would wait for ever. Of scheduler-plugins (`coscheduling`) and of Volcano. Source: kubeflow/trainer
+half is made only when the other half has ended, would wait for ever.
+
+Of scheduler-plugins (`coscheduling`) and of Volcano. Source: kubeflow/trainer
 pkg/runtime/framework/plugins/{coscheduling,volcano}, v2.3.
 """
 

@@ -23,7 +23,7 @@ from sampan.testing.server import HttpError, ServerProcess
 IMAGE = "python:3.11"
 RANKS = """
 import fcntl, hashlib, json, os, signal, socket, subprocess, sys, time
-folder, steps, pace = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+folder, steps, pace, ranks = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 me = os.environ["HOSTNAME"].partition(".")[0]
 path, asked = os.path.join(folder, me), []
 signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
@@ -56,6 +56,17 @@ while at < steps:
     if asked:
         sys.exit(143)
     time.sleep(pace)
+# With the master the job is over: it is the last to end.
+job, _, role = me.rpartition("-")[0].rpartition("-")
+def done(name):
+    with open(os.path.join(folder, name)) as file:
+        return json.load(file)[0] >= steps
+while role in ("master", "chief"):
+    if sum(map(done, (n for n in os.listdir(folder) if n.startswith(job + "-") and "." not in n))) == ranks:
+        break
+    if asked:
+        sys.exit(143)
+    time.sleep(0.1)
 """
 
 
@@ -112,14 +123,15 @@ class Chaos:
 
     # Jobs
 
-    def command(self) -> list[str]:
+    def command(self, ranks: int) -> list[str]:
         script = self.folder / "ranks.py"
         if not script.exists():
             script.write_text(RANKS)
-        return ["python", str(script), str(self.folder), str(self.steps), str(self.pace)]
+        return ["python", str(script), str(self.folder), str(self.steps), str(self.pace), str(ranks)]
 
     def submit(self, kind: str, name: str, workers: int = 1) -> None:
-        made, command = KINDS[kind], self.command()
+        made = KINDS[kind]
+        command = self.command(sum(workers if role == "Worker" else 1 for role in made.roles))
         replicas, ranks = {}, []
         for role, restarts in made.roles.items():
             container = {"name": made.container, "image": IMAGE, "command": command}
@@ -141,7 +153,7 @@ class Chaos:
 
     def submit_trainjob(self, name: str, nodes: int = 2) -> None:
         self._post(f"{TRAINER}/trainingruntimes", _runtime())
-        trainer = {"numNodes": nodes, "command": self.command(), "image": IMAGE}
+        trainer = {"numNodes": nodes, "command": self.command(nodes), "image": IMAGE}
         spec = {"runtimeRef": {"name": "patient", "kind": "TrainingRuntime"}, "trainer": trainer}
         body = {
             "apiVersion": "trainer.kubeflow.org/v1alpha1",
@@ -155,7 +167,7 @@ class Chaos:
 
     def submit_mpijob(self, name: str) -> None:
         """A launcher that does the work itself: how ranks start is a matter of MPI's own tests."""
-        container = {"name": "mpi", "image": IMAGE, "command": self.command()}
+        container = {"name": "mpi", "image": IMAGE, "command": self.command(1)}
         launcher = {
             "replicas": 1,
             "restartPolicy": "OnFailure",
@@ -260,8 +272,9 @@ class Chaos:
             for rank in ranks:
                 assert json.loads((self.folder / rank).read_text()) == undisturbed(rank, self.steps), rank
             check_conditions(self.job(name))
-        pods = self.server.call("GET", "/api/v1/namespaces/default/pods")["items"]
-        phases = {pod["metadata"]["name"]: pod["status"].get("phase") for pod in pods}
+        deadline = time.monotonic() + 20
+        while "Running" in (phases := self.phases()).values() and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert set(phases.values()) <= {"Succeeded", "Failed"}, phases
         assert len([each for each in phases.values() if each == "Succeeded"]) == sum(
             map(len, self.ranks.values())
@@ -273,6 +286,11 @@ class Chaos:
             assert time.monotonic() < deadline, f"left behind: { {pid: commands().get(pid) for pid in left} }"
             time.sleep(0.1)
         assert str(self.server.home) not in Path("/proc/self/mountinfo").read_text()
+
+    def phases(self) -> dict[str, str]:
+        """Of all pods."""
+        pods = self.server.call("GET", "/api/v1/namespaces/default/pods")["items"]
+        return {pod["metadata"]["name"]: str(pod["status"].get("phase")) for pod in pods}
 
     def processes(self) -> list[int]:
         """All that see the home's pods or are told of the home, but this one and the server."""

@@ -112,7 +112,10 @@ def test_a_script_with_what_it_imports_runs_on_two_nodes(
 
 def test_a_script_that_fails_ends_its_job_at_once(server: ServerProcess, script: Path) -> None:
     for kind in ("trainjob", "pytorchjob"):
-        said = sampan(server, "--kind", kind, "--name", f"fails-{kind}", str(script), "fail", code=1)
+        said = sampan(
+            server, "--kind", kind, "--name", f"fails-{kind}", str(script), "fail", "--nodes=2", code=1
+        )
+        assert "--nodes=2 behind the script is the script's" in said
         assert "this cannot work" in said
         assert "failed after" in said
         assert said.count("this cannot work") == 1

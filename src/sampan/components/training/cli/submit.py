@@ -57,6 +57,7 @@ class Submit:
 
     def run(  # noqa: PLR0913  a command's options
         self,
+        context: typer.Context,
         script: Annotated[Path, typer.Argument(help="Python to run on every node; what follows is for it.")],
         arguments: Annotated[
             list[str] | None, typer.Argument(metavar="[ARGUMENTS]...", help="Arguments of the script.")
@@ -124,6 +125,11 @@ class Submit:
         Uses the running server, or starts one for as long as the job takes. Ends with 0 if the job succeeded.
         """
         console = Console(highlight=False)
+        if misplaced := _misplaced(context, arguments or ()):
+            Console(stderr=True, highlight=False).print(
+                f"[yellow]{escape(', '.join(misplaced))} behind the script is the script's:"
+                f" options of sampan train stand before it[/]"
+            )
         with told():
             options = _Options(
                 script=script,
@@ -185,6 +191,12 @@ class Submit:
             console.print(f"See it: sampan train logs {ref.name} -f")
             return
         start_following(console, reached, ref)
+
+
+def _misplaced(context: typer.Context, arguments: Sequence[str]) -> list[str]:
+    """What reads like an option of this command, but stands where the script's own do."""
+    own = {name for each in context.command.params for name in each.opts if name.startswith("--")}
+    return [each for each in arguments if each.partition("=")[0] in own]
 
 
 def _plan(reached: Reached, options: _Options, sources: Sources) -> tuple[Plan, str]:

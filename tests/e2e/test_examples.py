@@ -100,7 +100,8 @@ def test_distributed_training_is_a_step_of_a_pipeline(server: ServerProcess) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "good enough" in done.stdout
     assert re.search(r"metrics +metrics +accuracy = 0\.9\d+, loss = 0\.3\d", done.stdout)
-    run_id = server.call("GET", "/apis/v2beta1/runs")["runs"][0]["run_id"]
+    runs = server.call("GET", "/apis/v2beta1/runs")["runs"]
+    (run_id,) = (each["run_id"] for each in runs if each["display_name"] == "distributed")
     task = next(task for task in server.tasks(run_id) if task["name"] == "train")
     (model,) = (
         each["artifacts"][0] for each in task["outputs"]["artifacts"] if each["artifact_key"] == "model"

@@ -23,7 +23,12 @@ def test_every_field_has_its_own_number_in_protobuf() -> None:
     for name in SCHEMA:
         if SCHEMA.type(name).package.startswith(_CUSTOM):
             continue
-        numbers = [field.number for field in SCHEMA.type(name).members.values()]
+        # Words of ours in JSON schemas have no number upstream, and are not written in protobuf.
+        numbers = [
+            field.number
+            for key, field in SCHEMA.type(name).members.items()
+            if not key.startswith("x-sampan-")
+        ]
         assert 0 not in numbers, name
         assert len(set(numbers)) == len(numbers), name
 

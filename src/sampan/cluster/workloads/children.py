@@ -1,7 +1,7 @@
 """Which objects belong to a controller: by ownerReference, and by selector where nobody owns them.
 
 An orphan that matches is adopted, one of ours that matches no longer is released. `claim` decides and is pure;
-`Children` reads caches and writes the references.
+`Children` reads caches; `sampan.reconcile.adoption` writes the references.
 
 Source: pkg/controller/controller_ref_manager.go, v1.33.
 """
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from sampan.client.protocol import Client, Object
 from sampan.kube import meta, owners, selectors
-from sampan.kube.errors import ApiError, InvalidError, NotFoundError
+from sampan.kube.errors import ApiError
+from sampan.reconcile.adoption import Adoption
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.reconciler import Request
 
@@ -51,7 +52,7 @@ class Children:
     """The children of one kind for owners of one kind."""
 
     def __init__(self, client: Client, owners_cache: Cache, children_cache: Cache) -> None:
-        self._client = client
+        self._adoption = Adoption(client, children_cache)
         self._owners = owners_cache
         self._children = children_cache
         owners_cache.add_index(_NAMESPACE, lambda obj: (meta.namespace(obj),))
@@ -66,10 +67,10 @@ class Children:
         strays = orphans(self._children, meta.namespace(owner))
         found = claim(owner, [*self.controlled(owner), *strays])
         for obj in found.release:
-            await self._release(owner, obj)
-        if found.adopt and await self._may_adopt(owner):
+            await self._adoption.release(owner, obj)
+        if found.adopt and await self._adoption.may_adopt(self._owners.resource, owner):
             for obj in found.adopt:
-                if (adopted := await self._adopt(owner, obj)) is not None:
+                if (adopted := await self._adoption.adopt(owner, obj)) is not None:
                     found.mine.append(adopted)
         return found.mine
 
@@ -88,38 +89,6 @@ class Children:
         for owner in self._owners.by_index(_NAMESPACE, namespace):
             if _matches(owner, labels):
                 yield Request(namespace, meta.name(owner))
-
-    async def _may_adopt(self, owner: Object) -> bool:
-        """Asked of the API, not of the cache: a deleted owner that adopts would leave its child without one."""
-        try:
-            fresh = await self._client.get(self._owners.resource, meta.name(owner), meta.namespace(owner))
-        except NotFoundError:
-            return False
-        return meta.uid(fresh) == meta.uid(owner) and not meta.is_deleting(fresh)
-
-    async def _adopt(self, owner: Object, obj: Object) -> Object | None:
-        references = [*owners.owner_references(obj), owners.owner_reference(owner)]
-        return await self._write(obj, references)
-
-    async def _release(self, owner: Object, obj: Object) -> None:
-        uid = meta.uid(owner)
-        kept = [each for each in owners.owner_references(obj) if each.get("uid") != uid]
-        await self._write(obj, kept)
-
-    async def _write(self, obj: Object, references: list[Object]) -> Object | None:
-        metadata = {
-            "uid": meta.uid(obj),
-            "resourceVersion": meta.resource_version(obj),
-            "ownerReferences": references or None,
-        }
-        try:
-            written = await self._client.patch(
-                self._children.resource, meta.name(obj), {"metadata": metadata}, meta.namespace(obj)
-            )
-        except (NotFoundError, InvalidError):
-            return None  # gone, or spoilt beyond repair: nobody's in either case
-        await self._children.reached(meta.resource_version(written))
-        return written
 
 
 def index_by_controller(cache: Cache) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from sampan.client.protocol import Client
 from sampan.components.training.api import labels
 from sampan.kube import meta, owners
-from sampan.kube.errors import InvalidError, NotFoundError
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
+from sampan.reconcile.adoption import Adoption
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.reconciler import Request
 
@@ -25,7 +25,7 @@ class Children:
     """Of one kind, for jobs of any kind."""
 
     def __init__(self, client: Client, cache: Cache) -> None:
-        self._client = client
+        self._adoption = Adoption(client, cache)
         self._cache = cache
         cache.add_index(_OWNER, _keys)
 
@@ -36,10 +36,10 @@ class Children:
             if _matches(obj, wanted):
                 mine.append(obj)
             elif not meta.is_deleting(obj):
-                await self._release(job, obj)
+                await self._adoption.release(job, obj)
         strays = [each for each in self._strays(job, wanted) if not meta.is_deleting(each)]
-        if strays and await self._may_adopt(job, kind):
-            adopted = [await self._adopt(job, obj) for obj in strays]
+        if strays and await self._adoption.may_adopt(kind, job):
+            adopted = [await self._adoption.adopt(job, obj) for obj in strays]
             mine += [each for each in adopted if each is not None]
         return mine
 
@@ -54,36 +54,6 @@ class Children:
     def _strays(self, job: Object, wanted: dict[str, str]) -> Sequence[Object]:
         key = _stray_key(meta.namespace(job), wanted[labels.OPERATOR_NAME], wanted[labels.JOB_NAME])
         return self._cache.by_index(_OWNER, key)
-
-    async def _may_adopt(self, job: Object, kind: Resource) -> bool:
-        """Asked of the API: a job that is going must not take anything along."""
-        try:
-            fresh = await self._client.get(kind, meta.name(job), meta.namespace(job))
-        except NotFoundError:
-            return False
-        return meta.uid(fresh) == meta.uid(job) and not meta.is_deleting(fresh)
-
-    async def _adopt(self, job: Object, obj: Object) -> Object | None:
-        return await self._write(obj, [*owners.owner_references(obj), owners.owner_reference(job)])
-
-    async def _release(self, job: Object, obj: Object) -> None:
-        kept = [each for each in owners.owner_references(obj) if each.get("uid") != meta.uid(job)]
-        await self._write(obj, kept)
-
-    async def _write(self, obj: Object, references: list[Object]) -> Object | None:
-        metadata = {
-            "uid": meta.uid(obj),
-            "resourceVersion": meta.resource_version(obj),
-            "ownerReferences": references or None,
-        }
-        try:
-            written = await self._client.patch(
-                self._cache.resource, meta.name(obj), {"metadata": metadata}, meta.namespace(obj)
-            )
-        except (NotFoundError, InvalidError):
-            return None
-        await self._cache.reached(meta.resource_version(written))
-        return written
 
 
 class _Requests:

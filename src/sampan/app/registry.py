@@ -10,8 +10,10 @@ def components(settings: Settings) -> list[Component]:
     """In the order in which they start."""
     from sampan.components.pipelines.component import PipelinesComponent
     from sampan.components.training.component import TrainingComponent
+    from sampan.components.tuning.component import TuningComponent
 
     return [
         PipelinesComponent(settings.pipelines, settings.artifacts, settings.retention, settings.mail),
         TrainingComponent(settings.training),
+        TuningComponent(settings.tuning),
     ]

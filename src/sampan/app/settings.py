@@ -25,6 +25,8 @@ from sampan.components.pipelines.api.settings import MailSettings, PipelineSetti
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.training.api.settings import TrainingSettings
 from sampan.components.training.api.settings import check as check_training
+from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.api.settings import check as check_tuning
 from sampan.store.settings import DatabaseSettings
 
 
@@ -90,6 +92,7 @@ class Settings:
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     mail: MailSettings = field(default_factory=MailSettings)
@@ -248,6 +251,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"pipelines.namespace_weights: {error}") from error
     try:
         check_training(settings.training)
+        check_tuning(settings.tuning)
     except ValueError as error:
         raise SettingsError(str(error)) from error
     mail = settings.mail

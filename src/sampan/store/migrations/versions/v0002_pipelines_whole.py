@@ -1,4 +1,4 @@
-"""Pipelines, whole: what came after the first release. Not released yet, so it still grows."""
+"""Pipelines, whole, and what came after the first release beside them. Not released yet, so it still grows."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def upgrade() -> None:
     _measured_artifacts()
     _triggers()
     _notifications()
+    _observations()
 
 
 def _schedules() -> None:
@@ -272,3 +273,22 @@ def _notifications() -> None:
 def _waiting_index(name: str, table: str) -> None:
     waiting = sa.text("next_at > 0")
     op.create_index(name, table, ["next_at"], sqlite_where=waiting, postgresql_where=waiting)
+
+
+def _observations() -> None:
+    """What trials of tuning have measured."""
+    op.create_table(
+        "katib_observations",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True
+        ),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("trial", sa.String(253), nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("time", sa.String(40), nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("origin", sa.String(512)),
+        sa.UniqueConstraint("namespace", "trial", "name", "origin"),
+    )
+    op.create_index("katib_observations_by_time", "katib_observations", ["namespace", "trial", "at"])

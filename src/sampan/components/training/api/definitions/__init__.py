@@ -4,7 +4,7 @@ Installed by the composition root before the component starts, on our API server
 else's are there. Pod templates are not written out: their places name the built-in type (decision 36).
 
     operator  the schemas of Training Operator's kinds and of mpi-operator's     trainer  of Trainer's
-    jobset    what a training runtime holds of a JobSet                          words    what schemas are written with
+    jobset    what a training runtime holds of a JobSet
 """
 
 from __future__ import annotations

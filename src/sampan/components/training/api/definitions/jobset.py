@@ -5,7 +5,7 @@ Source: kubernetes-sigs/jobset 0.11 api/jobset/v1alpha2, by way of kubeflow/trai
 
 from __future__ import annotations
 
-from sampan.components.training.api.definitions.words import (
+from sampan.kube.crd_schemas import (
     BOOLEAN,
     CORE,
     INT32,

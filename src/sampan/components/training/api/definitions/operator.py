@@ -5,7 +5,7 @@ Source: kubeflow/training-operator 1.9 manifests/base/crds, kubeflow/mpi-operato
 
 from __future__ import annotations
 
-from sampan.components.training.api.definitions.words import (
+from sampan.kube.crd_schemas import (
     BOOLEAN,
     CORE,
     INT32,

@@ -8,7 +8,7 @@ processes and the elastic policy.
 from __future__ import annotations
 
 from sampan.components.training.api.definitions import jobset
-from sampan.components.training.api.definitions.words import (
+from sampan.kube.crd_schemas import (
     BOOLEAN,
     CORE,
     INT32,

@@ -1,4 +1,4 @@
-"""What schemas of training's kinds are written with. Callers are the modules beside this one."""
+"""What the schemas of CustomResourceDefinitions are written with. Callers are the components' `api` rooms."""
 
 from __future__ import annotations
 

@@ -1,0 +1,142 @@
+"""Experiments and trials as the types of `suggesting`.
+
+For objects that passed validation; what is amiss is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sampan.components.tuning.api.observing import Metric
+from sampan.components.tuning.api.suggesting import (
+    FeasibleSpace,
+    NasConfig,
+    Objective,
+    Operation,
+    Parameter,
+    Problem,
+    TrialRecord,
+)
+from sampan.kube import meta
+from sampan.kube.meta import Object
+
+
+def problem_of(experiment: Object, learnt: Mapping[str, str] | None = None) -> Problem:
+    """`learnt` are settings that its algorithm has answered: they come before the experiment's."""
+    spec = meta.spec(experiment)
+    algorithm, stopping = _mapping(spec, "algorithm"), _mapping(spec, "earlyStopping")
+    limit = spec.get("maxTrialCount")
+    return Problem(
+        uid=meta.uid(experiment),
+        name=meta.name(experiment),
+        namespace=meta.namespace(experiment),
+        objective=objective_of(spec),
+        parameters=parameters_of(spec.get("parameters")),
+        algorithm=str(algorithm.get("algorithmName") or ""),
+        settings={**named_values(algorithm.get("algorithmSettings")), **(learnt or {})},
+        early_stopping=str(stopping.get("algorithmName") or ""),
+        early_stopping_settings=named_values(stopping.get("algorithmSettings")),
+        nas=_nas(spec.get("nasConfig")),
+        parallel_trial_count=int(spec.get("parallelTrialCount") or 3),
+        max_trial_count=None if limit is None else int(limit),
+        annotations=dict(meta.annotations(experiment)),
+    )
+
+
+def record_of(trial: Object) -> TrialRecord:
+    spec, status = meta.spec(trial), trial.get("status") or {}
+    return TrialRecord(
+        name=meta.name(trial),
+        assignments=named_values(spec.get("parameterAssignments")),
+        condition=condition_of(trial),
+        metrics=metrics_of(status.get("observation")),
+        labels=dict(_mapping(spec, "labels")),
+        start_time=str(status.get("startTime") or ""),
+        completion_time=str(status.get("completionTime") or ""),
+    )
+
+
+def objective_of(spec: Mapping[str, Any]) -> Objective:
+    """Of the spec of an experiment or a trial."""
+    found = _mapping(spec, "objective")
+    goal = found.get("goal")
+    return Objective(
+        type=str(found.get("type") or ""),
+        metric=str(found.get("objectiveMetricName") or ""),
+        goal=None if goal is None else float(goal),
+        additional=tuple(str(each) for each in found.get("additionalMetricNames") or ()),
+        strategies=named_values(found.get("metricStrategies")),
+    )
+
+
+def parameters_of(found: Any) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(
+            str(each.get("name") or ""),
+            str(each.get("parameterType") or ""),
+            _space(_mapping(each, "feasibleSpace")),
+        )
+        for each in _mappings(found)
+    )
+
+
+def metrics_of(observation: Any) -> dict[str, Metric]:
+    """By name, of a status' observation."""
+    found = _mappings(observation.get("metrics")) if isinstance(observation, Mapping) else ()
+    return {
+        str(each.get("name")): Metric(
+            str(each.get("name")),
+            str(each.get("min") or ""),
+            str(each.get("max") or ""),
+            str(each.get("latest") or ""),
+        )
+        for each in found
+    }
+
+
+def condition_of(obj: Object) -> str:
+    """The type of the latest condition that holds; empty before there is one. The last in the list is the latest, as
+    upstream's columns have it."""
+    found = _mappings((obj.get("status") or {}).get("conditions"))
+    true = [str(each.get("type")) for each in found if each.get("status") == "True"]
+    return true[-1] if true else ""
+
+
+def named_values(found: Any) -> dict[str, str]:
+    """A list of names with values."""
+    return {str(each.get("name")): str(each.get("value")) for each in _mappings(found)}
+
+
+def _space(found: Mapping[str, Any]) -> FeasibleSpace:
+    return FeasibleSpace(
+        min=str(found.get("min") or ""),
+        max=str(found.get("max") or ""),
+        step=str(found.get("step") or ""),
+        list=tuple(str(each) for each in found.get("list") or ()),
+        distribution=str(found.get("distribution") or "uniform"),
+    )
+
+
+def _nas(found: Any) -> NasConfig | None:
+    if not isinstance(found, Mapping):
+        return None
+    graph = _mapping(found, "graphConfig")
+    return NasConfig(
+        num_layers=int(graph.get("numLayers") or 0),
+        input_sizes=tuple(int(each) for each in graph.get("inputSizes") or ()),
+        output_sizes=tuple(int(each) for each in graph.get("outputSizes") or ()),
+        operations=tuple(
+            Operation(str(each.get("operationType") or ""), parameters_of(each.get("parameters")))
+            for each in _mappings(found.get("operations"))
+        ),
+    )
+
+
+def _mapping(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = found.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(found: Any) -> Sequence[Mapping[str, Any]]:
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list | tuple) else []

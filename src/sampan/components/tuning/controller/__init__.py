@@ -1,0 +1,1 @@
+"""Tuning's reconcilers, and the hooks of the API server."""

@@ -1,0 +1,1 @@
+"""Katib's HTTP and gRPC APIs."""

@@ -1,0 +1,1 @@
+"""What trials have measured, in SQL."""

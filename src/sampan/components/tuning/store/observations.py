@@ -1,0 +1,100 @@
+"""Observation logs: written by collectors and by what trials push, read to sum trials up and to draw their curves.
+
+Answers what upstream's DB manager answers (kubeflow/katib 0.19 pkg/db/v1beta1), with the namespace beside the trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.store.tables import observations
+from sampan.store.database import Database
+
+_ROWS = observations.c
+
+
+class Observations:
+    """Of all trials."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def report(self, namespace: str, trial: str, logs: Sequence[MetricLog]) -> None:
+        """Adds them, durably, all or none; lines whose origin is there already are left out.
+
+        Raises ValueError for a time that is none, StorageError.
+        """
+        rows: list[dict[str, Any]] = [
+            {
+                "namespace": namespace,
+                "trial": trial,
+                "at": _microseconds(each.time),
+                "time": each.time,
+                "name": each.name,
+                "value": each.value,
+                "origin": each.origin or None,
+            }
+            for each in logs
+        ]
+        if rows:
+            await self._database.write(lambda connection: _insert(connection, rows))
+
+    async def of(
+        self, namespace: str, trial: str, metric: str = "", start: str = "", end: str = ""
+    ) -> list[MetricLog]:
+        """In order of time, and in the order of their coming where that is the same. Empty arguments do not limit; the
+        times, in RFC 3339, are both included. Raises ValueError for a time that is none."""
+        query = sa.select(_ROWS.time, _ROWS.name, _ROWS.value, _ROWS.origin).where(
+            _ROWS.namespace == namespace, _ROWS.trial == trial
+        )
+        if metric:
+            query = query.where(_ROWS.name == metric)
+        if start:
+            query = query.where(_ROWS.at >= _microseconds(start))
+        if end:
+            query = query.where(_ROWS.at <= _microseconds(end))
+        query = query.order_by(_ROWS.at, _ROWS.id)
+
+        def read(connection: sa.Connection) -> list[MetricLog]:
+            return [
+                MetricLog(row.time, row.name, row.value, row.origin or "")
+                for row in connection.execute(query)
+            ]
+
+        return await self._database.read(read)
+
+    async def delete(self, namespace: str, trial: str) -> None:
+        """All of a trial. Raises StorageError."""
+        chosen = sa.and_(_ROWS.namespace == namespace, _ROWS.trial == trial)
+        await self._database.write(
+            lambda connection: connection.execute(sa.delete(observations).where(chosen))
+        )
+
+
+def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    # The same clause in both databases, which SQLAlchemy writes by dialect.
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(observations).on_conflict_do_nothing(), rows)
+
+
+def _microseconds(time: str) -> int:
+    found = datetime.fromisoformat(_six_digits(time))
+    if found.tzinfo is None:
+        raise ValueError(f"the time {time!r} has no time zone: RFC 3339 wants Z or an offset at its end")
+    since = found.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
+
+
+def _six_digits(time: str) -> str:
+    """A fraction of nanoseconds, as Go writes it, cut to what Python reads."""
+    head, dot, rest = time.partition(".")
+    if not dot:
+        return time
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    return f"{head}.{rest[:digits][:6].ljust(6, '0')}{rest[digits:]}"

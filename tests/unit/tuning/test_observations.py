@@ -1,0 +1,86 @@
+"""`sampan.components.tuning.store.observations`, on SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.store.observations import Observations
+from sampan.components.tuning.store.tables import metadata
+from sampan.store.database import Database
+
+T = TypeVar("T")
+
+
+def _with_observations(file: Path, use: Callable[[Observations], Awaitable[T]]) -> T:
+    async def main() -> T:
+        database = Database.sqlite(file)
+        database.create(metadata)
+        try:
+            return await use(Observations(database))
+        finally:
+            await database.close()
+
+    return asyncio.run(main())
+
+
+def _log(second: int, value: str, origin: str = "", name: str = "loss") -> MetricLog:
+    return MetricLog(f"2026-11-26T09:00:{second:02}.123456789Z", name, value, origin)
+
+
+def test_lines_come_back_in_the_order_of_time(tmp_path: Path) -> None:
+    async def use(observations: Observations) -> None:
+        await observations.report("team", "one", [_log(2, "0.2"), _log(1, "0.1"), _log(1, "7", name="epoch")])
+        await observations.report("team", "other", [_log(3, "9")])
+        assert [each.value for each in await observations.of("team", "one")] == ["0.1", "7", "0.2"]
+        assert [each.value for each in await observations.of("team", "one", "loss")] == ["0.1", "0.2"]
+        assert await observations.of("else", "one") == []
+
+    _with_observations(tmp_path / "test.db", use)
+
+
+def test_the_same_place_counts_once_and_a_push_each_time(tmp_path: Path) -> None:
+    async def use(observations: Observations) -> None:
+        for _ in range(2):
+            await observations.report("team", "one", [_log(1, "0.1", "log:17"), _log(2, "0.2")])
+        assert [each.value for each in await observations.of("team", "one")] == ["0.1", "0.2", "0.2"]
+
+    _with_observations(tmp_path / "test.db", use)
+
+
+def test_both_ends_of_a_range_are_in_it(tmp_path: Path) -> None:
+    async def use(observations: Observations) -> None:
+        await observations.report("team", "one", [_log(second, str(second)) for second in range(5)])
+        found = await observations.of(
+            "team", "one", start="2026-11-26T09:00:01.123456Z", end="2026-11-26T10:00:03.123456+01:00"
+        )
+        assert [each.value for each in found] == ["1", "2", "3"]
+
+    _with_observations(tmp_path / "test.db", use)
+
+
+def test_deleting_takes_one_trial(tmp_path: Path) -> None:
+    async def use(observations: Observations) -> None:
+        await observations.report("team", "one", [_log(1, "1")])
+        await observations.report("team", "two", [_log(1, "2")])
+        await observations.delete("team", "one")
+        assert await observations.of("team", "one") == []
+        assert len(await observations.of("team", "two")) == 1
+
+    _with_observations(tmp_path / "test.db", use)
+
+
+def test_a_time_without_a_zone_is_refused_whole(tmp_path: Path) -> None:
+    async def use(observations: Observations) -> None:
+        with pytest.raises(ValueError, match="no time zone"):
+            await observations.report(
+                "team", "one", [_log(1, "1"), MetricLog("2026-11-26T09:00:00", "loss", "2")]
+            )
+        assert await observations.of("team", "one") == []
+
+    _with_observations(tmp_path / "test.db", use)

@@ -172,3 +172,21 @@ def test_a_more_important_gang_gets_the_room_of_a_whole_one(run):
             assert "Preempted" in await cluster.events(name)
 
     run(scenario, scheduler=True)
+
+
+def test_what_is_freed_as_gangs_come_is_for_those_who_wait(run):
+    async def scenario(cluster):
+        await node(cluster, "1")
+        names = [f"g{n:03}" for n in range(60)]
+        for name in names:
+            await cluster.create(POD_GROUPS, name, spec={"minMember": 1})
+        for name in names[:2]:
+            await member(cluster, name, name)
+        await message(cluster, names[1], "Insufficient cpu")
+        # Some come in the very turn of the event loop in which the first is seen to have ended.
+        ends = await cluster.get(PODS, names[0])
+        coming = [member(cluster, name, name) for name in names[2:]]
+        await asyncio.gather(*coming[:30], cluster.finish(ends), *coming[30:])
+        await placed_are(cluster, *names[:2])
+
+    run(scenario, scheduler=True)

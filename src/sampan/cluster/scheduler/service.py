@@ -244,7 +244,9 @@ class Scheduler:
         self._obey(self._placer.place_all())
 
     def _place_newcomer(self, key: Hashable) -> None:
-        self._obey(self._placer.place_newcomer(key))
+        # Where a pass is due, something was freed: it belongs to those who wait longest, and the pass sees to all.
+        if not self._pass_due:
+            self._obey(self._placer.place_newcomer(key))
 
     def _place_gangs(self) -> None:
         due, self._gangs_due = self._gangs_due, {}

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from sampan.app import settings
+from sampan.console.errors import say_error
 
 HomeOption = Annotated[
     Path | None,
@@ -42,7 +42,5 @@ def load_settings(
 
 def fail(message: str, code: int = 1) -> typer.Exit:
     """Says what is wrong; the caller raises what it gives."""
-    console = Console(stderr=True, highlight=False)
-    console.print("[bold red]error:[/] ", end="")
-    console.print(message, soft_wrap=True, markup=False)
+    say_error(message)
     return typer.Exit(code)

@@ -8,8 +8,8 @@ from pathlib import Path
 from sampan.app.home import find_server
 from sampan.client import kubeconfig
 from sampan.client.kubeconfig import KubeconfigError
+from sampan.client.session import Session
 from sampan.components.training.sdk.remote import Remote
-from sampan.components.training.sdk.session import Session
 
 
 def connect(home: str | Path | None = None) -> Session:

@@ -22,7 +22,7 @@ from sampan.components.training.sdk.calls import (
 )
 from sampan.components.training.sdk.plan import PlanError
 from sampan.components.training.sdk.remote import Remote
-from sampan.components.training.sdk.sources import SourcesError
+from sampan.sent.sources import SourcesError
 
 FACTOR = 3
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sampan.components.pipelines.cli import schedules
-from sampan.components.pipelines.cli.frame import CommandError
 from sampan.components.pipelines.cli.named import interval_of, seconds_of
+from sampan.console.frame import CommandError
 
 
 @pytest.mark.parametrize(

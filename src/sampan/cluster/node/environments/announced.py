@@ -1,6 +1,6 @@
 """Packages that a program says it will install before it begins, so that they can be there already. Pure.
 
-The program that starts sent code (`components.training.sdk.boot`) has its packages in a variable, each in a line. Where
+The program that starts sent code (`sent.boot`) has its packages in a variable, each in a line. Where
 the node can have them in an environment that is built once and shared, it does, and empties the variable; anywhere else
 the program installs them itself. Called by the node's factory of containers.
 """

@@ -11,15 +11,7 @@ from rich.console import Console
 
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.cli.failed import FailedRuns
-from sampan.components.pipelines.cli.frame import (
-    CommandError,
-    HomeOption,
-    Platform,
-    find_run,
-    read_document,
-    read_parameters,
-    told,
-)
+from sampan.components.pipelines.cli.frame import Platform, find_run, read_document, read_parameters, told
 from sampan.components.pipelines.cli.output import print_runs
 from sampan.components.pipelines.cli.session import (
     POLL_SECONDS,
@@ -29,6 +21,7 @@ from sampan.components.pipelines.cli.session import (
     open_runs,
     start_and_follow,
 )
+from sampan.console.frame import CommandError, HomeOption
 
 _STOP_SECONDS = 60.0
 

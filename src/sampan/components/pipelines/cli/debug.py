@@ -15,10 +15,11 @@ import typer
 from rich.console import Console
 
 from sampan.client.http import HttpError
-from sampan.components.pipelines.cli.frame import CommandError, HomeOption, Platform, find_run, told
+from sampan.components.pipelines.cli.frame import Platform, find_run, told
 from sampan.components.pipelines.cli.session import RunArgument, open_runs
 from sampan.components.pipelines.cli.terminal import run_in_pod
 from sampan.components.pipelines.sdk import DebugPod, Run, Runs
+from sampan.console.frame import CommandError, HomeOption
 from sampan.kube.errors import ApiError
 
 _POLL_SECONDS = 0.2

@@ -13,15 +13,7 @@ from rich.console import Console
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.cli import documents
 from sampan.components.pipelines.cli.documents import Document
-from sampan.components.pipelines.cli.frame import (
-    CommandError,
-    HomeOption,
-    Platform,
-    find_run,
-    read_document,
-    read_parameters,
-    told,
-)
+from sampan.components.pipelines.cli.frame import Platform, find_run, read_document, read_parameters, told
 from sampan.components.pipelines.cli.plans import print_plan
 from sampan.components.pipelines.cli.session import (
     ParamOption,
@@ -31,6 +23,7 @@ from sampan.components.pipelines.cli.session import (
     start_and_follow,
 )
 from sampan.components.pipelines.sdk import Change, Run, Runs
+from sampan.console.frame import CommandError, HomeOption
 
 DetachOption = Annotated[bool, typer.Option("--detach", "-d", help="Start it and return.")]
 FromOption = Annotated[

@@ -6,46 +6,24 @@ The commands themselves are in `commands.py` and the modules beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
-import typer
-from rich.console import Console
-
-from sampan.client.http import HttpError
-from sampan.client.kubeconfig import Connection
 from sampan.components.pipelines.api.errors import PipelinesError
 from sampan.components.pipelines.cli import documents
 from sampan.components.pipelines.cli.documents import Document
 from sampan.components.pipelines.cli.package import PackageError, read_package
 from sampan.components.pipelines.sdk import Run, Runs
+from sampan.console import frame
+from sampan.console.frame import CommandError
 
 
-class Server(Protocol):
-    """A server that answers. `own` says that it was started for this command and ends with it."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def home(self) -> Path: ...
-    @property
-    def own(self) -> bool: ...
-
-
-class Platform(Protocol):
-    """What the commands need of the machine, which a component may not know itself. All raise RuntimeError."""
-
-    def connect(self, home: Path | None) -> AbstractContextManager[Server]:
-        """The running server, or one that is started for as long as the context lasts."""
-        ...
+class Platform(frame.Platform, Protocol):
+    """What the commands of pipelines need beyond what all do. All raise RuntimeError."""
 
     def running_url(self, home: Path | None) -> str:
         """Of the server that is running; empty when there is none."""
-        ...
-
-    def kubernetes(self, home: Path | None) -> Connection:
-        """The API server where the pods are."""
         ...
 
     def kfp_python(self, home: Path | None) -> Path:
@@ -53,30 +31,11 @@ class Platform(Protocol):
         ...
 
 
-class CommandError(Exception):
-    """Said to the user as it is."""
-
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home", help="The server's home. [default: $SAMPAN_HOME or ~/.sampan]", show_default=False
-    ),
-]
-
-
 @contextmanager
 def told() -> Iterator[None]:
     """Errors as one sentence on standard error."""
-    try:
+    with frame.told(PackageError, PipelinesError):
         yield
-    except (CommandError, PackageError, HttpError, PipelinesError, TimeoutError, RuntimeError) as error:
-        if isinstance(error, typer.Exit):
-            raise
-        console = Console(stderr=True, highlight=False)
-        console.print("[bold red]error:[/] ", end="")
-        console.print(str(error), soft_wrap=True, markup=False)
-        raise typer.Exit(1) from error
 
 
 def find_run(runs: Runs, text: str) -> Run:

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from sampan.client.http import JsonClient
 from sampan.components.pipelines.cli import logs
-from sampan.components.pipelines.cli.frame import CommandError, HomeOption, Platform, find_run, told
+from sampan.components.pipelines.cli.frame import Platform, find_run, told
 from sampan.components.pipelines.cli.steps import steps
 from sampan.components.pipelines.sdk import Runs
+from sampan.console.frame import CommandError, HomeOption
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from rich.console import Console
 
 from sampan.client.http import HttpError, JsonClient
 from sampan.components.pipelines.cli import documents
-from sampan.components.pipelines.cli.frame import CommandError, Platform, read_document, read_parameters
+from sampan.components.pipelines.cli.frame import Platform, read_document, read_parameters
 from sampan.components.pipelines.cli.package import PACKAGE_SUFFIXES
+from sampan.console.frame import CommandError
 
 API = "/apis/v2beta1"
 SHORT = 8

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sampan.client.http import JsonClient
-from sampan.components.pipelines.cli.frame import CommandError, HomeOption, Platform, told
+from sampan.components.pipelines.cli.frame import Platform, told
 from sampan.components.pipelines.cli.named import (
     SHORT,
     Kind,
@@ -26,6 +26,7 @@ from sampan.components.pipelines.cli.named import (
     running_server,
     seconds_of,
 )
+from sampan.console.frame import CommandError, HomeOption
 
 _NOTIFICATIONS = Kind("notification", "notifications", "notifications", "notification_id", "sampan notify")
 _SCOPES = {

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from sampan.client.http import JsonClient
 from sampan.components.pipelines.api.triggers import read_zone
-from sampan.components.pipelines.cli.frame import CommandError, HomeOption, Platform, told
+from sampan.components.pipelines.cli.frame import Platform, told
 from sampan.components.pipelines.cli.named import (
     API,
     SHORT,
@@ -30,6 +30,7 @@ from sampan.components.pipelines.cli.named import (
     running_server,
     seconds_of,
 )
+from sampan.console.frame import CommandError, HomeOption
 
 _TICKS = 5
 _CRON_FIELDS = 5

@@ -14,16 +14,16 @@ from rich.markup import escape
 
 from sampan.client.http import JsonClient
 from sampan.components.pipelines.api.states import RuntimeState
-from sampan.components.pipelines.cli.frame import CommandError, Platform, Server
+from sampan.components.pipelines.cli.frame import Platform
 from sampan.components.pipelines.cli.output import print_outcome
 from sampan.components.pipelines.cli.progress import Progress
 from sampan.components.pipelines.cli.steps import FINAL_STATES, steps
 from sampan.components.pipelines.sdk import Run, Runs
+from sampan.console.frame import INTERRUPTED, CommandError, Server
 
 POLL_SECONDS = 0.2
 _POLL_SHARE = 9
 """How much longer to wait than a look took: watching costs the server a tenth of its time at most."""
-_INTERRUPTED = 130
 
 
 ParamOption = Annotated[
@@ -98,4 +98,4 @@ def follow(console: Console, runs: Runs, server: Server, run: Run) -> Run:
             runs.wait(run.run_id, timeout_seconds=60)
         else:
             console.print(f"\nThe run goes on. Stop it with: sampan stop {run.run_id[:8]}")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sampan.client.http import JsonClient
-from sampan.components.pipelines.cli.frame import CommandError, HomeOption, Platform, told
+from sampan.components.pipelines.cli.frame import Platform, told
 from sampan.components.pipelines.cli.named import (
     SHORT,
     Kind,
@@ -25,6 +25,7 @@ from sampan.components.pipelines.cli.named import (
     running_server,
     seconds_of,
 )
+from sampan.console.frame import CommandError, HomeOption
 
 _TRIGGERS = Kind("trigger", "triggers", "triggers", "trigger_id", "sampan triggers")
 _PIPELINES = Kind("pipeline", "pipelines", "pipelines", "pipeline_id", "the API")

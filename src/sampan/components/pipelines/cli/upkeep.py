@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from sampan.client.http import JsonClient
-from sampan.components.pipelines.cli.frame import CommandError, HomeOption, Platform, find_run, told
+from sampan.components.pipelines.cli.frame import Platform, find_run, told
 from sampan.components.pipelines.sdk import Runs
+from sampan.console.frame import CommandError, HomeOption
 
 _API = "/apis/v2beta1"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}

@@ -3,10 +3,10 @@
 import typer
 
 from sampan.components.training.cli.acts import Acts
-from sampan.components.training.cli.frame import Platform
 from sampan.components.training.cli.group import TrainGroup
 from sampan.components.training.cli.submit import Submit
 from sampan.components.training.cli.usage import Usage
+from sampan.console.frame import Platform
 
 __all__ = ["Platform", "register"]
 

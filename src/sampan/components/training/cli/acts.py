@@ -14,26 +14,12 @@ from rich.text import Text
 
 from sampan.components.training.api.labels import TRAINER_FRAMEWORK
 from sampan.components.training.api.summary import State
-from sampan.components.training.cli.following import INTERRUPTED
-from sampan.components.training.cli.frame import (
-    CommandError,
-    HomeOption,
-    JobArgument,
-    NamespaceOption,
-    Platform,
-    reach,
-    told,
-)
-from sampan.components.training.cli.output import (
-    FORMATS,
-    local_time,
-    log_text,
-    print_document,
-    print_job,
-    print_jobs,
-)
+from sampan.components.training.cli.frame import JobArgument, reach, told
+from sampan.components.training.cli.output import FORMATS, log_text, print_job, print_jobs
 from sampan.components.training.sdk.choosing import resource_by_kind
 from sampan.components.training.sdk.jobs import summary_of
+from sampan.console.frame import INTERRUPTED, CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.printing import local_time, print_document
 from sampan.kube import meta
 
 FormOption = Annotated[str, typer.Option("--output", "-o", help="table, yaml, json or name.")]

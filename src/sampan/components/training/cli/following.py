@@ -15,17 +15,12 @@ from rich.text import Text
 
 from sampan.components.training.api.summary import State, Summary
 from sampan.components.training.cli.frame import Reached
-from sampan.components.training.cli.output import (
-    duration,
-    log_text,
-    state_text,
-    took_seconds,
-    waiting_for,
-)
+from sampan.components.training.cli.output import log_text, state_text, took_seconds, waiting_for
 from sampan.components.training.sdk.jobs import JobRef, LogLine, summary_of
+from sampan.console.frame import INTERRUPTED
+from sampan.console.printing import duration
 from sampan.kube.errors import ApiError, NotFoundError
 
-INTERRUPTED = 130
 _LOOK_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 5.0
 """How long the end of the log is waited for once the job has ended."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +14,7 @@ from sampan.components.training.api import labels
 from sampan.components.training.api.summary import State, Summary, in_order, rank_of
 from sampan.components.training.sdk.jobs import LogLine
 from sampan.components.training.sdk.objects import ONCE
+from sampan.console.printing import age, duration, local_time
 from sampan.kube import conditions, meta, pods
 from sampan.kube.meta import Object
 
@@ -154,54 +153,9 @@ def log_text(line: LogLine, width: int, *, timestamps: bool = False) -> Text:
     return Text.assemble(*parts, said)
 
 
-def print_document(console: Console, value: Any, form: str) -> None:
-    """As YAML or JSON, which programs read: no colours, no wrapping."""
-    if form == "json":
-        text = json.dumps(value, indent=2)
-    else:
-        documents = value if isinstance(value, list) else [value]
-        text = yaml.dump_all(documents, Dumper=_Readable, sort_keys=False, allow_unicode=True).rstrip()
-    console.out(text, highlight=False)
-
-
-class _Readable(yaml.SafeDumper):
-    """Programs within are shown as they are written."""
-
-
-_Readable.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar(
-        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
-    ),
-)
-
-
 def took_seconds(summary: Summary) -> float:
     began = summary.started or summary.created
     if not began:
         return 0.0
     end = datetime.fromisoformat(summary.ended) if summary.ended else datetime.now(UTC)
     return max(0.0, (end - datetime.fromisoformat(began)).total_seconds())
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def age(text: str) -> str:
-    """As kubectl says it: 40s, 12m, 3h, 5d."""
-    if not text:
-        return ""
-    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()))
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-def local_time(text: str) -> str:
-    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}" if text else ""

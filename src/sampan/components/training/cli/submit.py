@@ -12,20 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from sampan.components.training.cli.following import start_following
-from sampan.components.training.cli.frame import (
-    CommandError,
-    HomeOption,
-    NamespaceOption,
-    Platform,
-    Reached,
-    reach,
-    told,
-)
-from sampan.components.training.cli.output import print_document
+from sampan.components.training.cli.frame import Reached, reach, told
 from sampan.components.training.sdk import objects, plan
 from sampan.components.training.sdk.choosing import Wishes, choose
 from sampan.components.training.sdk.plan import Mount, Plan, Resources
-from sampan.components.training.sdk.sources import Sources, collect
+from sampan.console.frame import CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.printing import print_document
+from sampan.sent.sources import Sources, collect
 
 _WORK_PATH = "/workspace/mounted"
 

@@ -14,25 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sampan.components.training.api.summary import in_order, rank_of
-from sampan.components.training.cli.following import INTERRUPTED
-from sampan.components.training.cli.frame import (
-    HomeOption,
-    JobArgument,
-    NamespaceOption,
-    Platform,
-    Reached,
-    reach,
-    told,
-)
-from sampan.components.training.cli.output import (
-    colour_of,
-    duration,
-    pod_state,
-    restarts,
-    state_text,
-    took_seconds,
-)
+from sampan.components.training.cli.frame import JobArgument, Reached, reach, told
+from sampan.components.training.cli.output import colour_of, pod_state, restarts, state_text, took_seconds
 from sampan.components.training.sdk.jobs import JobRef, summary_of
+from sampan.console.frame import INTERRUPTED, HomeOption, NamespaceOption, Platform
+from sampan.console.printing import duration
 from sampan.kube import meta
 from sampan.kube.errors import ApiError
 from sampan.kube.meta import Object

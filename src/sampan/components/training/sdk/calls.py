@@ -1,6 +1,5 @@
 """A function's call as files, and what became of it as a value or an exception. No cluster here.
 
-Functions travel by value (cloudpickle): what they close over and the user's own modules come along, packages do not.
 What comes back is unpickled in the process that sent the call, and never in a server. Whoever can write into the job's
 pods could send anything back: they run the user's code anyway.
 """
@@ -10,20 +9,16 @@ from __future__ import annotations
 import base64
 import json
 import pickle
-import site
 import sys
-import sysconfig
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from sampan.components.training.sdk.runner import MARK, MOST_OUTCOME_BYTES, RUNNER
-from sampan.components.training.sdk.sources import SourcesError, archive_of
+from sampan.sent.functions import pickled, pickler_files
+from sampan.sent.sources import SourcesError, archive_of
 
 MOST_CALL_BYTES = 8 * 1024 * 1024
 
@@ -76,19 +71,14 @@ class Outcome:
 
 def pack(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
     """The archive of a call. Raises SourcesError for what cannot be sent."""
-    cloudpickle: Any = import_module("cloudpickle")
-    try:
-        with _by_value(cloudpickle, _local_modules()):
-            pickled = cloudpickle.dumps((function, args, dict(kwargs)))
-    except Exception as error:
-        raise SourcesError(f"the call cannot be sent: {error}") from error
-    if len(pickled) > MOST_CALL_BYTES:
+    data = pickled((function, args, dict(kwargs)))
+    if len(data) > MOST_CALL_BYTES:
         raise SourcesError(
-            f"the call is too large ({len(pickled) / 2**20:.1f} MiB with its arguments and what it closes over, at "
+            f"the call is too large ({len(data) / 2**20:.1f} MiB with its arguments and what it closes over, at "
             f"most {MOST_CALL_BYTES >> 20} MiB): put data into a file or an object store, and pass where it is"
         )
     wanted = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    return archive_of({**_program(), "call.pkl": pickled, "call.json": json.dumps(wanted).encode()})
+    return archive_of({**_program(), "call.pkl": data, "call.json": json.dumps(wanted).encode()})
 
 
 def pack_notebook(
@@ -156,43 +146,4 @@ def _read(text: str) -> Outcome | None:
 
 def _program() -> dict[str, bytes]:
     """What calls the function there, with the cloudpickle that it was packed with."""
-    package: Any = import_module("cloudpickle")
-    folder = Path(str(package.__file__)).parent
-    vendored = {f"_sampan/cloudpickle/{each.name}": each.read_bytes() for each in folder.glob("*.py")}
-    return {"run.py": RUNNER.encode(), **vendored}
-
-
-@contextmanager
-def _by_value(cloudpickle: Any, modules: Iterable[ModuleType]) -> Iterator[None]:
-    registered = []
-    try:
-        for module in modules:
-            if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
-                cloudpickle.register_pickle_by_value(module)
-                registered.append(module)
-        yield
-    finally:
-        for module in registered:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _local_modules() -> list[ModuleType]:
-    """Modules that are the user's own: they lie in no place for installed ones."""
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    installed = [
-        Path(path).resolve() for path in {*paths, *site.getsitepackages(), site.getusersitepackages()} if path
-    ]
-    found = []
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if (
-            not file
-            or name == "__main__"
-            or not str(file).endswith(".py")
-            or name.partition(".")[0] == "sampan"
-        ):
-            continue
-        place = Path(file).resolve()
-        if not any(place.is_relative_to(each) for each in installed) and module.__name__ == name:
-            found.append(module)
-    return found
+    return {"run.py": RUNNER.encode(), **pickler_files()}

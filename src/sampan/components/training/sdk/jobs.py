@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from sampan.client.session import Session
 from sampan.components.training.api.contracts import CONTRACTS
 from sampan.components.training.api.kinds import (
     ALL_JOB_KINDS,
@@ -25,7 +26,6 @@ from sampan.components.training.api.summary import State, Summary, pod_selector,
 from sampan.components.training.sdk import objects
 from sampan.components.training.sdk.choosing import kind_names, resource_by_kind
 from sampan.components.training.sdk.plan import Plan, PlanError
-from sampan.components.training.sdk.session import Session
 from sampan.kube import conditions, meta, owners
 from sampan.kube.errors import ApiError, NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS, EVENTS, JOBS, PODS, Resource

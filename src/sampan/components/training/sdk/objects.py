@@ -13,9 +13,9 @@ from typing import Any
 
 from sampan.components.training.api import kinds, labels
 from sampan.components.training.api.summary import CONTAINERS, REPLICA_SPECS
-from sampan.components.training.sdk.boot import BOOT
 from sampan.components.training.sdk.plan import Plan, PlanError
 from sampan.kube.meta import Object
+from sampan.sent.boot import BOOT
 
 CODE_PATH = "/sampan/code"
 _CODE_VOLUME = "sampan-code"

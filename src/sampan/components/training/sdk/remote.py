@@ -25,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from sampan.client.session import Session
 from sampan.components.training.api.summary import State, Summary, in_order, rank_of
 from sampan.components.training.sdk import calls, objects
 from sampan.components.training.sdk.calls import Outcome, RemoteError
@@ -40,11 +41,10 @@ from sampan.components.training.sdk.plan import (
     made_name,
     read_range,
 )
-from sampan.components.training.sdk.session import Session
-from sampan.components.training.sdk.sources import SourcesError, imports_of
 from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, NotFoundError
 from sampan.kube.meta import Object
+from sampan.sent.sources import SourcesError, imports_of
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -26,8 +26,8 @@ from sampan.components.training.sdk.choosing import Wishes, choose, resource_by_
 from sampan.components.training.sdk.launcher import ARGUMENT, LAUNCHER, NAME, OUTPUT
 from sampan.components.training.sdk.options import checked, read_options
 from sampan.components.training.sdk.plan import Mount, Plan, PlanError, Resources, read_range
-from sampan.components.training.sdk.sources import SourcesError, collect
 from sampan.kube.meta import Object
+from sampan.sent.sources import SourcesError, collect
 
 IMAGE = "python:3.11"
 """In which the launcher runs, not the job."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sampan.components.training.sdk import sources
-from sampan.components.training.sdk.sources import SourcesError, archive_of, collect, imports_of
+from sampan.sent import sources
+from sampan.sent.sources import SourcesError, archive_of, collect, imports_of
 
 
 def test_what_the_script_imports_from_beside_it_comes_along_however_deep(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ async def test_nobody_there_is_said() -> None:
         RemoteSuggestions("127.0.0.1:9", SHORT).validate(PROBLEM),
         RemoteEarlyStopping("127.0.0.1:9", SHORT).rules(PROBLEM, []),
     ):
-        with pytest.raises(SuggestingError, match="at 127.0.0.1:9 cannot be reached"):
+        with pytest.raises(SuggestingError, match=r"at 127\.0\.0\.1:9 cannot be reached"):
             await asking
 
 
@@ -177,7 +177,7 @@ async def test_something_else_that_listens_is_no_service() -> None:
         writer.close()
 
     server = await asyncio.start_server(noise, "127.0.0.1", 0)
-    address = "127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     with pytest.raises(SuggestingError, match=address):
         await RemoteSuggestions(address, SHORT).suggest(PROBLEM, [], 1, 1)
     server.close()

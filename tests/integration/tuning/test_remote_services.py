@@ -154,7 +154,7 @@ async def test_nobody_there_is_said() -> None:
     for asking in (
         RemoteSuggestions("127.0.0.1:9", SHORT).suggest(PROBLEM, [], 1, 1),
         RemoteSuggestions("127.0.0.1:9", SHORT).validate(PROBLEM),
-        RemoteEarlyStopping("127.0.0.1:9", SHORT).rules(PROBLEM, []),
+        RemoteEarlyStopping("127.0.0.1:9", SHORT).rules(PROBLEM, [], nothing),
     ):
         with pytest.raises(SuggestingError, match=r"at 127\.0\.0\.1:9 cannot be reached"):
             await asking
@@ -205,7 +205,13 @@ async def test_rules_of_early_stopping() -> None:
         return message("GetEarlyStoppingRulesReply")(early_stopping_rules=[rule])
 
     async with serving("EarlyStopping", GetEarlyStoppingRules=rules) as address:
-        assert await RemoteEarlyStopping(address).rules(PROBLEM, []) == (Rule("accuracy", "0.7", "less", 4),)
+        assert await RemoteEarlyStopping(address).rules(PROBLEM, [], nothing) == (
+            Rule("accuracy", "0.7", "less", 4),
+        )
+
+
+async def nothing(namespace: str, trial: str, metric: str) -> list[Any]:
+    return []
 
 
 async def _garbage(request: bytes, context: Any) -> bytes:

@@ -1,8 +1,8 @@
 """The algorithms that come with the platform, behind the contract of `api/suggesting.py`.
 
 Made once by the composition of tuning's controllers; REST and gRPC ask it too. Checks run here, in the server, and
-need no library; what has to be computed is asked of the tuning worker (`engine/worker`), which starts with the first
-question.
+need no library, nor does early stopping (`engine/early_stopping`); what has to be computed is asked of the tuning
+worker (`engine/worker`), which starts with the first question.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from sampan.components.tuning.api.suggesting import (
     Answer,
     InvalidSettingsError,
     Problem,
-    Rule,
     SuggestingError,
     TrialRecord,
 )
 from sampan.components.tuning.engine.algorithms.contract import Entry
-from sampan.components.tuning.engine.algorithms.registry import ALGORITHMS, EARLY_STOPPERS
+from sampan.components.tuning.engine.algorithms.registry import ALGORITHMS
+from sampan.components.tuning.engine.early_stopping import service as early_stopping
+from sampan.components.tuning.engine.early_stopping.service import EarlyStopping
 from sampan.components.tuning.engine.worker import messages
 from sampan.components.tuning.engine.worker.messages import Reply, Request
 from sampan.components.tuning.engine.worker.pool import Pool
@@ -30,11 +31,11 @@ class BuiltIn:
     def __init__(self, pool: Pool | None = None) -> None:
         self._pool = pool or Pool()
         self.suggestions = Suggestions(self._pool)
-        self.early_stopping = EarlyStopping(self._pool)
+        self.early_stopping = EarlyStopping()
 
     def knows(self, algorithm: str) -> bool:
         """Of suggestions and of early stopping."""
-        return algorithm in ALGORITHMS or algorithm in EARLY_STOPPERS
+        return algorithm in ALGORITHMS or early_stopping.knows(algorithm)
 
     async def close(self) -> None:
         await self._pool.close()
@@ -61,31 +62,15 @@ class Suggestions:
         return _good(reply, problem.algorithm).answer or Answer()
 
 
-class EarlyStopping:
-    """Implements `EarlyStoppingService`."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def validate(self, problem: Problem) -> None:
-        _entry(EARLY_STOPPERS, problem.early_stopping).check(problem)
-
-    async def rules(self, problem: Problem, trials: Sequence[TrialRecord]) -> Sequence[Rule]:
-        entry = _entry(EARLY_STOPPERS, problem.early_stopping)
-        entry.check(problem)
-        request = Request(messages.RULES, entry.made_by, problem)
-        reply = await self._pool.ask(f"{problem.uid}/stopping", request, trials)
-        return _good(reply, problem.early_stopping).rules
-
-
 def check(problem: Problem) -> None:
     """Of the algorithm and, where one is named, of early stopping, as far as they are built in: for admission.
 
     Raises InvalidSettingsError.
     """
-    for table, name in ((ALGORITHMS, problem.algorithm), (EARLY_STOPPERS, problem.early_stopping)):
-        if name in table:
-            table[name].check(problem)
+    if problem.algorithm in ALGORITHMS:
+        ALGORITHMS[problem.algorithm].check(problem)
+    if early_stopping.knows(problem.early_stopping):
+        early_stopping.check(problem)
 
 
 def _entry(table: Mapping[str, Entry], name: str) -> Entry:

@@ -73,7 +73,7 @@ class RemoteEarlyStopping:
         await calls.validate_early_stopping(self._address, problem, self._patience)
 
     async def rules(self, problem: Problem, trials: Sequence[TrialRecord], read: ReadLog) -> Sequence[Rule]:
-        """The service reads logs of trials itself, at the manager. Raises SuggestingError."""
+        """Raises SuggestingError. Such a service reads logs itself, of the DB manager."""
         calls = await _calls()
         rules: Sequence[Rule] = await calls.rules(
             self._address, self._patience, problem, trials, self._db_manager

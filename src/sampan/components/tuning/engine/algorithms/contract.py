@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sampan.components.tuning.api.suggesting import Answer, Problem, Rule, TrialRecord
+from sampan.components.tuning.api.suggesting import Answer, Problem, TrialRecord
 
 
 @dataclass(slots=True)
@@ -36,14 +36,6 @@ class Algorithm(Protocol):
         ...
 
 
-class EarlyStopper(Protocol):
-    """Answers with rules for the trials about to be made. Made once for each experiment, without arguments."""
-
-    def rules(self, memory: Memory, problem: Problem, trials: Sequence[TrialRecord]) -> Sequence[Rule]:
-        """As `EarlyStoppingService.rules`."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One algorithm of the registry."""
@@ -51,6 +43,6 @@ class Entry:
     check: Callable[[Problem], None]
     """Raises InvalidSettingsError. Pure, quick, and without libraries: the server calls it at admission."""
     made_by: str
-    """`module:class` of an Algorithm or an EarlyStopper; imported by the worker alone."""
+    """`module:class` of an Algorithm; imported by the worker alone."""
     needs_trials: bool = True
     """Whether its answers depend on trials; where they do not, none are sent to it."""

@@ -13,5 +13,3 @@ ALGORITHMS: Mapping[str, Entry] = {
     "random": Entry(checks.random, f"{_HERE}.random_search:RandomSearch", needs_trials=False),
     "tpe": Entry(checks.tpe, f"{_HERE}.tpe:Tpe"),
 }
-
-EARLY_STOPPERS: Mapping[str, Entry] = {}

@@ -51,8 +51,6 @@ class Experiment:
         trials = list(self._trials.values())
         if request.what == messages.SUGGEST:
             return Reply(one.suggest(self._memory, request.problem, trials, request.count, request.asked))
-        if request.what == messages.RULES:
-            return Reply(rules=tuple(one.rules(self._memory, request.problem, trials)))
         return Reply(figures=one.figures(request.problem, trials))
 
     def _one(self, made_by: str) -> Any:

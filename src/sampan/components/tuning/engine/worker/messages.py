@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 
-from sampan.components.tuning.api.suggesting import Answer, Problem, Rule, TrialRecord
+from sampan.components.tuning.api.suggesting import Answer, Problem, TrialRecord
 
 LENGTH = struct.Struct(">I")
 """Before each message: its bytes."""
 
 SUGGEST = "suggest"
-RULES = "rules"
 IMPORTANCES = "importances"
 
 
@@ -35,7 +34,6 @@ class Request(msgspec.Struct, array_like=True):
 
 class Reply(msgspec.Struct, array_like=True):
     answer: Answer | None = None
-    rules: tuple[Rule, ...] = ()
     figures: dict[str, Any] = {}
     refused: str = ""
     """The words of an InvalidSettingsError."""

@@ -1,4 +1,4 @@
-"""Requests to Katib's managers by upstream's client: `grpc_journey.py ADDRESS WHAT=TRIAL…`. Run where that is installed."""
+"""Requests to Katib's managers by upstream's client: `grpc_journey.py ADDRESS WHAT=TRIAL…`."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ async def test_bad_requests_are_told_what_is_bad(kit: Kit) -> None:
     assert (
         await bad("DBManager/GetObservationLog", {"trial_name": "mine", "end_time": "2026-02-30T00:00:00Z"})
     )[0] is invalid
-    assert (await bad("DBManager/DropTables", b""))[0] is grpc.StatusCode.UNIMPLEMENTED
+    assert (await bad("Suggestion/ReportObservationLog", b""))[0] is grpc.StatusCode.UNIMPLEMENTED
     huge = b"\x0a" + b"\xff\xff\xff\x0f" + b"x" * (33 * 1024 * 1024)
     assert (await bad(path, huge))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
 

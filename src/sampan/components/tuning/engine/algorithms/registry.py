@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from sampan.components.tuning.engine.algorithms import checks
 from sampan.components.tuning.engine.algorithms.contract import Entry
+from sampan.components.tuning.engine.algorithms.searches import SEARCHES
 
 _HERE = "sampan.components.tuning.engine.algorithms"
 
 ALGORITHMS: Mapping[str, Entry] = {
     "random": Entry(checks.random, f"{_HERE}.random_search:RandomSearch", needs_trials=False),
     "tpe": Entry(checks.tpe, f"{_HERE}.tpe:Tpe"),
+    **SEARCHES,
 }

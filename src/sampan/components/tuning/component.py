@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.controller.admission import HOOKS
 from sampan.components.tuning.store import tables
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
@@ -38,7 +39,7 @@ class TuningComponent:
     name = "tuning"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = ()
+    admission: Sequence[Hook] = HOOKS
     tables: Sequence[sa.MetaData] = (tables.metadata,)
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
@@ -48,6 +49,9 @@ class TuningComponent:
 
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()
+        if self._settings.controllers == "off":
+            # Whoever acts on the objects then knows what to refuse.
+            self.admission = ()
         self._tasks = TaskSet("tuning")
         self._manager: Manager | None = None
 

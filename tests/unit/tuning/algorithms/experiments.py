@@ -53,6 +53,8 @@ def problem(
 
 _QUICK = {"base_estimator": "ET", "n_initial_points": "4", "acq_func": "LCB"}
 """Gaussian processes have a test of their own."""
+_EPOCHS = Parameter("epochs", "int", FeasibleSpace("1", "9"))
+_POPULATION = {"suggestion_trial_dir": "/checkpoints", "n_population": "6", "truncation_threshold": "0.3"}
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {
     "random": lambda: problem("random"),
@@ -62,6 +64,11 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "multivariate-tpe": lambda: problem("multivariate-tpe"),
     "cmaes": lambda: problem("cmaes"),
     "bayesianoptimization": lambda: problem("bayesianoptimization", settings=_QUICK),
+    "hyperband": lambda: dataclasses.replace(
+        problem("hyperband", (*MIXED, _EPOCHS), {"r_l": "9", "resource_name": "epochs", "eta": "3"}),
+        parallel_trial_count=12,
+    ),
+    "pbt": lambda: problem("pbt", settings=_POPULATION),
 }
 
 

@@ -27,5 +27,8 @@ class RandomSearch:
 
 def drawn(space: Sequence[Dimension], seed: int) -> dict[str, str]:
     """One point."""
-    source = random.Random(seed)  # noqa: S311 - a search, no secret
+    return draw(space, random.Random(seed))  # noqa: S311 - a search, no secret
+
+
+def draw(space: Sequence[Dimension], source: random.Random) -> dict[str, str]:
     return {each.name: each.text(at(each.span, source.random())) for each in space}

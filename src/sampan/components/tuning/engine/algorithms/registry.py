@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sampan.components.tuning.engine.algorithms import checks
 from sampan.components.tuning.engine.algorithms.contract import Entry
+from sampan.components.tuning.engine.algorithms.searches import SEARCHES
 
 _HERE = "sampan.components.tuning.engine.algorithms"
 
@@ -17,4 +18,5 @@ ALGORITHMS: Mapping[str, Entry] = {
     "multivariate-tpe": Entry(checks.multivariate_tpe, f"{_HERE}.tpe:MultivariateTpe"),
     "cmaes": Entry(checks.cmaes, f"{_HERE}.cmaes:CmaEs"),
     "bayesianoptimization": Entry(checks.bayesian, f"{_HERE}.bayesian:BayesianOptimization"),
+    **SEARCHES,
 }

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.controller.admission import HOOKS
 from sampan.components.tuning.store import tables
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
@@ -40,7 +41,7 @@ class TuningComponent:
     name = "tuning"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = ()
+    admission: Sequence[Hook] = HOOKS
     tables: Sequence[sa.MetaData] = (tables.metadata,)
     fronts: Sequence[Front] = (Front("katib-db-manager", "kubeflow", 6789, speaks="grpc"),)
     audiences: Sequence[str] = ()
@@ -50,6 +51,9 @@ class TuningComponent:
 
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()
+        if self._settings.controllers == "off":
+            # Whoever acts on the objects then knows what to refuse.
+            self.admission = ()
         self._tasks = TaskSet("tuning")
         self._manager: Manager | None = None
         self._services: Services | None = None

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.controller.collecting.admission import HOOKS as POD_HOOKS
 from sampan.components.tuning.store import tables
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
@@ -38,7 +39,7 @@ class TuningComponent:
     name = "tuning"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = ()
+    admission: Sequence[Hook] = POD_HOOKS
     tables: Sequence[sa.MetaData] = (tables.metadata,)
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
@@ -48,6 +49,8 @@ class TuningComponent:
 
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()
+        if self._settings.controllers == "off":
+            self.admission = ()
         self._tasks = TaskSet("tuning")
         self._manager: Manager | None = None
 

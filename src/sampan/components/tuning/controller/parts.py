@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components import Services
+from sampan.components.tuning.api.kinds import TRIALS
 from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.controller.around import Around
+from sampan.components.tuning.controller.trials.parts import trials
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
@@ -23,13 +25,15 @@ def around(services: Services, settings: TuningSettings) -> Around:
         services.home,
         services.url,
         services.pod_files,
+        services.served,
+        services.pod_places,
     )
 
 
 def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
     # One line for each kind; one that somebody else acts on is left to them.
-    made: dict[Resource, Sequence[Runnable]] = {}
+    made: dict[Resource, Sequence[Runnable]] = {TRIALS: trials(around)}
     acts_on_all = around.settings.controllers == "on"
     return [
         runnable

@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from sampan.components.tuning.api.messages import message
+from sampan.components.tuning.api.observing import MetricLog
 from sampan.components.tuning.api.suggesting import (
     FeasibleSpace,
     InvalidSettingsError,
@@ -35,6 +36,10 @@ PROBLEM = Problem(
     early_stopping="stopper",
 )
 SHORT = Patience(seconds=5, tries=2, pause_seconds=0.05)
+
+
+async def no_log(*_: str) -> list[MetricLog]:
+    raise AssertionError("remote services read logs themselves")
 
 
 def runs(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -154,7 +159,7 @@ async def test_nobody_there_is_said() -> None:
     for asking in (
         RemoteSuggestions("127.0.0.1:9", SHORT).suggest(PROBLEM, [], 1, 1),
         RemoteSuggestions("127.0.0.1:9", SHORT).validate(PROBLEM),
-        RemoteEarlyStopping("127.0.0.1:9", SHORT).rules(PROBLEM, []),
+        RemoteEarlyStopping("127.0.0.1:9", SHORT).rules(PROBLEM, [], no_log),
     ):
         with pytest.raises(SuggestingError, match=r"at 127\.0\.0\.1:9 cannot be reached"):
             await asking
@@ -205,7 +210,9 @@ async def test_rules_of_early_stopping() -> None:
         return message("GetEarlyStoppingRulesReply")(early_stopping_rules=[rule])
 
     async with serving("EarlyStopping", GetEarlyStoppingRules=rules) as address:
-        assert await RemoteEarlyStopping(address).rules(PROBLEM, []) == (Rule("accuracy", "0.7", "less", 4),)
+        assert await RemoteEarlyStopping(address).rules(PROBLEM, [], no_log) == (
+            Rule("accuracy", "0.7", "less", 4),
+        )
 
 
 async def _garbage(request: bytes, context: Any) -> bytes:

@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.api.observing import MetricLog, finite
 from sampan.components.tuning.api.suggesting import Objective, Rule
 from sampan.components.tuning.engine.collecting.lines import DEFAULT_FILTER, Lines, filter_problem
 from sampan.components.tuning.engine.collecting.wanted import wanted_of
-from sampan.components.tuning.engine.trial.observation import Sums, finite
+from sampan.components.tuning.engine.trial.observation import Sums
 from sampan.components.tuning.engine.trial.stopping import StopRules
 
 TIME = "2026-01-01T00:00:00.000000001Z"
@@ -92,7 +92,9 @@ def test_lines_of_json():
     values = take('{"accuracy": "0.9", "loss": 0.25, "timestamp": 1700000000.5}', TIME)
     assert values.found == (("accuracy", "0.9"), ("loss", "0.25"))
     assert values.time == "2023-11-14T22:13:20.500000Z"
-    assert take('{"accuracy": 1e-3, "timestamp": "2024-05-01T10:00:00Z"}', TIME).time == "2024-05-01T10:00:00Z"
+    assert (
+        take('{"accuracy": 1e-3, "timestamp": "2024-05-01T10:00:00Z"}', TIME).time == "2024-05-01T10:00:00Z"
+    )
     assert take('{"accuracy": NaN}', TIME).found == (("accuracy", "NaN"),)
     assert "not JSON" in take("accuracy=1", TIME).oddity
     assert "no JSON object" in take("[1]", TIME).oddity
@@ -167,7 +169,9 @@ def test_a_rule_counts_from_its_start_step_on():
 
 
 def test_all_rules_must_be_met():
-    found = StopRules([Rule("accuracy", "0.5", "less"), Rule("loss", "1", "greater")], Objective("maximize", "accuracy"))
+    found = StopRules(
+        [Rule("accuracy", "0.5", "less"), Rule("loss", "1", "greater")], Objective("maximize", "accuracy")
+    )
     found.take("accuracy", "0.1")
     assert not found.are_met
     found.take("accuracy", "0.9")

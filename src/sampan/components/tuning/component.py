@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.controller.admission import HOOKS
 from sampan.components.tuning.controller.collecting.admission import HOOKS as POD_HOOKS
 from sampan.components.tuning.store import tables
 from sampan.kube.admission import Hook
@@ -39,7 +40,7 @@ class TuningComponent:
     name = "tuning"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = POD_HOOKS
+    admission: Sequence[Hook] = (*HOOKS, *POD_HOOKS)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
@@ -50,6 +51,7 @@ class TuningComponent:
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()
         if self._settings.controllers == "off":
+            # Whoever acts on the objects then knows what to refuse.
             self.admission = ()
         self._tasks = TaskSet("tuning")
         self._manager: Manager | None = None

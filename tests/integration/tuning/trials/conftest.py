@@ -21,8 +21,8 @@ from sampan.components import Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.kinds import TRIALS
 from sampan.components.tuning.api.settings import TuningSettings
-from sampan.components.tuning.component import TuningComponent
 from sampan.components.tuning.controller import parts
+from sampan.components.tuning.controller.collecting.admission import HOOKS as POD_HOOKS
 from sampan.components.tuning.store import tables
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube import meta, pods
@@ -100,7 +100,9 @@ class Tuning:
                 await asyncio.sleep(0.01)
         return answer
 
-    async def becomes(self, name: str, type_: str, status: str = "True", resource: Resource = TRIALS) -> Object:
+    async def becomes(
+        self, name: str, type_: str, status: str = "True", resource: Resource = TRIALS
+    ) -> Object:
         """The object, as soon as that condition has that status."""
         found: Object | None = None
 
@@ -112,7 +114,9 @@ class Tuning:
         try:
             answer: Object = await self.until(look)
         except TimeoutError:
-            raise AssertionError(f"{name} never became {type_}={status}: {(found or {}).get('status')}") from None
+            raise AssertionError(
+                f"{name} never became {type_}={status}: {(found or {}).get('status')}"
+            ) from None
         return answer
 
     async def pod_of(self, name: str, number: int = 0) -> Object:
@@ -215,13 +219,15 @@ async def _run(home: Path, scenario: Scenario) -> None:
     api = ApiServer(database, clock)
     for each in (api.tables, tables.metadata):
         database.create(each)
-    api.admission.add(TuningComponent().admission)
+    api.admission.add(POD_HOOKS)
     await api.start()
     client = api.client
     with suppress(ApiError):
         await client.create(NAMESPACES, {"metadata": {"name": "team"}})
     assert not await install(client, DEFINITIONS)
-    workloads = controllers(client, clock, api.registry, home / "volumes", Caches(client), Backoff(timedelta()))
+    workloads = controllers(
+        client, clock, api.registry, home / "volumes", Caches(client), Backoff(timedelta())
+    )
     manager = Manager(workloads)
 
     async def served(api_version: str, kind: str) -> Resource | None:
@@ -254,5 +260,3 @@ async def _run(home: Path, scenario: Scenario) -> None:
 async def _let_go(client: Client, pod: Object) -> None:
     with suppress(NotFoundError):
         await client.delete(PODS, meta.name(pod), "team", DeleteOptions(grace_period_seconds=0))
-
-

@@ -131,15 +131,18 @@ def test_a_value_that_is_none_is_told_of_with_its_line(run):
         trial = await tuning.becomes("one", "MetricsUnavailable")
         said = condition(trial, "MetricsUnavailable")
         assert said["reason"].startswith("MetricsUnavailable")
-        assert said["message"].startswith("Metrics are not available: nothing was reported for accuracy; in container")
+        assert said["message"].startswith(
+            "Metrics are not available: nothing was reported for accuracy; in container"
+        )
         assert "line 2 says 'accuracy=high', where accuracy has no number for a value" in said["message"]
         assert metric(trial) == ("unavailable", "unavailable", "unavailable")
         assert [each.value for each in await tuning.observations.of("team", "one")] == ["unavailable"]
         await tuning.trial("two", retainRun=True)
         await tuning.runs("two", "accuracy: 0.9")
         trial = await tuning.becomes("two", "MetricsUnavailable")
-        assert "line 1 says 'accuracy: 0.9', which no filter finds a value of accuracy in" in (
-            condition(trial, "MetricsUnavailable")["message"]
+        assert (
+            "line 1 says 'accuracy: 0.9', which no filter finds a value of accuracy in"
+            in (condition(trial, "MetricsUnavailable")["message"])
         )
 
     run(scenario)
@@ -180,8 +183,9 @@ def test_pods_that_are_not_primary_do_not_count(run):
         await tuning.trial("one", primaryPodLabels={"role": "master"}, retainRun=True)
         await tuning.runs("one", "accuracy=0.5")
         trial = await tuning.becomes("one", "MetricsUnavailable")
-        assert "no pod of the run has the labels role=master" in (
-            condition(trial, "MetricsUnavailable")["message"]
+        assert (
+            "no pod of the run has the labels role=master"
+            in (condition(trial, "MetricsUnavailable")["message"])
         )
         await tuning.trial("two", primaryPodLabels={"batch.kubernetes.io/job-name": "two"})
         await tuning.runs("two", "accuracy=0.5")
@@ -195,8 +199,9 @@ def test_a_missing_container_is_told_of(run):
         await tuning.trial("one", primaryContainerName="training", retainRun=True)
         await tuning.runs("one", "accuracy=0.5")
         trial = await tuning.becomes("one", "MetricsUnavailable")
-        assert "has no container training (primaryContainerName), it has: main" in (
-            condition(trial, "MetricsUnavailable")["message"]
+        assert (
+            "has no container training (primaryContainerName), it has: main"
+            in (condition(trial, "MetricsUnavailable")["message"])
         )
 
     run(scenario)
@@ -234,7 +239,10 @@ def test_a_kind_that_is_not_served_is_waited_for(run):
         await tuning.trial("one", runSpec={"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"})
         trial = await tuning.becomes("one", "Running", "False")
         assert condition(trial, "Running")["reason"] == "UnknownKind"
-        assert "does not serve the kind Workflow of argoproj.io/v1alpha1" in condition(trial, "Running")["message"]
+        assert (
+            "does not serve the kind Workflow of argoproj.io/v1alpha1"
+            in condition(trial, "Running")["message"]
+        )
 
     run(scenario)
 
@@ -293,7 +301,9 @@ def test_any_kind_can_be_run(run):
         await tuning.phase(made, pods.SUCCEEDED, 0)
         assert metric(await tuning.becomes("bare", "Succeeded"))[2] == "0.25"
         config = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}}
-        await tuning.trial("map", runSpec=config, successCondition="[data].#(a==b)#", metricsCollector=_collector("Push"))
+        await tuning.trial(
+            "map", runSpec=config, successCondition="[data].#(a==b)#", metricsCollector=_collector("Push")
+        )
         # Nothing was pushed.
         await tuning.becomes("map", "MetricsUnavailable")
 
@@ -322,8 +332,9 @@ def test_a_namespace_may_switch_collecting_off(run):
         pod = await tuning.runs("one", "accuracy=0.5")
         assert "katib.kubeflow.org/trial" not in meta.labels(pod)
         trial = await tuning.becomes("one", "MetricsUnavailable")
-        assert "katib.kubeflow.org/metrics-collector-injection" in (
-            condition(trial, "MetricsUnavailable")["message"]
+        assert (
+            "katib.kubeflow.org/metrics-collector-injection"
+            in (condition(trial, "MetricsUnavailable")["message"])
         )
 
     run(scenario)
@@ -367,5 +378,3 @@ def _plain_job(name):
 
 async def _none(tuning, resource):
     return not await tuning.all(resource)
-
-

@@ -5,6 +5,7 @@ Source: kubeflow/katib 0.19 pkg/apis/manager/v1beta1/api.proto, pkg/controller.v
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -49,3 +50,13 @@ def _six_digits(time: str) -> str:
         return time
     digits = len(rest) - len(rest.lstrip("0123456789"))
     return f"{head}.{rest[:digits][:6].ljust(6, '0')}{rest[digits:]}"
+
+
+def finite(text: str) -> float | None:
+    """The number, as Katib's filters and Go read it; None for what is none, NaN and infinities among it."""
+    try:
+        # Python's float takes what Go's does not.
+        found = float(text) if "_" not in text else math.nan
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from sampan.client.protocol import Client
 from sampan.components import PodFiles
 from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -30,6 +31,7 @@ class Around:
     """Tuning's own: whole kinds."""
     settings: TuningSettings
     observations: Observations
+    algorithms: Algorithms
     home: Path
     url: str
     """Where this server is reached on its machine."""

@@ -13,7 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.tuning.api.suggesting import Answer, Problem, Rule, SuggestingError, TrialRecord
+from sampan.components.tuning.api.suggesting import (
+    Answer,
+    Problem,
+    ReadLog,
+    Rule,
+    SuggestingError,
+    TrialRecord,
+)
 
 _CALLS = "sampan.components.tuning.engine.grpc_calls"
 DB_MANAGER = "katib-db-manager.kubeflow:6789"
@@ -65,8 +72,8 @@ class RemoteEarlyStopping:
         calls = await _calls()
         await calls.validate_early_stopping(self._address, problem, self._patience)
 
-    async def rules(self, problem: Problem, trials: Sequence[TrialRecord]) -> Sequence[Rule]:
-        """Raises SuggestingError."""
+    async def rules(self, problem: Problem, trials: Sequence[TrialRecord], read: ReadLog) -> Sequence[Rule]:
+        """Raises SuggestingError. Such a service reads logs itself, of the DB manager."""
         calls = await _calls()
         rules: Sequence[Rule] = await calls.rules(
             self._address, self._patience, problem, trials, self._db_manager

@@ -1,10 +1,11 @@
 """What happens to the pods of trials when they are created: a hook of the embedded API server.
 
-They get the labels of their trial, by which collectors find them, and the container that trains learns the trial's name.
-Loaded at start-up: it stays light.
+They get the labels of their trial, by which collectors find them, and the container that trains learns the trial's
+name. Loaded at start-up: it stays light.
 
-Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go). Upstream also rewrites the command of the
-container that trains, to have its output in a file; here the node has it anyway, and quoting and exit codes stay.
+Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go). Upstream also rewrites the command
+of the container that trains, to have its output in a file; here the node has it anyway, and quoting and exit codes
+stay.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The platform's own metrics collector: follows the trials that run, and sums up those that have ended.
 
-Upstream has a sidecar in each pod (kubeflow/katib 0.19 cmd/metricscollector); here the logs and volumes of pods are read
-where they lie, by one loop for all trials, which sleeps while there is none. Values are written as they come, so that
-curves are live and rules of early stopping are held against them; what counts in the end is read to the end first.
+Upstream has a sidecar in each pod (kubeflow/katib 0.19 cmd/metricscollector); here the logs and volumes of pods are
+read where they lie, by one loop for all trials, which sleeps while there is none. Values are written as they come, so
+that curves are live and rules of early stopping are held against them; what counts in the end is read to the end
+first.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One trial that is followed: which pods it has, what is read of each, and what it all comes to.
 
-Made and called by `collector`. Which runs count in the end is as upstream's sidecars have it, each of which reports when
-its container has completed: of each pod the last run, and no pod that has failed where another has not.
+Made and called by `collector`. Which runs count in the end is as upstream's sidecars have it, each of which reports
+when its container has completed: of each pod the last run, and no pod that has failed where another has not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from sampan.components.tuning.engine.collecting.wanted import Wanted
 from sampan.components.tuning.engine.trial.observation import Sums
 from sampan.kube import meta, pods
 from sampan.kube.meta import Object
-
 
 MOST_VALUES = 20_000
 """Of one `read`."""
@@ -63,7 +62,9 @@ class Following:
 
     def primary(self) -> list[Object]:
         found = [each for each in self.pods.values() if self.wanted.is_primary(each)]
-        return sorted(found, key=lambda pod: (str(meta.metadata(pod).get("creationTimestamp")), meta.uid(pod)))
+        return sorted(
+            found, key=lambda pod: (str(meta.metadata(pod).get("creationTimestamp")), meta.uid(pod))
+        )
 
     def counting(self) -> list[Object]:
         """Pods whose values count when the run has succeeded."""

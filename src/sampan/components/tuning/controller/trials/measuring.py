@@ -1,8 +1,8 @@
 """What a trial has measured, once its run has succeeded; how long that is waited for, and what is wrong where it is not
 there. For the reconciler.
 
-Upstream looks every second for ever (kubeflow/katib 0.19 trial_controller.go, errMetricsNotReported; katib#1795). Here the
-wait has an end, and while it lasts it is said.
+Upstream looks every second for ever (kubeflow/katib 0.19 trial_controller.go, errMetricsNotReported; katib#1795).
+Here the wait has an end, and while it lasts it is said.
 """
 
 from __future__ import annotations

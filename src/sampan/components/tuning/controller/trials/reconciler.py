@@ -1,7 +1,8 @@
 """The reconciler of trials: the thin edge around `engine.trial`.
 
-Source: kubeflow/katib 0.19 pkg/controller.v1beta1/trial (trial_controller.go, trial_controller_util.go): finalizer, run
-object, its end by GJSON conditions, observation, conditions, events, and the run object deleted once the trial has ended.
+Source: kubeflow/katib 0.19 pkg/controller.v1beta1/trial (trial_controller.go, trial_controller_util.go): finalizer,
+run object, its end by GJSON conditions, observation, conditions, events, and the run object deleted once the trial
+has ended.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import timedelta
 
 from sampan.client.protocol import ListOptions
 from sampan.components.tuning.api import labels
+from sampan.components.tuning.api.conditions import EARLY_STOPPED, METRICS_UNAVAILABLE, RUNNING
 from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.collecting.collector import Collector
@@ -146,7 +148,9 @@ class TrialReconciler:
             message = f"the cluster does not serve the kind {kind} of {version}: install what defines it"
             raise _WaitError(Wait("UnknownKind", message))
         if not resource.namespaced:
-            raise running.ImpossibleError(f"spec.runSpec is a {kind}, which lives in no namespace as trials do")
+            raise running.ImpossibleError(
+                f"spec.runSpec is a {kind}, which lives in no namespace as trials do"
+            )
         return resource
 
     async def _create(self, trial: Object, resource: Resource, wanted: Object) -> Object:
@@ -170,15 +174,17 @@ class TrialReconciler:
         if why := self._collector.stops((request.namespace, request.name)):
             observation = (await self._collector.so_far(following)).observation
             stopped = status.stopped_early({**begun, "observation": observation}, why, now)
-            return await self._write(trial, stopped, status.TRIAL_EARLY_STOPPED, f"Trial is early stopped: {why}")
+            return await self._write(
+                trial, stopped, status.TRIAL_EARLY_STOPPED, f"Trial is early stopped: {why}"
+            )
         wait = await self._wait(trial, run, pods)
         if wait is not None:
             return await self._write(
                 trial, status.waiting(begun, wait.reason, wait.message, now), look_again=_LATER
             )
-        if self._patience_ends(trial) or not status.is_known(begun, status.RUNNING) or has_begun(pods):
+        if self._patience_ends(trial) or not status.is_known(begun, RUNNING) or has_begun(pods):
             begun = status.running(begun, state.note, now)
-        was = status.is_true(trial, status.RUNNING)
+        was = status.is_true(trial, RUNNING)
         event = "" if was else f"Job {meta.name(run.obj)} is running"
         look_again = None if has_begun(pods) else _SOON if not self._patience_ends(trial) else _LATER
         return await self._write(trial, begun, "JobRunning" if event else "", event, look_again=look_again)
@@ -221,14 +227,14 @@ class TrialReconciler:
         if measured.problem:
             ended = status.unmeasured(begun, state, measured.observation, measured.problem, now)
             event = f"Metrics are not available for Job {meta.name(trial)}"
-            return await self._write(trial, ended, status.METRICS_UNAVAILABLE, event)
+            return await self._write(trial, ended, METRICS_UNAVAILABLE, event)
         ended = status.succeeded(begun, state, measured.observation, measured.note, now)
         return await self._write(trial, ended, "JobSucceeded", f"Job {meta.name(trial)} has succeeded")
 
     async def _after_end(self, trial: Object) -> Result:
         """What it ran goes, unless it is to be retained."""
         request = request_for(trial)
-        if status.is_true(trial, status.EARLY_STOPPED) and "observation" not in meta.status(trial):
+        if status.is_true(trial, EARLY_STOPPED) and "observation" not in meta.status(trial):
             # Somebody else has stopped it, who knows nothing of its metrics.
             found = await self._collector.so_far(self._collector.attend(trial, self._pods.of(request)))
             return await self._write(trial, {**meta.status(trial), "observation": found.observation})
@@ -272,7 +278,7 @@ class TrialReconciler:
         after = await update_status(self._client, TRIALS, trial, wanted)
         if after is not trial:
             if event:
-                warns = event == status.METRICS_UNAVAILABLE
+                warns = event == METRICS_UNAVAILABLE
                 (self._recorder.warning if warns else self._recorder.normal)(trial, event, message)
             await self._trials.reached(meta.resource_version(after))
         return Result(look_again) if look_again is not None else DONE

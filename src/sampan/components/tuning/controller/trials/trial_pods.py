@@ -54,5 +54,3 @@ class TrialPods:
 
 def _request(pod: Object) -> Request:
     return Request(meta.namespace(pod), str(meta.labels(pod).get(labels.TRIAL) or ""))
-
-

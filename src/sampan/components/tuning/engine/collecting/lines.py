@@ -4,8 +4,8 @@ Called by collectors, for lines of a log or a file, in order. Pure. A user's exp
 Go's and linear in the text; it is loaded with the first of them.
 
 Source: kubeflow/katib 0.19 pkg/metricscollector/v1beta1/file-metricscollector/file-metricscollector.go
-(parseLogsInTextFormat, parseLogsInJsonFormat) and common/const.go (the default filter). Upstream takes an empty text for
-the value of `accuracy=high`; here it is told of. In JSON, numbers count beside texts.
+(parseLogsInTextFormat, parseLogsInJsonFormat) and common/const.go (the default filter). Upstream takes an empty text
+for the value of `accuracy=high`; here it is told of. In JSON, numbers count beside texts.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sampan.components.tuning.api.observing import microseconds
+from sampan.components.tuning.api.observing import finite, microseconds
 from sampan.components.tuning.engine.collecting.wanted import JSON, Wanted
-from sampan.components.tuning.engine.trial.observation import finite
 
 DEFAULT_FILTER = r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
 MAX_LINE = 64 * 1024

@@ -42,6 +42,16 @@ def knows(algorithm: str) -> bool:
     return algorithm == medianstop.NAME or _plain(algorithm) in PRUNERS
 
 
+def check(problem: Problem) -> None:
+    """Raises InvalidSettingsError."""
+    if problem.early_stopping == medianstop.NAME:
+        medianstop.median_stop(problem.early_stopping_settings)
+    elif pruner(problem) is None:
+        raise InvalidSettingsError(
+            f"unknown algorithm name {problem.early_stopping}: it must be one of {', '.join(NAMES)}"
+        )
+
+
 def pruner(problem: Problem) -> Pruner | None:
     """None where there is none: no early stopping, or one that makes rules. Raises InvalidSettingsError."""
     make = PRUNERS.get(_plain(problem.early_stopping))
@@ -70,17 +80,12 @@ class EarlyStopping:
 
     async def validate(self, problem: Problem) -> None:
         """Raises InvalidSettingsError."""
-        if problem.early_stopping == medianstop.NAME:
-            medianstop.median_stop(problem.early_stopping_settings)
-        elif pruner(problem) is None:
-            raise InvalidSettingsError(
-                f"unknown algorithm name {problem.early_stopping}: it must be one of {', '.join(NAMES)}"
-            )
+        check(problem)
 
     async def rules(self, problem: Problem, trials: Sequence[TrialRecord], read: ReadLog) -> Sequence[Rule]:
         """Raises InvalidSettingsError, and what `read` raises."""
         if problem.early_stopping != medianstop.NAME:
-            await self.validate(problem)
+            check(problem)
             return ()
         algorithm = medianstop.median_stop(problem.early_stopping_settings)
         found = [

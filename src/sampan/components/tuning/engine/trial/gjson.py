@@ -2,9 +2,9 @@
 
 Called by `judging`; `problem` by validation. Knows values as JSON has them, and nothing of trials.
 
-Source of the language: tidwall/gjson v1.18 SYNTAX.md and gjson.go (the version that kubeflow/katib 0.19 uses): keys with
-wildcards and escapes, indexes, `#`, queries, dots against pipes, modifiers, multipaths and literals. Left out are paths
-over JSON lines (`..`), for an object is one document.
+Source of the language: tidwall/gjson v1.18 SYNTAX.md and gjson.go (the version that kubeflow/katib 0.19 uses): keys
+with wildcards and escapes, indexes, `#`, queries, dots against pipes, modifiers, multipaths and literals. Left out
+are paths over JSON lines (`..`), for an object is one document.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _walk(value: Any, steps: Sequence[_Step], depth: int) -> Any:
             many = _each(value, step.text, depth)
             if many is not None:
                 inner = next((i for i, each in enumerate(rest) if each.piped), len(rest))
-                found = [each for each in (_walk(one, rest[:inner], depth + 1) for one in many)]
+                found = [_walk(one, rest[:inner], depth + 1) for one in many]
                 return _walk([each for each in found if each is not MISSING], rest[inner:], depth + 1)
         value = _apply(value, step.text, depth)
     return value

@@ -30,7 +30,9 @@ def check(step: str, error: type[ValueError]) -> None:
     """Raises `error` for a modifier that there is not."""
     name = step[1:].partition(":")[0]
     if name not in _MODIFIERS:
-        raise error(f"there is no modifier @{name}; there are: {', '.join(f'@{each}' for each in _MODIFIERS)}")
+        raise error(
+            f"there is no modifier @{name}; there are: {', '.join(f'@{each}' for each in _MODIFIERS)}"
+        )
 
 
 def holds(found: Any, operator: str, value: str, missing: Any) -> bool:

@@ -31,7 +31,10 @@ class RunState:
 def judge(run: Object, success: str, failure: str) -> RunState:
     """Of a run object that is there. `success` and `failure` are the trial's conditions, GJSON paths."""
     notes = []
-    for path, state, name in ((failure, FAILED, "failureCondition"), (success, SUCCEEDED, "successCondition")):
+    for path, state, name in (
+        (failure, FAILED, "failureCondition"),
+        (success, SUCCEEDED, "successCondition"),
+    ):
         if not path:
             continue
         try:
@@ -44,7 +47,9 @@ def judge(run: Object, success: str, failure: str) -> RunState:
             return RunState(state, _text(first, "reason"), _text(first, "message"))
         if found is not gjson.MISSING and found != []:
             shown = repr(found)[:_SHOWN]
-            notes.append(f"{name} finds {shown}, which counts for nothing: it must find an object or a list of them")
+            notes.append(
+                f"{name} finds {shown}, which counts for nothing: it must find an object or a list of them"
+            )
     return RunState(RUNNING, note="; ".join(notes))
 
 

@@ -1,19 +1,18 @@
 """What the values of a trial come to: its metrics, and whether the objective is among them.
 
-Filled by collectors as values come, or from the log; read by the reconciler when a run has ended. Source: kubeflow/katib
-0.19 pkg/controller.v1beta1/trial/trial_controller_util.go (getMetrics, IsObservationAvailable).
+Filled by collectors as values come, or from the log; read by the reconciler when a run has ended. Source:
+kubeflow/katib 0.19 pkg/controller.v1beta1/trial/trial_controller_util.go (getMetrics, IsObservationAvailable).
 
-Upstream keeps a value that is no number as the latest. Here the numbers that count are finite: NaN and infinities stay in
-the log, but are never least or greatest, and a trial whose objective is one of them has no result.
+Upstream keeps a value that is no number as the latest. Here the numbers that count are finite: NaN and infinities
+stay in the log, but are never least or greatest, and a trial whose objective is one of them has no result.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from sampan.components.tuning.api.labels import UNAVAILABLE
-from sampan.components.tuning.api.observing import Metric, MetricLog, microseconds
+from sampan.components.tuning.api.observing import Metric, MetricLog, finite, microseconds
 from sampan.components.tuning.api.suggesting import Objective
 from sampan.kube.meta import Object
 
@@ -111,16 +110,6 @@ class _Sum:
 def value_of(metric: Metric, strategy: str) -> str:
     """The value that counts."""
     return {"min": metric.min, "max": metric.max}.get(strategy, metric.latest)
-
-
-def finite(text: str) -> float | None:
-    """The number, as Katib's filters and Go read it; None for what is none, NaN and infinities among it."""
-    try:
-        # Python's float takes what Go's does not.
-        found = float(text) if "_" not in text else math.nan
-    except ValueError:
-        return None
-    return found if math.isfinite(found) else None
 
 
 def unavailable(name: str, time: str) -> MetricLog:

@@ -30,7 +30,10 @@ def run_object(trial: Object) -> Object:
     if metadata is not None and not isinstance(metadata, Mapping):
         raise ImpossibleError("spec.runSpec.metadata must be an object")
     run: Object = copy.deepcopy(dict(found))
-    run["metadata"] = {"name": meta.name(trial), **{k: v for k, v in (metadata or {}).items() if v is not None}}
+    run["metadata"] = {
+        "name": meta.name(trial),
+        **{k: v for k, v in (metadata or {}).items() if v is not None},
+    }
     own = run["metadata"].setdefault("namespace", meta.namespace(trial))
     if own != meta.namespace(trial):
         raise ImpossibleError(

@@ -10,15 +10,22 @@ Upstream says Running as soon as the run object is there. Here it turns False, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from sampan.components.tuning.api import conditions
+from sampan.components.tuning.api.conditions import (
+    CREATED,
+    EARLY_STOPPED,
+    FAILED,
+    KILLED,
+    METRICS_UNAVAILABLE,
+    RUNNING,
+    SUCCEEDED,
+)
 from sampan.components.tuning.engine.trial.judging import RunState
-from sampan.kube import meta
 from sampan.kube.meta import Object
 
-CREATED, RUNNING, SUCCEEDED, FAILED = "Created", "Running", "Succeeded", "Failed"
-KILLED, METRICS_UNAVAILABLE, EARLY_STOPPED = "Killed", "MetricsUnavailable", "EarlyStopped"
 ENDS = (SUCCEEDED, FAILED, KILLED, EARLY_STOPPED, METRICS_UNAVAILABLE)
 
 TRIAL_CREATED, TRIAL_RUNNING, TRIAL_SUCCEEDED = "TrialCreated", "TrialRunning", "TrialSucceeded"
@@ -29,13 +36,12 @@ Status = dict[str, Any]
 
 
 def is_true(trial: Object, condition: str) -> bool:
-    found = _condition(meta.status(trial), condition)
-    return found is not None and found.get("status") == "True"
+    return conditions.holds(conditions.conditions_of(trial), condition)
 
 
 def is_known(status: Mapping[str, Any], condition: str) -> bool:
     """Whether it says anything about that condition."""
-    return _condition(status, condition) is not None
+    return conditions.find(conditions.conditions_of({"status": status}), condition) is not None
 
 
 def ended_as(trial: Object) -> str:
@@ -52,20 +58,24 @@ def created(status: Mapping[str, Any], now: str) -> Status:
 def running(status: Mapping[str, Any], note: str, now: str) -> Status:
     """`note` is what people should know about it all the same."""
     message = f"Trial is running: {note}" if note else "Trial is running"
-    return _with(dict(status), RUNNING, "True", TRIAL_RUNNING, message, now, refresh=True)
+    return _with(dict(status), RUNNING, "True", TRIAL_RUNNING, message, now)
 
 
 def waiting(status: Mapping[str, Any], reason: str, message: str, now: str) -> Status:
     """It has not begun, or goes on no more, for that reason."""
-    return _with(dict(status), RUNNING, "False", reason, message, now, refresh=True)
+    return _with(dict(status), RUNNING, "False", reason, message, now)
 
 
 def succeeded(status: Mapping[str, Any], run: RunState, observation: Object, note: str, now: str) -> Status:
     message = _told("Trial has succeeded", run, note)
-    return _ended({**status, "observation": observation}, SUCCEEDED, _because(TRIAL_SUCCEEDED, run), message, now)
+    return _ended(
+        {**status, "observation": observation}, SUCCEEDED, _because(TRIAL_SUCCEEDED, run), message, now
+    )
 
 
-def unmeasured(status: Mapping[str, Any], run: RunState, observation: Object, problem: str, now: str) -> Status:
+def unmeasured(
+    status: Mapping[str, Any], run: RunState, observation: Object, problem: str, now: str
+) -> Status:
     """The run has succeeded, and has left no value of the objective."""
     message = _told("Metrics are not available", run, problem)
     reason = _because(METRICS_UNAVAILABLE, run)
@@ -97,39 +107,16 @@ def _told(message: str, run: RunState, more: str) -> str:
 
 
 def _ended(status: Status, condition: str, reason: str, message: str, now: str) -> Status:
-    before = _condition(status, RUNNING)
+    before = conditions.find(conditions.conditions_of({"status": status}), RUNNING)
     if before is not None and before.get("status") == "True":
         status = _with(status, RUNNING, "False", before.get("reason", ""), before.get("message", ""), now)
     return _with({**status, "completionTime": now}, condition, "True", reason, message, now)
 
 
-def _with(
-    status: Status, type_: str, value: str, reason: str, message: str, now: str, *, refresh: bool = False
-) -> Status:
-    """The condition, last in the list when it has changed. `refresh`: another message counts as a change."""
-    before = _condition(status, type_)
+def _with(status: Status, type_: str, value: str, reason: str, message: str, now: str) -> Status:
     said = message if len(message) <= _MESSAGE_LIMIT else f"{message[:_MESSAGE_LIMIT]} ..."
-    if before is not None and (before.get("status"), before.get("reason")) == (value, reason):
-        if not refresh or before.get("message") == said:
-            return status
-    since = now
-    if before is not None and before.get("status") == value:
-        since = before.get("lastTransitionTime") or now
-    made = {
-        "type": type_,
-        "status": value,
-        "reason": reason,
-        "message": said,
-        "lastUpdateTime": now,
-        "lastTransitionTime": since,
+    found = conditions.conditions_of({"status": status})
+    return {
+        **status,
+        "conditions": conditions.marked(found, type_, value, reason=reason, message=said, now=now),
     }
-    others = [each for each in _conditions(status) if each.get("type") != type_]
-    return {**status, "conditions": [*others, made]}
-
-
-def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any] | None:
-    return next((each for each in _conditions(status) if each.get("type") == type_), None)
-
-
-def _conditions(status: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return [each for each in status.get("conditions") or () if isinstance(each, Mapping)]

@@ -1,7 +1,7 @@
 """When a trial is to be stopped early: its rules, held against the values that it reports, one by one.
 
-Called by the collectors, which see values as they come. Read again from the beginning after a restart, for it follows from
-the values alone.
+Called by the collectors, which see values as they come. Read again from the beginning after a restart, for it follows
+from the values alone.
 
 Source: kubeflow/katib 0.19 cmd/metricscollector/v1beta1/file-metricscollector/main.go (watchMetricsFile,
 updateStopRules): a rule that is met once is met, all must be; of the objective the best value so far counts; and a rule
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sampan.components.tuning.api.observing import finite
 from sampan.components.tuning.api.suggesting import Objective, Rule
-from sampan.components.tuning.engine.trial.observation import finite
 
 
 class StopRules:
@@ -47,7 +47,9 @@ class StopRules:
         for rule in concerned:
             if self._steps[name] >= rule.start_step and _is_met(rule, number):
                 self._open.remove(rule)
-                self._met.append(f"{name} {number:g} is {rule.comparison} {_THAN[rule.comparison]} {rule.value}")
+                self._met.append(
+                    f"{name} {number:g} is {rule.comparison} {_THAN[rule.comparison]} {rule.value}"
+                )
 
     def _better(self, number: float) -> float:
         if self._best is None:

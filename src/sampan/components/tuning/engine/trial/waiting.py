@@ -1,7 +1,7 @@
 """Why a trial does not begin, or does not go on: what its run object and its pods say. Pure.
 
-Called by the reconciler of trials, for the condition Running. Upstream says that a trial runs as soon as its run object is
-there (katib#2163: stuck, and no word why).
+Called by the reconciler of trials, for the condition Running. Upstream says that a trial runs as soon as its run
+object is there (katib#2163: stuck, and no word why).
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.controller.admission import HOOKS
+from sampan.components.tuning.controller.collecting.admission import HOOKS as POD_HOOKS
 from sampan.components.tuning.store import tables
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
@@ -28,6 +30,8 @@ from sampan.reconcile.manager import Manager
 log = get_logger(__name__)
 
 _PARTS = "sampan.components.tuning.controller.parts"
+_GRPC = "sampan.components.tuning.rest.grpc_door"
+_BUILT_IN = "sampan.components.tuning.engine.builtin"
 _LOAD_DELAY_SECONDS = 0.4
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
@@ -38,9 +42,9 @@ class TuningComponent:
     name = "tuning"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = ()
+    admission: Sequence[Hook] = (*HOOKS, *POD_HOOKS)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
-    fronts: Sequence[Front] = ()
+    fronts: Sequence[Front] = (Front("katib-db-manager", "kubeflow", 6789, speaks="grpc"),)
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = ()
     proven_paths: Sequence[str] = ()
@@ -48,10 +52,17 @@ class TuningComponent:
 
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()
+        if self._settings.controllers == "off":
+            # Whoever acts on the objects then knows what to refuse.
+            self.admission = ()
         self._tasks = TaskSet("tuning")
         self._manager: Manager | None = None
+        self._services: Services | None = None
+        self._around: Any = None
+        self._built_in: Any = None
 
     async def start(self, services: Services) -> None:
+        self._services = services
         if self._settings.controllers != "off":
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
@@ -61,14 +72,30 @@ class TuningComponent:
     def pod_routes(self) -> Sequence[BaseRoute]:
         return ()
 
+    async def grpc_handlers(self) -> Sequence[Any]:
+        assert self._services is not None, "grpc_handlers() is called after start()"
+        door: Any = await asyncio.to_thread(importlib.import_module, _GRPC)
+        handlers: Sequence[Any] = door.handlers_of(self._services, self._algorithms)
+        return handlers
+
     async def stop(self) -> None:
         await self._tasks.close()
         if self._manager is not None:
             await self._manager.stop()
+        if self._built_in is not None:
+            await self._built_in.close()
+
+    def _algorithms(self) -> Any:
+        """The controllers' `BuiltIn`; one of its own where nobody acts on experiments here."""
+        if (shared := getattr(self._around, "built_in", None)) is not None:
+            return shared
+        if self._built_in is None:
+            self._built_in = importlib.import_module(_BUILT_IN).BuiltIn()
+        return self._built_in
 
     async def _start_controllers(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
-        around = parts.around(services, self._settings)
-        self._manager = Manager(parts.controllers(around, services.foreign_definitions))
+        self._around = parts.around(services, self._settings)
+        self._manager = Manager(parts.controllers(self._around, services.foreign_definitions))
         await self._manager.start()

@@ -57,6 +57,13 @@ FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kubeflow", "kubefl
 """Namespaces that clients expect to be there from the start."""
 
 
+def _served_by(api: ApiServer) -> Callable[[str, str], Awaitable[Resource | None]]:
+    async def served(api_version: str, kind: str) -> Resource | None:
+        return api.registry.by_kind(api_version, kind)
+
+    return served
+
+
 class Platform:
     """Everything of one home, in one process and one event loop. `stop` ends whatever `start` began."""
 
@@ -169,6 +176,7 @@ class Platform:
             url=self._url,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
+            served=_served_by(api),
         )
         for component in components:
             await component.start(services)

@@ -19,6 +19,7 @@ from sampan.components import Front, Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.controller.admission import HOOKS
+from sampan.components.tuning.controller.collecting.admission import HOOKS as POD_HOOKS
 from sampan.components.tuning.store import tables
 from sampan.components.tuning.store.trial_pods import TrialPods
 from sampan.kube.admission import Hook
@@ -47,7 +48,7 @@ class TuningComponent:
     name = "tuning"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = HOOKS
+    admission: Sequence[Hook] = (*HOOKS, *POD_HOOKS)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
     fronts: Sequence[Front] = (Front("katib-db-manager", "kubeflow", 6789, speaks="grpc"),)
     audiences: Sequence[str] = ()

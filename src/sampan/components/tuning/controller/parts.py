@@ -12,6 +12,7 @@ from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
+from sampan.components.tuning.controller.trials.parts import trials
 from sampan.components.tuning.engine.builtin import BuiltIn
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube.kinds import Resource
@@ -31,6 +32,8 @@ def around(services: Services, settings: TuningSettings, algorithms: Algorithms 
         services.home,
         services.url,
         services.pod_files,
+        services.served,
+        services.pod_places,
     )
 
 
@@ -41,6 +44,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     made: dict[Resource, Sequence[Runnable]] = {
         SUGGESTIONS: (SuggestionReconciler(around, tallies).controller(),),
         EXPERIMENTS: (ExperimentReconciler(around, tallies).controller(),),
+        TRIALS: trials(around),
     }
     acts_on_all = around.settings.controllers == "on"
     return [

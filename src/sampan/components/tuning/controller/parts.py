@@ -11,8 +11,10 @@ from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
+from sampan.components.tuning.controller.suggestions.claims import ClaimReconciler
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
+from sampan.components.tuning.controller.trials.parts import trials
 from sampan.components.tuning.engine.builtin import BuiltIn
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube.kinds import Resource
@@ -32,6 +34,8 @@ def around(services: Services, settings: TuningSettings, algorithms: Algorithms 
         services.home,
         services.url,
         services.pod_files,
+        services.served,
+        services.pod_places,
     )
 
 
@@ -40,8 +44,12 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     # One line for each kind; one that somebody else acts on is left to them.
     tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
     made: dict[Resource, Sequence[Runnable]] = {
-        SUGGESTIONS: (SuggestionReconciler(around, tallies).controller(),),
+        SUGGESTIONS: (
+            SuggestionReconciler(around, tallies).controller(),
+            ClaimReconciler(around).controller(),
+        ),
         EXPERIMENTS: (ExperimentReconciler(around, tallies, katib_config).controller(),),
+        TRIALS: trials(around, tallies),
     }
     acts_on_all = around.settings.controllers == "on"
     return [

@@ -193,6 +193,36 @@ class Normal:
         return (math.log(low), math.log(high)) if self.range.log else (low, high)
 
 
+def at(span: Span, unit: float) -> Latent:
+    """Where a number from 0 to below 1 lies in a span, each value being as likely as the next (in the logarithm)."""
+    if span.choices:
+        return span.choices[min(int(unit * len(span.choices)), len(span.choices) - 1)]
+    if span.log:
+        # Whole numbers get the width of their rounding at each end, as in between.
+        edge = 0.5 if span.whole else 0.0
+        low, high = math.log(span.low - edge), math.log(span.high + edge)
+        value = min(max(math.exp(low + unit * (high - low)), span.low), span.high)
+        return round(value) if span.whole else value
+    if span.whole:
+        count = (int(span.high) - int(span.low)) // span.step + 1
+        return int(span.low) + min(int(unit * count), count - 1) * span.step
+    return min(span.low + unit * (span.high - span.low), span.high)
+
+
+def unit(span: Span, latent: Latent) -> float:
+    """The middle of the numbers that `at` takes to this value."""
+    if span.choices:
+        return (span.choices.index(str(latent)) + 0.5) / len(span.choices)
+    value = float(latent)
+    if span.log:
+        edge = 0.5 if span.whole else 0.0
+        low, high = math.log(span.low - edge), math.log(span.high + edge)
+        return (math.log(value) - low) / (high - low) if high > low else 0.5
+    edge = span.step / 2 if span.whole else 0.0
+    low, high = span.low - edge, span.high + edge
+    return (value - low) / (high - low) if high > low else 0.5
+
+
 def dimensions(parameters: Sequence[Parameter]) -> tuple[Dimension, ...]:
     """Raises InvalidSettingsError, which names the parameter."""
     if not parameters:
@@ -260,3 +290,8 @@ def _decimal(text: str) -> Decimal:
 
 def _float_text(value: float) -> str:
     return repr(float(value))
+
+
+def size(space: Sequence[Dimension]) -> int:
+    """How many combinations there are, of dimensions whose values are counted."""
+    return math.prod(each.values or 1 for each in space)

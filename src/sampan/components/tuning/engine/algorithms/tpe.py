@@ -1,9 +1,9 @@
-"""`tpe`: the tree-structured Parzen estimator, each parameter on its own.
+"""`tpe`: the tree-structured Parzen estimator, each parameter on its own; `multivariate-tpe`: all of them together.
 
 Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization", section 4; by Optuna's TPESampler. Upstream's is
 hyperopt's (kubeflow/katib 0.19 pkg/suggestion/v1beta1/hyperopt), whose settings are read here: `gamma` g makes the
 best ceil(g·√n), at most 25, of n trials the good ones (hyperopt 0.2.7 tpe.py, `ap_split_trials`). The settings of
-upstream's Optuna service are taken as well.
+upstream's Optuna service are taken as well, and by `multivariate-tpe` alone those.
 Suggestions that still run count among the bad ones (the constant liar), so that parallel trials spread.
 """
 
@@ -54,3 +54,7 @@ class Tpe:
         if gamma is not None:
             arguments["gamma"] = lambda n: min(math.ceil(gamma * math.sqrt(n)), _MOST_GOOD)
         return arguments
+
+
+class MultivariateTpe(Tpe):
+    multivariate = True

@@ -116,25 +116,30 @@ class Pool:
             found = self._sessions.get(name)
             if found is not None:
                 return found
-            control = await self._start_template()
             self._make_room()
             self._keys += 1
+            order = messages.encode(Start(self._keys, made_by))
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
+            with theirs:
+                try:
+                    control = await self._start_template()
+                    try:
+                        socket.send_fds(control, [order], [theirs.fileno()])
+                    except OSError:
+                        # It has just ended, and nobody has noticed.
+                        self._close_control()
+                        socket.send_fds(await self._start_template(), [order], [theirs.fileno()])
+                except OSError as error:
+                    ours.close()
+                    raise SuggestingError(f"the tuning worker cannot be started: {error}") from None
             self._endings[self._keys] = asyncio.get_running_loop().create_future()
-            try:
-                socket.send_fds(control, [messages.encode(Start(self._keys, made_by))], [theirs.fileno()])
-            except OSError as error:
-                ours.close()
-                await self._end_template()
-                raise SuggestingError(f"the tuning worker cannot be reached: {error}") from None
-            finally:
-                theirs.close()
             self._sessions[name] = Session(self._keys, ours)
             return self._sessions[name]
 
     async def _start_template(self) -> socket.socket:
-        if self._control is not None and self._template is not None and self._template.returncode is None:
+        """Raises OSError."""
+        if self._control is not None:
             return self._control
         await self._end_template()
         # Datagrams in order, and an end that is noticed.
@@ -153,9 +158,9 @@ class Pool:
                 # Out of the terminal's group: signals typed there are for the server.
                 start_new_session=True,
             )
-        except OSError as error:
+        except OSError:
             ours.close()
-            raise SuggestingError(f"the tuning worker cannot be started: {error}") from None
+            raise
         finally:
             theirs.close()
         self._control = ours
@@ -176,10 +181,8 @@ class Pool:
             if future is not None and not future.done():
                 future.set_result(ended.status)
             return
-        asyncio.get_running_loop().remove_reader(control.fileno())
-        for future in self._endings.values():
-            future.cancel()
-        self._endings.clear()
+        if control is self._control:
+            self._close_control()
 
     async def _ending(self, session: Session) -> str:
         future = self._endings.get(session.key)

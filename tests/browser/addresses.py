@@ -62,6 +62,16 @@ MORE = {
     "training-new-of-kind": "/training/new?kind=MPIJob",
     "training-new-clone": "/training/new?clone=TrainJob/tuned",
     "training-new-yaml": "/training/new?clone=PyTorchJob/mnist",
+    **{
+        f"tuning-experiment-{tab}": f"/tuning/experiments/default/landscape?tab={tab}"
+        for tab in ("trials", "charts", "timeline", "events", "yaml")
+    },
+    "tuning-experiment-contour": "/tuning/experiments/default/landscape?tab=charts&charts=contour,distribution",
+    "tuning-experiment-failed": "/tuning/experiments/default/hopeless",
+    "tuning-experiment-running": "/tuning/experiments/default/searching",
+    "tuning-experiment-waiting": "/tuning/experiments/default/too-large",
+    "tuning-none": "/tuning?ns=team",
+    "tuning-new-clone": "/tuning/new?clone=landscape",
     "cluster-jobs": "/cluster/jobs",
     "cluster-events": "/cluster/events",
     "cluster-object-workflow": "/cluster/workflows.argoproj.io/default/approval",
@@ -73,6 +83,11 @@ OF_PAGES = {
     "/training/{plural}/{namespace}/{name}": {"plural": "pytorchjobs", "name": "mnist"},
     "/training/runtimes/{name}": {"name": "torch-distributed"},
     "/training/runtimes/{namespace}/{name}": {"name": "plain"},
+    "/tuning/experiments/{namespace}/{name}": {"name": "landscape"},
+    "/tuning/templates/{namespace}/{config_map}/{key}": {
+        "config_map": "trial-templates",
+        "key": "quick.yaml",
+    },
 }
 """Parameters that stand for something else than on other pages."""
 

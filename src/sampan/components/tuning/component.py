@@ -48,7 +48,7 @@ class TuningComponent:
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = ()
     proven_paths: Sequence[str] = ()
-    ui_module = ""
+    ui_module = "sampan.components.tuning.ui"
 
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()

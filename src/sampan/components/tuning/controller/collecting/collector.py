@@ -12,7 +12,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from sampan.components.tuning.api import labels
 from sampan.components.tuning.controller.collecting.following import MOST_VALUES, Collected, Following, Opener
+from sampan.components.tuning.controller.collecting.pruning import Pruning
 from sampan.components.tuning.controller.collecting.sources import RunKey
 from sampan.components.tuning.engine.collecting.wanted import READ_HERE, wanted_of
 from sampan.components.tuning.engine.trial.observation import Sums
@@ -42,12 +44,17 @@ class Collector:
     caches: Sequence[Cache] = ()
 
     def __init__(
-        self, observations: Observations, opener: Opener, on_stop: Callable[[TrialKey], None]
+        self,
+        observations: Observations,
+        opener: Opener,
+        on_stop: Callable[[TrialKey], None],
+        pruning: Pruning | None = None,
     ) -> None:
-        """`on_stop` is told of a trial whose rules are met: `stops` then says why."""
+        """`on_stop` is told of a trial whose rules are met, or that `pruning` gives up: `stops` then says why."""
         self._observations = observations
         self._opener = opener
         self._on_stop = on_stop
+        self._pruning = pruning
         self._followed: dict[TrialKey, Following] = {}
         self._due: dict[TrialKey, float] = {}
         self._some = asyncio.Event()
@@ -71,7 +78,9 @@ class Collector:
         if following is None:
             following = self._followed[key] = Following(wanted_of(trial), meta.uid(trial))
         following.pods = {meta.uid(pod): pod for pod in pods}
-        if following.wanted.kind in READ_HERE and following.runs() and key not in self._due:
+        following.experiment = self._pruned(trial)
+        is_looked_at = following.wanted.kind in READ_HERE or following.experiment
+        if is_looked_at and following.runs() and key not in self._due:
             self._due[key] = time.monotonic() + _period(following)
             self._some.set()
         return following
@@ -140,10 +149,25 @@ class Collector:
         async with following.lock:
             runs = await self._open(following)
             had = following.stop
-            await self._read(following, runs, is_over=False)
+            news = await self._read(following, runs, is_over=False)
+        # Values of other kinds are reported by somebody else.
+        if following.experiment and not following.stop and (news or following.wanted.kind not in READ_HERE):
+            following.stop = await self._why_pruned(following)
         if following.stop and not had:
             self._due.pop(key, None)
             self._on_stop(key)
+
+    def _pruned(self, trial: Object) -> str:
+        """The experiment whose pruner is to be asked; empty where there is none."""
+        name = str(meta.labels(trial).get(labels.EXPERIMENT) or "")
+        concerned = self._pruning is not None and self._pruning.concerns(meta.namespace(trial), name)
+        return name if concerned else ""
+
+    async def _why_pruned(self, following: Following) -> str:
+        wanted = following.wanted
+        if self._pruning is None:
+            return ""
+        return await self._pruning.why_stop(wanted.namespace, following.experiment, wanted.trial)
 
     async def _open(self, following: Following) -> list[RunKey]:
         runs = following.runs()
@@ -169,4 +193,4 @@ class Collector:
 
 
 def _period(following: Following) -> float:
-    return _RULES_SECONDS if following.wanted.rules else _SECONDS
+    return _RULES_SECONDS if following.wanted.rules or following.experiment else _SECONDS

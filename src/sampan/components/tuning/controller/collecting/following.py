@@ -55,6 +55,8 @@ class Following:
     problem: str = ""
     stop: str = ""
     """Why it is to be stopped early."""
+    experiment: str = ""
+    """Whose pruner decides at each value; empty where none does."""
 
     def runs(self) -> list[RunKey]:
         """All runs of all containers that train, as far as they have begun."""

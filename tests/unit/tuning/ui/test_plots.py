@@ -11,7 +11,7 @@ from tests.unit.tuning.ui.tuning_objects import columns, experiment
 
 from sampan.components.tuning.api.reading import parameters_of
 from sampan.components.tuning.ui import trials
-from sampan.components.tuning.ui.plots import axes, front, progress, space, times
+from sampan.components.tuning.ui.plots import axes, curves, front, progress, space, times
 from sampan.components.tuning.ui.trials import Trials
 
 PARAMETERS = parameters_of(experiment()["spec"]["parameters"])
@@ -137,3 +137,23 @@ def test_the_timeline_of_a_trial(state: str, spans: list[str]) -> None:
     found = times.timeline(trials.of_columns(columns([("t-1", state, 0.5, {})])))
     assert [span.kind for span in found.rows[0].spans] == spans
     assert (found.end == 0) == (state != "Failed")
+
+
+def test_curves_are_over_the_time_or_over_the_reports() -> None:
+    answer = {
+        "trials": {
+            "t": {
+                "loss": {"time": [1000.0, 1002.5], "value": [0.5, None], "of": 7},
+                "size": {"time": [1000.0, 1000.0], "value": [1.0, 2.0], "of": 2},
+            }
+        }
+    }
+    loss, size = curves.of_trial(answer, "t")
+    assert curves.figure(loss, 999.0).options["series"][0]["data"] == [[1.0, 0.5], [3.5, None]]
+    assert curves.figure(size, 999.0).options["series"][0]["data"] == [[1.0, 1.0], [2.0, 2.0]]
+    assert [row.cells["last"]["text"] for row in curves.rows([loss, size])] == ["no number", "2"]
+    assert curves.rows([loss])[0].cells["count"]["text"] == "7"
+    compared = curves.compared(answer, "loss", ["t", "other"])
+    assert compared is not None
+    assert [series["id"] for series in compared.options["series"]] == ["t"]
+    assert curves.compared(answer, "nothing", ["t"]) is None

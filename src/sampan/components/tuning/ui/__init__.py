@@ -12,6 +12,7 @@ from sampan.components.tuning.ui.experiment_list import page as experiment_list
 from sampan.components.tuning.ui.experiment_page import page as experiment_page
 from sampan.components.tuning.ui.new_experiment import page as new_experiment
 from sampan.components.tuning.ui.templates import pages as templates
+from sampan.components.tuning.ui.trial_page import page as trial_page
 from sampan.ui.contract import Interface, NavEntry, NavSection, Page, QuickAction
 
 _HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ INTERFACE = Interface(
             experiment_page.build,
             parent=places.LIST,
         ),
+        Page("/tuning/trials/{namespace}/{name}", "Trial", trial_page.build, parent=places.LIST),
     ),
     searches=(search.search, search.search_trials),
     feeds=(search.feed,),

@@ -8,10 +8,8 @@ from typing import Any
 
 from sampan.components.tuning.ui import places, trials
 from sampan.components.tuning.ui.trials import Trials
-from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
 
-_NOT_FOUND = 404
 _MANY = 1000
 """From here on an answer is taken apart in a thread."""
 
@@ -24,13 +22,4 @@ async def follow(page: PageContext, namespace: str, name: str, changed: Callable
         made = trials.of_columns
         changed(await asyncio.to_thread(made, answer) if count > _MANY else made(answer))
 
-    try:
-        await page.live(places.columns_api(namespace, name), take)
-    except ApiFailureError as error:
-        if error.status != _NOT_FOUND:
-            raise
-        await page.live(
-            places.trials_api(namespace),
-            lambda found: changed(trials.of_objects(found.get("items") or ())),
-            query=places.of_experiment(name),
-        )
+    await page.live(places.columns_api(namespace, name), take)

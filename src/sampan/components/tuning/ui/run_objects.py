@@ -9,6 +9,8 @@ from sampan.kube import meta
 from sampan.ui.api import Api, ApiFailureError, segment
 
 _NOT_FOUND = 404
+_PLAIN_GROUPS = ("", "apps", "batch")
+"""Of kinds whose plural alone names their pages."""
 _RUN_ID = "pipeline/runid"
 """Label of a Workflow that is a run of a pipeline. Source: kubeflow/pipelines backend/src/common/util/consts.go."""
 
@@ -48,5 +50,5 @@ def page_of(run: Mapping[str, Any], namespace: str) -> str:
         return f"/runs/{segment(run_id)}"
     if group in ("kubeflow.org", "trainer.kubeflow.org") and kind.endswith("Job"):
         return f"/training/{plural}/{segment(namespace)}/{segment(name)}"
-    key = f"{plural}.{group}" if group else plural
+    key = plural if group in _PLAIN_GROUPS else f"{plural}.{group}"
     return f"/cluster/{key}/{segment(namespace)}/{segment(name)}"

@@ -10,12 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sampan.components.tuning.api.reading import objective_of
-from sampan.components.tuning.api.summary import TrialState, ordered, summarise_trial, trial_state
-from sampan.components.tuning.api.summary import number as number_of
-from sampan.kube import meta
-from sampan.kube.meta import Object
-from sampan.lib.clock import parse_rfc3339
+from sampan.components.tuning.api.summary import TrialState, trial_state
 
 Given = Mapping[str, Any]
 
@@ -169,41 +164,3 @@ def rfc3339(seconds: float) -> str:
 
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def of_objects(objects: Sequence[Object]) -> Trials:
-    """From whole objects, where there are no columns of them."""
-    told = ordered([summarise_trial(each) for each in objects])
-    objective = objective_of(meta.spec(objects[0])) if objects else None
-    items = [
-        Trial(
-            number,
-            each.name,
-            each.state,
-            each.reason,
-            each.message,
-            _seconds(each.created),
-            _seconds(each.started),
-            _seconds(each.ended),
-            each.assignments,
-            {name: number_of(text) for name, text in each.values.items()},
-        )
-        for number, each in enumerate(told, 1)
-    ]
-    goals = [Goal(objective.metric, objective.type, objective.goal)] if objective is not None else []
-    names = dict.fromkeys(name for each in items for name in each.parameters)
-    metrics = dict.fromkeys(
-        [*(goal.metric for goal in goals), *(name for each in items for name in each.metrics)]
-    )
-    best = ""
-    for each in Trials(items, (), (), goals).measured:
-        value, known = each.metrics[goals[0].metric], best
-        assert value is not None
-        before = next((one.metrics[goals[0].metric] for one in items if one.name == known), None)
-        if before is None or goals[0].is_better(value, before):
-            best = each.name
-    return Trials(items, list(names), list(metrics), goals, best, {each.name: each for each in items})
-
-
-def _seconds(at: str) -> float:
-    return parse_rfc3339(at).timestamp() if at else 0.0

@@ -14,7 +14,7 @@ from sampan.components.tuning.ui import places
 from sampan.components.tuning.ui.experiment_page.parts import Shown
 from sampan.components.tuning.ui.experiment_page.trial_rows import Wanted
 from sampan.components.tuning.ui.experiment_page.trials_part import TrialTable
-from sampan.components.tuning.ui.plots import front, progress, space
+from sampan.components.tuning.ui.plots import axes, curves, front, progress, space
 from sampan.components.tuning.ui.plots.progress import Drawn
 from sampan.components.tuning.ui.trials import Trials
 from sampan.ui import widgets
@@ -257,6 +257,47 @@ class Importance(_Card):
             self._say(f"From {answer.get('trials')} trials, by functional analysis of variance.")
 
 
+class Curves(_Card):
+    title = "What trials reported as they went"
+
+    def build_more(self) -> None:
+        self._asked: Sequence[str] = ()
+
+    def draw(self) -> None:
+        kept = axes.sampled(self._trials, _MOST_CURVES)
+        names = [each.name for each in kept]
+        if names != self._asked:
+            self._asked = names
+            self._page.spawn(self._ask(names), "curves")
+
+    async def _ask(self, names: Sequence[str]) -> None:
+        # What comes quickly, comes together.
+        await asyncio.sleep(_REST_SECONDS)
+        if names != self._asked:
+            return
+        experiment = self._shown.experiment
+        path = places.tuning_api(experiment.namespace, experiment.name, "curves")
+        query = {"trials": ",".join(names), "metric": self._trials.goal.metric, "points": "200"}
+        try:
+            answer = await self._page.api.get(path, query)
+        except ApiFailureError as error:
+            self._say(f"They cannot be read: {error.message}")
+            return
+        if not self._place.is_deleted:
+            self._take(answer, names)
+
+    def _take(self, answer: Any, names: Sequence[str]) -> None:
+        found = curves.compared(answer, self._trials.goal.metric, names)
+        if found is None:
+            self._show(None, "No trial has reported more than its end.")
+        else:
+            self._names = {name: [name] * 200 for name in names}
+            self._show_figure(found)
+            self._say(
+                f"The best trials, and some of the others: {len(names)} of {len(self._trials.measured):,}."
+            )
+
+
 class Pareto(_Card):
     title = "Objectives against each other"
 
@@ -314,6 +355,7 @@ class Pareto(_Card):
 
 
 _REST_SECONDS = 1.0
+_MOST_CURVES = 10
 Make = Callable[[PageContext, Shown], Card]
 
 
@@ -340,6 +382,7 @@ CARDS: Mapping[str, Offer] = {
     "history": Offer("History", History, _always),
     "pareto": Offer("Objectives", Pareto, lambda trials, _: len(trials.goals) > 1),
     "importance": Offer("Importance", Importance, _has_space),
+    "curves": Offer("Curves", Curves, _always),
     "coordinates": Offer("Parallel coordinates", Coordinates, _has_space),
     "slices": Offer("Slices", Slices, _has_space),
     "contour": Offer("Contour", Contour, _has_two),

@@ -74,9 +74,6 @@ def _frame(axes: Axes, categories: Sequence[str], legend: bool) -> Options:
         made["nameGap"] = 26
         if not is_named:
             made["scale"] = True
-            # No point lies on an axis.
-            if kind == "value":
-                made["boundaryGap"] = ["4%", "4%"]
         options[f"{side}Axis"] = made
     options["xAxis"].setdefault("splitLine", {})["show"] = False
     options["grid"] = figure.grid(top=38 if legend else 14)

@@ -21,7 +21,10 @@ INTERFACE = Interface(
     sections=(
         NavSection(
             "Tuning",
-            (NavEntry("Tuning experiments", places.LIST, places.ICON, key="k"),),
+            (
+                NavEntry("Tuning experiments", places.LIST, places.ICON, key="k"),
+                NavEntry("Trial templates", places.TEMPLATES, "description"),
+            ),
             order=25,
         ),
     ),

@@ -26,7 +26,6 @@ _ENDS = {
     "ExperimentGoalReached": "goal reached",
     "ExperimentMaxTrialsReached": "all trials done",
     "ExperimentSuggestionEndReached": "nothing more to try",
-    "ExperimentMaxFailedTrialsReached": "too many failed trials",
     "ExperimentStopped": "stopped",
 }
 _MOST_SHORT = 110
@@ -48,12 +47,17 @@ def why(said: Summary | TrialSummary) -> str:
     return said.message or said.reason
 
 
+def end(experiment: Summary) -> str:
+    """Why it ended well, in a few words."""
+    return _ENDS.get(experiment.reason, "") if experiment.state == State.SUCCEEDED else ""
+
+
 def short(experiment: Summary) -> str:
     """Why it ended or what it waits for, for a line of a list."""
     if experiment.state == State.FAILED:
-        return _ENDS.get(experiment.reason) or cut(experiment.message or experiment.reason)
+        return cut(experiment.message or experiment.reason)
     if experiment.state == State.SUCCEEDED:
-        return _ENDS.get(experiment.reason, "")
+        return end(experiment)
     return cut(experiment.message) if experiment.state == State.CREATED else ""
 
 

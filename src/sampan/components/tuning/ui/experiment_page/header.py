@@ -36,7 +36,7 @@ class Header:
             with ui.element("div").classes("sp-title"):
                 widgets.heading(experiment.name, 1)
                 widgets.state(*states.shown(experiment.state))
-                if ended := states.short(experiment):
+                if ended := states.end(experiment):
                     widgets.text(ended, "sp-muted")
             with ui.element("div").classes("sp-actions"):
                 self._build_actions(obj, experiment)

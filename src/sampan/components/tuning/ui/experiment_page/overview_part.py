@@ -59,7 +59,7 @@ class OverviewPart:
         with self._best_place:
             found = experiment.best
             if found is None:
-                widgets.paragraph("None yet: no trial has reported a number.", "sp-muted")
+                widgets.paragraph("None: no trial has reported a number.", "sp-muted")
                 return
             with ui.element("div").classes("tu-best"):
                 widgets.text(states.value(found.values.get(experiment.objective.metric)), "tu-best-value")

@@ -46,7 +46,12 @@ def notices(experiment: Summary, suggestion: Object, trials: Trials) -> list[Not
     if pending:
         count = words.counted(len(pending), "trial waits|trials wait")
         found.append(Notice("idle", f"{count} to begin", _common(pending), "", _names(pending)))
-    if experiment.state == State.RUNNING and (waits := _waits(experiment)):
+    waits = _waits(experiment)
+    if (
+        experiment.state == State.RUNNING
+        and waits
+        and not any(each.text and each.text in waits for each in found)
+    ):
         found.append(Notice("idle", "What it waits for", waits))
     return found
 

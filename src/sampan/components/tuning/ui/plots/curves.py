@@ -74,7 +74,9 @@ def compared(
             series.append(Series(name, pairs, id=name))
     if not series:
         return None
-    return line(f"{metric} as it was reported", series, Axes("report", metric, x_kind="value"), height=height)
+    made = line(f"{metric} as it was reported", series, Axes("report", metric, x_kind="value"), height=height)
+    made.options["xAxis"]["minInterval"] = 1
+    return made
 
 
 def rows(found: Sequence[Curve]) -> list[Row]:

@@ -56,7 +56,7 @@ def history(trials: Trials, metric: str = "", height: int = 320) -> Drawn:
         paths=paths,
         height=height,
     )
-    made.options["xAxis"].update(minInterval=1, min=0, boundaryGap=False)
+    made.options["xAxis"].update(minInterval=1, min=0)
     return Drawn(made, places)
 
 

@@ -55,8 +55,11 @@ class Header:
         run = run_of(shown)
         if run:
             with _fact("Runs"):
-                place = page.href(run_objects.page_of(run, trial.namespace))
-                widgets.link(f"{run.get('kind')} {meta.name(run)}", place)
+                if is_kept(shown):
+                    place = page.href(run_objects.page_of(run, trial.namespace))
+                    widgets.link(f"{run.get('kind')} {meta.name(run)}", place)
+                else:
+                    widgets.text(f"a {run.get('kind')}, which is gone: its template does not retain it")
         with _fact("Created"):
             told.ago(trial.created)
         if trial.started:
@@ -73,6 +76,11 @@ def run_of(shown: Shown) -> dict[str, Any]:
     if not isinstance(found, dict) or not found.get("kind"):
         return {}
     return {**found, "metadata": {**meta.metadata(found), "name": shown.trial.name}}
+
+
+def is_kept(shown: Shown) -> bool:
+    """Whether what it runs is there as far as is known. Pure."""
+    return not shown.trial.state.is_finished or bool(meta.spec(shown.obj).get("retainRun"))
 
 
 def _fact(name: str) -> Any:

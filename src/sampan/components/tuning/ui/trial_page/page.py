@@ -61,7 +61,7 @@ class _TrialPage:
             crumbs = [("Tuning experiments", places.LIST)]
             if trial.experiment:
                 crumbs.append((trial.experiment, above))
-            self._page.set_title(self._name, [*crumbs, (self._name, "")])
+            self._page.set_title(self._name, crumbs)
         self._shown.obj, self._shown.trial = obj, trial
         self._refresh()
 

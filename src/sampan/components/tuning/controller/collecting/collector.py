@@ -12,9 +12,16 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from sampan.components.tuning.controller.collecting.following import MOST_VALUES, Collected, Following, Opener
+from sampan.components.tuning.controller.collecting.following import (
+    MOST_VALUES,
+    Collected,
+    Following,
+    Opener,
+    Tell,
+)
+from sampan.components.tuning.controller.collecting.scraping import ScrapeSource
 from sampan.components.tuning.controller.collecting.sources import RunKey
-from sampan.components.tuning.engine.collecting.wanted import READ_HERE, wanted_of
+from sampan.components.tuning.engine.collecting.wanted import PROMETHEUS, READ_HERE, wanted_of
 from sampan.components.tuning.engine.trial.observation import Sums
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube import meta
@@ -31,6 +38,7 @@ TrialKey = tuple[str, str]
 
 _SECONDS = 1.0
 """Between two looks at what trials have printed."""
+_SCRAPE_SECONDS = 0.5
 _RULES_SECONDS = 0.1
 """The same, where rules may stop one."""
 
@@ -42,12 +50,17 @@ class Collector:
     caches: Sequence[Cache] = ()
 
     def __init__(
-        self, observations: Observations, opener: Opener, on_stop: Callable[[TrialKey], None]
+        self,
+        observations: Observations,
+        opener: Opener,
+        on_stop: Callable[[TrialKey], None],
+        tell: Tell | None = None,
     ) -> None:
         """`on_stop` is told of a trial whose rules are met: `stops` then says why."""
         self._observations = observations
         self._opener = opener
         self._on_stop = on_stop
+        self._tell = tell
         self._followed: dict[TrialKey, Following] = {}
         self._due: dict[TrialKey, float] = {}
         self._some = asyncio.Event()
@@ -69,10 +82,12 @@ class Collector:
             self.forget(key)
             following = None
         if following is None:
-            following = self._followed[key] = Following(wanted_of(trial), meta.uid(trial))
+            following = self._followed[key] = Following(wanted_of(trial), meta.uid(trial), tell=self._tell)
         following.pods = {meta.uid(pod): pod for pod in pods}
         if following.wanted.kind in READ_HERE and following.runs() and key not in self._due:
-            self._due[key] = time.monotonic() + _period(following)
+            # An endpoint may be gone at the second look.
+            wait = 0.0 if following.wanted.kind == PROMETHEUS else _period(following)
+            self._due[key] = time.monotonic() + wait
             self._some.set()
         return following
 
@@ -101,6 +116,8 @@ class Collector:
             while await self._read(following, runs, is_over=True) >= MOST_VALUES:
                 continue
             found = following.collected()
+            if self._tell is not None:
+                self._tasks.spawn(asyncio.to_thread(following.conclude), name="conclude")
         await self._observations.delete_read(*key, found.unwanted)
         return found
 
@@ -157,6 +174,9 @@ class Collector:
                 continue
             if source is not None:
                 following.sources[run] = source
+        looks = [each.look() for each in following.sources.values() if isinstance(each, ScrapeSource)]
+        if looks:
+            await asyncio.gather(*looks)
         return runs
 
     async def _read(self, following: Following, runs: Sequence[RunKey], *, is_over: bool) -> int:
@@ -169,4 +189,6 @@ class Collector:
 
 
 def _period(following: Following) -> float:
+    if following.wanted.kind == PROMETHEUS:
+        return _SCRAPE_SECONDS
     return _RULES_SECONDS if following.wanted.rules else _SECONDS

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.collecting.collector import Collector
-from sampan.components.tuning.controller.collecting.opening import opener_for
+from sampan.components.tuning.controller.collecting.opening import opener_for, teller_for
 from sampan.components.tuning.controller.trials.reconciler import TrialReconciler
 from sampan.components.tuning.controller.trials.run_objects import RunObjects
 from sampan.components.tuning.controller.trials.trial_pods import TrialPods
@@ -17,7 +17,10 @@ from sampan.reconcile.reconciler import Request
 def trials(around: Around) -> Sequence[Runnable]:
     runs, pods = RunObjects(around.client, around.served), TrialPods(around.client)
     collector = Collector(
-        around.observations, opener_for(around), lambda key: controller.queue.add(Request(*key))
+        around.observations,
+        opener_for(around),
+        lambda key: controller.queue.add(Request(*key)),
+        teller_for(around),
     )
     controller = TrialReconciler(around, collector, pods, runs).controller()
     runs.tell(controller.queue.add)

@@ -45,7 +45,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     made: dict[Resource, Sequence[Runnable]] = {
         SUGGESTIONS: (SuggestionReconciler(around, tallies).controller(),),
         EXPERIMENTS: (ExperimentReconciler(around, tallies).controller(),),
-        TRIALS: trials(around),
+        TRIALS: trials(around, tallies),
     }
     acts_on_all = around.settings.controllers == "on"
     return [

@@ -59,6 +59,8 @@ class Following:
     """Why it is to be stopped early."""
     tell: Tell | None = None
     """Told what is read of each pod, in a thread."""
+    experiment: str = ""
+    """Whose pruner decides at each value; empty where none does."""
 
     def runs(self) -> list[RunKey]:
         """All runs of all containers that train, as far as they have begun."""

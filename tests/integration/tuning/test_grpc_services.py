@@ -25,6 +25,7 @@ from sampan.components.tuning.api.kinds import TRIALS
 from sampan.components.tuning.api.messages import message
 from sampan.components.tuning.engine.builtin import BuiltIn
 from sampan.components.tuning.rest import grpc_callers, grpc_door
+from sampan.components.tuning.rest.sources import sources_of
 from sampan.components.tuning.store import tables
 from sampan.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS
 from sampan.lib.clock import SystemClock
@@ -103,7 +104,7 @@ async def kit(folder: Path) -> AsyncIterator[Kit]:
         built_in = BuiltIn()
 
         async def handlers() -> Any:
-            return grpc_door.handlers_of(services, lambda: built_in)
+            return grpc_door.handlers_of(sources_of(services, lambda: built_in))
 
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.setblocking(False)

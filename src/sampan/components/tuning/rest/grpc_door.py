@@ -6,21 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sampan.components import Services
 from sampan.components.tuning.api.messages import HEALTH_PACKAGE, PACKAGE, message
 from sampan.components.tuning.rest.algorithm_services import AlgorithmServices
 from sampan.components.tuning.rest.db_manager import DBManager
 from sampan.components.tuning.rest.grpc_callers import GrpcCallers
-from sampan.components.tuning.rest.sources import sources_of
+from sampan.components.tuning.rest.sources import Sources
 from sampan.web.grpc_server import Context, service
 
 
-def handlers_of(services: Services, algorithms: Callable[[], Any]) -> Sequence[Any]:
-    """`algorithms` gives `engine.builtin.BuiltIn`."""
-    sources = sources_of(services, algorithms)
+def handlers_of(sources: Sources) -> Sequence[Any]:
     callers = GrpcCallers(sources.client, sources.clock)
     manager = DBManager(sources, callers)
     asked = AlgorithmServices(sources, callers)

@@ -36,6 +36,7 @@ def around(services: Services, settings: TuningSettings, algorithms: Algorithms 
         services.pod_files,
         services.served,
         services.pod_places,
+        services.attendant_log,
     )
 
 

@@ -8,11 +8,11 @@ Values of parameters and metrics are strings, as the API has them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sampan.components.tuning.api.observing import Metric
+from sampan.components.tuning.api.observing import Metric, MetricLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,17 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """What a trial has reported of the objective so far, in order. The step of a value is its place, from 0."""
+
+    trial: str
+    values: Sequence[float]
+    """`nan` for what is no number."""
+    condition: str = ""
+    """As a record's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     assignments: tuple[Assignment, ...] = ()
     """At most as many as were asked for; fewer where the space has no more to give or trials must end first."""
@@ -156,14 +167,45 @@ class SuggestionService(Protocol):
         ...
 
 
+ReadLog = Callable[[str, str, str], Awaitable[Sequence[MetricLog]]]
+"""Of a namespace, a trial and a metric, in order of time: `store.observations.Observations.of`."""
+
+
 class EarlyStoppingService(Protocol):
     async def validate(self, problem: Problem) -> None:
         """Raises InvalidSettingsError, SuggestingError."""
         ...
 
-    async def rules(self, problem: Problem, trials: Sequence[TrialRecord]) -> Sequence[Rule]:
-        """For trials that are about to be made; none while too little is known.
+    async def rules(self, problem: Problem, trials: Sequence[TrialRecord], read: ReadLog) -> Sequence[Rule]:
+        """For trials that are about to be made; none while too little is known. Also none, always, from an algorithm
+        that decides at each value: see Pruner.
 
-        Raises InvalidSettingsError, SuggestingError.
+        Raises InvalidSettingsError, SuggestingError, and what `read` raises.
         """
         ...
+
+
+class Pruner(Protocol):
+    """An early stopping algorithm that no rule can say: whoever reads a trial's metrics asks it at each value of the
+    objective. Pure, and as light as the server: `engine.early_stopping.service.pruner(problem)`."""
+
+    def decide(self, problem: Problem, curve: Curve, others: Sequence[Curve]) -> str:
+        """Why the trial is to be stopped now, in words for people; empty to let it go on. `others` are the curves of
+        all other trials of the experiment, oldest first."""
+        ...
+
+
+class Algorithms(Protocol):
+    """The algorithms that come with the platform. What they need is started with the first question."""
+
+    @property
+    def suggestions(self) -> SuggestionService: ...
+
+    @property
+    def early_stopping(self) -> EarlyStoppingService: ...
+
+    def knows(self, algorithm: str) -> bool:
+        """Whether it is one of them, of either kind."""
+        ...
+
+    async def close(self) -> None: ...

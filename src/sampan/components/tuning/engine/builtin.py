@@ -1,0 +1,87 @@
+"""The algorithms that come with the platform, behind the contract of `api/suggesting.py`.
+
+Made once by the composition of tuning's controllers; REST and gRPC ask it too. Checks run here, in the server, and
+need no library, nor does early stopping (`engine/early_stopping`); what has to be computed is asked of the tuning
+worker (`engine/worker`), which starts with the first question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sampan.components.tuning.api.suggesting import (
+    Answer,
+    InvalidSettingsError,
+    Problem,
+    SuggestingError,
+    TrialRecord,
+)
+from sampan.components.tuning.engine.algorithms.contract import Entry
+from sampan.components.tuning.engine.algorithms.registry import ALGORITHMS
+from sampan.components.tuning.engine.early_stopping import service as early_stopping
+from sampan.components.tuning.engine.early_stopping.service import EarlyStopping
+from sampan.components.tuning.engine.worker import messages
+from sampan.components.tuning.engine.worker.messages import Reply, Request
+from sampan.components.tuning.engine.worker.pool import Pool
+
+
+class BuiltIn:
+    """For one event loop. `close` ends the worker."""
+
+    def __init__(self, pool: Pool | None = None) -> None:
+        self._pool = pool or Pool()
+        self.suggestions = Suggestions(self._pool)
+        self.early_stopping = EarlyStopping()
+
+    def knows(self, algorithm: str) -> bool:
+        """Of suggestions and of early stopping."""
+        return algorithm in ALGORITHMS or early_stopping.knows(algorithm)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+class Suggestions:
+    """Implements `SuggestionService` for every algorithm of the registry: the problem names its own."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def validate(self, problem: Problem) -> None:
+        _entry(ALGORITHMS, problem.algorithm).check(problem)
+
+    async def suggest(
+        self, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
+    ) -> Answer:
+        entry = _entry(ALGORITHMS, problem.algorithm)
+        entry.check(problem)
+        if count <= 0:
+            return Answer()
+        request = Request(messages.SUGGEST, entry.made_by, problem, count=count, asked=asked)
+        reply = await self._pool.ask(problem.uid, request, trials if entry.needs_trials else ())
+        return _good(reply, problem.algorithm).answer or Answer()
+
+
+def check(problem: Problem) -> None:
+    """Of the algorithm and, where one is named, of early stopping, as far as they are built in: for admission.
+
+    Raises InvalidSettingsError.
+    """
+    if problem.algorithm in ALGORITHMS:
+        ALGORITHMS[problem.algorithm].check(problem)
+    if early_stopping.knows(problem.early_stopping):
+        early_stopping.check(problem)
+
+
+def _entry(table: Mapping[str, Entry], name: str) -> Entry:
+    if name not in table:
+        raise InvalidSettingsError(f"unknown algorithm name {name}; built in are {', '.join(sorted(table))}")
+    return table[name]
+
+
+def _good(reply: Reply, algorithm: str) -> Reply:
+    if reply.refused:
+        raise InvalidSettingsError(reply.refused)
+    if reply.failed:
+        raise SuggestingError(f"{algorithm} failed: {reply.failed}")
+    return reply

@@ -101,7 +101,7 @@ class Following:
 
     def conclude(self) -> None:
         """Tells what it has come to, in a thread."""
-        for run, source in self.sources.items():
+        for run, source in list(self.sources.items()):
             if source.complaint is not None:
                 self._told(run, [f"{source.place}: {source.complaint}"])
             name = self.wanted.objective.metric

@@ -10,6 +10,7 @@ from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
+from sampan.components.tuning.controller.inprocess.reconciler import InProcessReconciler
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.controller.trials.parts import trials
@@ -43,7 +44,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     tallies = Tallies(around.caches.of(TRIALS))
     made: dict[Resource, Sequence[Runnable]] = {
         SUGGESTIONS: (SuggestionReconciler(around, tallies).controller(),),
-        EXPERIMENTS: (ExperimentReconciler(around, tallies).controller(),),
+        EXPERIMENTS: (ExperimentReconciler(around, tallies).controller(), *_in_process(around)),
         TRIALS: trials(around, tallies),
     }
     acts_on_all = around.settings.controllers == "on"
@@ -53,3 +54,8 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         if acts_on_all or kind.key not in foreign
         for runnable in runnables
     ]
+
+
+def _in_process(around: Around) -> Sequence[Runnable]:
+    """Where pods do not see this machine's folders, all trials are jobs."""
+    return (InProcessReconciler(around).controller(),) if around.pod_files is None else ()

@@ -28,6 +28,7 @@ from sampan.components.tuning.controller.suggestions.services import Asked, Buil
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.engine.experiment.status import is_completed
 from sampan.components.tuning.engine.experiment.tally import Tally
+from sampan.components.tuning.engine.inprocess.workers import runs_in_process
 from sampan.components.tuning.engine.suggestion import status as says
 from sampan.components.tuning.engine.suggestion.desired import (
     count_of,
@@ -67,6 +68,7 @@ class _Failures:
 class SuggestionReconciler:
     def __init__(self, around: Around, tallies: Tallies) -> None:
         self._client, self._clock = around.client, around.clock
+        self._is_embedded = around.pod_files is None
         self._suggestions = around.caches.of(SUGGESTIONS)
         self._experiments = around.caches.of(EXPERIMENTS)
         self._trials = around.caches.of(TRIALS)
@@ -102,6 +104,9 @@ class SuggestionReconciler:
             return DONE
         if is_completed(experiment) and meta.spec(suggestion).get("resumePolicy") != "LongRunning":
             return await self._end(suggestion)
+        if self._is_embedded and runs_in_process(experiment):
+            # `controller.inprocess` asks for it.
+            return DONE
         if says.is_over(suggestion):
             await self._mark(suggestion, says.restarting(conditions_of(suggestion), self._now()))
             return DONE

@@ -11,6 +11,7 @@ from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
 from sampan.components.tuning.controller.inprocess.reconciler import InProcessReconciler
+from sampan.components.tuning.controller.suggestions.claims import ClaimReconciler
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.controller.trials.parts import trials
@@ -43,7 +44,10 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     # One line for each kind; one that somebody else acts on is left to them.
     tallies = Tallies(around.caches.of(TRIALS))
     made: dict[Resource, Sequence[Runnable]] = {
-        SUGGESTIONS: (SuggestionReconciler(around, tallies).controller(),),
+        SUGGESTIONS: (
+            SuggestionReconciler(around, tallies).controller(),
+            ClaimReconciler(around).controller(),
+        ),
         EXPERIMENTS: (ExperimentReconciler(around, tallies).controller(), *_in_process(around)),
         TRIALS: trials(around, tallies),
     }

@@ -87,6 +87,20 @@ def test_filters_of_users():
     assert lines("loss", filters=["(loss)=.*"]).take("loss=1", TIME).found == ()
 
 
+def test_filters_that_look_for_texts():
+    genotype = r"([\w-]+)=(Genotype.*)"
+    found = lines("Best-Genotype", filters=[genotype])
+    text = "Genotype(normal=[[('max_pooling_3x3',0)]])"
+    assert found.take(f"Best-Genotype={text}", TIME).found == (("Best-Genotype", text),)
+    assert found.complaint is None
+    # One that takes numbers, and whatever else there is, is not meant for texts.
+    for each in (r"([\w-]+)=(.*)", r"([\w-]+)=(\w+)", r"([\w-]+)=(\d*)"):
+        found = lines("accuracy", filters=[each])
+        assert found.take("accuracy=high", TIME).found == ()
+        assert str(found.complaint) == "line 1 says 'accuracy=high', where accuracy has no number for a value"
+        assert found.take("accuracy=1", TIME).found == (("accuracy", "1"),)
+
+
 def test_lines_of_json():
     take = lines("accuracy", "loss", json=True).take
     values = take('{"accuracy": "0.9", "loss": 0.25, "timestamp": 1700000000.5}', TIME)
@@ -133,6 +147,16 @@ def test_sums_are_of_finite_numbers_as_they_were_written():
     assert sums("0.5", "nan").problem == ""
     assert "the latest value" in sums("0.5", "nan", strategies={"accuracy": "latest"}).problem
     assert sums("unavailable").problem == "nothing was reported for accuracy"
+
+
+def test_an_objective_that_is_a_text_is_its_latest():
+    found = Sums(Objective("maximize", "cell"))
+    found.take_all([MetricLog(TIME, "cell", "Genotype(a)"), MetricLog(TIME, "cell", "Genotype(b)")])
+    assert numbers(found) == ("unavailable", "unavailable", "Genotype(b)")
+    assert found.problem == ""
+    found = Sums(Objective("maximize", "cell"))
+    found.take(MetricLog(TIME, "cell", "nan"))
+    assert found.problem
 
 
 def test_the_latest_is_the_latest_by_time_and_sums_add_up():

@@ -77,6 +77,32 @@ def test_trials_that_failed_are_never_the_best() -> None:
     assert best.record.name == "b"
 
 
+def test_of_texts_the_last_is_the_best() -> None:
+    def found(name: str, text: str, minute: int, condition: str = "Succeeded") -> dict[str, Any]:
+        made = trial(name, condition, value="unavailable", minute=minute)
+        made["status"]["observation"]["metrics"][0]["latest"] = text
+        return made
+
+    tally = tally_of(
+        found("b", "Genotype(b)", 2),
+        found("a", "Genotype(a)", 1),
+        found("c", "Genotype(c)", 3, "Failed"),
+        found("d", "unavailable", 4),
+    )
+    best = tally.best(_MORE)
+    assert best is not None
+    assert best.record.name == "b"
+    tally.remove("b")
+    best = tally.best(_MORE)
+    assert best is not None
+    assert best.record.name == "a"
+    # A number counts before any text.
+    tally.put(trial("e", "Succeeded", value=0.1))
+    best = tally.best(_MORE)
+    assert best is not None
+    assert best.record.name == "e"
+
+
 def test_counting_on_is_as_counting_anew() -> None:
     chance = random.Random(7)
     tally, held = Tally(), {}

@@ -44,7 +44,8 @@ class Values:
 
     time: str
     found: tuple[tuple[str, str], ...] = ()
-    """Names with values, which are numbers as they were written, or what floats call NaN and infinities."""
+    """Names with values: numbers as they were written, what floats call NaN and infinities, or texts that a user's
+    filter looks for."""
     oddity: str = ""
     """What is wrong with a value of the objective, or may be meant for one."""
 
@@ -91,10 +92,10 @@ class Lines:
             return Values(time)
         found: list[tuple[str, str]] = []
         oddity = ""
-        for name, value, after in self._matches(line):
+        for name, value, after, is_text in self._matches(line):
             if name not in self._metrics:
                 continue
-            if finite(value) is None:
+            if finite(value) is None and not is_text:
                 special = _NOT_FINITE.match(value + after)
                 if special is None:
                     if name == self._metrics[0]:
@@ -106,16 +107,19 @@ class Lines:
             oddity = f"which no filter finds a value of {self._metrics[0]} in"
         return Values(_own_time(line) or time, tuple(found), oddity)
 
-    def _matches(self, line: str) -> Iterator[tuple[str, str, str]]:
-        """Name, value, and the text from the value on."""
+    def _matches(self, line: str) -> Iterator[tuple[str, str, str, bool]]:
+        """Name, value, the text behind it, and whether it is a text that the user's filter is meant to find."""
         if not self._patterns:
-            yield from _default_matches(line)
+            for name, value, after in _default_matches(line):
+                yield name, value, after, False
             return
         for pattern in self._patterns:
             for match in pattern.finditer(line):
                 groups = match.groups()
                 if len(groups) >= 2:
-                    yield (groups[0] or "").strip(), (groups[1] or "").strip(), line[match.end() :]
+                    name, value = (groups[0] or "").strip(), (groups[1] or "").strip()
+                    is_text = finite(value) is None and _wants_text(pattern, match, line)
+                    yield name, value, line[match.end() :], is_text
 
     def _json(self, line: str, time: str) -> Values:
         if not line.strip():
@@ -163,6 +167,16 @@ def compiled(text: str) -> Pattern:
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
         raise ValueError(f"{text!r} is no regular expression: {reason}") from error
     return found
+
+
+def _wants_text(pattern: Pattern, match: Any, line: str) -> bool:
+    """Whether the filter found a text where it would find no number: so it is texts that it looks for, such as the
+    architectures that DARTS reports."""
+    start, end = match.span(2)
+    if start == end or _NOT_FINITE.fullmatch(match[2]):
+        return False
+    probe = line[:start] + "1" + line[end:]
+    return all(each.span(2) != (start, start + 1) for each in pattern.finditer(probe))
 
 
 def _default_matches(line: str) -> Iterator[tuple[str, str, str]]:

@@ -49,6 +49,8 @@ class Account:
     """Of the objective, where that is a number and the trial may be the best."""
     awaits_metrics: bool
     """Whether it was stopped early and its metrics are not summed up yet."""
+    has_text: bool
+    """Whether the objective is a text, as the cell that DARTS finds: nothing compares those, so the last one counts."""
     since: str
     """When it came into its latest condition."""
     message: str
@@ -64,6 +66,7 @@ class Tally:
         self._states: dict[str, dict[str, None]] = {state: {} for state in STATES}
         self._deleting: dict[str, None] = {}
         self._awaiting: dict[str, None] = {}
+        self._texts: dict[str, None] = {}
         self._best: dict[bool, Account | None] = {}
         """By whether more is better; what is missing is to be looked for."""
         self.revision = 0
@@ -83,6 +86,8 @@ class Tally:
             self._deleting[account.record.name] = None
         if account.awaits_metrics:
             self._awaiting[account.record.name] = None
+        if account.has_text:
+            self._texts[account.record.name] = None
         if before is None or before.record != account.record:
             self.revision += 1
         self._weigh(before, account)
@@ -149,13 +154,15 @@ class Tally:
         return max(found, key=lambda each: (each.since, each.order), default=None)
 
     def best(self, objective: Objective) -> Account | None:
-        """The first of those with the best value."""
+        """The first of those with the best value; where all have texts for values, the last."""
         more = objective.type == "maximize"
         if more not in self._best:
             found: Account | None = None
             for _, name in self._order:
                 found = _better(found, self._accounts[name], more)
             self._best[more] = found
+        if self._best[more] is None and self._texts:
+            return max((self._accounts[name] for name in self._texts), key=lambda each: each.order)
         return self._best[more]
 
     def _weigh(self, before: Account | None, account: Account) -> None:
@@ -172,6 +179,7 @@ class Tally:
         self._states[account.state].pop(name, None)
         self._deleting.pop(name, None)
         self._awaiting.pop(name, None)
+        self._texts.pop(name, None)
 
 
 def account_of(trial: Object) -> Account:
@@ -181,13 +189,15 @@ def account_of(trial: Object) -> Account:
     state = next((state for state in STATES if state in true), PENDING)
     last = conditions[-1] if conditions else {}
     message = str(last.get("message") or "")
+    objective = objective_of(meta.spec(trial))
     return Account(
         record=record,
         order=(str(meta.metadata(trial).get("creationTimestamp") or ""), record.name),
         state=state,
         deleting=meta.is_deleting(trial),
-        value=None if state in (FAILED, KILLED) else value_of(record.metrics, objective_of(meta.spec(trial))),
+        value=None if state in (FAILED, KILLED) else value_of(record.metrics, objective),
         awaits_metrics=state == EARLY_STOPPED and not record.metrics,
+        has_text=state == SUCCEEDED and is_text(record.metrics.get(objective.metric)),
         since=str(last.get("lastTransitionTime") or ""),
         message="" if message == _SAID_OF_NOTHING.get(str(last.get("type"))) else message,
     )
@@ -207,6 +217,17 @@ def value_of(metrics: Mapping[str, Metric], objective: Objective) -> float | Non
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def is_text(metric: Metric | None) -> bool:
+    """Whether no value of it was a number, and the last is one that somebody meant."""
+    if metric is None or metric.latest in ("", UNAVAILABLE) or {metric.min, metric.max} != {UNAVAILABLE}:
+        return False
+    try:
+        float(metric.latest)
+    except ValueError:
+        return True
+    return False
 
 
 def _better(best: Account | None, other: Account, more: bool) -> Account | None:

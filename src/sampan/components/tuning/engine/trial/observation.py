@@ -4,7 +4,8 @@ Filled by collectors as values come, or from the log; read by the reconciler whe
 kubeflow/katib 0.19 pkg/controller.v1beta1/trial/trial_controller_util.go (getMetrics, IsObservationAvailable).
 
 Upstream keeps a value that is no number as the latest. Here the numbers that count are finite: NaN and infinities
-stay in the log, but are never least or greatest, and a trial whose objective is one of them has no result.
+stay in the log, but are never least or greatest, and a trial whose objective is one of them has no result. A text
+that was meant for a value (`collecting.lines`) is one: the latest.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class Sums:
         if not self.has_objective:
             return f"nothing was reported for {name}"
         own = self._sums[name].metric(name)
+        if _is_text(own):
+            return ""
         value = value_of(own, self._strategies[name])
         if finite(value) is not None:
             return ""
@@ -110,6 +113,18 @@ class _Sum:
 def value_of(metric: Metric, strategy: str) -> str:
     """The value that counts."""
     return {"min": metric.min, "max": metric.max}.get(strategy, metric.latest)
+
+
+def _is_text(metric: Metric) -> bool:
+    """Whether nothing of it was a number, nor what floats call NaN and infinities: a text that somebody meant. Upstream
+    takes the last for the value, and so does DARTS' example with the cell that it finds."""
+    if metric.min != UNAVAILABLE:
+        return False
+    try:
+        float(metric.latest)
+    except ValueError:
+        return True
+    return False
 
 
 def unavailable(name: str, time: str) -> MetricLog:

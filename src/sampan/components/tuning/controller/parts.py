@@ -50,7 +50,10 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
             SuggestionReconciler(around, tallies).controller(),
             ClaimReconciler(around).controller(),
         ),
-        EXPERIMENTS: (ExperimentReconciler(around, tallies, katib_config).controller(), *_in_process(around)),
+        EXPERIMENTS: (
+            ExperimentReconciler(around, tallies, katib_config).controller(),
+            *_in_process(around, katib_config),
+        ),
         TRIALS: trials(around, tallies),
     }
     acts_on_all = around.settings.controllers == "on"
@@ -62,6 +65,6 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     ]
 
 
-def _in_process(around: Around) -> Sequence[Runnable]:
+def _in_process(around: Around, katib_config: KatibConfigMap) -> Sequence[Runnable]:
     """Where pods do not see this machine's folders, all trials are jobs."""
-    return (InProcessReconciler(around).controller(),) if around.pod_files is None else ()
+    return (InProcessReconciler(around, katib_config).controller(),) if around.pod_files is None else ()

@@ -104,7 +104,14 @@ class Experiments:
             raise TuneError(
                 f"{ref} has the resume policy Never: make a new one, or set LongRunning from the start"
             )
-        change: dict[str, Any] = {"spec": {"maxTrialCount": summary.trials + trials}}
+        most, spec = summary.trials + trials, meta.spec(found)
+        # The others may not be more than there are trials.
+        counts = {
+            key: min(most, int(spec[key]))
+            for key in ("parallelTrialCount", "maxFailedTrialCount")
+            if spec.get(key) is not None
+        }
+        change: dict[str, Any] = {"spec": {"maxTrialCount": most, **counts}}
         if labels.STOP in meta.annotations(found):
             change["metadata"] = {"annotations": {labels.STOP: None}}
         self.session.patch(kinds.EXPERIMENTS, ref.name, change, ref.namespace)

@@ -14,6 +14,7 @@ from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.specs import Specs
 from sampan.components.tuning.controller.inprocess.drive import Drive
 from sampan.components.tuning.controller.inprocess.ground import Ground
+from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.services import BuiltInServices
 from sampan.components.tuning.engine.experiment.status import is_completed, restarts
 from sampan.components.tuning.engine.inprocess.workers import WORKER_LABEL, runs_in_process
@@ -37,8 +38,9 @@ class _Running:
 
 
 class InProcessReconciler:
-    def __init__(self, around: Around) -> None:
+    def __init__(self, around: Around, katib_config: KatibConfigMap) -> None:
         self._experiments = around.caches.of(EXPERIMENTS)
+        self._config = katib_config.cache
         self._trials = around.caches.of(TRIALS)
         self._pods = Cache(around.client, PODS, selector=ListOptions(label_selector=WORKER_LABEL))
         self._folder = around.home / "tuning" / "in-process"
@@ -47,7 +49,7 @@ class InProcessReconciler:
             around.clock,
             around.observations,
             self._experiments,
-            Specs(around.client),
+            Specs(around.client, katib_config.get),
             BuiltInServices(around.algorithms).of,
             self._folder,
         )
@@ -61,7 +63,7 @@ class InProcessReconciler:
         self._controller = Controller(
             "in-process experiment",
             self.reconcile,
-            [own(self._experiments), reads(self._trials), reads(self._pods)],
+            [own(self._experiments), reads(self._trials), reads(self._pods), reads(self._config)],
             close=self._close,
         )
         return self._controller

@@ -55,7 +55,7 @@ class TuningComponent:
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = (_PREFIX, _KATIB_PREFIX)
     proven_paths: Sequence[str] = ()
-    ui_module = ""
+    ui_module = "sampan.components.tuning.ui"
 
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()

@@ -208,13 +208,8 @@ def waits(trial: Object) -> tuple[str, str] | None:
 
 
 def chosen(metrics: Mapping[str, Metric], objective: Objective) -> dict[str, str]:
-    """Of each metric the value that its strategy names: the experiment's default where it names none."""
-    usual = {"minimize": "min", "maximize": "max"}.get(objective.type, "latest")
-    return {name: value(metric, objective.strategies.get(name, usual)) for name, metric in metrics.items()}
-
-
-def value(metric: Metric, strategy: str) -> str:
-    return {"min": metric.min, "max": metric.max}.get(strategy, metric.latest)
+    """Of each metric the value that counts."""
+    return {name: reading.counted(objective, metric) for name, metric in metrics.items()}
 
 
 def number(text: str | None) -> float | None:

@@ -47,7 +47,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
     made: dict[Resource, Sequence[Runnable]] = {
         SUGGESTIONS: (
-            SuggestionReconciler(around, tallies).controller(),
+            SuggestionReconciler(around, tallies, katib_config).controller(),
             ClaimReconciler(around).controller(),
         ),
         EXPERIMENTS: (

@@ -12,6 +12,7 @@ from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
 from sampan.components.tuning.controller.inprocess.reconciler import InProcessReconciler
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
+from sampan.components.tuning.controller.suggestions import services as suggesting
 from sampan.components.tuning.controller.suggestions.claims import ClaimReconciler
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
@@ -45,14 +46,15 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
     # One line for each kind; one that somebody else acts on is left to them.
     tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
+    suggestions = SuggestionReconciler(around, tallies, katib_config)
     made: dict[Resource, Sequence[Runnable]] = {
         SUGGESTIONS: (
-            SuggestionReconciler(around, tallies, katib_config).controller(),
+            suggestions.controller(),
             ClaimReconciler(around).controller(),
         ),
         EXPERIMENTS: (
             ExperimentReconciler(around, tallies, katib_config).controller(),
-            *_in_process(around, katib_config),
+            *_in_process(around, katib_config, suggestions.services),
         ),
         TRIALS: trials(around, tallies),
     }
@@ -65,6 +67,10 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     ]
 
 
-def _in_process(around: Around, katib_config: KatibConfigMap) -> Sequence[Runnable]:
+def _in_process(
+    around: Around, katib_config: KatibConfigMap, asked: suggesting.Services
+) -> Sequence[Runnable]:
     """Where pods do not see this machine's folders, all trials are jobs."""
-    return (InProcessReconciler(around, katib_config).controller(),) if around.pod_files is None else ()
+    if around.pod_files is not None:
+        return ()
+    return (InProcessReconciler(around, katib_config, asked).controller(),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from sampan.client.protocol import Client
 from sampan.components.tuning.controller.experiments.specs import Specs
 from sampan.components.tuning.controller.suggestions.services import Asked
 from sampan.components.tuning.store.observations import Observations
+from sampan.kube.meta import Object
 from sampan.lib.clock import Clock, rfc3339
 from sampan.reconcile.cache import Cache
 
@@ -21,8 +22,8 @@ class Ground:
     observations: Observations
     experiments: Cache
     specs: Specs
-    asked: Callable[[str], Asked | None]
-    """Whom to ask, by the algorithm's name."""
+    asked: Callable[[Object], Awaitable[Asked]]
+    """Whom to ask for a Suggestion. Raises NotReadyError, SuggestingError, ApiError."""
     folder: Path
     """Below which each experiment has a folder of its own, which its workers see."""
 

@@ -15,7 +15,7 @@ from sampan.components.tuning.controller.experiments.specs import Specs
 from sampan.components.tuning.controller.inprocess.drive import Drive
 from sampan.components.tuning.controller.inprocess.ground import Ground
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
-from sampan.components.tuning.controller.suggestions.services import BuiltInServices
+from sampan.components.tuning.controller.suggestions.services import Services
 from sampan.components.tuning.engine.experiment.status import is_completed, restarts
 from sampan.components.tuning.engine.inprocess.workers import WORKER_LABEL, runs_in_process
 from sampan.kube import meta
@@ -38,7 +38,7 @@ class _Running:
 
 
 class InProcessReconciler:
-    def __init__(self, around: Around, katib_config: KatibConfigMap) -> None:
+    def __init__(self, around: Around, katib_config: KatibConfigMap, services: Services) -> None:
         self._experiments = around.caches.of(EXPERIMENTS)
         self._config = katib_config.cache
         self._trials = around.caches.of(TRIALS)
@@ -50,7 +50,7 @@ class InProcessReconciler:
             around.observations,
             self._experiments,
             Specs(around.client, katib_config.get),
-            BuiltInServices(around.algorithms).of,
+            services.of,
             self._folder,
         )
         self._running: dict[Request, _Running] = {}

@@ -18,7 +18,7 @@ from sampan.components.tuning.api.suggesting import Answer, InvalidSettingsError
 from sampan.components.tuning.controller.experiments.specs import Known
 from sampan.components.tuning.controller.inprocess.coalescing import Coalesced
 from sampan.components.tuning.controller.inprocess.ground import Ground
-from sampan.components.tuning.controller.suggestions.services import Asked
+from sampan.components.tuning.controller.suggestions.services import Asked, NotReadyError
 from sampan.components.tuning.engine.experiment.tally import Tally
 from sampan.components.tuning.engine.suggestion import status as says
 from sampan.components.tuning.engine.suggestion.desired import (
@@ -38,7 +38,8 @@ from sampan.reconcile.reconciler import TerminalError
 
 _WRITE_SECONDS = 0.25
 _FIRST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS = 0.5, 60.0
-_BUILT_IN = "The algorithm is built in and needs no Deployment"
+_LOOK_SECONDS = 1.0
+_BUILT_IN, _READY = "The algorithm is built in and needs no Deployment", "Deployment is ready"
 
 
 class Suggestions:
@@ -68,8 +69,7 @@ class Suggestions:
         if not owners.is_controlled_by(found, experiment):
             raise TerminalError(f"the Suggestion {name} is there, which is not of this experiment")
         self._held = self._written = found
-        now = self._ground.now()
-        conditions = says.ready(says.created(conditions_of(found), now), now, message=_BUILT_IN)
+        conditions = says.created(conditions_of(found), self._ground.now())
         count = max(count_of(found), len(self._tally) + len(self.unborn()))
         self._say(conditions, suggestionCount=count)
 
@@ -99,14 +99,17 @@ class Suggestions:
     async def _ask(self, known: Known, wanted: int, requests: int) -> None:
         algorithm, conditions = known.problem.algorithm, conditions_of(self._held)
         now, revision = self._ground.now(), self._tally.revision
-        asked = self._ground.asked(algorithm)
-        if asked is None:
-            self._say(says.failed(conditions, now, f"there is no algorithm {algorithm!r}"))
-            return
         try:
+            asked = await self._ground.asked(self._held)
+            conditions = says.ready(conditions, now, message=_BUILT_IN if asked.is_built_in else _READY)
             answer, rules = await self._answer(asked, known, wanted, requests)
         except InvalidSettingsError as error:
             self._say(says.failed(conditions, now, f"Validation failed: {error}"))
+            return
+        except NotReadyError as error:
+            self._say(says.not_ready(conditions, now, str(error)))
+            self._news()
+            await asyncio.sleep(_LOOK_SECONDS)
             return
         except SuggestingError as error:
             self._failures += 1

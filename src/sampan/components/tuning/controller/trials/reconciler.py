@@ -19,7 +19,7 @@ from sampan.components.tuning.controller.collecting.collector import Collector
 from sampan.components.tuning.controller.trials.measuring import Measuring, NotYetError
 from sampan.components.tuning.controller.trials.run_objects import RunObjects
 from sampan.components.tuning.controller.trials.trial_pods import TrialPods
-from sampan.components.tuning.engine.trial import judging, running, status
+from sampan.components.tuning.engine.trial import judging, marking, running, status
 from sampan.components.tuning.engine.trial.judging import RunState
 from sampan.components.tuning.engine.trial.status import Status
 from sampan.components.tuning.engine.trial.waiting import Wait, has_begun, no_pods, why_waiting
@@ -67,6 +67,7 @@ class TrialReconciler:
     def __init__(self, around: Around, collector: Collector, pods: TrialPods, runs: RunObjects) -> None:
         self._client = around.client
         self._clock = around.clock
+        self._is_elsewhere = around.pod_files is not None
         self._trials = around.caches.of(TRIALS)
         self._experiments = around.caches.of(EXPERIMENTS)
         self._observations = around.observations
@@ -128,6 +129,8 @@ class TrialReconciler:
     async def _ensure_run(self, trial: Object) -> _Run:
         """Raises ImpossibleError, _WaitError, ApiError."""
         wanted = running.run_object(trial)
+        if self._is_elsewhere:
+            marking.mark(wanted, trial)
         resource = await self._resource(wanted)
         found = await self._runs.get(resource, wanted)
         if found is None:

@@ -20,6 +20,7 @@ from sampan.app import registry
 from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
 from sampan.app.definitions import install
+from sampan.app.grpc_port import GrpcPort
 from sampan.app.outgoing import webhook_poster
 from sampan.app.settings import Settings
 from sampan.app.web import build_app, with_proven_paths
@@ -36,7 +37,7 @@ from sampan.cluster.node.logs import PodLogs
 from sampan.cluster.scheduler import Scheduler
 from sampan.cluster.workloads import Trust, controllers
 from sampan.cluster.workloads.volumes.matching import default_class
-from sampan.components import Services
+from sampan.components import Front, Services
 from sampan.dashboard import mounting
 from sampan.kube.errors import AlreadyExistsError
 from sampan.kube.kinds import NAMESPACES, STORAGE_CLASSES, Resource
@@ -46,12 +47,21 @@ from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
 
 if TYPE_CHECKING:
+    import socket
+
     from sampan.store.artifacts.objects import Bucket
 
 log = get_logger(__name__)
 
 FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kubeflow", "kubeflow-system")
 """Namespaces that clients expect to be there from the start."""
+
+
+def _served_by(api: ApiServer) -> Callable[[str, str], Awaitable[Resource | None]]:
+    async def served(api_version: str, kind: str) -> Resource | None:
+        return api.registry.by_kind(api_version, kind)
+
+    return served
 
 
 class Platform:
@@ -64,11 +74,14 @@ class Platform:
         url: str,
         token: str = "",
         secure_port: int = 0,
+        grpc: socket.socket | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """`secure_port` is where the same application is served with TLS, for pods; 0 where it is not."""
+        """`secure_port` is where the same application is served with TLS, for pods; 0 where it is not. `grpc` listens
+        for the services of components that speak gRPC."""
         self._settings = settings
         self._secure_port = secure_port
+        self._grpc = grpc
         self._url = url
         self._token = token
         self._clock = clock or SystemClock()
@@ -121,7 +134,7 @@ class Platform:
         own_names = await ensure_api_service(api.client, *network.api)
         api.gate.own_address = (addresses.LOCALHOST, where.port or 80)
         for front in (front for component in components for front in component.fronts):
-            own_names += await ensure_front(api.client, front, where.hostname or "", where.port or 80)
+            own_names += await self._ensure_front(front)
         manager = Manager(
             [
                 *network_parts(api.client, caches, network, home / ROUTES),
@@ -163,10 +176,16 @@ class Platform:
             url=self._url,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
+            attendant_log=agent.pod_logs.append,
+            served=_served_by(api),
         )
         for component in components:
             await component.start(services)
             self._ends.append((component.name, component.stop))
+        if self._grpc is not None:
+            grpc_port = GrpcPort(self._grpc, [component.grpc_handlers for component in components])
+            await grpc_port.start()
+            self._ends.append(("gRPC port", grpc_port.stop))
         api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
@@ -199,6 +218,17 @@ class Platform:
                 await end()
             except Exception as error:
                 log.error("stopping failed", part=name, exc=error)
+
+    async def _ensure_front(self, front: Front) -> tuple[str, ...]:
+        """Returns the names that requests over HTTP may then have."""
+        where = urlsplit(self._url)
+        port = where.port or 80
+        if front.speaks == "grpc":
+            if self._grpc is None:
+                return ()
+            port = self._grpc.getsockname()[1]
+        names = await ensure_front(self.client, front, where.hostname or "", port)
+        return names if front.speaks == "http" else ()
 
     async def _start_s3(self) -> Callable[[str], Bucket]:
         """Raises StoreUnusableError. Does not wait until it serves, which takes seconds."""

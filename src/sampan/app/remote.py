@@ -29,6 +29,7 @@ from sampan.app.listening import StartError, listen
 from sampan.app.settings import ClusterSettings, Settings
 from sampan.app.web import build_app, with_proven_paths
 from sampan.client import kubeconfig
+from sampan.client.discovery import Discovery
 from sampan.client.kubeconfig import Connection, KubeconfigError
 from sampan.client.protocol import Client, ListOptions
 from sampan.client.remote import RemoteClient
@@ -127,6 +128,7 @@ class RemotePlatform:
             default_namespace=reached.namespace,
             url=self._url,
             pod_files=files,
+            served=Discovery(self._client).served,
             foreign_definitions=await install(self._client, definitions, for_other_servers(_built_in_schema)),
         )
         for component in components:

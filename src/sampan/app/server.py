@@ -91,8 +91,11 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
 
-    secure = None if settings.cluster.kubeconfig else _bind_secure(settings)
-    platform = _platform(settings, url, home.token(), secure)
+    secure = grpc = None
+    if not settings.cluster.kubeconfig:
+        secure = _bind_again(settings, "secure-port", 0)
+        grpc = _bind_again(settings, "grpc-port", settings.server.grpc_port)
+    platform = _platform(settings, url, home.token(), secure, grpc)
     http: list[HttpServer] = []
     try:
         app = await platform.start()
@@ -132,8 +135,9 @@ async def _serve(
             loop.remove_signal_handler(number)
         platform.close_streams()
         await asyncio.gather(*(each.stop() for each in http))
-        if secure is not None:
-            secure.close()
+        for beside in (secure, grpc):
+            if beside is not None:
+                beside.close()
         await platform.stop()
         log.info("server stopped")
 
@@ -146,7 +150,9 @@ class _Platform(Protocol):
     async def stop(self) -> None: ...
 
 
-def _platform(settings: Settings, url: str, token: str, secure: socket.socket | None) -> _Platform:
+def _platform(
+    settings: Settings, url: str, token: str, secure: socket.socket | None, grpc: socket.socket | None
+) -> _Platform:
     """Only one of them is loaded: neither needs what the other is made of."""
     if settings.cluster.kubeconfig:
         from sampan.app.remote import RemotePlatform
@@ -155,7 +161,7 @@ def _platform(settings: Settings, url: str, token: str, secure: socket.socket | 
     from sampan.app.platform import Platform
 
     port = secure.getsockname()[1] if secure else 0
-    return Platform(settings, url=url, token=token, secure_port=port)
+    return Platform(settings, url=url, token=token, secure_port=port, grpc=grpc)
 
 
 def _process_age() -> float:
@@ -177,23 +183,26 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, setting: str = "--port") -> socket.socket:
     if not is_loopback(host):
         raise StartError(
             f"refusing to listen on {host}: there is no login yet, so anybody who reaches that address could run "
             "programs as you. Use 127.0.0.1, and an SSH tunnel from elsewhere (ssh -L 8080:127.0.0.1:8080 …)"
         )
-    return listen(host, port, setting="--port")
+    return listen(host, port, setting=setting)
 
 
-def _bind_secure(settings: Settings) -> socket.socket:
-    """The port with TLS, which pods are told. The same one again after a restart: pods that went on know no other."""
-    file = settings.home / "run" / "secure-port"
-    try:
-        port = int(file.read_text("utf-8"))
-        listener = _bind(settings.server.host, port)
-    except (OSError, ValueError, OverflowError, StartError):
-        listener = _bind(settings.server.host, 0)
+def _bind_again(settings: Settings, name: str, port: int) -> socket.socket:
+    """A port beside the one: that with TLS, which pods are told, and that of gRPC. Without a number of its own it is
+    the same one again after a restart: pods that went on know no other."""
+    file = settings.home / "run" / name
+    if port:
+        listener = _bind(settings.server.host, port, setting="server.grpc_port")
+    else:
+        try:
+            listener = _bind(settings.server.host, int(file.read_text("utf-8")))
+        except (OSError, ValueError, OverflowError, StartError):
+            listener = _bind(settings.server.host, 0)
     write_private(file, str(listener.getsockname()[1]))
     return listener
 

@@ -42,6 +42,9 @@ class ServerSettings:
     """Address to listen on. Anything but loopback is refused until authentication is configured."""
     port: int = 8080
     """Port to listen on; 0 takes a free one."""
+    grpc_port: int = 0
+    """Port for gRPC on the same address (Katib's managers); 0 takes a free one and keeps it: `run/grpc-port` in the
+    home folder."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR; the log is `logs/server.log` in the home folder."""
     allowed_hosts: tuple[str, ...] = ()
@@ -234,6 +237,8 @@ def _check(settings: Settings) -> None:
     server = settings.server
     if not 0 <= server.port <= 65535:
         raise SettingsError(f"server.port must be between 0 and 65535, not {server.port}")
+    if not 0 <= server.grpc_port <= 65535:
+        raise SettingsError(f"server.grpc_port must be between 0 and 65535, not {server.grpc_port}")
     name = server.content_host.lower().rstrip(".")
     ours = {"localhost", "127.0.0.1", server.host.lower(), *(each.lower() for each in server.allowed_hosts)}
     if name in ours or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name):

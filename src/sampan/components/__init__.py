@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     # Types only: a command that imports one module of a component must not pay for SQL and the web.
+    import grpc
     import sqlalchemy as sa
     from starlette.routing import BaseRoute
 
@@ -58,6 +59,12 @@ class Services:
     pod_places: Callable[[Object], Awaitable[Callable[[str], str]]] | None = None
     """For a pod: from a path that its first container sees to this machine's, empty where it cannot be seen from here.
     None where pods run elsewhere."""
+    attendant_log: Callable[[Object, str, Sequence[str]], None] | None = None
+    """Adds lines to the log of a pod's container that has no process (`kube.pods.ATTENDANTS`). Raises OSError; for a
+    thread. None where every container has one."""
+    served: Callable[[str, str], Awaitable[Resource | None]] | None = None
+    """By apiVersion and kind: how objects of that kind are read and written, None while they are not served. Raises
+    ApiError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ class Front:
     name: str
     namespace: str
     port: int
+    speaks: str = "http"
+    """`http` leads to the platform's one port, `grpc` to the second."""
 
 
 class Component(Protocol):
@@ -88,7 +97,7 @@ class Component(Protocol):
     server is ready."""
 
     fronts: Sequence[Front]
-    """Services that lead to the platform's one port."""
+    """Services that lead to the platform's ports."""
     audiences: Sequence[str]
     """Whom tokens may be meant for that are shown at `reviewed_paths`, beside the API server."""
     reviewed_paths: Sequence[str]
@@ -109,6 +118,11 @@ class Component(Protocol):
 
     def pod_routes(self) -> Sequence[BaseRoute]:
         """What pods on other machines call, on a port of its own; each checks by itself who calls. After `start`."""
+        ...
+
+    async def grpc_handlers(self) -> Sequence[grpc.GenericRpcHandler]:
+        """Of its gRPC services, if it has any: asked for with the first connection to the second port, after
+        `start`."""
         ...
 
     async def stop(self) -> None:

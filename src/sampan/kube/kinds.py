@@ -296,3 +296,14 @@ POD_DISRUPTION_BUDGETS = Resource(
     singular="poddisruptionbudget",
     short_names=("pdb",),
 )
+
+
+def guessed(api_version: str, kind: str) -> Resource:
+    """A namespaced kind of which nothing else is known, its plural as Kubernetes guesses it.
+
+    Source: k8s.io/apimachinery pkg/api/meta/restmapper.go (UnsafeGuessKindToResource), v1.33.
+    """
+    group, _, version = api_version.rpartition("/")
+    name = kind.lower()
+    plural = f"{name}es" if name.endswith("s") else f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+    return Resource(group, version, kind, plural, singular=name)

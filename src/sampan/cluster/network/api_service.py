@@ -32,6 +32,8 @@ class Front(Protocol):
     def namespace(self) -> str: ...
     @property
     def port(self) -> int: ...
+    @property
+    def speaks(self) -> str: ...
 
 
 async def ensure_api_service(client: Client, host: str, port: int) -> tuple[str, ...]:
@@ -43,8 +45,8 @@ async def ensure_api_service(client: Client, host: str, port: int) -> tuple[str,
 
 
 async def ensure_front(client: Client, front: Front, host: str, port: int) -> tuple[str, ...]:
-    """A Service before the platform's own port, which speaks plain HTTP. Returns and raises as the above."""
-    service = _Service(front.name, front.namespace, "http", front.port, {"app": front.name})
+    """A Service before a port of the platform's own, which has no TLS. Returns and raises as the above."""
+    service = _Service(front.name, front.namespace, front.speaks, front.port, {"app": front.name})
     address = await _ensure_service(client, service, host, port)
     return (address, *_names(service))
 

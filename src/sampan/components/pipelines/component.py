@@ -181,6 +181,9 @@ class PipelinesComponent:
     def pod_routes(self) -> Sequence[BaseRoute]:
         return self._moving.routes() if self._moving is not None else []
 
+    async def grpc_handlers(self) -> Sequence[Any]:
+        return ()
+
     async def stop(self) -> None:
         if self._controllers is not None:
             await self._controllers.stop()

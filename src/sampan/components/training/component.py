@@ -87,6 +87,9 @@ class TrainingComponent:
         self._reports = self._reports or _LateReports(services)
         return Route(reporting.ROUTE, self._reports, methods=["POST"])
 
+    async def grpc_handlers(self) -> Sequence[Any]:
+        return ()
+
     async def stop(self) -> None:
         await self._tasks.close()
         if self._api is not None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
+from starlette.types import Receive, Scope, Send
 
 from sampan.components import Front, Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.controller.admission import HOOKS
+from sampan.components.tuning.controller.collecting.admission import HOOKS as POD_HOOKS
 from sampan.components.tuning.store import tables
+from sampan.components.tuning.store.trial_pods import TrialPods
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -28,6 +32,13 @@ from sampan.reconcile.manager import Manager
 log = get_logger(__name__)
 
 _PARTS = "sampan.components.tuning.controller.parts"
+_API = "sampan.components.tuning.rest.door"
+_GRPC = "sampan.components.tuning.rest.grpc_door"
+_SOURCES = "sampan.components.tuning.rest.sources"
+_REMEMBERING = "sampan.components.tuning.controller.remembering"
+_BUILT_IN = "sampan.components.tuning.engine.builtin"
+_KATIB = "sampan.components.tuning.rest.katib"
+_PREFIX, _KATIB_PREFIX = "/tuning/v1", "/katib"
 _LOAD_DELAY_SECONDS = 0.4
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
@@ -38,37 +49,103 @@ class TuningComponent:
     name = "tuning"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = ()
+    admission: Sequence[Hook] = (*HOOKS, *POD_HOOKS)
     tables: Sequence[sa.MetaData] = (tables.metadata,)
-    fronts: Sequence[Front] = ()
+    fronts: Sequence[Front] = (Front("katib-db-manager", "kubeflow", 6789, speaks="grpc"),)
     audiences: Sequence[str] = ()
-    reviewed_paths: Sequence[str] = ()
+    reviewed_paths: Sequence[str] = (_PREFIX, _KATIB_PREFIX)
     proven_paths: Sequence[str] = ()
-    ui_module = ""
+    ui_module = "sampan.components.tuning.ui"
 
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()
+        if self._settings.controllers == "off":
+            # Whoever acts on the objects then knows what to refuse.
+            self.admission = ()
         self._tasks = TaskSet("tuning")
         self._manager: Manager | None = None
+        self._services: Services | None = None
+        self._around: Any = None
+        self._built_in: Any = None
+        self._remembering: Any = None
 
     async def start(self, services: Services) -> None:
+        self._services = services
+        if services.pod_files is None:
+            self._tasks.spawn(self._remember(services), name="remembering")
         if self._settings.controllers != "off":
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
-        return ()
+        return [
+            Mount(_PREFIX, app=_Late(self._sources, _API, "Api")),
+            Mount(_KATIB_PREFIX, app=_Late(self._sources, _KATIB, "KatibApi")),
+        ]
 
     def pod_routes(self) -> Sequence[BaseRoute]:
         return ()
 
+    async def grpc_handlers(self) -> Sequence[Any]:
+        assert self._services is not None, "grpc_handlers() is called after start()"
+        door: Any = await asyncio.to_thread(importlib.import_module, _GRPC)
+        handlers: Sequence[Any] = door.handlers_of(self._sources())
+        return handlers
+
     async def stop(self) -> None:
         await self._tasks.close()
+        if self._remembering is not None:
+            await self._remembering.stop()
         if self._manager is not None:
             await self._manager.stop()
+        for algorithms in (self._built_in, self._around and self._around.algorithms):
+            if algorithms is not None:
+                await algorithms.close()
+
+    def _sources(self) -> Any:
+        """What `rest` reads. Its modules are loaded by then."""
+        sources: Any = importlib.import_module(_SOURCES)
+        return sources.sources_of(
+            self._services,
+            self._algorithms,
+            lambda: self._around.caches if self._around is not None else None,
+        )
+
+    def _algorithms(self) -> Any:
+        """The controllers' `BuiltIn`; one of its own where nobody acts on experiments here."""
+        if self._around is not None:
+            return self._around.algorithms
+        if self._built_in is None:
+            self._built_in = importlib.import_module(_BUILT_IN).BuiltIn()
+        return self._built_in
 
     async def _start_controllers(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
-        around = parts.around(services, self._settings)
-        self._manager = Manager(parts.controllers(around, services.foreign_definitions))
+        self._around = parts.around(services, self._settings)
+        self._manager = Manager(parts.controllers(self._around, services.foreign_definitions))
         await self._manager.start()
+
+    async def _remember(self, services: Services) -> None:
+        await asyncio.sleep(_LOAD_DELAY_SECONDS)
+        module: Any = await asyncio.to_thread(importlib.import_module, _REMEMBERING)
+        pods = TrialPods(services.database)
+        self._remembering = module.Remembering(
+            services.client, services.clock, pods, services.home, self._settings.keep_logs_days
+        )
+        self._remembering.start()
+
+
+class _Late:
+    """Routes that are loaded with the first request. `name` is their application's in the module."""
+
+    def __init__(self, sources: Callable[[], Any], module: str, name: str) -> None:
+        self._sources = sources
+        self._module = module
+        self._name = name
+        self._app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            module: Any = await asyncio.to_thread(importlib.import_module, self._module)
+            self._app = self._app or getattr(module, self._name)(self._sources())
+        await self._app(scope, receive, send)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from sampan.components.training.engine.jobs import elastic, policy, waiting
+from sampan.components.training.engine.jobs import elastic, policy
 from sampan.components.training.engine.jobs.gangs import desired_group
 from sampan.components.training.engine.jobs.pods import Slot
 from sampan.components.training.engine.jobs.recreation import Recreations
+from sampan.kube.troubles import summary, troubles_of
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -176,11 +177,11 @@ def test_a_pod_says_what_keeps_it(pod):
     pulling["status"]["containerStatuses"][0]["state"] = state
     ended = pod("JAXJob", "Worker", 2, "Running", code=3)
     gone = pod("JAXJob", "Worker", 3, "Running", deleting=True, code=3)
-    found = waiting.troubles([unplaced, pulling, ended, gone, pod("JAXJob", "Worker", 4)])
+    found = troubles_of([unplaced, pulling, ended, gone, pod("JAXJob", "Worker", 4)])
     assert [(each.reason, each.event) for each in found] == [
         ("Unschedulable", "Error pod train-worker-0 condition message: 0/1 nodes"),
         ("ErrImagePull", "Error pod train-worker-1 container jax waiting message: no such image"),
         ("Error", "Error pod train-worker-2 container jax exitCode: 3 terminated message: "),
     ]
-    assert waiting.summary(found, 5) == "2 of 5 pods wait: train-worker-0: Unschedulable: 0/1 nodes"
-    assert waiting.summary([], 5) == ""
+    assert summary(found, 5) == "2 of 5 pods wait: train-worker-0: Unschedulable: 0/1 nodes"
+    assert summary([], 5) == ""

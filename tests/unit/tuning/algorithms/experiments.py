@@ -15,7 +15,9 @@ from sampan.components.tuning.api.observing import Metric
 from sampan.components.tuning.api.suggesting import (
     Assignment,
     FeasibleSpace,
+    NasConfig,
     Objective,
+    Operation,
     Parameter,
     Problem,
     TrialRecord,
@@ -54,6 +56,12 @@ def problem(
 _QUICK = {"base_estimator": "ET", "n_initial_points": "4", "acq_func": "LCB"}
 """Gaussian processes have a test of their own."""
 _EPOCHS = Parameter("epochs", "int", FeasibleSpace("1", "9"))
+_NAS = NasConfig(
+    3,
+    (8, 8, 1),
+    (10,),
+    (Operation("convolution", (Parameter("filter_size", "categorical", FeasibleSpace(list=("3", "5"))),)),),
+)
 _POPULATION = {"suggestion_trial_dir": "/checkpoints", "n_population": "6", "truncation_threshold": "0.3"}
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {
@@ -69,6 +77,8 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
         parallel_trial_count=12,
     ),
     "pbt": lambda: problem("pbt", settings=_POPULATION),
+    "enas": lambda: dataclasses.replace(problem("enas", (), {"controller_train_steps": "2"}), nas=_NAS),
+    "darts": lambda: dataclasses.replace(problem("darts", ()), nas=_NAS),
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.messages import message
 from sampan.components.tuning.api.observing import Metric
+from sampan.components.tuning.api.reading import counted
 from sampan.components.tuning.api.suggesting import (
     Answer,
     Assignment,
@@ -134,13 +135,6 @@ def _trial_message(objective: Objective, trial: TrialRecord) -> Any:
         "labels": dict(trial.labels),
     }
     return message("Trial")(name=trial.name, spec=spec, status=status)
-
-
-def counted(objective: Objective, metric: Metric) -> str:
-    """The value that counts, by the metric's strategy; the latest where that one is unavailable."""
-    by_type = "min" if objective.type == "minimize" else "max" if objective.type == "maximize" else "latest"
-    found = getattr(metric, objective.strategies.get(metric.name) or by_type, metric.latest)
-    return metric.latest if found in ("", labels.UNAVAILABLE) else str(found)
 
 
 def _is_observed(objective: Objective, trial: TrialRecord) -> bool:

@@ -5,7 +5,9 @@ Source: kubeflow/katib 0.19 pkg/apis/manager/v1beta1/api.proto, pkg/controller.v
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +32,31 @@ class Metric:
     min: str
     max: str
     latest: str
+
+
+def microseconds(time: str) -> int:
+    """Since the epoch, of a time in RFC 3339. Raises ValueError for a time that is none."""
+    found = datetime.fromisoformat(_six_digits(time))
+    if found.tzinfo is None:
+        raise ValueError(f"the time {time!r} has no time zone: RFC 3339 wants Z or an offset at its end")
+    since = found.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
+
+
+def _six_digits(time: str) -> str:
+    """A fraction of nanoseconds, as Go writes it, cut to what Python reads."""
+    head, dot, rest = time.partition(".")
+    if not dot:
+        return time
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    return f"{head}.{rest[:digits][:6].ljust(6, '0')}{rest[digits:]}"
+
+
+def finite(text: str) -> float | None:
+    """The number, as Katib's filters and Go read it; None for what is none, NaN and infinities among it."""
+    try:
+        # Python's float takes what Go's does not.
+        found = float(text) if "_" not in text else math.nan
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.observing import Metric
 from sampan.components.tuning.api.suggesting import (
     FeasibleSpace,
@@ -93,6 +94,13 @@ def metrics_of(observation: Any) -> dict[str, Metric]:
         )
         for each in found
     }
+
+
+def counted(objective: Objective, metric: Metric) -> str:
+    """The value that counts, by the metric's strategy; the latest where that one is unavailable."""
+    by_type = "min" if objective.type == "minimize" else "max" if objective.type == "maximize" else "latest"
+    found = getattr(metric, objective.strategies.get(metric.name) or by_type, metric.latest)
+    return metric.latest if found in ("", labels.UNAVAILABLE) else str(found)
 
 
 def condition_of(obj: Object) -> str:

@@ -12,6 +12,8 @@ class TuningSettings:
     controllers: str = "auto"
     """Whether experiments are acted on: `on`, `off`, or `auto`: on unless somebody else has installed Katib's
     definitions."""
+    keep_logs_days: int = 7
+    """How long logs of deleted trials are kept, in days; 0 keeps them for good."""
 
 
 def check(settings: TuningSettings) -> None:
@@ -20,3 +22,5 @@ def check(settings: TuningSettings) -> None:
         raise ValueError(
             f"tuning.controllers must be one of {', '.join(CONTROLLERS)}, not {settings.controllers!r}"
         )
+    if settings.keep_logs_days < 0:
+        raise ValueError(f"tuning.keep_logs_days must not be negative, but is {settings.keep_logs_days}")

@@ -193,3 +193,19 @@ class Pruner(Protocol):
         """Why the trial is to be stopped now, in words for people; empty to let it go on. `others` are the curves of
         all other trials of the experiment, oldest first."""
         ...
+
+
+class Algorithms(Protocol):
+    """The algorithms that come with the platform. What they need is started with the first question."""
+
+    @property
+    def suggestions(self) -> SuggestionService: ...
+
+    @property
+    def early_stopping(self) -> EarlyStoppingService: ...
+
+    def knows(self, algorithm: str) -> bool:
+        """Whether it is one of them, of either kind."""
+        ...
+
+    async def close(self) -> None: ...

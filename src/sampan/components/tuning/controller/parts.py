@@ -5,31 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components import Services
+from sampan.components.tuning.api.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 from sampan.components.tuning.api.settings import TuningSettings
+from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.controller.around import Around
+from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
+from sampan.components.tuning.controller.katib_config import KatibConfigMap
+from sampan.components.tuning.controller.suggestions.claims import ClaimReconciler
+from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
+from sampan.components.tuning.controller.tallies import Tallies
+from sampan.components.tuning.controller.trials.parts import trials
+from sampan.components.tuning.engine.builtin import BuiltIn
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
 
 
-def around(services: Services, settings: TuningSettings) -> Around:
+def around(services: Services, settings: TuningSettings, algorithms: Algorithms | None = None) -> Around:
+    """`algorithms`: others than those that come with the platform."""
     return Around(
         services.client,
         services.clock,
         Caches(services.client),
         settings,
         Observations(services.database),
+        algorithms or BuiltIn(),
         services.home,
         services.url,
         services.pod_files,
+        services.served,
+        services.pod_places,
+        services.attendant_log,
     )
 
 
 def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
     # One line for each kind; one that somebody else acts on is left to them.
-    made: dict[Resource, Sequence[Runnable]] = {}
+    tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
+    made: dict[Resource, Sequence[Runnable]] = {
+        SUGGESTIONS: (
+            SuggestionReconciler(around, tallies).controller(),
+            ClaimReconciler(around).controller(),
+        ),
+        EXPERIMENTS: (ExperimentReconciler(around, tallies, katib_config).controller(),),
+        TRIALS: trials(around, tallies),
+    }
     acts_on_all = around.settings.controllers == "on"
     return [
         runnable

@@ -6,13 +6,12 @@ Answers what upstream's DB manager answers (kubeflow/katib 0.19 pkg/db/v1beta1),
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.api.observing import MetricLog, microseconds
 from sampan.components.tuning.store.tables import observations
 from sampan.store.database import Database
 
@@ -34,7 +33,7 @@ class Observations:
             {
                 "namespace": namespace,
                 "trial": trial,
-                "at": _microseconds(each.time),
+                "at": microseconds(each.time),
                 "time": each.time,
                 "name": each.name,
                 "value": each.value,
@@ -56,9 +55,9 @@ class Observations:
         if metric:
             query = query.where(_ROWS.name == metric)
         if start:
-            query = query.where(_ROWS.at >= _microseconds(start))
+            query = query.where(_ROWS.at >= microseconds(start))
         if end:
-            query = query.where(_ROWS.at <= _microseconds(end))
+            query = query.where(_ROWS.at <= microseconds(end))
         query = query.order_by(_ROWS.at, _ROWS.id)
 
         def read(connection: sa.Connection) -> list[MetricLog]:
@@ -76,25 +75,17 @@ class Observations:
             lambda connection: connection.execute(sa.delete(observations).where(chosen))
         )
 
+    async def delete_read(self, namespace: str, trial: str, origins: Sequence[str]) -> None:
+        """Of a trial, what was read at places whose names begin with one of `origins`. Raises StorageError."""
+        begins = [_ROWS.origin.startswith(each, autoescape=True) for each in origins]
+        if begins:
+            chosen = sa.and_(_ROWS.namespace == namespace, _ROWS.trial == trial, sa.or_(*begins))
+            await self._database.write(
+                lambda connection: connection.execute(sa.delete(observations).where(chosen))
+            )
+
 
 def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     # The same clause in both databases, which SQLAlchemy writes by dialect.
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     connection.execute(insert(observations).on_conflict_do_nothing(), rows)
-
-
-def _microseconds(time: str) -> int:
-    found = datetime.fromisoformat(_six_digits(time))
-    if found.tzinfo is None:
-        raise ValueError(f"the time {time!r} has no time zone: RFC 3339 wants Z or an offset at its end")
-    since = found.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
-
-
-def _six_digits(time: str) -> str:
-    """A fraction of nanoseconds, as Go writes it, cut to what Python reads."""
-    head, dot, rest = time.partition(".")
-    if not dot:
-        return time
-    digits = len(rest) - len(rest.lstrip("0123456789"))
-    return f"{head}.{rest[:digits][:6].ljust(6, '0')}{rest[digits:]}"

@@ -22,3 +22,17 @@ observations = sa.Table(
     sa.UniqueConstraint("namespace", "trial", "name", "origin"),
 )
 sa.Index("katib_observations_by_time", observations.c.namespace, observations.c.trial, observations.c.at)
+
+trial_pods = sa.Table(
+    "katib_trial_pods",
+    metadata,
+    sa.Column("uid", sa.String(63), primary_key=True),
+    sa.Column("namespace", sa.String(63), nullable=False),
+    sa.Column("trial", sa.String(253), nullable=False),
+    sa.Column("name", sa.String(253), nullable=False),
+    # RFC 3339.
+    sa.Column("created", sa.String(40), nullable=False),
+    sa.Column("containers", sa.JSON, nullable=False),
+    sa.Column("labels", sa.JSON, nullable=False),
+)
+sa.Index("katib_trial_pods_by_trial", trial_pods.c.namespace, trial_pods.c.trial)

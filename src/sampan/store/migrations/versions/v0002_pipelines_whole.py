@@ -292,3 +292,15 @@ def _observations() -> None:
         sa.UniqueConstraint("namespace", "trial", "name", "origin"),
     )
     op.create_index("katib_observations_by_time", "katib_observations", ["namespace", "trial", "at"])
+    op.create_table(
+        "katib_trial_pods",
+        sa.Column("uid", sa.String(63), nullable=False),
+        sa.Column("namespace", sa.String(63), nullable=False),
+        sa.Column("trial", sa.String(253), nullable=False),
+        sa.Column("name", sa.String(253), nullable=False),
+        sa.Column("created", sa.String(40), nullable=False),
+        sa.Column("containers", sa.JSON, nullable=False),
+        sa.Column("labels", sa.JSON, nullable=False),
+        sa.PrimaryKeyConstraint("uid"),
+    )
+    op.create_index("katib_trial_pods_by_trial", "katib_trial_pods", ["namespace", "trial"])

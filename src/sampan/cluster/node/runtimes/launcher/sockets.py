@@ -5,7 +5,8 @@ The launcher answers here each `bind` and `connect` of its containers (`seccomp`
 * bind to any address or to localhost: to the pod's address. So pods may listen on the same port. One that the kernel
   is to choose is nobody else's, so that the machine's address and the port lead to this pod.
 * connect to localhost: to the pod's own listener where it has one, else to the machine's.
-* connect to a Service: to one of its endpoints, as a file of `routes` names them; refused where there is none.
+* connect to a Service: to one of its endpoints, as a file of `routes` names them; refused where there is none. One on
+  the machine itself sees it come from this pod's address.
 * connect to a pod, be it this one: from this pod's address.
 * connect to a port of the machine's other addresses that only a pod has: to that pod.
 
@@ -203,6 +204,9 @@ class Sockets:
             # Itself included, by its address: who is told where a peer came from may tell others (XGBoost's tracker).
             if host != guard.address or not (wanted.is_localhost or wanted.is_any):
                 _come_from(sock, wanted.family, guard.address)
+        elif wanted.second in SERVICE_BLOCK and host == LOCALHOST:
+            # A server of the platform's own, which may know pods by where they come from.
+            _come_from(sock, wanted.family, guard.address)
         if host == wanted.host and port == wanted.port:
             return False
         self._carry_out(guard, asked, sock, _target(wanted.family, host, port))

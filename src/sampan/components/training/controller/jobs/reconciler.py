@@ -19,7 +19,7 @@ from sampan.components.training.controller.jobs.gang import Gang
 from sampan.components.training.controller.jobs.making import Applied, Maker
 from sampan.components.training.controller.jobs.telling import Teller
 from sampan.components.training.controller.jobs.writing import ChildWriter
-from sampan.components.training.engine.jobs import gangs, policy, status, waiting
+from sampan.components.training.engine.jobs import gangs, policy, status
 from sampan.components.training.engine.jobs.conditions import FAILED, SUCCEEDED, SUSPENDED, holds, is_finished
 from sampan.components.training.engine.jobs.framework import Framework
 from sampan.components.training.engine.jobs.plan import Plan, World, is_disrupted, observe, plan
@@ -32,6 +32,7 @@ from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, InvalidError
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
+from sampan.kube.troubles import summary, troubles_of
 from sampan.lib.clock import parse_rfc3339, rfc3339
 from sampan.lib.log import get_logger
 from sampan.reconcile.apply import delete_if_present, merge_difference, update_status
@@ -141,12 +142,12 @@ class JobReconciler:
         if planned.make_pods:
             self._teller.template(job, gangs.has_other_scheduler(job, self._gang.scheduler), memory.told)
         error = await self._maker.carry_out(job, planned, memory.applied)
-        troubles = waiting.troubles(list(world.pods.values()))
+        troubles = troubles_of(list(world.pods.values()))
         self._teller.troubles(job, troubles, memory.told)
         if isinstance(error, InvalidError):
             status.refuse(outcome, job.kind, f"its pods are not valid: {error.message}", rfc3339(now))
         else:
-            status.wait(outcome, job, str(error or "") or waiting.summary(troubles, job.total), rfc3339(now))
+            status.wait(outcome, job, str(error or "") or summary(troubles, job.total), rfc3339(now))
         await self._write(job.object, outcome)
         return self._again(job, outcome, memory, error)
 

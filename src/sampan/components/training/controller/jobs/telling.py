@@ -15,9 +15,9 @@ from sampan.components.training.controller.around import Around
 from sampan.components.training.engine.jobs.conditions import Change
 from sampan.components.training.engine.jobs.plan import World
 from sampan.components.training.engine.jobs.spec import Job, Shape
-from sampan.components.training.engine.jobs.waiting import Trouble
 from sampan.kube import meta, pods
 from sampan.kube.meta import Object
+from sampan.kube.troubles import Trouble
 from sampan.reconcile.events import EventRecorder
 
 Told = set[tuple[str, ...]]

@@ -18,7 +18,6 @@ from sampan.components.training.controller.jobs.children import Children
 from sampan.components.training.controller.jobs.gang import Gang
 from sampan.components.training.controller.jobs.writing import ChildWriter
 from sampan.components.training.controller.mpi.owned import Owned, TakenError
-from sampan.components.training.engine.jobs import waiting
 from sampan.components.training.engine.jobs.spec import CLEAN_NONE, CLEAN_RUNNING, InvalidJobError
 from sampan.components.training.engine.mpi import keys, names, status, v2
 from sampan.components.training.engine.mpi.names import WORKER
@@ -30,6 +29,7 @@ from sampan.kube.errors import ApiError, InvalidError
 from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import CONFIG_MAPS, JOBS, SECRETS, SERVICES
 from sampan.kube.meta import Object
+from sampan.kube.troubles import summary, troubles_of
 from sampan.lib.clock import rfc3339
 from sampan.reconcile.apply import is_part, merge_difference, update_status
 from sampan.reconcile.cache import Cache
@@ -249,13 +249,13 @@ class MpiV2Reconciler:
         error: ApiError | None,
         memory: Memory,
     ) -> None:
-        troubles = waiting.troubles(there)
+        troubles = troubles_of(there)
         for each in troubles:
             if (words := f"{each.uid} {each.what}") not in memory.told:
                 memory.told.add(words)
                 self._children.warning(mpi.job.object, each.reason, each.event)
         total = mpi.workers + 1
-        message = error.message if error is not None else waiting.summary(troubles, total)
+        message = error.message if error is not None else summary(troubles, total)
         status.wait(outcome, message, self._now())
 
     async def _write(self, obj: Object, outcome: Outcome) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from sampan.components.tuning.api.suggesting import Answer, Assignment, Problem, TrialRecord
 from sampan.components.tuning.engine.algorithms.contract import Memory
 from sampan.components.tuning.engine.algorithms.hyperband_state import Hyperband, state
+from sampan.components.tuning.engine.algorithms.neighbours import is_of
 from sampan.components.tuning.engine.algorithms.outcomes import is_pending, value_of
 from sampan.components.tuning.engine.algorithms.random_search import draw
 from sampan.components.tuning.engine.algorithms.seeds import seed
@@ -62,7 +63,7 @@ def _of_rung(
     room = min(at.rung_size(at.current_i) - at.evaluating, count)
     if at.current_i == 0:
         return [_fresh(problem, at, number + each) for each in range(room)]
-    best = _ranked(problem, _before(at, trials))[at.evaluating :][: max(room, 0)]
+    best = _ranked(problem, at.resource_name, _before(at, trials))[at.evaluating :][: max(room, 0)]
     return [_continued(problem, at, each) for each in best]
 
 
@@ -108,11 +109,18 @@ def _members(trials: Sequence[TrialRecord], bracket: int, rung: int) -> list[Tri
     return [each for each in trials if wanted.items() <= each.labels.items()]
 
 
-def _ranked(problem: Problem, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+def _ranked(problem: Problem, resource: str, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The best first, and none of those that have no value."""
     sign = -1 if problem.objective.type == "maximize" else 1
     valued = [(value_of(problem.objective, each), each) for each in trials]
-    found = [(sign * value, each) for value, each in valued if value is not None and math.isfinite(value)]
+    # What a trial had of the resource may be more than the space says.
+    rest = [each for each in problem.parameters if each.name != resource]
+    space = dimensions(rest) if rest else ()
+    found = [
+        (sign * value, each)
+        for value, each in valued
+        if value is not None and math.isfinite(value) and is_of(space, each.assignments)
+    ]
     return [each for _, each in sorted(found, key=lambda pair: pair[0])]
 
 

@@ -8,6 +8,7 @@ the next or the one before is taken. Upstream: kubeflow/katib 0.19 pkg/suggestio
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from sampan.components.tuning.engine.algorithms.space import Choice, Dimension, Normal, Range
@@ -22,6 +23,16 @@ def neighbour(dimension: Dimension, text: str, source: random.Random) -> str:
     span = dimension.range if isinstance(dimension, Normal) else dimension
     assert isinstance(span, Range)
     return _number(span, Decimal(text), source.choice(_FACTORS))
+
+
+def is_of(space: Sequence[Dimension], assignments: Mapping[str, str]) -> bool:
+    """Whether these are values of the space: somebody may have made a trial of others."""
+    try:
+        for each in space:
+            each.latent(assignments[each.name])
+    except (KeyError, ValueError):
+        return False
+    return True
 
 
 def _number(span: Range, value: Decimal, factor: Decimal) -> str:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from sampan.components.tuning.api.suggesting import Answer, Assignment, Problem, TrialRecord
 from sampan.components.tuning.engine.algorithms.contract import Memory
-from sampan.components.tuning.engine.algorithms.neighbours import neighbour
+from sampan.components.tuning.engine.algorithms.neighbours import is_of, neighbour
 from sampan.components.tuning.engine.algorithms.outcomes import value_of
 from sampan.components.tuning.engine.algorithms.pbt_settings import Population, population
 from sampan.components.tuning.engine.algorithms.random_search import draw
@@ -43,12 +43,13 @@ class PopulationBasedTraining:
     ) -> Answer:
         settings = population(problem)
         maker = _Maker(problem, settings, dimensions(problem.parameters))
-        retries = _retries(trials)
+        retries = _retries(trials, maker.space)
         unmade = max(asked - count - len(trials), 0)
         # What was suggested and is no trial yet may have been tries of those that failed: they are not tried twice.
         for _ in range(unmade):
             next(retries, None)
-        generation, given, parents = _place(problem, settings, trials, unmade)
+        own = [each for each in trials if is_of(maker.space, each.assignments)]
+        generation, given, parents = _place(problem, settings, own, unmade)
         plan = _plan(problem, settings, generation, parents)
         made: list[Assignment] = []
         for number in numbers(count, asked):
@@ -155,10 +156,11 @@ def _again(problem: Problem, failed: TrialRecord, number: int) -> Assignment:
     return Assignment(failed.assignments, _name(problem, number), {**labels, RETRY_OF: failed.name})
 
 
-def _retries(trials: Sequence[TrialRecord]) -> Iterator[TrialRecord]:
+def _retries(trials: Sequence[TrialRecord], space: Sequence[Dimension]) -> Iterator[TrialRecord]:
     """Trials that failed and have not been tried again."""
     tried = {each.labels.get(RETRY_OF) for each in trials}
-    return iter([each for each in trials if each.condition in _FAILED and each.name not in tried])
+    failed = [each for each in trials if each.condition in _FAILED and each.name not in tried]
+    return iter([each for each in failed if is_of(space, each.assignments)])
 
 
 def _generation(trial: TrialRecord) -> int:

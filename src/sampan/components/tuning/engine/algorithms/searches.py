@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sampan.components.tuning.engine.algorithms import hyperband_state, pbt_settings
+from sampan.components.tuning.engine.algorithms import hyperband_state, nas_settings, pbt_settings
 from sampan.components.tuning.engine.algorithms.contract import Entry
 
 _HERE = "sampan.components.tuning.engine.algorithms"
@@ -12,4 +12,6 @@ _HERE = "sampan.components.tuning.engine.algorithms"
 SEARCHES: Mapping[str, Entry] = {
     "hyperband": Entry(hyperband_state.check, f"{_HERE}.hyperband:HyperbandSearch"),
     "pbt": Entry(pbt_settings.check, f"{_HERE}.pbt:PopulationBasedTraining"),
+    "enas": Entry(nas_settings.enas, f"{_HERE}.enas:Enas"),
+    "darts": Entry(nas_settings.darts, f"{_HERE}.darts:Darts", needs_trials=False),
 }

@@ -1,6 +1,6 @@
-"""Why pods of a job do not start or do not run: what the scheduler and the node say of them. Pure.
+"""Why pods do not start or do not run: what the scheduler and the node say of them. Pure.
 
-Upstream tells it as events of the job. Here the job's condition Created says it as well, for as long as it is so.
+Called by controllers of whatever waits for pods, so that its own conditions say it.
 
 Source: kubeflow/training-operator v1.9.0 RecordAbnormalPods of pkg/core/job.go; kubeflow/trainer issue 2034.
 """
@@ -35,7 +35,7 @@ class Trouble:
         return f"Error pod {self.pod} {self.what}"
 
 
-def troubles(active: Sequence[Object]) -> list[Trouble]:
+def troubles_of(active: Sequence[Object]) -> list[Trouble]:
     """Of pods that are not over nor on their way out."""
     return [each for pod in active if _may_speak(pod) for each in _troubles(pod)]
 

@@ -1,0 +1,91 @@
+"""Which source a collector reads for a run of a container, and where that lies. For `collector`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sampan.components.tuning.api.labels import COLLECTORS
+from sampan.components.tuning.controller.around import Around, PodPlaces
+from sampan.components.tuning.controller.collecting.events import EventSource
+from sampan.components.tuning.controller.collecting.following import Opener, Tell
+from sampan.components.tuning.controller.collecting.scraping import ScrapeSource
+from sampan.components.tuning.controller.collecting.sources import FileSource, LogSource, RunKey, Source
+from sampan.components.tuning.engine.collecting.wanted import FILE, PROMETHEUS, STDOUT, TF_EVENT, Wanted
+from sampan.kube import meta, pods
+from sampan.kube.meta import Object
+from sampan.lib.clock import rfc3339
+from sampan.lib.log import get_logger
+
+log = get_logger(__name__)
+
+
+def opener_for(around: Around) -> Opener:
+    home, clock, places = around.home, around.clock, around.pod_places
+
+    def now() -> str:
+        return rfc3339(clock.now(), micro=True)
+
+    async def open_source(wanted: Wanted, pod: Object, run: RunKey) -> Source | None:
+        if wanted.kind == STDOUT:
+            return LogSource(wanted, run, log_path(home, pod, run))
+        if wanted.kind == PROMETHEUS:
+            return ScrapeSource(around.client, wanted, run, now)
+        if wanted.kind == FILE and places is not None:
+            return FileSource(wanted, run, await _seen(places, home, wanted, pod), now)
+        if wanted.kind == TF_EVENT and places is not None:
+            return EventSource(wanted, run, await _seen(places, home, wanted, pod))
+        return None
+
+    return open_source
+
+
+def teller_for(around: Around) -> Tell | None:
+    """Writes the log of a pod's collector, where its container has no process that would."""
+    write = around.attendant_log
+    if write is None:
+        return None
+
+    def tell(pod: Object, lines: Sequence[str]) -> None:
+        for name in pods.named_in(pod, pods.ATTENDANTS) & COLLECTORS:
+            try:
+                write(pod, name, lines)
+            except OSError as error:
+                log.warning("a collector's log was not written", pod=meta.name(pod), why=str(error))
+
+    return tell
+
+
+def log_path(home: Path, pod: Object, run: RunKey) -> Path:
+    """As the node lays its logs out."""
+    return home / "logs" / meta.namespace(pod) / run.uid / f"{run.container}.{run.run}.log"
+
+
+async def _seen(places: PodPlaces, home: Path, wanted: Wanted, pod: Object) -> Callable[[], str]:
+    """Gives the place of the metrics' file on this machine as it is then, as long as that is the pod's own. Raises
+    ApiError."""
+    find = await places(with_first(pod, wanted.container_of(pod)))
+    roots = _roots(home, pod)
+
+    def path() -> str:
+        found = find(wanted.path)
+        # A link in it may lead to what is not the pod's to show.
+        real = os.path.realpath(found) if found else ""
+        return real if any(real == root or real.startswith(f"{root}/") for root in roots) else ""
+
+    return path
+
+
+def with_first(pod: Object, container: str) -> Object:
+    """The pod as it would be with that container before the others."""
+    containers = meta.spec(pod).get("containers") or ()
+    ordered = sorted(containers, key=lambda each: each.get("name") != container)
+    return {**pod, "spec": {**meta.spec(pod), "containers": ordered}}
+
+
+def _roots(home: Path, pod: Object) -> list[str]:
+    """Folders whose files are the pod's to show: its own, the volumes that are claimed, and what it mounts."""
+    mounted = [(each.get("hostPath") or {}).get("path") for each in meta.spec(pod).get("volumes") or ()]
+    found = [home / "pods" / meta.uid(pod), home / "volumes", *(Path(str(each)) for each in mounted if each)]
+    return [os.path.realpath(each) for each in found]

@@ -1,0 +1,1 @@
+"""The reconciler of trials, and the watches on what they run."""

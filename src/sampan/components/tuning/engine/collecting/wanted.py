@@ -1,0 +1,119 @@
+"""What a trial asks its collector for: which pods and files to read, for which metrics, and when to stop.
+
+Of the trial's spec; read by the collectors and by the pod hook. Source: kubeflow/katib 0.19
+pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sampan.components.tuning.api.reading import objective_of
+from sampan.components.tuning.api.suggesting import Objective, Rule
+from sampan.kube import meta
+from sampan.kube.meta import Object
+
+STDOUT, FILE, TF_EVENT = "StdOut", "File", "TensorFlowEvent"
+PROMETHEUS, CUSTOM, PUSH, NONE = "PrometheusMetric", "Custom", "Push", "None"
+READ_HERE = (STDOUT, FILE, TF_EVENT, PROMETHEUS)
+"""Collectors that are the platform's own. The values of the others are reported to it."""
+DEFAULT_FILE = "/var/log/katib/metrics.log"
+DEFAULT_EVENTS = "/var/log/katib/tfevent/"
+TEXT, JSON = "TEXT", "JSON"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    namespace: str
+    trial: str
+    kind: str
+    objective: Objective
+    metrics: tuple[str, ...]
+    """By name, the objective first."""
+    filters: tuple[str, ...]
+    """Regular expressions of a name and a value; none for the default."""
+    path: str
+    """Of a file or a folder, as the container sees it; empty where none is read."""
+    format: str
+    http: Mapping[str, Any]
+    rules: tuple[Rule, ...]
+    pod_labels: Mapping[str, str]
+    container: str
+    """The one that trains; empty for the first."""
+
+    @property
+    def folder(self) -> str:
+        """What of the pod holds the metrics' files, for a volume; empty where none does."""
+        if not self.path:
+            return ""
+        return self.path.rstrip("/") if self.kind == TF_EVENT else posixpath.dirname(self.path)
+
+    def is_primary(self, pod: Object) -> bool:
+        """Whether the pod's metrics count."""
+        found = meta.labels(pod)
+        return all(found.get(name) == value for name, value in self.pod_labels.items())
+
+    def container_of(self, pod: Object) -> str:
+        """The name of the container in that pod; empty where it has none of that name."""
+        names = [str(each.get("name")) for each in meta.spec(pod).get("containers") or ()]
+        if not self.container:
+            return names[0] if names else ""
+        return self.container if self.container in names else ""
+
+
+def wanted_of(trial: Object) -> Wanted:
+    spec = meta.spec(trial)
+    objective = objective_of(spec)
+    collecting = _mapping(spec.get("metricsCollector"))
+    source, kind = _mapping(collecting.get("source")), _kind(collecting)
+    file, path = _mapping(source.get("fileSystemPath")), ""
+    if kind in (FILE, CUSTOM):
+        path = str(file.get("path") or (DEFAULT_FILE if kind == FILE else ""))
+    elif kind == TF_EVENT:
+        path = str(file.get("path") or DEFAULT_EVENTS)
+    return Wanted(
+        namespace=meta.namespace(trial),
+        trial=meta.name(trial),
+        kind=kind,
+        objective=objective,
+        metrics=tuple(dict.fromkeys(each for each in (objective.metric, *objective.additional) if each)),
+        filters=tuple(str(each) for each in _list(_mapping(source.get("filter")).get("metricsFormat"))),
+        path=path,
+        format=str(file.get("format") or TEXT) if kind == FILE else TEXT,
+        http=_mapping(source.get("httpGet")),
+        rules=tuple(_rules(spec.get("earlyStoppingRules"))),
+        pod_labels={str(key): str(each) for key, each in _mapping(spec.get("primaryPodLabels")).items()},
+        container=str(spec.get("primaryContainerName") or ""),
+    )
+
+
+def _kind(collecting: Mapping[str, Any]) -> str:
+    return str(_mapping(collecting.get("collector")).get("kind") or STDOUT)
+
+
+def _rules(found: Any) -> list[Rule]:
+    return [
+        Rule(
+            str(each.get("name") or ""),
+            str(each.get("value") or ""),
+            str(each.get("comparison") or ""),
+            _whole(each.get("startStep")),
+        )
+        for each in _list(found)
+        if isinstance(each, Mapping)
+    ]
+
+
+def _whole(found: Any) -> int:
+    return found if isinstance(found, int) else 0
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
+
+
+def _list(found: Any) -> Sequence[Any]:
+    return found if isinstance(found, list | tuple) else ()

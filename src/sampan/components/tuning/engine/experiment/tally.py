@@ -1,0 +1,240 @@
+"""The trials of one experiment, counted as they change: no reconcile walks through thousands of them.
+
+Kept by `controller.tallies` from the cache of trials. What it says follows from the trials alone.
+
+Source: kubeflow/katib 0.19 pkg/controller.v1beta1/experiment/util/status_util.go (updateTrialsSummary). Not so here: a
+trial whose objective is no number, or that failed, is never the best.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sampan.components.tuning.api.conditions import (
+    CREATED,
+    EARLY_STOPPED,
+    FAILED,
+    KILLED,
+    METRICS_UNAVAILABLE,
+    RUNNING,
+    SUCCEEDED,
+    conditions_of,
+)
+from sampan.components.tuning.api.labels import UNAVAILABLE
+from sampan.components.tuning.api.observing import Metric
+from sampan.components.tuning.api.reading import objective_of, record_of
+from sampan.components.tuning.api.suggesting import Objective, TrialRecord
+from sampan.kube import meta
+from sampan.kube.meta import Object
+
+PENDING = "Pending"
+STATES = (KILLED, FAILED, SUCCEEDED, EARLY_STOPPED, RUNNING, METRICS_UNAVAILABLE, PENDING)
+"""In the order in which upstream asks: the first condition that holds decides. Pending is what is left."""
+_SAID_OF_NOTHING = {CREATED: "Trial is created", RUNNING: "Trial is running"}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A trial, as far as its experiment cares."""
+
+    record: TrialRecord
+    order: tuple[str, str]
+    """When it was created, and its name: oldest first."""
+    state: str
+    deleting: bool
+    value: float | None
+    """Of the objective, where that is a number and the trial may be the best."""
+    awaits_metrics: bool
+    """Whether it was stopped early and its metrics are not summed up yet."""
+    has_text: bool
+    """Whether the objective is a text, as the cell that DARTS finds: nothing compares those, so the last one counts."""
+    since: str
+    """When it came into its latest condition."""
+    message: str
+    """Of its latest condition, where that says more than the condition itself."""
+
+
+class Tally:
+    """For one event loop."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+        self._order: list[tuple[str, str]] = []
+        self._states: dict[str, dict[str, None]] = {state: {} for state in STATES}
+        self._deleting: dict[str, None] = {}
+        self._awaiting: dict[str, None] = {}
+        self._texts: dict[str, None] = {}
+        self._best: dict[bool, Account | None] = {}
+        """By whether more is better; what is missing is to be looked for."""
+        self.revision = 0
+        """Grows with every change that an algorithm may want to know of."""
+
+    def put(self, trial: Object) -> None:
+        account = account_of(trial)
+        before = self._accounts.get(account.record.name)
+        if before is None or before.order != account.order:
+            self.remove(account.record.name)
+            insort(self._order, account.order)
+        else:
+            self._unlist(before)
+        self._accounts[account.record.name] = account
+        self._states[account.state][account.record.name] = None
+        if account.deleting:
+            self._deleting[account.record.name] = None
+        if account.awaits_metrics:
+            self._awaiting[account.record.name] = None
+        if account.has_text:
+            self._texts[account.record.name] = None
+        if before is None or before.record != account.record:
+            self.revision += 1
+        self._weigh(before, account)
+
+    def remove(self, name: str) -> None:
+        account = self._accounts.pop(name, None)
+        if account is None:
+            return
+        self._unlist(account)
+        del self._order[bisect_left(self._order, account.order)]
+        self.revision += 1
+        if account.value is not None:
+            self._best.clear()
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._accounts
+
+    def get(self, name: str) -> Account | None:
+        return self._accounts.get(name)
+
+    def count(self, *states: str) -> int:
+        return sum(len(self._states[state]) for state in states)
+
+    def names(self, state: str) -> list[str]:
+        """Oldest first."""
+        found = self._states[state]
+        return sorted(found, key=lambda name: self._accounts[name].order)
+
+    @property
+    def active(self) -> int:
+        """Trials that run or are about to, on their way out included."""
+        return self.count(RUNNING, PENDING)
+
+    @property
+    def completed(self) -> int:
+        return len(self) - self.active
+
+    @property
+    def awaiting_metrics(self) -> Sequence[str]:
+        return list(self._awaiting)
+
+    @property
+    def deleting(self) -> int:
+        return len(self._deleting)
+
+    def staying(self) -> list[Account]:
+        """Active ones that nobody has deleted, the newest first."""
+        names = [*self._states[RUNNING], *self._states[PENDING]]
+        found = [self._accounts[name] for name in names]
+        return sorted(
+            (each for each in found if not each.deleting), key=lambda each: each.order, reverse=True
+        )
+
+    def records(self) -> list[TrialRecord]:
+        """Oldest first."""
+        return [self._accounts[name].record for _, name in self._order]
+
+    def latest(self, state: str) -> Account | None:
+        """Which came into that state last."""
+        found = [self._accounts[name] for name in self._states[state]]
+        return max(found, key=lambda each: (each.since, each.order), default=None)
+
+    def best(self, objective: Objective) -> Account | None:
+        """The first of those with the best value; where all have texts for values, the last."""
+        more = objective.type == "maximize"
+        if more not in self._best:
+            found: Account | None = None
+            for _, name in self._order:
+                found = _better(found, self._accounts[name], more)
+            self._best[more] = found
+        if self._best[more] is None and self._texts:
+            return max((self._accounts[name] for name in self._texts), key=lambda each: each.order)
+        return self._best[more]
+
+    def _weigh(self, before: Account | None, account: Account) -> None:
+        if before is not None and before.value is not None and before.value != account.value:
+            self._best.clear()
+        elif account.value is not None:
+            self._best = {
+                more: account if best is before else _better(best, account, more)
+                for more, best in self._best.items()
+            }
+
+    def _unlist(self, account: Account) -> None:
+        name = account.record.name
+        self._states[account.state].pop(name, None)
+        self._deleting.pop(name, None)
+        self._awaiting.pop(name, None)
+        self._texts.pop(name, None)
+
+
+def account_of(trial: Object) -> Account:
+    record = record_of(trial)
+    conditions = conditions_of(trial)
+    true = {each.get("type") for each in conditions if each.get("status") == "True"}
+    state = next((state for state in STATES if state in true), PENDING)
+    last = conditions[-1] if conditions else {}
+    message = str(last.get("message") or "")
+    objective = objective_of(meta.spec(trial))
+    return Account(
+        record=record,
+        order=(str(meta.metadata(trial).get("creationTimestamp") or ""), record.name),
+        state=state,
+        deleting=meta.is_deleting(trial),
+        value=None if state in (FAILED, KILLED) else value_of(record.metrics, objective),
+        awaits_metrics=state == EARLY_STOPPED and not record.metrics,
+        has_text=state == SUCCEEDED and is_text(record.metrics.get(objective.metric)),
+        since=str(last.get("lastTransitionTime") or ""),
+        message="" if message == _SAID_OF_NOTHING.get(str(last.get("type"))) else message,
+    )
+
+
+def value_of(metrics: Mapping[str, Metric], objective: Objective) -> float | None:
+    """What counts of the objective's metric by its strategy; None where that is no finite number."""
+    metric = metrics.get(objective.metric)
+    if metric is None:
+        return None
+    strategy = objective.strategies.get(objective.metric, "latest")
+    chosen = {"min": metric.min, "max": metric.max}.get(strategy, metric.latest)
+    if not chosen or chosen == UNAVAILABLE:
+        chosen = metric.latest
+    try:
+        value = float(chosen)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def is_text(metric: Metric | None) -> bool:
+    """Whether no value of it was a number, and the last is one that somebody meant."""
+    if metric is None or metric.latest in ("", UNAVAILABLE) or {metric.min, metric.max} != {UNAVAILABLE}:
+        return False
+    try:
+        float(metric.latest)
+    except ValueError:
+        return True
+    return False
+
+
+def _better(best: Account | None, other: Account, more: bool) -> Account | None:
+    if other.value is None:
+        return best
+    if best is None or best.value is None:
+        return other
+    if best.value == other.value:
+        return best if best.order <= other.order else other
+    return other if (other.value > best.value) == more else best

@@ -1,0 +1,1 @@
+"""Trial templates: from a template and parameters to the object that a trial runs. Pure."""

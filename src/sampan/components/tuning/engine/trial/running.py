@@ -1,0 +1,58 @@
+"""The object that a trial runs, as it is to be created; and what makes it impossible. Pure.
+
+Called by the reconciler of trials. Source: kubeflow/katib 0.19 pkg/controller.v1beta1/trial/trial_controller.go
+(getDesiredJobSpec), pkg/controller.v1beta1/experiment/manifest/generator.go (its name and namespace).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+from sampan.components.tuning.engine.collecting.lines import filter_problem
+from sampan.components.tuning.engine.collecting.wanted import wanted_of
+from sampan.components.tuning.engine.trial import gjson
+from sampan.kube import meta, owners
+from sampan.kube.meta import Object
+
+
+class ImpossibleError(Exception):
+    """The trial can never run as it is. The message names the field, what was wrong and what to do."""
+
+
+def run_object(trial: Object) -> Object:
+    """Raises ImpossibleError."""
+    spec = meta.spec(trial)
+    found = spec.get("runSpec")
+    if not isinstance(found, Mapping) or not found.get("kind") or not found.get("apiVersion"):
+        raise ImpossibleError("spec.runSpec must be an object with apiVersion and kind")
+    metadata = found.get("metadata")
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise ImpossibleError("spec.runSpec.metadata must be an object")
+    run: Object = copy.deepcopy(dict(found))
+    run["metadata"] = {
+        "name": meta.name(trial),
+        **{k: v for k, v in (metadata or {}).items() if v is not None},
+    }
+    own = run["metadata"].setdefault("namespace", meta.namespace(trial))
+    if own != meta.namespace(trial):
+        raise ImpossibleError(
+            f"spec.runSpec.metadata.namespace is {own}, but a trial runs in its own namespace: leave it out"
+        )
+    run.pop("status", None)
+    return owners.with_controller(run, trial)
+
+
+def check(trial: Object) -> None:
+    """What of the spec can never work. Raises ImpossibleError."""
+    spec = meta.spec(trial)
+    for name in ("successCondition", "failureCondition"):
+        path = spec.get(name)
+        if path and (wrong := gjson.problem(str(path))):
+            raise ImpossibleError(f"spec.{name} is no GJSON path: {wrong}")
+    wanted = wanted_of(trial)
+    if not wanted.objective.metric:
+        raise ImpossibleError("spec.objective.objectiveMetricName is missing: name the metric to optimise")
+    for text in wanted.filters:
+        if wrong := filter_problem(text):
+            raise ImpossibleError(f"spec.metricsCollector.source.filter.metricsFormat: {wrong}")

@@ -23,11 +23,16 @@ import numpy as np
 from sampan.components.tuning.api.suggesting import Answer, Assignment, Problem, TrialRecord
 from sampan.components.tuning.engine.algorithms import checks
 from sampan.components.tuning.engine.algorithms.contract import Memory
+from sampan.components.tuning.engine.algorithms.optuna_samplers import (
+    SeveralObjectivesMultivariateTpe,
+    SeveralObjectivesTpe,
+)
 from sampan.components.tuning.engine.algorithms.parzen import Axis, Mixture, ages, latent
 from sampan.components.tuning.engine.algorithms.random_search import drawn
 from sampan.components.tuning.engine.algorithms.seeds import numbers, seed
 from sampan.components.tuning.engine.algorithms.settings import read
 from sampan.components.tuning.engine.algorithms.table import Table
+from sampan.components.tuning.engine.objectives import constraints, goals
 
 _MOST_GOOD = 25
 _GOOD_SHARE = 0.1
@@ -37,10 +42,13 @@ _CANDIDATES = 24
 
 class Tpe:
     multivariate = False
+    _several: SeveralObjectivesTpe = SeveralObjectivesTpe()
 
     def suggest(
         self, memory: Memory, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
     ) -> Answer:
+        if len(goals(problem)) > 1 or constraints(problem):
+            return self._several.suggest(memory, problem, trials, count, asked)
         table = Table.of(memory, problem, trials)
         settings = read(problem, checks.TPE)
         assignments = []
@@ -71,6 +79,7 @@ class Tpe:
 
 class MultivariateTpe(Tpe):
     multivariate = True
+    _several = SeveralObjectivesMultivariateTpe()
 
 
 def _good_count(settings: Mapping[str, Any], ended: int) -> int:

@@ -108,7 +108,7 @@ class Pool:
                 "it is started anew with the next question"
             ) from None
         finally:
-            if not answered:
+            if not answered and self._sessions.get(name) is session:
                 self._drop(name)
 
     async def _session(self, name: str, made_by: str) -> Session:

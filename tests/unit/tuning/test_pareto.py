@@ -14,15 +14,23 @@ from sampan.components.tuning.engine.pareto import front
 
 def _problem(**annotations: str) -> Problem:
     objective = Objective(
-        "maximize", "accuracy", additional=("latency", "size"), strategies={"accuracy": "max", "latency": "min"}
+        "maximize",
+        "accuracy",
+        additional=("latency", "size"),
+        strategies={"accuracy": "max", "latency": "min"},
     )
     keys = {"objectives": OBJECTIVES, "constraints": CONSTRAINTS}
-    return Problem("u", "e", "ns", objective, annotations={keys[name]: text for name, text in annotations.items()})
+    return Problem(
+        "u", "e", "ns", objective, annotations={keys[name]: text for name, text in annotations.items()}
+    )
 
 
 def _trial(name: str, condition: str = "Succeeded", **metrics: float | str) -> TrialRecord:
     return TrialRecord(
-        name, {}, condition, {key: Metric(key, str(value), str(value), str(value)) for key, value in metrics.items()}
+        name,
+        {},
+        condition,
+        {key: Metric(key, str(value), str(value), str(value)) for key, value in metrics.items()},
     )
 
 
@@ -58,7 +66,9 @@ def test_what_breaks_a_constraint_or_was_not_measured_is_not_on_it() -> None:
 def test_the_front_is_that_of_comparing_all_with_all() -> None:
     source = random.Random(4)
     trials = [
-        _trial(f"t{place}", accuracy=source.randrange(9), latency=source.randrange(9), size=source.randrange(9))
+        _trial(
+            f"t{place}", accuracy=source.randrange(9), latency=source.randrange(9), size=source.randrange(9)
+        )
         for place in range(120)
     ]
     found = front(_problem(objectives='{"latency": "minimize", "size": "maximize"}'), trials)

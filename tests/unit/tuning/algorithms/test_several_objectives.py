@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 import pytest
+from tests.unit.tuning.algorithms.experiments import made
 
 from sampan.components.tuning.api.observing import Metric
 from sampan.components.tuning.api.suggesting import (
@@ -21,7 +22,6 @@ from sampan.components.tuning.engine.algorithms.contract import Memory
 from sampan.components.tuning.engine.algorithms.importance import Importances
 from sampan.components.tuning.engine.objectives import CONSTRAINTS, OBJECTIVES
 from sampan.components.tuning.engine.pareto import front
-from tests.unit.tuning.algorithms.experiments import made
 
 _SPACE = (
     Parameter("x", "double", FeasibleSpace("0", "5")),
@@ -44,12 +44,15 @@ def _binh_and_korn(values: Mapping[str, str]) -> dict[str, float]:
     return {"f1": 4 * x**2 + 4 * y**2, "f2": (x - 5) ** 2 + (y - 5) ** 2, "size": x}
 
 
-def _run(problem: Problem, trials: int, measured: Callable[[Mapping[str, str]], dict[str, float]]) -> list[TrialRecord]:
+def _run(
+    problem: Problem, trials: int, measured: Callable[[Mapping[str, str]], dict[str, float]]
+) -> list[TrialRecord]:
     algorithm, memory, done = made(problem.algorithm), Memory(), list[TrialRecord]()
     for number in range(trials):
         one = algorithm.suggest(memory, problem, done, 1, number + 1).assignments[0]
         metrics = {
-            name: Metric(name, str(value), str(value), str(value)) for name, value in measured(one.parameters).items()
+            name: Metric(name, str(value), str(value), str(value))
+            for name, value in measured(one.parameters).items()
         }
         done.append(TrialRecord(f"t{number}", one.parameters, "Succeeded", metrics, one.labels))
     return done
@@ -86,14 +89,16 @@ def test_constraints_are_kept_more_and_more() -> None:
 
 @pytest.mark.parametrize("algorithm", ["cmaes", "bayesianoptimization"])
 def test_who_does_not_know_of_several_objectives_says_so(algorithm: str) -> None:
-    with pytest.raises(InvalidSettingsError, match="does not know of several objectives; these do: .*nsgaii"):
+    with pytest.raises(
+        InvalidSettingsError, match=r"does not know of several objectives; these do: .*nsgaii"
+    ):
         builtin.check(_problem(algorithm, objectives='{"f2": "minimize"}'))
     with pytest.raises(InvalidSettingsError, match="does not know of constraints"):
         builtin.check(_problem(algorithm, constraints='{"size": "<= 1"}'))
 
 
 def test_optunas_gaussian_process_says_what_it_lacks() -> None:
-    with pytest.raises(InvalidSettingsError, match="GPSampler needs torch .* bayesianoptimization"):
+    with pytest.raises(InvalidSettingsError, match=r"GPSampler needs torch .* bayesianoptimization"):
         builtin.check(_problem("GPSampler"))
 
 

@@ -1,7 +1,7 @@
 """Which names of Optuna's samplers are known, what can be set about each, and what is refused. Imports none of them.
 
-Each answers to a short name and to its class: `nsgaii` and `NSGAIISampler`. Where an algorithm of Katib's is the same, the
-class leads to that.
+Each answers to a short name and to its class: `nsgaii` and `NSGAIISampler`. Where an algorithm of Katib's is the same,
+the class leads to that.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Optuna's samplers by name, as they are: NSGA-II, NSGA-III, its own TPE, and its Gaussian process where torch is.
 
-Deb et al. 2002 (NSGA-II), Deb and Jain 2014 (NSGA-III), Ozaki et al. 2022 (TPE for several objectives). Settings are the
-arguments of their constructors; `optuna_names` says which.
+Deb et al. 2002 (NSGA-II), Deb and Jain 2014 (NSGA-III), Ozaki et al. 2022 (TPE for several objectives). Settings are
+the arguments of their constructors; `optuna_names` says which.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from optuna import samplers
@@ -20,7 +20,7 @@ from sampan.components.tuning.engine.algorithms.optuna_search import Search
 from sampan.components.tuning.engine.algorithms.seeds import numbers, seed
 from sampan.components.tuning.engine.algorithms.settings import Table, read
 
-_CROSSOVERS = {
+_CROSSOVERS: Mapping[str, Callable[[], nsgaii.BaseCrossover]] = {
     "uniform": nsgaii.UniformCrossover,
     "blxalpha": nsgaii.BLXAlphaCrossover,
     "spx": nsgaii.SPXCrossover,
@@ -79,7 +79,7 @@ class SeveralObjectivesMultivariateTpe(SeveralObjectivesTpe):
 
 
 class Nsga2(_Named):
-    made = samplers.NSGAIISampler
+    made: type[BaseSampler] = samplers.NSGAIISampler
     table = optuna_names.NSGA2
     generation_key = "NSGAIISampler:generation"
 

@@ -105,7 +105,7 @@ class Tuning:
         around = parts.around(self._services, TuningSettings(), self.algorithm)
         tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
         reconcilers = (
-            SuggestionReconciler(around, tallies),
+            SuggestionReconciler(around, tallies, katib_config),
             ExperimentReconciler(around, tallies, katib_config),
         )
         self._manager = Manager([each.controller() for each in reconcilers])

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from sampan.components.tuning.api.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 from sampan.components.tuning.api.reading import condition_of
-from sampan.components.tuning.rest import katib_templates, katib_texts, trial_log
+from sampan.components.tuning.rest import called_log, katib_templates, katib_texts, trial_log
 from sampan.components.tuning.rest.access import What, is_allowed, require, user_of
 from sampan.components.tuning.rest.overview import every_experiment
 from sampan.components.tuning.rest.place import Place, is_name
@@ -181,6 +181,9 @@ async def _namespaces(asked: Asked) -> Any:
 async def _logs(asked: Asked) -> Any:
     """Of what the collector read, as upstream shows it, where there is such a thing; else what the trial printed."""
     trial = await asked.sources.trial(asked.place)
+    if called_log.is_called(asked.sources, trial):
+        called = [part async for part in called_log.printed(asked.sources, trial, _LOG_LINES)]
+        return b"".join(called)[-_MOST_LOG_BYTES:].decode("utf-8", "replace")
     pod, container = await trial_log.chosen(asked.sources, trial, trial_log.LogQuery())
     query = trial_log.LogQuery(tail=_LOG_LINES)
     if pod.phase == "Pending" and condition_of(trial) in ("", "Created", "Running"):

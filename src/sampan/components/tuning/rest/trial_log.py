@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 
 from sampan.client.protocol import ListOptions, LogOptions
 from sampan.components.tuning.api import labels
+from sampan.components.tuning.rest import called_log
 from sampan.components.tuning.rest.columns import seconds
 from sampan.components.tuning.rest.place import Place
 from sampan.components.tuning.rest.sources import Sources
@@ -83,8 +84,11 @@ async def pods(sources: Sources, place: Place, query: QueryParams) -> dict[str, 
 async def log(sources: Sources, place: Place, query: QueryParams) -> Response:
     wanted = log_query(query)
     trial = await sources.trial(place)
-    pod, container = await chosen(sources, trial, wanted)
-    lines = printed(sources, pod, container, wanted)
+    if called_log.is_called(sources, trial):
+        lines = called_log.printed(sources, trial, wanted.tail, follow=wanted.follow)
+    else:
+        pod, container = await chosen(sources, trial, wanted)
+        lines = printed(sources, pod, container, wanted)
     # The first of it before the status line, so that what goes wrong is an error. What is followed may be silent.
     first = b"" if wanted.follow else await anext(lines, b"")
     return StreamingResponse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -274,6 +275,30 @@ def test_only_who_may_reads(tmp_path: Path) -> None:
             assert (await kit.ask(path.replace("{namespace}", "team-b"), "POST")).status_code in (404, 405)
             kit.users.append(ADMIN)
             assert (await kit.ask(path.replace("{namespace}", "..%2Fdefault"))).status_code in (200, 404)
+
+    play(tmp_path, scenario)
+
+
+def test_a_trial_that_is_a_call_has_a_log_and_no_link_leads_out_of_it(tmp_path: Path) -> None:
+    async def scenario(kit: Kit) -> None:
+        await kit.experiment()
+        for name in ("one", "link", "folder", "pipe"):
+            await kit.trial(name)
+        logs = kit.home / "tuning" / "in-process" / "default" / "random" / "logs"
+        logs.mkdir(parents=True)
+        (logs / "one.log").write_text("".join(f"line {at}\n" for at in range(5)) + "no end")
+        (kit.home / "secret").write_text("secret")
+        (logs / "link.log").symlink_to(kit.home / "secret")
+        (logs / "folder.log").mkdir()
+        os.mkfifo(logs / "pipe.log")
+        assert (await kit.ask(f"{T}/one/log")).text.endswith("line 4\nno end")
+        assert (await kit.ask(f"{T}/one/log?tail=2&follow=true")).text == "line 4\nno end"
+        assert (await kit.ask(f"{T}/one/log?tail=0")).text == ""
+        for name in ("link", "folder", "pipe"):
+            assert (await kit.ask(f"{T}/{name}/log")).status_code == 404
+        logs.rename(kit.home / "elsewhere")
+        logs.symlink_to(kit.home / "elsewhere")
+        assert (await kit.ask(f"{T}/one/log")).status_code == 404
 
     play(tmp_path, scenario)
 

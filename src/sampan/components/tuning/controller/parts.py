@@ -19,6 +19,7 @@ from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.controller.trials.parts import trials
 from sampan.components.tuning.engine.builtin import BuiltIn
 from sampan.components.tuning.store.observations import Observations
+from sampan.components.tuning.store.trial_pods import TrialPods
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
@@ -38,6 +39,7 @@ def around(services: Services, settings: TuningSettings, algorithms: Algorithms 
         services.pod_files,
         services.served,
         services.pod_places,
+        TrialPods(services.database) if services.pod_files is None else None,
         services.attendant_log,
     )
 

@@ -62,6 +62,22 @@ MORE = {
     "training-new-of-kind": "/training/new?kind=MPIJob",
     "training-new-clone": "/training/new?clone=TrainJob/tuned",
     "training-new-yaml": "/training/new?clone=PyTorchJob/mnist",
+    **{
+        f"tuning-experiment-{tab}": f"/tuning/experiments/default/landscape?tab={tab}"
+        for tab in ("trials", "charts", "timeline", "events", "yaml")
+    },
+    **{
+        f"tuning-trial-{tab}": f"/tuning/trials/default/{{trial_landscape}}?tab={tab}"
+        for tab in ("metrics", "logs", "yaml")
+    },
+    "tuning-trial-failed": "/tuning/trials/default/{trial_hopeless}",
+    "tuning-trial-running": "/tuning/trials/default/{trial_searching}?tab=metrics",
+    "tuning-experiment-contour": "/tuning/experiments/default/landscape?tab=charts&charts=contour,distribution",
+    "tuning-experiment-failed": "/tuning/experiments/default/hopeless",
+    "tuning-experiment-running": "/tuning/experiments/default/searching",
+    "tuning-experiment-waiting": "/tuning/experiments/default/too-large",
+    "tuning-none": "/tuning?ns=team",
+    "tuning-new-clone": "/tuning/new?clone=landscape",
     "cluster-jobs": "/cluster/jobs",
     "cluster-events": "/cluster/events",
     "cluster-object-workflow": "/cluster/workflows.argoproj.io/default/approval",
@@ -73,6 +89,12 @@ OF_PAGES = {
     "/training/{plural}/{namespace}/{name}": {"plural": "pytorchjobs", "name": "mnist"},
     "/training/runtimes/{name}": {"name": "torch-distributed"},
     "/training/runtimes/{namespace}/{name}": {"name": "plain"},
+    "/tuning/experiments/{namespace}/{name}": {"name": "landscape"},
+    "/tuning/trials/{namespace}/{name}": {"name": "trial_landscape"},
+    "/tuning/templates/{namespace}/{config_map}/{key}": {
+        "config_map": "trial-templates",
+        "key": "quick.yaml",
+    },
 }
 """Parameters that stand for something else than on other pages."""
 
@@ -91,7 +113,7 @@ def addresses(seeded: Seeded) -> dict[str, str]:
     samples = _samples(seeded)
     found = {_name(path): path for path in OWN}
     found |= {
-        _name(page.path): filled(page.path, samples | OF_PAGES.get(page.path, {}))
+        _name(page.path): filled(page.path, samples | _of_page(page, samples))
         for page in _pages()
         if not _unknown(page, samples)
     }
@@ -100,6 +122,11 @@ def addresses(seeded: Seeded) -> dict[str, str]:
             path = path.replace(f"{{{key}}}", value)
         found[name] = path
     return found
+
+
+def _of_page(page: Page, samples: dict[str, str]) -> dict[str, str]:
+    """What stands there for another sample is that one."""
+    return {key: samples.get(value, value) for key, value in OF_PAGES.get(page.path, {}).items()}
 
 
 def without_sample(seeded: Seeded) -> list[str]:
@@ -121,6 +148,7 @@ def _unknown(page: Page, samples: dict[str, str]) -> list[str]:
 def _samples(seeded: Seeded) -> dict[str, str]:
     pod = next(iter(seeded.server.call("GET", "/api/v1/namespaces/default/pods")["items"]), None)
     return {
+        **{f"trial_{name}": trial for name, trial in seeded.trials.items()},
         **seeded.runs,
         "run_id": seeded.runs["best"],
         "task_id": seeded.task("best", "train"),

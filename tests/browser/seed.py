@@ -14,7 +14,7 @@ All of it is made through the API, by names that tests and pictures may rely on:
 | a long one, in letters of many kinds | for layouts |
 
 and the experiments, recurring runs, triggers, notifications, the Argo Workflow and the namespace that `seed` names; of
-training what `seed_training` names.
+training what `seed_training` names, of tuning what `seed_tuning` does.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from seed_training import seed_training, wait_for_training
+from seed_tuning import seed_tuning, trials_of, wait_for_tuning
 
 from sampan.testing.clients import interpreter_with
 from sampan.testing.server import FINAL_STATES, ServerProcess
@@ -53,6 +54,8 @@ class Seeded:
     recurring_runs: dict[str, str] = field(default_factory=dict)
     triggers: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
+    trials: dict[str, str] = field(default_factory=dict)
+    """The name of a trial, by its experiment's."""
     artifacts: dict[str, str] = field(default_factory=dict)
     """By type, without `system.`: the newest."""
 
@@ -72,9 +75,12 @@ def seed(server: ServerProcess) -> Seeded:
     _make_starters(found)
     _make_objects(server)
     seed_training(server)
+    seed_tuning(server)
     _wait(found)
     _start_late_runs(found)
     wait_for_training(server)
+    wait_for_tuning(server)
+    found.trials = {name: trials_of(server, name)[0] for name in ("landscape", "searching", "hopeless")}
     for artifact in server.call("GET", f"{API}/artifacts?page_size=100&namespace=default")["artifacts"]:
         found.artifacts.setdefault(str(artifact["type"]).removeprefix("system."), artifact["artifact_id"])
     return found

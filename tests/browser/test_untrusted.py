@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Request, expect
-from untrusted import TEXTS, Planted, plant, plant_frame, plant_training
+from untrusted import TEXTS, Planted, plant, plant_frame, plant_training, plant_tuning
 
 from sampan.testing.server import ServerProcess
 
@@ -162,6 +162,28 @@ def test_nothing_in_a_training_job_takes_effect(watched: Watched, own_server: Se
         watched.visit(f"/ui/training?find={escaped}&state={escaped}&kind={escaped}&sort={escaped}")
         watched.visit(f"/ui/training/pytorchjobs/default/probe?tab=logs&ranks={escaped}")
         watched.visit(f"/ui/training/pytorchjobs/{escaped}/{escaped}")
+
+
+@pytest.mark.slow
+def test_nothing_in_an_experiment_takes_effect(watched: Watched, own_server: ServerProcess) -> None:
+    plant_tuning(own_server)
+    watched.visit("/ui/tuning", marker="alert(1)")
+    for tab in ("overview", "trials", "events", "yaml"):
+        watched.visit(f"/ui/tuning/experiments/default/probe?tab={tab}", marker="alert(1)")
+    charts = "history,curves,importance,coordinates,slices,contour,distribution"
+    watched.visit(f"/ui/tuning/experiments/default/probe?tab=charts&charts={charts}")
+    watched.visit("/ui/tuning/experiments/default/probe?tab=timeline")
+    for tab in ("overview", "metrics", "logs", "yaml"):
+        watched.visit(f"/ui/tuning/trials/default/probe?tab={tab}", marker="alert(1)")
+    for path in ("new?clone=probe", "templates", "templates/default/probe/probe.yaml"):
+        watched.visit(f"/ui/tuning/{path}", marker="alert(1)")
+    watched.visit("/ui/tuning/new?template=default/probe/probe.yaml")
+    for text in TEXTS[:6]:
+        escaped = quote(text, safe="")
+        watched.visit(f"/ui/tuning?find={escaped}&state={escaped}&algorithm={escaped}&sort={escaped}")
+        watched.visit(f"/ui/tuning/experiments/default/probe?tab=trials&find={escaped}&sort=p:{escaped}")
+        watched.visit(f"/ui/tuning/trials/{escaped}/{escaped}")
+        watched.visit(f"/ui/tuning/new?template={escaped}")
 
 
 @pytest.mark.slow

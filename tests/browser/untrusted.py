@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.testing.pipelines import Component, pipeline, shell, task
-from sampan.testing.server import ServerProcess
+from sampan.testing.server import HttpError, ServerProcess
 
 API = "/apis/v2beta1"
 _ACT = "owned=1;alert(1);fetch('/owned')"
@@ -219,3 +219,78 @@ def plant_training(server: ServerProcess) -> None:
         "spec": {"template": {"spec": {"replicatedJobs": [{"name": "node", "template": template}]}}},
     }
     server.call("POST", "/apis/trainer.kubeflow.org/v1alpha1/namespaces/default/trainingruntimes", runtime)
+
+
+def plant_tuning(server: ServerProcess) -> None:
+    """An experiment, a trial of it and a template, all named `probe`, that hold it all; the experiment has ended."""
+    root = "/apis/kubeflow.org/v1beta1/namespaces/default"
+    texts = [text.replace("\0", "") for text in TEXTS]
+    run = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "spec": {"template": {"spec": {"restartPolicy": "Never"}}},
+    }
+    container = {"name": "c", "image": "python:3.11", "command": ["sh", "-c", _printing(), *texts[:4]]}
+    run["spec"]["template"]["spec"]["containers"] = [container]  # type: ignore[index]
+    objective = {"type": "minimize", "objectiveMetricName": texts[0], "additionalMetricNames": texts[1:4]}
+    names = [f"p{at} {text}" for at, text in enumerate(texts)]
+    given = [{"name": name, "value": text} for name, text in zip(names, texts, strict=True)]
+    spec = {
+        "objective": objective,
+        "algorithm": {"algorithmName": "random"},
+        "parallelTrialCount": 1,
+        "maxTrialCount": 2,
+        "parameters": [
+            {"name": name, "parameterType": "categorical", "feasibleSpace": {"list": texts}} for name in names
+        ],
+        "trialTemplate": {
+            "primaryContainerName": "c",
+            "trialParameters": [
+                {"name": f"n{at}", "description": texts[at], "reference": name}
+                for at, name in enumerate(names)
+            ],
+            "trialSpec": run,
+        },
+    }
+    for at, _ in enumerate(names):
+        container["command"].append(f"${{trialParameters.n{at}}}")  # type: ignore[attr-defined]
+    made = server.call(
+        "POST", f"{root}/experiments", {"metadata": {"name": "probe"}, "spec": spec} | _kind("Experiment")
+    )
+    told = {"status": "True", "reason": texts[0], "message": "\n".join(texts)}
+    metrics = [{"name": text, "min": "1", "max": "2", "latest": "1.5"} for text in texts[:4]]
+    best = {"bestTrialName": texts[0], "parameterAssignments": given, "observation": {"metrics": metrics}}
+    ended = {"completionTime": "2026-01-01T00:00:01Z", "startTime": "2026-01-01T00:00:00Z"}
+    status = {"conditions": [{"type": "Failed", **told}], "currentOptimalTrial": best, "trials": 1, **ended}
+    _write_status(server, f"{root}/experiments/probe", made, status)
+    own = {"objective": objective, "parameterAssignments": given, "runSpec": run, "primaryContainerName": "c"}
+    own["earlyStoppingRules"] = [
+        {"name": texts[0], "value": texts[1], "comparison": texts[2], "startStep": 1}
+    ]
+    labels = {"katib.kubeflow.org/experiment": "probe"}
+    for name, condition in (("probe", "Failed"), ("probe-2", "Succeeded")):
+        body = {"metadata": {"name": name, "labels": labels}, "spec": own} | _kind("Trial")
+        made = server.call("POST", f"{root}/trials", body)
+        status = {"conditions": [{"type": condition, **told}], "observation": {"metrics": metrics}, **ended}
+        _write_status(server, f"{root}/trials/{name}", made, status)
+    labels = {"katib.kubeflow.org/component": "trial-templates"}
+    keys = [*texts, f"${{trialParameters.{texts[0]}}}"]
+    template = "\n".join(f"{json.dumps(key)}: 1" for key in keys)
+    body = {"metadata": {"name": "probe", "labels": labels}, "data": {"probe.yaml": template}}
+    server.call("POST", "/api/v1/namespaces/default/configmaps", body)
+
+
+def _kind(kind: str) -> dict[str, str]:
+    return {"apiVersion": "kubeflow.org/v1beta1", "kind": kind}
+
+
+def _write_status(server: ServerProcess, path: str, made: Any, status: dict[str, Any]) -> None:
+    """Against a controller that writes there too, until it holds."""
+    for _ in range(20):
+        try:
+            server.call("PUT", f"{path}/status", {**server.call("GET", path), "status": status})
+            return
+        except HttpError as error:
+            if error.code != 409:
+                raise
+    raise AssertionError(f"{made['metadata']['name']} could not be written")

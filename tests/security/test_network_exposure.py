@@ -13,7 +13,19 @@ import psutil
 import pytest
 
 from sampan.components.pipelines.rest import PREFIXES, endpoints
+from sampan.components.tuning.rest import door as tuning
+from sampan.components.tuning.rest import katib
 
+KATIB_QUERY = "namespace=default&experimentName=x&trialName=x&suggestionName=x"
+TUNING = [
+    *(("GET", f"/tuning/v1{each.path.replace('{', '').replace('}', '')}") for each in tuning.endpoints()),
+    *(
+        ("POST" if each.changes else "GET", f"/katib{each.path}/?{KATIB_QUERY}")
+        for each in katib.endpoints()
+        # The others answer with what the user may see, or read a body first: tests/integration/tuning asks them too.
+        if each.needs is not None
+    ),
+]
 TRAINING = [("GET", f"/training/v1/namespaces/default/pytorchjobs/x/{each}") for each in ("log", "metrics")]
 
 KUBERNETES = (
@@ -50,7 +62,12 @@ def test_every_socket_is_on_loopback(target: Any) -> None:
 
 @pytest.mark.parametrize("token", ["wrong", "", "x" * 5000])
 def test_a_wrong_token_opens_no_route(target: Any, token: str) -> None:
-    paths = [("GET", path) for path in (*KUBERNETES, "/")] + TRAINING
+    paths = [("GET", path) for path in (*KUBERNETES, "/")] + TRAINING + TUNING
+    paths += [
+        ("GET", "/katib/fetch_namespaces"),
+        ("POST", "/katib/create_experiment/"),
+        ("POST", "/katib/add_template/"),
+    ]
     paths += [
         (endpoint.method, endpoint.path.replace("{", "").replace("}", ""))
         for endpoint in endpoints()
@@ -115,7 +132,7 @@ def test_a_stranger_s_token_opens_no_route(target: Any) -> None:
         ("GET", path)
         for path in ("/", "/metrics", "/api/v1/namespaces", "/api/v1/namespaces/default/secrets")
     ]
-    paths += TRAINING
+    paths += TRAINING + TUNING
     paths += [
         (endpoint.method, prefix + endpoint.path.replace("{", "").replace("}", ""))
         for endpoint in endpoints()

@@ -176,6 +176,7 @@ class Platform:
             url=self._url,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
+            attendant_log=agent.pod_logs.append,
             served=_served_by(api),
         )
         for component in components:

@@ -59,6 +59,9 @@ class Services:
     pod_places: Callable[[Object], Awaitable[Callable[[str], str]]] | None = None
     """For a pod: from a path that its first container sees to this machine's, empty where it cannot be seen from here.
     None where pods run elsewhere."""
+    attendant_log: Callable[[Object, str, Sequence[str]], None] | None = None
+    """Adds lines to the log of a pod's container that has no process (`kube.pods.ATTENDANTS`). Raises OSError; for a
+    thread. None where every container has one."""
     served: Callable[[str, str], Awaitable[Resource | None]] | None = None
     """By apiVersion and kind: how objects of that kind are read and written, None while they are not served. Raises
     ApiError."""

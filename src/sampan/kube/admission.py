@@ -40,6 +40,12 @@ class Reader(Protocol):
         """Of one namespace, or of a kind that lives in none."""
         ...
 
+    def wrong_with(self, obj: Object) -> str:
+        """Why the server would not take an object, of any kind, that is going to be made later, in words for people:
+        its kind is not served, it has a field that its kind has not, or a value that may not be. Empty where nothing
+        is amiss as far as the object alone tells. It must have a name and, if its kind has one, a namespace."""
+        ...
+
 
 Admit = Callable[[AdmissionRequest, Object, Object | None, Reader], Object]
 """(request, object, the stored one or None, reader) to the object that is wanted. May raise ForbiddenError.

@@ -10,6 +10,21 @@ from sampan.kube import conditions, meta
 PENDING, RUNNING, SUCCEEDED, FAILED, UNKNOWN = "Pending", "Running", "Succeeded", "Failed", "Unknown"
 
 
+ATTENDANTS = "sampan.dev/attendants"
+"""Annotation of a pod: names of containers, with commas, that run no process where pods are processes: somebody else
+does their work. They begin and end with the others."""
+FOLLOWERS = "sampan.dev/followers"
+"""The same, of containers that run, but end at last a while after the others, and whose ends count for nothing."""
+COMPLETED = "sampan.dev/completed"
+"""Annotation of a pod that is to end now and to have succeeded. Its value says why."""
+
+
+def named_in(pod: Mapping[str, Any], annotation: str) -> frozenset[str]:
+    """The containers that an annotation of the pod names."""
+    text = meta.annotations(pod).get(annotation, "")
+    return frozenset(each.strip() for each in text.split(",") if each.strip())
+
+
 def phase(pod: Mapping[str, Any]) -> str:
     return str(meta.status(pod).get("phase") or PENDING)
 

@@ -45,7 +45,7 @@ class Kit:
             return await http.request(method, path, timeout=20, **how)
 
     async def get(self, path: str, **query: Any) -> Any:
-        answer = await self.ask(path, params=query)
+        answer = await self.ask(path, params=query or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

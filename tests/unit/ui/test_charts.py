@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from sampan.ui.charts import cartesian, figure, heat_map, parallel
+from sampan.ui.charts import cartesian, figure, heat_map, parallel, points, surface
 from sampan.ui.charts.cartesian import Axes
 from sampan.ui.charts.figure import Figure, Series
 from sampan.ui.charts.parallel import Line
+from sampan.ui.charts.points import Path, Points
+from sampan.ui.charts.surface import Direction, Spot
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -32,7 +34,22 @@ def _every() -> list[Figure]:
         parallel.parallel("a", dimensions, lines),
         parallel.parallel("a", dimensions, lines * 6),
         heat_map.confusion_matrix("a", ["x", HOSTILE], [[1, 2], [None, 4]]),
+        points.points(
+            "a", _cloud(3), Axes(HOSTILE, "y", x_kind="value", shade="n"), paths=[Path(HOSTILE, [(0, 1)])]
+        ),
+        points.points("a", _cloud(points.DENSE + 1), Axes(HOSTILE, "y", x_kind="value", shade="n")),
+        points.points("a", [Points("b", [(HOSTILE, math.nan)])], Axes("x", "y"), categories=[HOSTILE]),
+        surface.surface(
+            "a", Direction(HOSTILE, "category", ("x", HOSTILE)), Direction("y", "log", (), 1, 9), _SPOTS, "z"
+        ),
     ]
+
+
+_SPOTS = [Spot(HOSTILE, HOSTILE, 2, 0.5), Spot("b", "x", 8, 1.5)]
+
+
+def _cloud(count: int) -> list[Points]:
+    return [Points(HOSTILE, [(each, each / 2, each) for each in range(count)], "c", [HOSTILE] * count)]
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -124,3 +141,50 @@ def test_the_numbers_of_a_large_matrix_are_not_written_into_its_cells() -> None:
 )  # fmt: skip
 def test_values_for_people(value: Any, text: str) -> None:
     assert figure.shown(value) == text
+
+
+def test_of_many_points_none_has_words_of_its_own() -> None:
+    axes = Axes("x", "y", x_kind="value", shade="n")
+    few, many = (
+        points.points("a", _cloud(points.DENSE), axes),
+        points.points("a", _cloud(points.DENSE + 1), axes),
+    )
+    assert not few.dense
+    assert few.options["series"][0]["data"][4] == {
+        "value": [4, 2.0, 4],
+        "tip": f"{HOSTILE}\nx: 4\ny: 2\nn: 4",
+    }
+    assert many.dense
+    assert many.options["series"][0]["data"][4] == [4, 2.0, 4]
+    assert many.options["series"][0]["dimensions"] == ["x", "y", "n"]
+    assert len(many.table.rows) == figure.MOST_ROWS
+
+
+def test_a_path_has_no_points_to_pick() -> None:
+    found = points.points(
+        "a", _cloud(2), Axes("x", "y"), paths=[Path("best", [(0, 1)], step=True, dashed=True)]
+    )
+    path = found.options["series"][1]
+    assert (path["silent"], path["symbol"], path["step"], path["lineStyle"]["type"]) == (
+        True,
+        "none",
+        "end",
+        "dashed",
+    )
+
+
+def test_a_surface_is_nearest_to_what_is_near() -> None:
+    low, high = (0.125, 0.5, 1.0), (0.875, 0.5, 3.0)
+    field = surface.guessed([low, high], 4, 1)
+    heights = [height for _, _, height in field]
+    assert heights == sorted(heights)
+    assert heights[0] == pytest.approx(1.0, abs=1e-6)
+    assert heights[1] + heights[2] == pytest.approx(4.0)
+    assert surface.guessed([], 4, 4) == []
+
+
+def test_directions_are_even_in_what_they_are_measured_by() -> None:
+    log = Direction("lr", "log", (), 1e-4, 1.0)
+    assert log.place(1e-2) == pytest.approx(0.5)
+    assert Direction("a", "category", ("x", "y")).place("y") == 0.75
+    assert Direction("a", "value", (), 3, 3).place(3) == 0.5

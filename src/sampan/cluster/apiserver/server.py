@@ -22,6 +22,7 @@ from sampan.cluster.apiserver.access.index import RbacIndex
 from sampan.cluster.apiserver.access.reviews import Reviews
 from sampan.cluster.apiserver.access.signing import Signer
 from sampan.cluster.apiserver.admission.dynamic.service import DynamicAdmission
+from sampan.cluster.apiserver.admission.judging import Judge
 from sampan.cluster.apiserver.admission.pipeline import Pipeline
 from sampan.cluster.apiserver.allocation import ServiceAllocator
 from sampan.cluster.apiserver.custom.converting import Converter
@@ -88,6 +89,7 @@ class ApiServer:
         for resource in answers:
             self.registry.add(resource)
         strategies = Strategies((*BUILT_IN, scale.STRATEGY), built_in_schema())
+        self.admission.judge = Judge(self.registry, strategies, clock)
         self.service_allocator = ServiceAllocator()
         """Of the addresses and ports that Services are given."""
         allocators = {SERVICES: self.service_allocator}

@@ -22,7 +22,9 @@ def wants_container(pod: Object, setting: str, *, has_podman: bool, is_known: Ca
     wanted = next((each for each in asked if each in RUNTIMES), PROCESS)
     if wanted != AUTO:
         return wanted == PODMAN
-    return has_podman and any(_needs_files(each, is_known) for each in _containers(pod))
+    attending = pods.named_in(pod, pods.ATTENDANTS)
+    own = [each for each in _containers(pod) if each.get("name") not in attending]
+    return has_podman and any(_needs_files(each, is_known) for each in own)
 
 
 def _containers(pod: Object) -> list[dict[str, Any]]:

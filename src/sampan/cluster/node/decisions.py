@@ -30,7 +30,7 @@ class Decision:
 def decide(policy: str, records: Mapping[str, ContainerRecord], now: float) -> Decision:
     """`policy` is the pod's restartPolicy. Called after each change; the same records give the same decision."""
     init = [record for record in records.values() if record.is_init]
-    main = [record for record in records.values() if record.is_main]
+    main = [record for record in records.values() if record.is_main and not record.is_attendant]
     if is_settled(policy, records.values()):
         busy = any(record.is_running or record.is_starting for record in records.values())
         return Decision(stop_sidecars=True, is_over=not busy)
@@ -103,7 +103,7 @@ def phase(policy: str, records: Mapping[str, ContainerRecord]) -> str:
 
 
 def _counts(record: ContainerRecord) -> bool:
-    return not record.is_sidecar and not record.is_ephemeral
+    return not (record.is_sidecar or record.is_ephemeral or record.is_attendant or record.is_follower)
 
 
 def _rules_restart(record: ContainerRecord, code: int) -> bool:

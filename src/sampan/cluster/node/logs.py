@@ -6,7 +6,7 @@ Needs nothing but the home folder: logs are there while the server restarts, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from sampan.cluster.node.layout import Layout
 from sampan.cluster.node.runtimes.protocol import EXIT_FILE
 from sampan.kube import meta, pods
 from sampan.kube.errors import BadRequestError
-from sampan.lib.clock import Clock, SystemClock, parse_rfc3339
+from sampan.lib.clock import Clock, SystemClock, parse_rfc3339, rfc3339
 from sampan.lib.logfiles import LogReader
 from sampan.lib.logview import LogView
 
 _POLL_SECONDS = 0.1
+_ONE_LINE = {0x0A: " ", 0x0D: " "}
 
 
 # Source: kubernetes/pkg/kubelet/kubelet_pods.go, validateContainerLogStatus, v1.31.
@@ -84,6 +85,9 @@ class PodLogs:
                 raise BadRequestError(f"previous terminated {where} not found")
             return path
         path = self._layout.log(meta.namespace(pod), uid, options.container, restart)
+        if options.container in pods.named_in(pod, pods.ATTENDANTS):
+            # Whoever does its work writes it, perhaps later.
+            return path
         # The container may have started after this status was written.
         newer = self._layout.log(meta.namespace(pod), uid, options.container, restart + 1)
         if newer.exists():
@@ -96,9 +100,28 @@ class PodLogs:
             raise BadRequestError(f"{where} is waiting to start: {_WAITING.get(reason, reason)}")
         return path
 
+    def append(self, pod: Object, container: str, lines: Sequence[str]) -> None:
+        """Adds lines to the log of a container that has no process. Raises OSError. For a thread."""
+        path = self._layout.log(meta.namespace(pod), meta.uid(pod), container, 0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        now = rfc3339(self._clock.now(), micro=True).removesuffix("Z")
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.writelines(f"{now}000Z stdout F {line.translate(_ONE_LINE)}\n" for line in lines)
+
     def _is_over(self, pod: Object, options: LogOptions, log: Path) -> bool:
+        if options.container in pods.named_in(pod, pods.ATTENDANTS):
+            return self._others_are_over(pod)
         run = self._layout.pod(meta.uid(pod)).container(options.container, int(log.stem.rpartition(".")[2]))
         return not run.exists() or (run / EXIT_FILE).exists()
+
+    def _others_are_over(self, pod: Object) -> bool:
+        folder, attending = self._layout.pod(meta.uid(pod)), pods.named_in(pod, pods.ATTENDANTS)
+        names = (str(each["name"]) for each in meta.spec(pod).get("containers") or ())
+        for name in (each for each in names if each not in attending):
+            runs = folder.restarts(name)
+            if runs and not (folder.container(name, runs[-1]) / EXIT_FILE).exists():
+                return False
+        return True
 
     def _since(self, options: LogOptions) -> datetime | None:
         if options.since_seconds is not None:

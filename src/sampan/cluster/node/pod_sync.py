@@ -17,7 +17,16 @@ from typing import Any
 
 from sampan.client.protocol import Client, DeleteOptions, Object, PatchType
 from sampan.cluster.network.pods import PodNetwork
-from sampan.cluster.node import decisions, hooks, probes, references, storage_use, termination
+from sampan.cluster.node import (
+    attendants,
+    changes,
+    decisions,
+    hooks,
+    probes,
+    references,
+    storage_use,
+    termination,
+)
 from sampan.cluster.node.adoption import adopt
 from sampan.cluster.node.gpus import GpuAllocator, remembered
 from sampan.cluster.node.handlers import Executor, HandlerError, Target
@@ -146,14 +155,16 @@ class PodWorker:
     def update(self, pod: Object) -> None:
         """The pod as the API has it now."""
         before, self._pod = self._pod, pod
-        if self._shows_itself and _told(pod) != _told(before):
+        if self._shows_itself and changes.told(pod) != changes.told(before):
             self.refresh()
         if meta.spec(pod) != meta.spec(before):
             self._take_over_spec()
             changed = True
         else:
-            changed = _deletion(pod) != _deletion(before)
-        if _gates(pod) != _gates(before):
+            changed = changes.deletion(pod) != changes.deletion(before)
+        if attendants.completes(pod) and not attendants.completes(before):
+            self._complete()
+        if changes.gates(pod) != changes.gates(before):
             self._changed()
         if changed:
             # A status that comes back from the API is no reason to look again.
@@ -221,6 +232,8 @@ class PodWorker:
             self._tasks.spawn(self._watch_storage(), name="storage")
         if self._parts.network.is_refused and any(each.get("ports") for each in pods.containers(self._pod)):
             self._events.shares_ports()
+        if attendants.completes(self._pod):
+            self._complete()
         try:
             while True:
                 self._wake.clear()
@@ -244,6 +257,9 @@ class PodWorker:
                 self._state.verdict = self._state.verdict or Verdict("", "")
             self._stop(self._grace())
         deadline = self._check_deadline()
+        wall = rfc3339(self._parts.clock.now())
+        if attendants.turn(self._state, self._pod, wall, now, stopping=self._stopping.is_set()):
+            self._changed()
         if self._stopping.is_set():
             return math.inf
         decision = decisions.decide(self._state.policy, self._state.records, now)
@@ -403,6 +419,8 @@ class PodWorker:
         if self._prober is not None:
             self._prober.end(record.name)
         end = await self._with_message(record, end)
+        if attendants.completes(self._pod):
+            end = attendants.as_completed(end)
         if end.reason == "StartError":
             self._events.start_failed(end.message)
         self._parts.gpus.release(container)
@@ -441,8 +459,20 @@ class PodWorker:
             await asyncio.gather(*(self._stop_container(record, left) for record in group))
         self._changed(urgent=True)
 
+    def _complete(self) -> None:
+        """It is to end now, and to have succeeded."""
+        for record in attendants.complete(self._state):
+            self._kill(record, self._grace())
+
+    async def _linger(self, record: ContainerRecord) -> None:
+        await asyncio.sleep(self._grace())
+        self._kill(record, self._grace())
+
     def _stop_sidecars(self) -> None:
         for record in self._state.records.values():
+            if record.is_follower and record.is_running and not record.is_lingering:
+                record.is_lingering = True
+                self._tasks.spawn(self._linger(record), name=f"linger {record.name}")
             if (record.is_sidecar or record.is_ephemeral) and record.is_running and not record.is_stopping:
                 self._kill(record, self._grace())
 
@@ -451,7 +481,7 @@ class PodWorker:
         self._tasks.spawn(stop, name=f"stop {record.name}")
 
     async def _stop_container(self, record: ContainerRecord, grace_seconds: float, message: str = "") -> None:
-        if not record.is_running:
+        if not record.is_running or record.is_attendant:
             return
         container = container_id(self.uid, record.name, record.restart)
         if not record.is_stopping:
@@ -559,24 +589,3 @@ class PodWorker:
         await self._wake.wait()
         if timer is not None:
             timer.cancel()
-
-
-def _deletion(pod: Object) -> tuple[Any, Any]:
-    metadata = meta.metadata(pod)
-    return metadata.get("deletionTimestamp"), metadata.get("deletionGracePeriodSeconds")
-
-
-def _told(pod: Object) -> tuple[Any, Any]:
-    return meta.labels(pod), meta.annotations(pod)
-
-
-def _gates(pod: Object) -> list[Any]:
-    """The conditions of others that the pod's readiness waits for."""
-    wanted = {each.get("conditionType") for each in meta.spec(pod).get("readinessGates") or ()}
-    if not wanted:
-        return []
-    return [
-        (each.get("type"), each.get("status"))
-        for each in meta.status(pod).get("conditions") or ()
-        if each.get("type") in wanted
-    ]

@@ -60,6 +60,12 @@ class ContainerRecord:
     must_restart: bool = False
     """Ended by the node because its definition has changed: it runs again whatever the policy."""
     is_stopping: bool = False
+    is_attendant: bool = False
+    """It has no process: see `attendants`."""
+    is_follower: bool = False
+    """It ends a while after the others, and its end counts for nothing."""
+    is_lingering: bool = False
+    """The others have ended, and how long it may go on is counted."""
 
     @property
     def is_main(self) -> bool:
@@ -94,6 +100,10 @@ def records_of(pod: Object) -> dict[str, ContainerRecord]:
         found[container["name"]] = ContainerRecord(container, False, False)
     for container in spec.get("ephemeralContainers") or ():
         found[container["name"]] = ContainerRecord(container, False, False, is_ephemeral=True)
+    for names, mark in ((pods.ATTENDANTS, "is_attendant"), (pods.FOLLOWERS, "is_follower")):
+        for name in pods.named_in(pod, names):
+            if (record := found.get(name)) is not None and record.is_main:
+                setattr(record, mark, True)
     has_init = any(record.is_init for record in found.values())
     for record in found.values():
         if has_init and record.is_main:

@@ -37,7 +37,8 @@ _GRPC = "sampan.components.tuning.rest.grpc_door"
 _SOURCES = "sampan.components.tuning.rest.sources"
 _REMEMBERING = "sampan.components.tuning.controller.remembering"
 _BUILT_IN = "sampan.components.tuning.engine.builtin"
-_PREFIX = "/tuning/v1"
+_KATIB = "sampan.components.tuning.rest.katib"
+_PREFIX, _KATIB_PREFIX = "/tuning/v1", "/katib"
 _LOAD_DELAY_SECONDS = 0.4
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
@@ -52,9 +53,9 @@ class TuningComponent:
     tables: Sequence[sa.MetaData] = (tables.metadata,)
     fronts: Sequence[Front] = (Front("katib-db-manager", "kubeflow", 6789, speaks="grpc"),)
     audiences: Sequence[str] = ()
-    reviewed_paths: Sequence[str] = (_PREFIX,)
+    reviewed_paths: Sequence[str] = (_PREFIX, _KATIB_PREFIX)
     proven_paths: Sequence[str] = ()
-    ui_module = ""
+    ui_module = "sampan.components.tuning.ui"
 
     def __init__(self, settings: TuningSettings | None = None) -> None:
         self._settings = settings or TuningSettings()
@@ -76,7 +77,10 @@ class TuningComponent:
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
-        return [Mount(_PREFIX, app=_Late(self._sources, "Api"))]
+        return [
+            Mount(_PREFIX, app=_Late(self._sources, _API, "Api")),
+            Mount(_KATIB_PREFIX, app=_Late(self._sources, _KATIB, "KatibApi")),
+        ]
 
     def pod_routes(self) -> Sequence[BaseRoute]:
         return ()
@@ -132,15 +136,16 @@ class TuningComponent:
 
 
 class _Late:
-    """Routes that are loaded with the first request. `app` names their application in the module."""
+    """Routes that are loaded with the first request. `name` is their application's in the module."""
 
-    def __init__(self, sources: Callable[[], Any], app: str) -> None:
+    def __init__(self, sources: Callable[[], Any], module: str, name: str) -> None:
         self._sources = sources
-        self._name = app
+        self._module = module
+        self._name = name
         self._app: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._app is None:
-            module: Any = await asyncio.to_thread(importlib.import_module, _API)
+            module: Any = await asyncio.to_thread(importlib.import_module, self._module)
             self._app = self._app or getattr(module, self._name)(self._sources())
         await self._app(scope, receive, send)

@@ -29,6 +29,8 @@ class Axes:
     """Whether the values' axis begins at zero, wherever the values lie."""
     y_most: float | None = None
     """The end of the values' axis; where the values end, if it is not said."""
+    shade: str = ""
+    """What a third number of each point is, which its colour stands for."""
 
 
 def line(
@@ -131,7 +133,7 @@ def scatter(
     columns = ["Name", axes.x, axes.y]
     rows = [[each.name, shown(x), shown(y)] for each in series for x, y in each.values]
     if shades:
-        options["visualMap"] = _shades(list(shades.values()))
+        options["visualMap"] = shade_scale(list(shades.values()))
         options["grid"]["right"] = 96
         columns.append(shade_name)
         rows = [
@@ -206,7 +208,8 @@ def _dot(
     return {"value": [*value, figure.finite(shade)], "tip": f"{tip}\n{shade_name}: {shown(shade)}"}
 
 
-def _shades(values: Sequence[float]) -> Options:
+def shade_scale(values: Sequence[float]) -> Options:
+    """A scale of colours beside a chart, for the third number of each point."""
     return {
         "type": "continuous",
         "dimension": 2,

@@ -24,6 +24,10 @@ function resolved(value, style) {
 function tip(params) {
   const one = Array.isArray(params) ? null : params;
   if (one && one.data && one.data.tip !== undefined) return plain(one.data.tip);
+  if (one && Array.isArray(one.value) && one.componentSubType === "scatter") {
+    const said = one.value.map((value, at) => plain(one.dimensionNames[at] ?? "") + ": " + number(value));
+    return [plain(one.seriesName), ...said].join("\n");
+  }
   const many = one ? [one] : params;
   const rows = many.map((each) => plain(each.seriesName) + ": " + number(Array.isArray(each.value) ? each.value[1] : each.value));
   const head = many.length ? many[0].axisValueLabel ?? many[0].name : "";
@@ -43,10 +47,8 @@ export default {
       return;
     }
     if (this.gone) return;
-    this.chart = Vue.markRaw(echarts.init(this.$refs.box, null, { renderer: "svg" }));
-    if (this.picks) this.chart.on("click", (event) => event.componentType === "series" && this.$emit("pick", { id: event.seriesId, index: event.dataIndex }));
-    if (this.brushes) this.chart.on("axisareaselected", () => this.tellBrush());
-    this.sizes = new ResizeObserver(() => this.chart.resize());
+    this.echarts = Vue.markRaw(echarts);
+    this.sizes = new ResizeObserver(() => this.chart?.resize());
     this.sizes.observe(this.$refs.box);
     this.themes = new MutationObserver(() => this.paint());
     this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
@@ -64,8 +66,18 @@ export default {
       this.shown = Vue.markRaw(figure);
       this.paint();
     },
+    begin() {
+      const renderer = this.shown.dense ? "canvas" : "svg";
+      if (this.chart && this.renderer === renderer) return;
+      this.chart?.dispose();
+      this.renderer = renderer;
+      this.chart = Vue.markRaw(this.echarts.init(this.$refs.box, null, { renderer }));
+      if (this.picks) this.chart.on("click", (event) => event.componentType === "series" && this.$emit("pick", { id: event.seriesId, index: event.dataIndex }));
+      if (this.brushes) this.chart.on("axisareaselected", () => this.tellBrush());
+    },
     paint() {
-      if (!this.chart) return;
+      if (!this.echarts || this.gone) return;
+      this.begin();
       const options = resolved(this.shown.options, getComputedStyle(document.body));
       options.animation = !calm.matches;
       delete options.toolbox;

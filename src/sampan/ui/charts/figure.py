@@ -44,6 +44,8 @@ class Figure:
     """What the chart is, in a few words; read aloud."""
     height: int = 280
     """In pixels."""
+    dense: bool = False
+    """Whether there is so much of it that it is drawn on a canvas."""
 
 
 @dataclass(frozen=True, slots=True)

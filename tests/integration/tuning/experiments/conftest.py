@@ -33,10 +33,11 @@ from sampan.components.tuning.api.suggesting import (
 from sampan.components.tuning.controller import parts
 from sampan.components.tuning.controller.admission import HOOKS
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
+from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.kube import meta
-from sampan.kube.errors import NotFoundError
+from sampan.kube.errors import ApiError, NotFoundError
 from sampan.kube.kinds import NAMESPACES, Resource
 from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Caches
@@ -59,15 +60,16 @@ class Algorithm:
         self.patient = False
         """Whether it waits for all trials to end before it suggests more."""
         self.trouble = ""
+        self.refusal = ""
         self.settings: dict[str, str] = {}
         self.stopping: tuple[Rule, ...] = ()
 
     def knows(self, algorithm: str) -> bool:
-        return algorithm in ("counting", "stopping")
+        return algorithm in ("random", "medianstop")
 
     async def validate(self, problem: Problem) -> None:
-        if problem.settings.get("bad"):
-            raise InvalidSettingsError("bad: must not be set")
+        if self.refusal:
+            raise InvalidSettingsError(self.refusal)
 
     async def suggest(
         self, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
@@ -101,8 +103,11 @@ class Tuning:
 
     async def start(self) -> None:
         around = parts.around(self._services, TuningSettings(), self.algorithm)
-        tallies = Tallies(around.caches.of(TRIALS))
-        reconcilers = (SuggestionReconciler(around, tallies), ExperimentReconciler(around, tallies))
+        tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
+        reconcilers = (
+            SuggestionReconciler(around, tallies, katib_config),
+            ExperimentReconciler(around, tallies, katib_config),
+        )
         self._manager = Manager([each.controller() for each in reconcilers])
         await self._manager.start()
 
@@ -119,6 +124,17 @@ class Tuning:
             "spec": {**experiment_spec(), **spec},
         }
         return await self.client.create(EXPERIMENTS, body)
+
+    def spec(self) -> Object:
+        return experiment_spec()
+
+    async def code_of(self, call: Awaitable[Any]) -> int:
+        """Of the error that comes of it; 0 for none."""
+        try:
+            await call
+        except ApiError as error:
+            return error.code
+        return 0
 
     async def get(self, resource: Resource = EXPERIMENTS, name: str = "search") -> Object:
         return await self.client.get(resource, name, "team")
@@ -265,7 +281,7 @@ def experiment_spec() -> Object:
     }
     return {
         "objective": {"type": "minimize", "goal": 0.001, "objectiveMetricName": "loss"},
-        "algorithm": {"algorithmName": "counting"},
+        "algorithm": {"algorithmName": "random"},
         "parallelTrialCount": 2,
         "maxTrialCount": 4,
         "maxFailedTrialCount": 2,

@@ -72,8 +72,9 @@ def test_a_trial_is_what_upstream_makes_of_an_assignment(run: Run) -> None:
         tuning.algorithm.settings = {"state": "s"}
         experiment = await tuning.submit(
             metadata={"labels": {"team": "a"}},
-            earlyStopping={"algorithmName": "stopping"},
+            earlyStopping={"algorithmName": "medianstop"},
             maxTrialCount=1,
+            maxFailedTrialCount=1,
             parallelTrialCount=1,
         )
         (trial,) = await tuning.have(1)
@@ -109,8 +110,8 @@ def test_a_trial_is_what_upstream_makes_of_an_assignment(run: Run) -> None:
         assert meta.labels(suggestion) == {"team": "a"}
         assert suggestion["status"]["algorithmSettings"] == [{"name": "state", "value": "s"}]
         assert suggestion["spec"] == {
-            "algorithm": {"algorithmName": "counting"},
-            "earlyStopping": {"algorithmName": "stopping"},
+            "algorithm": {"algorithmName": "random"},
+            "earlyStopping": {"algorithmName": "medianstop"},
             "requests": 1,
             "resumePolicy": "Never",
         }
@@ -236,7 +237,7 @@ def test_an_algorithm_that_does_not_answer_is_named_and_asked_again(run: Run) ->
     async def scenario(tuning: Tuning) -> None:
         tuning.algorithm.trouble = "the worker died"
         await tuning.submit()
-        found = await tuning.says("counting: the worker died")
+        found = await tuning.says("random: the worker died")
         assert "no answer since" in types_and_message(found)
         assert (await tuning.becomes("Running", "False", resource=SUGGESTIONS))["reason"] == (
             "SuggestionServiceNotAnswering"
@@ -250,9 +251,8 @@ def test_an_algorithm_that_does_not_answer_is_named_and_asked_again(run: Run) ->
 
 def test_settings_that_the_algorithm_refuses_fail_the_experiment(run: Run) -> None:
     async def scenario(tuning: Tuning) -> None:
-        await tuning.submit(
-            algorithm={"algorithmName": "counting", "algorithmSettings": [{"name": "bad", "value": "1"}]}
-        )
+        tuning.algorithm.refusal = "bad: must not be set"
+        await tuning.submit()
         failed = await tuning.becomes("Failed")
         assert failed["message"] == "Suggestion has failed: Validation failed: bad: must not be set"
         assert not await tuning.trials()

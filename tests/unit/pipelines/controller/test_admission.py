@@ -26,6 +26,9 @@ class Stored:
     def all(self, resource: Resource, namespace: str = "") -> list[Object]:
         return []
 
+    def wrong_with(self, obj: Object) -> str:
+        return ""
+
 
 def refuse(obj: Object, template: Template) -> None:
     name = obj["spec"].get("uses", "")

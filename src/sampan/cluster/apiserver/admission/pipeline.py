@@ -21,6 +21,7 @@ from sampan.cluster.apiserver.admission import (
     storageclass,
     tolerations,
 )
+from sampan.cluster.apiserver.admission.judging import Judge
 from sampan.cluster.apiserver.admission.mirror import Mirror
 from sampan.cluster.apiserver.storage import Key, Storage, Transaction
 from sampan.kube import rbac
@@ -44,8 +45,9 @@ Check = Callable[[AdmissionRequest, Object, Object | None], None]
 class TransactionReader:
     """`sampan.kube.admission.Reader` on the transaction under way."""
 
-    def __init__(self, txn: Transaction) -> None:
+    def __init__(self, txn: Transaction, pipeline: Pipeline) -> None:
         self._txn = txn
+        self._pipeline = pipeline
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Object | None:
         record = self._txn.get(Key(resource.key, namespace if resource.namespaced else "", name))
@@ -55,9 +57,15 @@ class TransactionReader:
         found = self._txn.all(resource.key, namespace if resource.namespaced else "")
         return [record.object() for _, record in found]
 
+    def wrong_with(self, obj: Object) -> str:
+        judge = self._pipeline.judge
+        return "" if judge is None else judge.wrong_with(obj)
+
 
 class Pipeline:
     def __init__(self, authorizer: Authorizer) -> None:
+        self.judge: Judge | None = None
+        """Of objects in templates. Given once the kinds are known."""
         self._limits = Mirror(LIMIT_RANGES)
         self._quotas = Mirror(RESOURCE_QUOTAS)
         self._priorities = Mirror(PRIORITY_CLASSES)
@@ -120,7 +128,7 @@ class Pipeline:
 
     def mutate(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> Object:
         """Before the kind's validation. Raises ForbiddenError."""
-        reader = TransactionReader(txn)
+        reader = TransactionReader(txn, self)
         own = self._on_create.get(request.resource.key, ()) if request.operation == "CREATE" else ()
         for mutate in own:
             mutate(request, obj, reader)
@@ -135,7 +143,7 @@ class Pipeline:
 
     def complete(self, request: AdmissionRequest, obj: Object, txn: Transaction) -> Object:
         """Again, what webhooks have changed meanwhile. Components' hooks have had their turn."""
-        reader = TransactionReader(txn)
+        reader = TransactionReader(txn, self)
         for mutate in self._on_create.get(request.resource.key, ()):
             mutate(request, obj, reader)
         return obj
@@ -144,7 +152,7 @@ class Pipeline:
         """After it, on the object as it will be stored. Raises ForbiddenError, InvalidError."""
         for hook in self._validating.get(request.resource.key, ()):
             if hook.concerns(request):
-                hook.validate(request, obj, old, TransactionReader(txn))
+                hook.validate(request, obj, old, TransactionReader(txn, self))
         if request.subresource == "":
             for check in self._checks.get(request.resource.key, ()):
                 check(request, obj, old)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sampan.components.training.api import labels
-from sampan.components.training.engine.metrics.events import EventsError, scalars
 from sampan.components.training.engine.metrics.series import Metrics, Point
 from sampan.components.training.rest.job_pods import FoundJob
 from sampan.components.training.rest.sources import LogSource
 from sampan.kube import meta
 from sampan.kube.errors import ApiError
 from sampan.lib.clock import rfc3339
+from sampan.lib.tfevents import EventsError, scalars
 
 _MOST_FILES = 64
 _MOST_DEPTH = 6

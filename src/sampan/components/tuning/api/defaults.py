@@ -34,7 +34,7 @@ def with_defaults(experiment: Object) -> Object:
     _default_strategies(spec.get("objective"))
     _default_template(spec.get("trialTemplate"))
     _default_collector(spec)
-    for parameter in spec.get("parameters") or ():
+    for parameter in _items(spec, "parameters"):
         space = parameter.get("feasibleSpace") if isinstance(parameter, dict) else None
         if isinstance(space, dict) and not space.get("distribution"):
             space["distribution"] = "uniform"
@@ -45,10 +45,11 @@ def _default_strategies(objective: Any) -> None:
     if not isinstance(objective, dict):
         return
     value = {"minimize": "min", "maximize": "max"}.get(str(objective.get("type")), "latest")
-    names = [objective.get("objectiveMetricName"), *(objective.get("additionalMetricNames") or ())]
-    known = [each for each in objective.get("metricStrategies") or () if isinstance(each, dict)]
-    told = {each.get("name") for each in known}
-    more = [{"name": name, "value": value} for name in dict.fromkeys(names) if name and name not in told]
+    names = [objective.get("objectiveMetricName"), *_items(objective, "additionalMetricNames")]
+    known = [each for each in _items(objective, "metricStrategies") if isinstance(each, dict)]
+    told = {str(each.get("name")) for each in known}
+    named = dict.fromkeys(name for name in names if isinstance(name, str) and name)
+    more = [{"name": name, "value": value} for name in named if name not in told]
     if more:
         objective["metricStrategies"] = [*known, *more]
 
@@ -60,7 +61,7 @@ def _default_template(template: Any) -> None:
         _default_conditions(template, "Complete")
     elif kind in _TRAINING_KINDS:
         _default_conditions(template, "Succeeded")
-    if template and not template.get("primaryPodLabels"):
+    if isinstance(template, dict) and template and not template.get("primaryPodLabels"):
         if kind == "TrainJob":
             template["primaryPodLabels"] = {
                 "jobset.sigs.k8s.io/replicatedjob-name": "node",
@@ -76,12 +77,15 @@ def _default_conditions(template: dict[str, Any], succeeded: str) -> None:
 
 
 def _default_collector(spec: dict[str, Any]) -> None:
-    found = spec.get("metricsCollectorSpec")
-    collecting = found if isinstance(found, dict) else spec.setdefault("metricsCollectorSpec", {})
-    if found is None:
-        collecting = spec["metricsCollectorSpec"] = {}
-    if not isinstance(collecting.get("collector"), dict):
+    if spec.get("metricsCollectorSpec") is None:
+        spec["metricsCollectorSpec"] = {}
+    collecting = spec["metricsCollectorSpec"]
+    if not isinstance(collecting, dict):
+        return
+    if collecting.get("collector") is None:
         collecting["collector"] = {"kind": "StdOut"}
+    if not isinstance(collecting["collector"], dict):
+        return
     kind = collecting["collector"].get("kind")
     if kind == "PrometheusMetric":
         http = _within(_within(collecting, "source"), "httpGet")
@@ -95,6 +99,12 @@ def _default_collector(spec: dict[str, Any]) -> None:
         path = _within(_within(collecting, "source"), "fileSystemPath")
         for key, value in (("kind", "Directory"), ("path", _EVENTS)):
             path[key] = path.get(key) or value
+
+
+def _items(found: dict[str, Any], key: str) -> list[Any]:
+    """Not yet checked by any schema: it may be anything."""
+    items = found.get(key)
+    return items if isinstance(items, list) else []
 
 
 def _within(found: dict[str, Any], key: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,3 +40,5 @@ class Around:
     served: Served | None = None
     pod_places: PodPlaces | None = None
     """None where pods run elsewhere."""
+    attendant_log: Callable[[Object, str, Sequence[str]], None] | None = None
+    """Adds lines to the log of a container that has no process."""

@@ -10,6 +10,7 @@ from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
+from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.claims import ClaimReconciler
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
@@ -35,19 +36,20 @@ def around(services: Services, settings: TuningSettings, algorithms: Algorithms 
         services.pod_files,
         services.served,
         services.pod_places,
+        services.attendant_log,
     )
 
 
 def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
     # One line for each kind; one that somebody else acts on is left to them.
-    tallies = Tallies(around.caches.of(TRIALS))
+    tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
     made: dict[Resource, Sequence[Runnable]] = {
         SUGGESTIONS: (
-            SuggestionReconciler(around, tallies).controller(),
+            SuggestionReconciler(around, tallies, katib_config).controller(),
             ClaimReconciler(around).controller(),
         ),
-        EXPERIMENTS: (ExperimentReconciler(around, tallies).controller(),),
+        EXPERIMENTS: (ExperimentReconciler(around, tallies, katib_config).controller(),),
         TRIALS: trials(around, tallies),
     }
     acts_on_all = around.settings.controllers == "on"

@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sampan.components.tuning.api.conditions import conditions_of
+from sampan.components.tuning.api.conditions import CREATED, conditions_of
 from sampan.components.tuning.api.reading import counted, metrics_of, named_values, objective_of
 from sampan.components.tuning.api.suggesting import Objective
+from sampan.components.tuning.api.summary import waits
 from sampan.kube import meta
 from sampan.kube.meta import Object
 from sampan.lib.clock import parse_rfc3339
@@ -71,12 +72,18 @@ def measured(objective: Objective, trial: Object) -> dict[str, float | None]:
 
 
 def state_of(obj: Object) -> tuple[str, str, str]:
-    """Type, reason and message of the latest condition that holds; empty before there is one."""
+    """Type, reason and message of the latest condition that holds; empty before there is one.
+
+    Of a trial that does not run yet, why: its condition `Running` is False, and says it.
+    """
     held = [each for each in conditions_of(obj) if each.get("status") == "True"]
     if not held:
         return "", "", ""
     last = held[-1]
-    return str(last.get("type") or ""), str(last.get("reason") or ""), str(last.get("message") or "")
+    state = str(last.get("type") or "")
+    if state == CREATED and (why := waits(obj)) is not None:
+        return state, *why
+    return state, str(last.get("reason") or ""), str(last.get("message") or "")
 
 
 def objective_fields(objective: Objective) -> dict[str, Any]:

@@ -28,6 +28,11 @@ _COUNTS = {
 
 async def overview(client: Client, namespace: str | None) -> dict[str, Any]:
     """Of one namespace, or of all. Raises ApiError."""
+    return {"items": [summary(each) for each in await every_experiment(client, namespace)]}
+
+
+async def every_experiment(client: Client, namespace: str | None) -> list[Object]:
+    """Raises ApiError."""
     items: list[Object] = []
     token = ""
     while True:
@@ -36,7 +41,7 @@ async def overview(client: Client, namespace: str | None) -> dict[str, Any]:
         items += page.items
         token = page.continue_token
         if not token:
-            return {"items": [summary(each) for each in items]}
+            return items
 
 
 def summary(experiment: Object) -> dict[str, Any]:

@@ -144,6 +144,12 @@ async def chosen(sources: Sources, trial: Object, query: LogQuery) -> tuple[Pod,
     return pod, container if container in containers else containers[0]
 
 
+def collector_of(trial: Object) -> str:
+    """The container whose log is shown of a trial that prints what it measures; empty for others. Pure."""
+    collector = (meta.spec(trial).get("metricsCollector") or {}).get("collector") or {}
+    return labels.COLLECTOR_CONTAINER if collector.get("kind") == "StdOut" else ""
+
+
 async def printed(sources: Sources, pod: Pod, container: str, query: LogQuery) -> AsyncIterator[bytes]:
     """As it comes. Raises ApiError."""
     if not sources.is_local:

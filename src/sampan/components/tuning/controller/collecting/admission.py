@@ -14,7 +14,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from sampan.components.tuning.api import labels
-from sampan.components.tuning.api.kinds import TRIALS
+from sampan.components.tuning.api.kinds import SUGGESTIONS, TRIALS
+from sampan.components.tuning.controller.collecting.injection import inject, mount_checkpoints
+from sampan.components.tuning.engine.collecting.wanted import wanted_of
 from sampan.kube import meta, owners
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader
 from sampan.kube.kinds import NAMESPACES, PODS, guessed
@@ -37,7 +39,12 @@ def admit(request: AdmissionRequest, pod: Object, _old: Object | None, reader: R
         **meta.labels(trial),
         labels.TRIAL: meta.name(trial),
     }
-    _tell_name(pod, str(meta.spec(trial).get("primaryContainerName") or ""))
+    wanted = wanted_of(trial)
+    _tell_name(pod, wanted.container)
+    if wanted.is_primary(pod):
+        suggestion = reader.get(SUGGESTIONS, meta.labels(trial).get(labels.EXPERIMENT, ""), request.namespace)
+        mount_checkpoints(pod, trial, suggestion, wanted.container)
+        inject(pod, trial, wanted)
     return pod
 
 

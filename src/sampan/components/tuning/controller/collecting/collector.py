@@ -13,11 +13,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from sampan.components.tuning.api import labels
-from sampan.components.tuning.controller.collecting.following import MOST_VALUES, Collected, Following, Opener
+from sampan.components.tuning.controller.collecting.following import (
+    MOST_VALUES,
+    Collected,
+    Following,
+    Opener,
+    Tell,
+)
 from sampan.components.tuning.controller.collecting.pruning import Pruning
+from sampan.components.tuning.controller.collecting.scraping import ScrapeSource
 from sampan.components.tuning.controller.collecting.sources import RunKey
-from sampan.components.tuning.engine.collecting.wanted import READ_HERE, wanted_of
+from sampan.components.tuning.engine.collecting.wanted import PROMETHEUS, READ_HERE, Wanted, wanted_of
 from sampan.components.tuning.engine.trial.observation import Sums
+from sampan.components.tuning.engine.trial.stopping import StopRules
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube import meta
 from sampan.kube.errors import ApiError
@@ -33,6 +41,8 @@ TrialKey = tuple[str, str]
 
 _SECONDS = 1.0
 """Between two looks at what trials have printed."""
+_ASKED_SECONDS = 0.5
+"""The same, where it means asking somebody."""
 _RULES_SECONDS = 0.1
 """The same, where rules may stop one."""
 
@@ -48,12 +58,14 @@ class Collector:
         observations: Observations,
         opener: Opener,
         on_stop: Callable[[TrialKey], None],
+        tell: Tell | None = None,
         pruning: Pruning | None = None,
     ) -> None:
         """`on_stop` is told of a trial whose rules are met, or that `pruning` gives up: `stops` then says why."""
         self._observations = observations
         self._opener = opener
         self._on_stop = on_stop
+        self._tell = tell
         self._pruning = pruning
         self._followed: dict[TrialKey, Following] = {}
         self._due: dict[TrialKey, float] = {}
@@ -76,12 +88,15 @@ class Collector:
             self.forget(key)
             following = None
         if following is None:
-            following = self._followed[key] = Following(wanted_of(trial), meta.uid(trial))
+            following = self._followed[key] = Following(wanted_of(trial), meta.uid(trial), tell=self._tell)
         following.pods = {meta.uid(pod): pod for pod in pods}
         following.experiment = self._pruned(trial)
-        is_looked_at = following.wanted.kind in READ_HERE or following.experiment
+        wanted = following.wanted
+        is_looked_at = wanted.kind in READ_HERE or wanted.rules or following.experiment
         if is_looked_at and following.runs() and key not in self._due:
-            self._due[key] = time.monotonic() + _period(following)
+            # An endpoint may be gone at the second look.
+            wait = 0.0 if wanted.kind == PROMETHEUS else _period(following)
+            self._due[key] = time.monotonic() + wait
             self._some.set()
         return following
 
@@ -110,6 +125,8 @@ class Collector:
             while await self._read(following, runs, is_over=True) >= MOST_VALUES:
                 continue
             found = following.collected()
+            if self._tell is not None:
+                self._tasks.spawn(asyncio.to_thread(following.conclude), name="conclude")
         await self._observations.delete_read(*key, found.unwanted)
         return found
 
@@ -151,11 +168,21 @@ class Collector:
             had = following.stop
             news = await self._read(following, runs, is_over=False)
         # Values of other kinds are reported by somebody else.
+        if following.wanted.rules and not following.stop and following.wanted.kind not in READ_HERE:
+            following.stop = await self._why_met(following.wanted)
         if following.experiment and not following.stop and (news or following.wanted.kind not in READ_HERE):
             following.stop = await self._why_pruned(following)
         if following.stop and not had:
             self._due.pop(key, None)
             self._on_stop(key)
+
+    async def _why_met(self, wanted: Wanted) -> str:
+        rules = StopRules(wanted.rules, wanted.objective)
+        for each in await self._observations.of(wanted.namespace, wanted.trial):
+            rules.take(each.name, each.value)
+            if rules.are_met:
+                return rules.why
+        return ""
 
     def _pruned(self, trial: Object) -> str:
         """The experiment whose pruner is to be asked; empty where there is none."""
@@ -181,6 +208,9 @@ class Collector:
                 continue
             if source is not None:
                 following.sources[run] = source
+        looks = [each.look() for each in following.sources.values() if isinstance(each, ScrapeSource)]
+        if looks:
+            await asyncio.gather(*looks)
         return runs
 
     async def _read(self, following: Following, runs: Sequence[RunKey], *, is_over: bool) -> int:
@@ -193,4 +223,6 @@ class Collector:
 
 
 def _period(following: Following) -> float:
+    if following.wanted.kind == PROMETHEUS or following.wanted.kind not in READ_HERE:
+        return _ASKED_SECONDS
     return _RULES_SECONDS if following.wanted.rules or following.experiment else _SECONDS

@@ -7,18 +7,20 @@ when its container has completed: of each pod the last run, and no pod that has 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sampan.components.tuning.api.observing import MetricLog
 from sampan.components.tuning.controller.collecting.sources import RunKey, Source
 from sampan.components.tuning.engine.collecting.lines import Complaint
-from sampan.components.tuning.engine.collecting.wanted import Wanted
+from sampan.components.tuning.engine.collecting.wanted import STDOUT, Wanted
 from sampan.components.tuning.engine.trial.observation import Sums
 from sampan.kube import meta, pods
 from sampan.kube.meta import Object
 
+Tell = Callable[[Object, Sequence[str]], None]
+"""A pod and lines for the log of its metrics collector."""
 MOST_VALUES = 20_000
 """Of one `read`."""
 
@@ -55,6 +57,8 @@ class Following:
     problem: str = ""
     stop: str = ""
     """Why it is to be stopped early."""
+    tell: Tell | None = None
+    """Told what is read of each pod, in a thread."""
     experiment: str = ""
     """Whose pruner decides at each value; empty where none does."""
 
@@ -88,11 +92,26 @@ class Following:
             source = self.sources.get(run)
             while source is not None and (some := source.read(is_over=is_over)):
                 found.extend(some)
+                self._told(run, [f"{each.time} {each.name}={each.value}" for each in some])
                 if source.rules.are_met and not self.stop:
                     self.stop = source.rules.why
                 if len(found) >= MOST_VALUES:
                     return found
         return found
+
+    def conclude(self) -> None:
+        """Tells what it has come to, in a thread."""
+        for run, source in self.sources.items():
+            if source.complaint is not None:
+                self._told(run, [f"{source.place}: {source.complaint}"])
+            name = self.wanted.objective.metric
+            found = "reported" if source.sums.has_objective else f"not reported: {source.problem or name}"
+            self._told(run, [f"Metrics of trial {self.wanted.trial} {found}"])
+
+    def _told(self, run: RunKey, lines: list[str]) -> None:
+        pod = self.pods.get(run.uid)
+        if self.tell is not None and pod is not None:
+            self.tell(pod, lines)
 
     def collected(self) -> Collected:
         """Once everything has been read."""
@@ -115,6 +134,8 @@ class Following:
     def _why_nothing(self) -> str:
         if self.problem:
             return self.problem
+        if found := next((each.problem for each in self.sources.values() if each.problem), ""):
+            return found
         if not self.primary():
             asked = ", ".join(f"{name}={value}" for name, value in self.wanted.pod_labels.items())
             return f"no pod of the run has the labels {asked}" if self.pods and asked else ""
@@ -136,6 +157,9 @@ def _runs(wanted: Wanted, pod: Object) -> list[RunKey]:
     last = int(status.get("restartCount") or 0)
     if not _has_begun(status) and not pods.is_terminal(pod):
         last -= 1
+    if wanted.kind != STDOUT:
+        # Files outlive a container's runs.
+        last = min(last, 0)
     return [RunKey(meta.uid(pod), meta.name(pod), container, each) for each in range(last + 1)]
 
 

@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sampan.components.tuning.api.labels import COLLECTORS
 from sampan.components.tuning.controller.around import Around, PodPlaces
-from sampan.components.tuning.controller.collecting.following import Opener
+from sampan.components.tuning.controller.collecting.events import EventSource
+from sampan.components.tuning.controller.collecting.following import Opener, Tell
+from sampan.components.tuning.controller.collecting.scraping import ScrapeSource
 from sampan.components.tuning.controller.collecting.sources import FileSource, LogSource, RunKey, Source
-from sampan.components.tuning.engine.collecting.wanted import FILE, STDOUT, Wanted
-from sampan.kube import meta
+from sampan.components.tuning.engine.collecting.wanted import FILE, PROMETHEUS, STDOUT, TF_EVENT, Wanted
+from sampan.kube import meta, pods
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
+from sampan.lib.log import get_logger
+
+log = get_logger(__name__)
 
 
 def opener_for(around: Around) -> Opener:
     home, clock, places = around.home, around.clock, around.pod_places
 
+    def now() -> str:
+        return rfc3339(clock.now(), micro=True)
+
     async def open_source(wanted: Wanted, pod: Object, run: RunKey) -> Source | None:
         if wanted.kind == STDOUT:
             return LogSource(wanted, run, log_path(home, pod, run))
+        if wanted.kind == PROMETHEUS:
+            return ScrapeSource(around.client, wanted, run, now)
         if wanted.kind == FILE and places is not None:
-            path = await _seen(places, home, wanted, pod)
-            return FileSource(wanted, run, path, lambda: rfc3339(clock.now(), micro=True))
+            return FileSource(wanted, run, await _seen(places, home, wanted, pod), now)
+        if wanted.kind == TF_EVENT and places is not None:
+            return EventSource(wanted, run, await _seen(places, home, wanted, pod))
         return None
 
     return open_source
+
+
+def teller_for(around: Around) -> Tell | None:
+    """Writes the log of a pod's collector, where its container has no process that would."""
+    write = around.attendant_log
+    if write is None:
+        return None
+
+    def tell(pod: Object, lines: Sequence[str]) -> None:
+        for name in pods.named_in(pod, pods.ATTENDANTS) & COLLECTORS:
+            try:
+                write(pod, name, lines)
+            except OSError as error:
+                log.warning("a collector's log was not written", pod=meta.name(pod), why=str(error))
+
+    return tell
 
 
 def log_path(home: Path, pod: Object, run: RunKey) -> Path:

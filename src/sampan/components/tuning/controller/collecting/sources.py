@@ -40,6 +40,9 @@ class Source(Protocol):
         """The next values; none when there are no more for now. `is_over`: nothing more is written."""
         ...
 
+    problem: str
+    """Why there may be nothing; empty for no reason."""
+
     @property
     def complaint(self) -> Complaint | None: ...
 
@@ -75,6 +78,7 @@ class _LineSource:
 
     def __init__(self, wanted: Wanted, key: str, place: str) -> None:
         self.key, self.place = key, place
+        self.problem = ""
         self._wanted = wanted
         self._start()
 
@@ -163,12 +167,14 @@ class FileSource(_LineSource):
 
     def _data(self) -> bytes:
         path = self._path()
+        self.problem = f"{self.place} was not written" if not self._offset else ""
         if not path:
             return b""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return b""
+        self.problem = ""
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             state = os.fstat(descriptor)
             if not stat.S_ISREG(state.st_mode):

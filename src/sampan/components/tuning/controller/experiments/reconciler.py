@@ -15,6 +15,7 @@ from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.specs import Known, Specs
+from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.engine.experiment.budget import Budget, budget_of
 from sampan.components.tuning.engine.experiment.status import (
@@ -35,7 +36,7 @@ from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
 from sampan.reconcile.apply import delete_if_present, merge_difference, remove_finalizer, update_status
-from sampan.reconcile.controller import Controller, own, owned
+from sampan.reconcile.controller import Controller, own, owned, reads
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result
 
@@ -48,13 +49,14 @@ _LATER = Result(timedelta(seconds=5))
 
 
 class ExperimentReconciler:
-    def __init__(self, around: Around, tallies: Tallies) -> None:
+    def __init__(self, around: Around, tallies: Tallies, katib_config: KatibConfigMap) -> None:
         self._client, self._clock = around.client, around.clock
         self._experiments = around.caches.of(EXPERIMENTS)
         self._suggestions = around.caches.of(SUGGESTIONS)
         self._trials = around.caches.of(TRIALS)
         self._tallies = tallies
-        self._specs = Specs(around.client)
+        self._katib_config = katib_config
+        self._specs = Specs(around.client, katib_config.get)
         self._events = EventRecorder(around.client, around.clock, "experiment-controller")
         self._written: dict[Request, float] = {}
         """When the status was last written, for one that changes too often."""
@@ -67,6 +69,7 @@ class ExperimentReconciler:
                 own(self._experiments),
                 owned(self._suggestions, EXPERIMENTS),
                 owned(self._trials, EXPERIMENTS),
+                reads(self._katib_config.cache),
             ],
             close=self._events.close,
         )

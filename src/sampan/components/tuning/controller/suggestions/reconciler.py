@@ -24,7 +24,8 @@ from sampan.components.tuning.api.suggesting import (
     SuggestingError,
 )
 from sampan.components.tuning.controller.around import Around
-from sampan.components.tuning.controller.suggestions.services import Asked, BuiltInServices
+from sampan.components.tuning.controller.katib_config import KatibConfigMap
+from sampan.components.tuning.controller.suggestions.services import Asked, NotReadyError, Services
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.engine.experiment.status import is_completed
 from sampan.components.tuning.engine.experiment.tally import Tally
@@ -48,6 +49,8 @@ _TIMEOUT_SECONDS = 900.0
 """Of one reconcile: an algorithm may think for long. Whoever asks it over the network has a limit of its own."""
 _WORKERS = 8
 _FIRST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS = 1.0, 60.0
+_LOOK_AGAIN = Result(timedelta(seconds=2))
+"""While pods start, which are not watched."""
 _BUILT_IN = "The algorithm is built in and needs no Deployment"
 
 
@@ -65,14 +68,13 @@ class _Failures:
 
 
 class SuggestionReconciler:
-    def __init__(self, around: Around, tallies: Tallies) -> None:
+    def __init__(self, around: Around, tallies: Tallies, katib_config: KatibConfigMap) -> None:
         self._client, self._clock = around.client, around.clock
         self._suggestions = around.caches.of(SUGGESTIONS)
         self._experiments = around.caches.of(EXPERIMENTS)
         self._trials = around.caches.of(TRIALS)
         self._tallies, self._read_log = tallies, around.observations.of
-        self._services = BuiltInServices(around.algorithms)
-        self._close = around.algorithms.close
+        self._services = Services(around, katib_config)
         self._events = EventRecorder(around.client, around.clock, "suggestion-controller")
         self._answered: dict[Request, tuple[int, int]] = {}
         """Requests and revision of the trials that were last answered with less than was asked for."""
@@ -86,6 +88,7 @@ class SuggestionReconciler:
                 own(self._suggestions),
                 mapped(self._experiments, lambda obj: (request_for(obj),)),
                 mapped(self._trials, _suggestion_of),
+                *self._services.sources(),
             ],
             workers=_WORKERS,
             timeout_seconds=_TIMEOUT_SECONDS,
@@ -96,7 +99,7 @@ class SuggestionReconciler:
         suggestion = self._suggestions.get(request.namespace, request.name)
         experiment = self._experiments.get(request.namespace, request.name)
         if suggestion is None or meta.is_deleting(suggestion) or experiment is None:
-            self._forget(request)
+            await self._forget(request)
             return DONE
         if not owners.is_controlled_by(suggestion, experiment) or says.has_failed(suggestion):
             return DONE
@@ -117,6 +120,7 @@ class SuggestionReconciler:
             has_volume = meta.spec(suggestion).get("resumePolicy") == "FromVolume"
             conditions = conditions_of(suggestion)
             await self._mark(suggestion, says.succeeded(conditions, self._now(), has_volume=has_volume))
+        await self._services.drop(suggestion)
         return DONE
 
     async def _answer(self, request: Request, suggestion: Object, experiment: Object) -> Result:
@@ -126,24 +130,23 @@ class SuggestionReconciler:
         if validated and (wanted <= 0 or self._is_answered(request, suggestion, tally)):
             return DONE
         conditions = says.created(conditions_of(suggestion), self._now())
-        algorithm = str((meta.spec(suggestion).get("algorithm") or {}).get("algorithmName") or "")
-        asked = self._services.of(algorithm)
-        if asked is None:
-            why = f"there is no algorithm {algorithm!r}"
-            await self._mark(suggestion, says.failed(conditions, self._now(), why))
-            return DONE
-        conditions = says.ready(conditions, self._now(), message=_BUILT_IN)
         asking = _Asking(suggestion, with_defaults(experiment), tally, wanted, self._read_log)
         revision = tally.revision
         try:
+            asked = await self._services.of(suggestion)
+            message = _BUILT_IN if asked.is_built_in else "Deployment is ready"
+            conditions = says.ready(conditions, self._now(), message=message)
             if not validated:
                 await asking.validate(asked)
             answer, rules = await asking.ask(asked) if wanted > 0 else (Answer(), ())
         except InvalidSettingsError as error:
             await self._mark(suggestion, says.failed(conditions, self._now(), f"Validation failed: {error}"))
             return DONE
+        except NotReadyError as error:
+            await self._mark(suggestion, says.not_ready(conditions, self._now(), str(error)))
+            return _LOOK_AGAIN
         except SuggestingError as error:
-            return await self._try_again(request, suggestion, conditions, f"{algorithm}: {error}")
+            return await self._try_again(request, suggestion, conditions, error)
         self._failures.pop(request, None)
         status = with_answer(suggestion, experiment, answer, rules, tally.__contains__)
         if len(answer.assignments) < wanted:
@@ -168,8 +171,10 @@ class SuggestionReconciler:
         return self._answered.get(request) == (requests_of(suggestion), tally.revision)
 
     async def _try_again(
-        self, request: Request, suggestion: Object, conditions: list[Object], why: str
+        self, request: Request, suggestion: Object, conditions: list[Object], error: SuggestingError
     ) -> Result:
+        algorithm = (meta.spec(suggestion).get("algorithm") or {}).get("algorithmName")
+        why = f"{algorithm}: {error}"
         failures = self._failures.setdefault(request, _Failures(self._now()))
         failures.count += 1
         pause = failures.pause()
@@ -208,12 +213,13 @@ class SuggestionReconciler:
         )
         await self._suggestions.reached(meta.resource_version(written))
 
-    def _forget(self, request: Request) -> None:
+    async def _forget(self, request: Request) -> None:
+        await self._services.forget(request)
         self._answered.pop(request, None)
         self._failures.pop(request, None)
 
     async def _stop(self) -> None:
-        await self._close()
+        await self._services.close()
         await self._events.close()
 
     def _now(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sampan.components.tuning.api.kinds import EXPERIMENTS
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.collecting.collector import Collector
-from sampan.components.tuning.controller.collecting.opening import opener_for
+from sampan.components.tuning.controller.collecting.opening import opener_for, teller_for
 from sampan.components.tuning.controller.collecting.pruning import Pruning
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.controller.trials.reconciler import TrialReconciler
@@ -21,7 +21,11 @@ def trials(around: Around, tallies: Tallies) -> Sequence[Runnable]:
     runs, pods = RunObjects(around.client, around.served), TrialPods(around.client)
     pruning = Pruning(around.caches.of(EXPERIMENTS), tallies, around.observations.of)
     collector = Collector(
-        around.observations, opener_for(around), lambda key: controller.queue.add(Request(*key)), pruning
+        around.observations,
+        opener_for(around),
+        lambda key: controller.queue.add(Request(*key)),
+        teller_for(around),
+        pruning,
     )
     controller = TrialReconciler(around, collector, pods, runs).controller()
     runs.tell(controller.queue.add)

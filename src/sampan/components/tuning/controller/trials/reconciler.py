@@ -240,6 +240,8 @@ class TrialReconciler:
             return await self._write(trial, {**meta.status(trial), "observation": found.observation})
         if not meta.spec(trial).get("retainRun"):
             await self._delete_run(trial)
+        elif status.is_true(trial, EARLY_STOPPED):
+            await self._pods.complete(request)
         self._forget(request, meta.uid(trial))
         return DONE
 

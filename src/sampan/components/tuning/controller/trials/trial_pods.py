@@ -6,9 +6,12 @@ reconciler. Level-based but for that: after a restart of the server only those t
 
 from __future__ import annotations
 
+import contextlib
+
 from sampan.client.protocol import Client, ListOptions
 from sampan.components.tuning.api import labels
-from sampan.kube import meta
+from sampan.kube import meta, pods
+from sampan.kube.errors import ConflictError, NotFoundError
 from sampan.kube.kinds import PODS
 from sampan.kube.meta import Object
 from sampan.reconcile.cache import Cache
@@ -43,6 +46,20 @@ class TrialPods:
         live = (await self._client.list(PODS, trial.namespace, options)).items
         found.update((meta.uid(pod), pod) for pod in live)
         return list(found.values())
+
+    async def complete(self, trial: Request) -> None:
+        """Ends those that run, as if they had come to their end by themselves. Raises ApiError."""
+        for pod in await self.fresh(trial):
+            if pods.is_terminal(pod) or meta.is_deleting(pod) or pods.COMPLETED in meta.annotations(pod):
+                continue
+            mark = {
+                "metadata": {
+                    "uid": meta.uid(pod),
+                    "annotations": {pods.COMPLETED: "its trial is stopped early"},
+                }
+            }
+            with contextlib.suppress(NotFoundError, ConflictError):
+                await self._client.patch(PODS, meta.name(pod), mark, trial.namespace)
 
     def forget(self, trial: Request) -> None:
         self._gone.pop(trial, None)

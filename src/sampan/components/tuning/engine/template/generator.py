@@ -115,9 +115,8 @@ def _values(template: Template, name: str, namespace: str, assignments: Mapping[
     values: dict[str, str] = {}
     taken = 0
     for parameter, reference in template.parameters:
-        found = METADATA.search(reference)
-        if found is not None:
-            values[parameter] = _metadata_value(template.source, reference, found[1], (name, namespace))
+        if METADATA.search(reference):
+            values[parameter] = metadata_value(template.source, reference, name, namespace)
         elif reference in assignments:
             values[parameter] = assignments[reference]
             taken += 1
@@ -132,12 +131,14 @@ def _values(template: Template, name: str, namespace: str, assignments: Mapping[
     return values
 
 
-def _metadata_value(source: Object | str, reference: str, text: str, names: tuple[str, str]) -> str:
-    key, index = _key_and_index(text)
+def metadata_value(source: Object | str, reference: str, name: str, namespace: str) -> str:
+    """What a reference to metadata stands for, in a trial of that name. Raises TemplateError."""
+    found = METADATA.search(reference)
+    key, index = _key_and_index(found[1]) if found else ("", "")
     if key == "Name":
-        return names[0]
+        return name
     if key == "Namespace":
-        return names[1]
+        return namespace
     obj = object_of(source)
     if key == "Kind":
         return str(obj.get("kind") or "")
@@ -146,12 +147,12 @@ def _metadata_value(source: Object | str, reference: str, text: str, names: tupl
     held = {"Annotations": meta.annotations, "Labels": meta.labels}.get(key)
     if held is None:
         raise TemplateError(f"illegal reference of trial metadata: {reference}")
-    found = held(obj).get(index)
-    if found is None:
+    value = held(obj).get(index)
+    if value is None:
         raise TemplateError(
             f"illegal reference of trial metadata: {reference}; failed to fetch {key[:-1]}: {index}"
         )
-    return str(found)
+    return str(value)
 
 
 def _walk(value: Any, change: Callable[[str], str]) -> Any:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from sampan.components.training.engine.metrics.events import EventsError, Scalar, scalars
+from sampan.lib.tfevents import EventsError, Scalar, scalars
 
 
 def varint(number: int) -> bytes:

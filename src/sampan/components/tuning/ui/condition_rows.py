@@ -1,0 +1,55 @@
+"""Conditions of an experiment, a suggestion or a trial as rows of a table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sampan.ui.table import cells
+from sampan.ui.table.table import Column, Row
+
+COLUMNS = (
+    Column("type", "Condition"),
+    Column("at", "Since"),
+    Column("reason", "Reason"),
+    Column("message", "Message"),
+)
+_TONES = {
+    "Failed": "bad",
+    "Succeeded": "ok",
+    "Running": "busy",
+    "Restarting": "warn",
+    "MetricsUnavailable": "warn",
+    "Killed": "warn",
+    "DeploymentReady": "ok",
+}
+
+
+def rows(conditions: Any) -> list[Row]:
+    """The newest first."""
+    told = [each for each in conditions or () if isinstance(each, Mapping)]
+    ordered = sorted(
+        enumerate(told),
+        key=lambda each: (str(each[1].get("lastTransitionTime") or ""), each[0]),
+        reverse=True,
+    )
+    return [
+        Row(
+            str(each.get("type")),
+            {
+                "type": _condition(each),
+                "at": cells.moment(str(each.get("lastTransitionTime") or "")),
+                "reason": str(each.get("reason") or ""),
+                "message": str(each.get("message") or ""),
+            },
+        )
+        for _, each in ordered
+    ]
+
+
+def _condition(each: Mapping[str, Any]) -> cells.Cell:
+    name = str(each.get("type"))
+    if each.get("status") == "True":
+        return cells.state(name, _TONES.get(name, "idle"), "" if name in _TONES else "flag")
+    word = "no longer" if each.get("status") == "False" else "unknown"
+    return cells.state(f"{name}: {word}", "idle", "history")

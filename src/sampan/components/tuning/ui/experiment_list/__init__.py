@@ -1,0 +1,1 @@
+"""The list of experiments: `query` and `rows` are pure."""

@@ -1,0 +1,96 @@
+"""Parameters as axes of charts: numbers, their logarithms, or categories. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sampan.components.tuning.api.suggesting import Parameter
+from sampan.components.tuning.ui.trials import Trial, Trials
+
+_WIDE = 1000
+"""From here on, a span of positive numbers is shown by logarithms."""
+_LOG = ("logUniform", "logNormal")
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    name: str
+    kind: str
+    """`value`, `log` or `category`."""
+    categories: tuple[str, ...] = ()
+
+    def value(self, text: str | None) -> float | str | None:
+        """None for what has no place on it."""
+        if text is None:
+            return None
+        if self.kind == "category":
+            return text if text in self.categories else None
+        found = _number(text)
+        if found is None or (self.kind == "log" and found <= 0):
+            return None
+        return found
+
+
+def of(parameters: Sequence[Parameter], trials: Trials) -> list[Axis]:
+    """Of those that the experiment names, in its order; and of whatever else its trials were given that varies."""
+    declared = {each.name: each for each in parameters}
+    names = [*declared, *(name for name in trials.parameters if name not in declared)]
+    found = []
+    for name in names:
+        values = list(
+            dict.fromkeys(each.parameters[name] for each in trials.items if name in each.parameters)
+        )
+        parameter = declared.get(name)
+        if parameter is None and (len(values) < 2 or any(len(each) > 64 for each in values)):
+            continue
+        found.append(_axis(name, parameter, values))
+    return found
+
+
+def _axis(name: str, parameter: Parameter | None, values: Sequence[str]) -> Axis:
+    numbers = [_number(each) for each in values]
+    is_category = parameter is not None and parameter.type == "categorical"
+    known = [each for each in numbers if each is not None]
+    if is_category or len(known) < len(numbers):
+        listed = parameter.space.list if parameter is not None else ()
+        return Axis(name, "category", tuple(dict.fromkeys((*listed, *values))))
+    is_log = parameter is not None and parameter.space.distribution in _LOG
+    if known and min(known) > 0 and (is_log or max(known) / min(known) >= _WIDE):
+        return Axis(name, "log")
+    return Axis(name, "value")
+
+
+def of_values(values: Sequence[float]) -> str:
+    """The kind of an axis for what was measured."""
+    return "log" if values and min(values) > 0 and max(values) / min(values) >= _WIDE else "value"
+
+
+def sampled(trials: Trials, most: int) -> list[Trial]:
+    """Of many, the best half and others from all of the time, as they came: what is drawn has a limit."""
+    found = trials.measured
+    if len(found) <= most:
+        return found
+    by_value = sorted(found, key=lambda each: _value(each.metrics, trials.goal.metric))
+    if not trials.goal.is_lower_better:
+        by_value.reverse()
+    kept = {each.name for each in by_value[: most // 2]}
+    rest = [each for each in found if each.name not in kept]
+    count = most - len(kept)
+    kept |= {rest[at * len(rest) // count].name for at in range(count)}
+    return [each for each in found if each.name in kept]
+
+
+def _value(metrics: Mapping[str, float | None], name: str) -> float:
+    value = metrics.get(name)
+    return math.inf if value is None else value
+
+
+def _number(text: Any) -> float | None:
+    try:
+        found = float(text)
+    except (TypeError, ValueError):
+        return None
+    return found if math.isfinite(found) else None

@@ -1,0 +1,159 @@
+"""Tuning in the dashboard: an experiment from the form to its end, lists of them, and what is done to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+from seed_tuning import EXPERIMENTS, experiment, holds, seed_tuning, trials_of, wait_for_tuning
+
+from sampan.testing.server import ServerProcess
+
+OpenTab = Callable[..., Page]
+SCRIPT = """import sys
+rate = float(sys.argv[1].partition("=")[2])
+for step in range(1, 4):
+    print(f"step={step} loss={rate / step:.4f}", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def tuned(server: ServerProcess) -> ServerProcess:
+    """The shared server with experiments, and nothing else that takes its time."""
+    seed_tuning(server)
+    wait_for_tuning(server)
+    return server
+
+
+def test_an_experiment_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, tuned: ServerProcess) -> None:
+    page = tab(f"{tuned.url}/ui/tuning")
+    page.get_by_role("link", name="New experiment").click()
+    form = page.get_by_role("form", name="New tuning experiment")
+    form.get_by_role("textbox", name=re.compile("^Name")).first.fill("From the Form")
+    form.get_by_role("button", name="Take parameter 2 away").click()
+    row = form.get_by_role("group", name="Parameter 1")
+    row.get_by_role("textbox", name=re.compile("^Name")).fill("rate")
+    row.get_by_role("textbox", name=re.compile("^From")).fill("1")
+    row.get_by_role("textbox", name=re.compile("^To")).fill("9")
+    form.get_by_role("textbox", name=re.compile("^Script")).fill(SCRIPT)
+    form.get_by_role("textbox", name=re.compile("^Trials in all")).fill("3")
+    # What the API would refuse is said at its field before.
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("Lower case letters, digits").first).to_be_visible()
+    form.get_by_role("textbox", name=re.compile("^Name")).first.fill("from-the-form")
+    expect(page.locator(".tu-new-yaml")).to_contain_text("- --rate=${trialParameters.rate}")
+    page.get_by_role("button", name="Create").click()
+
+    expect(page.get_by_role("heading", name="from-the-form", level=1)).to_be_visible()
+    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("3 / 3 trials")).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile("^from-the-form-"))).to_be_visible()
+    page.get_by_role("tab", name="Trials").click()
+    expect(page.get_by_role("table", name="Trials").get_by_role("row")).to_have_count(4)
+    page.get_by_role("tab", name="Charts").click()
+    expect(page.get_by_role("img", name="loss of each trial")).to_be_visible()
+
+
+def test_experiments_are_narrowed_picked_and_deleted(tab: OpenTab, tuned: ServerProcess) -> None:
+    for name in ("one", "two"):
+        tuned.call("POST", EXPERIMENTS, experiment(name, ["1", "0", "0"], cpu="4000"))
+    page = tab(f"{tuned.url}/ui/tuning?find=o")
+    page.get_by_label("Pick one").check()
+    page.get_by_label("Pick two").check()
+    page.get_by_role("toolbar", name="Picked experiments").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete 2 experiments").click()
+    expect(page.get_by_role("link", name="two", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Failed").click()
+    expect(page.get_by_role("link", name="hopeless", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="landscape", exact=True)).to_have_count(0)
+    expect(page).to_have_url(re.compile("state=Failed"))
+
+
+@pytest.mark.slow
+def test_what_waits_and_what_failed_says_why(tab: OpenTab, tuned: ServerProcess) -> None:
+    page = tab(f"{tuned.url}/ui/tuning/experiments/default/too-large")
+    expect(page.get_by_role("region", name=re.compile("wait to begin"))).to_contain_text("Insufficient cpu")
+    page.goto(f"{tuned.url}/ui/tuning/experiments/default/hopeless")
+    failed = page.get_by_role("region", name="It failed")
+    expect(failed).to_contain_text(re.compile(r"[23] trials failed"))
+    failed.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name=re.compile("^hopeless-"), level=1)).to_be_visible()
+
+
+@pytest.mark.slow
+def test_trials_are_found_sorted_and_kept_in_the_address(tab: OpenTab, tuned: ServerProcess) -> None:
+    page = tab(f"{tuned.url}/ui/tuning/experiments/default/landscape?tab=trials")
+    table = page.get_by_role("table", name="Trials")
+    expect(table.get_by_role("row")).to_have_count(13)
+    table.get_by_role("button", name="height").click()
+    table.get_by_role("button", name="height").click()
+    expect(table.get_by_role("row").nth(1)).to_contain_text("best so far")
+    expect(page).to_have_url(re.compile("sort=m%3Aheight.*order=asc|order=asc.*sort=m%3Aheight"))
+    page.get_by_role("searchbox").fill("kind=steep")
+    expect(table.get_by_role("row")).not_to_have_count(13)
+    expect(table.get_by_text("flat")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_an_experiment_is_cloned_its_counts_are_changed_and_it_is_stopped(
+    tab: OpenTab, tuned: ServerProcess
+) -> None:
+    body = experiment("own", ["1800", "1", "0"], trials=6, parallel=1)
+    tuned.call("POST", EXPERIMENTS, body)
+    page = tab(f"{tuned.url}/ui/tuning/experiments/default/own")
+    page.get_by_role("button", name="Counts").click()
+    page.get_by_role("dialog").get_by_label("Trials in all").fill("8")
+    page.get_by_role("dialog").get_by_role("button", name="Change").click()
+    expect(page.get_by_text("0 / 8 trials")).to_be_visible()
+    expect(page.get_by_text("1 running")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=30_000)
+    expect(page.locator(".sp-page-header").get_by_text("stopped", exact=True)).to_be_visible()
+    page.wait_for_timeout(2000)
+    assert trials_of(tuned, "own") == []
+    assert holds(tuned.call("GET", f"{EXPERIMENTS}/own"), "Succeeded")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("dialog")).to_contain_text("clone it")
+    page.get_by_role("dialog").get_by_role("link", name="Clone").click()
+    expect(page.get_by_role("textbox", name=re.compile("^Name")).first).to_have_value("own-2")
+    page.get_by_role("button", name="Check only").click()
+    expect(page.get_by_text("The cluster would take it so.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_template_is_written_used_changed_and_deleted(tab: OpenTab, tuned: ServerProcess) -> None:
+    page = tab(f"{tuned.url}/ui/tuning/templates/new")
+    page.get_by_role("textbox", name=re.compile("^Name")).fill("mine.yaml")
+    page.get_by_role("button", name="Create").click()
+    page.get_by_role("link", name="mine.yaml", exact=True).click()
+    page.get_by_role("link", name="New experiment with it").click()
+    expect(page.get_by_label(re.compile("^Template default/trial-templates/mine.yaml"))).to_be_visible()
+    page.goto(f"{tuned.url}/ui/tuning/templates")
+    page.get_by_role("button", name="Delete mine.yaml").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name="mine.yaml", exact=True)).to_have_count(0)
+    expect(page.get_by_role("link", name="quick.yaml", exact=True)).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_namespace_without_experiments_offers_a_first_one(tab: OpenTab, tuned: ServerProcess) -> None:
+    tuned.call("POST", "/api/v1/namespaces", {"metadata": {"name": "fresh"}})
+    page = tab(f"{tuned.url}/ui/tuning?ns=fresh")
+    page.get_by_role("button", name="Run it").click()
+    expect(page.get_by_role("heading", name="first-experiment", level=1)).to_be_visible()
+    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=90_000)
+
+
+@pytest.mark.slow
+def test_the_shell_knows_of_tuning(tab: OpenTab, tuned: ServerProcess) -> None:
+    page = tab(f"{tuned.url}/ui/")
+    expect(page.get_by_role("heading", name="Tuning", level=2)).to_be_visible()
+    page.keyboard.press("/")
+    page.get_by_role("combobox", name="Search for anything").fill("hopeless")
+    found = page.get_by_role("group", name="Tuning experiment", exact=True).get_by_role("option")
+    expect(found).to_have_text(re.compile("hopeless.*Failed · random"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="hopeless", level=1)).to_be_visible()

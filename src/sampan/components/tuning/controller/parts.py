@@ -11,7 +11,6 @@ from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
-from sampan.components.tuning.controller.suggestions.claims import ClaimReconciler
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.controller.trials.parts import trials
@@ -45,10 +44,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     # One line for each kind; one that somebody else acts on is left to them.
     tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
     made: dict[Resource, Sequence[Runnable]] = {
-        SUGGESTIONS: (
-            SuggestionReconciler(around, tallies, katib_config).controller(),
-            ClaimReconciler(around).controller(),
-        ),
+        SUGGESTIONS: (SuggestionReconciler(around, tallies, katib_config).controller(),),
         EXPERIMENTS: (ExperimentReconciler(around, tallies, katib_config).controller(),),
         TRIALS: trials(around, tallies),
     }

@@ -25,6 +25,7 @@ _COMPONENTS = {
         *("schedules", "triggers", "notify"),
     ),
     "sampan.cli.training": ("train",),
+    "sampan.cli.tuning": ("tune",),
 }
 
 

@@ -1,7 +1,8 @@
-"""What the official SDKs lack: `from sampan.sdk import Client, remote`.
+"""What the official SDKs lack: `from sampan.sdk import Client, remote, tune`.
 
 `Client` is for runs of pipelines (`pipelines`), `light` marks light steps, `remote` runs functions and notebooks as
-jobs. All are clients: neither the server nor a database is imported (a contract of .importlinter).
+jobs, `tune` finds the best parameters of a function in a space that `search` has the words for. All are clients:
+neither the server nor a database is imported (a contract of .importlinter).
 """
 
 from sampan.client.http import HttpError
@@ -10,8 +11,10 @@ from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.sdk import DebugPod, Planned, Task
 from sampan.components.training.sdk.calls import RemoteError
 from sampan.components.training.sdk.remote import RemoteJob
+from sampan.components.tuning.sdk import search
+from sampan.components.tuning.sdk.handle import Tuning, TuningError
 from sampan.sdk.pipelines import Artifact, Client, Run
-from sampan.sdk.sending import remote
+from sampan.sdk.sending import remote, tune
 
 __all__ = [
     "Artifact",
@@ -24,6 +27,10 @@ __all__ = [
     "Run",
     "RuntimeState",
     "Task",
+    "Tuning",
+    "TuningError",
     "light",
     "remote",
+    "search",
+    "tune",
 ]

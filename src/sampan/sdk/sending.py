@@ -1,15 +1,21 @@
-"""`remote`, with how it finds the cluster it sends to: this machine's server, the cluster it runs in, a kubeconfig."""
+"""`remote` and `tune`, with how they find the cluster: this machine's server, the cluster they run in, a kubeconfig."""
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 from sampan.app.home import find_server
+from sampan.app.trial_templates import template
 from sampan.client import kubeconfig
 from sampan.client.kubeconfig import KubeconfigError
 from sampan.client.session import Session
 from sampan.components.training.sdk.remote import Remote
+from sampan.components.tuning.api.summary import Summary
+from sampan.components.tuning.sdk.experiments import Experiments, Ref
+from sampan.components.tuning.sdk.tune import Tune
 
 
 def connect(home: str | Path | None = None) -> Session:
@@ -38,4 +44,12 @@ def connect(home: str | Path | None = None) -> Session:
     )
 
 
+def _show(experiments: Experiments, ref: Ref) -> Summary:
+    # rich comes with the first progress that is shown.
+    progress: Any = importlib.import_module("sampan.components.tuning.sdk.progress")
+    summary: Summary = progress.show(experiments, ref)
+    return summary
+
+
 remote = Remote(connect)
+tune = Tune(connect, template, _show)

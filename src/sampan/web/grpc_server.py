@@ -37,6 +37,8 @@ _OPTIONS = (
     ("grpc.max_metadata_size", 32 * 1024),
     ("grpc.server_handshake_timeout_ms", 20_000),
     ("grpc.so_reuseport", 0),
+    # Clients connect again without a word.
+    ("grpc.max_connection_idle_ms", 600_000),
 )
 _CODES: tuple[tuple[type[ApiError], grpc.StatusCode], ...] = (
     (UnauthorizedError, grpc.StatusCode.UNAUTHENTICATED),

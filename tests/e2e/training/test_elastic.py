@@ -33,7 +33,8 @@ dist.init_process_group("gloo")
 rank, path = dist.get_rank(), os.path.join(folder, "checkpoint.pt")
 torch.manual_seed(7)
 model = torch.nn.Linear(8, 1)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+# Slow, towards what moves: the weights at the end tell of hundreds of steps, and of none left out or made twice.
+optimizer = torch.optim.SGD(model.parameters(), lr=0.0002, momentum=0.9)
 at = 0
 if os.path.exists(path):
     found = torch.load(path)
@@ -44,7 +45,8 @@ parallel = torch.nn.parallel.DistributedDataParallel(model)
 while at < steps:
     chance = torch.Generator().manual_seed(at)
     x = torch.randn(16, 8, generator=chance)
-    loss = ((parallel(x) - x.sum(dim=1, keepdim=True)) ** 2).mean()
+    wanted = x.sum(dim=1, keepdim=True) + 1 + torch.randn(16, 1, generator=chance)
+    loss = ((parallel(x) - wanted) ** 2).mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -174,7 +176,7 @@ def test_the_group_shrinks_and_grows_and_the_weights_are_the_same(server: Server
     # With it goes the place where they meet.
     job.kill(0, agent=True)
     job.goes_on_with(2)
-    assert job.weights() == pytest.approx(expected, rel=1e-5)
+    assert job.weights() == pytest.approx(expected, rel=1e-4)
     steps = [at for at, _ in job.done()]
     assert set(steps) == set(range(1, STEPS + 1)), "a step was left out"
 
@@ -211,7 +213,7 @@ def test_a_job_that_is_preempted_saves_its_work_and_comes_back(server: ServerPro
         assert time.monotonic() < deadline, names
         time.sleep(0.1)
     before = len(job.done())
-    assert job.weights() == pytest.approx(expected, rel=1e-5)
+    assert job.weights() == pytest.approx(expected, rel=1e-4)
     assert len(job.done()) > before
     # What was done before was not done again, but for the steps that no checkpoint had.
     assert [at for at, _ in job.done()].count(1) == 1

@@ -192,6 +192,7 @@ def test_event_files_of_tensorboard_are_read(server: ServerProcess) -> None:
     assert pod_of(server, "events")["spec"]["containers"][1]["name"] == "metrics-collector"
 
 
+@pytest.mark.slow
 def test_a_pod_is_asked_for_its_metrics_while_it_runs(server: ServerProcess) -> None:
     http = {"httpGet": {"path": "/m", "port": 9100}}
     start(server, "scraped", SERVES, {"collector": {"kind": "PrometheusMetric"}, "source": http})
@@ -203,6 +204,7 @@ def test_a_pod_is_asked_for_its_metrics_while_it_runs(server: ServerProcess) -> 
     assert "connection refused" in message
 
 
+@pytest.mark.slow
 def test_a_collector_of_ones_own_ends_with_its_trial(server: ServerProcess) -> None:
     shared = {"name": "shared", "mountPath": "/shared"}
     own = {

@@ -14,6 +14,7 @@ import pytest
 from sampan.testing.clients import interpreter_with
 from sampan.testing.server import ServerProcess
 
+pytestmark = pytest.mark.slow
 JOURNEY = Path(__file__).with_name("grpc_journey.py")
 KATIB = "/apis/kubeflow.org/v1beta1/namespaces"
 

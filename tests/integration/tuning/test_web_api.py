@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from starlette.routing import Mount
 
@@ -252,8 +252,7 @@ def test_logs_are_there_when_the_pods_are_gone(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda each: each.path)
-def test_only_who_may_reads(tmp_path: Path, endpoint: Any) -> None:
+def test_only_who_may_reads(tmp_path: Path) -> None:
     """Of every route: a stranger, nobody, and one whose rights are in another namespace."""
 
     async def scenario(kit: Kit) -> None:
@@ -261,20 +260,45 @@ def test_only_who_may_reads(tmp_path: Path, endpoint: Any) -> None:
             await kit.experiment("random", namespace)
             await kit.trial("random", namespace=namespace)
         await grant(kit, "team-b")
-        path = "/tuning/v1" + endpoint.path.replace("{name}", "random")
-        for user, namespace, code in ((None, "team-b", 401), (ALICE, "default", 403)):
-            kit.users.append(user)
-            assert (await kit.ask(path.replace("{namespace}", namespace))).status_code == code
-        kit.users.append(ALICE)
-        answer = await kit.ask(path.replace("{namespace}", "team-b"))
-        if "{namespace}" in path:
-            # What is not there is nobody's secret any more.
-            assert answer.status_code in (200, 404), answer.text
-        else:
-            assert answer.status_code == 403
-        assert (await kit.ask(path.replace("{namespace}", "team-b"), "POST")).status_code in (404, 405)
-        kit.users.append(ADMIN)
-        assert (await kit.ask(path.replace("{namespace}", "..%2Fdefault"))).status_code in (200, 404)
+        for endpoint in endpoints():
+            path = "/tuning/v1" + endpoint.path.replace("{name}", "random")
+            for user, namespace, code in ((None, "team-b", 401), (ALICE, "default", 403)):
+                kit.users.append(user)
+                assert (await kit.ask(path.replace("{namespace}", namespace))).status_code == code
+            kit.users.append(ALICE)
+            answer = await kit.ask(path.replace("{namespace}", "team-b"))
+            if "{namespace}" in path:
+                # What is not there is nobody's secret any more.
+                assert answer.status_code in (200, 404), answer.text
+            else:
+                assert answer.status_code == 403
+            assert (await kit.ask(path.replace("{namespace}", "team-b"), "POST")).status_code in (404, 405)
+            kit.users.append(ADMIN)
+            assert (await kit.ask(path.replace("{namespace}", "..%2Fdefault"))).status_code in (200, 404)
+
+    play(tmp_path, scenario)
+
+
+def test_a_trial_that_is_a_call_has_a_log_and_no_link_leads_out_of_it(tmp_path: Path) -> None:
+    async def scenario(kit: Kit) -> None:
+        await kit.experiment()
+        for name in ("one", "link", "folder", "pipe"):
+            await kit.trial(name)
+        logs = kit.home / "tuning" / "in-process" / "default" / "random" / "logs"
+        logs.mkdir(parents=True)
+        (logs / "one.log").write_text("".join(f"line {at}\n" for at in range(5)) + "no end")
+        (kit.home / "secret").write_text("secret")
+        (logs / "link.log").symlink_to(kit.home / "secret")
+        (logs / "folder.log").mkdir()
+        os.mkfifo(logs / "pipe.log")
+        assert (await kit.ask(f"{T}/one/log")).text.endswith("line 4\nno end")
+        assert (await kit.ask(f"{T}/one/log?tail=2&follow=true")).text == "line 4\nno end"
+        assert (await kit.ask(f"{T}/one/log?tail=0")).text == ""
+        for name in ("link", "folder", "pipe"):
+            assert (await kit.ask(f"{T}/{name}/log")).status_code == 404
+        logs.rename(kit.home / "elsewhere")
+        logs.symlink_to(kit.home / "elsewhere")
+        assert (await kit.ask(f"{T}/one/log")).status_code == 404
 
     play(tmp_path, scenario)
 

@@ -37,12 +37,13 @@ class Kit:
     sources: Sources
     home: Path
     url: str
+    http: httpx.AsyncClient | None = None
     users: list[User | None] = field(default_factory=lambda: [ADMIN])
     """The last one sends the requests."""
 
     async def ask(self, path: str, method: str = "GET", **how: Any) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
-            return await http.request(method, path, timeout=20, **how)
+        assert self.http is not None
+        return await self.http.request(method, path, timeout=20, **how)
 
     async def get(self, path: str, **query: Any) -> Any:
         answer = await self.ask(path, params=query or None)
@@ -103,10 +104,12 @@ async def kit(folder: Path, routes: Routes, algorithms: Any = None) -> AsyncIter
 
         async with loopback(with_user) as url:
             made.url = url
-            try:
-                yield made
-            finally:
-                await database.close()
+            # One for all: each would read the machine's certificates.
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as made.http:
+                try:
+                    yield made
+                finally:
+                    await database.close()
 
 
 def experiment(name: str, namespace: str = "default") -> dict[str, Any]:

@@ -21,7 +21,6 @@ from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.controller.admission import HOOKS
 from sampan.components.tuning.controller.collecting.admission import HOOKS as POD_HOOKS
 from sampan.components.tuning.store import tables
-from sampan.components.tuning.store.trial_pods import TrialPods
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -128,10 +127,7 @@ class TuningComponent:
     async def _remember(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module: Any = await asyncio.to_thread(importlib.import_module, _REMEMBERING)
-        pods = TrialPods(services.database)
-        self._remembering = module.Remembering(
-            services.client, services.clock, pods, services.home, self._settings.keep_logs_days
-        )
+        self._remembering = module.remembering(services, self._settings.keep_logs_days)
         self._remembering.start()
 
 

@@ -49,8 +49,9 @@ class Tuning:
         self._services = services
         self._manager: Manager | None = None
 
-    async def start(self, **services: Any) -> None:
+    async def start(self, observations: Any = None, **services: Any) -> None:
         around = parts.around(replace(self._services, **services), TuningSettings())
+        around = replace(around, observations=observations or around.observations)
         self._manager = Manager(parts.controllers(around, frozenset()))
         await self._manager.start()
 

@@ -78,7 +78,7 @@ class Jobs:
         """Creates the job and what belongs to it. Raises PlanError; leaves nothing behind when it fails."""
         resource = resource_by_kind(plan.kind)
         if plan.kind == TRAIN_JOBS.kind:
-            plan = self._with_runtime(plan)
+            plan = self.with_runtime(plan)
         job = objects.job_object(plan)
         maps = [self.session.create(CONFIG_MAPS, each) for each in objects.code_maps(plan)]
         try:
@@ -236,7 +236,7 @@ class Jobs:
             found += [{**each, "kind": resource.kind} for each in items]
         return found
 
-    def _with_runtime(self, plan: Plan) -> Plan:
+    def with_runtime(self, plan: Plan) -> Plan:
         """The runtime, made if need be: one in which a failure ends the job. Raises PlanError."""
         known = self._known_runtimes(plan.namespace)
         wanted = plan.runtime.removesuffix(objects.ONCE)

@@ -37,3 +37,5 @@ NAMESPACE = "kubeflow"
 
 TRIALS_IN = "sampan.dev/trials"
 """Annotation of an experiment: `in-process` where its trials are calls of a Python function in warm workers."""
+STOP = "sampan.dev/stop"
+"""Annotation of an experiment: `true` ends it, with what runs of it; what is known stays. Taken away, it goes on."""

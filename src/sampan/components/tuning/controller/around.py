@@ -11,6 +11,7 @@ from sampan.components import PodFiles
 from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.store.observations import Observations
+from sampan.components.tuning.store.trial_pods import TrialPods
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.lib.clock import Clock
@@ -40,5 +41,7 @@ class Around:
     served: Served | None = None
     pod_places: PodPlaces | None = None
     """None where pods run elsewhere."""
+    remembered: TrialPods | None = None
+    """Pods that trials have had; None where pods run elsewhere."""
     attendant_log: Callable[[Object, str, Sequence[str]], None] | None = None
     """Adds lines to the log of a container that has no process."""

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from sampan.client.protocol import Client, ListOptions
+from sampan.components import Services
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.kinds import TRIALS
 from sampan.components.tuning.store.trial_pods import TrialPod, TrialPods
@@ -31,6 +32,12 @@ _AT_ONCE = 200
 _RETRY_SECONDS = 5.0
 _SWEEP_SECONDS = 3600.0
 _UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}\Z")
+
+
+def remembering(services: Services, keep_days: int) -> Remembering:
+    return Remembering(
+        services.client, services.clock, TrialPods(services.database), services.home, keep_days
+    )
 
 
 class Remembering:

@@ -45,7 +45,7 @@ async def trials(sources: Sources, place: Place, query: QueryParams) -> dict[str
         names = set(query["names"].split(","))
         chosen = [each for each in chosen if meta.name(each) in names]
     columns = Columns(experiment)
-    ranks = await sources.trials.ranks(place.namespace, place.name)
+    ranks = await sources.trials.ranks(place.namespace, place.name) if len(chosen) > 1 else {}
     for at, trial in enumerate(in_order(chosen, ranks)):
         if at % _A_TURN == _A_TURN - 1:
             await asyncio.sleep(0)

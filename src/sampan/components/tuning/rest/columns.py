@@ -5,6 +5,7 @@ Ten thousand trials are an everyday number: what is the same in each is said onc
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -36,29 +37,25 @@ class Columns:
         }
 
     def add(self, trial: Object) -> None:
-        count = len(self._fixed["name"])
+        metadata, spec, status = trial["metadata"], meta.spec(trial), meta.status(trial)
+        fixed = self._fixed
+        count = len(fixed["name"])
         state, reason, message = state_of(trial)
-        status = meta.status(trial)
-        row = (
-            meta.name(trial),
-            meta.uid(trial),
-            state,
-            reason,
-            "" if state == "Succeeded" else message,
-            seconds(meta.metadata(trial).get("creationTimestamp")),
-            seconds(status.get("startTime")),
-            seconds(status.get("completionTime")),
-        )
-        for name, value in zip(_FIXED, row, strict=True):
-            self._fixed[name].append(value)
-        _put(self._parameters, count, named_values(meta.spec(trial).get("parameterAssignments")))
-        _put(self._metrics, count, measured(self._objective_of(trial), trial))
+        fixed["name"].append(metadata.get("name", ""))
+        fixed["uid"].append(metadata.get("uid", ""))
+        fixed["state"].append(state)
+        fixed["reason"].append(reason)
+        fixed["message"].append("" if state == "Succeeded" else message)
+        fixed["created"].append(seconds(metadata.get("creationTimestamp")))
+        fixed["started"].append(seconds(status.get("startTime")))
+        fixed["ended"].append(seconds(status.get("completionTime")))
+        _put(self._parameters, count, named_values(spec.get("parameterAssignments")))
+        _put(self._metrics, count, measured(self._objective_of(spec.get("objective"), spec), trial))
 
-    def _objective_of(self, trial: Object) -> Objective:
-        """Its own, which is the same in all of them as a rule: read once."""
-        given = meta.spec(trial).get("objective")
+    def _objective_of(self, given: Any, spec: Object) -> Objective:
+        """The trial's own, which is the same in all of them as a rule: read once."""
         if given and given != self._given:
-            self._given, self._objective = given, objective_of(meta.spec(trial))
+            self._given, self._objective = given, objective_of(spec)
         return self._objective
 
     def answer(self) -> dict[str, Any]:
@@ -67,7 +64,10 @@ class Columns:
 
 def measured(objective: Objective, trial: Object) -> dict[str, float | None]:
     """The value of each metric that counts, where it is a number."""
-    found = metrics_of(meta.status(trial).get("observation"))
+    observation = meta.status(trial).get("observation")
+    if not observation:
+        return {}
+    found = metrics_of(observation)
     return {name: number(counted(objective, metric)) for name, metric in found.items()}
 
 
@@ -76,14 +76,13 @@ def state_of(obj: Object) -> tuple[str, str, str]:
 
     Of a trial that does not run yet, why: its condition `Running` is False, and says it.
     """
-    held = [each for each in conditions_of(obj) if each.get("status") == "True"]
-    if not held:
-        return "", "", ""
-    last = held[-1]
-    state = str(last.get("type") or "")
-    if state == CREATED and (why := waits(obj)) is not None:
-        return state, *why
-    return state, str(last.get("reason") or ""), str(last.get("message") or "")
+    for each in reversed(conditions_of(obj)):
+        if each.get("status") == "True":
+            state = str(each.get("type") or "")
+            if state == CREATED and (why := waits(obj)) is not None:
+                return state, *why
+            return state, str(each.get("reason") or ""), str(each.get("message") or "")
+    return "", "", ""
 
 
 def objective_fields(objective: Objective) -> dict[str, Any]:
@@ -111,10 +110,14 @@ def newest_version(trials: Sequence[Object]) -> str:
 
 def seconds(time: Any) -> float | None:
     """Since 1970, of a time in RFC 3339."""
-    if not time:
-        return None
+    return _seconds(str(time)) if time else None
+
+
+@functools.lru_cache(4096)
+def _seconds(time: str) -> float | None:
+    # Of many trials many have the same.
     try:
-        return parse_rfc3339(str(time)).timestamp()
+        return parse_rfc3339(time).timestamp()
     except ValueError:
         return None
 
@@ -130,8 +133,12 @@ def number(value: Any) -> float | None:
 
 def _put(columns: dict[str, list[Any]], count: int, values: Mapping[str, Any]) -> None:
     """One row more; a column that comes late has nothing in those before."""
-    for name in values:
-        if name not in columns:
-            columns[name] = [None] * count
-    for name, column in columns.items():
-        column.append(values.get(name))
+    for name, value in values.items():
+        column = columns.get(name)
+        if column is None:
+            column = columns[name] = [None] * count
+        column.append(value)
+    if len(values) < len(columns):
+        for column in columns.values():
+            if len(column) == count:
+                column.append(None)

@@ -8,7 +8,7 @@ every route asks for the user's rights, and what changes something is no GET.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,8 +181,11 @@ async def _namespaces(asked: Asked) -> Any:
 async def _logs(asked: Asked) -> Any:
     """Of what the collector read, as upstream shows it, where there is such a thing; else what the trial printed."""
     trial = await asked.sources.trial(asked.place)
-    pod, container = await trial_log.chosen(asked.sources, trial, trial_log.LogQuery())
     query = trial_log.LogQuery(tail=_LOG_LINES)
+    every = await trial_log.pods_of(asked.sources, trial)
+    if not every:
+        return await _text_of(await trial_log.opened(asked.sources, trial, query))
+    pod, container = await trial_log.chosen(asked.sources, trial, query)
     if pod.phase == "Pending" and condition_of(trial) in ("", "Created", "Running"):
         raise NotFoundError("Failed to get logs for this Trial. Pod is in the Pending or Unknown state.")
     containers = [container]
@@ -190,15 +193,20 @@ async def _logs(asked: Asked) -> Any:
     if collector in pod.known.containers:
         containers.insert(0, collector)
     for each in containers:
-        parts, size = [], 0
-        async for part in trial_log.printed(asked.sources, pod, each, query):
-            parts.append(part)
-            size += len(part)
-            if size > _MOST_LOG_BYTES:
-                break
-        if parts:
-            return b"".join(parts)[-_MOST_LOG_BYTES:].decode("utf-8", "replace")
+        if text := await _text_of(trial_log.printed(asked.sources, pod, each, query)):
+            return text
     return ""
+
+
+async def _text_of(lines: AsyncIterator[bytes]) -> str:
+    """As much of it as one answer may have."""
+    parts, size = [], 0
+    async for part in lines:
+        parts.append(part)
+        size += len(part)
+        if size > _MOST_LOG_BYTES:
+            break
+    return b"".join(parts)[:_MOST_LOG_BYTES].decode("utf-8", "replace")
 
 
 def _get_experiment(place: Place) -> tuple[What, ...]:

@@ -1,7 +1,7 @@
 """`…/trials/NAME/log` and `/pods`: what a trial has printed, also when its pods are gone.
 
-Where pods run on this machine their files are read (`logs/NAMESPACE/UID/CONTAINER.RUN.log`); elsewhere it is what the
-API still has. For `/katib/fetch_trial_logs` too.
+Where pods run on this machine their files are read (`logs/NAMESPACE/UID/CONTAINER.RUN.log`), and those of trials that
+are calls in a worker; elsewhere it is what the API still has. For `/katib/fetch_trial_logs` too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from starlette.responses import Response, StreamingResponse
 
 from sampan.client.protocol import ListOptions, LogOptions
 from sampan.components.tuning.api import labels
+from sampan.components.tuning.api.conditions import CREATED, RUNNING
+from sampan.components.tuning.api.reading import condition_of
+from sampan.components.tuning.rest.called_log import CalledLog, CalledPlace
 from sampan.components.tuning.rest.columns import seconds
 from sampan.components.tuning.rest.place import Place
 from sampan.components.tuning.rest.sources import Sources
@@ -83,8 +86,7 @@ async def pods(sources: Sources, place: Place, query: QueryParams) -> dict[str, 
 async def log(sources: Sources, place: Place, query: QueryParams) -> Response:
     wanted = log_query(query)
     trial = await sources.trial(place)
-    pod, container = await chosen(sources, trial, wanted)
-    lines = printed(sources, pod, container, wanted)
+    lines = await opened(sources, trial, wanted)
     # The first of it before the status line, so that what goes wrong is an error. What is followed may be silent.
     first = b"" if wanted.follow else await anext(lines, b"")
     return StreamingResponse(
@@ -125,6 +127,47 @@ async def pods_of(sources: Sources, trial: Object) -> list[Pod]:
         if each.created >= born
     ]
     return sorted(found, key=lambda each: (each.known.created, each.known.uid))
+
+
+async def opened(sources: Sources, trial: Object, query: LogQuery) -> AsyncIterator[bytes]:
+    """The log that is meant, not read yet. Raises NotFoundError, ApiError."""
+    if sources.is_local and not query.pod:
+        try:
+            called = await asyncio.to_thread(CalledLog, _called_place(sources, trial), query.tail)
+        except FileNotFoundError:
+            pass
+        else:
+            return _called(sources, trial, called, follow=query.follow)
+    pod, container = await chosen(sources, trial, query)
+    return printed(sources, pod, container, query)
+
+
+async def _called(
+    sources: Sources, trial: Object, called: CalledLog, *, follow: bool
+) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            is_over = not follow or await _has_ended(sources, trial)
+            while data := await asyncio.to_thread(called.read):
+                yield data
+            if is_over:
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+    finally:
+        called.close()
+
+
+def _called_place(sources: Sources, trial: Object) -> CalledPlace:
+    experiment = str(meta.labels(trial).get(labels.EXPERIMENT) or "")
+    return CalledPlace(sources.home, meta.namespace(trial), experiment, meta.name(trial))
+
+
+async def _has_ended(sources: Sources, trial: Object) -> bool:
+    try:
+        live = await sources.trial(Place(meta.namespace(trial), meta.name(trial)))
+    except NotFoundError:
+        return True
+    return meta.uid(live) != meta.uid(trial) or condition_of(live) not in ("", CREATED, RUNNING)
 
 
 async def chosen(sources: Sources, trial: Object, query: LogQuery) -> tuple[Pod, str]:

@@ -53,10 +53,14 @@ class Trials:
 
     async def ranks(self, namespace: str, experiment: str) -> Mapping[str, int]:
         """By trial, its place among the suggestions. Raises ApiError."""
-        try:
-            suggestion = await self._client.get(SUGGESTIONS, experiment, namespace)
-        except NotFoundError:
-            return {}
+        caches = self._caches()
+        cache = caches.find(SUGGESTIONS) if caches is not None else None
+        suggestion = cache.get(namespace, experiment) if cache is not None else None
+        if suggestion is None:
+            try:
+                suggestion = await self._client.get(SUGGESTIONS, experiment, namespace)
+            except NotFoundError:
+                return {}
         found = meta.status(suggestion).get("suggestions")
         named: list[Any] = found if isinstance(found, list) else []
         return {str(each.get("name")): at for at, each in enumerate(named) if isinstance(each, dict)}

@@ -75,7 +75,9 @@ class Following:
     def counting(self) -> list[Object]:
         """Pods whose values count when the run has succeeded."""
         found = self.primary()
-        return [each for each in found if pods.phase(each) != pods.FAILED] or found
+        known = [each for each in found if pods.phase(each) not in (pods.FAILED, pods.UNKNOWN)]
+        # Of one that went while nobody looked it is not known whether it failed.
+        return known or [each for each in found if pods.phase(each) != pods.FAILED] or found
 
     def unfinished(self) -> str:
         """The name of a pod that counts and in which the container that trains may still print; empty where all have
@@ -101,7 +103,7 @@ class Following:
 
     def conclude(self) -> None:
         """Tells what it has come to, in a thread."""
-        for run, source in self.sources.items():
+        for run, source in list(self.sources.items()):
             if source.complaint is not None:
                 self._told(run, [f"{source.place}: {source.complaint}"])
             name = self.wanted.objective.metric
@@ -163,13 +165,18 @@ def _runs(wanted: Wanted, pod: Object) -> list[RunKey]:
     return [RunKey(meta.uid(pod), meta.name(pod), container, each) for each in range(last + 1)]
 
 
+def is_last(wanted: Wanted, pod: Object, run: RunKey) -> bool:
+    """Whether no run of the container has begun after that one."""
+    return _runs(wanted, pod)[-1:] == [run]
+
+
 def _has_begun(status: Mapping[str, Any]) -> bool:
     state = status.get("state") or {}
     return "running" in state or "terminated" in state
 
 
 def _has_ended(wanted: Wanted, pod: Object) -> bool:
-    if pods.is_terminal(pod):
+    if pods.is_terminal(pod) or pods.phase(pod) == pods.UNKNOWN:
         return True
     status = pods.container_status(pod, wanted.container_of(pod)) or {}
     return "terminated" in (status.get("state") or {})

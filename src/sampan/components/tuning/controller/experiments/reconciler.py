@@ -22,12 +22,14 @@ from sampan.components.tuning.engine.experiment.status import (
     Circumstances,
     end_of,
     is_completed,
+    is_stopped,
     restarted,
     restarts,
     status_of,
 )
 from sampan.components.tuning.engine.experiment.tally import Tally
 from sampan.components.tuning.engine.experiment.trials import trial_of
+from sampan.components.tuning.engine.inprocess.workers import runs_in_process
 from sampan.components.tuning.engine.suggestion.desired import assignments_of, requests_of, suggestion_of
 from sampan.components.tuning.engine.suggestion.status import said_by
 from sampan.components.tuning.engine.template.generator import TemplateError
@@ -51,6 +53,7 @@ _LATER = Result(timedelta(seconds=5))
 class ExperimentReconciler:
     def __init__(self, around: Around, tallies: Tallies, katib_config: KatibConfigMap) -> None:
         self._client, self._clock = around.client, around.clock
+        self._is_embedded = around.pod_files is None
         self._experiments = around.caches.of(EXPERIMENTS)
         self._suggestions = around.caches.of(SUGGESTIONS)
         self._trials = around.caches.of(TRIALS)
@@ -82,9 +85,12 @@ class ExperimentReconciler:
                 # Of an experiment that upstream's controller has had before.
                 await remove_finalizer(self._client, EXPERIMENTS, found, labels.UPDATE_PROMETHEUS_METRICS)
             return DONE
+        if self._is_embedded and runs_in_process(found):
+            # `controller.inprocess` drives it.
+            return DONE
         known = await self._specs.of(found)
         tally = self._tallies.of(found)
-        if restarts(known.experiment | {"status": found.get("status")}):
+        if restarts(known.experiment | {"metadata": found["metadata"], "status": found.get("status")}):
             await self._write(found, restarted(found, self._now()))
             return DONE
         around, result = await self._act(found, known, tally)
@@ -98,8 +104,11 @@ class ExperimentReconciler:
 
     async def _act(self, found: Object, known: Known, tally: Tally) -> tuple[Circumstances, Result]:
         """Everything but the status."""
-        around = Circumstances(known.problem, known.max_failed, failure=known.failure)
+        stopped = is_stopped(found)
+        around = Circumstances(known.problem, known.max_failed, failure=known.failure, stopped=stopped)
         if is_completed(found) or end_of(tally, around):
+            if stopped:
+                await self._delete(found, Budget(surplus=tally.staying()))
             return around, DONE
         if known.unresolved:
             return replace(around, waiting_for=known.unresolved), _LATER

@@ -29,6 +29,7 @@ from sampan.components.tuning.controller.suggestions.services import Asked, NotR
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.engine.experiment.status import is_completed
 from sampan.components.tuning.engine.experiment.tally import Tally
+from sampan.components.tuning.engine.inprocess.workers import runs_in_process
 from sampan.components.tuning.engine.suggestion import status as says
 from sampan.components.tuning.engine.suggestion.desired import (
     count_of,
@@ -70,11 +71,12 @@ class _Failures:
 class SuggestionReconciler:
     def __init__(self, around: Around, tallies: Tallies, katib_config: KatibConfigMap) -> None:
         self._client, self._clock = around.client, around.clock
+        self._is_embedded = around.pod_files is None
         self._suggestions = around.caches.of(SUGGESTIONS)
         self._experiments = around.caches.of(EXPERIMENTS)
         self._trials = around.caches.of(TRIALS)
         self._tallies, self._read_log = tallies, around.observations.of
-        self._services = Services(around, katib_config)
+        self.services = Services(around, katib_config)
         self._events = EventRecorder(around.client, around.clock, "suggestion-controller")
         self._answered: dict[Request, tuple[int, int]] = {}
         """Requests and revision of the trials that were last answered with less than was asked for."""
@@ -88,7 +90,7 @@ class SuggestionReconciler:
                 own(self._suggestions),
                 mapped(self._experiments, lambda obj: (request_for(obj),)),
                 mapped(self._trials, _suggestion_of),
-                *self._services.sources(),
+                *self.services.sources(),
             ],
             workers=_WORKERS,
             timeout_seconds=_TIMEOUT_SECONDS,
@@ -105,6 +107,9 @@ class SuggestionReconciler:
             return DONE
         if is_completed(experiment) and meta.spec(suggestion).get("resumePolicy") != "LongRunning":
             return await self._end(suggestion)
+        if self._is_embedded and runs_in_process(experiment):
+            # `controller.inprocess` asks for it.
+            return DONE
         if says.is_over(suggestion):
             await self._mark(suggestion, says.restarting(conditions_of(suggestion), self._now()))
             return DONE
@@ -120,7 +125,7 @@ class SuggestionReconciler:
             has_volume = meta.spec(suggestion).get("resumePolicy") == "FromVolume"
             conditions = conditions_of(suggestion)
             await self._mark(suggestion, says.succeeded(conditions, self._now(), has_volume=has_volume))
-        await self._services.drop(suggestion)
+        await self.services.drop(suggestion)
         return DONE
 
     async def _answer(self, request: Request, suggestion: Object, experiment: Object) -> Result:
@@ -133,7 +138,7 @@ class SuggestionReconciler:
         asking = _Asking(suggestion, with_defaults(experiment), tally, wanted, self._read_log)
         revision = tally.revision
         try:
-            asked = await self._services.of(suggestion)
+            asked = await self.services.of(suggestion)
             message = _BUILT_IN if asked.is_built_in else "Deployment is ready"
             conditions = says.ready(conditions, self._now(), message=message)
             if not validated:
@@ -214,12 +219,12 @@ class SuggestionReconciler:
         await self._suggestions.reached(meta.resource_version(written))
 
     async def _forget(self, request: Request) -> None:
-        await self._services.forget(request)
+        await self.services.forget(request)
         self._answered.pop(request, None)
         self._failures.pop(request, None)
 
     async def _stop(self) -> None:
-        await self._services.close()
+        await self.services.close()
         await self._events.close()
 
     def _now(self) -> str:

@@ -18,7 +18,10 @@ from sampan.reconcile.reconciler import Request
 
 
 def trials(around: Around, tallies: Tallies) -> Sequence[Runnable]:
-    runs, pods = RunObjects(around.client, around.served), TrialPods(around.client)
+    runs, pods = (
+        RunObjects(around.client, around.served),
+        TrialPods(around.client, around.remembered, around.home),
+    )
     pruning = Pruning(around.caches.of(EXPERIMENTS), tallies, around.observations.of)
     collector = Collector(
         around.observations,

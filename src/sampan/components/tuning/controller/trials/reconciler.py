@@ -13,13 +13,14 @@ from datetime import timedelta
 from sampan.client.protocol import ListOptions
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.conditions import EARLY_STOPPED, METRICS_UNAVAILABLE, RUNNING
-from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
+from sampan.components.tuning.api.kinds import TRIALS
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.collecting.collector import Collector
 from sampan.components.tuning.controller.trials.measuring import Measuring, NotYetError
 from sampan.components.tuning.controller.trials.run_objects import RunObjects
 from sampan.components.tuning.controller.trials.trial_pods import TrialPods
-from sampan.components.tuning.engine.trial import judging, running, status
+from sampan.components.tuning.engine.inprocess.workers import is_in_process
+from sampan.components.tuning.engine.trial import judging, marking, running, status
 from sampan.components.tuning.engine.trial.judging import RunState
 from sampan.components.tuning.engine.trial.status import Status
 from sampan.components.tuning.engine.trial.waiting import Wait, has_begun, no_pods, why_waiting
@@ -41,7 +42,6 @@ from sampan.reconcile.controller import Controller, own
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 
-_IN_PROCESS = "in-process"
 _SOON, _LATER = timedelta(seconds=2), timedelta(seconds=10)
 _PATIENCE_SECONDS = 2.0
 """A wait that is shorter is not worth a word."""
@@ -67,8 +67,8 @@ class TrialReconciler:
     def __init__(self, around: Around, collector: Collector, pods: TrialPods, runs: RunObjects) -> None:
         self._client = around.client
         self._clock = around.clock
+        self._is_embedded = around.pod_files is None
         self._trials = around.caches.of(TRIALS)
-        self._experiments = around.caches.of(EXPERIMENTS)
         self._observations = around.observations
         self._collector = collector
         self._pods = pods
@@ -87,10 +87,11 @@ class TrialReconciler:
         if trial is None:
             self._forget(request, "")
             return DONE
-        if self._is_in_process(trial):
-            return DONE
         if meta.is_deleting(trial):
             return await self._clean(trial)
+        if self._is_embedded and is_in_process(trial):
+            # A worker of `controller.inprocess` calls its function, and that one says how it goes.
+            return DONE
         trial = await add_finalizer(self._client, TRIALS, trial, labels.CLEAN_METRICS)
         if status.ended_as(trial):
             return await self._after_end(trial)
@@ -128,6 +129,8 @@ class TrialReconciler:
     async def _ensure_run(self, trial: Object) -> _Run:
         """Raises ImpossibleError, _WaitError, ApiError."""
         wanted = running.run_object(trial)
+        if not self._is_embedded:
+            marking.mark(wanted, trial)
         resource = await self._resource(wanted)
         found = await self._runs.get(resource, wanted)
         if found is None:
@@ -284,14 +287,6 @@ class TrialReconciler:
                 (self._recorder.warning if warns else self._recorder.normal)(trial, event, message)
             await self._trials.reached(meta.resource_version(after))
         return Result(look_again) if look_again is not None else DONE
-
-    def _is_in_process(self, trial: Object) -> bool:
-        """Whether its function is called by a worker: then that one says how it goes."""
-        if meta.annotations(trial).get(labels.TRIALS_IN) == _IN_PROCESS:
-            return True
-        name = str(meta.labels(trial).get(labels.EXPERIMENT) or "")
-        experiment = self._experiments.get(meta.namespace(trial), name) if name else None
-        return experiment is not None and meta.annotations(experiment).get(labels.TRIALS_IN) == _IN_PROCESS
 
     def _forget(self, request: Request, uid: str) -> None:
         self._collector.forget((request.namespace, request.name))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.conditions import (
     CREATED,
     EARLY_STOPPED,
@@ -38,6 +39,8 @@ _GOAL_REASON = "ExperimentGoalReached"
 MAX_TRIALS_REASON = "ExperimentMaxTrialsReached"
 _END_REASON = "ExperimentSuggestionEndReached"
 FAILED_REASON = "ExperimentFailed"
+STOPPED_REASON = "ExperimentStopped"
+"""Ours: upstream's are deleted."""
 _RUNNING = "Experiment is running"
 _COUNTS = {
     "trialsSucceeded": SUCCEEDED,
@@ -71,6 +74,8 @@ class Circumstances:
     """Whether the algorithm has no more to give, and all it gave became trials."""
     waiting_for: str = ""
     """Of the suggestion, or of the making of trials."""
+    stopped: bool = False
+    """Whether its user has ended it (`labels.STOP`)."""
 
 
 def is_completed(experiment: Object) -> bool:
@@ -83,7 +88,7 @@ def is_restartable(experiment: Object) -> bool:
     done = find(conditions_of(experiment), SUCCEEDED) or {}
     return (
         done.get("status") == "True"
-        and done.get("reason") == MAX_TRIALS_REASON
+        and done.get("reason") in (MAX_TRIALS_REASON, STOPPED_REASON)
         and meta.spec(experiment).get("resumePolicy") in ("LongRunning", "FromVolume")
     )
 
@@ -92,7 +97,13 @@ def restarts(experiment: Object) -> bool:
     """Whether a completed one goes on, for its budget has grown."""
     most = meta.spec(experiment).get("maxTrialCount")
     made = int(meta.status(experiment).get("trials") or 0)
-    return is_restartable(experiment) and (most is None or int(most) > made)
+    stays = is_stopped(experiment) or not is_restartable(experiment)
+    return not stays and (most is None or int(most) > made)
+
+
+def is_stopped(experiment: Object) -> bool:
+    """Whether its user wants it ended."""
+    return meta.annotations(experiment).get(labels.STOP) == "true"
 
 
 def restarted(experiment: Object, now: str) -> Object:
@@ -173,6 +184,9 @@ def end_of(tally: Tally, around: Circumstances) -> tuple[str, str, str] | None:
         return FAILED, FAILED_REASON, around.failure
     if _goal_reached(around.problem, tally):
         return SUCCEEDED, _GOAL_REASON, "Experiment has succeeded because Objective goal has reached"
+    if around.stopped:
+        message = "Experiment has ended because it was stopped"
+        return SUCCEEDED, STOPPED_REASON, message + _without_a_best(tally, around)
     failed = tally.count(FAILED, METRICS_UNAVAILABLE)
     if around.max_failed is not None and failed and failed >= around.max_failed:
         message = "Experiment has failed because max failed count has reached"

@@ -1,0 +1,175 @@
+"""The trials of one experiment that run now: called in workers, their reports kept, their ends written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from sampan.components.tuning.api.kinds import TRIALS
+from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.api.reading import named_values
+from sampan.components.tuning.controller.experiments.specs import Known
+from sampan.components.tuning.controller.inprocess.crew import Crew, End, Task, WorkerError
+from sampan.components.tuning.controller.inprocess.ground import Ground
+from sampan.components.tuning.engine.experiment.tally import Tally
+from sampan.components.tuning.engine.inprocess import measuring
+from sampan.components.tuning.engine.inprocess.measuring import Curves, Measuring
+from sampan.components.tuning.engine.inprocess.workers import time_limit_seconds
+from sampan.kube import meta
+from sampan.kube.errors import NotFoundError
+from sampan.kube.meta import Object
+from sampan.lib.tasks import TaskSet
+
+_SHOWN_SECONDS = 0.5
+"""A trial that takes longer is written as running."""
+_MOST_REFUSALS = 3
+_PAUSE_SECONDS = 0.5
+
+
+class OnStatus(Protocol):
+    def __call__(self, trial: Object, *, has_ended: bool) -> None:
+        """The trial as it is now, before or after that is written."""
+        ...
+
+
+class Trying:
+    """For one event loop."""
+
+    def __init__(self, ground: Ground, crew: Crew, curves: Curves, tally: Tally, on_status: OnStatus) -> None:
+        self._ground, self.crew, self._curves, self._tally = ground, crew, curves, tally
+        self._on_status = on_status
+        self._tasks = TaskSet("trials")
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[Any]] = set()
+        self._error: BaseException | None = None
+        self._refusals = 0
+        self.failure = ""
+        """Why no trial can run, ever."""
+        self.waiting_for = ""
+        self.news: Callable[[], None] = lambda: None
+        """Called when a trial no longer runs, whatever has become of it."""
+
+    @property
+    def count(self) -> int:
+        return len(self._running)
+
+    def has(self, trial: str) -> bool:
+        return trial in self._running
+
+    def begin(self, known: Known, trial: Object, *, is_again: bool = False) -> None:
+        """`is_again`: it may have reported already."""
+        name = meta.name(trial)
+        task = self._tasks.spawn(self._try(known, trial, is_again), name=name)
+        self._running[name] = task
+        task.add_done_callback(lambda done: self._done(name, done))
+
+    def cancel(self, trial: str) -> None:
+        """Its worker ends; nothing is written."""
+        if (task := self._running.get(trial)) is not None:
+            task.cancel()
+
+    def check(self) -> None:
+        """Raises what went wrong with the keeping of what trials say: nothing goes on without that."""
+        if self._error is not None:
+            raise self._error
+
+    async def end(self, trials: Sequence[Object]) -> None:
+        """The experiment is over: what runs is ended, and says so."""
+        for task in list(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await asyncio.gather(*self._ending)
+        for each in trials:
+            account = self._tally.get(meta.name(each))
+            if account is not None and not account.record.completion_time:
+                status = measuring.killed(each, "its experiment is over", self._ground.now())
+                await self._write(each, status)
+
+    async def close(self) -> None:
+        await self._tasks.close()
+        await self.crew.close()
+
+    async def abandon(self) -> None:
+        """The server goes down."""
+        await self.crew.abandon()
+        await self._tasks.close()
+
+    # One trial.
+
+    async def _try(self, known: Known, trial: Object, is_again: bool) -> None:
+        name, namespace = meta.name(trial), meta.namespace(trial)
+        measured = Measuring(trial)
+        self._curves.begin(name)
+        if is_again:
+            measured.recall(await self._ground.observations.of(namespace, name))
+        begun = {**trial, "status": measuring.begun(meta.status(trial), self._ground.now())}
+        self._on_status(begun, has_ended=False)
+        showing = self._tasks.spawn(self._show(begun), name=f"show/{name}")
+
+        async def on_report(logs: Sequence[MetricLog]) -> str:
+            await self._ground.observations.report(namespace, name, logs)
+            self._curves.take(name, logs)
+            return measured.take(logs) or self._curves.why_stop(known.problem, name, self._tally)
+
+        task = Task(name, named_values(meta.spec(trial).get("parameterAssignments")))
+        try:
+            end = await self.crew.call(task, time_limit_seconds(known.experiment), on_report)
+        except WorkerError as error:
+            await self._refused(str(error))
+            return
+        finally:
+            showing.cancel()
+        self._refusals, self.waiting_for = 0, ""
+        # From here on it has ended, whatever becomes of the experiment.
+        ending = self._tasks.spawn(self._finish(begun, end, measured), name=f"end/{name}")
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await asyncio.shield(ending)
+
+    async def _finish(self, trial: Object, end: End, measured: Measuring) -> None:
+        name, namespace = meta.name(trial), meta.namespace(trial)
+        await self._ground.observations.report(namespace, name, end.metrics)
+        self._curves.take(name, end.metrics)
+        measured.take(end.metrics)
+        status, now = meta.status(trial), self._ground.now()
+        if end.state == "Succeeded":
+            status = measured.succeeded(status, now)
+        elif end.state == "EarlyStopped":
+            status = measured.stopped_early(status, end.message, now)
+        else:
+            status = measuring.failed(status, end.message, now)
+        await self._write(trial, status)
+
+    async def _write(self, trial: Object, status: Object) -> None:
+        patch = {"metadata": {"uid": meta.uid(trial)}, "status": status}
+        name, namespace = meta.name(trial), meta.namespace(trial)
+        try:
+            written = await self._ground.client.patch(TRIALS, name, patch, namespace, subresource="status")
+        except NotFoundError:
+            return
+        self._on_status(written, has_ended=True)
+
+    async def _show(self, begun: Object) -> None:
+        await asyncio.sleep(_SHOWN_SECONDS)
+        patch = {"metadata": {"uid": meta.uid(begun)}, "status": meta.status(begun)}
+        with contextlib.suppress(NotFoundError):
+            await self._ground.client.patch(
+                TRIALS, meta.name(begun), patch, meta.namespace(begun), subresource="status"
+            )
+
+    async def _refused(self, why: str) -> None:
+        """No worker could be had: again in a moment, but not for ever."""
+        self._refusals += 1
+        self.waiting_for = why
+        if self._refusals >= _MOST_REFUSALS:
+            self.failure = f"no worker can take its trials: {why}"
+        else:
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _done(self, name: str, task: asyncio.Task[None]) -> None:
+        self._running.pop(name, None)
+        if not task.cancelled() and task.exception() is not None:
+            self._error = task.exception()
+        self.news()

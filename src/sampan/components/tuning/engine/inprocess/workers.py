@@ -1,0 +1,114 @@
+"""Which experiments have trials in-process, and the pods of their workers. Pure.
+
+The template of such an experiment is the Job that `sampan.sdk.tune` makes (`tuning.sdk.program`): with a socket in
+$SAMPAN_TRIALS the same program takes one trial after another, so a worker's pod is the pod of that Job, with the same
+image, packages, variables, volumes, identity and limits. Any other template runs as jobs, whatever the annotation says.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from sampan.components.tuning.api import labels
+from sampan.kube import meta, owners
+from sampan.kube.meta import Object
+
+IN_PROCESS = "in-process"
+WORKER_LABEL = "sampan.dev/trial-worker"
+"""On pods that are workers; its value is the experiment's name."""
+PROGRAM = "trial.py"
+SOCKET_VARIABLE = "SAMPAN_TRIALS"
+_VOLUME = "sampan-trials"
+_BOOT = ("python3", "/sampan/code/boot.py")
+
+
+def runs_in_process(experiment: Object) -> bool:
+    """Whether it is asked for, and the template is one of a function. Only where pods see this machine's folders."""
+    if meta.annotations(experiment).get(labels.TRIALS_IN) != IN_PROCESS:
+        return False
+    container = _container(experiment)
+    command = [*(container.get("command") or ()), *(container.get("args") or ())]
+    return tuple(command[:2]) == _BOOT and PROGRAM in command[2:4]
+
+
+def is_in_process(trial: Object) -> bool:
+    """Of a trial, by its experiment's annotation and its own run."""
+    held = {"metadata": {"annotations": dict(meta.annotations(trial))}}
+    run = meta.spec(trial).get("runSpec")
+    primary = meta.spec(trial).get("primaryContainerName")
+    template = {"trialSpec": run, "primaryContainerName": primary}
+    return runs_in_process({**held, "spec": {"trialTemplate": template}})
+
+
+def worker_pod(experiment: Object, name: str, folder: str, address: str) -> Object:
+    """`folder` of this machine holds the socket `address` and the logs of trials; it is there under its own path."""
+    job = _mapping(_template(experiment).get("trialSpec"))
+    template = _mapping(_mapping(job.get("spec")).get("template"))
+    spec: dict[str, Any] = copy.deepcopy(dict(_mapping(template.get("spec"))))
+    primary = _template(experiment).get("primaryContainerName")
+    for each in spec.get("containers") or ():
+        if each.get("name") == primary:
+            each["env"] = [*(each.get("env") or ()), {"name": SOCKET_VARIABLE, "value": address}]
+            mounted = {"name": _VOLUME, "mountPath": folder}
+            each["volumeMounts"] = [*(each.get("volumeMounts") or ()), mounted]
+    place = {"name": _VOLUME, "hostPath": {"path": folder, "type": "Directory"}}
+    spec["volumes"] = [*(spec.get("volumes") or ()), place]
+    spec["restartPolicy"] = "Never"
+    # A time limit is one of each trial here.
+    spec.pop("activeDeadlineSeconds", None)
+    held = _mapping(_mapping(template.get("metadata")).get("labels"))
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": meta.namespace(experiment),
+            "labels": {**held, WORKER_LABEL: meta.name(experiment)},
+            "ownerReferences": [owners.owner_reference(experiment)],
+        },
+        "spec": spec,
+    }
+
+
+def time_limit_seconds(experiment: Object) -> float | None:
+    """Of one trial: the Job's own."""
+    job = _mapping(_mapping(_template(experiment).get("trialSpec")).get("spec"))
+    pod = _mapping(_mapping(job.get("template")).get("spec"))
+    found = [each for each in (job.get("activeDeadlineSeconds"), pod.get("activeDeadlineSeconds")) if each]
+    return float(min(found)) if found else None
+
+
+def end_of_worker(pod: Object) -> str:
+    """How it ended in the middle of a trial, in words."""
+    status = meta.status(pod)
+    for each in status.get("containerStatuses") or ():
+        ended = _mapping(_mapping(each.get("state")).get("terminated"))
+        if ended:
+            reason, code = str(ended.get("reason") or ""), ended.get("exitCode")
+            what = f"{reason}, exit code {code}" if reason and reason != "Error" else f"exit code {code}"
+            return f"the process of the trial ended by itself ({what})"
+    if reason := str(status.get("reason") or ""):
+        return f"the process of the trial was lost ({reason}: {status.get('message') or ''})"
+    return "the process of the trial was lost"
+
+
+def _template(experiment: Object) -> Mapping[str, Any]:
+    return _mapping(meta.spec(experiment).get("trialTemplate"))
+
+
+def _container(experiment: Object) -> Mapping[str, Any]:
+    """The primary one of a template that is a Job."""
+    template = _template(experiment)
+    job = _mapping(template.get("trialSpec"))
+    if job.get("kind") != "Job":
+        return {}
+    pod = _mapping(_mapping(_mapping(job.get("spec")).get("template")).get("spec"))
+    primary = template.get("primaryContainerName")
+    found = [each for each in pod.get("containers") or () if isinstance(each, Mapping)]
+    return next((each for each in found if each.get("name") == primary), {})
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}

@@ -12,6 +12,7 @@ from sampan.components.tuning.engine.algorithms.settings import (
     Table,
     above,
     at_least,
+    flag,
     one_of,
     read,
 )
@@ -51,6 +52,11 @@ BAYESIAN: Table = {
     "acq_optimizer": one_of(_OPTIMIZERS, _UNSUPPORTED + ", ".join(_OPTIMIZERS)),
     "random_state": RANDOM_STATE,
 }
+QMC: Table = {
+    **RANDOM,
+    "qmc_type": one_of(("sobol", "halton"), "qmc_type {value} is none of sobol, halton"),
+    "scramble": flag(),
+}
 _MOST_SOBOL = 21_201
 """Dimensions for which Joe and Kuo 2008 give direction numbers."""
 
@@ -67,6 +73,11 @@ def tpe(problem: Problem) -> None:
 
 def multivariate_tpe(problem: Problem) -> None:
     read(problem, MULTIVARIATE_TPE)
+    dimensions(problem.parameters)
+
+
+def qmc(problem: Problem) -> None:
+    read(problem, QMC)
     dimensions(problem.parameters)
 
 

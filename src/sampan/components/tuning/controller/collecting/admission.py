@@ -5,7 +5,7 @@ name. Loaded at start-up: it stays light.
 
 Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go). Upstream also rewrites the command
 of the container that trains, to have its output in a file; here the node has it anyway, and quoting and exit codes
-stay.
+stay, but for marks that were written for upstream's shell (`engine.collecting.shell_quotes`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.kinds import SUGGESTIONS, TRIALS
 from sampan.components.tuning.controller.collecting.injection import inject, mount_checkpoints
+from sampan.components.tuning.engine.collecting.naming import tell_name
+from sampan.components.tuning.engine.collecting.shell_quotes import unquote
 from sampan.components.tuning.engine.collecting.wanted import wanted_of
 from sampan.kube import meta, owners
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader
@@ -40,8 +42,9 @@ def admit(request: AdmissionRequest, pod: Object, _old: Object | None, reader: R
         labels.TRIAL: meta.name(trial),
     }
     wanted = wanted_of(trial)
-    _tell_name(pod, wanted.container)
+    tell_name(pod, wanted.container)
     if wanted.is_primary(pod):
+        unquote(pod, wanted)
         suggestion = reader.get(SUGGESTIONS, meta.labels(trial).get(labels.EXPERIMENT, ""), request.namespace)
         mount_checkpoints(pod, trial, suggestion, wanted.container)
         inject(pod, trial, wanted)
@@ -82,18 +85,6 @@ def _found(references: Iterable[dict[str, Any]], namespace: str, reader: Reader)
 def _is_trial(reference: dict[str, Any]) -> bool:
     group = str(reference.get("apiVersion") or "").rpartition("/")[0]
     return reference.get("kind") == TRIALS.kind and group == TRIALS.group
-
-
-def _tell_name(pod: Object, container: str) -> None:
-    """Source: mutatePodEnv of utils.go."""
-    containers = [each for each in meta.spec(pod).get("containers") or () if isinstance(each, dict)]
-    chosen = [each for each in containers if each.get("name") == container or not container][:1]
-    for each in chosen:
-        env = each.get("env") or []
-        if any(isinstance(one, dict) and one.get("name") == labels.ENV_TRIAL_NAME for one in env):
-            continue
-        source = {"fieldRef": {"fieldPath": f"metadata.labels['{labels.TRIAL}']"}}
-        each["env"] = [*env, {"name": labels.ENV_TRIAL_NAME, "valueFrom": source}]
 
 
 HOOKS: tuple[Hook, ...] = (MutatingHook("trial-pods", (PODS,), admit),)

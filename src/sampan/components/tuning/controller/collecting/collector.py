@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from sampan.components.tuning.api import labels
+from sampan.components.tuning.controller.collecting.api_logs import ApiLogSource
 from sampan.components.tuning.controller.collecting.following import (
     MOST_VALUES,
     Collected,
@@ -128,6 +129,9 @@ class Collector:
             if self._tell is not None:
                 self._tasks.spawn(asyncio.to_thread(following.conclude), name="conclude")
         await self._observations.delete_read(*key, found.unwanted)
+        if not found.sums.has_objective:
+            # What was read of pods that are gone now is there still.
+            found.sums.take_all(await self._observations.of(*key))
         return found
 
     async def so_far(self, following: Following) -> Sums:
@@ -208,7 +212,11 @@ class Collector:
                 continue
             if source is not None:
                 following.sources[run] = source
-        looks = [each.look() for each in following.sources.values() if isinstance(each, ScrapeSource)]
+        looks = [
+            each.look()
+            for each in following.sources.values()
+            if isinstance(each, ScrapeSource | ApiLogSource)
+        ]
         if looks:
             await asyncio.gather(*looks)
         return runs

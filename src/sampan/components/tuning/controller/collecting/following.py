@@ -165,6 +165,11 @@ def _runs(wanted: Wanted, pod: Object) -> list[RunKey]:
     return [RunKey(meta.uid(pod), meta.name(pod), container, each) for each in range(last + 1)]
 
 
+def is_last(wanted: Wanted, pod: Object, run: RunKey) -> bool:
+    """Whether no run of the container has begun after that one."""
+    return _runs(wanted, pod)[-1:] == [run]
+
+
 def _has_begun(status: Mapping[str, Any]) -> bool:
     state = status.get("state") or {}
     return "running" in state or "terminated" in state

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sampan.components.tuning.api.labels import COLLECTORS
 from sampan.components.tuning.controller.around import Around, PodPlaces
+from sampan.components.tuning.controller.collecting.api_logs import ApiLogSource
 from sampan.components.tuning.controller.collecting.events import EventSource
-from sampan.components.tuning.controller.collecting.following import Opener, Tell
+from sampan.components.tuning.controller.collecting.following import Opener, Tell, is_last
 from sampan.components.tuning.controller.collecting.scraping import ScrapeSource
 from sampan.components.tuning.controller.collecting.sources import FileSource, LogSource, RunKey, Source
 from sampan.components.tuning.engine.collecting.wanted import FILE, PROMETHEUS, STDOUT, TF_EVENT, Wanted
@@ -28,6 +29,8 @@ def opener_for(around: Around) -> Opener:
         return rfc3339(clock.now(), micro=True)
 
     async def open_source(wanted: Wanted, pod: Object, run: RunKey) -> Source | None:
+        if wanted.kind == STDOUT and around.pod_files is not None:
+            return ApiLogSource(around.client, wanted, run) if is_last(wanted, pod, run) else None
         if wanted.kind == STDOUT:
             return LogSource(wanted, run, log_path(home, pod, run))
         if wanted.kind == PROMETHEUS:

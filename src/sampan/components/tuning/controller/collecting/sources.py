@@ -73,7 +73,7 @@ class RunKey:
         return f"container {self.container} of pod {self.pod}{again}"
 
 
-class _LineSource:
+class LineSource:
     """Of lines: takes values out of them, sums them up and holds them against the rules."""
 
     def __init__(self, wanted: Wanted, key: str, place: str) -> None:
@@ -85,17 +85,17 @@ class _LineSource:
     def _start(self) -> None:
         self.sums = Sums(self._wanted.objective)
         self.rules = StopRules(self._wanted.rules, self._wanted.objective)
-        self._lines = Lines(self._wanted)
+        self.lines = Lines(self._wanted)
 
     @property
     def complaint(self) -> Complaint | None:
-        return self._lines.complaint
+        return self.lines.complaint
 
     @property
     def is_last_odd(self) -> bool:
-        return self._lines.is_last_odd
+        return self.lines.is_last_odd
 
-    def _taken(self, values: Values, origin: str) -> Iterable[MetricLog]:
+    def taken(self, values: Values, origin: str) -> Iterable[MetricLog]:
         for number, (name, value) in enumerate(values.found):
             log = MetricLog(values.time, name, value, f"{origin}#{number}")
             self.sums.take(log)
@@ -103,7 +103,7 @@ class _LineSource:
             yield log
 
 
-class LogSource(_LineSource):
+class LogSource(LineSource):
     """What one run of a container has printed, from its log on this machine."""
 
     def __init__(self, wanted: Wanted, run: RunKey, path: Path) -> None:
@@ -126,13 +126,13 @@ class LogSource(_LineSource):
         # The places of lines move when the oldest file of a log goes; times do not.
         self._same = self._same + 1 if time == self._time else 0
         self._time = time
-        return self._taken(self._lines.take(text, time), f"{self.key}{time}.{self._same}")
+        return self.taken(self.lines.take(text, time), f"{self.key}{time}.{self._same}")
 
     def close(self) -> None:
         self._log.close()
 
 
-class FileSource(_LineSource):
+class FileSource(LineSource):
     """A file of lines that a container writes. One that became shorter is a new one."""
 
     def __init__(self, wanted: Wanted, run: RunKey, path: Callable[[], str], now: Callable[[], str]) -> None:
@@ -160,7 +160,7 @@ class FileSource(_LineSource):
         # Its text too: a file that was written anew has other lines at the same places.
         origin = f"{self.key}{self._line_at}.{zlib.crc32(line):x}"
         self._line_at += len(line) + 1
-        return self._taken(self._lines.take(line.decode("utf-8", "replace"), self._now()), origin)
+        return self.taken(self.lines.take(line.decode("utf-8", "replace"), self._now()), origin)
 
     def close(self) -> None:
         return

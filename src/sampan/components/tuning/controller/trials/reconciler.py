@@ -20,7 +20,7 @@ from sampan.components.tuning.controller.trials.measuring import Measuring, NotY
 from sampan.components.tuning.controller.trials.run_objects import RunObjects
 from sampan.components.tuning.controller.trials.trial_pods import TrialPods
 from sampan.components.tuning.engine.inprocess.workers import is_in_process
-from sampan.components.tuning.engine.trial import judging, running, status
+from sampan.components.tuning.engine.trial import judging, marking, running, status
 from sampan.components.tuning.engine.trial.judging import RunState
 from sampan.components.tuning.engine.trial.status import Status
 from sampan.components.tuning.engine.trial.waiting import Wait, has_begun, no_pods, why_waiting
@@ -129,6 +129,8 @@ class TrialReconciler:
     async def _ensure_run(self, trial: Object) -> _Run:
         """Raises ImpossibleError, _WaitError, ApiError."""
         wanted = running.run_object(trial)
+        if not self._is_embedded:
+            marking.mark(wanted, trial)
         resource = await self._resource(wanted)
         found = await self._runs.get(resource, wanted)
         if found is None:

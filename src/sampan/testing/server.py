@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -107,6 +108,8 @@ class ServerProcess:
         except urllib.error.HTTPError as error:
             with error:
                 code, text = error.code, error.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError("the answer broke off") from error
         try:
             detail = json.loads(text)
         except ValueError:

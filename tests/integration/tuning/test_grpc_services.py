@@ -293,6 +293,14 @@ async def test_early_stopping_answers_and_marks(kit: Kit) -> None:
 
 
 @scenario
+async def test_many_trials_report_at_once(kit: Kit) -> None:
+    path, lines = "DBManager/ReportObservationLog", report("mine", (TIME, "loss", "1"))
+    await asyncio.gather(*(kit.ask(path, lines) for _ in range(150)))
+    found = await kit.ask("DBManager/GetObservationLog", {"trial_name": "mine"})
+    assert len(found.observation_log.metric_logs) == 150
+
+
+@scenario
 async def test_noise_at_the_port_harms_nobody(kit: Kit) -> None:
     host, port = kit.address.split(":")
     rng = random.Random(7)

@@ -222,6 +222,10 @@ def test_a_pod_is_known_by_its_address(tmp_path: Path, monkeypatch: pytest.Monke
             path, fields = "DBManager/ReportObservationLog", report("mine", (TIME, "loss", "1"))
             await made.ask(path, fields, source="127.70.0.1")
             assert (await made.refused(path, fields, source="127.70.0.2"))[0] is grpc.StatusCode.NOT_FOUND
+            # It ends, and its address is another's at once.
+            await made.client.delete(PODS, "one", "team-a")
+            await pod(made.client, "team-b", "next", "127.70.0.1")
+            assert (await made.refused(path, fields, source="127.70.0.1"))[0] is grpc.StatusCode.NOT_FOUND
             denied = grpc.StatusCode.PERMISSION_DENIED
             assert (await made.refused(path, report("team-a/mine"), source="127.70.0.2"))[0] is denied
             for nobody in ("127.70.0.3", "127.70.0.9", "127.0.0.2"):

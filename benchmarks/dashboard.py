@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import psutil
 import scale
 from harness import server, table
+from planted_trials import planted
 from playwright.sync_api import Page, sync_playwright
 from tabs import Tabs
 
@@ -51,6 +52,22 @@ def paint() -> None:
             page, "a run of 2,000 tasks", f"{it.url}/ui/runs/{run_id}", ".sp-g-view [role=treeitem]"
         )
     table("first paint, at most 1,000 ms", rows)
+
+
+def trials() -> None:
+    """An experiment of 10,000 trials: from the address to what it shows."""
+    rows = []
+    with planted(10_000) as it, browser() as page:
+        page.goto(it.url + "/ui/")
+        page.wait_for_selector(".sp-content h1")
+        address = it.url + "/ui/tuning/experiments/default/large"
+        rows += _painted(page, "its trials", f"{address}?tab=trials", ".tu-trials tbody tr")
+        rows += _painted(page, "the history", f"{address}?tab=charts&charts=history", ".sp-chart canvas")
+        charts = "history,coordinates,slices,contour,distribution"
+        rows += _painted(
+            page, "five charts", f"{address}?tab=charts&charts={charts}", ".tu-slices .sp-chart-box > *"
+        )
+    table("10,000 trials, at most 1,000 ms", rows)
 
 
 def click() -> None:
@@ -150,7 +167,7 @@ def _used(it: ServerProcess, process: psutil.Process, run_id: str) -> float:
     return (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - started)
 
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"paint": paint, "click": click, "tabs": tabs}
+BENCHMARKS: dict[str, Callable[[], None]] = {"paint": paint, "trials": trials, "click": click, "tabs": tabs}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHMARKS:

@@ -6,6 +6,7 @@
 | `searching` | runs for half an hour, two trials at a time |
 | `hopeless` | failed: its trials end with an error |
 | `too-large` | its trials ask for more processors than there are |
+| `network` | two trials of a search for an architecture |
 
 and the ConfigMap `trial-templates` with a template `quick.yaml`.
 """
@@ -49,6 +50,7 @@ def seed_tuning(server: ServerProcess) -> None:
     server.call("POST", EXPERIMENTS, experiment("searching", ["1800", "1", "0"], trials=20, parallel=2))
     server.call("POST", EXPERIMENTS, experiment("hopeless", ["1", "0", "3"], most_failed=1))
     server.call("POST", EXPERIMENTS, experiment("too-large", ["1", "0", "0"], cpu="4000"))
+    server.call("POST", EXPERIMENTS, architecture_search("network"))
     body = {
         "metadata": {
             "name": "trial-templates",
@@ -61,7 +63,12 @@ def seed_tuning(server: ServerProcess) -> None:
 
 def wait_for_tuning(server: ServerProcess) -> None:
     """Until those that end have ended, and a trial of the one that runs has reported."""
-    for name, type_ in (("landscape", "Succeeded"), ("hopeless", "Failed"), ("searching", "Running")):
+    for name, type_ in (
+        ("landscape", "Succeeded"),
+        ("network", "Succeeded"),
+        ("hopeless", "Failed"),
+        ("searching", "Running"),
+    ):
         deadline = time.monotonic() + 90
         while not holds(server.call("GET", f"{EXPERIMENTS}/{name}"), type_):
             status = server.call("GET", f"{EXPERIMENTS}/{name}").get("status")
@@ -138,3 +145,25 @@ def experiment(
             },
         },
     }
+
+
+def architecture_search(name: str) -> dict[str, Any]:
+    """By ENAS, of four layers: its trials take whatever they are given."""
+    made = experiment(name, ["1", "0", "0"], trials=2, parallel=1, most_failed=1)
+    spec = made["spec"]
+    del spec["parameters"]
+    kernel = {"name": "filter_size", "parameterType": "categorical", "feasibleSpace": {"list": ["3", "5"]}}
+    filters = {"name": "num_filter", "parameterType": "categorical", "feasibleSpace": {"list": ["32", "48"]}}
+    spec["nasConfig"] = {
+        "graphConfig": {"numLayers": 4, "inputSizes": [32, 32, 3], "outputSizes": [10]},
+        "operations": [{"operationType": "convolution", "parameters": [kernel, filters]}],
+    }
+    spec["algorithm"] = {"algorithmName": "enas"}
+    spec["objective"] = {"type": "maximize", "objectiveMetricName": "accuracy"}
+    names = ("architecture", "nn_config")
+    template = spec["trialTemplate"]
+    template["trialParameters"] = [{"name": each, "reference": each} for each in names]
+    container = template["trialSpec"]["spec"]["template"]["spec"]["containers"][0]
+    program = "import sys; print(f'accuracy={len(sys.argv[1]) % 50 / 100}')"
+    container["command"] = ["python", "-c", program, *(f"${{trialParameters.{each}}}" for each in names)]
+    return made

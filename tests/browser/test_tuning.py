@@ -124,6 +124,48 @@ def test_an_experiment_is_cloned_its_counts_are_changed_and_it_is_stopped(
 
 
 @pytest.mark.slow
+def test_the_best_parameters_are_taken_and_run(tab: OpenTab, tuned: ServerProcess) -> None:
+    page = tab(f"{tuned.url}/ui/tuning/experiments/default/landscape")
+    page.get_by_role("button", name="Use these parameters").click()
+    window = page.get_by_role("dialog")
+    expect(window.get_by_role("region", name="Parameters as YAML")).to_contain_text("kind:")
+    window.get_by_role("tab", name="For a shell").click()
+    expect(window.get_by_role("region", name="For a shell")).to_contain_text("kind=")
+    window.get_by_role("tab", name="As a run").click()
+    window.get_by_label("Name").fill("landscape-again")
+    window.get_by_role("button", name="Start this Job").click()
+    expect(page).to_have_url(re.compile("/ui/cluster/jobs/default/landscape-again"))
+    job = tuned.call("GET", "/apis/batch/v1/namespaces/default/jobs/landscape-again")
+    assert "katib" not in str(job["metadata"].get("labels"))
+
+
+@pytest.mark.slow
+def test_a_trial_has_its_curves_and_its_log(tab: OpenTab, tuned: ServerProcess) -> None:
+    name = trials_of(tuned, "landscape")[0]
+    page = tab(f"{tuned.url}/ui/tuning/trials/default/{name}")
+    expect(
+        page.get_by_role("table", name="Metrics").get_by_role("row", name=re.compile("^height"))
+    ).to_be_visible()
+    page.get_by_role("tab", name="Metrics").click()
+    expect(page.get_by_role("row", name=re.compile(r"^slope .* 4$"))).to_be_visible()
+    page.get_by_role("tab", name="Logs").click()
+    expect(page.get_by_role("log").get_by_text(re.compile("^done "))).to_be_visible()
+    page.get_by_role("link", name="landscape", exact=True).first.click()
+    expect(page.get_by_role("heading", name="landscape", level=1)).to_be_visible()
+
+
+@pytest.mark.slow
+def test_an_architecture_is_a_graph(tab: OpenTab, tuned: ServerProcess) -> None:
+    page = tab(f"{tuned.url}/ui/tuning/experiments/default/network?tab=network")
+    graph = page.get_by_role("tree", name=re.compile("^Architecture of network-"))
+    expect(graph.get_by_role("treeitem", name=re.compile("Input"))).to_be_visible()
+    expect(graph.get_by_role("treeitem")).to_have_count(8)
+    second = trials_of(tuned, "network")[1]
+    page.get_by_label("Trial", exact=True).select_option(second)
+    expect(page.get_by_role("tree", name=f"Architecture of {second}")).to_be_visible()
+
+
+@pytest.mark.slow
 def test_a_template_is_written_used_changed_and_deleted(tab: OpenTab, tuned: ServerProcess) -> None:
     page = tab(f"{tuned.url}/ui/tuning/templates/new")
     page.get_by_role("textbox", name=re.compile("^Name")).fill("mine.yaml")

@@ -222,6 +222,10 @@ def test_a_pod_is_known_by_its_address(tmp_path: Path, monkeypatch: pytest.Monke
             path, fields = "DBManager/ReportObservationLog", report("mine", (TIME, "loss", "1"))
             await made.ask(path, fields, source="127.70.0.1")
             assert (await made.refused(path, fields, source="127.70.0.2"))[0] is grpc.StatusCode.NOT_FOUND
+            # It ends, and its address is another's at once.
+            await made.client.delete(PODS, "one", "team-a")
+            await pod(made.client, "team-b", "next", "127.70.0.1")
+            assert (await made.refused(path, fields, source="127.70.0.1"))[0] is grpc.StatusCode.NOT_FOUND
             denied = grpc.StatusCode.PERMISSION_DENIED
             assert (await made.refused(path, report("team-a/mine"), source="127.70.0.2"))[0] is denied
             for nobody in ("127.70.0.3", "127.70.0.9", "127.0.0.2"):
@@ -290,6 +294,14 @@ async def test_early_stopping_answers_and_marks(kit: Kit) -> None:
     await kit.ask("EarlyStopping/SetTrialStatus", {"trial_name": "theirs"})
     found = (await kit.client.get(TRIALS, "theirs", "team-b"))["status"]["conditions"]
     assert [each["type"] for each in found] == ["Succeeded"]
+
+
+@scenario
+async def test_many_trials_report_at_once(kit: Kit) -> None:
+    path, lines = "DBManager/ReportObservationLog", report("mine", (TIME, "loss", "1"))
+    await asyncio.gather(*(kit.ask(path, lines) for _ in range(150)))
+    found = await kit.ask("DBManager/GetObservationLog", {"trial_name": "mine"})
+    assert len(found.observation_log.metric_logs) == 150
 
 
 @scenario

@@ -65,7 +65,7 @@ class Algorithm:
         self.stopping: tuple[Rule, ...] = ()
 
     def knows(self, algorithm: str) -> bool:
-        return algorithm in ("random", "medianstop")
+        return algorithm in ("random", "pbt", "medianstop")
 
     async def validate(self, problem: Problem) -> None:
         if self.refusal:

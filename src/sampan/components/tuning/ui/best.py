@@ -16,7 +16,8 @@ from sampan.ui.context import PageContext
 from sampan.ui.forms.fields import About, TextField
 from sampan.ui.objects import yamltext
 
-_FORMS = {"yaml": "Parameters as YAML", "env": "For a shell", "run": "As a run"}
+_FORMS = {"use-yaml": "Parameters as YAML", "use-env": "For a shell", "use-run": "As a run"}
+"""Tabs, whose names no tab of the page below has."""
 _CONFLICT = 409
 _MOST = 20
 """Names that are tried."""
@@ -27,14 +28,15 @@ def ask_use(page: PageContext, namespace: str, experiment: str, trial: str) -> N
     window, content = widgets.dialog(f"Use the parameters of {trial}", wide=True)
 
     async def show(key: str) -> None:
-        text = await _text(page, namespace, experiment, trial, key)
-        if key == "run":
-            _offer_run(page, window, namespace, text)
-        CodeView(text, label=_FORMS[key], language="" if key == "env" else "yaml", height="46vh")
+        form = key.removeprefix("use-")
+        text = await _text(page, namespace, experiment, trial, form)
+        if form == "run":
+            text = _offer_run(page, window, namespace, text)
+        CodeView(text, label=_FORMS[key], language="" if form == "env" else "yaml", height="46vh")
 
     async def build() -> None:
         with content:
-            tabs = widgets.Tabs(_FORMS, "yaml", show)
+            tabs = widgets.Tabs(_FORMS, "use-yaml", show)
             try:
                 await tabs.show()
             except ApiFailureError as error:
@@ -52,13 +54,13 @@ async def _text(page: PageContext, namespace: str, experiment: str, trial: str, 
     return reply.body.decode(errors="replace")
 
 
-def _offer_run(page: PageContext, window: ui.dialog, namespace: str, text: str) -> None:
-    """A button that creates the object, under a name of one's own."""
+def _offer_run(page: PageContext, window: ui.dialog, namespace: str, text: str) -> str:
+    """A button that creates the object, under a name of one's own. The object as YAML of ours."""
     try:
         found = yaml_of(text)
     except ValueError as error:
         widgets.paragraph(str(error), "sp-muted")
-        return
+        return text
 
     async def go() -> None:
         wanted = str(name.read()).strip() or meta.name(found)
@@ -75,6 +77,7 @@ def _offer_run(page: PageContext, window: ui.dialog, namespace: str, text: str) 
     with ui.element("div").classes("tu-start"):
         name = TextField(About("name", "Name"), meta.name(found))
         widgets.button(f"Start this {found.get('kind')}", go, icon="play_arrow", kind="primary")
+    return yamltext.dump(found)
 
 
 async def start(page: PageContext, namespace: str, obj: Object, name: str) -> Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from nicegui import ui
@@ -44,7 +45,7 @@ class ChartsPart:
             )
         self._place = ui.element("div").classes("tu-charts")
         self._build_cards()
-        self._draw()
+        self._page.spawn(self._draw(), "charts")
         self._page.every(_REST_SECONDS, self._draw)
 
     def _names(self) -> dict[str, str]:
@@ -65,21 +66,25 @@ class ChartsPart:
         self._on = on
         self._page.set_query(charts=",".join(on))
         self._build_cards()
-        self._draw()
+        self._rest_until = 0.0
+        self._page.spawn(self._draw(), "charts")
 
-    def _draw(self) -> None:
+    async def _draw(self) -> None:
         """Where something has changed, and the last time is long enough ago."""
         trials = self._shown.trials
         if self._is_stopped or trials is self._drawn or time.monotonic() < self._rest_until:
             return
+        self._drawn = trials
         began = time.monotonic()
         has_any = bool(trials.measured)
         self._none.set_visibility(not has_any)
         self._place.set_visibility(has_any)
-        if has_any:
-            for each in self._cards.values():
-                each.draw()
-        self._drawn = trials
+        for each in list(self._cards.values()) if has_any else ():
+            # One after the other: what waits for the server meanwhile has its turn, and the first is seen first.
+            await asyncio.sleep(0)
+            if self._is_stopped or self._drawn is not trials:
+                return
+            each.draw()
         ended = time.monotonic()
         self._rest_until = ended + (ended - began) * _SHARE
 

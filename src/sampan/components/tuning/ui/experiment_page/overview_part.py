@@ -13,10 +13,15 @@ from sampan.components.tuning.ui.experiment_page import searched
 from sampan.components.tuning.ui.experiment_page.parts import Shown
 from sampan.components.tuning.ui.plots import progress
 from sampan.components.tuning.ui.plots.progress import Drawn
+from sampan.components.tuning.ui.trials import Trials
 from sampan.ui import widgets
 from sampan.ui.charts.chart import Chart
 from sampan.ui.context import PageContext
 from sampan.ui.table.table import DataTable
+
+_MANY = 1000
+"""Trials."""
+_SECONDS = 2.0
 
 
 class OverviewPart:
@@ -25,7 +30,9 @@ class OverviewPart:
         self._shown = shown
         self._drawn_best: Any = None
         self._drawn: Drawn | None = None
+        self._seen: Trials | None = None
         self._chart: Chart | None = None
+        self._is_stopped = False
 
     async def build(self) -> None:
         experiment = self._shown.experiment
@@ -42,13 +49,21 @@ class OverviewPart:
         with ui.element("div").classes("tu-overview tu-space"), widgets.card("How it searches"):
             widgets.pairs(searched.facts(self._shown.obj, experiment))
         self.update()
+        # Of many, not with each that comes.
+        self._page.spawn(self._draw_many(), "history")
+        self._page.every(_SECONDS, self._draw_many)
+
+    async def _draw_many(self) -> None:
+        if not self._is_stopped and len(self._shown.trials.items) > _MANY:
+            self._show_history()
 
     def update(self) -> None:
         experiment = self._shown.experiment
         if searched.rows(experiment):
             self._searched.set_rows(searched.rows(experiment))
         self._show_best(experiment)
-        self._show_history()
+        if self._shown.trials is not self._seen and len(self._shown.trials.items) <= _MANY:
+            self._show_history()
 
     def _show_best(self, experiment: Summary) -> None:
         drawn = (experiment.best, experiment.objective)
@@ -80,6 +95,9 @@ class OverviewPart:
 
     def _show_history(self) -> None:
         trials = self._shown.trials
+        if trials is self._seen:
+            return
+        self._seen = trials
         drawn = progress.history(trials, height=300) if trials.measured else None
         self._none.set_visibility(drawn is None)
         if drawn == self._drawn:
@@ -99,4 +117,4 @@ class OverviewPart:
             self._page.go(places.trial(self._shown.experiment.namespace, names[place]))
 
     def stop(self) -> None:
-        """Nothing goes on by itself."""
+        self._is_stopped = True

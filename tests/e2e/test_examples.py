@@ -130,3 +130,44 @@ def test_functions_run_side_by_side(server: ServerProcess) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert re.findall(r"it takes (\d+) steps", done.stdout) == ["342", "31", "8"]
+
+
+@pytest.mark.timeout(300)
+def test_a_script_a_function_and_an_experiment_are_tuned(server: ServerProcess) -> None:
+    folder = EXAMPLES / "03-tuning"
+    space = ("--param", "lr=log:1e-3..1", "--param", "degree=1..7", "--param", "momentum=0..0.95")
+    objective = ("--objective", "loss", "--minimize", "--max", "6", "--seed", "1", "--name", "curve")
+    script = (str(folder / "train.py"), "--epochs", "5")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "sampan",
+            "tune",
+            "run",
+            "--home",
+            str(server.home),
+            *space,
+            *objective,
+            *script,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"best  loss=0\.\d+  lr=", done.stdout)
+    best = sampan(server, "tune", "best", "curve", "--as", "env").stdout
+    assert re.match(r"lr=[\d.e-]+\ndegree=\d\nmomentum=[\d.e-]+\n", best)
+    # Five epochs of the best trial.
+    assert "5 values" in sampan(server, "tune", "curve", "curve").stdout
+
+    environ = {**os.environ, "SAMPAN_HOME": str(server.home)}
+    function = [sys.executable, str(folder / "tune_function.py")]
+    tuned = subprocess.run(function, capture_output=True, text=True, timeout=240, env=environ)
+    assert tuned.returncode == 0, tuned.stdout + tuned.stderr
+    assert re.search(r"best: \{'k': \d+, 'power': [\d.]+, 'weights': '\w+'\} error: 0\.0\d+", tuned.stdout)
+
+    written = sampan(server, "tune", "create", "-f", str(folder / "experiment.yaml"), "--watch")
+    assert written.returncode == 0, written.stdout + written.stderr
+    assert written.stdout.count("✓ by-hand-") == 4

@@ -28,7 +28,8 @@ log = get_logger(__name__)
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of one message, in and out."""
-_MOST_AT_ONCE = 64
+_MOST_AT_ONCE = 1024
+"""More are refused, and most clients do not ask again."""
 _MOST_WORDS = 2000
 _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_BYTES),

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from starlette.routing import Mount
 
-from sampan.components.tuning.api.kinds import TRIALS
+from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
 from sampan.components.tuning.api.observing import MetricLog
 from sampan.components.tuning.api.suggesting import SuggestingError
 from sampan.components.tuning.controller.remembering import Remembering
@@ -159,6 +159,7 @@ def test_the_best_parameters_are_ready_to_be_used(tmp_path: Path) -> None:
         }  # fmt: skip
         assert (await kit.ask(f"{E}/best?as=env")).text == "lr=1e-3\nlayers=3\nkind=1\nit_s='a b'\n"
         run = yaml.safe_load((await kit.ask(f"{E}/best?as=run")).text)
+        assert list(run)[:3] == ["apiVersion", "kind", "metadata"]
         assert run["metadata"] == {"name": "random-best", "namespace": "default", "labels": {"own": "kept"}}
         assert run["spec"]["template"]["spec"]["containers"][0]["args"][0] == "--lr=1e-3"
         assert (await kit.get(f"{E}/best", **{"as": "run", "format": "json", "trial": "two"}))[
@@ -174,6 +175,33 @@ def test_the_best_parameters_are_ready_to_be_used(tmp_path: Path) -> None:
             ("trial=../x", 404),
         ):
             assert (await kit.ask(f"{E}/best?{bad}")).status_code == code
+
+    play(tmp_path, scenario)
+
+
+def test_the_front_has_what_no_other_is_better_than(tmp_path: Path) -> None:
+    async def scenario(kit: Kit) -> None:
+        made = await kit.experiment()
+        for name, loss, accuracy in (
+            ("a", "1", "0.5"),
+            ("b", "2", "0.9"),
+            ("c", "3", "0.8"),
+            ("d", "nan", "1"),
+        ):
+            await kit.trial(name, metrics={"loss": (loss,) * 3, "accuracy": (accuracy,) * 3})
+        await kit.trial("e", "Running")
+        one = await kit.get(f"{E}/pareto")
+        assert (one["trials"], one["values"]) == (["a"], [[1.0]])
+        note = {"metadata": {"annotations": {"sampan.dev/objectives": '{"accuracy": "maximize"}'}}}
+        await kit.client.patch(EXPERIMENTS, made["metadata"]["name"], note, "default")
+        both = await kit.get(f"{E}/pareto")
+        assert (both["trials"], both["values"]) == (["a", "b"], [[1.0, 0.5], [2.0, 0.9]])
+        objectives = [{"metric": "loss", "type": "minimize"}, {"metric": "accuracy", "type": "maximize"}]
+        assert both["objectives"] == (await kit.get(f"{E}/trials"))["objectives"] == objectives
+        note["metadata"]["annotations"]["sampan.dev/objectives"] = "nonsense"
+        await kit.client.patch(EXPERIMENTS, made["metadata"]["name"], note, "default")
+        refused = await kit.get(f"{E}/pareto")
+        assert (refused["trials"], "sampan.dev/objectives" in refused["why"]) == ([], True)
 
     play(tmp_path, scenario)
 

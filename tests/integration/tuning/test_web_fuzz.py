@@ -63,8 +63,8 @@ def test_nothing_in_a_request_makes_it_fail(tmp_path: Path) -> None:
             for _ in range(8):
                 for ours in door.endpoints():
                     names = {
-                        "namespace": rng.choice(["default", words()]),
-                        "name": rng.choice(["random", "one", words()]),
+                        "namespace": rng.choice(["default", "default", words()]),
+                        "name": rng.choice(["random", "one", "random", "one", words()]),
                     }
                     path = ours.path.format(
                         **{key: quote(each, safe="", errors="surrogatepass") for key, each in names.items()}

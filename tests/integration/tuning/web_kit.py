@@ -18,6 +18,7 @@ from sampan.client.protocol import Client
 from sampan.components import Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
+from sampan.components.tuning.api.suggesting import SuggestingError
 from sampan.components.tuning.rest.sources import Sources, sources_of
 from sampan.components.tuning.store import tables
 from sampan.kube.kinds import NAMESPACES
@@ -29,6 +30,11 @@ from sampan.web.guards import User
 ADMIN = User("admin", ("system:masters", "system:authenticated"))
 ALICE = User("alice@example.com", ("system:authenticated",))
 Routes = Callable[[Sources], list[BaseRoute]]
+
+
+class NoAlgorithms:
+    async def importances(self, problem: Any, trials: Any, metric: str) -> Any:
+        raise SuggestingError("there are no algorithms here")
 
 
 @dataclass
@@ -93,7 +99,9 @@ async def kit(folder: Path, routes: Routes, algorithms: Any = None) -> AsyncIter
         await api.client.create(NAMESPACES, {"metadata": {"name": "team-b"}})
         database = Database.at("", folder / "tuning.db")
         database.create(tables.metadata)
-        sources = sources_of(Services(api.client, database, SystemClock(), folder), lambda: algorithms)
+        sources = sources_of(
+            Services(api.client, database, SystemClock(), folder), lambda: algorithms or NoAlgorithms()
+        )
         app = Starlette(routes=routes(sources))
         app.router.redirect_slashes = False
         made = Kit(api.client, sources, folder, "")

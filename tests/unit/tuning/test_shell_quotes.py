@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sampan.components.tuning.engine.collecting.shell_quotes import take_away
+from sampan.components.tuning.engine.collecting.shell_quotes import take_away, unquote
+from sampan.components.tuning.engine.collecting.wanted import wanted_of
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,15 @@ def test_scripts_and_nonsense_stay() -> None:
         before = dict(container)
         take_away(container)
         assert container == before
+
+
+def test_of_the_container_that_trains_alone() -> None:
+    def pod(kind: str) -> list[list[str]]:
+        made = {"spec": {"containers": [{"name": name, "args": ['-a="b c"']} for name in ("main", "side")]}}
+        spec = {"primaryContainerName": "main", "metricsCollector": {"collector": {"kind": kind}}}
+        unquote(made, wanted_of({"spec": spec}))
+        return [each["args"] for each in made["spec"]["containers"]]
+
+    assert pod("StdOut") == [["-a=b c"], ['-a="b c"']]
+    # Upstream has no shell there.
+    assert pod("Push") == [['-a="b c"'], ['-a="b c"']]

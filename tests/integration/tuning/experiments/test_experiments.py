@@ -384,7 +384,7 @@ def test_two_hundred_trials_at_a_time(run: Run) -> None:
         assert status["trialsSucceeded"] == len(status["succeededTrialList"]) == 450
         assert status["currentOptimalTrial"]["parameterAssignments"] == [{"name": "x", "value": "450"}]
         suggestion = (await tuning.suggestion())["status"]
-        assert (suggestion["suggestionCount"], len(suggestion["suggestions"])) == (450, 200)
+        assert (suggestion["suggestionCount"], len(suggestion["suggestions"])) == (450, 50)
 
     run(scenario)
 

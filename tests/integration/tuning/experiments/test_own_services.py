@@ -190,3 +190,13 @@ def test_a_volume_is_claimed_for_what_is_built_in_too(run: Run) -> None:
         assert claim["spec"]["resources"]["requests"] == {"storage": "1Gi"}
 
     run(scenario)
+
+
+def test_trials_that_keep_checkpoints_have_a_volume_whatever_the_policy(run: Run) -> None:
+    async def scenario(tuning: Tuning) -> None:
+        given = {"suggestion_trial_dir": "/ckpt", "n_population": "5", "truncation_threshold": "0.2"}
+        settings = [{"name": name, "value": value} for name, value in given.items()]
+        await tuning.submit(algorithm={"algorithmName": "pbt", "algorithmSettings": settings})
+        assert await there(tuning, PERSISTENT_VOLUME_CLAIMS, "search-pbt")
+
+    run(scenario)

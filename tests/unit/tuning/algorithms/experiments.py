@@ -72,6 +72,18 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "multivariate-tpe": lambda: problem("multivariate-tpe"),
     "cmaes": lambda: problem("cmaes"),
     "bayesianoptimization": lambda: problem("bayesianoptimization", settings=_QUICK),
+    **{
+        name: lambda name=name: problem(name, settings={"population_size": "4"})  # type: ignore[misc]
+        for name in ("nsgaii", "NSGAIISampler", "nsgaiii", "NSGAIIISampler")
+    },
+    **{
+        name: lambda name=name: problem(name)  # type: ignore[misc]
+        for name in ("optuna-tpe", "TPESampler", "qmc", "QMCSampler", "RandomSampler", "CmaEsSampler")
+    },
+    **{
+        name: lambda name=name: problem(name, COUNTED)  # type: ignore[misc]
+        for name in ("brute-force", "BruteForceSampler", "GridSampler")
+    },
     "hyperband": lambda: dataclasses.replace(
         problem("hyperband", (*MIXED, _EPOCHS), {"r_l": "9", "resource_name": "epochs", "eta": "3"}),
         parallel_trial_count=12,

@@ -47,7 +47,7 @@ def _prune_object(node: Node, obj: Object, path: str, gone: list[str], coerce: C
             continue
         child = node.child(key)
         if child is not None:
-            if isinstance(value, dict | list):
+            if isinstance(value, dict | list) and not child.keeps_all:
                 _prune(child, value, f"{path}.{key}" if path else key, gone, coerce)
         elif not node.open:
             unknown.append(key)

@@ -35,6 +35,8 @@ class Node:
         self.default: Any = raw["default"] if raw.get("default") is not None else MISSING
         self._properties: dict[str, Schema] = raw.get("properties") or {}
         self._nodes: dict[str, Node | None] = {}
+        self.plain: type | None = object
+        """Kept by `fitting`: the type of values about which no more is to be asked; `object` until it is worked out."""
         self.marks: dict[str, bool] = {}
         """What a walk has found out about all that is below, by the walk's own word."""
 
@@ -71,6 +73,14 @@ class Node:
     def open(self) -> bool:
         """Whether keys that no schema describes stay."""
         return self.preserve or self.raw.get("additionalProperties") is True
+
+    @cached_property
+    def keeps_all(self) -> bool:
+        """Whether nothing of a value here can be unknown: every object in it stays as it is."""
+        if self.embedded or not (self.type != "object" or self.open or self.additional is not None):
+            return False
+        below = [self.property(name) for name in self._properties]
+        return all(each is None or each.keeps_all for each in (*below, self.additional, self.items))
 
     @cached_property
     def items(self) -> Node | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sampan.cluster.apiserver.cel import formats, patterns
+from sampan.cluster.apiserver.custom.fitting import fits
 from sampan.cluster.apiserver.custom.structural import Node, Schema
 from sampan.kube.errors import Cause
 from sampan.kube.fielderrors import FieldErrors
@@ -138,7 +139,7 @@ def _object(node: Node, value: Mapping[str, Any], path: str, errors: FieldErrors
         _embedded(value, path, errors)
     for key, each in value.items():
         child = node.child(key)
-        if child is not None:
+        if child is not None and not fits(child, each):
             # Keys of a map are written like fields here, unlike in built-in kinds.
             _value(child, each, f"{path}.{key}" if path else key, errors)
 
@@ -163,7 +164,8 @@ def _list(node: Node, value: list[Any], path: str, errors: FieldErrors) -> None:
         errors.invalid(path, value, f"{path} in body shouldn't contain duplicates")
     if node.items is not None:
         for at, item in enumerate(value):
-            _value(node.items, item, f"{path}[{at}]", errors)
+            if not fits(node.items, item):
+                _value(node.items, item, f"{path}[{at}]", errors)
     _unique(node, value, path, errors)
 
 

@@ -13,7 +13,6 @@ from sampan.components.tuning.controller.experiments.reconciler import Experimen
 from sampan.components.tuning.controller.inprocess.reconciler import InProcessReconciler
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions import services as suggesting
-from sampan.components.tuning.controller.suggestions.claims import ClaimReconciler
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.controller.trials.parts import trials
@@ -50,10 +49,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
     suggestions = SuggestionReconciler(around, tallies, katib_config)
     made: dict[Resource, Sequence[Runnable]] = {
-        SUGGESTIONS: (
-            suggestions.controller(),
-            ClaimReconciler(around).controller(),
-        ),
+        SUGGESTIONS: (suggestions.controller(),),
         EXPERIMENTS: (
             ExperimentReconciler(around, tallies, katib_config).controller(),
             *_in_process(around, katib_config, suggestions.services),

@@ -7,7 +7,9 @@ worker (`engine/worker`), which starts with the first question.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sampan.components.tuning.api.suggesting import (
     Answer,
@@ -18,11 +20,15 @@ from sampan.components.tuning.api.suggesting import (
 )
 from sampan.components.tuning.engine.algorithms.contract import Entry
 from sampan.components.tuning.engine.algorithms.registry import ALGORITHMS
+from sampan.components.tuning.engine.conditions import conditions
 from sampan.components.tuning.engine.early_stopping import service as early_stopping
 from sampan.components.tuning.engine.early_stopping.service import EarlyStopping
+from sampan.components.tuning.engine.objectives import constraints, goals
 from sampan.components.tuning.engine.worker import messages
 from sampan.components.tuning.engine.worker.messages import Reply, Request
 from sampan.components.tuning.engine.worker.pool import Pool
+
+_IMPORTANCES = "sampan.components.tuning.engine.algorithms.importance:Importances"
 
 
 class BuiltIn:
@@ -37,6 +43,24 @@ class BuiltIn:
         """Of suggestions and of early stopping."""
         return algorithm in ALGORITHMS or early_stopping.knows(algorithm)
 
+    async def importances(
+        self, problem: Problem, trials: Sequence[TrialRecord], metric: str = ""
+    ) -> Mapping[str, Any]:
+        """How much each parameter matters for `metric`, the objective's without it: `importances`, a list of
+        `parameter` and `importance`, the most important first and in sum 1; empty with the reason in `why`.
+
+        Raises InvalidSettingsError, SuggestingError.
+        """
+        about = dataclasses.replace(
+            problem,
+            objective=dataclasses.replace(problem.objective, metric=metric or problem.objective.metric),
+            annotations={},
+        )
+        request = Request(messages.IMPORTANCES, _IMPORTANCES, about)
+        # Not the experiment's process: it may take seconds, and the next suggestion should not wait for it.
+        reply = await self._pool.ask(f"{problem.uid}/importances", request, trials)
+        return _good(reply, "the importance of parameters").figures
+
     async def close(self) -> None:
         await self._pool.close()
 
@@ -48,18 +72,18 @@ class Suggestions:
         self._pool = pool
 
     async def validate(self, problem: Problem) -> None:
-        _entry(ALGORITHMS, problem.algorithm).check(problem)
+        _check(_entry(ALGORITHMS, problem.algorithm), problem)
 
     async def suggest(
         self, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
     ) -> Answer:
         entry = _entry(ALGORITHMS, problem.algorithm)
-        entry.check(problem)
+        _check(entry, problem)
         if count <= 0:
             return Answer()
         request = Request(messages.SUGGEST, entry.made_by, problem, count=count, asked=asked)
         reply = await self._pool.ask(problem.uid, request, trials if entry.needs_trials else ())
-        return _good(reply, problem.algorithm).answer or Answer()
+        return _settled(problem, _good(reply, problem.algorithm).answer or Answer())
 
 
 def check(problem: Problem) -> None:
@@ -68,15 +92,36 @@ def check(problem: Problem) -> None:
     Raises InvalidSettingsError.
     """
     if problem.algorithm in ALGORITHMS:
-        ALGORITHMS[problem.algorithm].check(problem)
+        _check(ALGORITHMS[problem.algorithm], problem)
     if early_stopping.knows(problem.early_stopping):
         early_stopping.check(problem)
+
+
+def _check(entry: Entry, problem: Problem) -> None:
+    several = len(goals(problem)) > 1
+    if not entry.several and (several or constraints(problem)):
+        what = "several objectives" if several else "constraints"
+        known = ", ".join(sorted(name for name, each in ALGORITHMS.items() if each.several))
+        raise InvalidSettingsError(f"{problem.algorithm} does not know of {what}; these do: {known}")
+    conditions(problem)
+    entry.check(problem)
 
 
 def _entry(table: Mapping[str, Entry], name: str) -> Entry:
     if name not in table:
         raise InvalidSettingsError(f"unknown algorithm name {name}; built in are {', '.join(sorted(table))}")
     return table[name]
+
+
+def _settled(problem: Problem, answer: Answer) -> Answer:
+    """For algorithms that know of no conditions between parameters."""
+    found = conditions(problem)
+    if not found:
+        return answer
+    settled = tuple(
+        dataclasses.replace(each, parameters=found.settled(each.parameters)) for each in answer.assignments
+    )
+    return dataclasses.replace(answer, assignments=settled)
 
 
 def _good(reply: Reply, algorithm: str) -> Reply:

@@ -12,7 +12,9 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from sampan.components.tuning.api.reading import objective_of, problem_of, record_of
-from sampan.components.tuning.api.suggesting import InvalidSettingsError, SuggestingError
+from sampan.components.tuning.api.suggesting import InvalidSettingsError, SuggestingError, TrialRecord
+from sampan.components.tuning.engine.objectives import Goal, goals
+from sampan.components.tuning.engine.pareto import front
 from sampan.components.tuning.rest.columns import (
     Columns,
     in_order,
@@ -92,11 +94,8 @@ async def importances(sources: Sources, place: Place, query: QueryParams) -> dic
     every = in_order(await sources.trials.of(place.namespace, place.name), {})
     metric = query.get("metric") or objective_of(meta.spec(experiment)).metric
     answer: dict[str, Any] = {"metric": metric, "trials": len(every), "importances": [], "why": ""}
-    ask = getattr(sources.algorithms(), "importances", None)
-    if ask is None:
-        return {**answer, "why": "this server cannot tell importances"}
     try:
-        found = await ask(problem_of(experiment), [record_of(each) for each in every], metric)
+        found = await sources.algorithms().importances(problem_of(experiment), await _records(every), metric)
     except (InvalidSettingsError, SuggestingError) as error:
         return {**answer, "why": str(error)}
     return {**answer, **found}
@@ -104,20 +103,36 @@ async def importances(sources: Sources, place: Place, query: QueryParams) -> dic
 
 async def pareto(sources: Sources, place: Place, query: QueryParams) -> dict[str, Any]:
     experiment = await sources.trials.experiment(place.namespace, place.name)
-    best = best_name(experiment)
-    objectives = objectives_of(experiment)
-    return {"objectives": objectives, "trials": [best] if best else [], "values": []}
+    every = in_order(await sources.trials.of(place.namespace, place.name), {})
+    answer: dict[str, Any] = {"objectives": objectives_of(experiment), "trials": [], "values": [], "why": ""}
+    try:
+        found = await asyncio.to_thread(front, problem_of(experiment), await _records(every))
+    except InvalidSettingsError as error:
+        return {**answer, "why": str(error)}
+    return {**answer, "trials": list(found.trials), "values": [list(each) for each in found.values]}
 
 
 def objectives_of(experiment: Object) -> list[dict[str, Any]]:
-    objective = objective_of(meta.spec(experiment))
-    return [{"metric": objective.metric, "type": objective.type}]
+    try:
+        found = goals(problem_of(experiment))
+    except InvalidSettingsError:
+        # Its own condition says so; the first one is known anyway.
+        found = (Goal(objective_of(meta.spec(experiment)).metric, objective_of(meta.spec(experiment)).type),)
+    return [{"metric": each.metric, "type": each.type} for each in found]
 
 
 def best_name(experiment: Object) -> str:
     """Of the trial that its status calls the best; empty while there is none."""
     best = meta.status(experiment).get("currentOptimalTrial")
     return str(best.get("bestTrialName") or "") if isinstance(best, dict) else ""
+
+
+async def _records(every: Sequence[Object]) -> list[TrialRecord]:
+    found: list[TrialRecord] = []
+    for at in range(0, len(every), _A_TURN):
+        found += map(record_of, every[at : at + _A_TURN])
+        await asyncio.sleep(0)
+    return found
 
 
 async def _curves(

@@ -5,7 +5,7 @@ name. Loaded at start-up: it stays light.
 
 Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go). Upstream also rewrites the command
 of the container that trains, to have its output in a file; here the node has it anyway, and quoting and exit codes
-stay.
+stay, but for marks that were written for upstream's shell (`engine.collecting.shell_quotes`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.kinds import SUGGESTIONS, TRIALS
 from sampan.components.tuning.controller.collecting.injection import inject, mount_checkpoints
 from sampan.components.tuning.engine.collecting.naming import tell_name
+from sampan.components.tuning.engine.collecting.shell_quotes import unquote
 from sampan.components.tuning.engine.collecting.wanted import wanted_of
 from sampan.kube import meta, owners
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader
@@ -43,6 +44,7 @@ def admit(request: AdmissionRequest, pod: Object, _old: Object | None, reader: R
     wanted = wanted_of(trial)
     tell_name(pod, wanted.container)
     if wanted.is_primary(pod):
+        unquote(pod, wanted)
         suggestion = reader.get(SUGGESTIONS, meta.labels(trial).get(labels.EXPERIMENT, ""), request.namespace)
         mount_checkpoints(pod, trial, suggestion, wanted.container)
         inject(pod, trial, wanted)

@@ -19,6 +19,7 @@ from typing import Any
 
 from sampan.client.protocol import Client, DeleteOptions, LogOptions
 from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.engine.inprocess.places import log_of
 from sampan.components.tuning.engine.inprocess.workers import end_of_worker
 from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, NotFoundError
@@ -34,7 +35,6 @@ log = get_logger(__name__)
 _END_SECONDS = 5.0
 """How long the end of a worker's pod is waited for once its connection has ended."""
 _MOST_LINE_BYTES = 1024 * 1024
-_MOST_LOG_NAME = 200
 _MOST_LAST_WORDS = 1000
 
 OnReport = Callable[[Sequence[MetricLog]], Awaitable[str]]
@@ -132,7 +132,7 @@ class Crew:
         return [each.pod for each in self._workers.values() if each.pod and not each.connected.done()]
 
     def log_of(self, trial: str) -> Path:
-        return self._folder / "logs" / f"{trial[:_MOST_LOG_NAME]}.log"
+        return log_of(self._folder, trial)
 
     async def close(self) -> None:
         """Ends all workers and what runs in them."""

@@ -39,6 +39,7 @@ from sampan.components.tuning.engine.experiment.status import (
 from sampan.components.tuning.engine.experiment.tally import PENDING, Tally
 from sampan.components.tuning.engine.experiment.trials import trial_of
 from sampan.components.tuning.engine.inprocess.measuring import Curves
+from sampan.components.tuning.engine.inprocess.places import folder_of
 from sampan.components.tuning.engine.inprocess.workers import WORKER_LABEL, worker_pod
 from sampan.components.tuning.engine.template.generator import TemplateError
 from sampan.kube import meta, owners, troubles
@@ -248,7 +249,7 @@ class Drive:
             for record in self._tally.records():
                 logs = await ground.observations.of(namespace, record.name, curves.objective.metric)
                 curves.take(record.name, logs)
-        folder = ground.folder / namespace / self.request.name
+        folder = folder_of(ground.home, namespace, self.request.name)
         await asyncio.to_thread(_cleared, folder)
         name = self.request.name
 

@@ -24,8 +24,7 @@ class Ground:
     specs: Specs
     asked: Callable[[Object], Awaitable[Asked]]
     """Whom to ask for a Suggestion. Raises NotReadyError, SuggestingError, ApiError."""
-    folder: Path
-    """Below which each experiment has a folder of its own, which its workers see."""
+    home: Path
 
     def now(self) -> str:
         return rfc3339(self.clock.now())

@@ -17,6 +17,7 @@ from sampan.components.tuning.controller.inprocess.ground import Ground
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.services import Services
 from sampan.components.tuning.engine.experiment.status import is_completed, restarts
+from sampan.components.tuning.engine.inprocess.places import folder_of
 from sampan.components.tuning.engine.inprocess.workers import WORKER_LABEL, runs_in_process
 from sampan.kube import meta
 from sampan.kube.kinds import PODS
@@ -43,7 +44,6 @@ class InProcessReconciler:
         self._config = katib_config.cache
         self._trials = around.caches.of(TRIALS)
         self._pods = Cache(around.client, PODS, selector=ListOptions(label_selector=WORKER_LABEL))
-        self._folder = around.home / "tuning" / "in-process"
         self._ground = Ground(
             around.client,
             around.clock,
@@ -51,7 +51,7 @@ class InProcessReconciler:
             self._experiments,
             Specs(around.client, katib_config.get),
             services.of,
-            self._folder,
+            around.home,
         )
         self._running: dict[Request, _Running] = {}
         self._failures: dict[Request, int] = {}
@@ -82,7 +82,8 @@ class InProcessReconciler:
             del self._running[request]
             return await self._ended(request, running)
         if found is None:
-            await asyncio.to_thread(shutil.rmtree, self._folder / request.namespace / request.name, True)
+            folder = folder_of(self._ground.home, request.namespace, request.name)
+            await asyncio.to_thread(shutil.rmtree, folder, True)
             return DONE
         if meta.is_deleting(found) or not runs_in_process(found):
             return DONE

@@ -135,7 +135,7 @@ class SuggestionReconciler:
         if validated and (wanted <= 0 or self._is_answered(request, suggestion, tally)):
             return DONE
         conditions = says.created(conditions_of(suggestion), self._now())
-        asking = _Asking(suggestion, with_defaults(experiment), tally, wanted, self._read_log)
+        asking = _Asking(suggestion, _without_status(experiment), tally, wanted, self._read_log)
         revision = tally.revision
         try:
             asked = await self.services.of(suggestion)
@@ -258,6 +258,11 @@ class _Asking:
         if not problem.early_stopping or not answer.assignments:
             return answer, ()
         return answer, tuple(await asked.early_stopping.rules(problem, trials, self.read))
+
+
+def _without_status(experiment: Object) -> Object:
+    """With its defaults. Its status may name thousands of trials."""
+    return with_defaults({key: value for key, value in experiment.items() if key != "status"})
 
 
 def _suggestion_of(trial: Object) -> tuple[Request, ...]:

@@ -44,5 +44,7 @@ class Entry:
     """Raises InvalidSettingsError. Pure, quick, and without libraries: the server calls it at admission."""
     made_by: str
     """`module:class` of an Algorithm; imported by the worker alone."""
+    several: bool = False
+    """Whether it knows of several objectives and of constraints (`engine/objectives.py`)."""
     needs_trials: bool = True
     """Whether its answers depend on trials; where they do not, none are sent to it."""

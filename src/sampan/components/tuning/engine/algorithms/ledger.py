@@ -35,6 +35,9 @@ class Ledger(BaseStorage):
         self.trials.append(trial(number, TrialState.RUNNING, {}, {}, system_attrs=attrs))
         return self.trials[-1]
 
+    def forget_notes(self) -> None:
+        self._system_attrs = {}
+
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
         self._directions = list(directions)
         return _STUDY

@@ -25,47 +25,64 @@ from optuna.trial import FrozenTrial, TrialState
 from sampan.components.tuning.api.suggesting import Assignment, Problem, TrialRecord
 from sampan.components.tuning.engine.algorithms.contract import Memory
 from sampan.components.tuning.engine.algorithms.ledger import NAME, Ledger, trial
-from sampan.components.tuning.engine.algorithms.outcomes import is_pending, value_of
+from sampan.components.tuning.engine.algorithms.outcomes import COUNTED, is_pending, metric_of
 from sampan.components.tuning.engine.algorithms.space import Dimension, Span, dimensions
+from sampan.components.tuning.engine.objectives import constraints, goals
 
 _KEY = "optuna-search"
+GENERATION = "sampan.dev/generation"
+"""Label of a trial."""
+_UNKNOWN = 1e30
+"""How far a bound is broken by what was not measured."""
 
 
 class Search:
     """One experiment's study. `of` finds it in the memory, or makes it."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, generation_key: str = "") -> None:
+        """`generation_key` is the attribute of a trial in which a genetic sampler keeps its generation; trials of the
+        experiment keep it as a label."""
         self.problem = problem
+        self.goals = goals(problem)
+        self._constraints = constraints(problem)
+        self._generation_key = generation_key
         self.dimensions: tuple[Dimension, ...] = dimensions(problem.parameters)
         self.distributions = {each.name: distribution(each.span) for each in self.dimensions}
         self.ledger = Ledger()
-        maximize = problem.objective.type == "maximize"
-        direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
-        self.ledger.create_new_study([direction])
+        self.ledger.create_new_study(
+            [StudyDirection.MAXIMIZE if each.sign < 0 else StudyDirection.MINIMIZE for each in self.goals]
+        )
         self._seen: list[TrialRecord] = []
 
     @classmethod
-    def of(cls, memory: Memory, problem: Problem, trials: Sequence[TrialRecord]) -> Search:
+    def of(
+        cls, memory: Memory, problem: Problem, trials: Sequence[TrialRecord], generation_key: str = ""
+    ) -> Search:
         found = memory.kept.get(_KEY)
-        if not isinstance(found, cls) or not found._is_about(problem):
-            found = memory.kept[_KEY] = cls(problem)
+        if not isinstance(found, cls) or not found._is_about(problem, generation_key):
+            found = memory.kept[_KEY] = cls(problem, generation_key)
         found._learn(trials)
         return found
 
     def ask(self, numbers: Sequence[int], sampler: Callable[[int], BaseSampler]) -> tuple[Assignment, ...]:
         """One assignment for each number; what was given for one is pending for the next."""
         known = len(self._seen)
+        # What samplers noted about trials as they were known then.
+        self.ledger.forget_notes()
         try:
-            return tuple(Assignment(self._ask(sampler(number))) for number in numbers)
+            return tuple(self._ask(sampler(number)) for number in numbers)
         finally:
             del self.ledger.trials[known:]
 
     def texts(self, params: Mapping[str, Any]) -> dict[str, str]:
         return {each.name: each.text(params[each.name]) for each in self.dimensions}
 
-    def _ask(self, sampler: BaseSampler) -> dict[str, str]:
+    def study(self, sampler: BaseSampler) -> optuna.Study:
+        return optuna.Study(NAME, self.ledger, sampler=sampler)
+
+    def _ask(self, sampler: BaseSampler) -> Assignment:
         # A study of its own for each question: studies remember the trials that they have seen.
-        study = optuna.Study(NAME, self.ledger, sampler=sampler)
+        study = self.study(sampler)
         running = self.ledger.begin()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -80,10 +97,17 @@ class Search:
             }
         running.params = params
         running.distributions = self.distributions
-        return self.texts(params)
+        generation = running.system_attrs.get(self._generation_key)
+        labels = {} if generation is None else {GENERATION: str(generation)}
+        return Assignment(self.texts(params), labels=labels)
 
-    def _is_about(self, problem: Problem) -> bool:
-        return problem.parameters == self.problem.parameters and problem.objective == self.problem.objective
+    def _is_about(self, problem: Problem, generation_key: str) -> bool:
+        return (
+            problem.parameters == self.problem.parameters
+            and problem.objective == self.problem.objective
+            and problem.annotations == self.problem.annotations
+            and generation_key == self._generation_key
+        )
 
     def _learn(self, trials: Sequence[TrialRecord]) -> None:
         del self._seen[len(trials) :]
@@ -104,10 +128,30 @@ class Search:
             return trial(number, TrialState.FAIL, {}, {})
         if is_pending(record):
             return trial(number, TrialState.RUNNING, params, self.distributions)
-        value = value_of(self.problem.objective, record)
-        if value is None:
+        values = self._values(record)
+        if values is None:
             return trial(number, TrialState.FAIL, params, self.distributions)
-        return trial(number, TrialState.COMPLETE, params, self.distributions, [value])
+        return trial(
+            number, TrialState.COMPLETE, params, self.distributions, values, self._attributes(record)
+        )
+
+    def _values(self, record: TrialRecord) -> list[float] | None:
+        if record.condition not in COUNTED:
+            return None
+        found = [metric_of(self.problem.objective, record, goal.metric) for goal in self.goals]
+        values = [each for each in found if each is not None]
+        return values if len(values) == len(found) else None
+
+    def _attributes(self, record: TrialRecord) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        label = record.labels.get(GENERATION, "")
+        if self._generation_key and label.isdecimal():
+            made[self._generation_key] = int(label)
+        for each in self._constraints:
+            value = metric_of(self.problem.objective, record, each.metric)
+            # Optuna 5 trial/_trial.py, `set_constraint`: kept where it is not above zero.
+            made[f"constraints:{each.metric}"] = _UNKNOWN if value is None else each.excess(value)
+        return made
 
 
 def distribution(span: Span) -> BaseDistribution:

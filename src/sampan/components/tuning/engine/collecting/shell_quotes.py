@@ -13,13 +13,23 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sampan.components.tuning.engine.collecting.wanted import FILE, STDOUT, TF_EVENT
+from sampan.components.tuning.engine.collecting.wanted import FILE, STDOUT, TF_EVENT, Wanted
+from sampan.kube import meta
+from sampan.kube.meta import Object
 
 WRAPPED = (STDOUT, FILE, TF_EVENT)
 """Collectors for which upstream has the shell."""
 _OPTION = r"(?:-{1,2}[A-Za-z0-9][\w.-]*=)?"
 _QUOTED = re.compile(rf"""({_OPTION})(?:"([^"\\$`]*)"|'([^']*)')""", re.DOTALL)
 _SHELLS = ("sh", "bash")
+
+
+def unquote(pod: Object, wanted: Wanted) -> None:
+    """The container of the pod that trains, where upstream would have the shell."""
+    name = wanted.container_of(pod)
+    for each in meta.spec(pod).get("containers") or ():
+        if isinstance(each, dict) and each.get("name") == name and wanted.kind in WRAPPED:
+            take_away(each)
 
 
 def take_away(container: dict[str, Any]) -> None:

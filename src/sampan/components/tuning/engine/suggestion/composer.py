@@ -14,6 +14,7 @@ from typing import Any
 
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.kinds import GROUP, SUGGESTIONS, TRIALS
+from sampan.components.tuning.api.reading import named_values
 from sampan.components.tuning.engine.suggestion.katib_config import (
     STOPPING_PORT,
     STOPPING_PORT_NAME,
@@ -35,6 +36,8 @@ from sampan.kube.quantities import parse
 _ISTIO = {"sidecar.istio.io/inject": "false"}
 _CONTAINER, _STOPPING_CONTAINER = "suggestion", "early-stopping"
 _VOLUME, _MOUNT_PATH = "suggestion-volume", "/opt/katib/data"
+_CHECKPOINTS = "suggestion_trial_dir"
+"""The setting by which trials find a folder of the volume."""
 _PROBED_SERVICE = "manager.v1beta1.Suggestion"
 _REQUESTS = {"cpu": "50m", "memory": "10Mi", "ephemeral-storage": "500Mi"}
 _LIMITS = {"cpu": "500m", "memory": "100Mi", "ephemeral-storage": "5Gi"}
@@ -113,7 +116,11 @@ def service_of(made: Composition) -> Object:
 
 
 def has_volume(suggestion: Object) -> bool:
-    return meta.spec(suggestion).get("resumePolicy") == "FromVolume"
+    """Also where its trials keep their checkpoints in it, whatever the policy: upstream's wait for it for ever."""
+    spec = meta.spec(suggestion)
+    if spec.get("resumePolicy") == "FromVolume":
+        return True
+    return bool(named_values((spec.get("algorithm") or {}).get("algorithmSettings")).get(_CHECKPOINTS))
 
 
 def claim_of(suggestion: Object, entry: Mapping[str, Any]) -> Object:

@@ -17,7 +17,7 @@ from sampan.kube import meta, owners
 from sampan.kube.meta import Object
 from sampan.lib.ids import short_hash
 
-KEPT = 200
+KEPT = 50
 """Assignments that the status keeps, beside those that have not become trials yet."""
 _KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
 _NAME_LENGTH = 8
@@ -113,9 +113,11 @@ def given_back(suggestion: Object, stays: Callable[[str], bool]) -> Object | Non
     `stays`: whether a trial of that name is there, and nobody has deleted it. The newest others go.
     """
     excess = count_of(suggestion) - requests_of(suggestion)
+    if excess <= 0:
+        return None
     held = assignments_of(suggestion)
     loose = [each for each in held if not stays(str(each.get("name")))]
-    gone = {str(each.get("name")) for each in loose[-excess:]} if excess > 0 else set()
+    gone = {str(each.get("name")) for each in loose[-excess:]}
     if not gone:
         return None
     status = dict(meta.status(suggestion))

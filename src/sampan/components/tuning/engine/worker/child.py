@@ -22,7 +22,7 @@ def serve(connection: socket.socket) -> None:
         body = head and _exactly(connection, LENGTH.unpack(head)[0])
         if not body:
             return
-        connection.sendall(messages.framed(experiment.reply(messages.decode_request(body))))
+        connection.sendall(_framed(experiment.reply(messages.decode_request(body))))
 
 
 class Experiment:
@@ -58,6 +58,13 @@ class Experiment:
             module, _, name = made_by.partition(":")
             self._made[made_by] = getattr(importlib.import_module(module), name)()
         return self._made[made_by]
+
+
+def _framed(reply: Reply) -> bytes:
+    try:
+        return messages.framed(reply)
+    except TypeError as error:
+        return messages.framed(Reply(failed=f"its answer is of no plain types: {error}"))
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes:

@@ -28,6 +28,8 @@ IDLE_SECONDS = 60.0
 ANSWER_SECONDS = 300.0
 """After which a process that has not answered is taken for hung. A Gaussian process over a thousand trials takes tens
 of seconds on a busy machine."""
+_ENDING_SECONDS = 10.0
+"""For the template to say how a process ended, whose socket has closed already."""
 MOST_PROCESSES = 24
 """At a time: above it, those longest idle end early. Each costs a few MiB of its own."""
 
@@ -108,7 +110,7 @@ class Pool:
                 "it is started anew with the next question"
             ) from None
         finally:
-            if not answered:
+            if not answered and self._sessions.get(name) is session:
                 self._drop(name)
 
     async def _session(self, name: str, made_by: str) -> Session:
@@ -189,7 +191,7 @@ class Pool:
         if future is None:
             return "ended"
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(_ENDING_SECONDS):
                 status = await asyncio.shield(future)
         except (TimeoutError, asyncio.CancelledError):
             return "ended"

@@ -10,6 +10,7 @@ import ctypes
 import gc
 import importlib
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -78,6 +79,8 @@ class Template:
         status = 1
         try:
             _LIBC.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+            # A dump of the libraries' memory would help nobody.
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for each in (self._control, *own):

@@ -161,6 +161,14 @@ async def test_a_log_is_reported_read_in_part_and_deleted(kit: Kit) -> None:
     assert await read(start_time="2026-01-01T00:00:02Z", end_time="2026-01-01T00:00:02Z") == ["loss=0.2"] * 2
     await kit.ask("DBManager/DeleteObservationLog", {"trial_name": "mine"})
     assert await read() == []
+    # As upstream: a name that nobody has, has measured nothing.
+    assert not (
+        await kit.ask("DBManager/GetObservationLog", {"trial_name": "nobody"})
+    ).observation_log.metric_logs
+    await kit.ask("DBManager/DeleteObservationLog", {"trial_name": "nobody"})
+    assert (await kit.refused("DBManager/ReportObservationLog", report("nobody")))[
+        0
+    ] is grpc.StatusCode.NOT_FOUND
 
 
 @scenario

@@ -159,6 +159,7 @@ def test_the_best_parameters_are_ready_to_be_used(tmp_path: Path) -> None:
         }  # fmt: skip
         assert (await kit.ask(f"{E}/best?as=env")).text == "lr=1e-3\nlayers=3\nkind=1\nit_s='a b'\n"
         run = yaml.safe_load((await kit.ask(f"{E}/best?as=run")).text)
+        assert list(run)[:3] == ["apiVersion", "kind", "metadata"]
         assert run["metadata"] == {"name": "random-best", "namespace": "default", "labels": {"own": "kept"}}
         assert run["spec"]["template"]["spec"]["containers"][0]["args"][0] == "--lr=1e-3"
         assert (await kit.get(f"{E}/best", **{"as": "run", "format": "json", "trial": "two"}))[

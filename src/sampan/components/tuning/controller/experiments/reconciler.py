@@ -127,8 +127,11 @@ class ExperimentReconciler:
         if why := await self._create(known, chosen):
             self._events.warning(found, "ReconcileError", f"Failed to reconcile: {why}")
             return replace(around, waiting_for=f"trials cannot be made: {why}"), _LATER
+        waiting_for = said.waiting_for
+        if not waiting_for and not tally.active and not said.exhausted:
+            waiting_for = f"waiting for suggestions of the algorithm {problem.algorithm}"
         exhausted = said.exhausted and not unborn
-        return replace(around, exhausted=exhausted, waiting_for="" if chosen else said.waiting_for), DONE
+        return replace(around, exhausted=exhausted, waiting_for="" if chosen else waiting_for), DONE
 
     async def _ask(self, known: Known, suggestion: Object | None, budget: Budget) -> None:
         if budget.requests is None or (suggestion is not None and requests_of(suggestion) == budget.requests):

@@ -150,6 +150,8 @@ class TrialReconciler:
         if resource is None:
             message = f"the cluster does not serve the kind {kind} of {version}: install what defines it"
             raise _WaitError(Wait("UnknownKind", message))
+        if not resource.is_stored:
+            raise running.ImpossibleError(f"spec.runSpec is a {kind}, of which there are no objects")
         if not resource.namespaced:
             raise running.ImpossibleError(
                 f"spec.runSpec is a {kind}, which lives in no namespace as trials do"

@@ -161,6 +161,14 @@ async def test_a_log_is_reported_read_in_part_and_deleted(kit: Kit) -> None:
     assert await read(start_time="2026-01-01T00:00:02Z", end_time="2026-01-01T00:00:02Z") == ["loss=0.2"] * 2
     await kit.ask("DBManager/DeleteObservationLog", {"trial_name": "mine"})
     assert await read() == []
+    # As upstream: a name that nobody has, has measured nothing.
+    assert not (
+        await kit.ask("DBManager/GetObservationLog", {"trial_name": "nobody"})
+    ).observation_log.metric_logs
+    await kit.ask("DBManager/DeleteObservationLog", {"trial_name": "nobody"})
+    assert (await kit.refused("DBManager/ReportObservationLog", report("nobody")))[
+        0
+    ] is grpc.StatusCode.NOT_FOUND
 
 
 @scenario
@@ -222,6 +230,10 @@ def test_a_pod_is_known_by_its_address(tmp_path: Path, monkeypatch: pytest.Monke
             path, fields = "DBManager/ReportObservationLog", report("mine", (TIME, "loss", "1"))
             await made.ask(path, fields, source="127.70.0.1")
             assert (await made.refused(path, fields, source="127.70.0.2"))[0] is grpc.StatusCode.NOT_FOUND
+            # It ends, and its address is another's at once.
+            await made.client.delete(PODS, "one", "team-a")
+            await pod(made.client, "team-b", "next", "127.70.0.1")
+            assert (await made.refused(path, fields, source="127.70.0.1"))[0] is grpc.StatusCode.NOT_FOUND
             denied = grpc.StatusCode.PERMISSION_DENIED
             assert (await made.refused(path, report("team-a/mine"), source="127.70.0.2"))[0] is denied
             for nobody in ("127.70.0.3", "127.70.0.9", "127.0.0.2"):

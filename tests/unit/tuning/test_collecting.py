@@ -139,6 +139,19 @@ def numbers(found):
     return metric["min"], metric["max"], metric["latest"]
 
 
+def test_a_custom_collector_of_upstreams_image_is_done_as_if_it_were_not_custom():
+    container = {"name": "mine", "image": "docker.io/kubeflowkatib/file-metrics-collector:v0.15@sha256:0"}
+    args = ["-m", "accuracy", "-s-db", "x:1", "-path", "/out/log", "-format", "JSON", "-f", "(a) (b);(c) (d)"]
+    collecting = {"collector": {"kind": "Custom", "customCollector": {**container, "args": args}}}
+    spec = {"objective": {"objectiveMetricName": "accuracy"}, "metricsCollector": collecting}
+    found = wanted_of({"spec": spec})
+    assert (found.kind, found.path, found.format, found.folder) == ("File", "/out/log", "JSON", "/out")
+    assert found.filters == ("(a) (b)", "(c) (d)")
+    assert found.shown["name"] == "mine"
+    collecting["collector"]["customCollector"]["command"] = ["sh"]
+    assert wanted_of({"spec": spec}).kind == "Custom"
+
+
 def test_sums_are_of_finite_numbers_as_they_were_written():
     assert numbers(sums("0.50", "1e0", "0.7")) == ("0.50", "1e0", "0.7")
     assert numbers(sums("nan", "2", "inf")) == ("2", "2", "inf")

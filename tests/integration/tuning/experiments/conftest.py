@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,10 @@ class Tuning:
         self._services = services
         self._manager: Manager | None = None
 
-    async def start(self) -> None:
-        around = parts.around(self._services, TuningSettings(), self.algorithm)
+    async def start(self, client: Any = None) -> None:
+        """`client`: another than that of the API server."""
+        services = replace(self._services, client=client or self.client)
+        around = parts.around(services, TuningSettings(), self.algorithm)
         tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
         reconcilers = (
             SuggestionReconciler(around, tallies, katib_config),

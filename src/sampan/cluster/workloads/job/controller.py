@@ -27,6 +27,7 @@ from sampan.cluster.workloads.job.spec import (
     read_spec,
 )
 from sampan.cluster.workloads.job.status import Done, status
+from sampan.cluster.workloads.podcontrol import is_namespace_ending
 from sampan.kube import conditions, meta, owners, pods
 from sampan.kube.errors import ApiError, ForbiddenError
 from sampan.kube.kinds import JOBS, PODS
@@ -216,7 +217,10 @@ class JobReconciler:
         try:
             pod = await self._client.create(PODS, job_pods.desired(job, situation.spec, new))
         except ForbiddenError as error:
-            return error  # the namespace is going, and takes no events either
+            # A namespace that is going takes no events either.
+            if not is_namespace_ending(error):
+                self._recorder.warning(job, "FailedCreate", f"Error creating: {error.message}")
+            return error
         except ApiError as error:
             self._recorder.warning(job, "FailedCreate", f"Error creating: {error.message}")
             return error

@@ -19,7 +19,6 @@ TRIAL_TEMPLATES = "trial-templates"
 COLLECTOR_CONTAINER = "metrics-logger-and-collector"
 OTHER_COLLECTOR_CONTAINER = "metrics-collector"
 """Of collectors that read neither what is printed nor a file of lines."""
-COLLECTORS = frozenset({COLLECTOR_CONTAINER, OTHER_COLLECTOR_CONTAINER})
 ENV_TRIAL_NAME = "KATIB_TRIAL_NAME"
 
 CLEAN_METRICS = "clean-metrics-in-db"

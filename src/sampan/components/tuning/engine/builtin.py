@@ -20,6 +20,7 @@ from sampan.components.tuning.api.suggesting import (
 )
 from sampan.components.tuning.engine.algorithms.contract import Entry
 from sampan.components.tuning.engine.algorithms.registry import ALGORITHMS
+from sampan.components.tuning.engine.conditions import conditions
 from sampan.components.tuning.engine.early_stopping import service as early_stopping
 from sampan.components.tuning.engine.early_stopping.service import EarlyStopping
 from sampan.components.tuning.engine.objectives import constraints, goals
@@ -82,7 +83,7 @@ class Suggestions:
             return Answer()
         request = Request(messages.SUGGEST, entry.made_by, problem, count=count, asked=asked)
         reply = await self._pool.ask(problem.uid, request, trials if entry.needs_trials else ())
-        return _good(reply, problem.algorithm).answer or Answer()
+        return _settled(problem, _good(reply, problem.algorithm).answer or Answer())
 
 
 def check(problem: Problem) -> None:
@@ -102,6 +103,7 @@ def _check(entry: Entry, problem: Problem) -> None:
         what = "several objectives" if several else "constraints"
         known = ", ".join(sorted(name for name, each in ALGORITHMS.items() if each.several))
         raise InvalidSettingsError(f"{problem.algorithm} does not know of {what}; these do: {known}")
+    conditions(problem)
     entry.check(problem)
 
 
@@ -109,6 +111,17 @@ def _entry(table: Mapping[str, Entry], name: str) -> Entry:
     if name not in table:
         raise InvalidSettingsError(f"unknown algorithm name {name}; built in are {', '.join(sorted(table))}")
     return table[name]
+
+
+def _settled(problem: Problem, answer: Answer) -> Answer:
+    """For algorithms that know of no conditions between parameters."""
+    found = conditions(problem)
+    if not found:
+        return answer
+    settled = tuple(
+        dataclasses.replace(each, parameters=found.settled(each.parameters)) for each in answer.assignments
+    )
+    return dataclasses.replace(answer, assignments=settled)
 
 
 def _good(reply: Reply, algorithm: str) -> Reply:

@@ -65,7 +65,8 @@ def run_object(trial: Object, experiment: str) -> Object:
     metadata = _clean(meta.metadata(run))
     metadata["name"] = f"{experiment[: _LONGEST_NAME - 5].rstrip('-.')}-best"
     metadata["namespace"] = meta.namespace(trial)
-    return {**{key: value for key, value in run.items() if key != "status"}, "metadata": metadata}
+    head = {"apiVersion": run.get("apiVersion"), "kind": run.get("kind"), "metadata": metadata}
+    return {**head, **{key: value for key, value in run.items() if key not in (*head, "status")}}
 
 
 def experiment_object(experiment: Object) -> Object:
@@ -91,6 +92,14 @@ def dumped(value: Any) -> str:
 class _Plain(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _text(dumper: _Plain, text: str) -> yaml.ScalarNode:
+    # Programs of many lines are read as such.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Plain.add_representer(str, _text)
 
 
 def _clean(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sampan.components.tuning.api.messages import message
 from sampan.components.tuning.api.observing import MetricLog
 from sampan.components.tuning.rest.grpc_callers import GrpcCallers
 from sampan.components.tuning.rest.sources import Sources
-from sampan.kube.errors import ServiceUnavailableError
+from sampan.kube.errors import NotFoundError, ServiceUnavailableError
 from sampan.store.database import StorageError
 from sampan.web.grpc_server import Call, Context, Method
 
@@ -57,7 +57,10 @@ class DBManager:
 
     async def get(self, request: Any, context: Context) -> Any:
         start, end = _time(request.start_time, "start_time"), _time(request.end_time, "end_time")
-        place = await self._place(request, context, "get")
+        try:
+            place = await self._place(request, context, "get")
+        except NotFoundError:
+            return message("GetObservationLogReply")(observation_log={})
         found = await self._observations.of(*place, request.metric_name, start, end)
         log = message("ObservationLog")()
         for line in found:
@@ -66,7 +69,10 @@ class DBManager:
         return message("GetObservationLogReply")(observation_log=log)
 
     async def delete(self, request: Any, context: Context) -> Any:
-        place = await self._place(request, context, "update")
+        try:
+            place = await self._place(request, context, "update")
+        except NotFoundError:
+            return message("DeleteObservationLogReply")()
         try:
             await self._observations.delete(*place)
         except StorageError as error:

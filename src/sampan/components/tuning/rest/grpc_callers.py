@@ -17,16 +17,14 @@ from sampan.components.tuning.rest.access import is_allowed
 from sampan.kube import meta, pods
 from sampan.kube.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from sampan.kube.kinds import PODS
+from sampan.kube.meta import Object
 from sampan.kube.rbac import TOKEN_REVIEWS
-from sampan.lib.clock import Clock
 from sampan.web.grpc_server import Call
 from sampan.web.guards import User
 
 _MACHINE = ("127.0.0.1", "::1")
 _ACCOUNT = "system:serviceaccount:"
 _MASTERS = "system:masters"
-_KNOWN_SECONDS = 2.0
-"""An address is another pod's soon after."""
 _MOST_KNOWN = 4096
 _LOOKS = 20
 """A pod may speak before its address stands in its status."""
@@ -46,10 +44,10 @@ class Caller:
 class GrpcCallers:
     """For one event loop."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._clock = clock
-        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
+        """By address, of the pod that had it last: namespace, name, uid."""
 
     async def of(self, call: Call) -> Caller:
         """Raises UnauthorizedError, ForbiddenError, ApiError."""
@@ -106,27 +104,34 @@ class GrpcCallers:
 
     async def _namespace_of(self, address: str) -> str:
         """Of the pod that has this address now; empty where none has."""
-        now = self._clock.monotonic()
         known = self._known.get(address)
-        if known is not None and known[0] > now:
-            return known[1]
-        namespace = ""
+        if known is not None and await self._still_has(known, address):
+            return known[0]
         for _ in range(_LOOKS):
-            if namespace := await self._ask(address):
-                break
+            if pod := await self._find(address):
+                self._known[address] = meta.namespace(pod), meta.name(pod), meta.uid(pod)
+                self._known.move_to_end(address)
+                if len(self._known) > _MOST_KNOWN:
+                    self._known.popitem(last=False)
+                return meta.namespace(pod)
             await asyncio.sleep(_LOOK_SECONDS)
-        if namespace:
-            self._known[address] = (self._clock.monotonic() + _KNOWN_SECONDS, namespace)
-            self._known.move_to_end(address)
-            if len(self._known) > _MOST_KNOWN:
-                self._known.popitem(last=False)
-        return namespace
+        return ""
 
-    async def _ask(self, address: str) -> str:
+    async def _still_has(self, known: tuple[str, str, str], address: str) -> bool:
+        """One object is read where looking for it would read all: an address is another pod's soon."""
+        namespace, name, uid = known
+        try:
+            pod = await self._client.get(PODS, name, namespace)
+        except NotFoundError:
+            return False
+        has_it = meta.status(pod).get("podIP") == address and not pods.is_terminal(pod)
+        return has_it and meta.uid(pod) == uid
+
+    async def _find(self, address: str) -> Object | None:
         options = ListOptions(field_selector=f"status.podIP={address}")
         found = await self._client.list(PODS, None, options)
         alive = [each for each in found.items if not pods.is_terminal(each)]
-        return meta.namespace(alive[0]) if len(alive) == 1 else ""
+        return alive[0] if len(alive) == 1 else None
 
     async def _only_namespace(self, name: str) -> str:
         options = ListOptions(field_selector=f"metadata.name={name}")

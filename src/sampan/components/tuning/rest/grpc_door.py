@@ -18,7 +18,7 @@ from sampan.web.grpc_server import Context, service
 
 
 def handlers_of(sources: Sources) -> Sequence[Any]:
-    callers = GrpcCallers(sources.client, sources.clock)
+    callers = GrpcCallers(sources.client)
     manager = DBManager(sources, callers)
     asked = AlgorithmServices(sources, callers)
     health = {"Check": (message("HealthCheckRequest"), _check)}

@@ -39,8 +39,11 @@ def announce() -> None:
     )
 
 
-def digits(count: int, seed: int = 0, folder: str = "", part: str = "train") -> tuple[Any, Any]:
-    """`count` pictures of 28 by 28 bytes and what they show: MNIST's below `folder` if they are there, else made."""
+def digits(
+    count: int, seed: int = 0, folder: str = "", part: str = "train", mistakes: float = 0.0
+) -> tuple[Any, Any]:
+    """`count` pictures of 28 by 28 bytes and what they show: MNIST's below `folder` if they are there, else made.
+    `mistakes`: the share of those made that show something else, so that they are no easier to learn than MNIST's."""
     found = _mnist(folder, part)
     if found is not None:
         return found[0][:count], found[1][:count]
@@ -57,6 +60,8 @@ def digits(count: int, seed: int = 0, folder: str = "", part: str = "train") -> 
         top, left = random.integers(2, 6), random.integers(4, 10)
         ink = random.integers(150, 256)
         image[top : top + glyph.shape[0], left : left + glyph.shape[1]][glyph > 0] = ink
+    wrong = random.random(count) < mistakes
+    labels[wrong] = random.integers(0, 10, int(wrong.sum()))
     return images, labels.astype(np.int64)
 
 

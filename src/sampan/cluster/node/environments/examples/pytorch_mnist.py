@@ -73,7 +73,8 @@ def options() -> argparse.Namespace:
 
 
 def dataset(args: argparse.Namespace, part: str) -> TensorDataset:
-    images, labels = digits(_SAMPLES[part], args.seed, args.data, part)
+    # With mistakes: Katib's experiments on this image stop at a loss of 0.001, which upstream's never reach.
+    images, labels = digits(_SAMPLES[part], args.seed, args.data, part, mistakes=0.2)
     pixels = torch.from_numpy(images.copy()).unsqueeze(1).float().div(255)
     return TensorDataset((pixels - 0.1307) / 0.3081, torch.from_numpy(labels.copy()))
 

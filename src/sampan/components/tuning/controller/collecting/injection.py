@@ -46,11 +46,14 @@ _IMAGES = {
 
 def inject(pod: Object, trial: Object, wanted: Wanted) -> None:
     """Into a pod whose metrics count."""
-    if wanted.kind in READ_HERE:
+    container: Object
+    if wanted.shown:
+        container, mark = copy.deepcopy(dict(wanted.shown)), pods.ATTENDANTS
+    elif wanted.kind in READ_HERE:
         name = (
             labels.COLLECTOR_CONTAINER if wanted.kind in (STDOUT, FILE) else labels.OTHER_COLLECTOR_CONTAINER
         )
-        container: Object = {"name": name, "image": _IMAGES[wanted.kind], "args": _arguments(wanted)}
+        container = {"name": name, "image": _IMAGES[wanted.kind], "args": _arguments(wanted)}
         mark = pods.ATTENDANTS
     elif wanted.kind == CUSTOM:
         found = ((meta.spec(trial).get("metricsCollector") or {}).get("collector") or {}).get(

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sampan.components.tuning.api.labels import COLLECTORS
 from sampan.components.tuning.controller.around import Around, PodPlaces
 from sampan.components.tuning.controller.collecting.api_logs import ApiLogSource
 from sampan.components.tuning.controller.collecting.events import EventSource
@@ -55,7 +54,7 @@ def teller_for(around: Around) -> Tell | None:
         return None
 
     def tell(pod: Object, lines: Sequence[str]) -> None:
-        for name in pods.named_in(pod, pods.ATTENDANTS) & COLLECTORS:
+        for name in pods.named_in(pod, pods.ATTENDANTS):
             try:
                 write(pod, name, lines)
             except OSError as error:

@@ -119,6 +119,8 @@ def _request(path: str, http: Mapping[str, Any]) -> bytes:
         "User-Agent: sampan",
     ]
     for each in http.get("httpHeaders") or ():
+        if not isinstance(each, Mapping):
+            continue
         line = f"{each.get('name')}: {each.get('value')}"
         if "\r" not in line and "\n" not in line:
             lines.append(line)

@@ -16,7 +16,8 @@ from sampan.components.tuning.engine.algorithms.settings import (
     one_of,
     read,
 )
-from sampan.components.tuning.engine.algorithms.space import dimensions, size
+from sampan.components.tuning.engine.algorithms.space import dimensions, distinct, size
+from sampan.components.tuning.engine.conditions import conditions
 
 RANDOM: Table = {"random_state": RANDOM_STATE}
 MULTIVARIATE_TPE: Table = {
@@ -57,6 +58,8 @@ QMC: Table = {
     "qmc_type": one_of(("sobol", "halton"), "qmc_type {value} is none of sobol, halton"),
     "scramble": flag(),
 }
+_MOST_CONDITIONAL = 10_000
+"""Combinations that are looked at one by one."""
 _MOST_SOBOL = 21_201
 """Dimensions for which Joe and Kuo 2008 give direction numbers."""
 
@@ -113,6 +116,12 @@ def grid(problem: Problem) -> None:
                 f"Param {each.name} step is nil; For discrete search space, all parameters must include step"
             )
     total = size(space)
+    if conditions(problem):
+        if total > _MOST_CONDITIONAL:
+            raise InvalidSettingsError(
+                f"grid with conditions between parameters takes {_MOST_CONDITIONAL} combinations, these are {total}"
+            )
+        total = len(distinct(problem))
     if problem.max_trial_count is not None and problem.max_trial_count > total:
         raise InvalidSettingsError(
             f"Max Trial Count: {problem.max_trial_count} > all possible search combinations: {total}"

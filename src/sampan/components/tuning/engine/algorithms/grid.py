@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from sampan.components.tuning.api.suggesting import Answer, Assignment, Problem, TrialRecord
 from sampan.components.tuning.engine.algorithms.contract import Memory
 from sampan.components.tuning.engine.algorithms.seeds import numbers, seed
-from sampan.components.tuning.engine.algorithms.space import Dimension, dimensions, size
+from sampan.components.tuning.engine.algorithms.space import combination, dimensions, distinct, size
+from sampan.components.tuning.engine.conditions import conditions
 
+_KEY = "grid"
 _ROUNDS = 4
 
 
@@ -24,6 +26,8 @@ class Grid:
         self, memory: Memory, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
     ) -> Answer:
         space = dimensions(problem.parameters)
+        if conditions(problem):
+            return self._conditional(memory, problem, count, asked)
         total = size(space)
         key = seed(problem, 0, "grid")
         return Answer(
@@ -35,14 +39,22 @@ class Grid:
             exhausted=asked >= total,
         )
 
-
-def combination(space: Sequence[Dimension], index: int) -> dict[str, str]:
-    """Of all combinations, numbered; the last parameter changes first."""
-    values: dict[str, str] = {}
-    for each in reversed(space):
-        index, place = divmod(index, each.values or 1)
-        values[each.name] = each.nth(place)
-    return {each.name: values[each.name] for each in space}
+    def _conditional(self, memory: Memory, problem: Problem, count: int, asked: int) -> Answer:
+        """Of combinations that differ in nothing that matters, one; the check has seen to it that they are few."""
+        key = seed(problem, 0, "grid")
+        kept = memory.kept.get(_KEY)
+        if kept is None or kept[0] != (key, problem.parameters):
+            space, different = dimensions(problem.parameters), distinct(problem)
+            order = (shuffled(number, len(different), key) for number in range(len(different)))
+            kept = memory.kept[_KEY] = (
+                (key, problem.parameters),
+                [combination(space, different[place]) for place in order],
+            )
+        every = kept[1]
+        return Answer(
+            tuple(Assignment(every[number]) for number in numbers(count, asked) if number < len(every)),
+            exhausted=asked >= len(every),
+        )
 
 
 def shuffled(index: int, total: int, key: int) -> int:

@@ -18,7 +18,8 @@ from decimal import Decimal, InvalidOperation
 from statistics import NormalDist
 from typing import Protocol
 
-from sampan.components.tuning.api.suggesting import InvalidSettingsError, Parameter
+from sampan.components.tuning.api.suggesting import InvalidSettingsError, Parameter, Problem
+from sampan.components.tuning.engine.conditions import conditions
 
 Latent = float | int | str
 _MOST = 2**53
@@ -295,3 +296,19 @@ def _float_text(value: float) -> str:
 def size(space: Sequence[Dimension]) -> int:
     """How many combinations there are, of dimensions whose values are counted."""
     return math.prod(each.values or 1 for each in space)
+
+
+def combination(space: Sequence[Dimension], index: int) -> dict[str, str]:
+    """Of all combinations, numbered; the last parameter changes first."""
+    values: dict[str, str] = {}
+    for each in reversed(space):
+        index, place = divmod(index, each.values or 1)
+        values[each.name] = each.nth(place)
+    return {each.name: values[each.name] for each in space}
+
+
+def distinct(problem: Problem) -> list[int]:
+    """The numbers of the combinations that conditions between parameters leave different from each other."""
+    space, found = dimensions(problem.parameters), conditions(problem)
+    every = range(size(space))
+    return [index for index in every if (values := combination(space, index)) == found.settled(values)]

@@ -6,6 +6,7 @@ changed is read again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from sampan.components.tuning.engine.algorithms.contract import Memory
 from sampan.components.tuning.engine.algorithms.outcomes import is_pending, value_of
 from sampan.components.tuning.engine.algorithms.parzen import coordinate
 from sampan.components.tuning.engine.algorithms.space import dimensions
+from sampan.components.tuning.engine.conditions import conditions
 
 _KEY = "table"
 _NOTHING, _ENDED, _PENDING = 0, 1, 2
@@ -26,6 +28,7 @@ class Table:
 
     def __init__(self, problem: Problem) -> None:
         self.space = dimensions(problem.parameters)
+        self.conditions = conditions(problem)
         self._problem = problem
         self._sign = -1.0 if problem.objective.type == "maximize" else 1.0
         self._seen: list[TrialRecord] = []
@@ -66,7 +69,11 @@ class Table:
         self._states.append(_PENDING)
 
     def _is_about(self, problem: Problem) -> bool:
-        return problem.parameters == self._problem.parameters and problem.objective == self._problem.objective
+        return (
+            problem.parameters == self._problem.parameters
+            and problem.objective == self._problem.objective
+            and problem.annotations == self._problem.annotations
+        )
 
     def _learn(self, trials: Sequence[TrialRecord]) -> None:
         keep = min(len(self._seen), len(trials))
@@ -99,4 +106,10 @@ class Table:
             self._states[place] = _PENDING
 
     def _row(self, assignments: Mapping[str, str]) -> list[float]:
-        return [coordinate(each.span, each.latent(assignments[each.name])) for each in self.space]
+        """NaN for what means nothing beside the others."""
+        return [
+            coordinate(each.span, each.latent(assignments[each.name]))
+            if self.conditions.is_active(each.name, assignments)
+            else math.nan
+            for each in self.space
+        ]

@@ -63,23 +63,45 @@ class Tpe:
     ) -> Mapping[str, str]:
         good, rest = table.split(_good_count(settings, table.ended))
         if table.ended < settings.get("n_startup_trials", _STARTUP) or not len(good):
-            return drawn(table.space, seed(problem, number))
+            return table.conditions.settled(drawn(table.space, seed(problem, number)))
         source = np.random.default_rng(seed(problem, number))
-        axes = [Axis.of(each.span) for each in table.space]
-        together = [list(range(len(axes)))] if self.multivariate else [[place] for place in range(len(axes))]
-        found = np.empty(len(axes))
-        for places in together:
-            chosen = [axes[place] for place in places]
-            found[places] = _best(chosen, good[:, places], rest[:, places], settings, source)
-        return {
-            each.name: each.text(latent(each.span, float(at)))
-            for each, at in zip(table.space, found, strict=True)
-        }
+        values = {each.name: table.conditions.first.get(each.name, "") for each in table.space}
+        for places in self._together(table):
+            if not table.conditions.is_active(table.space[places[0]].name, values):
+                continue
+            chosen = [table.space[place] for place in places]
+            at = _best(
+                [Axis.of(each.span) for each in chosen],
+                _that_mean_it(good[:, places]),
+                _that_mean_it(rest[:, places]),
+                settings,
+                source,
+            )
+            for each, where in zip(chosen, at, strict=True):
+                values[each.name] = each.text(latent(each.span, float(where)))
+        return values
+
+    def _together(self, table: Table) -> list[list[int]]:
+        """Places of parameters whose density is estimated together; parents come before what depends on them."""
+        wanted = table.conditions.wanted
+        order = [*(each.name for each in table.space if each.name not in wanted), *wanted]
+        places = {each.name: place for place, each in enumerate(table.space)}
+        if not self.multivariate:
+            return [[places[name]] for name in order]
+        # Those under the same conditions mean something in the same trials.
+        groups: dict[str, list[int]] = {}
+        for name in order:
+            groups.setdefault(repr(sorted(wanted.get(name, {}).items())), []).append(places[name])
+        return list(groups.values())
 
 
 class MultivariateTpe(Tpe):
     multivariate = True
     _several = SeveralObjectivesMultivariateTpe()
+
+
+def _that_mean_it(points: Any) -> Any:
+    return points[~np.isnan(points[:, 0])]
 
 
 def _good_count(settings: Mapping[str, Any], ended: int) -> int:

@@ -6,9 +6,10 @@ pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go).
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sampan.components.tuning.api.reading import objective_of
@@ -20,9 +21,12 @@ STDOUT, FILE, TF_EVENT = "StdOut", "File", "TensorFlowEvent"
 PROMETHEUS, CUSTOM, PUSH, NONE = "PrometheusMetric", "Custom", "Push", "None"
 READ_HERE = (STDOUT, FILE, TF_EVENT, PROMETHEUS)
 """Collectors that are the platform's own. The values of the others are reported to it."""
+KINDS = (*READ_HERE, CUSTOM, PUSH, NONE)
 DEFAULT_FILE = "/var/log/katib/metrics.log"
 DEFAULT_EVENTS = "/var/log/katib/tfevent/"
 TEXT, JSON = "TEXT", "JSON"
+_UPSTREAMS = {"file-metrics-collector": FILE, "tfevent-metrics-collector": TF_EVENT}
+"""Images of upstream's collectors, whatever registry they come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Wanted:
     pod_labels: Mapping[str, str]
     container: str
     """The one that trains; empty for the first."""
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    """The container of a custom collector of upstream's image, whose work is done as if it were not custom."""
 
     @property
     def folder(self) -> str:
@@ -74,7 +80,7 @@ def wanted_of(trial: Object) -> Wanted:
         path = str(file.get("path") or (DEFAULT_FILE if kind == FILE else ""))
     elif kind == TF_EVENT:
         path = str(file.get("path") or DEFAULT_EVENTS)
-    return Wanted(
+    wanted = Wanted(
         namespace=meta.namespace(trial),
         trial=meta.name(trial),
         kind=kind,
@@ -87,6 +93,26 @@ def wanted_of(trial: Object) -> Wanted:
         rules=tuple(_rules(spec.get("earlyStoppingRules"))),
         pod_labels={str(key): str(each) for key, each in _mapping(spec.get("primaryPodLabels")).items()},
         container=str(spec.get("primaryContainerName") or ""),
+    )
+    return _as_upstreams(wanted, _mapping(_mapping(collecting.get("collector")).get("customCollector")))
+
+
+def _as_upstreams(wanted: Wanted, container: Mapping[str, Any]) -> Wanted:
+    """A custom collector of upstream's image reads what its arguments say. Source: kubeflow/katib 0.19
+    cmd/metricscollector/v1beta1/file-metricscollector/main.go, tfevent-metricscollector/main.py."""
+    image = str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
+    kind = _UPSTREAMS.get(image)
+    if wanted.kind != CUSTOM or kind is None or container.get("command"):
+        return wanted
+    args = [str(each) for each in _list(container.get("args"))]
+    flags = dict(itertools.pairwise(args))
+    return replace(
+        wanted,
+        kind=kind,
+        path=flags.get("-path") or wanted.path or (DEFAULT_FILE if kind == FILE else DEFAULT_EVENTS),
+        format=flags.get("-format") or TEXT,
+        filters=tuple(filter(None, flags.get("-f", "").split(";"))) or wanted.filters,
+        shown=container,
     )
 
 

@@ -32,11 +32,17 @@ def mark(run: Object, trial: Object) -> None:
     for template in _templates(run):
         metadata = template.setdefault("metadata", {})
         if isinstance(metadata, dict):
-            metadata["labels"] = {**(metadata.get("labels") or {}), **marks}
+            metadata["labels"] = {**_labels(metadata), **marks}
         tell_name(template, wanted.container)
-    if run.get("kind") == "Workflow":
-        shared = run["spec"].setdefault("podMetadata", {})
-        shared["labels"] = {**(shared.get("labels") or {}), **marks}
+    if run.get("kind") == "Workflow" and isinstance(run.get("spec"), dict):
+        shared = run["spec"].get("podMetadata")
+        shared = dict(shared) if isinstance(shared, dict) else {}
+        run["spec"]["podMetadata"] = {**shared, "labels": {**_labels(shared), **marks}}
+
+
+def _labels(metadata: Object) -> Object:
+    found = metadata.get("labels")
+    return found if isinstance(found, dict) else {}
 
 
 def _templates(run: Object) -> Iterator[Object]:

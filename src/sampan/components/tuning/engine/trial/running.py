@@ -10,10 +10,37 @@ import copy
 from collections.abc import Mapping
 
 from sampan.components.tuning.engine.collecting.lines import filter_problem
-from sampan.components.tuning.engine.collecting.wanted import wanted_of
+from sampan.components.tuning.engine.collecting.wanted import KINDS, wanted_of
 from sampan.components.tuning.engine.trial import gjson
 from sampan.kube import meta, owners
 from sampan.kube.meta import Object
+
+_POWERFUL_GROUPS = frozenset(
+    {
+        "rbac.authorization.k8s.io",
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "certificates.k8s.io",
+        "networking.k8s.io",
+        "policy",
+    }
+)
+_POWERFUL_KINDS = frozenset(
+    {
+        "Secret",
+        "ServiceAccount",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "ResourceQuota",
+        "LimitRange",
+        "Event",
+    }
+)
+_MOST_NAME = 63
 
 
 class ImpossibleError(Exception):
@@ -40,7 +67,17 @@ def run_object(trial: Object) -> Object:
             f"spec.runSpec.metadata.namespace is {own}, but a trial runs in its own namespace: leave it out"
         )
     run.pop("status", None)
+    _refuse_power(run)
     return owners.with_controller(run, trial)
+
+
+def _refuse_power(run: Object) -> None:
+    """Trials are created by the platform, which may more than whoever writes an experiment. Raises ImpossibleError."""
+    group = str(run["apiVersion"]).rpartition("/")[0]
+    if group in _POWERFUL_GROUPS or (group == "" and run["kind"] in _POWERFUL_KINDS):
+        raise ImpossibleError(
+            f"spec.runSpec is a {run['kind']}, which trials may not create: have them run a workload"
+        )
 
 
 def check(trial: Object) -> None:
@@ -50,7 +87,15 @@ def check(trial: Object) -> None:
         path = spec.get(name)
         if path and (wrong := gjson.problem(str(path))):
             raise ImpossibleError(f"spec.{name} is no GJSON path: {wrong}")
+    if len(meta.name(trial)) > _MOST_NAME:
+        raise ImpossibleError(
+            f"metadata.name has more than {_MOST_NAME} characters, but pods get it as a label"
+        )
     wanted = wanted_of(trial)
+    if wanted.kind not in KINDS:
+        raise ImpossibleError(
+            f"spec.metricsCollector.collector.kind must be one of {', '.join(KINDS)}, not {wanted.kind}"
+        )
     if not wanted.objective.metric:
         raise ImpossibleError("spec.objective.objectiveMetricName is missing: name the metric to optimise")
     for text in wanted.filters:

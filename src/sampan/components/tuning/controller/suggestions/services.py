@@ -69,7 +69,7 @@ class Services:
         ]
 
     async def of(self, suggestion: Object) -> Asked:
-        """Makes what is missing. Raises NotReadyError, SuggestingError where nobody answers or it is refused, ApiError."""
+        """Makes what is missing. Raises NotReadyError, ApiError, SuggestingError where nobody answers or makes it."""
         made = self._composition(suggestion)
         await self._keep_claim(suggestion)
         suggestions, stopping = self._algorithms.suggestions, self._algorithms.early_stopping

@@ -121,6 +121,11 @@ class Cache:
         """Stops watching. What was read stays readable."""
         await self._tasks.close()
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether the first list is complete."""
+        return self._synced.is_set()
+
     async def synced(self) -> None:
         """Returns when the first list is complete."""
         await self._synced.wait()

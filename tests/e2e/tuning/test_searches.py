@@ -11,10 +11,13 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from sampan.components.tuning.engine.nas_graph import cell_graph, layers_graph
 from sampan.testing.homes import home_with_frameworks
 from sampan.testing.server import HttpError, ServerProcess
 
@@ -284,3 +287,21 @@ def test_what_cannot_be_searched_is_refused_at_once(server: ServerProcess) -> No
             algorithm=algorithm("hyperband", resource_name="lr", r_l=9),
             parameters=[number("lr", "int", "1", "9")],
         )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", ["enas", "darts"])
+def test_the_example_ends(server: ServerProcess, name: str) -> None:
+    file = Path(__file__).parents[3] / "examples" / "04-architecture-search" / f"{name}.yaml"
+    body = yaml.safe_load(file.read_text())
+    server.call("POST", f"{NAMESPACE}/experiments", body)
+    experiment = succeeded(server, f"digits-{name}", 1100)
+    verify(server, experiment)
+    best = experiment["status"]["currentOptimalTrial"]
+    assigned = {each["name"]: each["value"] for each in best["parameterAssignments"]}
+    if name == "enas":
+        assert max(value(each, "Validation-Accuracy") for each in trials(server, "digits-enas")) > 0.8
+        assert len(layers_graph(assigned["architecture"], assigned["nn_config"]).nodes) == 4 + 4
+    else:
+        assert len(cell_graph(best["observation"]["metrics"][0]["latest"]).nodes) == 2 + 2 + 1

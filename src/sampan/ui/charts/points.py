@@ -94,6 +94,8 @@ def _group(each: Points, index: int, axes: Axes, is_dense: bool) -> Options:
         "data": [_datum(each, place, axes, is_dense) for place in range(len(each.values))],
     }
     if is_dense:
+        # In one stroke; a shade of its own for each takes a stroke for each.
+        made["large"] = not axes.shade
         made["dimensions"] = [axes.x or "x", axes.y or "y", *([axes.shade] if axes.shade else [])]
     return made
 

@@ -331,6 +331,22 @@ def test_a_long_running_one_goes_on_when_its_budget_grows(run: Run) -> None:
     run(scenario)
 
 
+def test_one_that_is_over_does_not_mind_that_its_trials_go(run: Run) -> None:
+    async def scenario(tuning: Tuning) -> None:
+        await tuning.submit(maxTrialCount=2, resumePolicy="LongRunning")
+        trials = await tuning.have(2)
+        await tuning.succeed(0.5, 0.4)
+        await tuning.becomes("Succeeded")
+        await tuning.client.delete(TRIALS, meta.name(trials[0]), "team")
+        await tuning.let_go(trials[0])
+        await tuning.settled()
+        assert len(await tuning.trials()) == 1
+        status = (await tuning.get())["status"]
+        assert (status["trials"], types(await tuning.get())[-1][0]) == (2, "Succeeded")
+
+    run(scenario)
+
+
 def test_one_from_a_volume_starts_its_suggestion_again(run: Run) -> None:
     async def scenario(tuning: Tuning) -> None:
         await tuning.submit(maxTrialCount=2, resumePolicy="FromVolume")

@@ -272,6 +272,45 @@ def test_a_pod_that_cannot_start_is_told_of(run):
     run(scenario)
 
 
+def test_a_job_that_somebody_deletes_is_made_anew(run):
+    async def scenario(tuning):
+        await tuning.trial("one")
+        pod = await tuning.pod_of("one")
+        await tuning.phase(pod, pods.RUNNING)
+        tuning.prints(pod, "accuracy=0.9")
+        before = await tuning.get(JOBS, "one")
+        await tuning.client.delete(JOBS, "one", "team")
+
+        async def another():
+            found = await tuning.get(JOBS, "one")
+            return found if found is not None and meta.uid(found) != meta.uid(before) else None
+
+        await tuning.until(another)
+
+        async def new_pod():
+            there = [each for each in await tuning.all(PODS) if meta.uid(each) != meta.uid(pod)]
+            return there[0] if there else None
+
+        second = await tuning.until(new_pod)
+        await tuning.phase(second, pods.RUNNING)
+        tuning.prints(second, "accuracy=0.4")
+        await tuning.phase(second, pods.SUCCEEDED, 0)
+        assert metric(await tuning.becomes("one", "Succeeded")) == ("0.4", "0.4", "0.4")
+
+    run(scenario)
+
+
+def test_a_job_that_goes_as_it_ends_has_ended(run):
+    async def scenario(tuning):
+        job = _plain_job("x")["spec"] | {"ttlSecondsAfterFinished": 0}
+        await tuning.trial("one", runSpec={"apiVersion": "batch/v1", "kind": "Job", "spec": job})
+        await tuning.runs("one", "accuracy=0.6")
+        assert metric(await tuning.becomes("one", "Succeeded")) == ("0.6", "0.6", "0.6")
+        await tuning.gone(JOBS, "one")
+
+    run(scenario)
+
+
 def test_a_deleted_trial_takes_its_values_and_its_job_along(run):
     async def scenario(tuning):
         await tuning.trial("one", retainRun=True)

@@ -68,6 +68,19 @@ def test_parameters_become_axes() -> None:
     )
 
 
+def test_an_axis_is_as_its_parameter_is_searched() -> None:
+    answer = columns(
+        [(f"t-{at}", "Succeeded", 1.0, {"x": x, "d": x, "new": x}) for at, x in enumerate(("0.0001", "1"))]
+    )
+    found = trials.of_columns(answer)
+    declared = [
+        {"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}},
+        {"name": "d", "parameterType": "discrete", "feasibleSpace": {"list": ["0.0001", "1"]}},
+    ]
+    kinds = {axis.name: axis.kind for axis in axes.of(parameters_of(declared), found)}
+    assert kinds == {"x": "value", "d": "log", "new": "log"}
+
+
 def test_of_many_trials_the_best_are_always_drawn() -> None:
     losses = list(range(5000))
     random.Random(3).shuffle(losses)

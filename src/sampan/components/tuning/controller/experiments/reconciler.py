@@ -22,6 +22,7 @@ from sampan.components.tuning.engine.experiment.status import (
     Circumstances,
     end_of,
     is_completed,
+    is_settled,
     is_stopped,
     restarted,
     restarts,
@@ -88,11 +89,14 @@ class ExperimentReconciler:
         if self._is_embedded and runs_in_process(found):
             # `controller.inprocess` drives it.
             return DONE
-        known = await self._specs.of(found)
-        tally = self._tallies.of(found)
-        if restarts(known.experiment | {"metadata": found["metadata"], "status": found.get("status")}):
+        if restarts(found):
             await self._write(found, restarted(found, self._now()))
             return DONE
+        if is_settled(found):
+            self._forget(request)
+            return DONE
+        known = await self._specs.of(found)
+        tally = self._tallies.of(found)
         around, result = await self._act(found, known, tally)
         status = status_of(meta.status(found), self._tallies.of(found), around, self._now())
         pause = self._pause(request, found, status, len(tally))

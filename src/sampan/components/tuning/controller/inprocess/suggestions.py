@@ -50,6 +50,8 @@ class Suggestions:
         self._ground, self._tally, self._tasks, self._news = ground, tally, tasks, news
         self._held: Object = {}
         self._written: Object = {}
+        self._loose: list[Object] = []
+        """Assignments that had no trial when they were last looked at."""
         self._asking: asyncio.Task[None] | None = None
         self._answered: tuple[int, int] | None = None
         self._is_validated = False
@@ -70,13 +72,16 @@ class Suggestions:
         if not owners.is_controlled_by(found, experiment):
             raise TerminalError(f"the Suggestion {name} is there, which is not of this experiment")
         self._held = self._written = found
+        self._loose = assignments_of(found)
         conditions = says.created(conditions_of(found), self._ground.now())
         count = max(count_of(found), len(self._tally) + len(self.unborn()))
         self._say(conditions, suggestionCount=count)
 
     def unborn(self) -> list[Object]:
         """Assignments that have no trial yet."""
-        return [each for each in assignments_of(self._held) if str(each.get("name")) not in self._tally]
+        # What has become a trial stays one: of hundreds that are held, few are looked at again.
+        self._loose = [each for each in self._loose if str(each.get("name")) not in self._tally]
+        return self._loose
 
     @property
     def said(self) -> says.Said:
@@ -128,6 +133,8 @@ class Suggestions:
             **self._held,
             "status": {**status, "conditions": _told(conditions, now, answer, missing)},
         }
+        if answer.assignments:
+            self._loose = [*self._loose, *assignments_of(self._held)[-len(answer.assignments) :]]
         if answer.settings:
             await self.writer.flush()
         self.writer.touch()

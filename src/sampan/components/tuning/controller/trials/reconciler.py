@@ -114,10 +114,7 @@ class TrialReconciler:
         except _WaitError as error:
             waits = status.waiting(begun, error.wait.reason, error.wait.message, now)
             return await self._write(trial, waits, look_again=_LATER)
-        spec = meta.spec(trial)
-        state = judging.judge(
-            run.obj, str(spec.get("successCondition") or ""), str(spec.get("failureCondition") or "")
-        )
+        state = _judged(trial, run.obj)
         if state.condition == judging.FAILED:
             return await self._failed(trial, begun, state, now)
         if state.condition == judging.SUCCEEDED:
@@ -134,7 +131,9 @@ class TrialReconciler:
         resource = await self._resource(wanted)
         found = await self._runs.get(resource, wanted)
         if found is None:
-            found = self._runs.last_of(trial)
+            # One that went before it had ended is made anew, as upstream does.
+            last = self._runs.last_of(trial)
+            found = last if last is not None and _judged(trial, last).condition != judging.RUNNING else None
         if found is None:
             return _Run(resource, await self._create(trial, resource, wanted))
         if not owners.is_controlled_by(found, trial):
@@ -256,7 +255,7 @@ class TrialReconciler:
         except running.ImpossibleError:
             return
         resource = await self._runs.resource(wanted)
-        found = await self._runs.get(resource, wanted) if resource is not None else None
+        found = await self._runs.known(resource, wanted) if resource is not None else None
         if resource is None or found is None or not owners.is_controlled_by(found, trial):
             return
         if await self._runs.delete(resource, found):
@@ -296,3 +295,10 @@ class TrialReconciler:
         self._runs.forget(uid)
         self._measuring.forget(uid)
         self._since.pop(uid, None)
+
+
+def _judged(trial: Object, run: Object) -> RunState:
+    spec = meta.spec(trial)
+    return judging.judge(
+        run, str(spec.get("successCondition") or ""), str(spec.get("failureCondition") or "")
+    )

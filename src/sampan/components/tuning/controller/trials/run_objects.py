@@ -67,6 +67,13 @@ class RunObjects:
         except NotFoundError:
             return None
 
+    async def known(self, resource: Resource, run: Object) -> Object | None:
+        """As the watch has it: for those that have ended, of which there may be very many. Raises ApiError."""
+        cache = await self._watched(resource)
+        if not cache.is_synced:
+            return await self.get(resource, run)
+        return cache.get(meta.namespace(run), meta.name(run))
+
     def last_of(self, trial: Object) -> Object | None:
         """The run object of that very trial as it was when it went, if it did."""
         return self._gone.get(meta.uid(trial))

@@ -60,7 +60,7 @@ class TrialPods:
 
     async def complete(self, trial: Request) -> None:
         """Ends those that run, as if they had come to their end by themselves. Raises ApiError."""
-        for pod in await self.fresh(trial):
+        for pod in self.of(trial):
             if pods.is_terminal(pod) or meta.is_deleting(pod) or pods.COMPLETED in meta.annotations(pod):
                 continue
             mark = {
@@ -77,7 +77,13 @@ class TrialPods:
 
     def _handle(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is None:
-            self._gone.setdefault(_request(old), {})[meta.uid(old)] = old
+            # Of one that had not ended it is not known whether it would have failed.
+            last = (
+                old
+                if pods.is_terminal(old)
+                else {**old, "status": {**meta.status(old), "phase": pods.UNKNOWN}}
+            )
+            self._gone.setdefault(_request(old), {})[meta.uid(old)] = last
 
 
 def _as_it_was(pod: TrialPod, home: Path) -> Object:

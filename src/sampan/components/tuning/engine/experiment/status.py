@@ -83,6 +83,12 @@ def is_completed(experiment: Object) -> bool:
     return holds(conditions, SUCCEEDED) or holds(conditions, FAILED)
 
 
+def is_settled(experiment: Object) -> bool:
+    """Whether it is completed, and so are all trials that it has counted: what becomes of those changes nothing."""
+    status = meta.status(experiment)
+    return is_completed(experiment) and not status.get("trialsRunning") and not status.get("trialsPending")
+
+
 def is_restartable(experiment: Object) -> bool:
     """Whether a completed one may go on if its budget grows."""
     done = find(conditions_of(experiment), SUCCEEDED) or {}

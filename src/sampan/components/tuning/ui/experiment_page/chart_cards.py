@@ -231,6 +231,8 @@ class Importance(_Card):
         count = len(self._trials.measured)
         if count != self._asked:
             self._asked = count
+            if self._chart is None:
+                self._say("It is being worked out …")
             self._page.spawn(self._ask(count), "importances")
 
     async def _ask(self, count: int) -> None:
@@ -254,7 +256,7 @@ class Importance(_Card):
             self._show(None, str(answer.get("why") or "It cannot be told yet."))
         else:
             self._show_figure(figure)
-            self._say(f"From {answer.get('trials')} trials, by functional analysis of variance.")
+            self._say(f"From {answer.get('trials')} trials.")
 
 
 class Curves(_Card):

@@ -57,10 +57,11 @@ def _axis(name: str, parameter: Parameter | None, values: Sequence[str]) -> Axis
     if is_category or len(known) < len(numbers):
         listed = parameter.space.list if parameter is not None else ()
         return Axis(name, "category", tuple(dict.fromkeys((*listed, *values))))
-    is_log = parameter is not None and parameter.space.distribution in _LOG
-    if known and min(known) > 0 and (is_log or max(known) / min(known) >= _WIDE):
-        return Axis(name, "log")
-    return Axis(name, "value")
+    if parameter is not None and parameter.type != "discrete":
+        # As it is searched: a few small values do not make it a matter of logarithms.
+        is_log = parameter.space.distribution in _LOG and min(known, default=1.0) > 0
+        return Axis(name, "log" if is_log else "value")
+    return Axis(name, of_values(known))
 
 
 def of_values(values: Sequence[float]) -> str:

@@ -24,7 +24,7 @@ def pareto(trials: Trials, front: Sequence[str], x: str, y: str) -> Drawn:
     best = [each for each in known if each.name in of_front]
     others = [each for each in known if each.name not in of_front]
     groups, places = [], {}
-    for label, part, look in (("Others", others, 9), ("Front", best, 1)):
+    for label, part, look in (("Others", others, 8), ("Front", best, 1)):
         if part:
             values = [_pair(each, x, y) for each in part]
             groups.append(Points(label, values, label, [each.name for each in part], look))

@@ -12,6 +12,7 @@ from sampan.components.tuning.engine.template.generator import (
     is_metadata,
     parse,
     run_spec,
+    substituted,
 )
 
 _PARAMETERS = (("learningRate", "lr"), ("numberLayers", "num-layers"))
@@ -108,3 +109,9 @@ def test_text_of_a_config_map_is_read_after_values_are_put_in() -> None:
 def test_text_that_is_no_object(text: str) -> None:
     with pytest.raises(TemplateError):
         parse(text)
+
+
+def test_a_text_of_nothing_but_beginnings_is_read_at_once() -> None:
+    text = "${trialParameters." * 50_000
+    made = substituted({"kind": "Job", "text": text}, lambda _name: "")
+    assert made["text"] == text

@@ -17,8 +17,9 @@ import yaml
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
-PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.+?)\}")
-METADATA = re.compile(r"\$\{trialSpec\.(.+?)\}")
+# With an end, else a text of nothing but beginnings takes time that grows with its square.
+PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.{1,512}?)\}")
+METADATA = re.compile(r"\$\{trialSpec\.(.{1,512}?)\}")
 _INDEXED = re.compile(r"(.+)\[(.+)]", re.DOTALL)
 METADATA_KEYS = ("Name", "Namespace", "Kind", "APIVersion", "Annotations", "Labels")
 

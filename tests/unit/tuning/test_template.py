@@ -115,3 +115,17 @@ def test_a_text_of_nothing_but_beginnings_is_read_at_once() -> None:
     text = "${trialParameters." * 50_000
     made = substituted({"kind": "Job", "text": text}, lambda _name: "")
     assert made["text"] == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)),
+        "kind: &a [*a]",
+        "kind: " + "[" * 5000,
+    ],
+    ids=["billions", "itself", "deep"],
+)
+def test_a_template_that_stands_for_more_than_there_is_room_is_refused(text: str) -> None:
+    with pytest.raises(TemplateError):
+        parse(text)

@@ -22,7 +22,7 @@ def test_a_page_is_where_its_address_says(page: Page, server: ServerProcess) -> 
 
 
 def test_addresses_that_upstream_prints_lead_to_our_pages(page: Page, server: ServerProcess) -> None:
-    for door in ("/", "/pipeline/", "/_/pipeline/"):
+    for door in ("/", "/pipeline/", "/_/pipeline/", "/katib/", "/_/katib/"):
         page.goto(f"{server.url}{door}#/runs")
         expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
         expect(page).to_have_url(f"{server.url}/ui/runs")

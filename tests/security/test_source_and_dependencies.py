@@ -19,6 +19,8 @@ FIXED_IN = {
     "starlette": "1.0.1",  # CVE-2026-48710
     "python-multipart": "0.0.27",  # CVE-2026-24486, CVE-2026-42561
     "h11": "0.16.0",  # CVE-2025-43859
+    # CVE-2024-11407, and CVE-2024-7246 before it; CVE-2026-33186 is of gRPC for Go, which is not here.
+    "grpcio": "1.66.2",
 }
 
 
@@ -34,7 +36,7 @@ def test_no_version_with_a_known_hole_can_be_installed(name: str) -> None:
     assert version(metadata.version(name)) >= version(FIXED_IN[name])
 
 
-@pytest.mark.parametrize("name", ["grpcio", "PyJWT"])
+@pytest.mark.parametrize("name", ["PyJWT"])
 def test_what_has_no_use_here_yet_is_not_brought_along(name: str) -> None:
     """Row 17 names them: who adds one adds its lower bound here."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -20,8 +20,10 @@ from sampan.dashboard.mounting import Dashboard
 from sampan.web.guards import Access, Guards, GuardSettings, User
 
 _DASHBOARD = "/ui"
-_DOORS = ("/", _DASHBOARD, "/pipeline", "/pipeline/", "/_/pipeline", "/_/pipeline/")
-"""What leads to the dashboard: upstream's pages of pipelines are at these, and its clients print links to them."""
+_UPSTREAMS = ("/pipeline", "/_/pipeline", "/katib", "/_/katib")
+_DOORS = ("/", _DASHBOARD, *_UPSTREAMS, *(f"{path}/" for path in _UPSTREAMS))
+"""What leads to the dashboard: upstream's pages of pipelines and of Katib are at these, and its clients print links to
+them."""
 
 
 def build_app(

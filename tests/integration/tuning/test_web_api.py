@@ -21,7 +21,7 @@ from sampan.kube import rbac
 from sampan.kube.kinds import PODS
 
 sys.path.insert(0, str(Path(__file__).parent))
-from web_kit import ADMIN, ALICE, Kit, kit
+from web_kit import ADMIN, ALICE, Kit, experiment, kit
 
 E, T = "/tuning/v1/namespaces/default/experiments/random", "/tuning/v1/namespaces/default/trials"
 LOSSES = {"loss": ("0.1", "0.5", "0.2"), "accuracy": ("0.5", "0.9", "nan")}
@@ -202,6 +202,28 @@ def test_the_front_has_what_no_other_is_better_than(tmp_path: Path) -> None:
         await kit.client.patch(EXPERIMENTS, made["metadata"]["name"], note, "default")
         refused = await kit.get(f"{E}/pareto")
         assert (refused["trials"], "sampan.dev/objectives" in refused["why"]) == ([], True)
+
+    play(tmp_path, scenario)
+
+
+def test_the_front_is_of_all_objectives(tmp_path: Path) -> None:
+    async def scenario(kit: Kit) -> None:
+        found = experiment("several")
+        found["metadata"]["annotations"] = {"sampan.dev/objectives": '{"accuracy": "maximize"}'}
+        await kit.client.create(EXPERIMENTS, found)
+        for name, loss, accuracy in (("low", "1", "0.5"), ("high", "2", "0.9"), ("beaten", "3", "0.4")):
+            metrics = {"loss": (loss,) * 3, "accuracy": (accuracy,) * 3}
+            await kit.trial(name, experiment="several", metrics=metrics)
+        path = "/tuning/v1/namespaces/default/experiments/several/pareto"
+        assert await kit.get(path) == {
+            "objectives": [
+                {"metric": "loss", "type": "minimize"},
+                {"metric": "accuracy", "type": "maximize"},
+            ],
+            "trials": ["low", "high"],
+            "values": [[1.0, 0.5], [2.0, 0.9]],
+            "why": "",
+        }
 
     play(tmp_path, scenario)
 

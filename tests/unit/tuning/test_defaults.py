@@ -90,3 +90,10 @@ def test_twice_is_once() -> None:
     once = with_defaults({"spec": spec})
     assert with_defaults(once) == once
     assert once["spec"]["parameters"][0]["feasibleSpace"]["distribution"] == "uniform"
+
+
+def test_choices_that_the_sdk_writes_elsewhere_are_choices() -> None:
+    """kubeflow-katib 0.19's `search.categorical` puts them where the distribution belongs."""
+    written = {"name": "kind", "parameterType": "categorical", "feasibleSpace": {"distribution": ["a", "b"]}}
+    (parameter,) = with_defaults({"spec": {"parameters": [written]}})["spec"]["parameters"]
+    assert parameter["feasibleSpace"] == {"list": ["a", "b"], "distribution": "uniform"}

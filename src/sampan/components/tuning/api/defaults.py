@@ -36,6 +36,9 @@ def with_defaults(experiment: Object) -> Object:
     _default_collector(spec)
     for parameter in _items(spec, "parameters"):
         space = parameter.get("feasibleSpace") if isinstance(parameter, dict) else None
+        if isinstance(space, dict) and isinstance(space.get("distribution"), list) and not space.get("list"):
+            # So `search.categorical` of kubeflow-katib 0.19 writes its choices (kubeflow/katib/api/search.py).
+            space["list"] = space.pop("distribution")
         if isinstance(space, dict) and not space.get("distribution"):
             space["distribution"] = "uniform"
     return made

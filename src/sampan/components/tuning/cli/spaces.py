@@ -35,7 +35,9 @@ def read_params(given: Sequence[str]) -> dict[str, Space]:
         except ValueError:
             raise TuneError(f"--param {text!r}: {_HOW}") from None
     if not found:
-        raise TuneError("name what is to be tuned, as --param lr=log:1e-5..1e-1")
+        raise TuneError(
+            "name what is to be tuned, before the script: sampan tune --param lr=log:1e-5..1e-1 train.py"
+        )
     return found
 
 

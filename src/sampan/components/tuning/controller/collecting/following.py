@@ -94,7 +94,9 @@ class Following:
             source = self.sources.get(run)
             while source is not None and (some := source.read(is_over=is_over)):
                 found.extend(some)
-                self._told(run, [f"{each.time} {each.name}={each.value}" for each in some])
+                if self.wanted.kind != STDOUT:
+                    # Of what is printed every line is told already.
+                    self._told(run, [f"{each.time} {each.name}={each.value}" for each in some])
                 if source.rules.are_met and not self.stop:
                     self.stop = source.rules.why
                 if len(found) >= MOST_VALUES:

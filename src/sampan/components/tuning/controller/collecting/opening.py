@@ -23,15 +23,19 @@ log = get_logger(__name__)
 
 def opener_for(around: Around) -> Opener:
     home, clock, places = around.home, around.clock, around.pod_places
+    tell = teller_for(around)
 
     def now() -> str:
         return rfc3339(clock.now(), micro=True)
+
+    def told_of(pod: Object) -> Callable[[list[str]], None]:
+        return lambda lines: None if tell is None else tell(pod, lines)
 
     async def open_source(wanted: Wanted, pod: Object, run: RunKey) -> Source | None:
         if wanted.kind == STDOUT and around.pod_files is not None:
             return ApiLogSource(around.client, wanted, run) if is_last(wanted, pod, run) else None
         if wanted.kind == STDOUT:
-            return LogSource(wanted, run, log_path(home, pod, run))
+            return LogSource(wanted, run, log_path(home, pod, run), told_of(pod))
         if wanted.kind == PROMETHEUS:
             return ScrapeSource(around.client, wanted, run, now)
         if wanted.kind == FILE and places is not None:

@@ -106,21 +106,27 @@ class LineSource:
 class LogSource(LineSource):
     """What one run of a container has printed, from its log on this machine."""
 
-    def __init__(self, wanted: Wanted, run: RunKey, path: Path) -> None:
-        """Raises ValueError."""
+    def __init__(self, wanted: Wanted, run: RunKey, path: Path, tell: Callable[[list[str]], None]) -> None:
+        """`tell` is told every line, with its time. Raises ValueError."""
         super().__init__(wanted, f"{run.origin}@", run.place)
+        self._tell = tell
         self._log = LogLines(path)
         self._time, self._same = "", 0
 
     def read(self, *, is_over: bool) -> list[MetricLog]:
         found: list[MetricLog] = []
         while len(found) < _MOST_VALUES and (lines := self._log.read()):
-            for time, text in lines:
-                found.extend(self.line(time, text))
+            found.extend(self._taken_of(lines))
         if is_over and not found:
-            for time, text in self._log.rest():
-                found.extend(self.line(time, text))
+            found.extend(self._taken_of(self._log.rest()))
         return found
+
+    def _taken_of(self, lines: Iterable[tuple[str, str]]) -> Iterable[MetricLog]:
+        lines = list(lines)
+        for time, text in lines:
+            yield from self.line(time, text)
+        if lines:
+            self._tell([f"{time} {text}" for time, text in lines])
 
     def line(self, time: str, text: str) -> Iterable[MetricLog]:
         # The places of lines move when the oldest file of a log goes; times do not.

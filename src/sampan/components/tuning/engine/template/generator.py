@@ -17,9 +17,12 @@ import yaml
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
-PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.+?)\}")
-METADATA = re.compile(r"\$\{trialSpec\.(.+?)\}")
+# With an end, else a text of nothing but beginnings takes time that grows with its square.
+PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.{1,512}?)\}")
+METADATA = re.compile(r"\$\{trialSpec\.(.{1,512}?)\}")
 _INDEXED = re.compile(r"(.+)\[(.+)]", re.DOTALL)
+_MOST_CHARACTERS = 4_000_000
+"""Of a template that is written out: more than the API takes."""
 METADATA_KEYS = ("Name", "Namespace", "Kind", "APIVersion", "Annotations", "Labels")
 
 
@@ -88,11 +91,26 @@ def parse(text: str) -> Object:
     """The first document, which must be an object. Raises TemplateError."""
     try:
         found = next((each for each in yaml.load_all(text, _Loader) if each is not None), None)
+        size = _size(found, {})
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TemplateError(f"the template is not YAML: {error}") from None
+    if size > _MOST_CHARACTERS:
+        raise TemplateError("the template's YAML aliases (*name) stand for too much: write it out")
     if not isinstance(found, dict):
         raise TemplateError("the template is not an object with apiVersion and kind")
     return found
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Of the value written out, about: a few kB can stand for billions through aliases."""
+    if not isinstance(value, dict | list):
+        return 1 + (len(value) if isinstance(value, str) else 0)
+    if id(value) not in known:
+        # One that stands in itself has no end.
+        known[id(value)] = _MOST_CHARACTERS + 1
+        inside = [*value, *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(each, known) for each in inside)
+    return known[id(value)]
 
 
 def object_of(source: Object | str) -> Object:
@@ -107,7 +125,7 @@ def is_metadata(reference: str) -> bool:
 
 
 def _key_and_index(text: str) -> tuple[str, str]:
-    indexed = _INDEXED.search(text)
+    indexed = _INDEXED.match(text)
     return (indexed[1], indexed[2]) if indexed else (text, "")
 
 

@@ -179,7 +179,8 @@ class Pool:
             message = b""
         if message:
             ended = messages.decode_ended(message)
-            future = self._endings.pop(ended.key, None)
+            # Kept until the session is dropped: its socket may be found closed only after this.
+            future = self._endings.get(ended.key)
             if future is not None and not future.done():
                 future.set_result(ended.status)
             return
@@ -203,6 +204,7 @@ class Pool:
 
     def _drop(self, name: str) -> None:
         session = self._sessions.pop(name)
+        self._endings.pop(session.key, None)
         session.close()
         if self._control is not None:
             # Closing is not enough for what hangs.

@@ -53,7 +53,11 @@ class Template:
                         return
 
     def _obey(self, own: tuple[socket.socket, ...]) -> bool:
-        message, descriptors, _, _ = socket.recv_fds(self._control, _MOST_BYTES, 1)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._control, _MOST_BYTES, 1)
+        except ConnectionResetError:
+            # Closed before it had read how the last process ended.
+            message = b""
         if not message:
             return False
         order = messages.decode_order(message)

@@ -55,9 +55,10 @@ import sys
 from kfp import compiler, dsl
 from sampan.sdk import tuning
 
-PROGRAM = "{program}"
-pod = {{"containers": [{{"name": "main", "image": "python:3.11", "command": ["python", "-u", "-c", PROGRAM]}}],
+PROGRAM, X = "{program}", "${{trialParameters.x}}"
+pod = {{"containers": [{{"name": "main", "image": "python:3.11", "command": ["python", "-c", PROGRAM, X]}}],
        "restartPolicy": "Never"}}
+job = {{"backoffLimit": 0, "template": {{"spec": pod}}}}
 
 @dsl.pipeline(name="written")
 def written(trials: int = 4):
@@ -69,7 +70,7 @@ def written(trials: int = 4):
         "trialTemplate": {{
             "primaryContainerName": "main",
             "trialParameters": [{{"name": "x", "reference": "x"}}],
-            "trialSpec": {{"apiVersion": "batch/v1", "kind": "Job", "spec": {{"template": {{"spec": pod}}}}}},
+            "trialSpec": {{"apiVersion": "batch/v1", "kind": "Job", "spec": job}},
         }},
     }}}})
 
@@ -199,6 +200,7 @@ def test_an_experiment_that_fails_fails_its_step_with_its_words(
     assert server.wait_run(run_id, 150)["state"] == "FAILED"
     pod = task(server, run_id, "tune")["pods"][0]["name"]
     log = server.text(f"/apis/v2beta1/runs/{run_id}/nodes/{pod}/log")
+    assert " launched\n" in log, log
     (experiment,) = (
         each
         for each in server.call("GET", EXPERIMENTS)["items"]

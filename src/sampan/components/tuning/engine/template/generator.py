@@ -16,6 +16,7 @@ import yaml
 
 from sampan.kube import meta
 from sampan.kube.meta import Object
+from sampan.lib.extent import extent
 
 # With an end, else a text of nothing but beginnings takes time that grows with its square.
 PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.{1,512}?)\}")
@@ -91,7 +92,7 @@ def parse(text: str) -> Object:
     """The first document, which must be an object. Raises TemplateError."""
     try:
         found = next((each for each in yaml.load_all(text, _Loader) if each is not None), None)
-        size = _size(found, {})
+        size = extent(found, _MOST_CHARACTERS)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TemplateError(f"the template is not YAML: {error}") from None
     if size > _MOST_CHARACTERS:
@@ -99,18 +100,6 @@ def parse(text: str) -> Object:
     if not isinstance(found, dict):
         raise TemplateError("the template is not an object with apiVersion and kind")
     return found
-
-
-def _size(value: Any, known: dict[int, int]) -> int:
-    """Of the value written out, about: a few kB can stand for billions through aliases."""
-    if not isinstance(value, dict | list):
-        return 1 + (len(value) if isinstance(value, str) else 0)
-    if id(value) not in known:
-        # One that stands in itself has no end.
-        known[id(value)] = _MOST_CHARACTERS + 1
-        inside = [*value, *value.values()] if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_size(each, known) for each in inside)
-    return known[id(value)]
 
 
 def object_of(source: Object | str) -> Object:

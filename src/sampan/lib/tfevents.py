@@ -51,6 +51,11 @@ def scalars(data: bytes) -> tuple[list[Scalar], int]:
     return found, at
 
 
+def first_bytes(data: bytes) -> int:
+    """How long the first record is, of which the head at least is there."""
+    return _HEAD.size + int(_HEAD.unpack_from(data)[0]) + _FOOT_BYTES
+
+
 def _event(data: bytes) -> Iterator[Scalar]:
     wall_time, step, summary = 0.0, 0, b""
     for number, value in _fields(data):

@@ -9,6 +9,7 @@ import pytest
 
 from sampan.components.tuning.api.observing import MetricLog, finite
 from sampan.components.tuning.api.suggesting import Objective, Rule
+from sampan.components.tuning.engine.collecting.exposition import samples
 from sampan.components.tuning.engine.collecting.lines import DEFAULT_FILTER, Lines, filter_problem
 from sampan.components.tuning.engine.collecting.wanted import wanted_of
 from sampan.components.tuning.engine.trial.observation import Sums
@@ -215,3 +216,9 @@ def test_all_rules_must_be_met():
     found.take("loss", "2")
     assert found.are_met
     assert found.why == "accuracy 0.1 is less than 0.5, loss 2 is greater than 1"
+
+
+def test_lines_that_are_made_to_take_long_do_not() -> None:
+    found = lines("a", filters=[r"(a)=([a-z]+)"]).take("a=b " * 16_000, TIME).found
+    assert found[:2] == (("a", "b"), ("a", "b"))
+    assert list(samples("a" + " " * 16_000 + "\na 1", ["a"])) == [("a", "1")]

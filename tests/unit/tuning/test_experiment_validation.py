@@ -317,6 +317,27 @@ def test_a_good_one_is_good() -> None:
             {
                 "spec.metricsCollectorSpec": {
                     "collector": {"kind": "StdOut"},
+                    # Python knows it, Go does not; the next one takes either a moment or an hour.
+                    "source": {"filter": {"metricsFormat": ["([a-z]+)=(?=x)(x)"]}},
+                }
+            },
+            "spec.metricsCollectorSpec.source.filter.metricsFormat[0]",
+            "invalid filter",
+        ),
+        (
+            {
+                "spec.metricsCollectorSpec": {
+                    "collector": {"kind": "StdOut"},
+                    "source": {"filter": {"metricsFormat": ["((" + "[" + ")" * 300_000 + "]" + "))"]}},
+                }
+            },
+            "spec.metricsCollectorSpec.source.filter.metricsFormat[0]",
+            "two top subexpressions are required",
+        ),
+        (
+            {
+                "spec.metricsCollectorSpec": {
+                    "collector": {"kind": "StdOut"},
                     "source": {"filter": {"metricsFormat": ["([a-z]+)=.*"]}},
                 }
             },

@@ -126,3 +126,16 @@ def test_a_condition_that_can_never_count_is_told_of():
     assert state.condition == RUNNING
     assert "successCondition finds 'Succeeded', which counts for nothing" in state.note
     assert "failureCondition is no GJSON path" in judge({}, COMPLETE, "a..b").note
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["|".join(["@tostr"] * 250), "|".join(["[@this,@this]"] * 120), "|".join(['{"a":@this,"b":@this}'] * 70)],
+    ids=["texts", "lists", "objects"],
+)
+def test_a_path_that_doubles_what_it_finds_finds_nothing(path: str) -> None:
+    run = {"status": {"conditions": [{"type": "Complete", "status": "True", "message": 'said "done"'}]}}
+    assert problem(path) == ""
+    with pytest.raises(PathError, match="more than"):
+        get(run, path)
+    assert judge(run, path, "").condition == RUNNING

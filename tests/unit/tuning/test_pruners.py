@@ -172,6 +172,12 @@ def test_signed_ranks_with_ties_and_zeros() -> None:
             {"min_resource": "4", "max_resource": "3"},
             "max_resource must be at least min_resource",
         ),
+        (
+            "successivehalving",
+            {"min_early_stopping_rate": "1000000000000"},
+            "min_early_stopping_rate must be a whole number of at most 64",
+        ),
+        ("hyperband", {"max_resource": "9" * 400}, "max_resource must be a whole number of at most"),
         ("threshold", {}, "lower or upper must be set"),
         ("threshold", {"lower": "2", "upper": "1"}, "lower must be at most upper"),
         ("patient", {"wrapped_pruner": "patient"}, "wrapped_pruner must be one of"),

@@ -12,6 +12,7 @@ from sampan.components.tuning.engine.template.generator import (
     is_metadata,
     parse,
     run_spec,
+    substituted,
 )
 
 _PARAMETERS = (("learningRate", "lr"), ("numberLayers", "num-layers"))
@@ -106,5 +107,25 @@ def test_text_of_a_config_map_is_read_after_values_are_put_in() -> None:
 
 @pytest.mark.parametrize("text", ["[1, 2]", "", "a: b: c", "just text"])
 def test_text_that_is_no_object(text: str) -> None:
+    with pytest.raises(TemplateError):
+        parse(text)
+
+
+def test_a_text_of_nothing_but_beginnings_is_read_at_once() -> None:
+    text = "${trialParameters." * 50_000
+    made = substituted({"kind": "Job", "text": text}, lambda _name: "")
+    assert made["text"] == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)),
+        "kind: &a [*a]",
+        "kind: " + "[" * 5000,
+    ],
+    ids=["billions", "itself", "deep"],
+)
+def test_a_template_that_stands_for_more_than_there_is_room_is_refused(text: str) -> None:
     with pytest.raises(TemplateError):
         parse(text)

@@ -99,12 +99,12 @@ class Tuning:
         self.client = services.client
         self.algorithm = algorithm
         self.clock = SystemClock()
-        self._services = services
+        self.services = services
         self._manager: Manager | None = None
 
     async def start(self, client: Any = None) -> None:
         """`client`: another than that of the API server."""
-        services = replace(self._services, client=client or self.client)
+        services = replace(self.services, client=client or self.client)
         around = parts.around(services, TuningSettings(), self.algorithm)
         tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
         reconcilers = (

@@ -92,6 +92,22 @@ def test_templates_and_algorithms_are_read_where_they_stand(run: Run) -> None:
     run(scenario)
 
 
+def test_templates_of_other_namespaces_are_read_where_they_are_shared(run: Run) -> None:
+    async def scenario(tuning: Tuning) -> None:
+        await tuning.client.create(NAMESPACES, {"metadata": {"name": "others"}})
+        held = {"metadata": {"name": "own", "namespace": "others"}, "data": {"job": "kind: Job"}}
+        await tuning.client.create(CONFIG_MAPS, held)
+        source = {"configMapName": "own", "configMapNamespace": "others", "templatePath": "none"}
+        in_map = template() | {"trialSpec": None, "configMap": source}
+        said = await refused(tuning, trialTemplate=in_map)
+        assert "not shared by the label katib.kubeflow.org/component=trial-templates" in said
+        shared = {"metadata": {"labels": {"katib.kubeflow.org/component": "trial-templates"}}}
+        await tuning.client.patch(CONFIG_MAPS, "own", shared, "others")
+        assert "ConfigMap others/own has job" in await refused(tuning, trialTemplate=in_map)
+
+    run(scenario)
+
+
 def test_hostile_ones_are_refused_and_nothing_else_happens(run: Run) -> None:
     async def scenario(tuning: Tuning) -> None:
         for value in (1, "text", [], [1], {"a": 1}, True, {"a": {"b": [None]}}):

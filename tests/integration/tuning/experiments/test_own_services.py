@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from sampan.client.protocol import ListOptions
-from sampan.components.tuning.api.kinds import SUGGESTIONS
+from sampan.components.tuning.api.kinds import EXPERIMENTS, SUGGESTIONS
 from sampan.components.tuning.api.messages import message
 from sampan.kube import meta
 from sampan.kube.errors import NotFoundError
@@ -198,5 +198,23 @@ def test_trials_that_keep_checkpoints_have_a_volume_whatever_the_policy(run: Run
         settings = [{"name": name, "value": value} for name, value in given.items()]
         await tuning.submit(algorithm={"algorithmName": "pbt", "algorithmSettings": settings})
         assert await there(tuning, PERSISTENT_VOLUME_CLAIMS, "search-pbt")
+
+    run(scenario)
+
+
+def test_what_keeps_a_service_from_being_made_is_said(run: Run) -> None:
+    async def scenario(tuning: Tuning) -> None:
+        probe = {"httpGet": {"path": "/"}}
+        odd = {"algorithmName": "odd", "image": "mine/odd:1", "readinessProbe": probe}
+        await configure(tuning, suggestions=[{"algorithmName": "guess", "image": "mine/guess:1"}, odd])
+        port = {"ports": [{"port": 1}]}
+        somebodys = {"metadata": {"name": "search-guess", "namespace": "team"}, "spec": port}
+        await tuning.client.create(SERVICES, somebodys)
+        await tuning.submit(algorithm={"algorithmName": "guess"})
+        await tuning.says("a Service of the name search-guess is there and belongs to somebody else")
+        await tuning.client.delete(EXPERIMENTS, "search", "team")
+        await gone(tuning, EXPERIMENTS, "search")
+        await tuning.submit(algorithm={"algorithmName": "odd"})
+        await tuning.says("its Deployment cannot be made: ")
 
     run(scenario)

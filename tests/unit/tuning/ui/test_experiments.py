@@ -7,6 +7,7 @@ from typing import Any
 from tests.unit.tuning.ui.tuning_objects import at, columns, experiment
 
 from sampan.components.tuning.api.summary import summarise
+from sampan.components.tuning.engine.experiment.status import is_stopped
 from sampan.components.tuning.ui import actions, search, states, steering, trials
 from sampan.components.tuning.ui.experiment_list import query, rows
 from sampan.components.tuning.ui.experiment_list.query import Wanted
@@ -181,16 +182,17 @@ def test_only_what_upstream_lets_go_on_goes_on() -> None:
     assert steering.can_go_on(summarise(experiment("a", goal, resumePolicy="LongRunning")))
 
 
-def test_a_stopped_experiment_says_so_and_keeps_the_rest() -> None:
-    made = steering.stopped(experiment("a", RUNNING, {"trials": 4}), at(50))
-    found = summarise(made)
-    assert (found.state.value, states.short(found), found.trials, found.ended) == (
-        "Succeeded",
-        "stopped",
-        4,
-        at(50),
-    )
-    assert [each["type"] for each in made["status"]["conditions"]] == ["Created", "Running", "Succeeded"]
+def test_a_stop_is_the_controllers_and_a_stopped_one_goes_on() -> None:
+    given = experiment("a", RUNNING)
+    annotations = steering.stop()["metadata"]["annotations"]
+    assert is_stopped({**given, "metadata": {**given["metadata"], "annotations": annotations}})
+    ended = [*RUNNING, ("Succeeded", "ExperimentStopped", "")]
+    found = summarise(experiment("a", ended, {"trials": 4}, resumePolicy="LongRunning"))
+    assert (found.state.value, states.short(found), found.trials) == ("Succeeded", "stopped", 4)
+    assert steering.can_go_on(found) == ""
+    more = steering.patch({"maxTrialCount": 9})
+    assert more["spec"] == {"maxTrialCount": 9}
+    assert more["metadata"]["annotations"] == dict.fromkeys(annotations)
 
 
 def test_what_is_searched_in_words() -> None:

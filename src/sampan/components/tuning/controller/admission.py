@@ -16,6 +16,7 @@ from typing import Any
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.defaults import with_defaults
 from sampan.components.tuning.api.kinds import EXPERIMENTS
+from sampan.components.tuning.api.templates import is_for
 from sampan.kube import meta
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader, ValidatingHook
 from sampan.kube.errors import invalid
@@ -39,7 +40,7 @@ def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader:
 
     def config_map(namespace: str, name: str) -> Object | None:
         found = reader.get(CONFIG_MAPS, name, namespace)
-        return None if found is None else found.get("data") or {}
+        return None if found is None or not is_for(found, request.namespace) else found.get("data") or {}
 
     config = reader.get(CONFIG_MAPS, labels.CONFIG_MAP, labels.NAMESPACE)
     surroundings = checks.surroundings(config_map, reader.wrong_with)

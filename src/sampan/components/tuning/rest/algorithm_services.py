@@ -6,6 +6,7 @@ kubeflow/katib 0.19 pkg/suggestion/v1beta1, pkg/earlystopping/v1beta1/medianstop
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -29,6 +30,8 @@ from sampan.lib.clock import rfc3339
 from sampan.web.grpc_server import Call, Context, Method
 
 _MOST_ASKED = 1000
+_MOST_AT_ONCE = 8
+"""Suggestions that are worked out side by side; others wait. Each experiment that is asked about has a process."""
 _TRIES = 5
 _ENDED = frozenset({"Succeeded", "Failed", "Killed", "MetricsUnavailable", "EarlyStopped"})
 
@@ -51,6 +54,7 @@ class AlgorithmServices:
         self._observations = sources.observations
         self._algorithms: Callable[[], Algorithms] = sources.algorithms
         self._callers = callers
+        self._room = asyncio.Semaphore(_MOST_AT_ONCE)
 
     @property
     def suggestion_methods(self) -> dict[str, tuple[Any, Method]]:
@@ -77,9 +81,10 @@ class AlgorithmServices:
         problem = _problem(request.experiment, await self._callers.of(Call(context)))
         trials = conversion.records_from(request.trials)
         try:
-            answer = await self._algorithms().suggestions.suggest(
-                problem, trials, count, max(request.total_request_number, count)
-            )
+            async with self._room:
+                answer = await self._algorithms().suggestions.suggest(
+                    problem, trials, count, max(request.total_request_number, count)
+                )
         except SuggestingError as error:
             raise ServiceUnavailableError(str(error)) from error
         return conversion.answer_message(answer, problem)

@@ -12,6 +12,7 @@ from typing import Any
 
 from sampan.client.protocol import Client, ListOptions
 from sampan.components.tuning.api import labels
+from sampan.components.tuning.api.templates import holds_templates
 from sampan.components.tuning.rest import katib_texts
 from sampan.components.tuning.rest.access import is_allowed, require
 from sampan.components.tuning.rest.place import is_name
@@ -77,7 +78,7 @@ async def change(client: Client, user: User, wanted: Change) -> None:
         metadata = {"name": wanted.name, "namespace": wanted.namespace, "labels": _LABEL}
         await client.create(CONFIG_MAPS, {"metadata": metadata, "data": {wanted.path: wanted.yaml}})
         return
-    if not katib_texts.holds_templates(found):
+    if not holds_templates(found):
         raise ForbiddenError(
             f'the ConfigMap "{wanted.name}" in the namespace "{wanted.namespace}" holds no trial templates: it has no '
             f"label {labels.COMPONENT}={labels.TRIAL_TEMPLATES}"

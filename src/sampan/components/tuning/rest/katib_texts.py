@@ -122,10 +122,6 @@ def templates_view(config_maps: Iterable[Object]) -> list[dict[str, Any]]:
     return [{"ConfigMapNamespace": namespace, "ConfigMaps": maps} for namespace, maps in found.items()]
 
 
-def holds_templates(config_map: Object) -> bool:
-    return meta.labels(config_map).get(labels.COMPONENT) == labels.TRIAL_TEMPLATES
-
-
 def succeeded(trial: Object) -> bool:
     return _holds(trial, "Succeeded")
 

@@ -6,27 +6,21 @@ Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/experiment/validator.
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from nicegui import ui
 
-from sampan.components.tuning.api.summary import State, Summary, TrialState, summarise, summarise_trial
+from sampan.components.tuning.api import labels
+from sampan.components.tuning.api.summary import State, Summary, TrialState, summarise
 from sampan.components.tuning.ui import actions, places
-from sampan.components.tuning.ui.trials import rfc3339
 from sampan.kube import meta
-from sampan.kube.meta import Object
 from sampan.ui import widgets, words
-from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
 from sampan.ui.forms.fields import About, NumberField
 
-STOPPED = "ExperimentStopped"
-"""The reason of an experiment that somebody has stopped."""
-_ATTEMPTS = 5
-_CONFLICT = 409
+_GO_ON = ("ExperimentMaxTrialsReached", "ExperimentStopped")
+"""Reasons of an end that is none for good."""
 _RESUMED = ("LongRunning", "FromVolume")
 _FIELDS = (
     ("maxTrialCount", "Trials in all", "Empty: until the goal is reached, or nothing is left to try."),
@@ -43,14 +37,14 @@ def can_go_on(experiment: Summary) -> str:
         return "It has failed, and does not go on: clone it."
     if experiment.resume_policy not in _RESUMED:
         return "Its resumePolicy is Never, so that it does not go on: clone it, and choose LongRunning there."
-    if experiment.reason and experiment.reason != "ExperimentMaxTrialsReached":
-        return "It goes on only after all its trials were done: it ended for another reason. Clone it."
+    if experiment.reason and experiment.reason not in _GO_ON:
+        return "It goes on only after all its trials were done, or a stop: it ended for another reason. Clone it."
     return ""
 
 
 def patch(given: Mapping[str, int | None]) -> dict[str, Any]:
-    """Pure."""
-    return {"spec": dict(given)}
+    """One that was stopped goes on with them. Pure."""
+    return {"metadata": {"annotations": {labels.STOP: None}}, "spec": dict(given)}
 
 
 def ask_counts(page: PageContext, obj: Mapping[str, Any]) -> None:
@@ -109,37 +103,12 @@ def ask_stop(page: PageContext, obj: Mapping[str, Any]) -> None:
 
 async def _stop(page: PageContext, experiment: Summary) -> None:
     path = places.experiments_api(experiment.namespace, experiment.name)
-    # First that it has ended: else others would begin in the place of those that are deleted.
-    for attempt in range(_ATTEMPTS):
-        obj = await page.api.get(path)
-        if summarise(obj).state.is_finished:
-            break
-        try:
-            await page.api.put(f"{path}/status", stopped(obj, rfc3339(time.time())), actions.MANAGER)
-            break
-        except ApiFailureError as error:
-            # Its controller writes there too.
-            if error.status != _CONFLICT or attempt == _ATTEMPTS - 1:
-                raise
-    query = places.of_experiment(experiment.name)
-    found = await page.api.get(places.trials_api(experiment.namespace), query)
-    for trial in [summarise_trial(each) for each in found.get("items") or ()]:
-        if not trial.state.is_finished:
-            await page.api.delete(places.trials_api(trial.namespace, trial.name), actions.BACKGROUND)
+    await page.api.patch(path, stop(), actions.MANAGER, content_type=actions.MERGE)
 
 
-def stopped(obj: Mapping[str, Any], now: str) -> Object:
-    """The experiment with a status that says so. Pure."""
-    made = copy.deepcopy(dict(obj))
-    status = made.setdefault("status", {})
-    ended = {"Running": "False", "Succeeded": "True"}
-    kept = [each for each in status.get("conditions") or () if each.get("type") not in (*ended, "Restarting")]
-    told = {"reason": STOPPED, "message": "Experiment was stopped", "lastUpdateTime": now}
-    status["conditions"] = kept + [
-        {"type": type_, "status": holds, **told, "lastTransitionTime": now} for type_, holds in ended.items()
-    ]
-    status["completionTime"] = now
-    return made
+def stop() -> dict[str, Any]:
+    """As `tune` stops one: its controller ends it, and deletes what has not ended. Pure."""
+    return {"metadata": {"annotations": {labels.STOP: "true"}}}
 
 
 def _check(value: Any) -> str:

@@ -1,9 +1,9 @@
 """The platform's own metrics collector: follows the trials that run, and sums up those that have ended.
 
 Upstream has a sidecar in each pod (kubeflow/katib 0.19 cmd/metricscollector); here the logs and volumes of pods are
-read where they lie, by one loop for all trials, which sleeps while there is none. Values are written as they come, so
-that curves are live and rules of early stopping are held against them; what counts in the end is read to the end
-first.
+read where they lie, by one loop for all trials, which sleeps while there is none to look at. Values are written
+as they come, so that curves are live and rules of early stopping are held against them; what counts in the end is
+read to the end first.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ _ASKED_SECONDS = 0.5
 """The same, where it means asking somebody."""
 _RULES_SECONDS = 0.1
 """The same, where rules may stop one."""
+_AT_ONCE = 32
+"""Trials that are looked at side by side."""
 
 
 class Collector:
@@ -71,6 +73,7 @@ class Collector:
         self._followed: dict[TrialKey, Following] = {}
         self._due: dict[TrialKey, float] = {}
         self._some = asyncio.Event()
+        self._looks = asyncio.Semaphore(_AT_ONCE)
         self._tasks = TaskSet("tuning metrics")
 
     async def start(self) -> None:
@@ -110,7 +113,9 @@ class Collector:
         """Of a trial that has ended or is gone."""
         self._due.pop(key, None)
         following = self._followed.pop(key, None)
-        if following is not None:
+        if following is not None and following.lock.locked():
+            self._tasks.spawn(_close_later(following), name="close")
+        elif following is not None:
             following.close()
 
     async def collected(self, following: Following) -> Collected:
@@ -155,16 +160,23 @@ class Collector:
             now = time.monotonic()
             await asyncio.sleep(max(min(self._due.values(), default=now) - now, 0.0) if self._due else 0.0)
             for key in [key for key, due in self._due.items() if due <= time.monotonic()]:
-                following = self._followed.get(key)
-                if following is None or following.lock.locked():
-                    # Whoever sums it up reads it to the end.
-                    self._due.pop(key, None)
-                    continue
-                self._due[key] = time.monotonic() + _period(following)
-                try:
-                    await self._look(following, key)
-                except Exception as error:
-                    log.warning("metrics not read", namespace=key[0], trial=key[1], exc=error)
+                del self._due[key]
+                if (following := self._followed.get(key)) is not None:
+                    self._tasks.spawn(self._look_once(following, key), name="/".join(key))
+
+    async def _look_once(self, following: Following, key: TrialKey) -> None:
+        """Each on its own: an endpoint that does not answer keeps no other trial waiting."""
+        async with self._looks:
+            # Whoever sums it up reads it to the end.
+            if self._followed.get(key) is not following or following.lock.locked():
+                return
+            try:
+                await self._look(following, key)
+            except Exception as error:
+                log.warning("metrics not read", namespace=key[0], trial=key[1], exc=error)
+        if self._followed.get(key) is following and not following.stop:
+            self._due.setdefault(key, time.monotonic() + _period(following))
+            self._some.set()
 
     async def _look(self, following: Following, key: TrialKey) -> None:
         async with following.lock:
@@ -177,7 +189,6 @@ class Collector:
         if following.experiment and not following.stop and (news or following.wanted.kind not in READ_HERE):
             following.stop = await self._why_pruned(following)
         if following.stop and not had:
-            self._due.pop(key, None)
             self._on_stop(key)
 
     async def _why_met(self, wanted: Wanted) -> str:
@@ -228,6 +239,12 @@ class Collector:
             wanted = following.wanted
             await self._observations.report(wanted.namespace, wanted.trial, found)
         return len(found)
+
+
+async def _close_later(following: Following) -> None:
+    """A thread may be reading it."""
+    async with following.lock:
+        following.close()
 
 
 def _period(following: Following) -> float:

@@ -14,7 +14,7 @@ from sampan.components.tuning.engine.collecting.summaries import text_of, time_o
 from sampan.components.tuning.engine.collecting.wanted import Wanted
 from sampan.components.tuning.engine.trial.observation import Sums
 from sampan.components.tuning.engine.trial.stopping import StopRules
-from sampan.lib.tfevents import EventsError, Scalar, scalars
+from sampan.lib.tfevents import EventsError, Scalar, first_bytes, scalars
 
 _MOST_FILES = 256
 _MOST_DEPTH = 8
@@ -46,7 +46,13 @@ class EventSource:
             self.problem = f"no event file (*.tfevents.*) was found in {self._wanted.path}"
         found: list[MetricLog] = []
         for file in files:
-            found.extend(self._read_file(Path(top), file))
+            at: int = -1
+            some: list[MetricLog] = []
+            # What holds no such value, pictures and the like, must not look like the end.
+            while not some and self._offsets.get(file, 0) > at:
+                at = self._offsets.get(file, 0)
+                some = list(self._read_file(Path(top), file))
+            found.extend(some)
         return found
 
     def close(self) -> None:
@@ -78,6 +84,9 @@ class EventSource:
                 opened.seek(at)
                 data = opened.read(_CHUNK_BYTES)
             found, used = scalars(data)
+            if not used and len(data) == _CHUNK_BYTES:
+                # No scalar is as long as that.
+                used = first_bytes(data)
         except (OSError, EventsError):
             self._broken.add(file)
             return []

@@ -131,6 +131,9 @@ class ExperimentReconciler:
         if why := await self._create(known, chosen):
             self._events.warning(found, "ReconcileError", f"Failed to reconcile: {why}")
             return replace(around, waiting_for=f"trials cannot be made: {why}"), _LATER
+        if self._suggestion_of(found) is None and self._suggestions.get(*_place(found)) is not None:
+            why = f"a Suggestion of the name {meta.name(found)} is there, which is not of this experiment"
+            return replace(around, waiting_for=why), _LATER
         waiting_for = said.waiting_for
         if not waiting_for and not tally.active and not said.exhausted:
             waiting_for = f"waiting for suggestions of the algorithm {problem.algorithm}"
@@ -193,7 +196,7 @@ class ExperimentReconciler:
         return ""
 
     def _suggestion_of(self, experiment: Object) -> Object | None:
-        found = self._suggestions.get(meta.namespace(experiment), meta.name(experiment))
+        found = self._suggestions.get(*_place(experiment))
         return found if found is not None and owners.is_controlled_by(found, experiment) else None
 
     def _pause(
@@ -217,6 +220,10 @@ class ExperimentReconciler:
 
     def _now(self) -> str:
         return rfc3339(self._clock.now())
+
+
+def _place(obj: Object) -> tuple[str, str]:
+    return meta.namespace(obj), meta.name(obj)
 
 
 def _turns(status: Mapping[str, Any]) -> list[Object]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sampan.client.protocol import Client
+from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.defaults import with_defaults
 from sampan.components.tuning.api.reading import problem_of
 from sampan.components.tuning.api.suggesting import Problem
+from sampan.components.tuning.api.templates import is_for
 from sampan.components.tuning.controller.experiments import checks
 from sampan.components.tuning.engine.template.generator import Template, parameters_of
 from sampan.kube import meta
@@ -79,6 +81,9 @@ class Specs:
             config_map = await self._client.get(CONFIG_MAPS, name, namespace)
         except NotFoundError:
             return replace(known, unresolved=f"waiting for {where}, which holds its trial template")
+        if not is_for(config_map, meta.namespace(known.experiment)):
+            shared = f"{labels.COMPONENT}={labels.TRIAL_TEMPLATES}"
+            return replace(known, unresolved=f"waiting for {where} to be shared by the label {shared}")
         text = (config_map.get("data") or {}).get(path)
         if not text:
             return replace(known, unresolved=f"waiting for the trial template {path!r} in {where}")

@@ -131,6 +131,11 @@ class Crew:
         """Pods of workers that have not connected yet."""
         return [each.pod for each in self._workers.values() if each.pod and not each.connected.done()]
 
+    @property
+    def works(self) -> bool:
+        """Whether any worker has taken a trial, and has not ended."""
+        return any(each.calls and not each.ended.done() for each in self._workers.values())
+
     def log_of(self, trial: str) -> Path:
         return log_of(self._folder, trial)
 
@@ -183,7 +188,7 @@ class Crew:
         if first is None:
             raise WorkerError(await self._why_not(worker))
         if not first.get("ready"):
-            raise WorkerError(str(first.get("error") or "the function cannot be read"))
+            raise WorkerError(_plain(str(first.get("error") or "the function cannot be read")))
 
     async def _why_not(self, worker: _Worker) -> str:
         said = (await self._death_of(worker)).message
@@ -211,8 +216,8 @@ class Crew:
                 if not await _send(worker, {"id": number, "stop": await on_report(logs)}):
                     return None
             elif "end" in message:
-                text = str(message.get("message") or "")
-                where = str(message.get("where") or "")
+                text = _plain(str(message.get("message") or ""))
+                where = _plain(str(message.get("where") or ""))
                 state = str(message["end"])
                 known = state if state in ("Succeeded", "EarlyStopped") else "Failed"
                 said = f"{text} ({where})" if where else text
@@ -299,8 +304,14 @@ def _logs(found: Any, count: int, now: str) -> list[MetricLog]:
     made: list[MetricLog] = []
     for each in found if isinstance(found, list) else ():
         if isinstance(each, list) and len(each) == 2 and all(isinstance(part, str) for part in each):
-            made.append(MetricLog(now, each[0][:256], each[1][:64], f"report/{count + len(made)}"))
+            name, value = _plain(each[0][:256]), _plain(each[1][:64])
+            made.append(MetricLog(now, name, value, f"report/{count + len(made)}"))
     return made
+
+
+def _plain(text: str) -> str:
+    """What databases and JSON can hold: names of files, and so errors about them, may be no Unicode."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 async def _last_line(client: Client, pod: str, namespace: str) -> str:

@@ -306,5 +306,6 @@ def _cleared(folder: Path) -> None:
     """The folder without sockets of workers that are gone; the logs of trials stay."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     for each in os.scandir(folder):
-        if each.name.startswith("worker-"):
+        # Workers write here as they like.
+        if each.name.startswith("worker-") and not each.is_dir(follow_symlinks=False):
             os.unlink(each.path)

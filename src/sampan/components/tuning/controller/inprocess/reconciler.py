@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,16 +17,19 @@ from sampan.components.tuning.controller.inprocess.drive import Drive
 from sampan.components.tuning.controller.inprocess.ground import Ground
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.services import Services
-from sampan.components.tuning.engine.experiment.status import is_completed, restarts
+from sampan.components.tuning.engine.experiment.status import held_up, is_completed, restarts
 from sampan.components.tuning.engine.inprocess.places import folder_of
 from sampan.components.tuning.engine.inprocess.workers import WORKER_LABEL, runs_in_process
 from sampan.kube import meta
+from sampan.kube.errors import ApiError
 from sampan.kube.kinds import PODS
 from sampan.kube.meta import Object
 from sampan.lib.log import get_logger
+from sampan.reconcile.apply import update_status
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.controller import Controller, own, reads
-from sampan.reconcile.reconciler import DONE, Request, Result
+from sampan.reconcile.reconciler import DONE, Request, Result, TerminalError
+from sampan.store.database import StorageError
 
 log = get_logger(__name__)
 
@@ -80,7 +84,7 @@ class InProcessReconciler:
                 running.drive.notify()
                 return DONE
             del self._running[request]
-            return await self._ended(request, running)
+            return await self._ended(request, running, found)
         if found is None:
             folder = folder_of(self._ground.home, request.namespace, request.name)
             await asyncio.to_thread(shutil.rmtree, folder, True)
@@ -95,13 +99,19 @@ class InProcessReconciler:
         task.add_done_callback(lambda _: self._look_again(request))
         return DONE
 
-    async def _ended(self, request: Request, running: _Running) -> Result:
+    async def _ended(self, request: Request, running: _Running, found: Object) -> Result:
         error = None if running.task.cancelled() else running.task.exception()
         if error is None:
             self._failures.pop(request, None)
             return Result(timedelta(0))
         count = self._failures[request] = self._failures.get(request, 0) + 1
         log.error("driving an experiment failed", namespace=request.namespace, name=request.name, exc=error)
+        # Only what was made for people.
+        told = isinstance(error, ApiError | StorageError | TerminalError)
+        why = f"it is tried again every minute or sooner: {error if told else type(error).__name__}"
+        with contextlib.suppress(ApiError):
+            now = self._ground.now()
+            await update_status(self._ground.client, EXPERIMENTS, found, held_up(found, why, now))
         pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** (count - 1), _MOST_PAUSE_SECONDS)
         return Result(timedelta(seconds=pause))
 

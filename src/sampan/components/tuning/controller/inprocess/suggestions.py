@@ -30,11 +30,12 @@ from sampan.components.tuning.engine.suggestion.desired import (
     with_answer,
 )
 from sampan.kube import meta, owners
-from sampan.kube.errors import AlreadyExistsError, NotFoundError
+from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.meta import Object
 from sampan.lib.tasks import TaskSet
 from sampan.reconcile.apply import merge_difference
 from sampan.reconcile.reconciler import TerminalError
+from sampan.store.database import StorageError
 
 _WRITE_SECONDS = 0.25
 _FIRST_PAUSE_SECONDS, _MOST_PAUSE_SECONDS = 0.5, 60.0
@@ -116,7 +117,7 @@ class Suggestions:
             self._news()
             await asyncio.sleep(_LOOK_SECONDS)
             return
-        except SuggestingError as error:
+        except (SuggestingError, ApiError, StorageError) as error:
             self._failures += 1
             self._say(says.not_answering(conditions, now, f"no answer, is tried again: {algorithm}: {error}"))
             pause = _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures, 10)

@@ -44,7 +44,7 @@ class Trying:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[Any]] = set()
         self._error: BaseException | None = None
-        self._refusals = 0
+        self._refusals, self._refused_at = 0, float("-inf")
         self.failure = ""
         """Why no trial can run, ever."""
         self.waiting_for = ""
@@ -160,9 +160,12 @@ class Trying:
             )
 
     async def _refused(self, why: str) -> None:
-        """No worker could be had: again in a moment, but not for ever."""
-        self._refusals += 1
+        """No worker could be had: again in a moment, but where none works at all, not for ever."""
         self.waiting_for = why
+        now = self._ground.clock.monotonic()
+        # Trials that are refused side by side are refused once.
+        if not self.crew.works and now - self._refused_at >= _PAUSE_SECONDS:
+            self._refusals, self._refused_at = self._refusals + 1, now
         if self._refusals >= _MOST_REFUSALS:
             self.failure = f"no worker can take its trials: {why}"
         else:

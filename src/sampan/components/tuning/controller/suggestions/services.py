@@ -6,7 +6,6 @@ Keeps the objects of such services while their suggestion needs them. Which imag
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sampan.client.protocol import ListOptions
@@ -21,7 +20,7 @@ from sampan.components.tuning.engine.suggestion import composer
 from sampan.components.tuning.engine.suggestion import katib_config as configured
 from sampan.components.tuning.engine.suggestion.composer import Composition
 from sampan.kube import conditions, meta, owners, troubles
-from sampan.kube.errors import AlreadyExistsError
+from sampan.kube.errors import AlreadyExistsError, BadRequestError, ForbiddenError, InvalidError
 from sampan.kube.kinds import (
     DEPLOYMENTS,
     PERSISTENT_VOLUME_CLAIMS,
@@ -34,7 +33,7 @@ from sampan.kube.meta import Object
 from sampan.reconcile.apply import delete_if_present
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.controller import Source, owned, reads
-from sampan.reconcile.reconciler import Request, TerminalError, request_for
+from sampan.reconcile.reconciler import Request, request_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Services:
         ]
 
     async def of(self, suggestion: Object) -> Asked:
-        """Makes what is missing. Raises NotReadyError, SuggestingError where nobody answers, ApiError."""
+        """Makes what is missing. Raises NotReadyError, ApiError, SuggestingError where nobody answers or makes it."""
         made = self._composition(suggestion)
         await self._keep_claim(suggestion)
         suggestions, stopping = self._algorithms.suggestions, self._algorithms.early_stopping
@@ -142,20 +141,28 @@ class Services:
             (DEPLOYMENTS, self._deployments, composer.deployment_of),
         ):
             found = cache.get(namespace, made.name)
+            is_new = found is None
             if found is None:
-                await self._make(resource, desired(made))
-                raise NotReadyError("it has just been made")
+                # What is not of a suggestion at all is not watched.
+                found = await self._make(resource, desired(made))
             if not owners.is_controlled_by(found, made.suggestion):
-                raise TerminalError(
+                raise SuggestingError(
                     f"a {resource.kind} of the name {made.name} is there and belongs to somebody else"
                 )
+            if is_new:
+                raise NotReadyError("it has just been made")
         deployment = self._deployments.get(namespace, made.name) or {}
         if not conditions.is_true(deployment, "Available"):
             raise NotReadyError(await self._why_not(made, deployment))
 
-    async def _make(self, resource: Resource, obj: Object) -> None:
-        with suppress(AlreadyExistsError):
-            await self._client.create(resource, obj)
+    async def _make(self, resource: Resource, obj: Object) -> Object:
+        """What is there then. Raises SuggestingError where it is refused, ApiError."""
+        try:
+            return await self._client.create(resource, obj)
+        except AlreadyExistsError:
+            return await self._client.get(resource, meta.name(obj), meta.namespace(obj) or None)
+        except (BadRequestError, ForbiddenError, InvalidError) as error:
+            raise SuggestingError(f"its {resource.kind} cannot be made: {error.message}") from error
 
     async def _why_not(self, made: Composition, deployment: Object) -> str:
         failure = conditions.find(deployment, "ReplicaFailure") or {}

@@ -20,5 +20,6 @@ def samples(text: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
         # Found by its first word, so that no expression looks at lines of others.
         if line.startswith("#") or len(line) > _MAX_LINE:
             continue
-        if (found := _SAMPLE.match(line)) is not None and found[1] in wanted:
+        # Without spaces at its end, where the expression would look for a value in all ways that there are.
+        if (found := _SAMPLE.match(line.rstrip())) is not None and found[1] in wanted:
             yield found[1], found[3]

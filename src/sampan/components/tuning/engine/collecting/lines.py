@@ -31,10 +31,14 @@ _VALUE = re.compile(r"\s*([+-]?\d*(?:\.\d+)?(?:[Ee][+-]?\d+)?)", re.ASCII)
 _NOT_FINITE = re.compile(r"\s*([+-]?(?:nan|infinity|inf))(?![\w.])", re.IGNORECASE | re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
 _SHOWN = 200
+_MOST_PROBES = 8
+"""Texts for values in one line, each of which has the line looked through again."""
 _TIMESTAMP = "timestamp"
 
 
 class Pattern(Protocol):
+    groups: int
+
     def finditer(self, text: str) -> Iterator[Any]: ...
 
 
@@ -113,12 +117,16 @@ class Lines:
             for name, value, after in _default_matches(line):
                 yield name, value, after, False
             return
+        probes = _MOST_PROBES
         for pattern in self._patterns:
             for match in pattern.finditer(line):
                 groups = match.groups()
                 if len(groups) >= 2:
                     name, value = (groups[0] or "").strip(), (groups[1] or "").strip()
-                    is_text = finite(value) is None and _wants_text(pattern, match, line)
+                    is_text = name in self._metrics and finite(value) is None and probes > 0
+                    if is_text:
+                        probes -= 1
+                        is_text = _wants_text(pattern, match, line)
                     yield name, value, line[match.end() :], is_text
 
     def _json(self, line: str, time: str) -> Values:

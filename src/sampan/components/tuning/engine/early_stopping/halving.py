@@ -18,6 +18,9 @@ from sampan.components.tuning.api.suggesting import Curve, InvalidSettingsError,
 from sampan.components.tuning.engine.early_stopping.settings import Settings
 from sampan.components.tuning.engine.early_stopping.steps import said
 
+_MOST_RATE = 64
+"""The first rung is as many powers of the factor away: more steps than any trial has."""
+
 
 @dataclass(frozen=True, slots=True)
 class SuccessiveHalving:
@@ -115,7 +118,7 @@ def successive_halving(settings: Settings) -> SuccessiveHalving:
     made = SuccessiveHalving(
         settings.whole_or_auto("min_resource", None),
         settings.whole("reduction_factor", 4, 2),
-        settings.whole("min_early_stopping_rate", 0, 0),
+        settings.whole("min_early_stopping_rate", 0, 0, _MOST_RATE),
         settings.whole("bootstrap_count", 0, 0),
     )
     if made.bootstrap_count and made.min_resource is None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from sampan.components.tuning.api.suggesting import InvalidSettingsError
 
+_MOST = 2**63 - 1
+
 
 class Settings:
     """Of the algorithm called `algorithm`. All methods raise InvalidSettingsError."""
@@ -34,7 +36,7 @@ class Settings:
     def text(self, name: str, default: str = "") -> str:
         return self._given.get(name, default)
 
-    def whole(self, name: str, default: int, least: int) -> int:
+    def whole(self, name: str, default: int, least: int, most: int = _MOST) -> int:
         value = self._given.get(name)
         if value is None:
             return default
@@ -44,6 +46,8 @@ class Settings:
             raise InvalidSettingsError(f"failed to validate {name}({value}): {error}") from None
         if found < least:
             raise InvalidSettingsError(f"{name} must be a whole number of at least {least}, not {found}")
+        if found > most:
+            raise InvalidSettingsError(f"{name} must be a whole number of at most {most}, not {value[:40]}")
         return found
 
     def real(self, name: str, default: float, least: float = -math.inf, most: float = math.inf) -> float:

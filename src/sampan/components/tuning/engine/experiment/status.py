@@ -123,6 +123,16 @@ def restarted(experiment: Object, now: str) -> Object:
     return kept
 
 
+def held_up(experiment: Object, why: str, now: str) -> Object:
+    """The status of one that cannot go on for now."""
+    conditions = conditions_of(experiment)
+    if not is_completed(experiment):
+        conditions = marked(
+            conditions, RUNNING, "True", reason=_RUNNING_REASON, message=f"{_RUNNING}: {why}", now=now
+        )
+    return {**meta.status(experiment), "conditions": conditions}
+
+
 def summary(problem: Problem, tally: Tally) -> Object:
     """Counts, lists and the best trial."""
     found: Object = {}

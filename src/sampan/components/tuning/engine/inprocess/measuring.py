@@ -9,7 +9,8 @@ from typing import Any
 from sampan.components.tuning.api.conditions import KILLED, RUNNING, conditions_of, marked
 from sampan.components.tuning.api.observing import MetricLog, finite
 from sampan.components.tuning.api.reading import objective_of
-from sampan.components.tuning.api.suggesting import Curve, Objective, Problem, Pruner, Rule
+from sampan.components.tuning.api.suggesting import Curve, Objective, Problem, Pruner
+from sampan.components.tuning.engine.collecting.wanted import wanted_of
 from sampan.components.tuning.engine.experiment.tally import Tally
 from sampan.components.tuning.engine.trial import status as says
 from sampan.components.tuning.engine.trial.judging import SUCCEEDED, RunState
@@ -59,7 +60,7 @@ class Measuring:
     def __init__(self, trial: Object) -> None:
         self.objective = objective_of(meta.spec(trial))
         self._sums = Sums(self.objective)
-        self._rules = StopRules(rules_of(trial), self.objective)
+        self._rules = StopRules(wanted_of(trial).rules, self.objective)
         self._why = ""
 
     def recall(self, logs: Sequence[MetricLog]) -> None:
@@ -108,17 +109,3 @@ def killed(trial: Object, why: str, now: str) -> Object:
         conditions, KILLED, "True", reason=_REASON, message=f"Trial is killed: {why}", now=now
     )
     return {**status, "conditions": conditions, "completionTime": now}
-
-
-def rules_of(trial: Object) -> list[Rule]:
-    found = meta.spec(trial).get("earlyStoppingRules")
-    return [
-        Rule(
-            str(each.get("name") or ""),
-            str(each.get("value") or ""),
-            str(each.get("comparison") or ""),
-            int(each.get("startStep") or 0),
-        )
-        for each in (found if isinstance(found, list) else ())
-        if isinstance(each, Mapping)
-    ]

@@ -16,10 +16,14 @@ import yaml
 
 from sampan.kube import meta
 from sampan.kube.meta import Object
+from sampan.lib.extent import extent
 
-PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.+?)\}")
-METADATA = re.compile(r"\$\{trialSpec\.(.+?)\}")
+# With an end, else a text of nothing but beginnings takes time that grows with its square.
+PLACEHOLDER = re.compile(r"\$\{trialParameters\.(.{1,512}?)\}")
+METADATA = re.compile(r"\$\{trialSpec\.(.{1,512}?)\}")
 _INDEXED = re.compile(r"(.+)\[(.+)]", re.DOTALL)
+_MOST_CHARACTERS = 4_000_000
+"""Of a template that is written out: more than the API takes."""
 METADATA_KEYS = ("Name", "Namespace", "Kind", "APIVersion", "Annotations", "Labels")
 
 
@@ -88,8 +92,11 @@ def parse(text: str) -> Object:
     """The first document, which must be an object. Raises TemplateError."""
     try:
         found = next((each for each in yaml.load_all(text, _Loader) if each is not None), None)
+        size = extent(found, _MOST_CHARACTERS)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TemplateError(f"the template is not YAML: {error}") from None
+    if size > _MOST_CHARACTERS:
+        raise TemplateError("the template's YAML aliases (*name) stand for too much: write it out")
     if not isinstance(found, dict):
         raise TemplateError("the template is not an object with apiVersion and kind")
     return found
@@ -107,7 +114,7 @@ def is_metadata(reference: str) -> bool:
 
 
 def _key_and_index(text: str) -> tuple[str, str]:
-    indexed = _INDEXED.search(text)
+    indexed = _INDEXED.match(text)
     return (indexed[1], indexed[2]) if indexed else (text, "")
 
 

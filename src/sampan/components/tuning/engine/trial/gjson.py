@@ -17,11 +17,13 @@ from functools import lru_cache
 from typing import Any
 
 from sampan.components.tuning.engine.trial import gjson_modifiers as modifiers
+from sampan.lib.extent import extent
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _self: "MISSING"})()
 """What a path gives that finds nothing."""
 MAX_PATH = 2048
 _MAX_DEPTH = 16
+_MOST_FOUND = 4_000_000
 _OPEN, _CLOSE = "([{", ")]}"
 _OPERATORS = ("!=", "!%", "==", "<=", ">=", "=", "<", ">", "%")
 _WILD = re.compile(r"(?<!\\)[*?]")
@@ -103,8 +105,22 @@ def _walk(value: Any, steps: Sequence[_Step], depth: int) -> Any:
             if many is not None:
                 inner = next((i for i, each in enumerate(rest) if each.piped), len(rest))
                 found = [_walk(one, rest[:inner], depth + 1) for one in many]
-                return _walk([each for each in found if each is not MISSING], rest[inner:], depth + 1)
+                some = _bounded([each for each in found if each is not MISSING])
+                return _walk(some, rest[inner:], depth + 1)
         value = _apply(value, step.text, depth)
+        if step.text[0] in "@[{":
+            value = _bounded(value)
+    return value
+
+
+def _bounded(value: Any) -> Any:
+    """Each step may double what it was given, and there may be hundreds. Raises PathError."""
+    try:
+        is_large = extent(value, _MOST_FOUND) > _MOST_FOUND
+    except RecursionError:
+        is_large = True
+    if is_large:
+        raise PathError(f"it makes more than {_MOST_FOUND} characters of the object")
     return value
 
 

@@ -6,17 +6,16 @@ no entry in katib-config: collecting is the server's. `None`, which upstream has
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from posixpath import isabs
 from typing import Any
 
+from sampan.components.tuning.engine.collecting.lines import compiled
 from sampan.components.tuning.engine.validation.reading import Anything, at, items, text
 from sampan.kube.fielderrors import FieldErrors
 
 _PATH = "spec.metricsCollectorSpec"
 _SOURCE = f"{_PATH}.source"
-_TWO_GROUPS = re.compile(r".*\(.*\).*\(.*\).*")
 
 
 def check(spec: Anything, errors: FieldErrors) -> None:
@@ -80,12 +79,25 @@ def _filter(found: Anything, errors: FieldErrors) -> None:
     for index, expression in enumerate(items(found, "metricsFormat")):
         path = f"{_SOURCE}.filter.metricsFormat[{index}]"
         try:
-            compiled = re.compile(str(expression))
-        except re.error as error:
+            groups = compiled(str(expression)).groups
+        except ValueError as error:
             errors.invalid(path, expression, f"invalid filter: {error}")
             continue
-        if compiled.groups < 2 or not _TWO_GROUPS.search(str(expression)):
+        if groups < 2 or not _has_two(str(expression)):
             errors.invalid(path, expression, "two top subexpressions are required")
+
+
+def _has_two(expression: str) -> bool:
+    r"""Whether `.*\(.*\).*\(.*\).*`, which upstream asks, is found in it: in time linear in the text."""
+    for line in expression.split("\n"):
+        at = 0
+        for bracket in "()()":
+            at = line.find(bracket, at) + 1
+            if not at:
+                break
+        else:
+            return True
+    return False
 
 
 def _nothing(_collecting: Any, _errors: FieldErrors) -> None:

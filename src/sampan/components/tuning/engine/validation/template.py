@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.tuning.api import labels
 from sampan.components.tuning.engine.template.generator import (
     TemplateError,
     is_metadata,
@@ -27,6 +28,7 @@ from sampan.kube.meta import Object
 _PATH = "spec.trialTemplate"
 _PARAMETERS = f"{_PATH}.trialParameters"
 _CONFIG_MAP_FIELDS = ("configMapName", "configMapNamespace", "templatePath")
+_SHARED = f"the label {labels.COMPONENT}={labels.TRIAL_TEMPLATES}"
 _SHOWN = 512
 _ANY = "test-value"
 
@@ -87,7 +89,7 @@ def _source(template: Anything, around: Surroundings, errors: FieldErrors) -> Ob
     data = around.config_map(namespace, name)
     if data is None:
         detail = f'unable to parse spec.trialTemplate: configMap not found: configmaps "{name}" not found'
-        errors.invalid(_PATH, "", f"{detail} in namespace {namespace!r}")
+        errors.invalid(_PATH, "", f"{detail} in namespace {namespace!r}, or is not shared by {_SHARED}")
         return None
     if not isinstance(data.get(path), str):
         detail = "unable to parse spec.trialTemplate: unable to find trial template in ConfigMap"

@@ -12,6 +12,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from sampan.components.tuning.api.conditions import (
     CREATED,
@@ -57,6 +58,13 @@ class Account:
     """Of its latest condition, where that says more than the condition itself."""
 
 
+class Changes:
+    """The names of trials whose records have changed, that have come or gone: taken out by whoever follows a tally."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+
 class Tally:
     """For one event loop."""
 
@@ -69,6 +77,7 @@ class Tally:
         self._texts: dict[str, None] = {}
         self._best: dict[bool, Account | None] = {}
         """By whether more is better; what is missing is to be looked for."""
+        self._followers: WeakSet[Changes] = WeakSet()
         self.revision = 0
         """Grows with every change that an algorithm may want to know of."""
 
@@ -89,7 +98,7 @@ class Tally:
         if account.has_text:
             self._texts[account.record.name] = None
         if before is None or before.record != account.record:
-            self.revision += 1
+            self._tell(account.record.name)
         self._weigh(before, account)
 
     def remove(self, name: str) -> None:
@@ -98,7 +107,7 @@ class Tally:
             return
         self._unlist(account)
         del self._order[bisect_left(self._order, account.order)]
-        self.revision += 1
+        self._tell(name)
         if account.value is not None:
             self._best.clear()
 
@@ -164,6 +173,18 @@ class Tally:
         if self._best[more] is None and self._texts:
             return max((self._accounts[name] for name in self._texts), key=lambda each: each.order)
         return self._best[more]
+
+    def follow(self) -> Changes:
+        """For one who looks only at what has changed: all there are, to begin with."""
+        made = Changes()
+        made.names.update(self._accounts)
+        self._followers.add(made)
+        return made
+
+    def _tell(self, name: str) -> None:
+        self.revision += 1
+        for each in self._followers:
+            each.names.add(name)
 
     def _weigh(self, before: Account | None, account: Account) -> None:
         if before is not None and before.value is not None and before.value != account.value:

@@ -9,7 +9,7 @@ trial whose objective is no number, or that failed, is never the best.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakSet
@@ -71,6 +71,8 @@ class Tally:
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
         self._order: list[tuple[str, str]] = []
+        self._records: list[TrialRecord] = []
+        """In that order."""
         self._states: dict[str, dict[str, None]] = {state: {} for state in STATES}
         self._deleting: dict[str, None] = {}
         self._awaiting: dict[str, None] = {}
@@ -86,9 +88,12 @@ class Tally:
         before = self._accounts.get(account.record.name)
         if before is None or before.order != account.order:
             self.remove(account.record.name)
-            insort(self._order, account.order)
+            place = bisect_left(self._order, account.order)
+            self._order.insert(place, account.order)
+            self._records.insert(place, account.record)
         else:
             self._unlist(before)
+            self._records[bisect_left(self._order, account.order)] = account.record
         self._accounts[account.record.name] = account
         self._states[account.state][account.record.name] = None
         if account.deleting:
@@ -106,7 +111,8 @@ class Tally:
         if account is None:
             return
         self._unlist(account)
-        del self._order[bisect_left(self._order, account.order)]
+        place = bisect_left(self._order, account.order)
+        del self._order[place], self._records[place]
         self._tell(name)
         if account.value is not None:
             self._best.clear()
@@ -155,7 +161,7 @@ class Tally:
 
     def records(self) -> list[TrialRecord]:
         """Oldest first."""
-        return [self._accounts[name].record for _, name in self._order]
+        return list(self._records)
 
     def latest(self, state: str) -> Account | None:
         """Which came into that state last."""

@@ -26,6 +26,8 @@ _CHUNK_BYTES = 64 * 1024
 _MOST_CONNECTIONS = 512
 _MOST_OF_ONE = 64
 """Of one address: a pod that opens as many as it can shuts nobody else out."""
+_MOST_OF_MACHINE = 256
+"""Of the machine's own: its users, and all pods that have no address of their own."""
 _GRACE_SECONDS = 0.5
 _LOCALHOST = "127.0.0.1"
 
@@ -65,7 +67,8 @@ class GrpcPort:
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until both of its ends have ended."""
         source = str((writer.get_extra_info("peername") or [""])[0])
-        if self._taken[source] >= _MOST_OF_ONE or self._taken.total() >= _MOST_CONNECTIONS:
+        most = _MOST_OF_MACHINE if source == _LOCALHOST else _MOST_OF_ONE
+        if self._taken[source] >= most or self._taken.total() >= _MOST_CONNECTIONS:
             writer.transport.abort()
             return
         self._taken[source] += 1

@@ -70,12 +70,15 @@ async def is_served(ends: Ends) -> bool:
 
 def test_one_address_shuts_out_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grpc_port, "_MOST_OF_ONE", 2)
+    monkeypatch.setattr(grpc_port, "_MOST_OF_MACHINE", 3)
 
     async def scenario(connect: Open) -> None:
         first = await connect("127.0.0.2")
         assert await is_served(first)
         assert await is_served(await connect("127.0.0.2"))
         assert not await is_served(await connect("127.0.0.2"))
+        assert await is_served(await connect("127.0.0.3"))
+        assert [await is_served(await connect("127.0.0.1")) for _ in range(4)] == [True, True, True, False]
         assert await is_served(await connect("127.0.0.3"))
         first[1].close()
         while not await is_served(await connect("127.0.0.2")):

@@ -21,7 +21,7 @@ _MAIN = "main"
 
 
 def template(
-    session: Session,
+    session: Session | None,
     options: Options,
     names: tuple[str, str],
     command: tuple[str, ...],
@@ -55,18 +55,23 @@ def template(
         deadline_seconds=options.timeout_seconds,
         service_account=options.service_account,
     )
-    if kind == "TrainJob":
+    if kind == "TrainJob" and session is None:
+        raise PlanError(
+            "where: the runtime of a TrainJob is the cluster's: in a step name an operator's job, as 'pytorchjob', or "
+            "write the experiment down (tuning.manifest)"
+        )
+    if kind == "TrainJob" and session is not None:
         plan = Jobs(session).with_runtime(plan)
     container = _MAIN if kind == "Job" else CONTAINERS[kind]
     return Template(objects.job_object(plan), container, objects.code_maps(plan))
 
 
-def _mounts(session: Session, output: str) -> tuple[Mount, ...]:
+def _mounts(session: Session | None, output: str) -> tuple[Mount, ...]:
     if not output:
         return ()
     if output.startswith("pvc://"):
         return (Mount("output", output, objects.OUTPUT_PATH),)
-    if not session.is_embedded:
+    if session is None or not session.is_embedded:
         raise PlanError(
             "output: the cluster's nodes do not have this machine's folders; use pvc://CLAIM/PATH"
         )

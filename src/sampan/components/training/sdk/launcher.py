@@ -4,6 +4,8 @@
 account. Its job is its pod's: whoever ends the step ends the job, by SIGTERM or by the garbage collector.
 """
 
+from sampan.sent.in_pod import API
+
 NAME = "sampan-launched-job"
 """Stands for the job's name wherever a manifest has it: each attempt of a step has a job of its own."""
 OUTPUT = "/sampan-launched-output"
@@ -11,53 +13,20 @@ OUTPUT = "/sampan-launched-output"
 ARGUMENT = "sampan-launched-argument-"
 """With a number: a word of a command that is known when the step runs."""
 
-LAUNCHER = '''\
+LAUNCHER = (
+    '''\
 """Launches a training job from a pipeline step, and waits for it: a step of `sampan.sdk.training`."""
 import argparse, json, os, signal, ssl, sys, threading, time
 import urllib.error, urllib.parse, urllib.request
 
-ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 PLURALS = {"Job": "jobs"}
 NAME, OUTPUT, ARGUMENT = "sampan-launched-job", "/sampan-launched-output", "sampan-launched-argument-"
 RUN_LABEL = "pipelines.kubeflow.org/run-id"
 
 
-class ApiError(Exception):
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
-
-
-class Api:
-    def __init__(self):
-        host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-        self.url = "https://%s:%s" % ("[%s]" % host if ":" in host else host, port)
-        self.context = ssl.create_default_context(cafile=ACCOUNT + "/ca.crt")
-        self.namespace = open(ACCOUNT + "/namespace").read().strip()
-
-    def open(self, method, path, body=None, media="application/json", accept="application/json", seconds=60):
-        headers = {"Authorization": "Bearer " + open(ACCOUNT + "/token").read().strip(), "Accept": accept}
-        data = None
-        if body is not None:
-            data = json.dumps(body).encode()
-            headers["Content-Type"] = media
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
-        try:
-            return urllib.request.urlopen(request, timeout=seconds, context=self.context)
-        except urllib.error.HTTPError as error:
-            text = error.read().decode("utf-8", "replace")
-            try:
-                message = json.loads(text).get("message") or text
-            except ValueError:
-                message = text
-            raise ApiError(error.code, message) from None
-        except OSError as error:
-            raise ApiError(0, "the API server cannot be reached: %s" % error) from None
-
-    def call(self, method, path, body=None, media="application/json"):
-        with self.open(method, path, body, media) as answer:
-            return json.loads(answer.read() or b"{}")
-
+'''
+    + API
+    + '''
 
 def filled(value, arguments):
     """Words that the step was given take their places; whatever they hold, they stay one word."""
@@ -196,12 +165,6 @@ class Launch:
                 print("the job could not be deleted: %s" % error, file=sys.stderr)
 
 
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as out:
-        out.write(text)
-
-
 def main():
     parser = argparse.ArgumentParser()
     for name in ("name", "job", "maps", "run-id", "model", "model-uri", "metrics", "metrics-uri", "job-name",
@@ -241,3 +204,4 @@ def main():
 
 main()
 '''
+)

@@ -167,13 +167,18 @@ def read_budget(trials: int, parallel: int, failures: int | None) -> Budget:
     return Budget(trials, min(parallel, trials), failures)
 
 
-def made_name(stem: str) -> str:
-    """A name for an experiment, from a function's or a script's, that no other has."""
+def plain_name(stem: str) -> str:
+    """The beginning of an experiment's name, from a function's or a script's."""
     plain = _NOT_IN_NAMES.sub("-", stem.lower()).strip("-")[: MOST_NAME - 6].strip("-") or "tune"
     if not plain[0].isalpha():
         plain = f"tune-{plain}"[: MOST_NAME - 6].rstrip("-")
+    return plain
+
+
+def made_name(stem: str) -> str:
+    """A name for an experiment, from a function's or a script's, that no other has."""
     letters = string.ascii_lowercase + string.digits
-    return f"{plain}-{''.join(secrets.choice(letters) for _ in range(5))}"
+    return f"{plain_name(stem)}-{''.join(secrets.choice(letters) for _ in range(5))}"
 
 
 def check_name(name: str) -> str:

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 from sampan.client.session import Session
 from sampan.components.tuning.api.summary import Summary
@@ -34,6 +34,7 @@ from sampan.components.tuning.sdk.search import Space, read_space
 from sampan.kube.meta import Object
 
 Connect = Callable[[], Session]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,32 +80,42 @@ class Templates(Protocol):
 
     def __call__(
         self,
-        session: Session,
+        session: Session | None,
         options: Options,
         names: tuple[str, str],
         command: tuple[str, ...],
         archive: bytes,
         imported: set[str],
     ) -> Template:
-        """`names` are the experiment's and its namespace; `imported` are modules that the code uses."""
+        """`names` are the experiment's and its namespace; `imported` are modules that the code uses. Without a session
+        it is written down for a cluster that is not known yet."""
         ...
 
 
-class Tune:
-    """Callable. `connect` finds the cluster, the first time that one is needed."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call asks for."""
 
-    def __init__(
-        self, connect: Connect, templates: Templates, show: Callable[[Experiments, Ref], Summary]
-    ) -> None:
-        self._connect = connect
-        self._templates = templates
-        self._show = show
-        self._session: Session | None = None
-        # A function that names it finds, in its pod, what stands for it there.
-        self.__module__ = "sampan.sdk"
+    plan: Plan
+    options: Options
+    archive: bytes
+    imported: set[str]
+    stem: str
+    """What the name was made from, or is."""
 
-    def __reduce__(self) -> str:
-        return "tune"
+    def experiment(self, session: Session | None, templates: Templates) -> tuple[Object, Sequence[Object]]:
+        """With ConfigMaps that it needs."""
+        command = ("python", PROGRAM, *plans.arguments_of(self.plan.space))
+        names = (self.plan.name, self.plan.namespace)
+        template = templates(session, self.options, names, command, self.archive, self.imported)
+        return plans.experiment_of(self.plan, template.run, template.container), template.code
+
+
+class Asking(Generic[Result]):
+    """Callable, with the arguments of `tune`; what then happens, and what is answered, is up to who inherits it."""
+
+    def _start(self, asked: Asked) -> Result:
+        raise NotImplementedError
 
     def __call__(  # noqa: PLR0913  what an experiment has
         self,
@@ -126,7 +137,7 @@ class Tune:
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
         **options: Any,
-    ) -> Tuning:
+    ) -> Result:
         """Starts an experiment. `function` takes the parameters by name, or all in one dict, and returns the objective,
         or metrics by name; what it reports on its way is `report`'s.
 
@@ -142,11 +153,10 @@ class Tune:
         if seed is not None:
             method = plans.Algorithm(method.name, {**method.settings, "random_state": str(seed)})
         stem = getattr(function, "__name__", "tune")
-        session = self.session()
         marks = dict(annotations or {})
         plan = Plan(
             name=plans.check_name(name) if name else plans.made_name(stem),
-            namespace=namespace or session.namespace,
+            namespace=namespace,
             space=read,
             objective=goals,
             algorithm=method,
@@ -157,7 +167,24 @@ class Tune:
             labels=labels or {},
             annotations=plans.with_in_process(marks) if chosen.where == IN_PROCESS else marks,
         )
-        return self._start(session, plan, chosen, archive, modules_of(function))
+        return self._start(Asked(plan, chosen, archive, modules_of(function), name or stem))
+
+
+class Tune(Asking[Tuning]):
+    """`connect` finds the cluster, the first time that one is needed."""
+
+    def __init__(
+        self, connect: Connect, templates: Templates, show: Callable[[Experiments, Ref], Summary]
+    ) -> None:
+        self._connect = connect
+        self._templates = templates
+        self._show = show
+        self._session: Session | None = None
+        # A function that names it finds, in its pod, what stands for it there.
+        self.__module__ = "sampan.sdk"
+
+    def __reduce__(self) -> str:
+        return "tune"
 
     def attach(self, name: str, namespace: str = "") -> Tuning:
         """An experiment that is there already. Raises ApiError."""
@@ -199,15 +226,12 @@ class Tune:
             self._session = self._connect()
         return self._session
 
-    def _start(
-        self, session: Session, plan: Plan, options: Options, archive: bytes, imported: set[str]
-    ) -> Tuning:
-        command = ("python", PROGRAM, *plans.arguments_of(plan.space))
-        names = (plan.name, plan.namespace)
-        template = self._templates(session, options, names, command, archive, imported)
-        experiment = plans.experiment_of(plan, template.run, template.container)
+    def _start(self, asked: Asked) -> Tuning:
+        session = self.session()
+        plan = replace(asked.plan, namespace=asked.plan.namespace or session.namespace)
+        experiment, code = replace(asked, plan=plan).experiment(session, self._templates)
         experiments = Experiments(session)
-        ref = experiments.submit(experiment, template.code)
+        ref = experiments.submit(experiment, code)
         return Tuning(experiments, ref, plan.space, self._show)
 
 

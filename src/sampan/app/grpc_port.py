@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import importlib
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,11 @@ log = get_logger(__name__)
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _PREFACE_SECONDS = 20.0
 _CHUNK_BYTES = 64 * 1024
-_MOST_CONNECTIONS = 1024
+_MOST_CONNECTIONS = 512
+_MOST_OF_ONE = 64
+"""Of one address: a pod that opens as many as it can shuts nobody else out."""
+_MOST_OF_MACHINE = 256
+"""Of the machine's own: its users, and all pods that have no address of their own."""
 _GRACE_SECONDS = 0.5
 _LOCALHOST = "127.0.0.1"
 
@@ -43,6 +48,9 @@ class GrpcPort:
         self._server: Any = None
         self._port = 0
         self._open: set[asyncio.StreamWriter] = set()
+        """Both ends of each connection."""
+        self._taken: Counter[str] = Counter()
+        """Connections, by the address that they come from."""
 
     async def start(self) -> None:
         self._acceptor = await asyncio.start_server(self._take, sock=self._listener, limit=_CHUNK_BYTES)
@@ -58,9 +66,12 @@ class GrpcPort:
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until both of its ends have ended."""
-        if len(self._open) >= _MOST_CONNECTIONS:
+        source = str((writer.get_extra_info("peername") or [""])[0])
+        most = _MOST_OF_MACHINE if source == _LOCALHOST else _MOST_OF_ONE
+        if self._taken[source] >= most or self._taken.total() >= _MOST_CONNECTIONS:
             writer.transport.abort()
             return
+        self._taken[source] += 1
         self._open.add(writer)
         try:
             # Somebody who only looks whether the port is open costs nothing.
@@ -77,6 +88,7 @@ class GrpcPort:
         except Exception as error:
             log.error("a gRPC connection failed", exc=error)
         finally:
+            self._taken -= Counter((source,))
             self._open.discard(writer)
             writer.close()
 

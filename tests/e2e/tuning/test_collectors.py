@@ -153,7 +153,11 @@ def test_what_is_printed_is_read_and_the_command_is_left_alone(server: ServerPro
     assert collector["args"][:4] == ["-t", "printed", "-m", "accuracy;loss"]
     assert [each["state"]["terminated"]["exitCode"] for each in pod["status"]["containerStatuses"]] == [0, 0]
     assert pod["status"]["phase"] == "Succeeded"
-    said = log(server, pod, "metrics-logger-and-collector")
+    # Its last words are written beside the trial's end, not before it.
+    deadline = time.monotonic() + 20
+    while "Metrics of trial" not in (said := log(server, pod, "metrics-logger-and-collector")):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.05)
     assert "accuracy=0.25\n" in said
     assert "Metrics of trial printed reported\n" in said
 

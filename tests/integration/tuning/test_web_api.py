@@ -16,6 +16,7 @@ from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
 from sampan.components.tuning.api.observing import MetricLog
 from sampan.components.tuning.api.suggesting import SuggestingError
 from sampan.components.tuning.controller.remembering import Remembering
+from sampan.components.tuning.rest import trial_log
 from sampan.components.tuning.rest.door import Api, endpoints
 from sampan.kube import rbac
 from sampan.kube.kinds import PODS
@@ -349,6 +350,28 @@ def test_a_trial_that_is_a_call_has_a_log_and_no_link_leads_out_of_it(tmp_path: 
         logs.rename(kit.home / "elsewhere")
         logs.symlink_to(kit.home / "elsewhere")
         assert (await kit.ask(f"{T}/one/log")).status_code == 404
+
+    play(tmp_path, scenario)
+
+
+def test_a_log_that_nobody_reads_is_not_open(tmp_path: Path) -> None:
+    async def scenario(kit: Kit) -> None:
+        await kit.experiment()
+        trial = await kit.trial("one")
+        logs = kit.home / "tuning" / "in-process" / "default" / "random" / "logs"
+        logs.mkdir(parents=True)
+        (logs / "one.log").write_text("a line\n")
+
+        def opened() -> list[str]:
+            links = [f"/proc/self/fd/{each}" for each in os.listdir("/proc/self/fd")]
+            return [each for each in links if os.path.realpath(each) == str(logs / "one.log")]
+
+        lines = await trial_log.opened(kit.sources, trial, trial_log.LogQuery(follow=True))
+        assert not opened()
+        assert await anext(lines) == b"a line\n"
+        assert opened()
+        await lines.aclose()  # type: ignore[attr-defined]
+        assert not opened()
 
     play(tmp_path, scenario)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from sampan.components.tuning.api.suggesting import Objective
+from sampan.components.tuning.api.suggesting import Objective, Problem
 from sampan.components.tuning.engine.experiment.budget import budget_of
+from sampan.components.tuning.engine.experiment.status import Circumstances, conditions_after, status_of
 from sampan.components.tuning.engine.experiment.tally import STATES, Tally, account_of
 
 _LESS = Objective("minimize", "loss")
@@ -162,3 +163,31 @@ def test_the_newest_active_ones_are_surplus() -> None:
     budget = budget_of(2, 12, tally_of(*trials), [])
     assert [each.record.name for each in budget.surplus] == ["d", "c"]
     assert budget.requests == 3
+
+
+@pytest.mark.parametrize("most", [2, 9])
+def test_what_an_experiment_comes_to_is_told_without_lists_of_trials(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally = tally_of(trial("a", "Succeeded", value=1), trial("b", "Failed"), trial("c", "Running"))
+    around = Circumstances(Problem("uid", "study", "ns", _LESS, max_trial_count=most))
+    status = status_of({}, tally, around, "2026-01-01T00:00:00Z")
+
+    monkeypatch.setattr(tally, "names", None)
+    conditions, ends = conditions_after({}, tally, around, "2026-01-01T00:00:00Z")
+
+    assert conditions == status["conditions"]
+    assert ends == ("completionTime" in status) == (most == 2)
+
+
+def test_whoever_follows_hears_of_what_has_changed_and_gone() -> None:
+    tally = tally_of(trial("a", "Running"), trial("b", "Running"))
+    changes = tally.follow()
+    assert changes.names == {"a", "b"}
+
+    changes.names.clear()
+    tally.put(trial("a", "Running"))
+    assert changes.names == set()
+    tally.put(trial("a", "Succeeded", value=1))
+    tally.remove("b")
+    assert changes.names == {"a", "b"}

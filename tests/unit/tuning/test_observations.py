@@ -84,3 +84,34 @@ def test_a_time_without_a_zone_is_refused_whole(tmp_path: Path) -> None:
         assert await observations.of("team", "one") == []
 
     _with_observations(tmp_path / "test.db", use)
+
+
+def test_what_no_database_takes_as_text_is_said_to_be_none(tmp_path: Path) -> None:
+    async def use(observations: Observations) -> None:
+        odd = _log(1, "0.5\x00\ud800", "a\x00", name="lo\udfffss")
+        for _ in range(2):
+            await observations.report("team", "one", [odd, _log(2, "0.6", "a\ufffd")])
+        found = await observations.of("team", "one")
+        assert [(each.name, each.value) for each in found] == [
+            ("lo\ufffdss", "0.5\ufffd\ufffd"),
+            ("loss", "0.6"),
+        ]
+        assert len({each.origin for each in found}) == 2
+
+    _with_observations(tmp_path / "test.db", use)
+
+
+def test_long_origins_names_and_times_fit_and_stay_different(tmp_path: Path) -> None:
+    async def use(observations: Observations) -> None:
+        path = "/é" * 2000
+        logs = [_log(1, each, f"{path}{each}", name=path) for each in "ab"]
+        for _ in range(2):
+            await observations.report("team", "one", logs)
+        found = await observations.of("team", "one", path)
+        assert [each.value for each in found] == ["a", "b"]
+        assert all(len(each.origin.encode()) <= 512 and len(each.name.encode()) <= 1024 for each in found)
+        long = MetricLog(f"2026-11-26T09:00:01.{'1' * 99}+00:00", "loss", "1")
+        await observations.report("team", "two", [long])
+        assert [len(each.time) for each in await observations.of("team", "two")] == [35]
+
+    _with_observations(tmp_path / "test.db", use)

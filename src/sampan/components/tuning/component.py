@@ -36,6 +36,7 @@ _GRPC = "sampan.components.tuning.rest.grpc_door"
 _SOURCES = "sampan.components.tuning.rest.sources"
 _REMEMBERING = "sampan.components.tuning.controller.remembering"
 _BUILT_IN = "sampan.components.tuning.engine.builtin"
+_SHIPPING = "sampan.components.tuning.controller.shipping"
 _KATIB = "sampan.components.tuning.rest.katib"
 _PREFIX, _KATIB_PREFIX = "/tuning/v1", "/katib"
 _LOAD_DELAY_SECONDS = 0.4
@@ -120,6 +121,10 @@ class TuningComponent:
     async def _start_controllers(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
+        if services.pod_files is None:
+            # On a cluster its administrator decides what stands in that namespace.
+            shipping: Any = importlib.import_module(_SHIPPING)
+            await shipping.ship(services.client)
         self._around = parts.around(services, self._settings)
         self._manager = Manager(parts.controllers(self._around, services.foreign_definitions))
         await self._manager.start()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 from sampan.components.tuning.api.kinds import TRIALS
-from sampan.kube.errors import BadRequestError, InvalidError
+from sampan.components.tuning.controller.trials import reconciler
+from sampan.kube.errors import BadRequestError, InvalidError, RequestTooLargeError, ServiceUnavailableError
 from sampan.kube.kinds import JOBS, RESOURCE_QUOTAS
 
 from .conftest import condition, metric
@@ -114,5 +116,44 @@ def test_what_a_quota_forbids_is_waited_for_and_said(run):
         assert message.startswith("Job two has no pods: ")
         assert "exceeded quota" in message
         assert await tuning.get(JOBS, "two")
+
+    run(scenario)
+
+
+class Refusing:
+    """The client, which makes no Job as long as there is an `error`."""
+
+    def __init__(self, client, error):
+        self._client, self.error = client, error
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    async def create(self, resource, *given, **more):
+        if resource.plural == "jobs" and self.error is not None:
+            raise self.error
+        return await self._client.create(resource, *given, **more)
+
+
+def test_a_refusal_that_stays_ends_a_trial_and_one_that_passes_is_waited_out_with_a_word(run, monkeypatch):
+    monkeypatch.setattr(reconciler, "_LATER", timedelta(seconds=0.1))
+
+    async def scenario(tuning):
+        client = Refusing(tuning.client, RequestTooLargeError("the Job is too large"))
+        await tuning.stop()
+        await tuning.start(client=client)
+        await tuning.trial("large")
+        trial = await tuning.becomes("large", "Failed")
+        assert condition(trial, "Failed")["message"] == (
+            "Trial has failed. Job cannot be created: the Job is too large"
+        )
+        client.error = ServiceUnavailableError("the webhook does not answer")
+        await tuning.trial("waits")
+        trial = await tuning.becomes("waits", "Running", "False")
+        assert condition(trial, "Running")["reason"] == "ServiceUnavailable"
+        assert condition(trial, "Running")["message"] == "the webhook does not answer"
+        client.error = None
+        await tuning.runs("waits", "accuracy=1")
+        await tuning.becomes("waits", "Succeeded")
 
     run(scenario)

@@ -5,9 +5,14 @@ Source: kubeflow/katib 0.19 pkg/apis/manager/v1beta1/api.proto, pkg/controller.v
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_DIGEST_CHARS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,23 @@ class Metric:
     min: str
     max: str
     latest: str
+
+
+def storable(text: str) -> str:
+    """What no database takes as text, NUL and lone surrogates, is said to be none by U+FFFD in its place."""
+    return _NO_TEXT.sub("\ufffd", text)
+
+
+def short(text: str, most: int) -> str:
+    """Itself where it can be stored and has at most so many bytes; else its beginning, and a digest by which it
+    differs from all others. `most` is more than the digest's 33."""
+    found = storable(text)
+    if found == text and len(text.encode()) <= most:
+        return text
+    digest = hashlib.blake2b(
+        text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_CHARS // 2
+    ).hexdigest()
+    return f"{found.encode()[: most - _DIGEST_CHARS - 1].decode('utf-8', 'ignore')}~{digest}"
 
 
 def microseconds(time: str) -> int:

@@ -8,6 +8,7 @@ worker (`engine/worker`), which starts with the first question.
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from sampan.components.tuning.engine.worker import messages
 from sampan.components.tuning.engine.worker.messages import Reply, Request
 from sampan.components.tuning.engine.worker.pool import Pool
 
+_EXPERIMENTS = 64
+"""Of which is remembered what was checked."""
 _IMPORTANCES = "sampan.components.tuning.engine.algorithms.importance:Importances"
 
 
@@ -70,6 +73,8 @@ class Suggestions:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._checked: OrderedDict[str, Problem] = OrderedDict()
+        """By experiment, what was asked last."""
 
     async def validate(self, problem: Problem) -> None:
         _check(_entry(ALGORITHMS, problem.algorithm), problem)
@@ -78,7 +83,11 @@ class Suggestions:
         self, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
     ) -> Answer:
         entry = _entry(ALGORITHMS, problem.algorithm)
-        _check(entry, problem)
+        if self._checked.get(problem.uid) is not problem:
+            _check(entry, problem)
+            self._checked[problem.uid] = problem
+            if len(self._checked) > _EXPERIMENTS:
+                self._checked.popitem(last=False)
         if count <= 0:
             return Answer()
         request = Request(messages.SUGGEST, entry.made_by, problem, count=count, asked=asked)

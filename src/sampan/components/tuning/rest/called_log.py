@@ -47,6 +47,14 @@ class CalledLog:
         os.close(self._file)
 
 
+def is_there(place: CalledPlace) -> bool:
+    try:
+        CalledLog(place, None).close()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _opened(place: CalledPlace) -> int:
     if not all(map(is_name, (place.namespace, place.experiment, place.trial))):
         raise FileNotFoundError(place.trial)

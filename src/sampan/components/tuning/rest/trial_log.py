@@ -20,7 +20,7 @@ from sampan.client.protocol import ListOptions, LogOptions
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.conditions import CREATED, RUNNING
 from sampan.components.tuning.api.reading import condition_of
-from sampan.components.tuning.rest.called_log import CalledLog, CalledPlace
+from sampan.components.tuning.rest.called_log import CalledLog, CalledPlace, is_there
 from sampan.components.tuning.rest.columns import seconds
 from sampan.components.tuning.rest.place import Place
 from sampan.components.tuning.rest.sources import Sources
@@ -132,22 +132,24 @@ async def pods_of(sources: Sources, trial: Object) -> list[Pod]:
 async def opened(sources: Sources, trial: Object, query: LogQuery) -> AsyncIterator[bytes]:
     """The log that is meant, not read yet. Raises NotFoundError, ApiError."""
     if sources.is_local and not query.pod:
-        try:
-            called = await asyncio.to_thread(CalledLog, _called_place(sources, trial), query.tail)
-        except FileNotFoundError:
-            pass
-        else:
-            return _called(sources, trial, called, follow=query.follow)
+        place = _called_place(sources, trial)
+        if await asyncio.to_thread(is_there, place):
+            return _called(sources, trial, place, query)
     pod, container = await chosen(sources, trial, query)
     return printed(sources, pod, container, query)
 
 
 async def _called(
-    sources: Sources, trial: Object, called: CalledLog, *, follow: bool
+    sources: Sources, trial: Object, place: CalledPlace, query: LogQuery
 ) -> AsyncIterator[bytes]:
     try:
+        # Not before somebody reads: what never began is never closed.
+        called = await asyncio.to_thread(CalledLog, place, query.tail)
+    except FileNotFoundError:
+        return
+    try:
         while True:
-            is_over = not follow or await _has_ended(sources, trial)
+            is_over = not query.follow or await _has_ended(sources, trial)
             while data := await asyncio.to_thread(called.read):
                 yield data
             if is_over:

@@ -5,17 +5,21 @@ Answers what upstream's DB manager answers (kubeflow/katib 0.19 pkg/db/v1beta1),
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sampan.components.tuning.api.observing import MetricLog, microseconds
+from sampan.components.tuning.api.observing import MetricLog, microseconds, short, storable
 from sampan.components.tuning.store.tables import observations
 from sampan.store.database import Database
 
 _ROWS = observations.c
+_MOST_OF_NAME, _MOST_OF_ORIGIN = 1024, 512
+"""Bytes: both are in an index, and PostgreSQL takes less than 2704 in one."""
+_FRACTION = re.compile(r"(\.\d{9})\d+")
 
 
 class Observations:
@@ -25,7 +29,8 @@ class Observations:
         self._database = database
 
     async def report(self, namespace: str, trial: str, logs: Sequence[MetricLog]) -> None:
-        """Adds them, durably, all or none; lines whose origin is there already are left out.
+        """Adds them, durably, all or none; lines whose origin is there already are left out. Characters that are no
+        text are U+FFFD afterwards; a name or an origin that is too long ends with a digest.
 
         Raises ValueError for a time that is none, StorageError.
         """
@@ -34,10 +39,10 @@ class Observations:
                 "namespace": namespace,
                 "trial": trial,
                 "at": microseconds(each.time),
-                "time": each.time,
-                "name": each.name,
-                "value": each.value,
-                "origin": each.origin or None,
+                "time": _nanoseconds(each.time),
+                "name": _name(each.name),
+                "value": storable(each.value),
+                "origin": short(each.origin, _MOST_OF_ORIGIN) or None,
             }
             for each in logs
         ]
@@ -53,7 +58,7 @@ class Observations:
             _ROWS.namespace == namespace, _ROWS.trial == trial
         )
         if metric:
-            query = query.where(_ROWS.name == metric)
+            query = query.where(_ROWS.name == _name(metric))
         if start:
             query = query.where(_ROWS.at >= microseconds(start))
         if end:
@@ -83,6 +88,14 @@ class Observations:
             await self._database.write(
                 lambda connection: connection.execute(sa.delete(observations).where(chosen))
             )
+
+
+def _name(text: str) -> str:
+    return short(storable(text), _MOST_OF_NAME)
+
+
+def _nanoseconds(time: str) -> str:
+    return _FRACTION.sub(r"\1", time)
 
 
 def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.api.observing import MetricLog, short
 from sampan.components.tuning.controller.collecting.sources import RunKey
 from sampan.components.tuning.engine.collecting.lines import Complaint
 from sampan.components.tuning.engine.collecting.summaries import text_of, time_of, values
@@ -18,6 +18,8 @@ from sampan.lib.tfevents import EventsError, Scalar, first_bytes, scalars
 
 _MOST_FILES = 256
 _MOST_DEPTH = 8
+_MOST_OF_ORIGIN = 200
+"""Bytes, behind the key."""
 _CHUNK_BYTES = 16 * 1024 * 1024
 
 
@@ -29,7 +31,7 @@ class EventSource:
 
     def __init__(self, wanted: Wanted, run: RunKey, folder: Callable[[], str]) -> None:
         """`folder` may be empty while there is nothing."""
-        self.key = f"{run.uid}/{run.container}:{wanted.path}@"
+        self.key = run.origin_of(wanted.path)
         self.place = f"{wanted.path} in {run.place}"
         self.sums = Sums(wanted.objective)
         self.rules = StopRules(wanted.rules, wanted.objective)
@@ -65,8 +67,8 @@ class EventSource:
         for metric, scalar in values(self._new(file), self._wanted.metrics, folder):
             text = text_of(scalar.value)
             # Its step and its time say which one it is, wherever reading began.
-            origin = f"{self.key}{relative}:{scalar.step}:{scalar.wall_time!r}:{scalar.tag}"
-            log = MetricLog(time_of(scalar), metric, text, origin[:512])
+            which = f"{relative}:{scalar.step}:{scalar.wall_time!r}:{scalar.tag}"
+            log = MetricLog(time_of(scalar), metric, text, f"{self.key}{short(which, _MOST_OF_ORIGIN)}")
             self.sums.take(log)
             self.rules.take(metric, text)
             yield log

@@ -39,9 +39,9 @@ def opener_for(around: Around) -> Opener:
         if wanted.kind == PROMETHEUS:
             return ScrapeSource(around.client, wanted, run, now)
         if wanted.kind == FILE and places is not None:
-            return FileSource(wanted, run, await _seen(places, home, wanted, pod), now)
+            return FileSource(wanted, run, await seen_as_own(places, home, wanted, pod), now)
         if wanted.kind == TF_EVENT and places is not None:
-            return EventSource(wanted, run, await _seen(places, home, wanted, pod))
+            return EventSource(wanted, run, await seen_as_own(places, home, wanted, pod))
         return None
 
     return open_source
@@ -68,11 +68,11 @@ def log_path(home: Path, pod: Object, run: RunKey) -> Path:
     return home / "logs" / meta.namespace(pod) / run.uid / f"{run.container}.{run.run}.log"
 
 
-async def _seen(places: PodPlaces, home: Path, wanted: Wanted, pod: Object) -> Callable[[], str]:
+async def seen_as_own(places: PodPlaces, home: Path, wanted: Wanted, pod: Object) -> Callable[[], str]:
     """Gives the place of the metrics' file on this machine as it is then, as long as that is the pod's own. Raises
     ApiError."""
     find = await places(with_first(pod, wanted.container_of(pod)))
-    roots = _roots(home, pod)
+    roots = _roots(home, pod, await _claimed(places, pod))
 
     def path() -> str:
         found = find(wanted.path)
@@ -90,8 +90,22 @@ def with_first(pod: Object, container: str) -> Object:
     return {**pod, "spec": {**meta.spec(pod), "containers": ordered}}
 
 
-def _roots(home: Path, pod: Object) -> list[str]:
-    """Folders whose files are the pod's to show: its own, the volumes that are claimed, and what it mounts."""
+def _roots(home: Path, pod: Object, claimed: Sequence[str]) -> list[str]:
+    """Folders whose files are the pod's to show: its own, those of its claims, and what it mounts of the machine."""
     mounted = [(each.get("hostPath") or {}).get("path") for each in meta.spec(pod).get("volumes") or ()]
-    found = [home / "pods" / meta.uid(pod), home / "volumes", *(Path(str(each)) for each in mounted if each)]
+    found = [str(home / "pods" / meta.uid(pod)), *claimed, *(str(each) for each in mounted if each)]
     return [os.path.realpath(each) for each in found]
+
+
+async def _claimed(places: PodPlaces, pod: Object) -> list[str]:
+    """The folders of the pod's claims, each whole, and of nobody else's. Raises ApiError."""
+    volumes = meta.spec(pod).get("volumes") or ()
+    claims = [str(each["name"]) for each in volumes if "persistentVolumeClaim" in each or "ephemeral" in each]
+    if not claims:
+        return []
+    # What a container would see that has just them: a path in one, such as a subPath, may be a link of the pod's.
+    at = {f"/claims/{number}": name for number, name in enumerate(claims)}
+    mounts = [{"name": name, "mountPath": path} for path, name in at.items()]
+    looking = {**pod, "spec": {**meta.spec(pod), "containers": [{"name": "claims", "volumeMounts": mounts}]}}
+    find = await places(looking)
+    return [place for place in map(find, at) if place]

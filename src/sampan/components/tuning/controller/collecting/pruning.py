@@ -6,6 +6,7 @@ of trials that have ended once. What was decided is not kept: after a restart al
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -17,11 +18,12 @@ from sampan.components.tuning.api.suggesting import (
     Problem,
     Pruner,
     ReadLog,
-    TrialRecord,
 )
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.engine.early_stopping.medianstop import number
+from sampan.components.tuning.engine.early_stopping.rivals import Rivals
 from sampan.components.tuning.engine.early_stopping.service import pruner, why_stop
+from sampan.components.tuning.engine.experiment.tally import Changes, Tally
 from sampan.kube import meta
 from sampan.kube.meta import Object
 from sampan.reconcile.cache import Cache
@@ -38,7 +40,14 @@ class _Judged:
     generation: int
     problem: Problem
     decider: Pruner
-    ended: dict[str, Curve] = field(default_factory=dict)
+    rivals: Rivals = field(default_factory=Rivals)
+    tally: Tally | None = None
+    changes: Changes = field(default_factory=Changes)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    running: set[str] = field(default_factory=set)
+    """Trials whose curves may grow."""
+    ended: dict[str, str] = field(default_factory=dict)
+    """The condition in which each trial ended whose curve has been read."""
     decided: dict[str, int] = field(default_factory=dict)
     """Values of each running trial that have been looked at."""
 
@@ -67,10 +76,10 @@ class Pruning:
         decided = judged.decided.get(trial, 0)
         if len(own.values) <= decided:
             return ""
-        records = self._tallies.of(found).records()
-        others = [await self._other(judged, each) for each in records if each.name != trial]
-        judged.decided[trial] = len(own.values)
-        return why_stop(judged.decider, judged.problem, own, others, decided)
+        async with judged.lock:
+            await self._catch_up(judged, self._tallies.of(found), trial)
+            judged.decided[trial] = len(own.values)
+            return why_stop(judged.decider, judged.problem, own, judged.rivals, decided)
 
     def _of(self, experiment: Object) -> _Judged | None:
         """None where nothing is decided at values."""
@@ -93,15 +102,36 @@ class Pruning:
         self._judged.move_to_end(uid)
         return found
 
-    async def _other(self, judged: _Judged, record: TrialRecord) -> Curve:
-        known = judged.ended.get(record.name)
-        if known is not None and known.condition == record.condition:
-            return known
-        curve = await self._curve(judged.problem, record.name, record.condition)
-        if record.condition in _ENDED:
-            judged.ended[record.name] = curve
-            judged.decided.pop(record.name, None)
-        return curve
+    async def _catch_up(self, judged: _Judged, tally: Tally, asking: str) -> None:
+        """Reads the curves of trials that have changed, and of those that have not ended, but for the one that asks."""
+        if judged.tally is not tally:
+            judged.tally, judged.changes = tally, tally.follow()
+            judged.rivals, judged.running, judged.ended = Rivals(), set(), {}
+        for name in (judged.changes.names | judged.running) - {asking}:
+            while (account := tally.get(name)) is not None:
+                record = account.record
+                if record.condition not in _ENDED or judged.ended.get(name) != record.condition:
+                    curve = await self._curve(judged.problem, name, record.condition)
+                    if tally.get(name) is not account:
+                        continue
+                    judged.rivals.put(curve, account.order)
+                self._note(judged, name, record.condition)
+                break
+            else:
+                judged.rivals.remove(name)
+                judged.running.discard(name)
+                judged.ended.pop(name, None)
+            judged.changes.names.discard(name)
+
+    def _note(self, judged: _Judged, trial: str, condition: str) -> None:
+        """What its curve was read for."""
+        if condition in _ENDED:
+            judged.ended[trial] = condition
+            judged.decided.pop(trial, None)
+            judged.running.discard(trial)
+        else:
+            judged.ended.pop(trial, None)
+            judged.running.add(trial)
 
     async def _curve(self, problem: Problem, trial: str, condition: str) -> Curve:
         log = await self._read(problem.namespace, trial, problem.objective.metric)

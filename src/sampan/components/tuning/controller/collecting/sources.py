@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.api.observing import MetricLog, short
 from sampan.components.tuning.engine.collecting.lines import Complaint, Lines, Values
 from sampan.components.tuning.engine.collecting.wanted import Wanted
 from sampan.components.tuning.engine.trial.observation import Sums
@@ -24,6 +24,8 @@ from sampan.lib.loglines import LogLines
 _MOST_VALUES = 5000
 """Of one `read`."""
 _CHUNK_BYTES = 256 * 1024
+_MOST_OF_PATH = 128
+"""Bytes, in an origin."""
 
 
 class Source(Protocol):
@@ -66,6 +68,10 @@ class RunKey:
     @property
     def origin(self) -> str:
         return f"{self.uid}/{self.container}.{self.run}"
+
+    def origin_of(self, path: str) -> str:
+        """Of a file that outlives runs: it begins origins, which have to be short, and a path may be long."""
+        return f"{self.uid}/{self.container}:{short(path, _MOST_OF_PATH)}@"
 
     @property
     def place(self) -> str:
@@ -143,7 +149,7 @@ class FileSource(LineSource):
 
     def __init__(self, wanted: Wanted, run: RunKey, path: Callable[[], str], now: Callable[[], str]) -> None:
         """`path` may be empty while there is nothing. Raises ValueError."""
-        super().__init__(wanted, f"{run.uid}/{run.container}:{wanted.path}@", f"{wanted.path} in {run.place}")
+        super().__init__(wanted, run.origin_of(wanted.path), f"{wanted.path} in {run.place}")
         self._path, self._now = path, now
         self._offset = self._line_at = 0
         self._rest = b""

@@ -20,6 +20,7 @@ from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.engine.experiment.budget import Budget, budget_of
 from sampan.components.tuning.engine.experiment.status import (
     Circumstances,
+    conditions_after,
     end_of,
     is_completed,
     is_settled,
@@ -38,7 +39,7 @@ from sampan.kube import meta, owners
 from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
-from sampan.reconcile.apply import delete_if_present, merge_difference, remove_finalizer, update_status
+from sampan.reconcile.apply import delete_if_present, remove_finalizer, update_status
 from sampan.reconcile.controller import Controller, own, owned, reads
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result
@@ -98,11 +99,13 @@ class ExperimentReconciler:
         known = await self._specs.of(found)
         tally = self._tallies.of(found)
         around, result = await self._act(found, known, tally)
-        status = status_of(meta.status(found), self._tallies.of(found), around, self._now())
-        pause = self._pause(request, found, status, len(tally))
+        before, tally, now = meta.status(found), self._tallies.of(found), self._now()
+        # Lists of thousands of trials are put together only where they are written.
+        conditions, _ = conditions_after(before, tally, around, now)
+        pause = self._pause(request, before, conditions, len(tally))
         if pause is not None:
             return Result(pause)
-        await self._write(found, status)
+        await self._write(found, status_of(before, tally, around, now))
         self._written[request] = self._clock.monotonic()
         return result
 
@@ -200,11 +203,10 @@ class ExperimentReconciler:
         return found if found is not None and owners.is_controlled_by(found, experiment) else None
 
     def _pause(
-        self, request: Request, found: Object, status: Mapping[str, Any], trials: int
+        self, request: Request, before: Mapping[str, Any], conditions: Sequence[Object], trials: int
     ) -> timedelta | None:
         """How long to wait with writing the status. The more trials, the longer; None where it cannot wait."""
-        before = meta.status(found)
-        if not merge_difference(before, status) or _turns(before) != _turns(status):
+        if _turns(before.get("conditions") or ()) != _turns(conditions):
             return None
         since = self._clock.monotonic() - self._written.get(request, float("-inf"))
         seconds = min(trials * _UNWRITTEN_SECONDS_A_TRIAL, _MOST_SECONDS_UNWRITTEN) - since
@@ -226,9 +228,6 @@ def _place(obj: Object) -> tuple[str, str]:
     return meta.namespace(obj), meta.name(obj)
 
 
-def _turns(status: Mapping[str, Any]) -> list[Object]:
-    """Its conditions, but for what may be written later."""
-    return [
-        {key: value for key, value in each.items() if key not in _TIMES}
-        for each in status.get("conditions") or ()
-    ]
+def _turns(conditions: Sequence[Object]) -> list[Object]:
+    """Without what may be written later."""
+    return [{key: value for key, value in each.items() if key not in _TIMES} for each in conditions]

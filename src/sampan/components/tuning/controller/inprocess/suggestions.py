@@ -142,7 +142,9 @@ class Suggestions:
     async def _answer(
         self, asked: Asked, known: Known, wanted: int, requests: int
     ) -> tuple[Answer, tuple[Rule, ...]]:
-        problem, trials = problem_of(known.experiment, learnt(self._held)), self._tally.records()
+        found, trials = learnt(self._held), self._tally.records()
+        # The same as before, mostly, and so known to be good.
+        problem = problem_of(known.experiment, found) if found else known.problem
         if not self._is_validated:
             await asked.suggestions.validate(problem)
             if problem.early_stopping:

@@ -28,10 +28,7 @@ from sampan.kube import meta, owners
 from sampan.kube.errors import (
     AlreadyExistsError,
     ApiError,
-    BadRequestError,
     ConflictError,
-    ForbiddenError,
-    InvalidError,
     NotFoundError,
 )
 from sampan.kube.kinds import EVENTS, Resource
@@ -43,6 +40,8 @@ from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 
 _SOON, _LATER = timedelta(seconds=2), timedelta(seconds=10)
+_MAY_PASS = (401, 403, 404, 408, 409, 425, 429)
+"""Of the refusals of a client, those that have their reason elsewhere than in the object."""
 _PATIENCE_SECONDS = 2.0
 """A wait that is shorter is not worth a word."""
 
@@ -162,10 +161,12 @@ class TrialReconciler:
             made = await self._client.create(resource, wanted)
         except AlreadyExistsError:
             return await self._client.get(resource, meta.name(wanted), meta.namespace(wanted))
-        except (InvalidError, BadRequestError) as error:
-            raise running.ImpossibleError(f"{resource.kind} cannot be created: {error.message}") from error
-        except ForbiddenError as error:
-            raise _WaitError(Wait("Forbidden", error.message)) from error
+        except ApiError as error:
+            if _is_final(error):
+                raise running.ImpossibleError(
+                    f"{resource.kind} cannot be created: {error.message}"
+                ) from error
+            raise _WaitError(Wait(error.reason, error.message)) from error
         self._recorder.normal(trial, "JobCreated", f"Job {meta.name(made)} has been created")
         return made
 
@@ -295,6 +296,11 @@ class TrialReconciler:
         self._runs.forget(uid)
         self._measuring.forget(uid)
         self._since.pop(uid, None)
+
+
+def _is_final(error: ApiError) -> bool:
+    """Whether the same object would be refused again, however often it is tried."""
+    return 400 <= error.code < 500 and error.code not in _MAY_PASS
 
 
 def _judged(trial: Object, run: Object) -> RunState:

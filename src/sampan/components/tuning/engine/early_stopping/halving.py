@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sampan.components.tuning.api.suggesting import Curve, InvalidSettingsError, Problem
+from sampan.components.tuning.engine.early_stopping.rivals import Everyone, Group, Rivals
 from sampan.components.tuning.engine.early_stopping.settings import Settings
 from sampan.components.tuning.engine.early_stopping.steps import said
 
@@ -33,7 +34,11 @@ class SuccessiveHalving:
     bootstrap_count: int = 0
 
     def decide(self, problem: Problem, curve: Curve, others: Sequence[Curve]) -> str:
-        resource = self.min_resource or _first_finished(others, lambda last: max(last // 100, 1))
+        return self.decide_among(problem, curve, Rivals.of(others), Everyone())
+
+    def decide_among(self, problem: Problem, curve: Curve, rivals: Rivals, group: Group) -> str:
+        """As `decide`, with competitors of that group only."""
+        resource = self.min_resource or _first_finished(rivals, curve, lambda last: max(last // 100, 1))
         step = len(curve.values) - 1
         rung = None if resource is None else self._rung_at(step, resource)
         if rung is None:
@@ -41,15 +46,17 @@ class SuccessiveHalving:
         value = curve.values[step]
         if math.isnan(value):
             return f"{problem.objective.metric} is no number at step {step}, rung {rung}"
-        reached = [each.values[step] for each in others if len(each.values) > step]
-        competing = sorted([*(each for each in reached if not math.isnan(each)), value])
-        if len(competing) <= self.bootstrap_count:
+        reached = rivals.at(step, group, curve.trial)
+        competing = len(reached) + 1
+        if competing <= self.bootstrap_count:
             return f"fewer than {self.bootstrap_count + 1} trials have reached rung {rung}, at step {step}"
-        if self._is_promoted(value, competing, problem.objective.type):
+        ahead = reached.above(value) if problem.objective.type == "maximize" else reached.below(value)
+        # With fewer competitors than the factor, only the best of them goes on.
+        if ahead <= max(competing // self.reduction_factor - 1, 0):
             return ""
         return (
             f"at step {step}, rung {rung}, its {problem.objective.metric} {said(value)} is not among the best "
-            f"{max(len(competing) // self.reduction_factor, 1)} of {len(competing)} trials"
+            f"{max(competing // self.reduction_factor, 1)} of {competing} trials"
         )
 
     def _rung_at(self, step: int, resource: int) -> int | None:
@@ -58,13 +65,6 @@ class SuccessiveHalving:
         while due < step:
             rung, due = rung + 1, due * self.reduction_factor
         return rung if due == step else None
-
-    def _is_promoted(self, value: float, competing: Sequence[float], direction: str) -> bool:
-        # With fewer competitors than the factor, only the best of them goes on.
-        promoted = max(len(competing) // self.reduction_factor - 1, 0)
-        if direction == "maximize":
-            return value >= competing[-(promoted + 1)]
-        return value <= competing[promoted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,14 @@ class Hyperband:
     bootstrap_count: int = 0
 
     def decide(self, problem: Problem, curve: Curve, others: Sequence[Curve]) -> str:
-        most = self.max_resource or _first_finished(others, lambda last: last + 1)
+        rivals = Rivals.of(others)
+        most = self.max_resource or _first_finished(rivals, curve, lambda last: last + 1)
         if most is None:
             return ""
         budgets = self.budgets(most)
         bracket = bracket_of(problem.name, curve.trial, budgets)
         halving = SuccessiveHalving(self.min_resource, self.reduction_factor, bracket, self.bootstrap_count)
-        beside = [each for each in others if bracket_of(problem.name, each.trial, budgets) == bracket]
-        why = halving.decide(problem, curve, beside)
+        why = halving.decide_among(problem, curve, rivals, Bracket(problem.name, tuple(budgets), bracket))
         return f"in bracket {bracket}: {why}" if why else ""
 
     def budgets(self, most: int) -> list[int]:
@@ -93,6 +93,18 @@ class Hyperband:
         count = int(math.log(max(most / self.min_resource, 1), self.reduction_factor)) + 1
         left = range(count - 1, -1, -1)
         return [math.ceil(count * self.reduction_factor**each / (each + 1)) for each in left]
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """The trials of one bracket. Implements `rivals.Group`."""
+
+    experiment: str
+    budgets: tuple[int, ...]
+    number: int
+
+    def has(self, curve: Curve) -> bool:
+        return bracket_of(self.experiment, curve.trial, self.budgets) == self.number
 
 
 def bracket_of(experiment: str, trial: str, budgets: Sequence[int]) -> int:
@@ -104,12 +116,10 @@ def bracket_of(experiment: str, trial: str, budgets: Sequence[int]) -> int:
     raise AssertionError("the remainder is less than the sum of the budgets")
 
 
-def _first_finished(others: Sequence[Curve], resource: Callable[[int], int]) -> int | None:
+def _first_finished(rivals: Rivals, curve: Curve, resource: Callable[[int], int]) -> int | None:
     """From the last step of the first trial that succeeded."""
-    for each in others:
-        if each.condition == "Succeeded" and each.values:
-            return resource(len(each.values) - 1)
-    return None
+    first = rivals.first_finished(curve.trial)
+    return None if first is None else resource(len(first.values) - 1)
 
 
 def successive_halving(settings: Settings) -> SuccessiveHalving:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sampan.components.tuning.api.suggesting import Curve, Problem
+from sampan.components.tuning.engine.early_stopping.rivals import Finished, Reached, Rivals
 from sampan.components.tuning.engine.early_stopping.settings import Settings
 from sampan.components.tuning.engine.early_stopping.steps import best, is_better, is_due, said
 
@@ -28,29 +29,29 @@ class Percentile:
 
     def decide(self, problem: Problem, curve: Curve, others: Sequence[Curve]) -> str:
         step = len(curve.values) - 1
-        finished = [each for each in others if each.condition == "Succeeded"]
-        if not finished or len(finished) < self.n_startup_trials:
+        rivals = Rivals.of(others)
+        finished = rivals.finished(curve.trial)
+        if not finished or finished < self.n_startup_trials:
             return ""
         if not is_due(step, self.n_warmup_steps, self.interval_steps):
             return ""
         found = best(curve.values, problem.objective.type)
         if math.isnan(found):
             return f"{problem.objective.metric} has been no number so far, at step {step}"
-        reached = [each.values[step] for each in finished if len(each.values) > step]
-        if len(reached) < self.n_min_trials:
+        reached = rivals.at(step, Finished(), curve.trial)
+        if reached.count < self.n_min_trials:
             return ""
         bound = self._bound(reached, problem.objective.type)
         if math.isnan(bound) or not is_better(bound, found, problem.objective.type):
             return ""
         return (
             f"at step {step} the best {problem.objective.metric} so far, {said(found)}, is worse than {said(bound)}, "
-            f"which {self.percentile:g}% of {len(reached)} finished trials have reached"
+            f"which {self.percentile:g}% of {reached.count} finished trials have reached"
         )
 
-    def _bound(self, reached: Sequence[float], direction: str) -> float:
+    def _bound(self, values: Reached, direction: str) -> float:
         share = 100 - self.percentile if direction == "maximize" else self.percentile
-        values = sorted(each for each in reached if not math.isnan(each))
-        if not values:
+        if not len(values):
             return math.nan
         # Between the two values that the share falls between, in proportion.
         place = share / 100 * (len(values) - 1)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sampan.components.tuning.api.suggesting import Curve, InvalidSettingsError, Problem, Pruner
+from sampan.components.tuning.engine.early_stopping.rivals import Rivals
 from sampan.components.tuning.engine.early_stopping.settings import Settings
 from sampan.components.tuning.engine.early_stopping.signed_rank import p_value
 from sampan.components.tuning.engine.early_stopping.steps import best, is_better, is_due, said
@@ -73,7 +74,8 @@ class Wilcoxon:
 
     def decide(self, problem: Problem, curve: Curve, others: Sequence[Curve]) -> str:
         direction = problem.objective.type
-        rival = _best_finished(others, direction)
+        # By the average of its values, which is what a trial whose values are of one kind comes to.
+        rival = Rivals.of(others).best_finished(curve.trial, direction)
         if rival is None or not all(map(math.isfinite, [*curve.values, *rival.values])):
             return ""
         pairs = list(zip(curve.values, rival.values, strict=False))
@@ -89,16 +91,6 @@ class Wilcoxon:
             f"at step {len(curve.values) - 1} it is worse than the best trial, {rival.trial}, with a p-value of "
             f"{found:.3g}"
         )
-
-
-def _best_finished(others: Sequence[Curve], direction: str) -> Curve | None:
-    """By the average of its values, which is what a trial whose values are of one kind comes to."""
-    finished = [each for each in others if each.condition == "Succeeded" and each.values]
-    finished = [each for each in finished if not math.isnan(_mean(each.values))]
-    if not finished:
-        return None
-    choose = max if direction == "maximize" else min
-    return choose(finished, key=lambda each: _mean(each.values))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -159,16 +159,24 @@ def summary(problem: Problem, tally: Tally) -> Object:
 
 def status_of(before: Mapping[str, Any], tally: Tally, around: Circumstances, now: str) -> Object:
     """`before`: the status so far, which counts by its conditions and times."""
+    conditions, ends = conditions_after(before, tally, around, now)
     status: Object = {
         "startTime": before.get("startTime") or now,
-        "conditions": list(before.get("conditions") or ()),
+        "conditions": conditions,
         **summary(around.problem, tally),
     }
-    if before.get("completionTime"):
-        status["completionTime"] = before["completionTime"]
-    conditions: Conditions = status["conditions"]
+    if ends or before.get("completionTime"):
+        status["completionTime"] = now if ends else before["completionTime"]
+    return status
+
+
+def conditions_after(
+    before: Mapping[str, Any], tally: Tally, around: Circumstances, now: str
+) -> tuple[Conditions, bool]:
+    """Those of `status_of`, without its lists, and whether the experiment ends with them."""
+    conditions: Conditions = list(before.get("conditions") or ())
     if holds(conditions, SUCCEEDED) or holds(conditions, FAILED):
-        return status
+        return conditions, False
     if not holds(conditions, CREATED):
         conditions = marked(
             conditions,
@@ -181,17 +189,13 @@ def status_of(before: Mapping[str, Any], tally: Tally, around: Circumstances, no
     end = end_of(tally, around)
     if end is None:
         message = _waiting(tally, around)
-        status["conditions"] = marked(
-            conditions, RUNNING, "True", reason=_RUNNING_REASON, message=message, now=now
-        )
-        return status
+        conditions = marked(conditions, RUNNING, "True", reason=_RUNNING_REASON, message=message, now=now)
+        return conditions, False
     type_, reason, message = end
     running = find(conditions, RUNNING)
     if running is not None:
         conditions = marked(conditions, RUNNING, "False", reason=_RUNNING_REASON, message=_RUNNING, now=now)
-    status["conditions"] = marked(conditions, type_, "True", reason=reason, message=message, now=now)
-    status["completionTime"] = now
-    return status
+    return marked(conditions, type_, "True", reason=reason, message=message, now=now), True
 
 
 def end_of(tally: Tally, around: Circumstances) -> tuple[str, str, str] | None:

@@ -9,9 +9,10 @@ trial whose objective is no number, or that failed, is never the best.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from sampan.components.tuning.api.conditions import (
     CREATED,
@@ -57,18 +58,28 @@ class Account:
     """Of its latest condition, where that says more than the condition itself."""
 
 
+class Changes:
+    """The names of trials whose records have changed, that have come or gone: taken out by whoever follows a tally."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+
 class Tally:
     """For one event loop."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
         self._order: list[tuple[str, str]] = []
+        self._records: list[TrialRecord] = []
+        """In that order."""
         self._states: dict[str, dict[str, None]] = {state: {} for state in STATES}
         self._deleting: dict[str, None] = {}
         self._awaiting: dict[str, None] = {}
         self._texts: dict[str, None] = {}
         self._best: dict[bool, Account | None] = {}
         """By whether more is better; what is missing is to be looked for."""
+        self._followers: WeakSet[Changes] = WeakSet()
         self.revision = 0
         """Grows with every change that an algorithm may want to know of."""
 
@@ -77,9 +88,12 @@ class Tally:
         before = self._accounts.get(account.record.name)
         if before is None or before.order != account.order:
             self.remove(account.record.name)
-            insort(self._order, account.order)
+            place = bisect_left(self._order, account.order)
+            self._order.insert(place, account.order)
+            self._records.insert(place, account.record)
         else:
             self._unlist(before)
+            self._records[bisect_left(self._order, account.order)] = account.record
         self._accounts[account.record.name] = account
         self._states[account.state][account.record.name] = None
         if account.deleting:
@@ -89,7 +103,7 @@ class Tally:
         if account.has_text:
             self._texts[account.record.name] = None
         if before is None or before.record != account.record:
-            self.revision += 1
+            self._tell(account.record.name)
         self._weigh(before, account)
 
     def remove(self, name: str) -> None:
@@ -97,8 +111,9 @@ class Tally:
         if account is None:
             return
         self._unlist(account)
-        del self._order[bisect_left(self._order, account.order)]
-        self.revision += 1
+        place = bisect_left(self._order, account.order)
+        del self._order[place], self._records[place]
+        self._tell(name)
         if account.value is not None:
             self._best.clear()
 
@@ -146,7 +161,7 @@ class Tally:
 
     def records(self) -> list[TrialRecord]:
         """Oldest first."""
-        return [self._accounts[name].record for _, name in self._order]
+        return list(self._records)
 
     def latest(self, state: str) -> Account | None:
         """Which came into that state last."""
@@ -164,6 +179,18 @@ class Tally:
         if self._best[more] is None and self._texts:
             return max((self._accounts[name] for name in self._texts), key=lambda each: each.order)
         return self._best[more]
+
+    def follow(self) -> Changes:
+        """For one who looks only at what has changed: all there are, to begin with."""
+        made = Changes()
+        made.names.update(self._accounts)
+        self._followers.add(made)
+        return made
+
+    def _tell(self, name: str) -> None:
+        self.revision += 1
+        for each in self._followers:
+            each.names.add(name)
 
     def _weigh(self, before: Account | None, account: Account) -> None:
         if before is not None and before.value is not None and before.value != account.value:

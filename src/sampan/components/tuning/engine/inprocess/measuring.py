@@ -11,7 +11,8 @@ from sampan.components.tuning.api.observing import MetricLog, finite
 from sampan.components.tuning.api.reading import objective_of
 from sampan.components.tuning.api.suggesting import Curve, Objective, Problem, Pruner
 from sampan.components.tuning.engine.collecting.wanted import wanted_of
-from sampan.components.tuning.engine.experiment.tally import Tally
+from sampan.components.tuning.engine.early_stopping.rivals import Rivals
+from sampan.components.tuning.engine.experiment.tally import Changes, Tally
 from sampan.components.tuning.engine.trial import status as says
 from sampan.components.tuning.engine.trial.judging import SUCCEEDED, RunState
 from sampan.components.tuning.engine.trial.observation import Sums
@@ -30,6 +31,10 @@ class Curves:
         self.objective = objective
         self.pruner = pruner
         self._values: dict[str, list[float]] = {}
+        self._rivals = Rivals()
+        self._changed: set[str] = set()
+        self._tally: Tally | None = None
+        self._changes = Changes()
 
     def take(self, trial: str, logs: Sequence[MetricLog]) -> None:
         if self.pruner is None:
@@ -39,19 +44,30 @@ class Curves:
             if each.name == self.objective.metric:
                 number = finite(each.value)
                 values.append(math.nan if number is None else number)
+        self._changed.add(trial)
 
     def begin(self, trial: str) -> None:
-        self._values.pop(trial, None)
+        if self.pruner is not None:
+            self._values.pop(trial, None)
+            self._changed.add(trial)
 
     def why_stop(self, problem: Problem, trial: str, tally: Tally) -> str:
         if self.pruner is None or trial not in self._values:
             return ""
-        others = [
-            Curve(each.name, tuple(self._values[each.name]), each.condition)
-            for each in tally.records()
-            if each.name != trial and each.name in self._values
-        ]
-        return self.pruner.decide(problem, Curve(trial, tuple(self._values[trial])), others)
+        self._catch_up(tally)
+        return self.pruner.decide(problem, Curve(trial, tuple(self._values[trial])), self._rivals)
+
+    def _catch_up(self, tally: Tally) -> None:
+        if self._tally is not tally:
+            self._tally, self._changes, self._rivals = tally, tally.follow(), Rivals()
+        for name in self._changed | self._changes.names:
+            account, values = tally.get(name), self._values.get(name)
+            if account is None or values is None:
+                self._rivals.remove(name)
+            else:
+                self._rivals.put(Curve(name, values, account.record.condition), account.order)
+        self._changed.clear()
+        self._changes.names.clear()
 
 
 class Measuring:

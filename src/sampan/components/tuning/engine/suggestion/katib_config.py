@@ -58,7 +58,10 @@ def why_no_suggestion(config: KatibConfig, algorithm: str, *, is_built_in: bool)
     why = _why_none(config, config.suggestions, "suggestion", algorithm, is_built_in)
     if why or is_built_in:
         return why
-    for port in config.suggestions[algorithm].get("ports") or ():
+    ports = config.suggestions[algorithm].get("ports") or []
+    if not isinstance(ports, list) or not all(isinstance(each, Mapping) for each in ports):
+        return f"invalid suggestion config: the ports of algorithm {algorithm} must be a list of objects"
+    for port in ports:
         if port.get("name") == SUGGESTION_PORT_NAME or port.get("containerPort") == SUGGESTION_PORT:
             return (
                 f'invalid suggestion config: a port with name "{SUGGESTION_PORT_NAME}" or number {SUGGESTION_PORT} '

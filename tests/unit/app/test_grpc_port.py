@@ -1,0 +1,98 @@
+"""How many connections the second port takes, and of whom."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from sampan.app import grpc_port
+from sampan.app.grpc_port import GrpcPort
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Open = Callable[[str], Awaitable[Ends]]
+
+
+class Library:
+    """Stands for gRPC: answers what it is told."""
+
+    def __init__(self) -> None:
+        self.server: Any = None
+
+    async def start(self) -> int:
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(1024):
+                writer.write(data)
+            writer.close()
+
+        self.server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        return int(self.server.sockets[0].getsockname()[1])
+
+    async def stop(self, grace: float) -> None:
+        self.server.close()
+
+
+def play(scenario: Callable[[Open], Awaitable[None]]) -> None:
+    async def main() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        port, library, ends = GrpcPort(listener, []), Library(), []
+        port._port, port._server = await library.start(), library
+        await port.start()
+
+        async def connect(source: str) -> Ends:
+            found = await asyncio.open_connection(*listener.getsockname(), local_addr=(source, 0))
+            ends.append(found[1])
+            found[1].write(PREFACE)
+            return found
+
+        try:
+            async with asyncio.timeout(20):
+                await scenario(connect)
+        finally:
+            for each in ends:
+                each.close()
+            await port.stop()
+            listener.close()
+
+    asyncio.run(main())
+
+
+async def is_served(ends: Ends) -> bool:
+    try:
+        return await ends[0].readexactly(len(PREFACE)) == PREFACE
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return False
+
+
+def test_one_address_shuts_out_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_port, "_MOST_OF_ONE", 2)
+    monkeypatch.setattr(grpc_port, "_MOST_OF_MACHINE", 3)
+
+    async def scenario(connect: Open) -> None:
+        first = await connect("127.0.0.2")
+        assert await is_served(first)
+        assert await is_served(await connect("127.0.0.2"))
+        assert not await is_served(await connect("127.0.0.2"))
+        assert await is_served(await connect("127.0.0.3"))
+        assert [await is_served(await connect("127.0.0.1")) for _ in range(4)] == [True, True, True, False]
+        assert await is_served(await connect("127.0.0.3"))
+        first[1].close()
+        while not await is_served(await connect("127.0.0.2")):
+            await asyncio.sleep(0.01)
+
+    play(scenario)
+
+
+def test_a_connection_counts_once_though_it_has_two_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_port, "_MOST_CONNECTIONS", 3)
+
+    async def scenario(connect: Open) -> None:
+        for number in (2, 3, 4):
+            assert await is_served(await connect(f"127.0.0.{number}"))
+        assert not await is_served(await connect("127.0.0.5"))
+
+    play(scenario)

@@ -1,0 +1,72 @@
+"""`controller.tallies`: the trials of each experiment, counted from the first question on."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from sampan.components.tuning.controller.tallies import Tallies
+from sampan.components.tuning.engine.experiment.tally import STATES, Tally
+from sampan.kube.meta import Object
+
+
+class _Trials:
+    """As the cache: tells its handlers of changes."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Object] = {}
+        self.handlers: list[Any] = []
+
+    def add_handler(self, handler: Any) -> None:
+        self.handlers.append(handler)
+
+    def change(self, name: str, new: Object | None) -> None:
+        old = self.held.pop(name, None)
+        if new is not None:
+            self.held[name] = new
+        for each in self.handlers:
+            each(old, new)
+
+
+def _trial(name: str, condition: str, owner: str) -> Object:
+    reference = {"kind": "Experiment", "uid": owner, "name": owner, "controller": True}
+    return {
+        "metadata": {
+            "name": name,
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "ownerReferences": [reference],
+        },
+        "spec": {"objective": {"type": "minimize", "objectiveMetricName": "loss"}},
+        "status": {"conditions": [{"type": condition, "status": "True"}]},
+    }
+
+
+def test_counts_are_those_of_the_trials_whenever_they_are_asked_for() -> None:
+    chance, trials = random.Random(3), _Trials()
+    tallies: Any = Tallies(trials)  # type: ignore[arg-type]
+    for _ in range(1500):
+        name = f"t{chance.randrange(12)}"
+        if chance.random() < 0.4:
+            trials.change(name, None)
+        else:
+            condition = chance.choice(["Running", "Succeeded", "Failed"])
+            trials.change(name, _trial(name, condition, chance.choice(["one", "other"])))
+        if chance.random() < 0.1:
+            owner = chance.choice(["one", "other"])
+            expected = Tally()
+            for each in trials.held.values():
+                if each["metadata"]["ownerReferences"][0]["uid"] == owner:
+                    expected.put(each)
+            found = tallies.of({"metadata": {"uid": owner}})
+            assert found.records() == expected.records()
+            assert [found.count(state) for state in STATES] == [expected.count(state) for state in STATES]
+
+
+def test_what_was_asked_about_once_is_counted_as_it_changes() -> None:
+    trials = _Trials()
+    tallies: Any = Tallies(trials)  # type: ignore[arg-type]
+    trials.change("a", _trial("a", "Running", "one"))
+    found = tallies.of({"metadata": {"uid": "one"}})
+    trials.change("a", _trial("a", "Succeeded", "one"))
+    trials.change("b", _trial("b", "Running", "one"))
+    assert [each.condition for each in found.records()] == ["Succeeded", "Running"]

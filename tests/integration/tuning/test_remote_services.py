@@ -176,6 +176,25 @@ async def test_a_service_that_hangs_is_given_up() -> None:
 
 
 @runs
+async def test_who_listens_and_never_greets_is_given_up_before_the_question_is() -> None:
+    """As a port whose program is stuck: gRPC by itself would wait 20 seconds."""
+    ends = asyncio.Event()
+
+    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ends.wait()
+        writer.close()
+
+    server = await asyncio.start_server(nothing, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    patience = Patience(seconds=600, connect_seconds=0.1)
+    async with asyncio.timeout(15):
+        with pytest.raises(SuggestingError, match=f"at {address} cannot be reached: .*timed out"):
+            await RemoteSuggestions(address, patience).suggest(PROBLEM, [], 1, 1)
+    ends.set()
+    server.close()
+
+
+@runs
 async def test_something_else_that_listens_is_no_service() -> None:
     async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -90,18 +90,21 @@ class _Side(asyncio.Protocol):
         self.transport = None
 
     def join(self, other: _Side) -> None:
-        """From now on what comes here goes there, what came already first."""
+        """From now on what comes to either goes to the other, what came already first: a server may speak first."""
         self.other, other.other = other, self
-        if self.transport is None:
-            if other.transport is not None:
-                other.transport.close()
-            return
-        for data in self._early:
+        self.pass_on_early(other)
+        other.pass_on_early(self)
+
+    def pass_on_early(self, other: _Side) -> None:
+        early, self._early = self._early, []
+        if early and self.transport is not None:
+            self.transport.resume_reading()
+        for data in early:
             self.data_received(data)
-        self._early.clear()
-        self.transport.resume_reading()
         if self._ended:
             other.end()
+        elif self.transport is None and other.transport is not None:
+            other.transport.close()
 
 
 @dataclass(slots=True)

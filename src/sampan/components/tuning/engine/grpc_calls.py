@@ -90,7 +90,7 @@ async def rules(
 
 async def _asked(address: str, method: tuple[str, str], request: Any, patience: Patience) -> Any:
     try:
-        return await _call(address, method, request, patience.seconds)
+        return await _call(address, method, request, patience, patience.seconds)
     except grpc.RpcError as error:
         raise _failure(address, method, error) from error
 
@@ -100,7 +100,7 @@ async def _validate(address: str, method: tuple[str, str], request: Any, patienc
     for left in reversed(range(max(patience.tries, 1))):
         remaining = max(deadline - asyncio.get_running_loop().time(), 0.001)
         try:
-            await _call(address, method, request, remaining)
+            await _call(address, method, request, patience, remaining)
             return
         except grpc.RpcError as error:
             code = _code(error)
@@ -113,8 +113,13 @@ async def _validate(address: str, method: tuple[str, str], request: Any, patienc
         await asyncio.sleep(patience.pause_seconds)
 
 
-async def _call(address: str, method: tuple[str, str], request: Any, seconds: float) -> Any:
-    """Raises grpc.RpcError."""
+async def _call(
+    address: str, method: tuple[str, str], request: Any, patience: Patience, seconds: float
+) -> Any:
+    """Raises grpc.RpcError.
+
+    On a channel of its own, and at once when the connection fails: who asks has a back-off, and gRPC's stays out of it.
+    """
     service, name = method
 
     def read(data: bytes) -> Any:
@@ -125,7 +130,9 @@ async def _call(address: str, method: tuple[str, str], request: Any, seconds: fl
                 f"the service at {address} answered {name} with what is no message of Katib's"
             ) from error
 
-    async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
+    # So is the limit of an attempt to connect called.
+    limit = ("grpc.min_reconnect_backoff_ms", max(int(patience.connect_seconds * 1000), 1))
+    async with grpc.aio.insecure_channel(address, options=(*_OPTIONS, limit)) as channel:
         # Replies are read here: an error in the library's own reader would only reach its log.
         ask: Any = channel.unary_unary(
             f"/{PACKAGE}.{service}/{name}",

@@ -31,6 +31,8 @@ DB_MANAGER = "katib-db-manager.kubeflow:6789"
 class Patience:
     seconds: float = 60.0
     """For one question, its tries together."""
+    connect_seconds: float = 5.0
+    """Until whoever listens there has greeted. gRPC would give it 20 before it says that nobody answers."""
     tries: int = 10
     """Of validations while nobody listens there: a service may be starting."""
     pause_seconds: float = 3.0

@@ -1,0 +1,95 @@
+"""The relay alone: what comes before both of its ends are there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import pytest
+
+from sampan.cluster.network.directory import ServiceDirectory, View
+from sampan.cluster.network.relay import Relay
+from sampan.reconcile.cache import Caches
+
+_BANNER = b"who speaks first\n"
+
+
+class _NoPods:
+    def of(self, *_: Any) -> Any:
+        return self
+
+    def add_handler(self, *_: Any) -> None:
+        pass
+
+
+class _Directory:
+    def __init__(self) -> None:
+        self.tell: Callable[[Mapping[tuple[str, str], View]], None] = lambda _: None
+
+    def add_listener(self, listener: Callable[[Mapping[tuple[str, str], View]], None]) -> None:
+        self.tell = listener
+
+
+@pytest.mark.parametrize("goes_at_once", [False, True])
+def test_a_server_may_speak_before_its_end_is_joined(monkeypatch: Any, goes_at_once: bool) -> None:
+    """As those of gRPC do; uvloop may hand over what comes with the connection before the connection itself."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(_BANNER)
+        if not goes_at_once:
+            writer.write(await reader.readline())
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        target = server.sockets[0].getsockname()[1]
+        directory, port = _Directory(), _free_port()
+        relay = Relay(cast(Caches, _NoPods()), cast(ServiceDirectory, directory))
+        await relay.start()
+        spec = {"spec": {"ports": [{"port": port}]}, "metadata": {"name": "first"}}
+        directory.tell({("ns", "first"): View(spec, "127.0.0.1", {f"TCP/{port}": [f"127.0.0.1:{target}"]})})
+        (await _connected(port))[1].close()
+        _hand_over_late(monkeypatch, target)
+        async with asyncio.timeout(20):
+            reader, writer = await _connected(port)
+            assert await reader.readline() == _BANNER
+            if not goes_at_once:
+                writer.write(b"an answer\n")
+                assert await reader.readline() == b"an answer\n"
+            assert await reader.read() == b""
+        writer.close()
+        await relay.stop()
+        server.close()
+
+    asyncio.run(main())
+
+
+def _hand_over_late(monkeypatch: Any, target: int) -> None:
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def late(protocol: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
+        found = await connect(protocol, host, port, **options)
+        if port == target:
+            await asyncio.sleep(0.1)
+        return found
+
+    monkeypatch.setattr(loop, "create_connection", late)
+
+
+async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Once it listens."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

@@ -156,12 +156,18 @@ class Database:
         return await loop.run_in_executor(self._readers, self.read_now, fn)
 
     def read_now(self, fn: Callable[[sa.Connection], T]) -> T:
-        """`fn` in this thread: for look-ups by key, where a change of thread would cost more than the query."""
-        try:
-            with self._engine.connect() as connection:
-                return fn(connection)
-        except sa.exc.DBAPIError as error:
-            raise _translated(error) from error
+        """`fn` in this thread: for look-ups by key, where a change of thread would cost more than the query.
+
+        As reading changes nothing, `fn` is called again where the connection was lost under it.
+        """
+        for attempt in range(_READ_ATTEMPTS):
+            try:
+                with self._engine.connect() as connection:
+                    return fn(connection)
+            except sa.exc.DBAPIError as error:
+                if not error.connection_invalidated or attempt == _READ_ATTEMPTS - 1:
+                    raise _translated(error) from error
+        raise AssertionError("the last attempt returns or raises")
 
     async def write(self, fn: Callable[[sa.Connection], T], after: Callable[[T], None] | None = None) -> T:
         """`fn` in the writer thread; returns once it is committed.
@@ -324,6 +330,8 @@ def _json_entry(text: str, key: str) -> str | None:
 
 # A number of our own: other programs' advisory locks in the same database are none of our business.
 _WRITER_LOCK = 0x53414D50414E
+_READ_ATTEMPTS = 3
+"""A server that restarts, or an administrator, ends connections under what is being read."""
 _STATEMENT_TIMEOUT_MS = 60_000
 
 
@@ -363,6 +371,14 @@ def _postgresql(url: str, *, writer: bool) -> sa.Engine:
                 raise StorageError(
                     "another Sampan server writes to this PostgreSQL database; stop it, or name another database"
                 )
+
+    @event.listens_for(engine, "handle_error")
+    def _on_error(context: sa.engine.ExceptionContext) -> None:
+        # SQLAlchemy leaves it open when the server is gone, and psycopg then warns of it.
+        execution = context.execution_context
+        if context.is_disconnect and execution is not None and execution.cursor is not None:
+            with contextlib.suppress(Exception):
+                execution.cursor.close()
 
     return engine
 

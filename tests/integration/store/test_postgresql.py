@@ -54,6 +54,27 @@ def test_names_are_listed_in_the_order_of_their_bytes(postgresql: Callable[[], s
     assert asyncio.run(main()) == sorted(names)
 
 
+def test_what_is_read_is_read_again_when_the_connection_is_lost_under_it(
+    postgresql: Callable[[], str],
+) -> None:
+    database, calls = Database.at(postgresql(), UNUSED), 0
+
+    def fn(connection: sa.Connection) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return int(connection.execute(sa.text("SELECT 7")).scalar_one())
+
+    async def main() -> int:
+        try:
+            return await database.read(fn)
+        finally:
+            await database.close()
+
+    assert asyncio.run(main()) == 7
+
+
 def test_a_lost_connection_loses_no_change(postgresql: Callable[[], str]) -> None:
     url = postgresql()
     kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = %s"

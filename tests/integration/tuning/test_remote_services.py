@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,6 +49,30 @@ def runs(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         asyncio.run(test(**arguments))
 
     return run
+
+
+@asynccontextmanager
+async def listening(says: bytes) -> AsyncIterator[str]:
+    """The address of one that says so to whoever connects, and hangs up after it; with no words it says nothing,
+    ever. Its connections are closed before the loop is: of an open one the collector of garbage complains later."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        if says:
+            writer.write(says)
+            writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await server.wait_closed()
+        for each in writers:
+            each.close()
+            with contextlib.suppress(OSError):
+                await each.wait_closed()
 
 
 @asynccontextmanager
@@ -178,33 +203,18 @@ async def test_a_service_that_hangs_is_given_up() -> None:
 @runs
 async def test_who_listens_and_never_greets_is_given_up_before_the_question_is() -> None:
     """As a port whose program is stuck: gRPC by itself would wait 20 seconds."""
-    ends = asyncio.Event()
-
-    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await ends.wait()
-        writer.close()
-
-    server = await asyncio.start_server(nothing, "127.0.0.1", 0)
-    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    patience = Patience(seconds=600, connect_seconds=0.1)
-    async with asyncio.timeout(15):
-        with pytest.raises(SuggestingError, match=f"at {address} cannot be reached: .*timed out"):
-            await RemoteSuggestions(address, patience).suggest(PROBLEM, [], 1, 1)
-    ends.set()
-    server.close()
+    async with listening(b"") as address:
+        patience = Patience(seconds=600, connect_seconds=0.1)
+        async with asyncio.timeout(15):
+            with pytest.raises(SuggestingError, match=f"at {address} cannot be reached: .*timed out"):
+                await RemoteSuggestions(address, patience).suggest(PROBLEM, [], 1, 1)
 
 
 @runs
 async def test_something_else_that_listens_is_no_service() -> None:
-    async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(noise, "127.0.0.1", 0)
-    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    with pytest.raises(SuggestingError, match=address):
-        await RemoteSuggestions(address, SHORT).suggest(PROBLEM, [], 1, 1)
-    server.close()
+    async with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address:
+        with pytest.raises(SuggestingError, match=address):
+            await RemoteSuggestions(address, SHORT).suggest(PROBLEM, [], 1, 1)
 
 
 @runs

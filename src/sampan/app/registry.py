@@ -9,6 +9,7 @@ from sampan.components import Component
 def components(settings: Settings) -> list[Component]:
     """In the order in which they start."""
     from sampan.components.pipelines.component import PipelinesComponent
+    from sampan.components.serving.component import ServingComponent
     from sampan.components.training.component import TrainingComponent
     from sampan.components.tuning.component import TuningComponent
 
@@ -16,4 +17,5 @@ def components(settings: Settings) -> list[Component]:
         PipelinesComponent(settings.pipelines, settings.artifacts, settings.retention, settings.mail),
         TrainingComponent(settings.training),
         TuningComponent(settings.tuning),
+        ServingComponent(settings.serving),
     ]

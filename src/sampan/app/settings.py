@@ -23,6 +23,8 @@ from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
 from sampan.components.pipelines.api.retention_settings import RetentionSettings
 from sampan.components.pipelines.api.settings import MailSettings, PipelineSettings, read_weights
 from sampan.components.pipelines.api.triggers import read_zone
+from sampan.components.serving.api.settings import ServingSettings
+from sampan.components.serving.api.settings import check as check_serving
 from sampan.components.training.api.settings import TrainingSettings
 from sampan.components.training.api.settings import check as check_training
 from sampan.components.tuning.api.settings import TuningSettings
@@ -96,6 +98,7 @@ class Settings:
     pipelines: PipelineSettings = field(default_factory=PipelineSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
+    serving: ServingSettings = field(default_factory=ServingSettings)
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     mail: MailSettings = field(default_factory=MailSettings)
@@ -257,6 +260,7 @@ def _check(settings: Settings) -> None:
     try:
         check_training(settings.training)
         check_tuning(settings.tuning)
+        check_serving(settings.serving)
     except ValueError as error:
         raise SettingsError(str(error)) from error
     mail = settings.mail

@@ -1,0 +1,1 @@
+"""KServe, KFServing, Seldon and TensorFlow Serving: see README.md."""

@@ -1,0 +1,1 @@
+"""Kinds, defaults and validation, and the contracts between serving's parts; no I/O."""

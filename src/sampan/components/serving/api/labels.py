@@ -1,0 +1,51 @@
+"""Labels, annotations and names that upstream's controllers write and its clients select by, and our own beside them.
+
+Source: kserve/kserve 0.20 pkg/constants/constants.go; knative.dev/serving pkg/apis/autoscaling/register.go and
+pkg/apis/serving/register.go.
+"""
+
+from __future__ import annotations
+
+INFERENCE_SERVICE = "serving.kserve.io/inferenceservice"
+INFERENCE_GRAPH = "serving.kserve.io/inferencegraph"
+COMPONENT = "component"
+"""`predictor`, `transformer` or `explainer`."""
+PREDICTOR, TRANSFORMER, EXPLAINER = "predictor", "transformer", "explainer"
+
+DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
+STANDARD, KNATIVE = "Standard", "Knative"
+MODES = {"Standard": STANDARD, "RawDeployment": STANDARD, "Knative": KNATIVE, "Serverless": KNATIVE}
+"""As they are written, old names and new."""
+STOP = "serving.kserve.io/stop"
+TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
+VISIBILITY = "networking.kserve.io/visibility"
+CLUSTER_LOCAL = "cluster-local"
+
+AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
+METRICS = "serving.kserve.io/metrics"
+TARGET_UTILIZATION = "serving.kserve.io/targetUtilizationPercentage"
+
+REVISION = "serving.knative.dev/revision"
+CONFIGURATION = "serving.knative.dev/configuration"
+SCALING_CLASS = "autoscaling.knative.dev/class"
+KPA = "kpa.autoscaling.knative.dev"
+HPA = "hpa.autoscaling.knative.dev"
+SCALING_METRIC = "autoscaling.knative.dev/metric"
+SCALING_TARGET = "autoscaling.knative.dev/target"
+MIN_SCALE = "autoscaling.knative.dev/min-scale"
+MAX_SCALE = "autoscaling.knative.dev/max-scale"
+INITIAL_SCALE = "autoscaling.knative.dev/initial-scale"
+"""On the Deployment of a revision these say how the autoscaler scales it; it sets `spec.replicas`, and nobody else
+does after the Deployment was made."""
+
+CONTAINER = "kserve-container"
+TRANSFORMER_CONTAINER = "transformer-container"
+STORAGE_INITIALIZER = "storage-initializer"
+AGENT = "agent"
+MODEL_DIR = "/mnt/models"
+
+NAMESPACE = "kserve"
+"""Where `inferenceservice-config` is."""
+CONFIG = "inferenceservice-config"
+
+SELDON_DEPLOYMENT = "seldon-deployment-id"

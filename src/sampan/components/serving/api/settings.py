@@ -1,0 +1,33 @@
+"""What can be set about serving: the table `[serving]` of settings.toml."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+CONTROLLERS = ("auto", "on", "off")
+MODES = ("auto", "Knative", "Standard")
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    controllers: str = "auto"
+    """Whether InferenceServices and SeldonDeployments are acted on: `on`, `off`, or `auto`: on for the kinds whose
+    definitions nobody else has installed."""
+    domain: str = "localhost"
+    """Below which endpoints have their names: `NAME-NAMESPACE.DOMAIN`."""
+    deployment_mode: str = "auto"
+    """Of InferenceServices that name none: `Knative` (revisions, traffic split by percent, scaling by requests and to
+    zero), `Standard` (a Deployment, scaled by its load), or `auto`: Knative in the embedded cluster, Standard
+    elsewhere. What the ConfigMap `inferenceservice-config` says comes first."""
+
+
+def check(settings: ServingSettings) -> None:
+    """Raises ValueError, which names the setting."""
+    for name, known in (("controllers", CONTROLLERS), ("deployment_mode", MODES)):
+        value = getattr(settings, name)
+        if value not in known:
+            raise ValueError(f"serving.{name} must be one of {', '.join(known)}, not {value!r}")
+    if not _DOMAIN.fullmatch(settings.domain):
+        raise ValueError(f"serving.domain must be a name such as example.com, not {settings.domain!r}")

@@ -1,0 +1,78 @@
+"""The door to serving: definitions of its kinds, the controllers behind them, and the gateway.
+
+The kinds are served as soon as the server is. The controllers load right after, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.routing import BaseRoute
+
+from sampan.components import Front, Services
+from sampan.components.serving.api.definitions import DEFINITIONS
+from sampan.components.serving.api.settings import ServingSettings
+from sampan.kube.admission import Hook
+from sampan.kube.kinds import Resource
+from sampan.kube.meta import Object
+from sampan.lib.tasks import TaskSet
+from sampan.reconcile.manager import Manager
+
+_PARTS = "sampan.components.serving.controller.parts"
+_LOAD_DELAY_SECONDS = 0.5
+"""Long enough for the server to say that it is ready before two cores are busy with imports."""
+
+
+class ServingComponent:
+    """Implements `sampan.components.Component`."""
+
+    name = "serving"
+    resources: Sequence[Resource] = ()
+    definitions: Sequence[Object] = DEFINITIONS
+    admission: Sequence[Hook] = ()
+    tables: Sequence[sa.MetaData] = ()
+    fronts: Sequence[Front] = ()
+    audiences: Sequence[str] = ()
+    reviewed_paths: Sequence[str] = ()
+    proven_paths: Sequence[str] = ()
+    ui_module = ""
+
+    def __init__(self, settings: ServingSettings | None = None) -> None:
+        self._settings = settings or ServingSettings()
+        if self._settings.controllers == "off":
+            # Whoever acts on the objects then knows what to refuse.
+            self.admission = ()
+        self._tasks = TaskSet("serving")
+        self._manager: Manager | None = None
+        self._services: Services | None = None
+
+    async def start(self, services: Services) -> None:
+        self._services = services
+        if self._settings.controllers != "off":
+            self._tasks.spawn(self._start_controllers(services), name="controllers")
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return ()
+
+    def pod_routes(self) -> Sequence[BaseRoute]:
+        return ()
+
+    async def grpc_handlers(self) -> Sequence[Any]:
+        return ()
+
+    async def stop(self) -> None:
+        await self._tasks.close()
+        if self._manager is not None:
+            await self._manager.stop()
+
+    async def _start_controllers(self, services: Services) -> None:
+        await asyncio.sleep(_LOAD_DELAY_SECONDS)
+        parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
+        self._manager = Manager(
+            parts.controllers(parts.around(services, self._settings), services.foreign_definitions)
+        )
+        await self._manager.start()

@@ -1,0 +1,29 @@
+"""What every reconciler of serving is given. Made by `sampan.components.serving.controller.parts`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sampan.client.protocol import Client
+from sampan.components import PodFiles
+from sampan.components.serving.api.settings import ServingSettings
+from sampan.lib.clock import Clock
+from sampan.reconcile.cache import Caches
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    client: Client
+    clock: Clock
+    caches: Caches
+    settings: ServingSettings
+    home: Path
+    url: str
+    """Where this server is reached on its machine."""
+    pod_files: PodFiles | None
+    """How pods reach it from elsewhere; None in the embedded cluster."""
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.pod_files is None

@@ -1,0 +1,37 @@
+"""Serving's controllers put together. Loaded by the component's door, by name, after the server is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sampan.components import Services
+from sampan.components.serving.api.settings import ServingSettings
+from sampan.components.serving.controller.around import Around
+from sampan.kube.kinds import Resource
+from sampan.reconcile.cache import Caches
+from sampan.reconcile.manager import Runnable
+
+
+def around(services: Services, settings: ServingSettings) -> Around:
+    return Around(
+        services.client,
+        services.clock,
+        Caches(services.client),
+        settings,
+        services.home,
+        services.url,
+        services.pod_files,
+    )
+
+
+def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
+    """All but those of `foreign` definitions, in the order in which to start them."""
+    # One line for each kind; one that somebody else acts on is left to them.
+    made: dict[Resource, Sequence[Runnable]] = {}
+    acts_on_all = around.settings.controllers == "on"
+    return [
+        runnable
+        for kind, runnables in made.items()
+        if acts_on_all or kind.key not in foreign
+        for runnable in runnables
+    ]

@@ -1,0 +1,1 @@
+"""Objects to routes (`api.routing`), pure: a module for each kind."""

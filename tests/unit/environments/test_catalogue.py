@@ -1,6 +1,7 @@
 """What images become: the built-in catalogue, and the user's own file in front of it."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sampan.cluster.node.environments.catalogue import (
     load_catalogue,
     parse_catalogue,
 )
-from sampan.cluster.node.environments.programs import program_folder, program_places
+from sampan.cluster.node.environments.programs import package_folder, program_folder, program_places
 
 NOWHERE = Path("/nonexistent/images.toml")
 
@@ -216,6 +217,37 @@ def test_a_package_becomes_a_program_of_one_file(tmp_path: Path) -> None:
     before = ssh.stat().st_mtime_ns
     assert program_folder(tmp_path, "openssh") / "ssh" == ssh
     assert ssh.stat().st_mtime_ns == before
+
+
+def test_a_package_for_python_programs_stands_under_its_own_name(tmp_path: Path) -> None:
+    folder = package_folder(tmp_path, "serving")
+    assert folder is not None
+    says = "from sampan_serving.modelserver import contract; print(contract.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, '{folder}'); import sampan_serving\n"
+         "try:\n    import sampan\nexcept ImportError:\n    print('alone')"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("alone\n", "")
+    done = subprocess.run(
+        [sys.executable, "-c", says],
+        env={"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("sampan_serving.modelserver.contract\n", "")
+    # Named by its content: the same folder as long as that is the same, and no trace of where it comes from.
+    assert package_folder(tmp_path, "serving") == folder
+    assert package_folder(tmp_path, "argosay") is None
+    texts = [path.read_text() for path in folder.rglob("*.py")]
+    assert not any("sampan.components" in text for text in texts)
+
+
+def test_what_is_preloaded_is_part_of_an_entry() -> None:
+    table = 'programs = ["serving"]\npreload = ["sklearn.pipeline"]\nrequirements = ["scikit-learn"]'
+    [entry] = parse_catalogue(f'[[image]]\nmatch = "kserve/x"\n{table}', "images.toml")
+    assert (entry.extras.programs, entry.extras.preload) == (("serving",), ("sklearn.pipeline",))
 
 
 def front_of_mpirun(folder: Path, words: list[str], environ: dict[str, str]) -> str:

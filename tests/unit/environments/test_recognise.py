@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sampan.cluster.node.environments import SOURCE_PATH, PipInstall, recognise
+from sampan.cluster.node.environments import SOURCE_PATH, PipInstall, recognise, recognise_packaged
 
 GUARD = (
     '\nif ! [ -x "$(command -v pip)" ]; then\n'
@@ -220,3 +220,26 @@ def containers(file: Path) -> list[dict[str, Any]]:
             executors = (document.get("deploymentSpec") or {}).get("executors") or {}
             found += [executor["container"] for executor in executors.values() if "container" in executor]
     return found
+
+
+def test_a_program_of_a_package_is_recognised_by_its_module() -> None:
+    words = ["python3", "-m", "sampan_serving.modelserver", "--model_name", "iris"]
+    found = recognise_packaged(words, {"OMP_NUM_THREADS": "2", "STORAGE_URI": "x"})
+    assert found is not None
+    assert (found.module, found.argv) == ("sampan_serving.modelserver", ("--model_name", "iris"))
+    # What a library reads while it is loaded chooses the interpreter.
+    assert found.setenv == {"OMP_NUM_THREADS": "2"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["python3", "-m", "sampan_servings.modelserver"],
+        ["python3", "-m", "sklearnserver"],
+        ["python3", "-c", "sampan_serving.modelserver"],
+        ["/usr/bin/python3", "-m", "sampan_serving.modelserver"],
+        ["python3", "-m"],
+    ],
+)
+def test_other_programs_are_none_of_a_package(words: list[str]) -> None:
+    assert recognise_packaged(words, {}) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +133,11 @@ def test_what_the_image_has_in_place_of_a_command() -> None:
     assert env.command({"name": "main"}, {}, *image) == ("argosay", "echo", "hello")
     assert env.command({"name": "main", "args": ["cat"]}, {}, *image) == ("argosay", "cat")
     assert env.command({"name": "main", "command": ["sh"]}, {}, *image) == ("sh",)
+
+
+def test_folders_of_packages_come_before_those_of_the_container() -> None:
+    folders = [Path("/envs/programs/serving/1")]
+    assert env.with_packages({"A": "1"}, folders) == {"A": "1", "PYTHONPATH": "/envs/programs/serving/1"}
+    own = {"PYTHONPATH": "/code"}
+    assert env.with_packages(own, folders) == {"PYTHONPATH": "/envs/programs/serving/1:/code"}
+    assert env.with_packages(own, []) == own

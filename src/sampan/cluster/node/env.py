@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sampan.client.protocol import Object
@@ -122,6 +123,14 @@ def compose(
                 f"the variable {name!r} holds a character that no process can be given"
             )
     return values
+
+
+def with_packages(values: Mapping[str, str], folders: Sequence[Path]) -> dict[str, str]:
+    """With the folders before what PYTHONPATH names already."""
+    if not folders:
+        return dict(values)
+    own = values.get("PYTHONPATH")
+    return {**values, "PYTHONPATH": ":".join([*map(str, folders), *([own] if own else [])])}
 
 
 def field_value(pod: Object, path: str) -> str:

@@ -27,6 +27,7 @@ from sampan.cluster.node.environments import (
     PythonProgram,
     announced,
     recognise,
+    recognise_packaged,
 )
 from sampan.cluster.node.images import ContainerImage, Images
 from sampan.cluster.node.layout import Layout, PodFolder, container_id
@@ -165,7 +166,7 @@ class ContainerFactory:
             mounts = (*mounts, *_image_files(image, mounts))
         else:
             argv = tuple(image.files.get(word, word) for word in argv)
-        program = self._recognise(run.container, argv)
+        program = self._recognise(run.container, argv, values)
         environment = image
         install = announced(argv, _own_variables(run.container)) if program is None else None
         if program is not None:
@@ -265,10 +266,14 @@ class ContainerFactory:
         address = str(meta.status(pod).get("podIP") or "")
         return Network("" if meta.spec(pod).get("hostNetwork") else address, self._layout.routes)
 
-    def _recognise(self, container: Mapping[str, Any], argv: Sequence[str]) -> PythonProgram | None:
+    def _recognise(
+        self, container: Mapping[str, Any], argv: Sequence[str], values: Mapping[str, str]
+    ) -> PythonProgram | None:
         if not self._settings.warm or container.get("stdin") or container.get("tty"):
             # The standard streams of a warm interpreter were made for other files.
             return None
+        if (packaged := recognise_packaged(argv, values)) is not None:
+            return packaged
         own = _own_variables(container)
         if container.get("envFrom"):
             # Which variables those are is not worth finding out: they could steer pip.
@@ -294,7 +299,8 @@ class ContainerFactory:
         values.update({**environment.env, **environment.extra_env})
         if self._facts.gpus:
             values["CUDA_VISIBLE_DEVICES"] = ",".join(run.gpus)
-        return env.compose(run.pod, run.container, values, found, self._facts.capacity)
+        values = env.compose(run.pod, run.container, values, found, self._facts.capacity)
+        return env.with_packages(values, environment.packages)
 
     def _warm(
         self, environment: Environment, layer: Environment, program: PythonProgram | None
@@ -304,7 +310,7 @@ class ContainerFactory:
         return WarmProgram(
             environment=environment.key,
             python=environment.python,
-            preload=self._environments.warm_modules(environment),
+            preload=(*environment.preload, *self._environments.warm_modules(environment)),
             module=program.module,
             argv=program.argv,
             source=program.source,
@@ -326,7 +332,7 @@ class ContainerFactory:
             sys.base_prefix,
             str(Path(__file__).parent),
         }
-        needed.update(str(each) for each in environment.extra_dirs)
+        needed.update(str(each) for each in (*environment.extra_dirs, *environment.packages))
         needed.update(environment.env.get(name, "") for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR"))
         needed.update(str(mount.source) for mount in mounts)
         found = sorted(path for path in needed if path.strip("/") and os.path.isdir(path))

@@ -19,7 +19,12 @@ from sampan.cluster.node.environments.errors import (
 from sampan.cluster.node.environments.facade import Environments, ImageExplanation
 from sampan.cluster.node.environments.install import PipInstall
 from sampan.cluster.node.environments.model import SYSTEM_KEY, Environment
-from sampan.cluster.node.environments.recognise import SOURCE_PATH, PythonProgram, recognise
+from sampan.cluster.node.environments.recognise import (
+    SOURCE_PATH,
+    PythonProgram,
+    recognise,
+    recognise_packaged,
+)
 
 __all__ = [
     "ANNOUNCED_PACKAGES",
@@ -41,4 +46,5 @@ __all__ = [
     "UnknownImageError",
     "announced",
     "recognise",
+    "recognise_packaged",
 ]

@@ -24,7 +24,8 @@ from sampan.cluster.node.environments.programs import PROGRAMS
 BUILT_IN = "built-in"
 _KEYS = {"match": (str, list), "tag": (str,), "name": (str,), "python": (str,), "requirements": (list,),
          "system": (bool,), "shell": (str,), "note": (str,), "needs": (list,), "programs": (list,),
-         "entrypoint": (list,), "cmd": (list,), "files": (dict,), "env": (dict,), "workdir": (str,)}  # fmt: skip
+         "entrypoint": (list,), "cmd": (list,), "files": (dict,), "env": (dict,), "workdir": (str,),
+         "preload": (list,)}  # fmt: skip
 # Where pull-through caches keep Docker Hub's official images.
 _MIRROR_FOLDERS = ("library/", "docker.io/", "docker.io/library/", "docker/library/")
 _EXAMPLES = Path(__file__).with_name("examples")
@@ -52,6 +53,8 @@ class Extras:
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables that the image sets."""
     workdir: str = ""
+    preload: tuple[str, ...] = ()
+    """Modules that a warm interpreter imports before it forks programs of the image's packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,7 @@ def _entry(table: Mapping[str, Any], where: str, source: str) -> Entry:
 def _extras(table: Mapping[str, Any], where: str, source: str) -> Extras:
     lists = {
         key: tuple(str(each) for each in table.get(key, ()))
-        for key in ("needs", "programs", "entrypoint", "cmd")
+        for key in ("needs", "programs", "entrypoint", "cmd", "preload")
     }
     if lists["needs"] and not table.get("system"):
         raise CatalogueError(f'{where}: "needs" is for an entry with system = true.')

@@ -41,6 +41,7 @@ from sampan.cluster.node.environments.programs import (
     IMAGE_VARIABLES,
     OPENSSH,
     PROGRAMS,
+    package_folder,
     program_folder,
     program_places,
 )
@@ -362,7 +363,9 @@ class Environments:
         shown = {path: real for path, real in places.items() if path.count("/") > 1}
         return replace(
             environment,
-            extra_dirs=tuple(program_folder(root, name) for name in extras.programs),
+            extra_dirs=tuple(program_folder(root, name) for name in extras.programs if PROGRAMS[name].files),
+            packages=tuple(filter(None, (package_folder(root, name) for name in extras.programs))),
+            preload=extras.preload,
             extra_env=variables,
             entrypoint=extras.entrypoint,
             cmd=extras.cmd,
@@ -394,6 +397,8 @@ def _like(image: Environment, made: Environment) -> Environment:
         programs=image.programs,
         files=image.files,
         workdir=image.workdir,
+        packages=image.packages,
+        preload=image.preload,
     )
 
 

@@ -45,6 +45,10 @@ class Environment:
     """Where files and folders really are that the image has at these paths: shown there."""
     workdir: str = ""
     """Of the image, for a container that names none."""
+    packages: tuple[Path, ...] = ()
+    """Folders for the front of PYTHONPATH, whatever the container sets there."""
+    preload: tuple[str, ...] = ()
+    """Modules worth importing before the first fork of a program of `packages`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,19 @@
 Written for the purpose, to behave as those of the images do: `argosay` speaks, reads, sleeps and fails on demand, in
 the tests and examples of Argo Workflows; `cowsay` draws; `http-echo` answers every request with one text; `openssh` is
 `ssh` and `sshd` for jobs of MPI, `kubectl-delivery` what brings kubectl to their launchers, `mpi-pi` their example,
-`openmpi` and `hydra` are fronts of their `mpirun`. The larger ones are files of `stand_ins`.
+`openmpi` and `hydra` are fronts of their `mpirun`. The larger ones are files of `stand_ins`. `serving` is a package for
+images that serve models: `python3 -m sampan_serving.modelserver` and others (decision 0063).
 
 Source of argosay's subcommands: argo-workflows 3.7 test/e2e/images/argosay/v2.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -164,6 +168,18 @@ OPENSSH = "openssh"
 IMAGE_VARIABLES = "SAMPAN_IMAGE_VARIABLES"
 """Which variables are the image's: commands that come by ssh get them, and none that the container was given."""
 _STAND_INS = Path(__file__).with_name("stand_ins")
+# By its place: what runs in pods is data here, and loaded by none of ours.
+_SERVING = Path(__file__).parents[3] / "components" / "serving" / "engine" / "programs"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Modules that Python programs of an image find, under a name of their own."""
+
+    name: str
+    source: Path
+    called: str
+    """Its name where it is kept; in the copy, `name` stands in each place of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +191,8 @@ class Program:
     """Paths at which the image has them."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables that what it stands for, or stands before, needs here."""
+    package: Package | None = None
+    """A program that is started as a module of it may be forked from a warm interpreter."""
 
 
 # In a pod everybody is whoever runs Sampan, be it root. All pods share the cores: no rank is bound to one, or spins on
@@ -214,7 +232,16 @@ PROGRAMS: Mapping[str, Program] = {
         env={"I_MPI_PIN": "0"},
     ),
     "mpi-pi": Program({"pi": _STAND_INS / "mpi_pi.py"}, {"/home/mpiuser/pi": "pi"}),
+    "serving": Program(
+        {}, package=Package("sampan_serving", _SERVING, "sampan.components.serving.engine.programs")
+    ),
 }
+
+
+def is_packaged(module: str) -> bool:
+    """Whether it is a module of a program's package."""
+    packages = (program.package for program in PROGRAMS.values())
+    return any(package is not None and module.startswith(f"{package.name}.") for package in packages)
 
 
 def program_folder(root: Path, name: str) -> Path:
@@ -222,6 +249,31 @@ def program_folder(root: Path, name: str) -> Path:
     folder = root / name
     for file, source in PROGRAMS[name].files.items():
         _write(folder / file, _content(source))
+    return folder
+
+
+def package_folder(root: Path, name: str) -> Path | None:
+    """The folder for PYTHONPATH that holds the program's package, where it has one. OSError.
+
+    Named by what is in it, so that what runs keeps its own while a newer Sampan starts others.
+    """
+    package = PROGRAMS[name].package
+    if package is None:
+        return None
+    texts = {
+        path.relative_to(package.source): path.read_bytes().replace(
+            package.called.encode(), package.name.encode()
+        )
+        for path in sorted(package.source.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    digest = hashlib.sha256()
+    for path, text in texts.items():
+        digest.update(f"{path}\0{len(text)}\0".encode())
+        digest.update(text)
+    folder = root / name / digest.hexdigest()[:16]
+    if not folder.is_dir():
+        _write_whole(folder, {Path(package.name) / path: text for path, text in texts.items()})
     return folder
 
 
@@ -245,6 +297,22 @@ def _zipped(package: Path) -> bytes:
         for name, text in texts.items():
             archive.writestr(zipfile.ZipInfo(name), text)
     return b"#!/usr/bin/env -S python3 -IS\n" + packed.getvalue()
+
+
+def _write_whole(folder: Path, texts: Mapping[Path, bytes]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+    new.chmod(0o755)
+    for path, text in texts.items():
+        (new / path).parent.mkdir(parents=True, exist_ok=True)
+        (new / path).write_bytes(text)
+    try:
+        new.rename(folder)
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)
+        # Another server on this machine may have been first.
+        if not folder.is_dir():
+            raise
 
 
 def _write(file: Path, wanted: bytes) -> None:

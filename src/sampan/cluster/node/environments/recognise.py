@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sampan.cluster.node.environments.install import PipInstall, parse_pip_install
+from sampan.cluster.node.environments.programs import is_packaged
 
 SOURCE_PATH = "{source_path}"
 """Stands in `PythonProgram.argv`, as a whole word, for the path of the source file."""
@@ -80,6 +81,25 @@ _HARMLESS_VARIABLES = frozenset(
     }
 )
 
+# How many threads numerical libraries have, mostly.
+_READ_BY_LIBRARIES = (
+    *(
+        "OMP_",
+        "KMP_",
+        "MKL_",
+        "OPENBLAS_",
+        "GOTO_",
+        "BLIS_",
+        "NUMEXPR_",
+        "GRPC_",
+        "TF_",
+        "ORT_",
+        "JAX_",
+        "XLA_",
+    ),
+    *("TORCH_", "HF_", "TRANSFORMERS_"),
+)
+
 
 def recognise(argv: Sequence[str], env: Mapping[str, str] | None = None) -> PythonProgram | None:
     """`argv` is the container's command and args, placeholders replaced; `env` what the pod's author set.
@@ -91,6 +111,18 @@ def recognise(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Pyth
         return program
     steers = any(name.startswith("PIP_") and name not in _HARMLESS_VARIABLES for name in env)
     return None if "PATH" in env or (program.installs and steers) else program
+
+
+def recognise_packaged(argv: Sequence[str], values: Mapping[str, str]) -> PythonProgram | None:
+    """A program of a package of ours (`environments.programs`), started as `python3 -m MODULE`.
+
+    `values` is all that the container has: what libraries read while they are loaded goes into the choice of the
+    interpreter.
+    """
+    if len(argv) < 3 or argv[0] not in ("python", "python3") or argv[1] != "-m" or not is_packaged(argv[2]):
+        return None
+    early = {name: value for name, value in values.items() if name.startswith(_READ_BY_LIBRARIES)}
+    return PythonProgram((), early, None, "", argv[2], tuple(argv[3:]))
 
 
 def _parse(argv: list[str]) -> PythonProgram | None:

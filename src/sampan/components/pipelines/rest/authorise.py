@@ -16,9 +16,8 @@ from starlette.requests import Request
 
 from sampan.client.protocol import Client
 from sampan.components.pipelines.api.errors import PermissionDeniedError, UnauthenticatedError
-from sampan.kube.meta import Object
-from sampan.kube.rbac import SUBJECT_ACCESS_REVIEWS
 from sampan.web.guards import User
+from sampan.web.reviews import reviewed
 
 SHARED = ""
 """In place of a namespace: of pipelines that belong to no namespace, and are everybody's to read."""
@@ -116,24 +115,14 @@ class AccessReviews:
             )
 
     async def _is_allowed(self, user: User, verb: Verb, resource: Resource, namespace: str) -> bool:
-        spec: Object = {
-            "user": user.name,
-            "groups": list(user.groups),
-            "resourceAttributes": {
-                "namespace": namespace,
-                "verb": verb.value,
-                "group": _group(resource),
-                "version": _VERSION,
-                "resource": resource.value,
-            },
+        attributes = {
+            "namespace": namespace,
+            "verb": verb.value,
+            "group": _group(resource),
+            "version": _VERSION,
+            "resource": resource.value,
         }
-        if user.uid:
-            spec["uid"] = user.uid
-        if user.extra:
-            spec["extra"] = {key: list(values) for key, values in user.extra.items()}
-        review = await self._client.create(SUBJECT_ACCESS_REVIEWS, {"spec": spec})
-        status = review.get("status") or {}
-        return bool(status.get("allowed")) and not status.get("denied")
+        return await reviewed(self._client, user, attributes)
 
 
 def _group(resource: Resource) -> str:

@@ -19,13 +19,13 @@ from starlette.types import Receive, Scope, Send
 
 from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
 from sampan.components.tuning.rest import answers, best, overview, trial_log
-from sampan.components.tuning.rest.access import What, require, user_of
 from sampan.components.tuning.rest.place import Place, place_of
 from sampan.components.tuning.rest.sources import Sources
 from sampan.kube import meta
 from sampan.kube.errors import ApiError, BadRequestError, InternalError, NotFoundError, to_status
 from sampan.kube.kinds import PODS
 from sampan.lib.log import get_logger
+from sampan.web.reviews import What, require, user_of
 
 log = get_logger(__name__)
 

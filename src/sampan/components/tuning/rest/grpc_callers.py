@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from sampan.client.protocol import Client, ListOptions
 from sampan.components.tuning.api.kinds import TRIALS
-from sampan.components.tuning.rest.access import is_allowed
 from sampan.kube import meta, pods
 from sampan.kube.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from sampan.kube.kinds import PODS
@@ -21,6 +20,7 @@ from sampan.kube.meta import Object
 from sampan.kube.rbac import TOKEN_REVIEWS
 from sampan.web.grpc_server import Call
 from sampan.web.guards import User
+from sampan.web.reviews import is_allowed
 
 _MACHINE = ("127.0.0.1", "::1")
 _ACCOUNT = "system:serviceaccount:"

@@ -22,7 +22,6 @@ from starlette.types import Receive, Scope, Send
 from sampan.components.tuning.api.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 from sampan.components.tuning.api.reading import condition_of
 from sampan.components.tuning.rest import katib_templates, katib_texts, trial_log
-from sampan.components.tuning.rest.access import What, is_allowed, require, user_of
 from sampan.components.tuning.rest.overview import every_experiment
 from sampan.components.tuning.rest.place import Place, is_name
 from sampan.components.tuning.rest.sources import Sources
@@ -39,6 +38,7 @@ from sampan.kube.kinds import NAMESPACES, PODS
 from sampan.lib.log import get_logger
 from sampan.web import asgi
 from sampan.web.guards import User
+from sampan.web.reviews import What, is_allowed, require, user_of
 
 log = get_logger(__name__)
 

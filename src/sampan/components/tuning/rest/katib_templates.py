@@ -14,13 +14,13 @@ from sampan.client.protocol import Client, ListOptions
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.templates import holds_templates
 from sampan.components.tuning.rest import katib_texts
-from sampan.components.tuning.rest.access import is_allowed, require
 from sampan.components.tuning.rest.place import is_name
 from sampan.kube import meta
 from sampan.kube.errors import BadRequestError, ForbiddenError, NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS
 from sampan.kube.meta import Object
 from sampan.web.guards import User
+from sampan.web.reviews import is_allowed, require
 
 _LABEL = {labels.COMPONENT: labels.TRIAL_TEMPLATES}
 _PAGE = 500

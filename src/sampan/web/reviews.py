@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 
@@ -31,11 +31,12 @@ async def is_allowed(client: Client, user: User, what: What, namespace: str) -> 
         "subresource": subresource,
         "name": name,
     }
-    spec: Object = {
-        "user": user.name,
-        "groups": list(user.groups),
-        "resourceAttributes": {key: value for key, value in attributes.items() if value},
-    }
+    return await reviewed(client, user, {key: value for key, value in attributes.items() if value})
+
+
+async def reviewed(client: Client, user: User, attributes: Mapping[str, str]) -> bool:
+    """What the cluster says to the `resourceAttributes` of a SubjectAccessReview. Raises ApiError."""
+    spec: Object = {"user": user.name, "groups": list(user.groups), "resourceAttributes": dict(attributes)}
     if user.uid:
         spec["uid"] = user.uid
     if user.extra:

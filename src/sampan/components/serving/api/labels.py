@@ -41,8 +41,8 @@ CONTAINER_CONCURRENCY = "sampan.dev/container-concurrency"
 """On it too: what Knative's Revision has as `spec.containerConcurrency`; absent or 0 for any number."""
 ROUTING_STATE = "serving.knative.dev/routingState"
 ACTIVE, RESERVE = "active", "reserve"
-"""A label of it, which a Revision has upstream: `reserve` where no traffic leads to it, so that it goes to zero whatever
-its least is."""
+"""A label of it, which a Revision has upstream: `reserve` where no traffic leads to it, so that it goes to zero
+whatever its least is."""
 
 CONTAINER = "kserve-container"
 TRANSFORMER_CONTAINER = "transformer-container"

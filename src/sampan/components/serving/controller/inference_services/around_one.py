@@ -1,4 +1,5 @@
-"""What counts for an InferenceService beside itself: the configuration, and the runtimes there are. Read from caches."""
+"""What counts for an InferenceService beside itself: the configuration, and the runtimes there are. Read from
+caches."""
 
 from __future__ import annotations
 

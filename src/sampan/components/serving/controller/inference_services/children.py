@@ -1,4 +1,5 @@
-"""What belongs to InferenceServices: read from caches, written where it differs, deleted where nobody wants it any more.
+"""What belongs to InferenceServices: read from caches, written where it differs, deleted where nobody wants it any
+more.
 
 Written by server-side apply, so that what a spec no longer says goes too. How many replicas a Deployment has is its
 autoscaler's: every write says what it has at that moment, and fails if that has changed.
@@ -54,8 +55,8 @@ class Children:
         self._pods.add_index(labels.REVISION, lambda pod: _of_label(pod, labels.REVISION))
         self._pods.add_index("app", lambda pod: _of_label(pod, "app"))
         self._kept: dict[tuple[str, str, str], str] = {}
-        """Versions of objects that are as they are to be, though they do not read so: the API writes some values in a way
-        of its own."""
+        """Versions of objects that are as they are to be, though they do not read so: the API writes some values in a
+        way of its own."""
 
     def sources(self) -> list[Source[Request]]:
         return [

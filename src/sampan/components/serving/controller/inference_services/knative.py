@@ -1,7 +1,7 @@
 """A component in mode Knative: its newest revision is made, the others stay for as long as they may be wanted.
 
-The order matters to whoever is asked meanwhile: a revision is marked as in use before it gets traffic, and as spare only
-when the status no longer sends any to it.
+The order matters to whoever is asked meanwhile: a revision is marked as in use before it gets traffic, and as spare
+only when the status no longer sends any to it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class KnativeMode:
         await self._keep_others(own, [each for each in found if each.name != newest], old, now)
         return self._seen(component, newest, deployment, now, newest in revisions.ready(found, old))
 
-    async def keep_entrance(self, isvc: Object, name: str, own: Own, ports: Sequence[tuple[str, int]]) -> None:
+    async def keep_entrance(
+        self, isvc: Object, name: str, own: Own, ports: Sequence[tuple[str, int]]
+    ) -> None:
         """A Service that leads to the gateway, which wakes what sleeps. Raises TakenError, ApiError."""
         service, slice_ = entrance(isvc, name, ports)
         await own.keep(SERVICES, service)
@@ -84,12 +86,12 @@ class KnativeMode:
         configuration = revision
         if revision.status == FALSE:
             text = revision.message or revision.reason
-            configuration = Verdict(FALSE, "RevisionFailed", f'Revision "{newest}" failed with message: {text}.')
+            configuration = Verdict(
+                FALSE, "RevisionFailed", f'Revision "{newest}" failed with message: {text}.'
+            )
         route = _route(component.name, now, configuration)
         sleeps = not meta.spec(deployment).get("replicas")
-        seen = Seen(
-            pods, is_ready=False, has_failed=revision.status == FALSE, sleeps=sleeps, revision=newest
-        )
+        seen = Seen(pods, is_ready=False, has_failed=revision.status == FALSE, sleeps=sleeps, revision=newest)
         return ComponentSeen(component, both(configuration, route), seen, now, configuration, route)
 
 
@@ -157,9 +159,7 @@ def _refused_pods(deployment: Object) -> Verdict | None:
 
 def _route(configuration: str, now: Rollout, of: Verdict) -> Verdict:
     if now.missing:
-        return Verdict(
-            FALSE, "RevisionMissing", f'Revision "{now.missing}" referenced in traffic not found.'
-        )
+        return Verdict(FALSE, "RevisionMissing", f'Revision "{now.missing}" referenced in traffic not found.')
     if now.latest_ready:
         return MET
     if of.status == FALSE:

@@ -1,7 +1,7 @@
 """One InferenceService, from its spec to its status.
 
-Source: kserve/kserve 0.20 pkg/controller/v1beta1/inferenceservice/controller.go. Not so here: there is no finalizer, for
-what belongs to a service is owned by it; and what a spec no longer names (a transformer, a canary) goes.
+Source: kserve/kserve 0.20 pkg/controller/v1beta1/inferenceservice/controller.go. Not so here: there is no finalizer,
+for what belongs to a service is owned by it; and what a spec no longer names (a transformer, a canary) goes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,18 @@ from sampan.components.serving.controller.inference_services.children import Chi
 from sampan.components.serving.controller.inference_services.knative import KnativeMode
 from sampan.components.serving.controller.inference_services.standard import StandardMode
 from sampan.components.serving.controller.inference_services.templates import RefusedError, Templates
-from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.inference_services import conditions as known
 from sampan.components.serving.engine.inference_services import spec as reading
 from sampan.components.serving.engine.inference_services import standard, status
 from sampan.components.serving.engine.inference_services.conditions import FALSE, MET, Verdict
+from sampan.components.serving.engine.inference_services.revisions import PROBE_SECONDS
 from sampan.components.serving.engine.inference_services.spec import Component
-from sampan.components.serving.engine.inference_services.status import CanarySeen, ComponentSeen, Status, Whole
+from sampan.components.serving.engine.inference_services.status import (
+    CanarySeen,
+    ComponentSeen,
+    Status,
+    Whole,
+)
 from sampan.kube import meta
 from sampan.kube.errors import ApiError, ConflictError, NotFoundError
 from sampan.kube.meta import Object
@@ -36,6 +41,7 @@ from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result
 
 _LATER = timedelta(seconds=10)
+_PROBE_SECONDS = 10
 _MODEL_MESH = "ModelMesh"
 _MAY_PASS = (401, 403, 404, 408, 425, 429)
 """Of the API's refusals of what is wrong, those that may have their reason elsewhere than in the object."""
@@ -48,9 +54,8 @@ class InferenceServiceReconciler:
         self._is_embedded = around.is_embedded
         self._services = around.caches.of(INFERENCE_SERVICES)
         self._surroundings = Surroundings(around)
-        self._storage = ModelStorage(around)
         self._children = Children(around.client)
-        self._templates = Templates(self._surroundings, self._storage)
+        self._templates = Templates(around, self._surroundings)
         self._knative = KnativeMode(self._children)
         self._standard = StandardMode(self._children)
         self._recorder = EventRecorder(around.client, around.clock, "v1beta1Controllers")
@@ -60,7 +65,7 @@ class InferenceServiceReconciler:
             own(self._services),
             *self._children.sources(),
             *self._surroundings.sources(),
-            reads(self._storage.containers),
+            reads(self._templates.storage.containers),
         ]
         return Controller("inferenceservice", self.reconcile, sources, workers=4, close=self._recorder.close)
 
@@ -78,7 +83,9 @@ class InferenceServiceReconciler:
         except RefusedError as error:
             return await self._refuse(isvc, mode, error)
         except TakenError as error:
-            return await self._refuse(isvc, mode, RefusedError(PREDICTOR, "NotOwned", str(error), may_pass=True))
+            return await self._refuse(
+                isvc, mode, RefusedError(PREDICTOR, "NotOwned", str(error), may_pass=True)
+            )
         except (ConflictError, NotFoundError):
             raise
         except ApiError as error:
@@ -94,8 +101,9 @@ class InferenceServiceReconciler:
     async def _make(self, isvc: Object, mode: str) -> Whole:
         """Raises RefusedError, TakenError, ApiError."""
         self._check_mode(mode)
-        mine, seen = self._children.of(isvc), []
-        configured, runtime = self._surroundings.configured(), {}
+        mine, configured = self._children.of(isvc), self._surroundings.configured()
+        seen: list[ComponentSeen] = []
+        runtime: dict[str, str] = {}
         found = reading.components(isvc)
         canaries = standard.canaries(isvc, found[0]) if mode == labels.STANDARD else ()
         for each in found:
@@ -114,7 +122,8 @@ class InferenceServiceReconciler:
     async def _keep(
         self, isvc: Object, mode: str, component: Component, mine: Own
     ) -> tuple[ComponentSeen, Mapping[str, str]]:
-        made = await self._templates.of(isvc, component)
+        probe_seconds = PROBE_SECONDS if mode == labels.KNATIVE else _PROBE_SECONDS
+        made = await self._templates.of(isvc, component, probe_seconds)
         try:
             if mode == labels.KNATIVE:
                 return await self._knative.keep(isvc, component, made, mine), made.runtime
@@ -134,9 +143,7 @@ class InferenceServiceReconciler:
         )
         return CanarySeen(component.canary, percent, seen.ready.is_true)
 
-    async def _keep_entrances(
-        self, isvc: Object, found: tuple[Component, ...], mine: Own
-    ) -> Verdict:
+    async def _keep_entrances(self, isvc: Object, found: tuple[Component, ...], mine: Own) -> Verdict:
         """Of the components and of the whole: what pods call leads to the gateway."""
         ports = [("http", self._surroundings.port)]
         for each in found:
@@ -189,7 +196,7 @@ class InferenceServiceReconciler:
         name = meta.name(isvc)
         if now == known.TRUE and was != known.TRUE:
             self._recorder.normal(isvc, "InferenceServiceReady", f"InferenceService [{name}] is Ready")
-        elif now == known.FALSE and was == known.TRUE:
+        elif now == known.FALSE != was and "url" in meta.status(isvc):
             failing = [each["type"] for each in wanted["conditions"] if each["status"] == known.FALSE]
             message = f"InferenceService [{name}] is no longer Ready because of: {', '.join(failing)}"
             self._recorder.warning(isvc, "InferenceServiceNotReady", message)

@@ -1,7 +1,7 @@
 """A component in mode Standard: a Deployment, a Service, and whatever scales it.
 
-Source: kserve/kserve 0.20 pkg/apis/serving/v1beta1/inference_service_status.go (PropagateRawStatus). Not so here: pods that
-cannot start are told of at once, and a Deployment of before the last change is not called ready.
+Source: kserve/kserve 0.20 pkg/apis/serving/v1beta1/inference_service_status.go (PropagateRawStatus). Not so here:
+pods that cannot start are told of at once, and a Deployment of before the last change is not called ready.
 """
 
 from __future__ import annotations

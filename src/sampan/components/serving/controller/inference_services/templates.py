@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sampan.components.serving.api.labels import PREDICTOR
+from sampan.components.serving.controller.agents import PodAgents
+from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.inference_services.around_one import Surroundings
 from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.inference_services import pods
@@ -48,14 +50,15 @@ class Made:
 
 
 class Templates:
-    def __init__(self, surroundings: Surroundings, storage: ModelStorage) -> None:
+    def __init__(self, around: Around, surroundings: Surroundings) -> None:
         self._around = surroundings
-        self._storage = storage
+        self.storage = ModelStorage(around)
+        self._agents = PodAgents(around)
 
-    async def of(self, isvc: Object, component: Component) -> Made:
+    async def of(self, isvc: Object, component: Component, probe_seconds: int) -> Made:
         """Raises RefusedError, ApiError."""
         try:
-            return await self._of(isvc, component)
+            return await self._of(isvc, component, probe_seconds)
         except (UnselectableError, SpecError) as error:
             raise RefusedError(component.kind, error.reason, str(error)) from error
         except StorageError as error:
@@ -64,7 +67,7 @@ class Templates:
             message = f"spec.{component.kind} cannot be read: {type(error).__name__}: {error}"
             raise RefusedError(component.kind, "InvalidPredictorSpec", message) from error
 
-    async def _of(self, isvc: Object, component: Component) -> Made:
+    async def _of(self, isvc: Object, component: Component, probe_seconds: int) -> Made:
         if component.spec.get("workerSpec") is not None:
             raise SpecError(
                 "spec.predictor.workerSpec asks for a model on several machines, which is not supported here: take"
@@ -74,9 +77,10 @@ class Templates:
         predictor = reading.predictor(isvc).name
         disallowed = self._around.configured().disallowed
         plain = pods.template(isvc, component, runtime, disallowed, predictor)
-        namespace = meta.namespace(isvc)
-        config = self._storage.config(self._around.data)
-        injected = await self._storage.add(component.spec, plain, namespace, config)
+        namespace, data = meta.namespace(isvc), self._around.data
+        injected = pods.with_default_probes(plain, period_seconds=probe_seconds)
+        injected = await self.storage.add(component.spec, injected, namespace, self.storage.config(data))
+        injected = await self._agents.add(component.spec, injected, namespace, data)
         return Made(plain, injected, told)
 
     def _runtime(self, isvc: Object, component: Component) -> tuple[Runtime | None, Mapping[str, str]]:

@@ -52,9 +52,7 @@ def configured(data: Mapping[str, Any], *, domain: str, port: int, deployment_mo
 def _disallowed(section: Section) -> Disallowed:
     """What it names comes on top of what is not handed on anyway."""
     base = Disallowed()
-    annotations, labels = (
-        section.get(f"service{what}DisallowedList") for what in ("Annotation", "Label")
-    )
+    annotations, labels = (section.get(f"service{what}DisallowedList") for what in ("Annotation", "Label"))
     return Disallowed(
         base.annotations | frozenset(map(str, annotations if isinstance(annotations, list) else ())),
         base.labels | frozenset(map(str, labels if isinstance(labels, list) else ())),

@@ -1,8 +1,9 @@
 """Why pods do not serve: what their containers and the scheduler say. Pure.
 
-Source: knative.dev/serving 1.22 pkg/reconciler/revision/reconcile_resources.go, pkg/apis/serving/v1/revision_lifecycle.go;
-kserve/kserve 0.20 pkg/apis/serving/v1beta1/inference_service_status.go (PropagateModelStatus). Not so here: an image that
-cannot be had is said at once, not when the deployment has run out of time.
+Source: knative.dev/serving 1.22 pkg/reconciler/revision/reconcile_resources.go,
+pkg/apis/serving/v1/revision_lifecycle.go; kserve/kserve 0.20 pkg/apis/serving/v1beta1/inference_service_status.go
+(PropagateModelStatus). Not so here: an image that cannot be had is said at once, not when the deployment has run out
+of time.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def failure_of(found: Sequence[Object]) -> Failure | None:
 
 def failed_copies(found: Sequence[Object]) -> int:
     return sum(
-        not pods.is_ready(pod) and any(each.is_final for each in _failures(pod)) for pod in newest_first(found)
+        not pods.is_ready(pod) and any(each.is_final for each in _failures(pod))
+        for pod in newest_first(found)
     )
 
 
@@ -80,7 +82,9 @@ def _failures(pod: Object) -> Iterator[Failure]:
             if isinstance(each, Mapping):
                 yield from _of_container(pod, each, is_init=key == "initContainerStatuses")
     if pods.phase(pod) == pods.FAILED and not status.get("containerStatuses"):
-        yield Failure(meta.name(pod), "", str(status.get("reason") or "Failed"), str(status.get("message") or ""))
+        yield Failure(
+            meta.name(pod), "", str(status.get("reason") or "Failed"), str(status.get("message") or "")
+        )
 
 
 def _of_container(pod: Object, status: Mapping[str, Any], *, is_init: bool) -> Iterator[Failure]:

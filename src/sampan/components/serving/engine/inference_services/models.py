@@ -16,7 +16,12 @@ from sampan.components.serving.engine.inference_services.failures import Failure
 from sampan.kube.meta import Object
 
 PENDING, LOADING, LOADED, FAILED_TO_LOAD = "Pending", "Loading", "Loaded", "FailedToLoad"
-UP_TO_DATE, IN_PROGRESS, BLOCKED, INVALID_SPEC = "UpToDate", "InProgress", "BlockedByFailedLoad", "InvalidSpec"
+UP_TO_DATE, IN_PROGRESS, BLOCKED, INVALID_SPEC = (
+    "UpToDate",
+    "InProgress",
+    "BlockedByFailedLoad",
+    "InvalidSpec",
+)
 _TRANSITIONS = {PENDING: IN_PROGRESS, LOADING: IN_PROGRESS, LOADED: UP_TO_DATE, FAILED_TO_LOAD: BLOCKED}
 _LOAD_FAILED, _UNHEALTHY = "ModelLoadFailed", "RuntimeUnhealthy"
 

@@ -9,13 +9,14 @@ the end of its log.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.labels import EXPLAINER, PREDICTOR
-from sampan.components.serving.engine.inference_services.spec import Component
+from sampan.components.serving.engine.inference_services.spec import Component, is_multi_model, storage_uri
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
@@ -76,9 +77,11 @@ def template(
     return {"metadata": _metadata(isvc, of, runtime, disallowed), "spec": spec}
 
 
-def with_default_probes(spec: Mapping[str, Any], *, period_seconds: int = 10) -> dict[str, Any]:
-    """The pod's spec with readiness probes of what has none: whether the port takes connections."""
-    return {**spec, "containers": [_probed(each, period_seconds) for each in spec.get("containers") or ()]}
+def with_default_probes(template: Object, *, period_seconds: int) -> Object:
+    """The template with readiness probes of what has none: whether the port takes connections."""
+    spec = meta.spec(template)
+    containers = [_probed(each, period_seconds) for each in spec.get("containers") or ()]
+    return {**template, "spec": {**spec, "containers": containers}}
 
 
 def serving_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -177,6 +180,9 @@ def _metadata(isvc: Object, of: Component, runtime: Runtime | None, disallowed: 
     if runtime is not None:
         told = {**runtime.annotations, **told}
     annotations = {key: str(value) for key, value in told.items() if key not in disallowed.annotations}
+    annotations |= _of_storage(of)
+    if is_multi_model(of):
+        annotations |= _of_puller(meta.name(isvc))
     found = {
         **(runtime.labels if runtime is not None else {}),
         **meta.labels(isvc),
@@ -186,6 +192,39 @@ def _metadata(isvc: Object, of: Component, runtime: Runtime | None, disallowed: 
     }
     found = {key: str(value) for key, value in found.items() if key not in disallowed.labels}
     return {"labels": found, "annotations": annotations}
+
+
+def model_config_name(service: str) -> str:
+    """Of the ConfigMap that lists the TrainedModels of a service; upstream has one shard too."""
+    return f"modelconfig-{service}-0"
+
+
+def _of_storage(of: Component) -> dict[str, str]:
+    """Where the model comes from, so that another one makes other pods."""
+    found: dict[str, str] = {}
+    if uri := storage_uri(of):
+        found[f"{_INTERNAL}/storage-initializer-sourceuri"] = uri
+    storage = of.model.get("storage") if of.model is not None else None
+    if isinstance(storage, Mapping):
+        found[f"{_INTERNAL}/storage-spec"] = "true"
+        if storage.get("parameters"):
+            found[f"{_INTERNAL}/storage-spec-param"] = json.dumps(storage["parameters"], sort_keys=True)
+        if storage.get("key"):
+            found[f"{_INTERNAL}/storage-spec-key"] = str(storage["key"])
+        if storage.get("path"):
+            path = str(storage["path"]).removeprefix("/")
+            found[f"{_INTERNAL}/storage-initializer-sourceuri"] = f"<scheme-placeholder>://{path}"
+    return found
+
+
+def _of_puller(service: str) -> dict[str, str]:
+    """By which the agent comes that brings TrainedModels."""
+    return {
+        f"{_INTERNAL}/agent": "true",
+        f"{_INTERNAL}/configVolumeName": model_config_name(service),
+        f"{_INTERNAL}/configMountPath": "/mnt/configs",
+        f"{_INTERNAL}/modelDir": labels.MODEL_DIR,
+    }
 
 
 def _strings(found: Any) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Mode Knative: the revisions of a component, and what each consists of. Pure.
 
-A revision is a Deployment and a Service of its own; the Deployment is all that is kept of it. What makes a revision is its
-template as the spec says it: what is injected into pods (storage, the agent) follows the newest without a new one, as
-upstream's webhook does with each new pod.
+A revision is a Deployment and a Service of its own; the Deployment is all that is kept of it. What makes a revision
+is its template as the spec says it: what is injected into pods (storage, the agent) follows the newest without a new
+one, as upstream's webhook does with each new pod.
 
 Source: knative.dev/serving 1.22 pkg/reconciler/configuration/configuration.go, pkg/reconciler/revision/resources
 (deploy.go, meta.go), pkg/gc/config.go.
@@ -26,6 +26,11 @@ from sampan.kube.meta import Object
 
 DIGEST = "sampan.dev/template"
 """An annotation of a revision's Deployment: what its template is told by."""
+_BESIDE_THE_TEMPLATE = (
+    *("containerConcurrency", "timeout", "logger", "batcher"),
+    *("storageUris", "storageContainerName"),
+)
+"""What a change of makes a revision too."""
 PENDING = "pending"
 """The routing state of one that has not been ready yet."""
 _SERVICE, _GENERATION, _UID = (
@@ -34,10 +39,11 @@ _SERVICE, _GENERATION, _UID = (
     "serving.knative.dev/serviceUID",
 )
 _KEPT = 5
-"""Revisions that are kept although nobody refers to them, newest first. Upstream's 20 cost objects only; so do these."""
+"""Revisions that are kept although nobody refers to them, newest first. Upstream's 20 cost objects only; so do
+these."""
 _PROGRESS_SECONDS = 600
 _TIMEOUT_SECONDS = 300
-_PROBE_SECONDS = 1
+PROBE_SECONDS = 1
 """Upstream's queue-proxy asks every 25 ms; the first request waits for the answer."""
 
 
@@ -88,12 +94,7 @@ def ready(found: Sequence[Revision], old: Rollout) -> list[str]:
 
 def digest(template: Object, component: Component) -> str:
     """Of what makes a revision."""
-    told = [
-        template,
-        component.spec.get("containerConcurrency"),
-        component.spec.get("timeout"),
-        component.has_agent_before_it,
-    ]
+    told = [template, *(component.spec.get(key) for key in _BESIDE_THE_TEMPLATE)]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
@@ -139,7 +140,7 @@ def deployment(
     annotations = {**meta.annotations(injected), DIGEST: template_digest}
     if component.concurrency:
         annotations[labels.CONTAINER_CONCURRENCY] = str(component.concurrency)
-    spec = pods.with_default_probes(meta.spec(injected), period_seconds=_PROBE_SECONDS)
+    spec = dict(meta.spec(injected))
     spec.setdefault("terminationGracePeriodSeconds", int(component.spec.get("timeout") or _TIMEOUT_SECONDS))
     spec.setdefault("enableServiceLinks", False)
     return {

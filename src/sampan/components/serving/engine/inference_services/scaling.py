@@ -53,9 +53,7 @@ def autoscaler_class(annotations: Mapping[str, str]) -> str:
     """In mode Standard. Raises ValueError for one that there is not."""
     wanted = annotations.get(labels.AUTOSCALER_CLASS) or HPA
     if wanted not in _CLASSES:
-        raise ValueError(
-            f"annotation {labels.AUTOSCALER_CLASS}: {wanted!r} is none of {', '.join(_CLASSES)}"
-        )
+        raise ValueError(f"annotation {labels.AUTOSCALER_CLASS}: {wanted!r} is none of {', '.join(_CLASSES)}")
     return wanted
 
 
@@ -77,7 +75,9 @@ def autoscaler(of: Component, metadata: Mapping[str, Any]) -> Object:
     return _object(metadata, spec)
 
 
-def revision_autoscaler(annotations: Mapping[str, str], metadata: Mapping[str, Any], deployment: str) -> Object:
+def revision_autoscaler(
+    annotations: Mapping[str, str], metadata: Mapping[str, Any], deployment: str
+) -> Object:
     """Of a revision whose class is Kubernetes' own autoscaler."""
     least = max(_whole(annotations, labels.MIN_SCALE, 1), 1)
     metric = annotations.get(labels.SCALING_METRIC) or "cpu"

@@ -28,7 +28,16 @@ _FRAMEWORKS = (
     "paddle",
 )
 _OF_COMPONENTS = frozenset(
-    (*_FRAMEWORKS, "model", "workerSpec", "name", "storageUris", "storageContainerName", "confidential", "art")
+    (
+        *_FRAMEWORKS,
+        "model",
+        "workerSpec",
+        "name",
+        "storageUris",
+        "storageContainerName",
+        "confidential",
+        "art",
+    )
 )
 _MULTI_MODEL = "MULTI_MODEL_SERVER"
 
@@ -115,7 +124,10 @@ def deployment_mode(isvc: Object, default: str) -> str:
 
 def is_cluster_local(isvc: Object) -> bool:
     held = meta.labels(isvc)
-    return labels.CLUSTER_LOCAL in (held.get(labels.VISIBILITY), held.get("networking.knative.dev/visibility"))
+    return labels.CLUSTER_LOCAL in (
+        held.get(labels.VISIBILITY),
+        held.get("networking.knative.dev/visibility"),
+    )
 
 
 def storage_uri(of: Component) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.serving.api import labels
 from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.engine.inference_services import names, pods, scaling
 from sampan.components.serving.engine.inference_services.spec import Component
@@ -99,10 +98,7 @@ def objects(isvc: Object, component: Component, injected: Object, rules: Rules) 
     )
 
 
-def _deployment(
-    component: Component, metadata: Mapping[str, Any], injected: Object, rules: Rules
-) -> Object:
-    spec = pods.with_default_probes(meta.spec(injected))
+def _deployment(component: Component, metadata: Mapping[str, Any], injected: Object, rules: Rules) -> Object:
     strategy = component.spec.get("deploymentStrategy") or _strategy(rules)
     return {
         "apiVersion": DEPLOYMENTS.api_version,
@@ -118,7 +114,7 @@ def _deployment(
                     "labels": dict(metadata["labels"]),
                     "annotations": dict(metadata["annotations"]),
                 },
-                "spec": spec,
+                "spec": meta.spec(injected),
             },
         },
     }

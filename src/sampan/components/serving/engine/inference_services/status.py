@@ -75,7 +75,11 @@ class Whole:
 
 def status(isvc: Object, whole: Whole) -> Status:
     before = meta.status(isvc)
-    found: Status = {"observedGeneration": meta.generation(isvc), "deploymentMode": whole.mode, **whole.runtime}
+    found: Status = {
+        "observedGeneration": meta.generation(isvc),
+        "deploymentMode": whole.mode,
+        **whole.runtime,
+    }
     verdicts = _of_components(whole)
     ingress = _ingress(isvc, whole)
     parts = {each.component.kind: _component(isvc, before, each, whole) for each in whole.components}
@@ -116,7 +120,9 @@ def stopped(isvc: Object, mode: str, now: str) -> Status:
 def refused(isvc: Object, mode: str, component: str, verdict: Verdict, now: str) -> Status:
     """Nothing can be made of `component`; what there was of it goes on as it is."""
     before = meta.status(isvc)
-    held = {str(each.get("type")): each for each in before.get("conditions") or () if isinstance(each, Mapping)}
+    held = {
+        str(each.get("type")): each for each in before.get("conditions") or () if isinstance(each, Mapping)
+    }
     verdicts = {
         type_: Verdict(str(each.get("status")), str(each.get("reason") or ""), str(each.get("message") or ""))
         for type_, each in held.items()
@@ -184,7 +190,7 @@ def _component(isvc: Object, before: Status, each: ComponentSeen, whole: Whole) 
         "previousRolledoutRevision": now.previous_rolled_out,
         "latestRolledoutRevision": now.latest_rolled_out,
     }
-    found = {key: value for key, value in names.items() if value}
+    found: Status = {key: value for key, value in names.items() if value}
     for key in ("url", "address", "restUrl", "grpcUrl"):
         if key in old:
             found[key] = old[key]
@@ -218,7 +224,9 @@ def _add_addresses(
 ) -> None:
     """Raises AddressError."""
     namespace = meta.namespace(isvc)
-    domain = replace(whole.domain, name="svc.cluster.local") if reading.is_cluster_local(isvc) else whole.domain
+    domain = (
+        replace(whole.domain, name="svc.cluster.local") if reading.is_cluster_local(isvc) else whole.domain
+    )
     for each in whole.components:
         if verdicts[known.COMPONENT_READY[each.component.kind]].is_true:
             part, name = parts[each.component.kind], each.component.name
@@ -267,6 +275,4 @@ def _canaries_ready(found: Sequence[CanarySeen]) -> Verdict:
 def _model(before: Status, predictor: ComponentSeen, ready: Verdict) -> Status:
     seen, rollout = predictor.seen, predictor.rollout
     is_newest = rollout is None or rollout.latest_created == rollout.latest_ready
-    return models.status(
-        before.get("modelStatus") or {}, replace(seen, is_ready=ready.is_true and is_newest)
-    )
+    return models.status(before.get("modelStatus") or {}, replace(seen, is_ready=ready.is_true and is_newest))

@@ -2,9 +2,10 @@
 
 One route for the service as a whole, one for each of its components, which answers under the component's own names.
 
-Source: kserve/kserve 0.20 pkg/controller/v1beta1/inferenceservice/reconcilers/ingress/{ingress,httproute}_reconciler.go,
-pkg/constants/constants.go (ExplainPrefix). Not so here: a service that has never been ready takes requests, which wait
-until it is.
+Source: kserve/kserve 0.20
+pkg/controller/v1beta1/inferenceservice/reconcilers/ingress/{ingress,httproute}_reconciler.go,
+pkg/constants/constants.go (ExplainPrefix). Not so here: a service that has never been ready takes requests, which
+wait until it is.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ def routes(isvc: Object, domain: Domain, *, is_headless: bool = False) -> tuple[
     if meta.is_deleting(isvc) or not meta.status(isvc).get("deploymentMode"):
         return ()
     port = _HEADLESS_PORT if is_headless and not _is_knative(isvc) else _PORT
-    return (_whole(isvc, domain, port), *(_own(isvc, each, domain, port) for each in reading.components(isvc)))
+    return (
+        _whole(isvc, domain, port),
+        *(_own(isvc, each, domain, port) for each in reading.components(isvc)),
+    )
 
 
 def cluster_names(service: str, namespace: str) -> tuple[str, ...]:
@@ -102,7 +106,9 @@ def _backends(isvc: Object, component: Component, port: int) -> Iterator[Backend
         return
     canaries = list(_canaries(isvc, port)) if component.kind == PREDICTOR else []
     rest = 100 - sum(each.weight for each in canaries)
-    yield Backend(meta.namespace(isvc), component.name, port, rest, container_concurrency=component.concurrency)
+    yield Backend(
+        meta.namespace(isvc), component.name, port, rest, container_concurrency=component.concurrency
+    )
     yield from canaries
 
 

@@ -44,7 +44,7 @@ def test_a_job_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, trained: Se
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_text("Lower case letters, digits").first).to_be_visible()
     form.get_by_role("textbox", name=re.compile("^Name")).fill("from-the-form")
-    expect(page.locator(".tr-new-yaml")).to_contain_text("name: from-the-form")
+    expect(page.locator(".sp-new-yaml")).to_contain_text("name: from-the-form")
     page.get_by_role("button", name="Create").click()
 
     expect(page.get_by_role("heading", name="from-the-form", level=1)).to_be_visible()

@@ -43,7 +43,7 @@ def test_an_experiment_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, tun
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_text("Lower case letters, digits").first).to_be_visible()
     form.get_by_role("textbox", name=re.compile("^Name")).first.fill("from-the-form")
-    expect(page.locator(".tu-new-yaml")).to_contain_text("- --rate=${trialParameters.rate}")
+    expect(page.locator(".sp-new-yaml")).to_contain_text("- --rate=${trialParameters.rate}")
     page.get_by_role("button", name="Create").click()
 
     expect(page.get_by_role("heading", name="from-the-form", level=1)).to_be_visible()

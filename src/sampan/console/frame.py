@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TypeVar
 
 import typer
 
@@ -54,6 +55,30 @@ HomeOption = Annotated[
 NamespaceOption = Annotated[
     str, typer.Option("--namespace", help="[default: the kubeconfig's]", show_default=False)
 ]
+
+
+FORMS = ("table", "yaml", "json", "name")
+FormOption = Annotated[str, typer.Option("--output", "-o", help="table, yaml, json or name.")]
+
+
+def check_form(form: str) -> None:
+    """Raises CommandError."""
+    if form not in FORMS:
+        raise CommandError(f"--output {form!r}: it is one of {', '.join(FORMS)}")
+
+
+E = TypeVar("E", bound=Enum)
+
+
+def one_of(option: str, text: str, known: type[E]) -> E | None:
+    """The member of that value, in whatever case; None without a text. Raises CommandError."""
+    for each in known:
+        if text and str(each.value).lower() == text.lower():
+            return each
+    if text:
+        words = ", ".join(str(each.value).lower() for each in known)
+        raise CommandError(f"{option} {text!r}: it is one of {words}")
+    return None
 
 
 _USUAL: tuple[type[Exception], ...] = (

@@ -13,6 +13,7 @@ from sampan.components.training.ui import actions, following, home, places, sear
 from sampan.components.training.ui.job_list import bulk, query, rows
 from sampan.components.training.ui.job_list.query import Wanted
 from sampan.ui.api import ApiFailureError
+from sampan.ui.objects import copies
 
 FAILED = ("Failed", "PyTorchJob train is failed because 1 Worker replica(s) failed.")
 
@@ -155,10 +156,10 @@ def test_a_copy_runs_and_is_nobody_elses() -> None:
 
 
 def test_names_go_on_from_where_they_are() -> None:
-    assert actions.next_name("train") == "train-2"
-    assert actions.next_name("train-2") == "train-3"
-    assert actions.next_name("train-2", 3) == "train-6"
-    assert actions.next_name("x" * 63) == "x" * 61 + "-2"
+    assert copies.next_name("train", {"train"}) == "train-2"
+    assert copies.next_name("train-2", {"train-2"}) == "train-3"
+    assert copies.next_name("train-2", {"train-2", "train-3"}) == "train-4"
+    assert copies.next_name("x" * 63, {"x" * 63}) == "x" * 61 + "-2"
 
 
 def test_a_search_finds_jobs_by_name_label_and_uid() -> None:

@@ -14,7 +14,6 @@ from sampan.components.training.ui.job_page import (
     environment_part,
     header,
     log_part,
-    overview_part,
     ranks,
     timeline,
     waiting,
@@ -188,14 +187,6 @@ def test_a_failure_by_the_nodes_end_says_that() -> None:
 def test_suspended_and_pending_jobs_say_so() -> None:
     assert told(summarise(job(conditions=[("Suspended", "")])), []) == ["It is suspended"]
     assert told(summarise(job()), []) == ["It has no pods yet"]
-
-
-def test_conditions_are_told_the_newest_first() -> None:
-    given = job(conditions=[("Created", "made"), ("Running", "runs")])["status"]["conditions"]
-    given[1]["status"] = "False"
-    found = overview_part.conditions(given)
-    assert [row.cells["type"]["text"] for row in found] == ["Running: no longer", "Created"]
-    assert found[1].cells["message"] == "made"
 
 
 def shown(**status: Any) -> Shown:

@@ -14,6 +14,7 @@ from sampan.components.training.api.kinds import JOB_KINDS
 from sampan.components.training.ui.new_job import building, page, reading, script
 from sampan.components.training.ui.new_job.wanted import COMMAND, IMAGE, Program, Rules, Size, Wanted
 from sampan.components.training.ui.runtimes import model, pages
+from sampan.ui.objects.making import one
 from sampan.ui.objects.yamltext import YamlError
 
 SCRIPT = "print('a $HOME `b`')\nprint(\"c\")"
@@ -260,12 +261,13 @@ def test_the_form_begins_with_what_the_address_says() -> None:
     assert (begun.runtime, begun.program.launcher) == ("deep", "mpirun")
     assert page._beginning({"kind": "TFJob"}, runtimes).kind == "TFJob"
     assert page._beginning({}, []).kind == "PyTorchJob"
-    assert page._free("train", {"train", "train-2"}) == "train-3"
 
 
 def test_only_one_job_is_made_of_a_text() -> None:
-    document, resource = page._one("apiVersion: kubeflow.org/v2beta1\nkind: MPIJob\nmetadata: {name: x}\n")
+    document, resource = one(
+        "apiVersion: kubeflow.org/v2beta1\nkind: MPIJob\nmetadata: {name: x}\n", page._MAKING
+    )
     assert (document.value["kind"], resource.version) == ("MPIJob", "v2beta1")
     for text in ("", "kind: Pod\napiVersion: v1\n", "a: b\n---\nc: d\n"):
         with pytest.raises(YamlError):
-            page._one(text)
+            one(text, page._MAKING)

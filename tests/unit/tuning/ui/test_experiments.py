@@ -8,11 +8,12 @@ from tests.unit.tuning.ui.tuning_objects import at, columns, experiment
 
 from sampan.components.tuning.api.summary import summarise
 from sampan.components.tuning.engine.experiment.status import is_stopped
-from sampan.components.tuning.ui import actions, search, states, steering, trials
+from sampan.components.tuning.ui import search, states, steering, trials
 from sampan.components.tuning.ui.experiment_list import query, rows
 from sampan.components.tuning.ui.experiment_list.query import Wanted
 from sampan.components.tuning.ui.experiment_page import network, searched, trial_rows, waiting
 from sampan.components.tuning.ui.experiment_page.trial_rows import Wanted as WantedTrials
+from sampan.ui.objects import copies
 
 RUNNING = [
     ("Created", "ExperimentCreated", "Experiment is created"),
@@ -165,12 +166,12 @@ def test_all_is_well_says_nothing() -> None:
 def test_a_copy_keeps_what_people_wrote_and_names_stay_short() -> None:
     given = experiment("search", RUNNING)
     given["metadata"]["annotations"] = {"note": "x", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
-    made = actions.copy_of(given, "search-2")
+    made = copies.copy_of(given, "search-2")
     assert made["metadata"] == {"name": "search-2", "namespace": "default", "annotations": {"note": "x"}}
     assert "status" not in made
-    assert actions.next_name("search", set()) == "search"
-    assert actions.next_name("search", {"search", "search-2"}) == "search-3"
-    assert len(actions.next_name("x" * 40, {"x" * 40})) == 40
+    assert copies.next_name("search", set()) == "search"
+    assert copies.next_name("search", {"search", "search-2"}) == "search-3"
+    assert len(copies.next_name("x" * 40, {"x" * 40}, 40)) == 40
 
 
 def test_only_what_upstream_lets_go_on_goes_on() -> None:

@@ -17,7 +17,10 @@ from typing import Any
 from sampan.kube.schema import Field, Schema, Shape
 
 REFERENCE = "x-sampan-type"
+OPTIONAL = "x-sampan-optional"
+"""Beside it: names of fields that need not be there, although the type requires them."""
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
+_WORDS = (REFERENCE, OPTIONAL, _PRESERVE)
 _QUANTITY = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
@@ -65,11 +68,14 @@ class References:
         own = self.of_type(name)
         if self.is_all(raw):
             return own
-        more = {key: value for key, value in raw.items() if key not in (REFERENCE, _PRESERVE)}
+        more = {key: value for key, value in raw.items() if key not in _WORDS}
         found = {**own, **more}
         if properties := {**(own.get("properties") or {}), **(more.get("properties") or {})}:
             found["properties"] = properties
-        if required := {*(own.get("required") or ()), *(more.get("required") or ())}:
+        left_out = raw.get(OPTIONAL) or ()
+        its = {each for each in own.get("required") or () if each not in left_out}
+        found.pop("required", None)
+        if required := {*its, *(more.get("required") or ())}:
             found["required"] = sorted(required)
         return found
 

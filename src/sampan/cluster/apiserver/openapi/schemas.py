@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sampan.cluster.apiserver.custom.references import REFERENCE
+from sampan.cluster.apiserver.custom.references import OPTIONAL, REFERENCE
 from sampan.cluster.apiserver.openapi import words
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -161,6 +161,8 @@ class Definitions:
     def _linked(self, raw: Object) -> Object:
         """The schema of a custom kind, with references to the built-in types that it names."""
         if name := self.schema.named(str(raw.get(REFERENCE) or "")):
+            if raw.get("properties") or raw.get(OPTIONAL):
+                return self._extended(name, raw)
             found = self.dialect.field(self.add_type(name))
             return {**found, **_beside(raw)} if self.dialect.wraps else found
         found = dict(raw)
@@ -169,6 +171,18 @@ class Definitions:
         for key in ("items", "additionalProperties"):
             if isinstance(below := raw.get(key), dict):
                 found[key] = self._linked(below)
+        return found
+
+    def _extended(self, name: str, raw: Object) -> Object:
+        """A built-in type with more fields, or fewer that are required: its fields are written out, one level deep."""
+        fields = self.schema.type(name).fields
+        its = {key: self._field(key, declared) for key, declared in fields.items()}
+        own = {key: self._linked(each) for key, each in (raw.get("properties") or {}).items()}
+        found: Object = {"type": "object", "properties": {**its, **own}, **_beside(raw)}
+        optional = raw.get(OPTIONAL) or ()
+        required = {key for key, declared in fields.items() if declared.required and key not in optional}
+        if required := required.union(raw.get("required") or ()):
+            found["required"] = sorted(required)
         return found
 
     def _field(self, key: str, declared: Field) -> Object:

@@ -6,6 +6,8 @@ operator/apis/machinelearning.seldon.io.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sampan.kube.kinds import Resource
 
 GROUP = "serving.kserve.io"
@@ -13,29 +15,30 @@ KFSERVING_GROUP = "serving.kubeflow.org"
 SELDON_GROUP = "machinelearning.seldon.io"
 
 
-def _kind(version: str, kind: str, plural: str, *, namespaced: bool = True, scaled: bool = False) -> Resource:
-    subresources = ("status", "scale") if scaled else ("status",)
+def _kind(version: str, kind: str, short_name: str = "", *, namespaced: bool = True) -> Resource:
+    names = (short_name,) if short_name else ()
     return Resource(
-        GROUP,
-        version,
-        kind,
-        plural,
-        namespaced=namespaced,
-        singular=kind.lower(),
-        subresources=subresources,
+        GROUP, version, kind, f"{kind.lower()}s", namespaced, singular=kind.lower(), short_names=names
     )
 
 
-INFERENCE_SERVICES = _kind("v1beta1", "InferenceService", "inferenceservices")
-SERVING_RUNTIMES = _kind("v1alpha1", "ServingRuntime", "servingruntimes")
-CLUSTER_SERVING_RUNTIMES = _kind(
-    "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", namespaced=False
-)
-TRAINED_MODELS = _kind("v1alpha1", "TrainedModel", "trainedmodels")
-INFERENCE_GRAPHS = _kind("v1alpha1", "InferenceGraph", "inferencegraphs")
-CLUSTER_STORAGE_CONTAINERS = _kind(
-    "v1alpha1", "ClusterStorageContainer", "clusterstoragecontainers", namespaced=False
-)
+def _without_status(kind: str, *, namespaced: bool = True) -> Resource:
+    """Their status, where they have one, is written with the object."""
+    return replace(_kind("v1alpha1", kind, namespaced=namespaced), subresources=())
+
+
+INFERENCE_SERVICES = _kind("v1beta1", "InferenceService", "isvc")
+SERVING_RUNTIMES = _without_status("ServingRuntime")
+CLUSTER_SERVING_RUNTIMES = _without_status("ClusterServingRuntime", namespaced=False)
+TRAINED_MODELS = _kind("v1alpha1", "TrainedModel", "tm")
+INFERENCE_GRAPHS = _kind("v1alpha1", "InferenceGraph", "ig")
+CLUSTER_STORAGE_CONTAINERS = _without_status("ClusterStorageContainer", namespaced=False)
+
+LOCAL_MODEL_CACHES = _kind("v1alpha1", "LocalModelCache", namespaced=False)
+LOCAL_MODEL_NAMESPACE_CACHES = _kind("v1alpha1", "LocalModelNamespaceCache")
+LOCAL_MODEL_NODE_GROUPS = _without_status("LocalModelNodeGroup", namespaced=False)
+LOCAL_MODEL_NODES = _kind("v1alpha1", "LocalModelNode", namespaced=False)
+"""Those that keep models on nodes are served and checked, and nothing acts on them: there is one node here."""
 
 KFSERVING_INFERENCE_SERVICES = Resource(
     KFSERVING_GROUP, "v1beta1", "InferenceService", "inferenceservices", singular="inferenceservice"

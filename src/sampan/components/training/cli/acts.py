@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -15,14 +14,20 @@ from rich.text import Text
 from sampan.components.training.api.labels import TRAINER_FRAMEWORK
 from sampan.components.training.api.summary import State
 from sampan.components.training.cli.frame import JobArgument, reach, told
-from sampan.components.training.cli.output import FORMATS, log_text, print_job, print_jobs
+from sampan.components.training.cli.output import log_text, print_job, print_jobs
 from sampan.components.training.sdk.choosing import resource_by_kind
 from sampan.components.training.sdk.jobs import summary_of
-from sampan.console.frame import INTERRUPTED, CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.frame import (
+    INTERRUPTED,
+    FormOption,
+    HomeOption,
+    NamespaceOption,
+    Platform,
+    check_form,
+    one_of,
+)
 from sampan.console.printing import local_time, print_document
 from sampan.kube import meta
-
-FormOption = Annotated[str, typer.Option("--output", "-o", help="table, yaml, json or name.")]
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ class Acts:
         """List training jobs of all kinds, newest first."""
         console = Console(highlight=False)
         with told():
-            _check_form(form)
-            wanted = _state(state)
+            check_form(form)
+            wanted = one_of("--state", state, State)
             with reach(self.platform, home, namespace) as reached:
                 place = None if everywhere else reached.namespace
                 kinds = (resource_by_kind(kind),) if kind else None
@@ -76,7 +81,7 @@ class Acts:
         """Show a job: its state, its ranks, and what it waits for."""
         console = Console(highlight=False)
         with told():
-            _check_form(form)
+            check_form(form)
             with reach(self.platform, home, namespace) as reached:
                 ref = reached.find(job)
                 found = reached.jobs.get(ref)
@@ -210,16 +215,3 @@ class Acts:
                     local_time(str(meta.metadata(each).get("creationTimestamp") or "")),
                 )
             console.print(table)
-
-
-def _check_form(form: str) -> None:
-    if form not in FORMATS:
-        raise CommandError(f"--output {form!r}: it is one of {', '.join(FORMATS)}")
-
-
-def _state(text: str) -> State | None:
-    if not text:
-        return None
-    with contextlib.suppress(ValueError):
-        return State(text.capitalize())
-    raise CommandError(f"--state {text!r}: it is one of {', '.join(each.value.lower() for each in State)}")

@@ -26,7 +26,6 @@ STYLES = {
     State.RUNNING: "blue",
 }
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan", "bright_magenta")
-FORMATS = ("table", "yaml", "json", "name")
 
 
 def state_text(state: State) -> Text:

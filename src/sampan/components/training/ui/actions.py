@@ -7,8 +7,6 @@ kubeflow/training-operator 1.9 pkg/apis/kubeflow.org/v1, kubeflow/trainer 2.3 pk
 from __future__ import annotations
 
 import asyncio
-import copy
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,16 +18,16 @@ from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
+from sampan.ui.objects import copies
+from sampan.ui.objects.making import MANAGER
 
 After = Callable[[], Any]
 _MERGE = "application/merge-patch+json"
-_MANAGER = {"fieldManager": "sampan-dashboard"}
 _NOT_FOUND = 404
 _CONFLICT = 409
 _LOOK_SECONDS = 0.5
 _MOST_SECONDS = 120
 _MOST_COPIES = 100
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied"
 _NOTES = frozenset({"sampan.dev/failed-pods"})
 """Of our own controllers."""
 
@@ -65,41 +63,23 @@ def workers(job: Mapping[str, Any]) -> int | None:
 
 def copy_of(job: Mapping[str, Any], name: str) -> Object:
     """What is to be created for another job like this one. Pure."""
-    metadata = meta.metadata(job)
-    kept: Object = {"name": name, "namespace": metadata.get("namespace")}
-    if labels := metadata.get("labels"):
-        kept["labels"] = dict(labels)
-    if annotations := own_annotations(job):
-        kept["annotations"] = annotations
-    spec = copy.deepcopy(meta.spec(job))
+    made = copies.copy_of(job, name, _NOTES)
     # A copy is made to run, whatever was done to the first.
-    spec.pop("suspend", None)
-    if isinstance(policy := spec.get("runPolicy"), dict):
+    made["spec"].pop("suspend", None)
+    if isinstance(policy := made["spec"].get("runPolicy"), dict):
         policy.pop("suspend", None)
-    return {"apiVersion": job.get("apiVersion"), "kind": job.get("kind"), "metadata": kept, "spec": spec}
+    return made
 
 
 def own_annotations(job: Mapping[str, Any]) -> dict[str, str]:
     """Those that people have written, without what clients and controllers note of this one job. Pure."""
-    return {
-        key: value
-        for key, value in meta.annotations(job).items()
-        if key not in _NOTES and not key.startswith(_LAST_APPLIED)
-    }
-
-
-def next_name(name: str, number: int = 0) -> str:
-    """`train`, then `train-2`; with `number` the one after so many that were taken. Pure."""
-    found = re.fullmatch(r"(.*?)-(\d{1,4})", name)
-    base, last = (found[1], int(found[2])) if found else (name, 1)
-    suffix = f"-{last + 1 + number}"
-    return base[: 63 - len(suffix)].rstrip("-.") + suffix
+    return copies.own_annotations(job, _NOTES)
 
 
 async def set_suspended(page: PageContext, job: Summary, suspended: bool) -> None:
     """Raises ApiFailureError."""
     path, kind = _place(job)
-    await page.api.patch(path, suspension(kind.kind, suspended), _MANAGER, content_type=_MERGE)
+    await page.api.patch(path, suspension(kind.kind, suspended), MANAGER, content_type=_MERGE)
 
 
 async def suspend(page: PageContext, job: Summary, suspended: bool) -> bool:
@@ -114,7 +94,7 @@ async def scale(page: PageContext, job: Mapping[str, Any], count: int) -> bool:
         return False
     path = places.api(resource, meta.namespace(job), meta.name(job))
     done = f"{meta.name(job)}: {count} wanted."
-    return await page.attempt(page.api.patch(path, scaling(job, count), _MANAGER, content_type=_MERGE), done)
+    return await page.attempt(page.api.patch(path, scaling(job, count), MANAGER, content_type=_MERGE), done)
 
 
 async def remove(page: PageContext, job: Summary) -> None:
@@ -140,14 +120,14 @@ async def run_again(page: PageContext, job: Mapping[str, Any]) -> None:
     made: list[str] = []
 
     async def create() -> None:
-        namespace, number = meta.namespace(job), 0
+        namespace, taken = meta.namespace(job), {meta.name(job)}
         while True:
-            name = next_name(meta.name(job), number)
+            name = copies.next_name(meta.name(job), taken)
             try:
-                await page.api.post(places.api(resource, namespace), copy_of(job, name), _MANAGER)
+                await page.api.post(places.api(resource, namespace), copy_of(job, name), MANAGER)
             except ApiFailureError as error:
-                number += 1
-                if error.status == _CONFLICT and number < _MOST_COPIES:
+                taken.add(name)
+                if error.status == _CONFLICT and len(taken) <= _MOST_COPIES:
                     continue
                 raise
             made.append(name)

@@ -17,16 +17,22 @@ from sampan.components.tuning.api import kinds
 from sampan.components.tuning.api.summary import State, Summary, TrialState
 from sampan.components.tuning.cli.frame import (
     ExperimentArgument,
-    FormOption,
     Reached,
-    check_form,
     reach,
     told,
 )
 from sampan.components.tuning.cli.watching import follow
 from sampan.components.tuning.sdk.experiments import Ref
 from sampan.components.tuning.sdk.progress import best_text, figure, foot, state_text, table
-from sampan.console.frame import CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.frame import (
+    CommandError,
+    FormOption,
+    HomeOption,
+    NamespaceOption,
+    Platform,
+    check_form,
+    one_of,
+)
 from sampan.console.printing import age, local_time, print_document
 from sampan.kube import meta
 
@@ -52,7 +58,7 @@ class Acts:
         console = Console(highlight=False)
         with told():
             check_form(form)
-            wanted = _state(state)
+            wanted = one_of("--state", state, State)
             with reach(self.platform, home, namespace) as reached:
                 found = reached.experiments.newest(None if everywhere else reached.namespace)
                 found = [each for each in found if wanted in (None, each.state)][:limit]
@@ -131,7 +137,7 @@ class Acts:
         console = Console(highlight=False)
         with told():
             check_form(form)
-            wanted = _trial_state(state)
+            wanted = one_of("--state", state, TrialState)
             if sort not in ("", "best", "new"):
                 raise CommandError(f"--sort {sort!r}: it is best or new")
             with reach(self.platform, home, namespace) as reached:
@@ -290,21 +296,6 @@ def _sorted(found: list[Any], summary: Summary, sort: str) -> list[Any]:
 
         return sorted(found, key=key)
     return found
-
-
-def _state(text: str) -> State | None:
-    return _one_of("--state", text, State) if text else None
-
-
-def _trial_state(text: str) -> TrialState | None:
-    return _one_of("--state", text, TrialState) if text else None
-
-
-def _one_of(option: str, text: str, states: Any) -> Any:
-    for each in states:
-        if each.value.lower() == text.lower():
-            return each
-    raise CommandError(f"{option} {text!r}: it is one of {', '.join(each.value.lower() for each in states)}")
 
 
 def _read(file: Path) -> list[Any]:

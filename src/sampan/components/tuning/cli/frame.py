@@ -19,9 +19,7 @@ from sampan.console.frame import CommandError, Platform, Server
 from sampan.kube.errors import NotFoundError
 from sampan.sent.sources import SourcesError
 
-FORMS = ("table", "yaml", "json", "name")
 ExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment's name.")]
-FormOption = Annotated[str, typer.Option("--output", "-o", help="table, yaml, json or name.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,3 @@ def told() -> Iterator[None]:
     """Errors as one sentence on standard error."""
     with frame.told(TuneError, SpaceError, SourcesError, NotFoundError, ValueError):
         yield
-
-
-def check_form(form: str) -> None:
-    """Raises CommandError."""
-    if form not in FORMS:
-        raise CommandError(f"--output {form!r}: it is one of {', '.join(FORMS)}")

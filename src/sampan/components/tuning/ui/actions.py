@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,52 +9,14 @@ from nicegui import ui
 
 from sampan.components.tuning.ui import places
 from sampan.kube import meta
-from sampan.kube.meta import Object
 from sampan.ui import widgets, words
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
 
-MANAGER = {"fieldManager": "sampan-dashboard"}
 MERGE = "application/merge-patch+json"
 MOST_NAME = 40
 """Characters of an experiment's name. Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/experiment/validator."""
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied"
 BACKGROUND = {"propagationPolicy": "Background"}
-
-
-def copy_of(experiment: Mapping[str, Any], name: str) -> Object:
-    """What is to be created for another experiment like this one. Pure."""
-    metadata = meta.metadata(experiment)
-    kept: Object = {"name": name, "namespace": metadata.get("namespace")}
-    if given := metadata.get("labels"):
-        kept["labels"] = dict(given)
-    if annotations := own_annotations(experiment):
-        kept["annotations"] = annotations
-    return {
-        "apiVersion": experiment.get("apiVersion"),
-        "kind": experiment.get("kind"),
-        "metadata": kept,
-        "spec": copy.deepcopy(meta.spec(experiment)),
-    }
-
-
-def own_annotations(obj: Mapping[str, Any]) -> dict[str, str]:
-    """Those that people have written. Pure."""
-    return {key: value for key, value in meta.annotations(obj).items() if not key.startswith(_LAST_APPLIED)}
-
-
-def next_name(name: str, taken: set[str]) -> str:
-    """`name`, or the next one that nobody has: `search`, `search-2`. Pure."""
-    if name not in taken:
-        return name
-    found = re.fullmatch(r"(.*?)-(\d{1,4})", name)
-    base, number = (found[1], int(found[2])) if found else (name, 1)
-    while True:
-        number += 1
-        suffix = f"-{number}"
-        made = base[: MOST_NAME - len(suffix)].rstrip("-") + suffix
-        if made not in taken:
-            return made
 
 
 async def taken_names(page: PageContext) -> set[str]:

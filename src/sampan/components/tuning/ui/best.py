@@ -14,7 +14,8 @@ from sampan.ui.api import ApiFailureError
 from sampan.ui.code.view import CodeView
 from sampan.ui.context import PageContext
 from sampan.ui.forms.fields import About, TextField
-from sampan.ui.objects import yamltext
+from sampan.ui.objects import copies, yamltext
+from sampan.ui.objects.making import MANAGER
 
 _FORMS = {"use-yaml": "Parameters as YAML", "use-env": "For a shell", "use-run": "As a run"}
 """Tabs, whose names no tab of the page below has."""
@@ -86,10 +87,10 @@ async def start(page: PageContext, namespace: str, obj: Object, name: str) -> Ob
     path = await run_objects.path_of(page.api, str(obj.get("apiVersion") or ""), kind, namespace)
     taken: set[str] = set()
     while True:
-        free = actions.next_name(name, taken)
+        free = copies.next_name(name, taken, actions.MOST_NAME)
         made = {**obj, "metadata": {**meta.metadata(obj), "name": free, "namespace": namespace}}
         try:
-            answer: Any = await page.api.post(path, made, actions.MANAGER)
+            answer: Any = await page.api.post(path, made, MANAGER)
         except ApiFailureError as error:
             taken.add(free)
             if error.status == _CONFLICT and len(taken) < _MOST:

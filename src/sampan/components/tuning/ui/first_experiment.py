@@ -11,6 +11,8 @@ from sampan.components.tuning.ui import actions, places
 from sampan.kube.meta import Object
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
+from sampan.ui.objects import copies
+from sampan.ui.objects.making import MANAGER
 
 _NAME = "first-experiment"
 _PROGRAM = """import sys
@@ -27,9 +29,9 @@ def offer(page: PageContext) -> None:
         made: list[str] = []
 
         async def create() -> None:
-            name = actions.next_name(_NAME, await actions.taken_names(page))
+            name = copies.next_name(_NAME, await actions.taken_names(page), actions.MOST_NAME)
             await page.api.post(
-                places.experiments_api(page.namespace), experiment(name, page.namespace), actions.MANAGER
+                places.experiments_api(page.namespace), experiment(name, page.namespace), MANAGER
             )
             made.append(name)
 

@@ -30,6 +30,17 @@ _ENDS = {
 }
 _MOST_SHORT = 110
 
+CONDITION_TONES = {
+    "Failed": "bad",
+    "Succeeded": "ok",
+    "Running": "busy",
+    "Restarting": "warn",
+    "MetricsUnavailable": "warn",
+    "Killed": "warn",
+    "DeploymentReady": "ok",
+}
+"""Of conditions of experiments, suggestions and trials that hold."""
+
 
 def shown(state: State) -> tuple[str, str, str]:
     """A word, a tone and an icon (empty for the tone's own)."""

@@ -18,6 +18,7 @@ from sampan.kube import meta
 from sampan.ui import widgets, words
 from sampan.ui.context import PageContext
 from sampan.ui.forms.fields import About, NumberField
+from sampan.ui.objects.making import MANAGER
 
 _GO_ON = ("ExperimentMaxTrialsReached", "ExperimentStopped")
 """Reasons of an end that is none for good."""
@@ -60,7 +61,7 @@ def ask_counts(page: PageContext, obj: Mapping[str, Any]) -> None:
         given = {key: _whole(each) for key, each in fields.items()}
         window.close()
         path = places.experiments_api(experiment.namespace, experiment.name)
-        work = page.api.patch(path, patch(given), actions.MANAGER, content_type=actions.MERGE)
+        work = page.api.patch(path, patch(given), MANAGER, content_type=actions.MERGE)
         await page.attempt(work, done=f"{experiment.name} has its new counts.")
 
     with content:
@@ -103,7 +104,7 @@ def ask_stop(page: PageContext, obj: Mapping[str, Any]) -> None:
 
 async def _stop(page: PageContext, experiment: Summary) -> None:
     path = places.experiments_api(experiment.namespace, experiment.name)
-    await page.api.patch(path, stop(), actions.MANAGER, content_type=actions.MERGE)
+    await page.api.patch(path, stop(), MANAGER, content_type=actions.MERGE)
 
 
 def stop() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
@@ -12,15 +12,9 @@ from sampan.components.training.ui.job_page.parts import Shown
 from sampan.kube import meta
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
-from sampan.ui.table import cells
-from sampan.ui.table.table import Column, DataTable, Row
+from sampan.ui.objects import conditions
+from sampan.ui.table.table import DataTable
 
-_CONDITIONS = (
-    Column("type", "Condition"),
-    Column("at", "Since"),
-    Column("reason", "Reason"),
-    Column("message", "Message"),
-)
 _TONES = {"Failed": "bad", "Succeeded": "ok", "Complete": "ok", "Running": "busy", "Restarting": "warn"}
 
 
@@ -38,7 +32,7 @@ class OverviewPart:
         self._metrics = ui.element("div")
         self._drawn_metrics: Any = None
         widgets.heading("What became of it").classes("tr-space")
-        self._conditions = DataTable(_CONDITIONS, label="Conditions")
+        self._conditions = DataTable(conditions.COLUMNS, label="Conditions")
         self._quiet = widgets.paragraph("Nothing has been said of it yet.", "sp-muted")
         self.update()
 
@@ -52,7 +46,7 @@ class OverviewPart:
             if self._shown.job.state.is_finished
             else "It has no pods now."
         )
-        told = conditions(meta.status(self._shown.obj).get("conditions") or ())
+        told = conditions.rows(meta.status(self._shown.obj).get("conditions"), _TONES)
         self._conditions.set_rows(told)
         self._conditions.set_visibility(bool(told))
         self._quiet.set_visibility(not told)
@@ -73,32 +67,3 @@ class OverviewPart:
 
     def stop(self) -> None:
         """Nothing goes on by itself."""
-
-
-def conditions(given: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The newest first. Pure."""
-    ordered = sorted(
-        enumerate(given),
-        key=lambda each: (str(each[1].get("lastTransitionTime") or ""), each[0]),
-        reverse=True,
-    )
-    return [
-        Row(
-            str(each.get("type")),
-            {
-                "type": _condition(each),
-                "at": cells.moment(str(each.get("lastTransitionTime") or "")),
-                "reason": str(each.get("reason") or ""),
-                "message": str(each.get("message") or ""),
-            },
-        )
-        for _, each in ordered
-    ]
-
-
-def _condition(each: Mapping[str, Any]) -> cells.Cell:
-    name = str(each.get("type"))
-    if each.get("status") == "True":
-        return cells.state(name, _TONES.get(name, "idle"), "" if name in _TONES else "flag")
-    word = "no longer" if each.get("status") == "False" else "unknown"
-    return cells.state(f"{name}: {word}", "idle", "history")

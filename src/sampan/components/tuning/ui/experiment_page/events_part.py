@@ -6,13 +6,13 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.tuning.ui.condition_rows import COLUMNS, rows
+from sampan.components.tuning.ui import states
 from sampan.components.tuning.ui.experiment_page.parts import Shown
 from sampan.kube import meta
 from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext, Stop
-from sampan.ui.objects import events
+from sampan.ui.objects import conditions, events
 from sampan.ui.table.table import DataTable
 
 
@@ -24,9 +24,9 @@ class EventsPart:
 
     async def build(self) -> None:
         widgets.heading("What became of it")
-        self._conditions = DataTable(COLUMNS, label="Conditions")
+        self._conditions = DataTable(conditions.COLUMNS, label="Conditions")
         widgets.heading("What its algorithm says").classes("tu-space")
-        self._suggestion = DataTable(COLUMNS, label="Conditions of its suggestion")
+        self._suggestion = DataTable(conditions.COLUMNS, label="Conditions of its suggestion")
         widgets.heading("Events").classes("tu-space")
         self._events = DataTable(events.COLUMNS, label="Events")
         self._none = widgets.paragraph("None are kept of it.", "sp-muted")
@@ -44,8 +44,8 @@ class EventsPart:
         self._none.set_visibility(not told)
 
     def update(self) -> None:
-        self._conditions.set_rows(rows(meta.status(self._shown.obj).get("conditions")))
-        self._suggestion.set_rows(rows(meta.status(self._shown.suggestion).get("conditions")))
+        for table, obj in ((self._conditions, self._shown.obj), (self._suggestion, self._shown.suggestion)):
+            table.set_rows(conditions.rows(meta.status(obj).get("conditions"), states.CONDITION_TONES))
 
     def stop(self) -> None:
         if self._stop is not None:

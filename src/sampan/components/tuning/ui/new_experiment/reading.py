@@ -7,7 +7,6 @@ from typing import Any
 
 from sampan.components.tuning.api.defaults import with_defaults
 from sampan.components.tuning.api.reading import named_values, parameters_of
-from sampan.components.tuning.ui import actions
 from sampan.components.tuning.ui.new_experiment import building, program
 from sampan.components.tuning.ui.new_experiment.wanted import (
     CONFIG_MAP,
@@ -22,7 +21,7 @@ from sampan.components.tuning.ui.new_experiment.wanted import (
 )
 from sampan.kube import meta
 from sampan.kube.meta import Object
-from sampan.ui.objects import yamltext
+from sampan.ui.objects import copies, yamltext
 
 _KNOWN_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob", "MPIJob", "JAXJob", "PaddleJob", "TrainJob", "Job")
 """Whose conditions and labels are filled in, so that the form need not show them."""
@@ -141,7 +140,7 @@ def _essence(experiment: Object) -> Any:
     if isinstance(objective, dict):
         # Their order means nothing.
         spec["objective"] = {**objective, "metricStrategies": named_values(objective.get("metricStrategies"))}
-    return meta.labels(experiment), actions.own_annotations(experiment), _written(spec)
+    return meta.labels(experiment), copies.own_annotations(experiment), _written(spec)
 
 
 def _written(value: Any) -> Any:

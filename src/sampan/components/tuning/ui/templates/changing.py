@@ -13,6 +13,7 @@ from sampan.components.tuning.ui.templates import finding
 from sampan.components.tuning.ui.templates.finding import Template
 from sampan.kube import meta
 from sampan.ui.api import Api, ApiFailureError
+from sampan.ui.objects.making import MANAGER
 
 _NOT_FOUND = 404
 _REFUSED = 409
@@ -32,7 +33,7 @@ async def write(api: Api, template: Template, *, is_new: bool) -> None:
             },
             "data": {template.key: template.text},
         }
-        await api.post(finding.config_maps(template.namespace), body, actions.MANAGER)
+        await api.post(finding.config_maps(template.namespace), body, MANAGER)
         return
     if is_new and template.key in (found.get("data") or {}):
         raise ApiFailureError(_REFUSED, f"{template.config_map} has a template {template.key} already.")
@@ -69,4 +70,4 @@ async def _found(api: Api, template: Template) -> Any:
 
 async def _patch(api: Api, template: Template, text: str | None) -> None:
     path = finding.config_maps(template.namespace, template.config_map)
-    await api.patch(path, {"data": {template.key: text}}, actions.MANAGER, content_type=actions.MERGE)
+    await api.patch(path, {"data": {template.key: text}}, MANAGER, content_type=actions.MERGE)

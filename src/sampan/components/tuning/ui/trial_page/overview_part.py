@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.tuning.api.reading import metrics_of
-from sampan.components.tuning.ui import condition_rows, states
+from sampan.components.tuning.ui import states
 from sampan.components.tuning.ui.trial_page.parts import Shown
 from sampan.components.tuning.ui.trials import rfc3339
 from sampan.kube import meta
@@ -16,6 +16,7 @@ from sampan.kube.meta import Object
 from sampan.ui import widgets
 from sampan.ui.api import segment
 from sampan.ui.context import PageContext
+from sampan.ui.objects import conditions
 from sampan.ui.table import cells
 from sampan.ui.table.table import Column, DataTable, Row
 
@@ -60,7 +61,7 @@ class OverviewPart:
         self._pods = DataTable(_PODS, label="Pods")
         self._no_pods = widgets.paragraph("It has none.", "sp-muted")
         widgets.heading("What became of it").classes("tu-space")
-        self._conditions = DataTable(condition_rows.COLUMNS, label="Conditions")
+        self._conditions = DataTable(conditions.COLUMNS, label="Conditions")
         self.update()
 
     def update(self) -> None:
@@ -77,7 +78,9 @@ class OverviewPart:
         self._pods.set_rows(pods)
         self._pods.set_visibility(bool(pods))
         self._no_pods.set_visibility(not pods)
-        self._conditions.set_rows(condition_rows.rows(meta.status(shown.obj).get("conditions")))
+        self._conditions.set_rows(
+            conditions.rows(meta.status(shown.obj).get("conditions"), states.CONDITION_TONES)
+        )
 
     def stop(self) -> None:
         """Nothing goes on by itself."""

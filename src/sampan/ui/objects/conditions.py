@@ -1,4 +1,4 @@
-"""Conditions of an experiment, a suggestion or a trial as rows of a table. Pure."""
+"""Conditions of an object as rows of a table. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,10 @@ COLUMNS = (
     Column("reason", "Reason"),
     Column("message", "Message"),
 )
-_TONES = {
-    "Failed": "bad",
-    "Succeeded": "ok",
-    "Running": "busy",
-    "Restarting": "warn",
-    "MetricsUnavailable": "warn",
-    "Killed": "warn",
-    "DeploymentReady": "ok",
-}
 
 
-def rows(conditions: Any) -> list[Row]:
-    """The newest first."""
+def rows(conditions: Any, tones: Mapping[str, str]) -> list[Row]:
+    """The newest first. `tones` (`ui.widgets`) are those of conditions that hold, by type; others are idle."""
     told = [each for each in conditions or () if isinstance(each, Mapping)]
     ordered = sorted(
         enumerate(told),
@@ -37,7 +28,7 @@ def rows(conditions: Any) -> list[Row]:
         Row(
             str(each.get("type")),
             {
-                "type": _condition(each),
+                "type": _condition(each, tones),
                 "at": cells.moment(str(each.get("lastTransitionTime") or "")),
                 "reason": str(each.get("reason") or ""),
                 "message": str(each.get("message") or ""),
@@ -47,9 +38,9 @@ def rows(conditions: Any) -> list[Row]:
     ]
 
 
-def _condition(each: Mapping[str, Any]) -> cells.Cell:
+def _condition(each: Mapping[str, Any], tones: Mapping[str, str]) -> cells.Cell:
     name = str(each.get("type"))
     if each.get("status") == "True":
-        return cells.state(name, _TONES.get(name, "idle"), "" if name in _TONES else "flag")
+        return cells.state(name, tones.get(name, "idle"), "" if name in tones else "flag")
     word = "no longer" if each.get("status") == "False" else "unknown"
     return cells.state(f"{name}: {word}", "idle", "history")

@@ -51,7 +51,6 @@ class Lane:
     def __init__(self, runtime: Runtime, statistics: Statistics) -> None:
         self._runtime = runtime
         self._statistics = statistics
-        self._max_batch = runtime.max_batch
         self._waiting: list[_Job] = []
         self._is_scheduled = False
         self._thread: ThreadPoolExecutor | None = None
@@ -64,7 +63,7 @@ class Lane:
         if len(self._waiting) >= _MAX_WAITING:
             raise FullError
         rows, signature = 0, None
-        if self._max_batch > 1 and not parameters:
+        if not parameters and self._runtime.max_batch > 1:
             rows, signature = _joinable(inputs)
         self._waiting.append(_Job(inputs, parameters, done, rows, signature, time.perf_counter()))
         if not self._is_scheduled and not self._is_at_work:
@@ -103,8 +102,9 @@ class Lane:
         if not first.rows or len(self._waiting) == 1:
             return [self._waiting.pop(0)]
         rows, group, left = first.rows, [first], []
+        most = self._runtime.max_batch
         for job in self._waiting[1:]:
-            if job.rows and job.signature == first.signature and rows + job.rows <= self._max_batch:
+            if job.rows and job.signature == first.signature and rows + job.rows <= most:
                 group.append(job)
                 rows += job.rows
             else:

@@ -57,6 +57,7 @@ LIBRARIES = {
     "lightgbm": Library("kserve/lgbserver:v0.20.0", "trees_cases.py", ("lightgbms",)),
     "onnx": Library("onnxruntime/server", "onnx_cases.py", installs=("onnx",)),
     "pytorch": Library("gcr.io/kfserving/pytorchserver:v0.5.1", "pytorch_cases.py"),
+    "torchserve": Library("pytorch/torchserve-kfs:0.9.0", "torchserve_cases.py"),
     "tensorflow": Library("tensorflow/serving:2.6.2", "tensorflow_cases.py"),
     "pmml": Library("kserve/pmmlserver:v0.20.0", "pmml_cases.py"),
     "paddle": Library("kserve/paddleserver:v0.20.0", "paddle_cases.py"),
@@ -126,7 +127,10 @@ def played(folder: Path, **how: Any) -> None:
             for found in over_v2(server, each):
                 assert_outputs(folder.name, found, each["outputs"])
         metadata = server.get("/v2/models/m")[1]
-        assert {each["name"] for each in metadata["outputs"]} or case["runtime"] == "mlflow", metadata
+        assert {each["name"] for each in metadata["outputs"]} or case["runtime"] in (
+            "mlflow",
+            "torchserve",
+        ), metadata
 
 
 def over_v2(server: Served, request: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:

@@ -91,7 +91,7 @@ class KnativeMode:
             )
         route = _route(component.name, now, configuration)
         sleeps = not meta.spec(deployment).get("replicas")
-        seen = Seen(pods, is_ready=False, has_failed=revision.status == FALSE, sleeps=sleeps, revision=newest)
+        seen = Seen(pods, has_failed=revision.status == FALSE, sleeps=sleeps, revision=newest)
         return ComponentSeen(component, both(configuration, route), seen, now, configuration, route)
 
 

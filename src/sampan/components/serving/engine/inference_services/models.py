@@ -31,13 +31,15 @@ class Seen:
     """What is seen of the predictor's newest pods."""
 
     pods: Sequence[Object]
-    is_ready: bool
-    """Whether the whole service is, by its newest revision."""
     has_failed: bool
     """Whether its newest revision has, pods or not."""
     sleeps: bool
     """Ready, and without pods for want of requests."""
     revision: str = ""
+    is_newest: bool = True
+    """Whether all pods are of what the spec says now. Of revisions their names tell."""
+    is_ready: bool = False
+    """Whether the whole service is, by its newest pods."""
 
 
 def status(before: Mapping[str, Any], seen: Seen) -> dict[str, Any]:

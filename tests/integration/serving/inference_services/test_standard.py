@@ -74,7 +74,7 @@ def test_a_rolling_update_that_fails_is_told_of_and_the_old_goes_on(run):
     async def scenario(serving):
         await serving.make(metadata=STANDARD)
         await serving.becomes()
-        (pod,) = [each for each in await serving.names_of_pods()]
+        (pod,) = await serving.names_of_pods()
         serving.does["iris-predictor"] = "crashes"
         await serving.edit(predictor=sklearn("file:///models/2"))
         isvc = await serving.says(

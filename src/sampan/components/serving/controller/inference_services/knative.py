@@ -87,7 +87,7 @@ class KnativeMode:
         if revision.status == FALSE:
             text = revision.message or revision.reason
             configuration = Verdict(
-                FALSE, "RevisionFailed", f'Revision "{newest}" failed with message: {text}.'
+                FALSE, "RevisionFailed", f'Revision "{newest}" failed with message: {text}'
             )
         route = _route(component.name, now, configuration)
         sleeps = not meta.spec(deployment).get("replicas")

@@ -24,6 +24,13 @@ UP_TO_DATE, IN_PROGRESS, BLOCKED, INVALID_SPEC = (
 )
 _TRANSITIONS = {PENDING: IN_PROGRESS, LOADING: IN_PROGRESS, LOADED: UP_TO_DATE, FAILED_TO_LOAD: BLOCKED}
 _LOAD_FAILED, _UNHEALTHY = "ModelLoadFailed", "RuntimeUnhealthy"
+_REASONS = frozenset(
+    (
+        *(_LOAD_FAILED, _UNHEALTHY, "RuntimeDisabled", "NoSupportingRuntime"),
+        *("RuntimeNotRecognized", "InvalidPredictorSpec"),
+    )
+)
+"""That there are: the schema takes no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,8 @@ def invalid(before: Mapping[str, Any], reason: str, message: str) -> dict[str, A
     """Where nothing can be made of the spec."""
     found = _with_state(before, FAILED_TO_LOAD)
     found["transitionStatus"] = INVALID_SPEC
-    found["lastFailureInfo"] = {"reason": reason, "message": message}
+    known = reason if reason in _REASONS else "InvalidPredictorSpec"
+    found["lastFailureInfo"] = {"reason": known, "message": message}
     return found
 
 

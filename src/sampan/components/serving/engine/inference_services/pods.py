@@ -85,7 +85,8 @@ def with_default_probes(template: Object, *, period_seconds: int) -> Object:
 
 
 def canonical(template: Object) -> Object:
-    """The template with amounts of resources as the API writes them. What is no amount stays, and the API refuses it."""
+    """The template with amounts of resources as the API writes them. What is no amount stays, and the API refuses
+    it."""
     spec = dict(meta.spec(template))
     for key in ("containers", "initContainers"):
         if spec.get(key):

@@ -9,9 +9,13 @@ import pytest
 from sampan.components.serving.api.routing import Target
 from sampan.components.serving.engine.inference_services.addresses import AddressError, Domain, external_url
 from sampan.components.serving.engine.inference_services.configured import configured
-from sampan.components.serving.engine.routing.inference_services import routes
+from sampan.components.serving.engine.routing.inference_services import routes as _routes
 
 CONFIG = configured({}, domain="localhost", port=8080, deployment_mode="Knative")
+
+
+def routes(obj, config):
+    return _routes(obj, config.domain, is_headless=config.rules.is_headless)
 
 
 def isvc(spec=None, status=None, **metadata):

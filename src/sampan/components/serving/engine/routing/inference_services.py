@@ -20,7 +20,6 @@ from sampan.components.serving.engine.inference_services import addresses, names
 from sampan.components.serving.engine.inference_services import conditions as known
 from sampan.components.serving.engine.inference_services import spec as reading
 from sampan.components.serving.engine.inference_services.addresses import AddressError, Domain
-from sampan.components.serving.engine.inference_services.configured import Configured
 from sampan.components.serving.engine.inference_services.spec import Component
 from sampan.kube import meta
 from sampan.kube.meta import Object
@@ -32,12 +31,11 @@ _HEADLESS_PORT, _PORT = 8080, 80
 Status = Mapping[str, Any]
 
 
-def routes(isvc: Object, config: Configured) -> tuple[Route, ...]:
-    """None while it is not acted upon."""
+def routes(isvc: Object, domain: Domain, *, is_headless: bool = False) -> tuple[Route, ...]:
+    """None while it is not acted upon. `is_headless` as `standard.Rules` have it."""
     if meta.is_deleting(isvc) or not meta.status(isvc).get("deploymentMode"):
         return ()
-    domain = config.domain
-    port = _HEADLESS_PORT if config.rules.is_headless and not _is_knative(isvc) else _PORT
+    port = _HEADLESS_PORT if is_headless and not _is_knative(isvc) else _PORT
     return (
         _whole(isvc, domain, port),
         *(_own(isvc, each, domain, port) for each in reading.components(isvc)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sampan.components.tuning.engine.trial.gjson import MISSING, PathError, get, problem
 from sampan.components.tuning.engine.trial.judging import FAILED, RUNNING, SUCCEEDED, judge
+from sampan.lib.gjson.paths import MISSING, PathError, get, problem
 
 DOCUMENT = {
     "name": {"first": "Tom", "last": "Anderson"},

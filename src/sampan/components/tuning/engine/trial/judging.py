@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.tuning.engine.trial import gjson
 from sampan.kube.meta import Object
+from sampan.lib.gjson import paths as gjson
 
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
 _SHOWN = 60

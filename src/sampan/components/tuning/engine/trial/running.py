@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from sampan.components.tuning.engine.collecting.lines import filter_problem
 from sampan.components.tuning.engine.collecting.wanted import KINDS, wanted_of
-from sampan.components.tuning.engine.trial import gjson
 from sampan.kube import meta, owners
 from sampan.kube.meta import Object
+from sampan.lib.gjson import paths as gjson
 
 _POWERFUL_GROUPS = frozenset(
     {

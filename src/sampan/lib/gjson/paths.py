@@ -1,10 +1,10 @@
-"""GJSON paths, by which a trial's conditions are found in its run object, whatever its kind.
+"""GJSON paths: what a path finds in a value as JSON has them, and what is wrong with one.
 
-Called by `judging`; `problem` by validation. Knows values as JSON has them, and nothing of trials.
+Conditions of Katib's trials and of KServe's inference graphs are such paths.
 
-Source of the language: tidwall/gjson v1.18 SYNTAX.md and gjson.go (the version that kubeflow/katib 0.19 uses): keys
-with wildcards and escapes, indexes, `#`, queries, dots against pipes, modifiers, multipaths and literals. Left out
-are paths over JSON lines (`..`), for an object is one document.
+Source of the language: tidwall/gjson v1.18 SYNTAX.md and gjson.go (the version that kubeflow/katib 0.19 and
+kserve/kserve 0.20 use): keys with wildcards and escapes, indexes, `#`, queries, dots against pipes, modifiers,
+multipaths and literals. Left out are paths over JSON lines (`..`), for an object is one document.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sampan.components.tuning.engine.trial import gjson_modifiers as modifiers
 from sampan.lib.extent import extent
+from sampan.lib.gjson import modifiers
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _self: "MISSING"})()
 """What a path gives that finds nothing."""

@@ -1,4 +1,4 @@
-"""What GJSON does to values once they are found: modifiers, comparisons in queries, patterns. For `gjson`.
+"""What GJSON does to values once they are found: modifiers, comparisons in queries, patterns. For `paths`.
 
 Source: tidwall/gjson v1.18 gjson.go (queryMatches, modifiers), tidwall/match v1.1.
 """

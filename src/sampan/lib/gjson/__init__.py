@@ -1,0 +1,1 @@
+"""The path language of GJSON, over values in place of texts."""

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.serving.api.definitions import DEFINITIONS
 from sampan.components.serving.api.settings import ServingSettings
+from sampan.components.serving.controller.gateway.door import Door
 from sampan.components.serving.controller.shipping import ship
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
@@ -47,6 +48,9 @@ class ServingComponent:
         if self._settings.controllers == "off":
             # Whoever acts on the objects then knows what to refuse.
             self.admission = ()
+        self.interceptor = Door(self._settings.domain)
+        if self._settings.controllers == "off":
+            self.interceptor.close()
         self._tasks = TaskSet("serving")
         self._manager: Manager | None = None
         self._services: Services | None = None
@@ -82,8 +86,14 @@ class ServingComponent:
 
     async def _start_controllers(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
-        parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
-        self._manager = Manager(
-            parts.controllers(parts.around(services, self._settings), services.foreign_definitions)
-        )
-        await self._manager.start()
+        try:
+            parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
+            around = parts.around(services, self._settings)
+            gateway = parts.gateway(around, services)
+            controllers = parts.controllers(around, services.foreign_definitions)
+            self._manager = Manager([gateway, *parts.scaling(around, gateway), *controllers])
+            await self._manager.start()
+        except BaseException:
+            self.interceptor.close()
+            raise
+        self.interceptor.open(gateway)

@@ -1,8 +1,8 @@
-"""TorchServe's archives (`.mar`), by the handlers that they name: TorchServe's own or the archive's. Loaded by `choosing`.
+"""TorchServe's archives (`.mar`), by the handlers that they name: TorchServe's own or the archive's.
 
 An archive's handler is code of whoever made it, and runs in the pod of who serves it. TorchServe's Python package loads
-and calls it, as its own workers do; what is around them (the Java front, its management API) is not there. V1's instances
-are the rows that a handler gets; of V2 each input is one.
+and calls it, as its own workers do; what is around them (the Java front, its management API) is not there. V1's
+instances are the rows that a handler gets; of V2 each input is one.
 Source: pytorch/serve 0.12 ts/model_loader.py, ts/torch_handler/request_envelope/{kserve,kservev2}.py,
 model-archiver/README.md.
 """
@@ -53,13 +53,12 @@ def load(source: Source) -> Archive:
         service = loader.load(source.name, str(folder), handler, None, 1, metrics_cache=_Nothing())
     except ModuleNotFoundError as error:
         raise LoadError(
-            f"The handler {handler} needs the Python module {error.name!r}, which this environment does not have: use an "
-            "image of your own (docs/images.md)."
+            f"The handler {handler} needs the Python module {error.name!r}, which this environment does not have: "
+            "use an image of your own (docs/images.md)."
         ) from error
     except Exception as error:
-        raise LoadError(
-            f"{file.name}: the handler {handler} cannot be made: {type(error).__name__}: {error}"
-        ) from error
+        why = f"{type(error).__name__}: {error}"
+        raise LoadError(f"{file.name}: the handler {handler} cannot be made: {why}") from error
     return Archive(source.name, service)
 
 

@@ -58,6 +58,7 @@ LIBRARIES = {
     "onnx": Library("onnxruntime/server", "onnx_cases.py", installs=("onnx",)),
     "pytorch": Library("gcr.io/kfserving/pytorchserver:v0.5.1", "pytorch_cases.py"),
     "torchserve": Library("pytorch/torchserve-kfs:0.9.0", "torchserve_cases.py"),
+    "shap": Library("sampan/shap-explainer", "shap_cases.py"),
     "tensorflow": Library("tensorflow/serving:2.6.2", "tensorflow_cases.py"),
     "pmml": Library("kserve/pmmlserver:v0.20.0", "pmml_cases.py"),
     "paddle": Library("kserve/paddleserver:v0.20.0", "paddle_cases.py"),
@@ -111,7 +112,7 @@ def test_scikit_learns_answers_are_its_own(tmp_path: Path) -> None:
 
 def played(folder: Path, **how: Any) -> None:
     case = json.loads((folder / "case.json").read_text())
-    assert case["v1"] or case["v2"]
+    assert case["v1"] or case["v2"] or case["explain"]
     words = [f"--runtime={case['runtime']}", "--model_name=m", f"--model_dir={folder / 'model'}"]
     environ = {**how.pop("environ", {}), **case["options"]}
     with serving(folder, *words, environ=environ, **how) as server:
@@ -123,14 +124,16 @@ def played(folder: Path, **how: Any) -> None:
                 status, answer = server.post("/v1/models/m:predict", {key: each["instances"]})
                 assert status == 200, (folder.name, each["instances"], answer)
                 assert same(answer["predictions"], each["predictions"]), (folder.name, answer, each)
+        for each in case["explain"]:
+            status, answer = server.post("/v1/models/m:explain", {"instances": each["instances"]})
+            assert status == 200, answer
+            assert same(answer["explanations"], each["explanations"]), (folder.name, answer, each)
         for each in case["v2"]:
             for found in over_v2(server, each):
                 assert_outputs(folder.name, found, each["outputs"])
         metadata = server.get("/v2/models/m")[1]
-        assert {each["name"] for each in metadata["outputs"]} or case["runtime"] in (
-            "mlflow",
-            "torchserve",
-        ), metadata
+        silent = case["runtime"] in ("mlflow", "torchserve", "shap")
+        assert silent or metadata["outputs"], metadata
 
 
 def over_v2(server: Served, request: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:

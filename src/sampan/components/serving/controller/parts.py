@@ -9,6 +9,7 @@ from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.inference_services.parts import inference_services
+from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
@@ -23,6 +24,7 @@ def around(services: Services, settings: ServingSettings) -> Around:
         services.home,
         services.url,
         services.pod_files,
+        services.many_users,
     )
 
 
@@ -38,4 +40,4 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         for kind, runnables in made.items()
         if acts_on_all or kind.key not in foreign
         for runnable in runnables
-    ]
+    ] + ([ModelCache(around)] if around.is_embedded else [])

@@ -32,6 +32,10 @@ class ServingSettings:
     """Disk for models that have been downloaded, so that the next replica has them at once, in GiB; 0 keeps none."""
     max_model_gib: int = 0
     """What one model may be, downloaded or unpacked, in GiB; 0 for any size."""
+    max_waiting_requests: int = 1000
+    """How many requests to one model wait at a time, while it starts or has no room; more are answered 503."""
+    max_request_mib: int = 256
+    """Of a request's body; an annotation `sampan.dev/max-request-size` of an endpoint says otherwise for it."""
 
 
 def check(settings: ServingSettings) -> None:
@@ -46,5 +50,8 @@ def check(settings: ServingSettings) -> None:
     for root in settings.file_roots:
         if not root.startswith("/") or ".." in root.split("/"):
             raise ValueError(f"serving.file_roots must be whole paths such as /srv/models, not {root!r}")
+    for name, most in (("max_waiting_requests", 1_000_000), ("max_request_mib", 1_000_000)):
+        if not 1 <= getattr(settings, name) <= most:
+            raise ValueError(f"serving.{name} must be between 1 and {most}, not {getattr(settings, name)}")
     if not _DOMAIN.fullmatch(settings.domain):
         raise ValueError(f"serving.domain must be a name such as example.com, not {settings.domain!r}")

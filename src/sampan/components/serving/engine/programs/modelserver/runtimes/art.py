@@ -112,4 +112,5 @@ class Attacker:
         """What the predictor says, as a vector with one at the class."""
         found = self._predictor.predict(images.reshape(len(images), -1))
         labels = found.argmax(axis=-1) if found.ndim == 2 else found
-        return np.eye(self._classes)[labels.astype(int)]
+        known: Array = np.eye(self._classes)
+        return np.asarray(known[labels.astype(int)])

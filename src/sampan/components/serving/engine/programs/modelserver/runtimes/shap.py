@@ -152,15 +152,15 @@ class Explainer:
         more = {"nsamples": self._samples} if self._samples else {}
         return "kernel", lambda asked: _kernel(kernel, np.asarray(asked, dtype=float), more)
 
-    def _function(self, model: Any) -> Callable[[Array], Array]:
+    def _function(self, model: Any) -> Callable[[Array], Any]:
         for name in ("predict_proba", "predict"):
-            if callable(method := getattr(model, name, None)):
-                return lambda data, method=method: np.asarray(method(data))
+            if callable(getattr(model, name, None)):
+                asked: Callable[[Array], Any] = getattr(model, name)
+                return asked
         runtime: Any = self._runtime
         if hasattr(runtime, "from_instances"):
             return lambda data: runtime.run(runtime.from_instances(data.tolist()), {})[0].data
-        predictor = self._asked()
-        return predictor.predict
+        return self._asked().predict
 
 
 def _kernel(kernel: Any, asked: Array, more: Mapping[str, int]) -> Any:
@@ -181,7 +181,7 @@ def _has_trees(model: Any) -> bool:
 
 
 def _are_trees(estimators: Any) -> bool:
-    flat = np.asarray(estimators, dtype=object).ravel() if estimators is not None else []
+    flat: Any = np.asarray(estimators, dtype=object).ravel() if estimators is not None else []
     return len(flat) > 0 and all(hasattr(each, "tree_") for each in flat)
 
 

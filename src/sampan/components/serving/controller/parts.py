@@ -29,6 +29,7 @@ def around(services: Services, settings: ServingSettings) -> Around:
         services.url,
         services.pod_files,
         services.many_users,
+        services.embedded_s3,
     )
 
 

@@ -1,4 +1,4 @@
-"""TrainedModels against the embedded API server: conditions, addresses, and the list that the agent of their service reads."""
+"""TrainedModels against the embedded API server: conditions, addresses, the list that their service's agent reads."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ def around(services: Services, settings: ServingSettings) -> Around:
         services.url,
         services.pod_files,
         services.many_users,
+        services.embedded_s3,
     )
 
 

@@ -25,7 +25,7 @@ def main(words: Sequence[str]) -> int:
 def start(given: Arguments, prepare: serving.Prepare) -> int:
     """Serves until a signal ends it; the exit code."""
     try:
-        listener = serving.listen(given.host, given.http_port)
+        listener = serving.bind(given.host, given.http_port)
     except OSError as error:
         print(f"port {given.http_port} cannot be listened on: {error.strerror}", file=sys.stderr, flush=True)
         return EXIT_NOT_LOADED

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components import Services
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KFSERVING_INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import (
+    INFERENCE_SERVICES,
+    KFSERVING_INFERENCE_SERVICES,
+    TRAINED_MODELS,
+)
 from sampan.components.serving.api.labels import NAMESPACE
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
@@ -17,6 +21,7 @@ from sampan.components.serving.controller.inference_services.parts import infere
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
+from sampan.components.serving.controller.trained_models.parts import trained_models
 from sampan.kube.kinds import CONFIG_MAPS, Resource
 from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Runnable
@@ -64,6 +69,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     # One line for each kind; one that somebody else acts on is left to them.
     made: dict[Resource, Sequence[Runnable]] = {
         INFERENCE_SERVICES: inference_services(around),
+        TRAINED_MODELS: trained_models(around),
         KFSERVING_INFERENCE_SERVICES: (
             KFServingReconciler(around, configs).controller(),
             ConfigReconciler(around, configs).controller(),

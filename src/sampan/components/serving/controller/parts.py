@@ -10,8 +10,10 @@ from sampan.components.serving.api.kinds import (
     KFSERVING_INFERENCE_SERVICES,
     TRAINED_MODELS,
 )
+from sampan.components.serving.api.labels import NAMESPACE
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.configuration import ConfigReconciler
 from sampan.components.serving.controller.gateway.gateway import Gateway, Limits, Surroundings
 from sampan.components.serving.controller.gateway.reach import Direct, Forwarded
 from sampan.components.serving.controller.gateway.sources import sources
@@ -20,8 +22,8 @@ from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.components.serving.controller.trained_models.parts import trained_models
-from sampan.kube.kinds import Resource
-from sampan.reconcile.cache import Caches
+from sampan.kube.kinds import CONFIG_MAPS, Resource
+from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Runnable
 
 
@@ -63,11 +65,15 @@ def scaling(around: Around, gateway: Gateway) -> Sequence[Runnable]:
 
 def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
+    configs = Cache(around.client, CONFIG_MAPS, namespace=NAMESPACE)
     # One line for each kind; one that somebody else acts on is left to them.
     made: dict[Resource, Sequence[Runnable]] = {
         INFERENCE_SERVICES: inference_services(around),
         TRAINED_MODELS: trained_models(around),
-        KFSERVING_INFERENCE_SERVICES: (KFServingReconciler(around).controller(),),
+        KFSERVING_INFERENCE_SERVICES: (
+            KFServingReconciler(around, configs).controller(),
+            ConfigReconciler(around, configs).controller(),
+        ),
     }
     acts_on_all = around.settings.controllers == "on"
     return [

@@ -5,27 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from sampan.components.serving.engine.programs.router.calls import patterns_of
 from sampan.components.serving.engine.programs.router.graph import read_graph
 from sampan.components.serving.engine.programs.router.main import Router
-from sampan.components.serving.engine.programs.wire.client import Answer, Pool, origin_of
-from sampan.components.serving.engine.programs.wire.running import Server
+from sampan.components.serving.engine.programs.wire.client import Pool, origin_of
 from sampan.components.serving.engine.programs.wire.server import Request, Response
 
-Handle = Callable[[Request], Awaitable[Response]]
-
-
-@contextlib.asynccontextmanager
-async def served(handler: Handle) -> AsyncIterator[str]:
-    server = Server(handler)
-    port = await server.listen(0, "127.0.0.1")
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await server.close(0.2)
+sys.path.insert(0, str(Path(__file__).parent))
+from wire_kit import Got, ask, served
 
 
 @contextlib.asynccontextmanager
@@ -39,18 +31,9 @@ async def routed(nodes: dict[str, Any], headers: str | None = None, **timeouts: 
         await router.close()
 
 
-async def post(url: str, value: Any, **headers: str) -> tuple[int, Any, Answer]:
-    origin, target = origin_of(url)
-    pool = Pool()
-    sent = [(name.replace("_", "-"), text) for name, text in headers.items()]
-    answer = await pool.request("POST", origin, target, sent, json.dumps(value).encode())
-    body = await answer.read(10**8)
-    await pool.close()
-    return (
-        answer.status,
-        json.loads(body) if answer.get("content-type").startswith("application/json") else body,
-        answer,
-    )
+async def post(url: str, value: Any, **headers: str) -> tuple[int, Any, Got]:
+    got = await ask(url, value, **headers)
+    return got.status, got.json if got.get("content-type").startswith("application/json") else got.body, got
 
 
 async def echo(request: Request) -> Response:

@@ -21,6 +21,7 @@ from sampan.components.serving.engine.programs.wire.server import (
     Limits,
     Request,
     Response,
+    Take,
     Tunnel,
 )
 
@@ -31,8 +32,8 @@ _QUIET_SECONDS = 1.0
 class Server:
     """For one event loop."""
 
-    def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
-        self._handler = handler
+    def __init__(self, handler: Handler, limits: Limits | None = None, http2: Take | None = None) -> None:
+        self._handler, self._http2 = handler, http2
         self._limits = limits or Limits()
         self._connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None
@@ -43,7 +44,10 @@ class Server:
         """The port, where any was asked for. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
-            lambda: Connection(self._handle, self._limits, self._connections), host, port, backlog=512
+            lambda: Connection(self._handle, self._limits, self._connections, self._http2),
+            host,
+            port,
+            backlog=512,
         )
         return int(self._listener.sockets[0].getsockname()[1])
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kubeflow", "kubeflow-system")
+FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kubeflow", "kubeflow-system", "kserve")
 """Namespaces that clients expect to be there from the start."""
 
 

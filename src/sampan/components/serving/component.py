@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.serving.api.definitions import DEFINITIONS
 from sampan.components.serving.api.settings import ServingSettings
+from sampan.components.serving.controller.shipping import ship
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -53,6 +54,7 @@ class ServingComponent:
     async def start(self, services: Services) -> None:
         self._services = services
         if self._settings.controllers != "off":
+            await self._ship(services)
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -68,6 +70,15 @@ class ServingComponent:
         await self._tasks.close()
         if self._manager is not None:
             await self._manager.stop()
+
+    async def _ship(self, services: Services) -> None:
+        """Where the cluster is ours, before the first client asks."""
+        if services.pod_files is None:
+            await ship(services.client, self._settings, is_embedded=True)
+        else:
+            foreign = services.foreign_definitions
+            sending = ship(services.client, self._settings, is_embedded=False, foreign=foreign)
+            self._tasks.spawn(sending, name="shipping")
 
     async def _start_controllers(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)

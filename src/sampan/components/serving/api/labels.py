@@ -37,6 +37,12 @@ MAX_SCALE = "autoscaling.knative.dev/max-scale"
 INITIAL_SCALE = "autoscaling.knative.dev/initial-scale"
 """On the Deployment of a revision these say how the autoscaler scales it; it sets `spec.replicas`, and nobody else
 does after the Deployment was made."""
+CONTAINER_CONCURRENCY = "sampan.dev/container-concurrency"
+"""On it too: what Knative's Revision has as `spec.containerConcurrency`; absent or 0 for any number."""
+ROUTING_STATE = "serving.knative.dev/routingState"
+ACTIVE, RESERVE = "active", "reserve"
+"""A label of it, which a Revision has upstream: `reserve` where no traffic leads to it, so that it goes to zero
+whatever its least is."""
 
 CONTAINER = "kserve-container"
 TRANSFORMER_CONTAINER = "transformer-container"

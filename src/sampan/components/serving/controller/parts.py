@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components import Services
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
@@ -27,7 +29,9 @@ def around(services: Services, settings: ServingSettings) -> Around:
 def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
     # One line for each kind; one that somebody else acts on is left to them.
-    made: dict[Resource, Sequence[Runnable]] = {}
+    made: dict[Resource, Sequence[Runnable]] = {
+        INFERENCE_SERVICES: inference_services(around),
+    }
     acts_on_all = around.settings.controllers == "on"
     return [
         runnable

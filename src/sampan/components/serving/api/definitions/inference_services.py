@@ -17,6 +17,7 @@ from sampan.components.serving.api.definitions.assembly import (
     container_like,
     pod_like,
 )
+from sampan.components.serving.api.models import FRAMEWORKS
 from sampan.kube.crd_schemas import (
     BOOLEAN,
     INT32,
@@ -31,20 +32,6 @@ from sampan.kube.crd_schemas import (
     built_in,
     kind,
 )
-
-FRAMEWORKS = (
-    "sklearn",
-    "xgboost",
-    "tensorflow",
-    "pytorch",
-    "triton",
-    "onnx",
-    "huggingface",
-    "pmml",
-    "lightgbm",
-    "paddle",
-)
-"""Each a short way to write `model` with that format."""
 
 _METRIC_TYPE: Schema = {"type": "string", "enum": ["Utilization", "Value", "AverageValue"]}
 _STORAGE: Schema = {

@@ -1,0 +1,204 @@
+"""What belongs to InferenceServices: read from caches, written where it differs, deleted where nobody wants it any
+more.
+
+Written by server-side apply, so that what a spec no longer says goes too. How many replicas a Deployment has is its
+autoscaler's: every write says what it has at that moment, and fails if that has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
+from sampan.components.serving.api import labels
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.kube import meta, owners
+from sampan.kube.errors import NotFoundError
+from sampan.kube.kinds import (
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    HORIZONTAL_POD_AUTOSCALERS,
+    PODS,
+    SERVICES,
+    Resource,
+)
+from sampan.kube.meta import Object
+from sampan.reconcile.apply import delete_if_present, is_part
+from sampan.reconcile.cache import Cache
+from sampan.reconcile.controller import Source, owned
+from sampan.reconcile.reconciler import Request
+
+MANAGER = "inferenceservice-controller"
+_APPLIED = "sampan.dev/applied"
+"""An annotation: what was written, so that what is gone from it is seen too."""
+_OF = "owner"
+_KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES)
+
+
+class TakenError(Exception):
+    """Something of that name is there and belongs to somebody else."""
+
+
+class Children:
+    """The caches of all of them."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        selector = ListOptions(label_selector=labels.INFERENCE_SERVICE)
+        self._caches = {kind: Cache(client, kind, selector=selector) for kind in _KINDS}
+        for cache in self._caches.values():
+            cache.add_index(_OF, _owner_of)
+        self._pods = Cache(client, PODS, selector=selector)
+        self._pods.add_index(labels.REVISION, lambda pod: _of_label(pod, labels.REVISION))
+        self._pods.add_index("app", lambda pod: _of_label(pod, "app"))
+        self._kept: dict[tuple[str, str, str], str] = {}
+        """Versions of objects that are as they are to be, though they do not read so: the API writes some values in a
+        way of its own."""
+
+    def sources(self) -> list[Source[Request]]:
+        return [
+            *(owned(cache, INFERENCE_SERVICES) for cache in self._caches.values()),
+            Source(self._pods, _of_pod),
+        ]
+
+    def of(self, isvc: Object) -> Own:
+        return Own(self._client, self._caches, self._kept, isvc)
+
+    def pods_of_revision(self, namespace: str, revision: str) -> Sequence[Object]:
+        return self._pods.by_index(labels.REVISION, f"{namespace}/{revision}")
+
+    def pods_of_app(self, namespace: str, app: str) -> Sequence[Object]:
+        return self._pods.by_index("app", f"{namespace}/{app}")
+
+
+class Own:
+    """Those of one InferenceService, for one look at it."""
+
+    def __init__(
+        self,
+        client: Client,
+        caches: dict[Resource, Cache],
+        kept: dict[tuple[str, str, str], str],
+        isvc: Object,
+    ) -> None:
+        self._client = client
+        self._caches = caches
+        self._versions = kept
+        self._isvc = isvc
+        self._wanted: set[tuple[Resource, str]] = set()
+
+    def all(self, resource: Resource) -> Sequence[Object]:
+        return self._caches[resource].by_index(_OF, meta.uid(self._isvc))
+
+    def find(self, resource: Resource, name: str) -> Object | None:
+        return self._caches[resource].get(meta.namespace(self._isvc), name)
+
+    def leave(self, resource: Resource, name: str) -> None:
+        """Somebody wants it as it is."""
+        self._wanted.add((resource, name))
+
+    async def keep(self, resource: Resource, wanted: Object, *, replicas: int | None = None) -> Object:
+        """As it is now. `replicas` are those with which a Deployment begins, where its autoscaler decides later.
+
+        Raises TakenError, ApiError.
+        """
+        name = meta.name(wanted)
+        self.leave(resource, name)
+        digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:32]
+        metadata = {
+            **meta.metadata(wanted),
+            "ownerReferences": [owners.owner_reference(self._isvc)],
+            "annotations": {**meta.annotations(wanted), _APPLIED: digest},
+            "labels": {**meta.labels(wanted), labels.INFERENCE_SERVICE: meta.name(self._isvc)},
+        }
+        body = {**wanted, "metadata": metadata}
+        observed = self.find(resource, name) or await self._there(resource, name)
+        if observed is not None:
+            self._check_owner(resource, observed)
+            if self._is_as(resource, observed, body, digest):
+                return observed
+            metadata["resourceVersion"] = meta.resource_version(observed)
+            replicas = meta.spec(observed).get("replicas", replicas) if replicas is not None else None
+        if replicas is not None:
+            body["spec"] = {**body["spec"], "replicas": replicas}
+        return await self._apply(resource, name, body)
+
+    async def label(self, resource: Resource, obj: Object, name: str, value: str) -> None:
+        """One label of what is left as it is otherwise. Raises ApiError."""
+        if meta.labels(obj).get(name) != value:
+            patch = {"metadata": {"uid": meta.uid(obj), "labels": {name: value}}}
+            written = await self._client.patch(resource, meta.name(obj), patch, meta.namespace(obj))
+            await self._caches[resource].reached(meta.resource_version(written))
+
+    async def collect(self) -> None:
+        """Deletes what nobody wants. Raises ApiError."""
+        for resource in reversed(_KINDS):
+            for each in self.all(resource):
+                if (resource, meta.name(each)) not in self._wanted and not meta.is_deleting(each):
+                    await delete_if_present(self._client, resource, each)
+                    self._versions.pop(_key(resource, each), None)
+
+    async def _there(self, resource: Resource, name: str) -> Object | None:
+        """What no cache holds, as it has none of our labels, or is too new."""
+        try:
+            return await self._client.get(resource, name, meta.namespace(self._isvc))
+        except NotFoundError:
+            return None
+
+    def _check_owner(self, resource: Resource, observed: Object) -> None:
+        if owners.is_controlled_by(observed, self._isvc):
+            return
+        owner = owners.controller_of(observed) or {}
+        whose = f"belongs to {owner.get('kind')} {owner.get('name')}" if owner else "belongs to nobody"
+        if owner.get("kind") == INFERENCE_SERVICES.kind and owner.get("name") == meta.name(self._isvc):
+            whose = "is left of an InferenceService of that name, and about to go"
+        raise TakenError(f"There is an existing {resource.kind} {meta.name(observed)!r} that {whose}")
+
+    def _is_as(self, resource: Resource, observed: Object, body: Object, digest: str) -> bool:
+        if meta.annotations(observed).get(_APPLIED) != digest:
+            return False
+        if self._versions.get(_key(resource, observed)) == meta.resource_version(observed):
+            return True
+        return is_part(body, observed)
+
+    async def _apply(self, resource: Resource, name: str, body: Object) -> Object:
+        options = WriteOptions(field_manager=MANAGER, force=True)
+        namespace = meta.namespace(self._isvc)
+        written = await self._client.patch(
+            resource, name, body, namespace, patch_type=PatchType.APPLY, options=options
+        )
+        self._versions[_key(resource, written)] = meta.resource_version(written)
+        await self._caches[resource].reached(meta.resource_version(written))
+        return written
+
+
+def _key(resource: Resource, obj: Object) -> tuple[str, str, str]:
+    return resource.key, meta.namespace(obj), meta.name(obj)
+
+
+def _owner_of(obj: Object) -> Sequence[str]:
+    owner = owners.controller_of(obj)
+    return (str(owner.get("uid")),) if owner is not None else ()
+
+
+def _of_label(pod: Object, name: str) -> Sequence[str]:
+    value = meta.labels(pod).get(name)
+    return (f"{meta.namespace(pod)}/{value}",) if value else ()
+
+
+def _of_pod(old: Object | None, new: Object | None) -> Sequence[Request]:
+    if old is not None and new is not None and _concerns(old) == _concerns(new):
+        return ()
+    pod = new if new is not None else old
+    name = meta.labels(pod or {}).get(labels.INFERENCE_SERVICE)
+    return (Request(meta.namespace(pod or {}), name),) if name else ()
+
+
+def _concerns(pod: Object) -> tuple[Any, ...]:
+    """What of a pod shows in a status."""
+    status = meta.status(pod)
+    states = [status.get("containerStatuses"), status.get("initContainerStatuses"), status.get("conditions")]
+    return (meta.is_deleting(pod), status.get("phase"), meta.labels(pod), *states)

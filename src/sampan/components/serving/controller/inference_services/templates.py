@@ -1,0 +1,97 @@
+"""A component of an InferenceService as a pod template: its runtime, its storage and its agent in it.
+
+Refuses what no pod can be made of, with the reason that its status is to give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sampan.components.serving.api.labels import PREDICTOR
+from sampan.components.serving.controller.agents import PodAgents
+from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.inference_services.around_one import Surroundings
+from sampan.components.serving.controller.storage import ModelStorage
+from sampan.components.serving.engine.inference_services import pods
+from sampan.components.serving.engine.inference_services import spec as reading
+from sampan.components.serving.engine.inference_services.pods import Runtime, SpecError
+from sampan.components.serving.engine.inference_services.spec import Component
+from sampan.components.serving.engine.selection.choosing import UnselectableError, select
+from sampan.components.serving.engine.selection.merging import merged
+from sampan.components.serving.engine.storage.errors import StorageError
+from sampan.kube import meta
+from sampan.kube.meta import Object
+
+_NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What comes of reading a spec that no schema has seen to."""
+
+
+class RefusedError(Exception):
+    """No pod can be made of a component as things are."""
+
+    def __init__(self, component: str, reason: str, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.component = component
+        self.reason = reason
+        self.message = message
+        self.may_pass = may_pass
+        """Whether it may be otherwise without the object being changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    plain: Object
+    """As the spec and the runtime say it."""
+    injected: Object
+    """With what brings the model in, and the agent."""
+    runtime: Mapping[str, str] = field(default_factory=dict)
+    """For the status: which runtime it is."""
+
+
+class Templates:
+    def __init__(self, around: Around, surroundings: Surroundings) -> None:
+        self._around = surroundings
+        self.storage = ModelStorage(around)
+        self._agents = PodAgents(around)
+
+    async def of(self, isvc: Object, component: Component, probe_seconds: int) -> Made:
+        """Raises RefusedError, ApiError."""
+        try:
+            return await self._of(isvc, component, probe_seconds)
+        except (UnselectableError, SpecError) as error:
+            raise RefusedError(component.kind, error.reason, str(error)) from error
+        except StorageError as error:
+            raise RefusedError(component.kind, error.reason, error.message, may_pass=True) from error
+        except _NONSENSE as error:
+            message = f"spec.{component.kind} cannot be read: {type(error).__name__}: {error}"
+            raise RefusedError(component.kind, "InvalidPredictorSpec", message) from error
+
+    async def _of(self, isvc: Object, component: Component, probe_seconds: int) -> Made:
+        if component.spec.get("workerSpec") is not None:
+            raise SpecError(
+                "spec.predictor.workerSpec asks for a model on several machines, which is not supported here: take"
+                " it away, or use a container that spreads its model by itself"
+            )
+        runtime, told = self._runtime(isvc, component)
+        predictor = reading.predictor(isvc).name
+        disallowed = self._around.configured().disallowed
+        plain = pods.template(isvc, component, runtime, disallowed, predictor)
+        namespace, data = meta.namespace(isvc), self._around.data
+        injected = pods.with_default_probes(plain, period_seconds=probe_seconds)
+        injected = await self.storage.add(component.spec, injected, namespace, self.storage.config(data))
+        injected = await self._agents.add(component.spec, injected, namespace, data)
+        return Made(plain, injected, told)
+
+    def _runtime(self, isvc: Object, component: Component) -> tuple[Runtime | None, Mapping[str, str]]:
+        if component.kind != PREDICTOR or component.model is None:
+            return None, {}
+        spec = dict(component.spec)
+        selected = select(
+            spec, meta.name(isvc), self._around.runtimes(meta.namespace(isvc)), self._around.of_cluster()
+        )
+        found = merged(selected, isvc, spec)
+        runtime = selected.runtime
+        name = "clusterServingRuntimeName" if runtime.is_cluster else "servingRuntimeName"
+        labels = {**found.labels, **selected.labels}
+        return Runtime(found.pod_spec, labels, found.annotations), {name: runtime.name}

@@ -1,0 +1,1 @@
+"""The autoscaler of what is scaled by demand."""

@@ -1,0 +1,35 @@
+"""What serving brings along: the runtimes, who fetches models, and the ConfigMap that says how all is done.
+
+How ours and others' are told apart: `reconcile.shipping`. For the component's door, before the server is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sampan.client.protocol import Client
+from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, CLUSTER_STORAGE_CONTAINERS
+from sampan.components.serving.api.labels import KNATIVE
+from sampan.components.serving.api.runtimes import config_map, runtimes, storage_container
+from sampan.components.serving.api.settings import ServingSettings
+from sampan.kube.kinds import CONFIG_MAPS, Resource
+from sampan.kube.meta import Object
+from sampan.reconcile import shipping
+
+_MANAGER = "sampan-serving"
+
+
+async def ship(
+    client: Client, settings: ServingSettings, *, is_embedded: bool, foreign: Collection[str] = ()
+) -> None:
+    """But for kinds of `foreign` definitions. What cannot be made is told of and left out."""
+    wanted: list[tuple[Resource, Object]] = [
+        *((CLUSTER_SERVING_RUNTIMES, each) for each in runtimes(is_embedded=is_embedded)),
+        (CLUSTER_STORAGE_CONTAINERS, storage_container(is_embedded=is_embedded)),
+    ]
+    wanted = [(resource, each) for resource, each in wanted if resource.key not in foreign]
+    if is_embedded:
+        # Elsewhere whoever runs the cluster makes it, or what it says where there is none holds.
+        mode = KNATIVE if settings.deployment_mode == "auto" else settings.deployment_mode
+        wanted.append((CONFIG_MAPS, config_map(settings.domain, mode)))
+    await shipping.ship(client, _MANAGER, wanted)

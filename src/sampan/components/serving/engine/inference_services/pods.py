@@ -1,0 +1,249 @@
+"""A component as a pod template: what its spec and the runtime say, before anything is injected. Pure.
+
+Source: kserve/kserve 0.20 pkg/controller/v1beta1/inferenceservice/components/{predictor,transformer,explainer}.go,
+pkg/apis/serving/v1beta1/{transformer_custom,explainer_custom,explainer_art,predictor_custom}.go,
+reconcilers/deployment/deployment_reconciler.go (setDefaultPodSpec). Not so here: a container that fails says why with
+the end of its log.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sampan.components.serving.api import labels
+from sampan.components.serving.api.labels import EXPLAINER, PREDICTOR
+from sampan.components.serving.engine.inference_services.spec import Component, is_multi_model, storage_uri
+from sampan.kube import meta
+from sampan.kube.meta import Object
+
+HTTP_PORT, AGENT_PORT = 8080, 9081
+_PROBED = (labels.CONTAINER, labels.TRANSFORMER_CONTAINER)
+_PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+_INTERNAL = "internal.serving.kserve.io"
+
+
+class SpecError(Exception):
+    """A component of which no pod can be made. The message says what is wrong with it."""
+
+    def __init__(self, message: str, reason: str = "InvalidPredictorSpec") -> None:
+        super().__init__(message)
+        self.reason = reason
+        """One of upstream's FailureReasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the runtime that was selected adds."""
+
+    pod_spec: Mapping[str, Any]
+    """Merged with the component's."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Disallowed:
+    """Names of what is not handed on from the object to its pods."""
+
+    annotations: frozenset[str] = frozenset(
+        (
+            labels.MIN_SCALE,
+            labels.MAX_SCALE,
+            f"{_INTERNAL}/storage-initializer-sourceuri",
+            "kubectl.kubernetes.io/last-applied-configuration",
+            "modelFormat",
+        )
+    )
+    labels: frozenset[str] = frozenset(("networking.knative.dev/visibility",))
+
+
+def template(
+    isvc: Object, of: Component, runtime: Runtime | None, disallowed: Disallowed, predictor: str
+) -> Object:
+    """A PodTemplateSpec. `predictor` is the name of the predictor's Service. Raises SpecError."""
+    spec = copy.deepcopy(dict(runtime.pod_spec)) if runtime is not None else _own_spec(isvc, of, predictor)
+    containers = spec.get("containers") or []
+    if not containers or not all(isinstance(each, dict) for each in containers):
+        raise SpecError(f"spec.{of.kind} has no container: name a model or give containers")
+    for container in containers if of.kind == PREDICTOR else containers[:1]:
+        if of.kind != EXPLAINER:
+            _set_env(container, "INFERENCE_SERVICE_NAME", meta.name(isvc))
+    for container in (*containers, *(spec.get("initContainers") or ())):
+        container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
+    return {"metadata": _metadata(isvc, of, runtime, disallowed), "spec": spec}
+
+
+def with_default_probes(template: Object, *, period_seconds: int) -> Object:
+    """The template with readiness probes of what has none: whether the port takes connections."""
+    spec = meta.spec(template)
+    containers = [_probed(each, period_seconds) for each in spec.get("containers") or ()]
+    return {**template, "spec": {**spec, "containers": containers}}
+
+
+def serving_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """That requests come to: the transformer, where it shares the predictor's pod."""
+    containers: Sequence[Mapping[str, Any]] = spec.get("containers") or ({},)
+    named = {str(each.get("name")): each for each in containers}
+    return named.get(labels.TRANSFORMER_CONTAINER) or next(
+        (each for each in containers if each.get("ports")), containers[0]
+    )
+
+
+def ports(of: Component, spec: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Of the Service in front of such pods: 80 for the first of the container's."""
+    told = [each for each in serving_container(spec).get("ports") or () if isinstance(each, Mapping)]
+    if not told:
+        told = [{"name": name[:15].rstrip("-"), "containerPort": HTTP_PORT}]
+    found = [_port(each, 80 if index == 0 else int(each["containerPort"])) for index, each in enumerate(told)]
+    if of.has_agent_before_it:
+        found[0]["targetPort"] = AGENT_PORT
+    if len(found) > 1:
+        for index, each in enumerate(found):
+            each.setdefault("name", f"port-{index}")
+    return found
+
+
+def is_grpc(port: Mapping[str, Any]) -> bool:
+    return any(each in str(port.get("name") or "") for each in ("grpc", "h2c"))
+
+
+def _port(container_port: Mapping[str, Any], port: int) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "port": port,
+        "targetPort": int(container_port["containerPort"]),
+        "protocol": str(container_port.get("protocol") or "TCP"),
+    }
+    if container_port.get("name"):
+        found["name"] = str(container_port["name"])
+    if is_grpc(container_port):
+        found["appProtocol"] = "kubernetes.io/h2c"
+    return found
+
+
+def _own_spec(isvc: Object, of: Component, predictor: str) -> dict[str, Any]:
+    """Of containers that the user gives."""
+    spec = copy.deepcopy(of.pod_fields)
+    containers = spec.setdefault("containers", [])
+    if of.kind == EXPLAINER and not containers and isinstance(of.spec.get("art"), Mapping):
+        containers.append(_art_container(of))
+    if of.kind == PREDICTOR or not containers or not isinstance(containers[0], dict):
+        return spec
+    first = containers[0]
+    first["args"] = [*(first.get("args") or ()), *_arguments(isvc, of, first, predictor)]
+    return spec
+
+
+def _arguments(isvc: Object, of: Component, container: Mapping[str, Any], predictor: str) -> list[str]:
+    """By which transformers and explainers find the predictor."""
+    wanted = {
+        "--model_name": meta.name(isvc),
+        "--predictor_host": f"{predictor}.{meta.namespace(isvc)}",
+        "--http_port": str(HTTP_PORT),
+    }
+    if of.spec.get("containerConcurrency") is not None:
+        wanted["--workers"] = str(of.spec["containerConcurrency"])
+    told = " ".join(map(str, container.get("args") or ()))
+    missing = {key: value for key, value in wanted.items() if not _includes(told, key)}
+    return [each for pair in missing.items() for each in pair]
+
+
+def _includes(told: str, argument: str) -> bool:
+    return any(each.split("=", 1)[0] == argument for each in told.split())
+
+
+def _art_container(of: Component) -> dict[str, Any]:
+    art: Mapping[str, Any] = of.spec["art"]
+    config: Mapping[str, Any] = art.get("config") or {}
+    args = ["--adversary_type", str(art.get("type") or "SquareAttack")]
+    if art.get("storageUri"):
+        args += ["--storage_uri", labels.MODEL_DIR]
+    args += [each for key in sorted(config) for each in (f"--{key}", str(config[key]))]
+    own = ("type", "config", "storageUri", "runtimeVersion", "storage")
+    container = {key: copy.deepcopy(value) for key, value in art.items() if key not in own}
+    version = str(art.get("runtimeVersion") or "latest")
+    return {
+        **container,
+        "name": labels.CONTAINER,
+        "image": str(art.get("image") or f"kserve/art-explainer:{version}"),
+        "args": [*args, *(art.get("args") or ())],
+    }
+
+
+def _metadata(isvc: Object, of: Component, runtime: Runtime | None, disallowed: Disallowed) -> Object:
+    """Runtime before object before component: the later word counts."""
+    own_annotations = _strings(of.spec.get("annotations"))
+    told = {**meta.annotations(isvc), **own_annotations}
+    if runtime is not None:
+        told = {**runtime.annotations, **told}
+    annotations = {key: str(value) for key, value in told.items() if key not in disallowed.annotations}
+    annotations |= _of_storage(of)
+    if is_multi_model(of):
+        annotations |= _of_puller(meta.name(isvc))
+    found = {
+        **(runtime.labels if runtime is not None else {}),
+        **meta.labels(isvc),
+        **_strings(of.spec.get("labels")),
+        labels.INFERENCE_SERVICE: meta.name(isvc),
+        labels.COMPONENT: of.kind,
+    }
+    found = {key: str(value) for key, value in found.items() if key not in disallowed.labels}
+    return {"labels": found, "annotations": annotations}
+
+
+def model_config_name(service: str) -> str:
+    """Of the ConfigMap that lists the TrainedModels of a service; upstream has one shard too."""
+    return f"modelconfig-{service}-0"
+
+
+def _of_storage(of: Component) -> dict[str, str]:
+    """Where the model comes from, so that another one makes other pods."""
+    found: dict[str, str] = {}
+    if uri := storage_uri(of):
+        found[f"{_INTERNAL}/storage-initializer-sourceuri"] = uri
+    storage = of.model.get("storage") if of.model is not None else None
+    if isinstance(storage, Mapping):
+        found[f"{_INTERNAL}/storage-spec"] = "true"
+        if storage.get("parameters"):
+            found[f"{_INTERNAL}/storage-spec-param"] = json.dumps(storage["parameters"], sort_keys=True)
+        if storage.get("key"):
+            found[f"{_INTERNAL}/storage-spec-key"] = str(storage["key"])
+        if storage.get("path"):
+            path = str(storage["path"]).removeprefix("/")
+            found[f"{_INTERNAL}/storage-initializer-sourceuri"] = f"<scheme-placeholder>://{path}"
+    return found
+
+
+def _of_puller(service: str) -> dict[str, str]:
+    """By which the agent comes that brings TrainedModels."""
+    return {
+        f"{_INTERNAL}/agent": "true",
+        f"{_INTERNAL}/configVolumeName": model_config_name(service),
+        f"{_INTERNAL}/configMountPath": "/mnt/configs",
+        f"{_INTERNAL}/modelDir": labels.MODEL_DIR,
+    }
+
+
+def _strings(found: Any) -> dict[str, str]:
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+
+
+def _set_env(container: dict[str, Any], name: str, value: str) -> None:
+    env = [each for each in container.get("env") or () if not _is_named(each, name)]
+    container["env"] = [*env, {"name": name, "value": value}]
+
+
+def _is_named(variable: Any, name: str) -> bool:
+    return isinstance(variable, Mapping) and variable.get("name") == name
+
+
+def _probed(container: Mapping[str, Any], period_seconds: int) -> dict[str, Any]:
+    if container.get("readinessProbe") or container.get("name") not in _PROBED:
+        return dict(container)
+    told = [each for each in container.get("ports") or () if isinstance(each, Mapping)]
+    port = int(told[0]["containerPort"]) if told else HTTP_PORT
+    probe = {**_PROBE, "periodSeconds": period_seconds, "tcpSocket": {"port": port}}
+    return {**container, "readinessProbe": probe}

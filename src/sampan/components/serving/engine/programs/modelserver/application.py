@@ -1,0 +1,380 @@
+"""Requests over HTTP to models and back: routes of V1, V2, the repository, metrics, OpenAI's. Made by `serving`.
+
+A model that is a Runtime is asked through its lane, by calls: no task for a request. One that answers whole requests
+(Opaque) gets a task for each. Routes and answers are kserve's.
+Source: kserve 0.20 python/kserve/kserve/protocol/rest/{server,v1_endpoints,v2_endpoints}.py, protocol/dataplane.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from sampan.components.serving.engine.programs.modelserver import v1, v2
+from sampan.components.serving.engine.programs.modelserver.batching import FullError, Outcome
+from sampan.components.serving.engine.programs.modelserver.contract import ModelError, Opaque, Runtime
+from sampan.components.serving.engine.programs.modelserver.control import Control
+from sampan.components.serving.engine.programs.modelserver.errors import RequestError, bad, told
+from sampan.components.serving.engine.programs.modelserver.http.messages import (
+    Reply,
+    Request,
+    Response,
+    Stream,
+    error,
+)
+from sampan.components.serving.engine.programs.modelserver.repository import Repository, Served
+from sampan.components.serving.engine.programs.modelserver.statistics import CONTENT_TYPE, prometheus, triton
+
+NAME = "sampan"
+VERSION = "0.1.0"
+EXTENSIONS = ("model_repository_extension", "model_repository", "binary_tensor_data", "statistics")
+_ALIVE = Response(body=b'{"status":"alive"}')
+
+
+class Application:
+    """For one event loop. `handle` never raises."""
+
+    def __init__(self, repository: Repository, control: Control) -> None:
+        self._repository = repository
+        self._control = control
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.is_stopping = False
+
+    def handle(self, request: Request, reply: Reply) -> None:
+        try:
+            self._route(request, reply)
+        except BaseException as problem:
+            reply(answer_of(problem))
+
+    def _route(self, request: Request, reply: Reply) -> None:
+        path = request.path
+        if path.startswith("/v1/models/"):
+            self._v1(request, path[11:], reply)
+        elif path.startswith("/v2/models/"):
+            self._v2(request, path[11:].split("/"), reply)
+        elif path.startswith("/v2/repository/"):
+            self._repository_route(request, path[15:].strip("/").split("/"), reply)
+        elif path.startswith("/openai/"):
+            self._openai(request, path[8:], reply)
+        else:
+            self._fixed(request, path.rstrip("/"), reply)
+
+    def _fixed(self, request: Request, path: str, reply: Reply) -> None:
+        if path not in (
+            "",
+            "/metrics",
+            "/v1/models",
+            "/v2",
+            "/v2/models",
+            "/v2/health/live",
+            "/v2/health/ready",
+        ):
+            raise RequestError(404, "Not Found")
+        _only(request, "GET")
+        if path == "":
+            reply(_ALIVE)
+        elif path == "/metrics":
+            self._spawn(self._metrics(reply), reply)
+        elif path in ("/v1/models", "/v2/models"):
+            reply(_json({"models": self._repository.names()}))
+        elif path == "/v2":
+            reply(_json({"name": NAME, "version": VERSION, "extensions": EXTENSIONS}))
+        elif path == "/v2/health/live":
+            reply(_json({"live": True}))
+        else:
+            is_ready = self.is_ready()
+            reply(_json({"ready": is_ready}, 200 if is_ready else 503))
+
+    def is_ready(self) -> bool:
+        return not self.is_stopping and self._repository.is_ready()
+
+    # V1
+
+    def _v1(self, request: Request, rest: str, reply: Reply) -> None:
+        name, colon, verb = rest.partition(":")
+        if not colon:
+            _only(request, "GET")
+            served = self._repository.ready(name.rstrip("/"))
+            reply(_json({"name": served.name, "ready": True}))
+            return
+        if verb not in ("predict", "explain"):
+            raise RequestError(404, "Not Found")
+        _only(request, "POST")
+        served = self._repository.ready(name)
+        if served.lane is None:
+            self._spawn(self._v1_opaque(served, verb, request, reply), reply)
+        elif verb == "explain":
+            raise RequestError(501, f"Model with name {name} explains nothing.")
+        else:
+            self._v1_runtime(served, request, reply)
+
+    def _v1_runtime(self, served: Served, request: Request, reply: Reply) -> None:
+        begin = time.perf_counter()
+        statistics = served.statistics
+        runtime: Runtime = served.model  # type: ignore[assignment]
+        try:
+            document, event = v1.read(request.body, request.headers)
+            inputs = runtime.from_instances(v1.instances(document))
+            read = time.perf_counter()
+
+            def done(outcome: Outcome) -> None:
+                ran = time.perf_counter()
+                try:
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+                    body = v1.write({"predictions": runtime.to_predictions(outcome)})
+                    answer = Response(200, body)
+                    if event is not None:
+                        answer = Response(200, *v1.answered(event, served.name, body))
+                except BaseException as problem:
+                    answer = answer_of(problem)
+                end = time.perf_counter()
+                statistics.observe("preprocess", read - begin)
+                statistics.observe("predict", ran - read)
+                statistics.observe("postprocess", end - ran)
+                statistics.answered(answer.status, end - begin)
+                reply(answer)
+
+            served.lane.submit(inputs, {}, done)  # type: ignore[union-attr]
+        except BaseException as problem:
+            answer = answer_of(problem)
+            statistics.answered(answer.status, time.perf_counter() - begin)
+            reply(answer)
+
+    async def _v1_opaque(self, served: Served, verb: str, request: Request, reply: Reply) -> None:
+        begin = time.perf_counter()
+        status = 200
+        try:
+            document, event = v1.read(request.body, request.headers)
+            found = await served.model.v1(verb, document, request.headers)  # type: ignore[union-attr]
+            headers: Mapping[str, str] = {}
+            if isinstance(found, Answered):
+                found, headers = found.value, found.headers
+            if isinstance(found, AsyncIterator):
+                reply(Stream(found, headers=headers))
+            elif isinstance(found, bytes | str) and event is None:
+                text = found.encode() if isinstance(found, str) else found
+                reply(Response(200, text, "application/octet-stream", headers))
+            else:
+                body = v1.write(found)
+                if event is not None:
+                    body, kind, own = v1.answered(event, served.name, body)
+                    reply(Response(200, body, kind, {**headers, **own}))
+                else:
+                    reply(Response(200, body, headers=headers))
+        except Exception as problem:
+            answer = answer_of(problem)
+            status = answer.status
+            reply(answer)
+        served.statistics.answered(status, time.perf_counter() - begin)
+
+    # V2
+
+    def _v2(self, request: Request, parts: Sequence[str], reply: Reply) -> None:
+        name, version, rest = parts[0], "", [each for each in parts[1:] if each]
+        if rest[:1] == ["versions"] and len(rest) >= 2:
+            version, rest = rest[1], rest[2:]
+        action = "/".join(rest)
+        if action not in ("", "ready", "infer", "stats"):
+            raise RequestError(404, "Not Found")
+        _only(request, "POST" if action == "infer" else "GET")
+        served = self._repository.ready(name) if action != "stats" else self._repository.known(name)
+        _check_version(served, version)
+        if action == "":
+            reply(_json(v2.metadata(served.metadata, name, served.metadata.versions)))
+        elif action == "ready":
+            reply(_json({"name": name, "ready": True}))
+        elif action == "stats":
+            self._spawn(self._statistics(name, reply), reply)
+        else:
+            self._infer(served, request, version, reply)
+
+    def _infer(self, served: Served, request: Request, version: str, reply: Reply) -> None:
+        begin = time.perf_counter()
+        inference = v2.read(request.body, request.headers.get(v2.HEAD_LENGTH))
+
+        def done(outcome: Outcome | Answered) -> None:
+            ran = time.perf_counter()
+            headers: Mapping[str, str] = {}
+            try:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                if isinstance(outcome, Answered):
+                    outputs, headers = outcome.value, outcome.headers
+                else:
+                    outputs = outcome
+                body, length = v2.write(served.name, version, inference, outputs)
+                if length is None:
+                    answer = Response(200, body, headers=headers)
+                else:
+                    answer = Response(
+                        200, body, v2.BINARY, {**headers, "Inference-Header-Content-Length": str(length)}
+                    )
+            except BaseException as problem:
+                answer = answer_of(problem)
+            end = time.perf_counter()
+            served.statistics.observe("postprocess", end - ran)
+            served.statistics.observe("predict", ran - read)
+            served.statistics.answered(answer.status, end - begin)
+            reply(answer)
+
+        read = time.perf_counter()
+        served.statistics.observe("preprocess", read - begin)
+        self.submit(served, inference, request.headers, done)
+
+    def submit(
+        self,
+        served: Served,
+        inference: v2.Inference,
+        headers: Mapping[str, str],
+        done: Callable[[Any], None],
+    ) -> None:
+        """One inference of any protocol. Raises RequestError where no more may wait."""
+        if served.lane is not None:
+            parameters = {k: v for k, v in inference.parameters.items() if k not in _FOR_THE_SERVER}
+            served.lane.submit(inference.inputs, parameters, done)
+            return
+
+        async def ask() -> None:
+            outcome: Any
+            try:
+                whole = getattr(served.model, "infer", None)
+                if whole is not None:
+                    outcome = await whole(inference, headers)
+                else:
+                    model: Opaque = served.model  # type: ignore[assignment]
+                    outcome = await model.v2(inference.inputs, inference.parameters, headers)
+            except Exception as problem:
+                outcome = problem
+            done(outcome)
+
+        self._spawn(ask())
+
+    # The rest
+
+    def _repository_route(self, request: Request, parts: Sequence[str], reply: Reply) -> None:
+        if parts[0] == "index" and len(parts) == 1:
+            _only(request, "POST", "GET")
+            asked = orjson.loads(request.body) if request.body.strip() else {}
+            only_ready = isinstance(asked, dict) and bool(asked.get("ready"))
+            reply(_json(self._repository.index(only_ready=only_ready)))
+        elif parts[0] == "models" and len(parts) == 3 and parts[2] in ("load", "unload"):
+            _only(request, "POST")
+            self._spawn(self._change(parts[2], parts[1], reply), reply)
+        else:
+            raise RequestError(404, "Not Found")
+
+    async def _change(self, verb: str, name: str, reply: Reply) -> None:
+        await self._control.everywhere(verb, name)
+        reply(_json({"name": name, verb: True}))
+
+    async def _statistics(self, name: str, reply: Reply) -> None:
+        found = (await self._control.statistics())[0]
+        reply(_json({"model_stats": [triton(name, "", found[name])]}))
+
+    async def _metrics(self, reply: Reply) -> None:
+        models, process = await self._control.statistics()
+        reply(Response(200, prometheus(models, process), CONTENT_TYPE))
+
+    def _openai(self, request: Request, route: str, reply: Reply) -> None:
+        route = route.removeprefix("v1/").strip("/")
+        if route == "models":
+            _only(request, "GET")
+            listed = [
+                {"id": each.name, "object": "model", "created": 0, "owned_by": NAME}
+                for each in self._repository.models()
+                if each.lane is None
+            ]
+            reply(_json({"object": "list", "data": listed}))
+            return
+        _only(request, "POST")
+        try:
+            body = orjson.loads(request.body)
+        except orjson.JSONDecodeError as problem:
+            raise bad(f"Unrecognized request format: {problem}") from None
+        if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+            raise bad("the body has to be an object that names its model")
+        served = self._repository.ready(body["model"])
+        if served.lane is not None:
+            raise RequestError(404, f"Model with name {served.name} is no language model.")
+        self._spawn(self._ask_openai(served, route, body, request, reply), reply)
+
+    async def _ask_openai(
+        self, served: Served, route: str, body: Mapping[str, Any], request: Request, reply: Reply
+    ) -> None:
+        begin = time.perf_counter()
+        answer: Response | Stream
+        try:
+            found = await served.model.openai(route, body, request.headers)  # type: ignore[union-attr]
+            answer = Stream(found) if isinstance(found, AsyncIterator) else Response(200, v1.write(found))
+        except Exception as problem:
+            answer = answer_of(problem)
+        status = answer.status if isinstance(answer, Response) else 200
+        served.statistics.answered(status, time.perf_counter() - begin)
+        reply(answer)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], reply: Reply | None = None) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception as problem:
+                if reply is None:
+                    raise
+                reply(answer_of(problem))
+
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class Answered:
+    """A model's value with headers for the answer."""
+
+    __slots__ = ("headers", "value")
+
+    def __init__(self, value: Any, headers: Mapping[str, str]) -> None:
+        self.value = value
+        self.headers = headers
+
+
+_FOR_THE_SERVER = frozenset({"binary_data_output"})
+
+
+def answer_of(problem: BaseException) -> Response:
+    """What a failure is to the caller. What nobody foresaw goes to the log as well."""
+    if isinstance(problem, RequestError):
+        return error(problem.status, problem.message)
+    if isinstance(problem, ModelError):
+        return error(400, str(problem))
+    if isinstance(problem, FullError):
+        return error(503, "too many requests wait for the model: try again later")
+    if isinstance(problem, NotImplementedError):
+        return error(501, told(problem))
+    if isinstance(problem, (KeyboardInterrupt, SystemExit)):
+        raise problem
+    status = getattr(problem, "status_code", 500)
+    traceback.print_exception(problem, file=sys.stderr)
+    return error(status if isinstance(status, int) and 400 <= status < 600 else 500, told(problem))
+
+
+def _check_version(served: Served, version: str) -> None:
+    versions = served.metadata.versions or ("1",)
+    if version and version not in versions:
+        raise RequestError(
+            404, f"Model with name {served.name} has no version {version}; there is {', '.join(versions)}."
+        )
+
+
+def _only(request: Request, *methods: str) -> None:
+    if request.method not in methods and not (request.method == "HEAD" and "GET" in methods):
+        raise RequestError(405, "Method Not Allowed")
+
+
+def _json(document: Any, status: int = 200) -> Response:
+    return Response(status, orjson.dumps(document))

@@ -1,0 +1,47 @@
+"""From the command line to the processes that serve. Called by `__main__`, and by `api.ModelServer`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from sampan.components.serving.engine.programs.modelserver import arguments, loaders, serving, workers
+from sampan.components.serving.engine.programs.modelserver.arguments import Arguments
+from sampan.components.serving.engine.programs.modelserver.contract import LoadError
+from sampan.components.serving.engine.programs.modelserver.repository import Repository
+
+EXIT_NOT_LOADED = 1
+
+
+def main(words: Sequence[str]) -> int:
+    given = arguments.parse(words)
+    return start(given, lambda: prepare(given))
+
+
+def start(given: Arguments, prepare: serving.Prepare) -> int:
+    """Serves until a signal ends it; the exit code."""
+    try:
+        listener = serving.listen(given.host, given.http_port)
+    except OSError as error:
+        print(f"port {given.http_port} cannot be listened on: {error.strerror}", file=sys.stderr, flush=True)
+        return EXIT_NOT_LOADED
+    if given.workers > 1:
+        return workers.run(given, listener, prepare)
+    try:
+        repository = prepare()
+    except LoadError as error:
+        print(f"model {given.model_name} could not be loaded: {error}", file=sys.stderr, flush=True)
+        return EXIT_NOT_LOADED
+    serving.run(given, listener, repository)
+    return 0
+
+
+def prepare(given: Arguments) -> Repository:
+    """The models that the arguments name. Raises LoadError."""
+    if not given.runtime:
+        raise LoadError("neither --runtime nor --model_class says what serves the model")
+    options = {**os.environ, **given.options}
+    repository = Repository(loaders.runtime(given.runtime), given.model_dir, options)
+    repository.load_first(given.model_name)
+    return repository

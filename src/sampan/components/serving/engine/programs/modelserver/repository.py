@@ -1,0 +1,240 @@
+"""The models of one process: which there are, what state they are in, loading and unloading.
+
+Two ways, as upstream's servers have them: one model in the folder, by its name; or a folder of models, each loaded by
+its name when it is asked for (`POST /v2/repository/models/NAME/load`, sent by the agent for TrainedModels).
+Source: kserve 0.20 python/kserve/kserve/model_repository.py, python/sklearnserver/sklearnserver/__main__.py;
+triton-inference-server/server docs/protocol/extension_model_repository.md (the states).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sampan.components.serving.engine.programs.modelserver.batching import Lane
+from sampan.components.serving.engine.programs.modelserver.contract import (
+    Loader,
+    LoadError,
+    Metadata,
+    Opaque,
+    Runtime,
+    Source,
+)
+from sampan.components.serving.engine.programs.modelserver.errors import (
+    not_ready,
+    told,
+    unknown_model,
+)
+from sampan.components.serving.engine.programs.modelserver.statistics import Statistics
+
+READY, LOADING, UNAVAILABLE = "READY", "LOADING", "UNAVAILABLE"
+_OK = "OK"
+
+
+@dataclass(slots=True)
+class Served:
+    """One model. `lane` is there where the model is a Runtime, and is how it is asked."""
+
+    name: str
+    model: Runtime | Opaque | None = None
+    state: str = LOADING
+    reason: str = ""
+    lane: Lane | None = None
+    statistics: Statistics = field(default_factory=Statistics)
+
+    @property
+    def metadata(self) -> Metadata:
+        assert self.model is not None
+        return self.model.metadata
+
+
+class Repository:
+    """For one event loop, in which models are used; they are loaded in a thread."""
+
+    def __init__(
+        self, loader: Loader | None, folder: str = "", options: Mapping[str, str] | None = None
+    ) -> None:
+        self._loader = loader
+        self._folder = folder
+        self._options = dict(options or {})
+        self._models: dict[str, Served] = {}
+        self._loading: dict[str, asyncio.Lock] = {}
+        self.on_change: Callable[[], None] = lambda: None
+
+    def names(self) -> list[str]:
+        return list(self._models)
+
+    def models(self) -> list[Served]:
+        return list(self._models.values())
+
+    def add(self, name: str, model: Runtime | Opaque) -> Served:
+        served = self._models.setdefault(name, Served(name))
+        before, lane = served.model, served.lane
+        served.model, served.state, served.reason = model, READY, ""
+        served.lane = None if is_opaque(model) else Lane(model, served.statistics)  # type: ignore[arg-type]
+        if before is not None and before is not model:
+            _close(before, lane)
+        self.on_change()
+        return served
+
+    def known(self, name: str) -> Served:
+        """Raises RequestError, 404."""
+        served = self._models.get(name)
+        if served is None:
+            raise unknown_model(name)
+        return served
+
+    def ready(self, name: str) -> Served:
+        """Raises RequestError: 404, or 503 with why."""
+        served = self._models.get(name)
+        if served is None:
+            raise unknown_model(name)
+        if served.state is not READY and served.model is None:
+            raise not_ready(name, served.reason)
+        if not is_healthy(served):
+            raise not_ready(name)
+        return served
+
+    def is_ready(self) -> bool:
+        return all(served.state == READY and is_healthy(served) for served in self._models.values())
+
+    def index(self, *, only_ready: bool = False) -> list[dict[str, str]]:
+        found = []
+        for served in self._models.values():
+            is_ready = served.state == READY and is_healthy(served)
+            if is_ready or not only_ready:
+                state = READY if is_ready else served.state if served.state != READY else UNAVAILABLE
+                found.append({"name": served.name, "version": "1", "state": state, "reason": served.reason})
+        if not only_ready:
+            found += [
+                {"name": name, "version": "1", "state": UNAVAILABLE, "reason": "not loaded"}
+                for name in self._folders()
+                if name not in self._models
+            ]
+        return found
+
+    async def load(self, name: str) -> Served:
+        """From the folder of its name, anew where it is there. Raises RequestError, 404 or 503."""
+        if self._loader is None or not _is_name(name):
+            raise unknown_model(name)
+        async with self._loading.setdefault(name, asyncio.Lock()):
+            folder = self._folder_of(name)
+            served = self._models.setdefault(name, Served(name))
+            if served.model is None:
+                served.state = LOADING
+            try:
+                model = await asyncio.to_thread(self._loader, Source(name, folder, self._options))
+            except Exception as error:
+                why = _why(error)
+                print(f"model {name} could not be loaded: {why}", file=sys.stderr, flush=True)
+                served.reason = why
+                if served.model is None:
+                    served.state = UNAVAILABLE
+                raise not_ready(name, why if isinstance(error, LoadError) else told(error)) from None
+            return self.add(name, model)
+
+    def _folder_of(self, name: str) -> str:
+        """Raises RequestError where there is none."""
+        folder = os.path.join(self._folder, name)
+        if os.path.isdir(folder):
+            return folder
+        served = self._models.get(name)
+        if served is None or served.model is None:
+            raise unknown_model(name)
+        # The only model, which lies in the folder itself.
+        return self._folder
+
+    def load_first(self, name: str) -> None:
+        """At the start, before anything is served: the model, or those of the folder. Raises LoadError."""
+        if self._loader is None:
+            return
+        try:
+            self.add(name, self._loader(Source(name, self._folder, self._options)))
+        except LoadError:
+            if self._has_files():
+                raise
+            loaded = [self._load_early(each) for each in self._folders()]
+            if loaded and not any(loaded):
+                raise
+
+    def _load_early(self, name: str) -> bool:
+        assert self._loader is not None
+        try:
+            self.add(name, self._loader(Source(name, os.path.join(self._folder, name), self._options)))
+        except Exception as error:
+            print(f"model {name} could not be loaded: {_why(error)}", file=sys.stderr, flush=True)
+            served = self._models.setdefault(name, Served(name))
+            served.state, served.reason = UNAVAILABLE, _why(error)
+            return False
+        return True
+
+    async def unload(self, name: str) -> None:
+        """Raises RequestError, 404."""
+        served = self._models.pop(name, None)
+        if served is None:
+            raise unknown_model(name)
+        self._loading.pop(name, None)
+        if served.model is not None:
+            _close(served.model, served.lane)
+        del served
+        gc.collect()
+        self.on_change()
+
+    def close(self) -> None:
+        for served in self._models.values():
+            if served.model is not None:
+                _close(served.model, served.lane)
+        self._models.clear()
+
+    def _has_files(self) -> bool:
+        """Whether the folder holds anything but folders of models: then a failure to load it is a failure."""
+        try:
+            return any(not entry.is_dir() for entry in os.scandir(self._folder) if not _is_hidden(entry.name))
+        except OSError:
+            return False
+
+    def _folders(self) -> list[str]:
+        try:
+            entries = sorted(os.scandir(self._folder), key=lambda entry: entry.name)
+        except OSError:
+            return []
+        return [entry.name for entry in entries if entry.is_dir() and _is_name(entry.name)]
+
+
+def is_opaque(model: Any) -> bool:
+    return not hasattr(model, "from_instances")
+
+
+def is_healthy(served: Served) -> bool:
+    """What a model of the user's says of itself counts."""
+    ready = getattr(served.model, "ready", True)
+    return served.model is not None and (bool(ready) if not callable(ready) else True)
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "/" not in name and "\\" not in name and "\0" not in name and not _is_hidden(name)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, LoadError):
+        return str(error)
+    # For the log, where whoever wrote the model looks.
+    traceback.print_exception(error)
+    return told(error)
+
+
+def _close(model: Runtime | Opaque, lane: Lane | None) -> None:
+    if lane is not None:
+        lane.close()
+    else:
+        model.close()

@@ -23,7 +23,7 @@ from sampan.components.serving.engine.programs.agent.probing import probe_of
 from sampan.components.serving.engine.programs.wire.server import Request, Response
 
 sys.path.insert(0, str(Path(__file__).parent))
-from wire_kit import Got, ask, json_answer, served, until
+from wire_kit import Got, ask, json_answer, play, served, until
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +94,7 @@ def test_requests_are_handed_on_as_they_are() -> None:
             gone = await ask(url)
             assert (gone.status, b"connection refused" in gone.body) == (502, True)
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_answers_flow() -> None:
@@ -127,7 +127,7 @@ def test_answers_flow() -> None:
             b"data: 1\n\ndata: 2\n\n"
         ]
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_upgrades_and_http2_are_led_through() -> None:
@@ -162,7 +162,7 @@ def test_upgrades_and_http2_are_led_through() -> None:
                 writer.close()
         server.close()
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_events_are_as_upstreams() -> None:
@@ -214,7 +214,7 @@ def test_events_are_as_upstreams() -> None:
         assert third.get("ce-type") == REQUEST
         uuid.UUID(third.get("ce-id"))
 
-    asyncio.run(main())
+    play(main)
 
 
 @pytest.mark.parametrize(("mode", "kinds"), [("request", [REQUEST]), ("response", [RESPONSE])])
@@ -230,7 +230,7 @@ def test_modes(mode: str, kinds: list[str]) -> None:
             await ask(f"{url}/", method="GET", user_agent="kube-probe/1.31", k_network_probe="queue")
         assert sink.kinds() == kinds
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_a_sink_that_fails_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,7 @@ def test_a_sink_that_fails_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> 
             answers = await asyncio.gather(*(ask(url + PREDICT, {"instances": [[1]]}) for _ in range(20)))
             assert {each.status for each in answers} == {200}
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_a_full_queue_loses_events_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -281,7 +281,7 @@ def test_a_full_queue_loses_events_and_nothing_else(capsys: pytest.CaptureFixtur
         await queue.close()
         assert sink.events == []
 
-    asyncio.run(main())
+    play(main)
     assert "events are lost so far" in capsys.readouterr().err
 
 
@@ -314,7 +314,7 @@ def test_requests_are_joined() -> None:
                 assert (alone.status, alone.json["predictions"]) == (200, [[2]])
                 assert alone.get("content-type") == "application/json"
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_what_is_no_batch_is_told_as_upstream_tells_it() -> None:
@@ -334,7 +334,7 @@ def test_what_is_no_batch_is_told_as_upstream_tells_it() -> None:
                 assert (got.status, got.body) == (400, told)
             assert (await ask(f"{url}/v2/models/m/infer", {"a": 1})).json["path"] == "/v2/models/m/infer"
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_a_bad_request_in_a_batch_fails_alone() -> None:
@@ -360,7 +360,7 @@ def test_a_bad_request_in_a_batch_fails_alone() -> None:
             got = await ask(url + PREDICT, {"instances": [[1], [2]]})
             assert got.json["message"] == "size of prediction is not equal to the size of instances"
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_batches_are_of_one_path_and_are_logged_as_each_caller_sees_them() -> None:
@@ -389,7 +389,7 @@ def test_batches_are_of_one_path_and_are_logged_as_each_caller_sees_them() -> No
             each.json == {"instances": [[1]]} for each in sink.events if each.get("ce-type") == REQUEST
         )
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_it_is_ready_when_the_component_is() -> None:
@@ -413,7 +413,7 @@ def test_it_is_ready_when_the_component_is() -> None:
         async with agent("http://127.0.0.1:9", probe='{"tcpSocket": {"port": 9}}') as url:
             assert (await ask(url, **asked, k_network_probe="queue")).status == 503
 
-    asyncio.run(main())
+    play(main)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from sampan.components.serving.engine.programs.wire.client import Pool, origin_o
 from sampan.components.serving.engine.programs.wire.server import Request, Response
 
 sys.path.insert(0, str(Path(__file__).parent))
-from wire_kit import Got, ask, served
+from wire_kit import Got, ask, play, served
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +64,7 @@ def test_a_step_gets_the_body_and_the_headers_that_match() -> None:
             assert "other" not in got
             assert got["host"] in service
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_what_goes_wrong_with_a_step_is_told_and_the_next_request_is_answered() -> None:
@@ -90,7 +90,7 @@ def test_what_goes_wrong_with_a_step_is_told_and_the_next_request_is_answered() 
                 assert told["cause"].startswith(f'Post "{service}"')
                 assert (await post(url, {"kind": ""}))[:2] == (200, {"predictions": [1]})
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_a_service_that_is_not_there_is_named() -> None:
@@ -112,7 +112,7 @@ def test_a_service_that_is_not_there_is_named() -> None:
             'Post "": unsupported protocol scheme ""',
         ]
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_time_limits() -> None:
@@ -129,7 +129,7 @@ def test_time_limits() -> None:
                 status, told, _ = await post(url, {})
                 assert (status, "serverWrite" in told["cause"]) == (504, True)
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_redirects_are_followed_as_go_follows_them() -> None:
@@ -158,7 +158,7 @@ def test_redirects_are_followed_as_go_follows_them() -> None:
         async with served(circle) as service, routed(root({"serviceUrl": service})) as url:
             assert "stopped after 10 redirects" in (await post(url, {}))[1]["cause"]
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_ready_until_it_is_told_to_end() -> None:
@@ -175,7 +175,7 @@ def test_ready_until_it_is_told_to_end() -> None:
         await pool.close()
         await router.close()
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_many_at_a_time_over_few_connections() -> None:
@@ -208,4 +208,4 @@ def test_many_at_a_time_over_few_connections() -> None:
                 await pool.close()
         assert len(seen) <= 40
 
-    asyncio.run(main())
+    play(main)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
+
+import uvloop
 
 from sampan.components.serving.engine.programs.wire.client import Pool, origin_of
 from sampan.components.serving.engine.programs.wire.heads import Headers, get
@@ -29,6 +31,13 @@ class Got:
 
     def get(self, name: str) -> str:
         return get(self.headers, name)
+
+
+def play(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """In both event loops that the programs may have."""
+    asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
 
 
 @contextlib.asynccontextmanager

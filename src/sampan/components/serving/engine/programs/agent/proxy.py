@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
 from sampan.components.serving.engine.programs.wire.client import Answer, Origin, Pool
 from sampan.components.serving.engine.programs.wire.heads import HeadError, Headers, end_to_end, get, names_in
@@ -110,8 +111,7 @@ class _Held(asyncio.Protocol):
     """Reads nothing until it is joined: the other side may speak first."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.pause_reading()
+        cast(asyncio.Transport, transport).pause_reading()
 
 
 class _Half(asyncio.Protocol):

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import cast
 
 from sampan.components.serving.engine.programs.wire.heads import (
     MOST_HEAD_BYTES,
@@ -189,8 +190,8 @@ class Connection(asyncio.Protocol):
         return self._request is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's are no subclasses.
+        self.transport = transport = cast(asyncio.Transport, transport)
         if len(self._all) >= self._limits.connections:
             transport.abort()
             return

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-import cel
-
 from sampan.components.pipelines.api.ir_values import shortened
+from sampan.lib.common_expressions import cel
 
 _PARAMETER = re.compile(r"""\binputs\.parameter_values\[(['"])(.+?)\1\]""")
 _ARTIFACT = re.compile(r"""\binputs\.artifacts\[(['"])(.+?)\1\]""")

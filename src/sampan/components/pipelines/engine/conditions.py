@@ -9,11 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import cel
-
 from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.api.ir_values import normalised, shortened, to_text
 from sampan.components.pipelines.engine.errors import StepError
+from sampan.lib.common_expressions import cel
 
 
 class Expressions:

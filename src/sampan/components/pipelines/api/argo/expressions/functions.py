@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import cel
-
 from sampan.components.pipelines.api.argo.durations import duration_text, parse_duration
 from sampan.components.pipelines.api.argo.errors import ArgoError
 from sampan.components.pipelines.api.argo.expressions.jsonpath import jsonpath
 from sampan.lib.clock import parse_rfc3339, rfc3339
+from sampan.lib.common_expressions import cel
 
 _LONGEST_TEXT = 32 * 1024 * 1024
 _MATCH = cel.compile("text.matches(pattern)")

@@ -346,21 +346,32 @@ class Answered:
 _FOR_THE_SERVER = frozenset({"binary_data_output"})
 
 
+def status_of(problem: BaseException) -> int:
+    if isinstance(problem, RequestError):
+        return problem.status
+    if isinstance(problem, ModelError):
+        return 400
+    if isinstance(problem, FullError):
+        return 503
+    if isinstance(problem, NotImplementedError):
+        return 501
+    # Of a model that raises an HTTPException of a framework's.
+    status = getattr(problem, "status_code", 500)
+    return status if isinstance(status, int) and 400 <= status < 600 else 500
+
+
 def answer_of(problem: BaseException) -> Response:
     """What a failure is to the caller. What nobody foresaw goes to the log as well."""
-    if isinstance(problem, RequestError):
-        return error(problem.status, problem.message)
-    if isinstance(problem, ModelError):
-        return error(400, str(problem))
-    if isinstance(problem, FullError):
-        return error(503, "too many requests wait for the model: try again later")
-    if isinstance(problem, NotImplementedError):
-        return error(501, told(problem))
     if isinstance(problem, (KeyboardInterrupt, SystemExit)):
         raise problem
-    status = getattr(problem, "status_code", 500)
-    traceback.print_exception(problem, file=sys.stderr)
-    return error(status if isinstance(status, int) and 400 <= status < 600 else 500, told(problem))
+    status = status_of(problem)
+    if isinstance(problem, RequestError | ModelError):
+        return error(status, str(problem))
+    if isinstance(problem, FullError):
+        return error(status, "too many requests wait for the model: try again later")
+    if status >= 500 and status != 501:
+        traceback.print_exception(problem, file=sys.stderr)
+    return error(status, told(problem))
 
 
 def _check_version(served: Served, version: str) -> None:

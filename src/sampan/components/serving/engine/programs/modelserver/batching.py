@@ -51,7 +51,6 @@ class Lane:
     def __init__(self, runtime: Runtime, statistics: Statistics) -> None:
         self._runtime = runtime
         self._statistics = statistics
-        self._max_batch = runtime.max_batch
         self._waiting: list[_Job] = []
         self._is_scheduled = False
         self._thread: ThreadPoolExecutor | None = None
@@ -64,7 +63,7 @@ class Lane:
         if len(self._waiting) >= _MAX_WAITING:
             raise FullError
         rows, signature = 0, None
-        if self._max_batch > 1 and not parameters:
+        if self._runtime.max_batch > 1 and not parameters:
             rows, signature = _joinable(inputs)
         self._waiting.append(_Job(inputs, parameters, done, rows, signature, time.perf_counter()))
         if not self._is_scheduled and not self._is_at_work:
@@ -102,9 +101,10 @@ class Lane:
         first = self._waiting[0]
         if not first.rows or len(self._waiting) == 1:
             return [self._waiting.pop(0)]
+        most = self._runtime.max_batch
         rows, group, left = first.rows, [first], []
         for job in self._waiting[1:]:
-            if job.rows and job.signature == first.signature and rows + job.rows <= self._max_batch:
+            if job.rows and job.signature == first.signature and rows + job.rows <= most:
                 group.append(job)
                 rows += job.rows
             else:
@@ -166,23 +166,30 @@ def _joinable(inputs: Sequence[Tensor]) -> tuple[int, object]:
     if len(inputs) == 1:
         tensor = inputs[0]
         shape = tensor.data.shape
-        if not shape or tensor.parameters:
-            return 0, None
-        return shape[0], (tensor.name, tensor.data.dtype, shape[1:])
-    rows, alike = -1, []
+        return (shape[0], _kind(tensor)) if shape else (0, None)
+    rows, kinds = -1, []
     for tensor in inputs:
         shape = tensor.data.shape
-        if not shape or tensor.parameters or rows not in (-1, shape[0]):
+        if not shape or rows not in (-1, shape[0]):
             return 0, None
         rows = shape[0]
-        alike.append((tensor.name, tensor.data.dtype, shape[1:]))
-    return max(rows, 0), tuple(alike)
+        kinds.append(_kind(tensor))
+    return max(rows, 0), kinds
+
+
+def _kind(tensor: Tensor) -> object:
+    return tensor.name, tensor.data.dtype, tensor.data.shape[1:], tensor.parameters
 
 
 def _joined(group: list[_Job]) -> list[Tensor]:
     first = group[0].inputs
     return [
-        Tensor(tensor.name, np.concatenate([job.inputs[index].data for job in group]), tensor.datatype)
+        Tensor(
+            tensor.name,
+            np.concatenate([job.inputs[index].data for job in group]),
+            tensor.datatype,
+            tensor.parameters,
+        )
         for index, tensor in enumerate(first)
     ]
 

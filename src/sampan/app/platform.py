@@ -145,6 +145,7 @@ class Platform:
                     home / "volumes",
                     caches,
                     trust=Trust(await making, api.tokens.for_secret),
+                    usage=lambda: api.metrics.provider,
                 ),
                 Scheduler(api.client, self._clock, caches, settings.scheduler),
             ]

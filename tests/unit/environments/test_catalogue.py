@@ -248,6 +248,41 @@ def test_a_package_for_python_programs_stands_under_its_own_name(tmp_path: Path)
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "True\n"
 
 
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ("kserve/sklearnserver:v0.20.0", ["sampan_serving.modelserver", "--runtime", "sklearn"]),
+        ("gcr.io/kfserving/xgbserver:v0.5.1", ["sampan_serving.modelserver", "--runtime", "xgboost"]),
+        ("kserve/predictiveserver:latest", ["sampan_serving.modelserver", "--runtime", "choosing"]),
+        ("tensorflow/serving:2.6.2", ["sampan_serving.modelserver.stand_in", "tensorflow_model_server"]),
+    ],
+)
+def test_images_of_model_servers_have_ours_for_their_program(image: str, words: list[str]) -> None:
+    extras = load_catalogue(NOWHERE).plan(image).extras
+    assert extras.entrypoint == ("python3", "-m", *words)
+    assert "serving" in extras.programs
+
+
+@pytest.mark.parametrize(
+    ("image", "program"),
+    [
+        ("nvcr.io/nvidia/tritonserver:23.05-py3", "tritonserver"),
+        ("docker.io/seldonio/mlserver:1.7.1", "mlserver"),
+        ("pytorch/torchserve-kfs:0.9.0", "torchserve"),
+        ("tensorflow/serving:2.6.2", "/usr/bin/tensorflow_model_server"),
+        ("openvino/model_server:latest", "ovms"),
+    ],
+)
+def test_programs_of_other_model_servers_are_called_by_our_words(image: str, program: str) -> None:
+    commands = load_catalogue(NOWHERE).plan(image).extras.commands
+    assert commands[program] == (
+        "python3",
+        "-m",
+        "sampan_serving.modelserver.stand_in",
+        program.rpartition("/")[2],
+    )
+
+
 def test_what_is_preloaded_is_part_of_an_entry() -> None:
     table = 'programs = ["serving"]\npreload = ["sklearn.pipeline"]\nrequirements = ["scikit-learn"]'
     [entry] = parse_catalogue(f'[[image]]\nmatch = "kserve/x"\n{table}', "images.toml")

@@ -135,6 +135,14 @@ def test_what_the_image_has_in_place_of_a_command() -> None:
     assert env.command({"name": "main", "command": ["sh"]}, {}, *image) == ("sh",)
 
 
+def test_a_program_of_the_image_is_called_by_other_words() -> None:
+    commands = {"python -m x": ("python3", "-m", "y"), "server": ("python3", "-m", "y", "server")}
+    assert env.replaced(["python", "-m", "x", "--a=1"], commands) == ("python3", "-m", "y", "--a=1")
+    assert env.replaced(["server", "start"], commands) == ("python3", "-m", "y", "server", "start")
+    for other in (["python", "-m", "xx"], ["python", "-m"], ["echo", "server"]):
+        assert env.replaced(other, commands) == tuple(other)
+
+
 def test_folders_of_packages_come_before_those_of_the_container() -> None:
     folders = [Path("/envs/programs/serving/1")]
     assert env.with_packages({"A": "1"}, folders) == {"A": "1", "PYTHONPATH": "/envs/programs/serving/1"}

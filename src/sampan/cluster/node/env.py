@@ -125,6 +125,15 @@ def compose(
     return values
 
 
+def replaced(argv: Sequence[str], commands: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """With the words of the image's program that it begins with, such as `python -m x`, those that stand for them."""
+    for told, words in commands.items():
+        begin = told.split()
+        if list(argv[: len(begin)]) == begin:
+            return (*words, *argv[len(begin) :])
+    return tuple(argv)
+
+
 def with_packages(values: Mapping[str, str], folders: Sequence[Path]) -> dict[str, str]:
     """With the folders before what PYTHONPATH names already."""
     if not folders:

@@ -161,6 +161,7 @@ class ContainerFactory:
         if can_mount and not host_network:
             mounts = (*mounts, *self._files(run.pod, folder, mounts))
         argv = env.command(run.container, values, image.entrypoint, image.cmd)
+        argv = env.replaced(argv, image.commands)
         argv = (image.programs.get(argv[0], argv[0]), *argv[1:])
         if can_mount:
             mounts = (*mounts, *_image_files(image, mounts))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sampan.app.definitions import install
-from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
+from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, PatchType
 from sampan.cluster.apiserver.server import ApiServer
 from sampan.cluster.workloads import controllers
 from sampan.cluster.workloads.job.backoff import Backoff
@@ -97,6 +97,12 @@ class Serving:
         patch = {"metadata": metadata or {}, "spec": spec}
         return await self.client.patch(INFERENCE_SERVICES, name, patch, "team")
 
+    async def edit_by(self, operations: list[Object], name: str = "iris") -> Object:
+        """By a JSON patch."""
+        return await self.client.patch(
+            INFERENCE_SERVICES, name, operations, "team", patch_type=PatchType.JSON
+        )
+
     async def get(self, resource: Resource, name: str) -> Object | None:
         with suppress(NotFoundError):
             return await self.client.get(resource, name, "team")
@@ -111,6 +117,9 @@ class Serving:
 
     async def names(self, resource: Resource) -> list[str]:
         return sorted(meta.name(each) for each in await self.all(resource) if not meta.is_deleting(each))
+
+    async def names_of_pods(self) -> list[str]:
+        return await self.names(PODS)
 
     # Waiting.
 

@@ -25,7 +25,7 @@ BUILT_IN = "built-in"
 _KEYS = {"match": (str, list), "tag": (str,), "name": (str,), "python": (str,), "requirements": (list,),
          "system": (bool,), "shell": (str,), "note": (str,), "needs": (list,), "programs": (list,),
          "entrypoint": (list,), "cmd": (list,), "files": (dict,), "env": (dict,), "workdir": (str,),
-         "preload": (list,)}  # fmt: skip
+         "preload": (list,), "commands": (dict,)}  # fmt: skip
 # Where pull-through caches keep Docker Hub's official images.
 _MIRROR_FOLDERS = ("library/", "docker.io/", "docker.io/library/", "docker/library/")
 _EXAMPLES = Path(__file__).with_name("examples")
@@ -55,6 +55,8 @@ class Extras:
     workdir: str = ""
     preload: tuple[str, ...] = ()
     """Modules that a warm interpreter imports before it forks programs of the image's packages."""
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """How programs of the image are called, and the words that are run in place of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +233,14 @@ def _extras(table: Mapping[str, Any], where: str, source: str) -> Extras:
                 f'{where}: "programs" knows no "{name}"; there are {", ".join(sorted(PROGRAMS))}.'
             )
     env = {str(name): str(value) for name, value in table.get("env", {}).items()}
+    commands = {
+        str(name): tuple(map(str, words if isinstance(words, list) else [words]))
+        for name, words in table.get("commands", {}).items()
+    }
     workdir = str(table.get("workdir", ""))
     if workdir and not workdir.startswith("/"):
         raise CatalogueError(f'{where}: workdir = "{workdir}" is not a path such as "/workspace".')
-    return Extras(**lists, files=_files(table, where, source), env=env, workdir=workdir)
+    return Extras(**lists, files=_files(table, where, source), env=env, workdir=workdir, commands=commands)
 
 
 def _files(table: Mapping[str, Any], where: str, source: str) -> dict[str, str]:

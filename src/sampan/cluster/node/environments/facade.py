@@ -366,6 +366,7 @@ class Environments:
             extra_dirs=tuple(program_folder(root, name) for name in extras.programs if PROGRAMS[name].files),
             packages=tuple(filter(None, (package_folder(root, name) for name in extras.programs))),
             preload=extras.preload,
+            commands=extras.commands,
             extra_env=variables,
             entrypoint=extras.entrypoint,
             cmd=extras.cmd,
@@ -399,6 +400,7 @@ def _like(image: Environment, made: Environment) -> Environment:
         workdir=image.workdir,
         packages=image.packages,
         preload=image.preload,
+        commands=image.commands,
     )
 
 

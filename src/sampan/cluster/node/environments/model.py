@@ -49,6 +49,8 @@ class Environment:
     """Folders for the front of PYTHONPATH, whatever the container sets there."""
     preload: tuple[str, ...] = ()
     """Modules worth importing before the first fork of a program of `packages`."""
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Words that are run in place of these, which are split at blanks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ Written for the purpose, to behave as those of the images do: `argosay` speaks, 
 the tests and examples of Argo Workflows; `cowsay` draws; `http-echo` answers every request with one text; `openssh` is
 `ssh` and `sshd` for jobs of MPI, `kubectl-delivery` what brings kubectl to their launchers, `mpi-pi` their example,
 `openmpi` and `hydra` are fronts of their `mpirun`. The larger ones are files of `stand_ins`. `serving` is a package for
-images that serve models: `python3 -m sampan_serving.modelserver` and others (decision 0063).
+images that serve models: `python3 -m sampan_serving.modelserver` and others (decision 0063); `model-servers` are the
+programs that it stands for: Triton's, MLServer's, TorchServe's, TensorFlow Serving's and OpenVINO's (decision 0065).
 
 Source of argosay's subcommands: argo-workflows 3.7 test/e2e/images/argosay/v2.
 """
@@ -214,6 +215,10 @@ def _fronts(what: str, *names: str) -> dict[str, str | Path]:
     return dict.fromkeys(names, f"#!/bin/sh{_OWN_HOST}{what}{_REAL_ONE}")
 
 
+# For scripts that call one; the catalogue's `commands` spare a container that is one the shell.
+_MODEL_SERVERS = ("tritonserver", "mlserver", "torchserve", "tensorflow_model_server", "ovms")
+_AS_MODEL_SERVER = '#!/bin/sh\nexec python3 -m sampan_serving.modelserver.stand_in "${0##*/}" "$@"\n'
+
 PROGRAMS: Mapping[str, Program] = {
     "http-echo": Program({"http-echo": _HTTP_ECHO}, {"/http-echo": "http-echo"}),
     "argosay": Program({"argosay": _ARGOSAY}, {"/argosay": "argosay"}),
@@ -244,6 +249,7 @@ PROGRAMS: Mapping[str, Program] = {
             beside={"sampan.lib.gjson": _LIB / "gjson", "sampan.lib.extent": _LIB / "extent.py"},
         ),
     ),
+    "model-servers": Program(dict.fromkeys(_MODEL_SERVERS, _AS_MODEL_SERVER)),
 }
 
 

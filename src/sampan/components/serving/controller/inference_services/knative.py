@@ -87,11 +87,11 @@ class KnativeMode:
         if revision.status == FALSE:
             text = revision.message or revision.reason
             configuration = Verdict(
-                FALSE, "RevisionFailed", f'Revision "{newest}" failed with message: {text}.'
+                FALSE, "RevisionFailed", f'Revision "{newest}" failed with message: {text}'
             )
         route = _route(component.name, now, configuration)
         sleeps = not meta.spec(deployment).get("replicas")
-        seen = Seen(pods, is_ready=False, has_failed=revision.status == FALSE, sleeps=sleeps, revision=newest)
+        seen = Seen(pods, has_failed=revision.status == FALSE, sleeps=sleeps, revision=newest)
         return ComponentSeen(component, both(configuration, route), seen, now, configuration, route)
 
 

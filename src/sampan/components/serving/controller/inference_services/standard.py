@@ -21,8 +21,6 @@ from sampan.kube import conditions, meta
 from sampan.kube.kinds import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, SERVICES
 from sampan.kube.meta import Object
 
-_HASH = "pod-template-hash"
-
 
 class StandardMode:
     def __init__(self, children: Children) -> None:
@@ -46,13 +44,13 @@ class StandardMode:
 
     def _seen(self, component: Component, deployment: Object, rules: Rules) -> ComponentSeen:
         app = names.app_label(component.name)
-        pods = _newest(self._children.pods_of_app(meta.namespace(deployment), app))
+        pods = _newest(deployment, self._children.pods_of_app(meta.namespace(deployment), app))
         ready = verdict(deployment, pods)
         seen = Seen(
             pods,
-            is_ready=is_complete(deployment),
             has_failed=ready.status == FALSE and bool(ready.message),
             sleeps=meta.spec(deployment).get("replicas") == 0,
+            is_newest=is_complete(deployment),
         )
         return ComponentSeen(component, ready, seen, is_headless=rules.is_headless)
 
@@ -107,10 +105,9 @@ def _is_current(deployment: Object) -> bool:
     return observed >= meta.generation(deployment)
 
 
-def _newest(pods: Sequence[Object]) -> list[Object]:
-    """Those of the template that the newest has."""
-    alive = failures.newest_first(pods)
-    if not alive:
-        return []
-    hash_ = meta.labels(alive[0]).get(_HASH)
-    return [each for each in alive if meta.labels(each).get(_HASH) == hash_]
+def _newest(deployment: Object, pods: Sequence[Object]) -> list[Object]:
+    """Those of its template as it is now."""
+    digest = meta.annotations(meta.spec(deployment)["template"]).get(standard.DIGEST)
+    return [
+        each for each in failures.newest_first(pods) if meta.annotations(each).get(standard.DIGEST) == digest
+    ]

@@ -81,7 +81,7 @@ class Templates:
         injected = pods.with_default_probes(plain, period_seconds=probe_seconds)
         injected = await self.storage.add(component.spec, injected, namespace, self.storage.config(data))
         injected = await self._agents.add(component.spec, injected, namespace, data)
-        return Made(plain, injected, told)
+        return Made(plain, pods.canonical(injected), told)
 
     def _runtime(self, isvc: Object, component: Component) -> tuple[Runtime | None, Mapping[str, str]]:
         if component.kind != PREDICTOR or component.model is None:

@@ -24,6 +24,13 @@ UP_TO_DATE, IN_PROGRESS, BLOCKED, INVALID_SPEC = (
 )
 _TRANSITIONS = {PENDING: IN_PROGRESS, LOADING: IN_PROGRESS, LOADED: UP_TO_DATE, FAILED_TO_LOAD: BLOCKED}
 _LOAD_FAILED, _UNHEALTHY = "ModelLoadFailed", "RuntimeUnhealthy"
+_REASONS = frozenset(
+    (
+        *(_LOAD_FAILED, _UNHEALTHY, "RuntimeDisabled", "NoSupportingRuntime"),
+        *("RuntimeNotRecognized", "InvalidPredictorSpec"),
+    )
+)
+"""That there are: the schema takes no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +38,15 @@ class Seen:
     """What is seen of the predictor's newest pods."""
 
     pods: Sequence[Object]
-    is_ready: bool
-    """Whether the whole service is, by its newest revision."""
     has_failed: bool
     """Whether its newest revision has, pods or not."""
     sleeps: bool
     """Ready, and without pods for want of requests."""
     revision: str = ""
+    is_newest: bool = True
+    """Whether all pods are of what the spec says now. Of revisions their names tell."""
+    is_ready: bool = False
+    """Whether the whole service is, by its newest pods."""
 
 
 def status(before: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
@@ -58,7 +67,8 @@ def invalid(before: Mapping[str, Any], reason: str, message: str) -> dict[str, A
     """Where nothing can be made of the spec."""
     found = _with_state(before, FAILED_TO_LOAD)
     found["transitionStatus"] = INVALID_SPEC
-    found["lastFailureInfo"] = {"reason": reason, "message": message}
+    known = reason if reason in _REASONS else "InvalidPredictorSpec"
+    found["lastFailureInfo"] = {"reason": known, "message": message}
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.labels import EXPLAINER, PREDICTOR
 from sampan.components.serving.engine.inference_services.spec import Component, is_multi_model, storage_uri
-from sampan.kube import meta
+from sampan.kube import meta, quantities
 from sampan.kube.meta import Object
 
 HTTP_PORT, AGENT_PORT = 8080, 9081
@@ -82,6 +82,16 @@ def with_default_probes(template: Object, *, period_seconds: int) -> Object:
     spec = meta.spec(template)
     containers = [_probed(each, period_seconds) for each in spec.get("containers") or ()]
     return {**template, "spec": {**spec, "containers": containers}}
+
+
+def canonical(template: Object) -> Object:
+    """The template with amounts of resources as the API writes them. What is no amount stays, and the API refuses
+    it."""
+    spec = dict(meta.spec(template))
+    for key in ("containers", "initContainers"):
+        if spec.get(key):
+            spec[key] = [_canonical(each) for each in spec[key]]
+    return {**template, "spec": spec}
 
 
 def serving_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -225,6 +235,24 @@ def _of_puller(service: str) -> dict[str, str]:
         f"{_INTERNAL}/configMountPath": "/mnt/configs",
         f"{_INTERNAL}/modelDir": labels.MODEL_DIR,
     }
+
+
+def _canonical(container: Mapping[str, Any]) -> dict[str, Any]:
+    told = container.get("resources")
+    if not isinstance(told, Mapping):
+        return dict(container)
+    found = dict(told)
+    for key in ("limits", "requests"):
+        if isinstance(found.get(key), Mapping):
+            found[key] = {name: _amount(value) for name, value in found[key].items()}
+    return {**container, "resources": found}
+
+
+def _amount(value: Any) -> Any:
+    try:
+        return quantities.canonical(value)
+    except (ValueError, TypeError, ArithmeticError):
+        return value
 
 
 def _strings(found: Any) -> dict[str, str]:

@@ -10,35 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.serving.api import labels
+from sampan.components.serving.api import labels, models
 from sampan.components.serving.api.labels import EXPLAINER, PREDICTOR, TRANSFORMER
 from sampan.components.serving.engine.inference_services import names
+from sampan.components.serving.engine.selection.merging import pod_spec
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
-_EXTENSION = frozenset(
-    (
-        *("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric", "scaleMetricType", "autoScaling"),
-        *("containerConcurrency", "timeout", "canaryTrafficPercent", "logger", "batcher"),
-        *("labels", "annotations", "deploymentStrategy"),
-    )
-)
-_FRAMEWORKS = (
-    *("sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml", "lightgbm"),
-    "paddle",
-)
-_OF_COMPONENTS = frozenset(
-    (
-        *_FRAMEWORKS,
-        "model",
-        "workerSpec",
-        "name",
-        "storageUris",
-        "storageContainerName",
-        "confidential",
-        "art",
-    )
-)
 _MULTI_MODEL = "MULTI_MODEL_SERVER"
 
 
@@ -56,7 +34,7 @@ class Component:
     @property
     def pod_fields(self) -> dict[str, Any]:
         """Its part of a PodSpec."""
-        return {key: value for key, value in self.spec.items() if key not in _EXTENSION | _OF_COMPONENTS}
+        return pod_spec(dict(self.spec))
 
     @property
     def containers(self) -> list[dict[str, Any]]:
@@ -64,7 +42,8 @@ class Component:
 
     @property
     def model(self) -> Mapping[str, Any] | None:
-        found = self.spec.get("model")
+        """Whichever way its spec says it."""
+        found = self.spec.get(models.framework(dict(self.spec)))
         return found if isinstance(found, Mapping) else None
 
     @property
@@ -146,7 +125,8 @@ def is_multi_model(of: Component) -> bool:
         return False
     if of.model is None:
         return bool(of.containers) and env_value(of.containers[0], _MULTI_MODEL) == "true"
-    if str((of.model.get("modelFormat") or {}).get("name") or "") == "huggingface":
+    name = str((of.model.get("modelFormat") or {}).get("name") or "")
+    if "huggingface" in (name, models.framework(dict(of.spec))):
         return False
     return not (of.model.get("storageUri") or of.model.get("storage") or of.spec.get("storageUris"))
 

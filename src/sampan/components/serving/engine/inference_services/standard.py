@@ -6,6 +6,8 @@ Source: kserve/kserve 0.20 pkg/controller/v1beta1/inferenceservice/reconcilers/{
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from sampan.kube.meta import Object
 
 _ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
 _HISTORY, _PROGRESS_SECONDS = 10, 600
+DIGEST = "sampan.dev/template"
+"""An annotation of pods: of which template they are."""
 _OF_SCALING = ("maxReplicas", "scaleTarget", "scaleMetric", "scaleMetricType", "autoScaling")
 
 
@@ -112,12 +116,17 @@ def _deployment(component: Component, metadata: Mapping[str, Any], injected: Obj
             "template": {
                 "metadata": {
                     "labels": dict(metadata["labels"]),
-                    "annotations": dict(metadata["annotations"]),
+                    "annotations": {**metadata["annotations"], DIGEST: _digest(metadata, injected)},
                 },
                 "spec": meta.spec(injected),
             },
         },
     }
+
+
+def _digest(metadata: Mapping[str, Any], injected: Object) -> str:
+    told = [metadata["labels"], metadata["annotations"], meta.spec(injected)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def _strategy(rules: Rules) -> dict[str, Any]:

@@ -274,5 +274,5 @@ def _canaries_ready(found: Sequence[CanarySeen]) -> Verdict:
 
 def _model(before: Status, predictor: ComponentSeen, ready: Verdict) -> Status:
     seen, rollout = predictor.seen, predictor.rollout
-    is_newest = rollout is None or rollout.latest_created == rollout.latest_ready
+    is_newest = seen.is_newest if rollout is None else rollout.latest_created == rollout.latest_ready
     return models.status(before.get("modelStatus") or {}, replace(seen, is_ready=ready.is_true and is_newest))

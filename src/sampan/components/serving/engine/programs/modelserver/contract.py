@@ -52,13 +52,21 @@ class LoadError(Exception):
     """A model that cannot be loaded. The message says why, and what to do."""
 
 
+class ModelMissingError(LoadError):
+    """The folder holds no file of such a model: it may be a repository, each of whose folders holds a model."""
+
+
 class Runtime(Protocol):
     """One loaded model. Called from one thread at a time, in the process that made it."""
 
-    metadata: Metadata
-    max_batch: int
-    """Rows (of the first axis) that `run` takes at once, where rows are predicted independently of one another; 0 for
-    a model whose requests must not be joined."""
+    @property
+    def metadata(self) -> Metadata: ...
+
+    @property
+    def max_batch(self) -> int:
+        """Rows (of the first axis) that `run` takes at once, where rows are predicted independently of one another; 0
+        for a model whose requests must not be joined, or of which that is not known yet: asked for each request."""
+        ...
 
     def from_instances(self, instances: Any) -> Sequence[Tensor]:
         """V1's `instances` (or `inputs`, by name) as the model takes them. Raises ModelError."""
@@ -79,7 +87,8 @@ class Opaque(Protocol):
     """A model that answers whole requests by itself, such as a user's `kserve.Model`, a transformer or a language
     model. May be asked for several at a time."""
 
-    metadata: Metadata
+    @property
+    def metadata(self) -> Metadata: ...
 
     async def v1(self, verb: str, body: Any, headers: Mapping[str, str]) -> Any:
         """`verb` is `predict` or `explain`. An answer that is an async iterator of bytes is streamed."""

@@ -1,0 +1,169 @@
+"""Other model servers' command lines, as this one's: `python3 -m sampan_serving.modelserver.stand_in tritonserver …`.
+
+The embedded cluster starts it where an image's own program would run (`catalogue.toml`), so that ServingRuntimes of
+Triton, MLServer, TorchServe, TensorFlow Serving and OpenVINO work as they are written. What concerns resources, logs
+and back ends of theirs is passed over in silence; what would change answers is not there to be told.
+Sources: kserve v0.20.0 config/runtimes; triton-inference-server/server docs/user_guide (model_repository.md);
+SeldonIO/MLServer 1.7 docs/reference/settings.md; pytorch/serve 0.12 docs/configuration.md; tensorflow/serving
+tensorflow_serving/model_servers/main.cc; openvinotoolkit/model_server docs/parameters.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from sampan.components.serving.engine.programs.modelserver import program
+
+_MODELS = "/mnt/models"
+Options = Mapping[str, str]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The first word is the program, as a path or a name."""
+    arguments = translated(list(sys.argv[1:] if words is None else words), os.environ)
+    return program.main(arguments)
+
+
+def translated(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """This server's arguments. Raises SystemExit for a program that is none of these."""
+    # An entry point may be told its own program, or only that one's arguments.
+    name = Path(words[0]).name if words else ""
+    if name not in _PROGRAMS:
+        raise SystemExit(f"{name or 'no program'} is none that Sampan stands in for: {', '.join(_PROGRAMS)}")
+    rest = [word for word in words[1:] if Path(word).name != name]
+    arguments = _PROGRAMS[name](options(rest), rest, environ)
+    return [f"--{key}={value}" for key, value in arguments.items() if value]
+
+
+def options(words: Sequence[str]) -> dict[str, str]:
+    """`--key=value`, `--key value` and `--key`, with `_` and `-` alike."""
+    found: dict[str, str] = {}
+    key = ""
+    for word in words:
+        if word.startswith("--"):
+            key, is_whole, value = word[2:].partition("=")
+            key = key.replace("-", "_")
+            found[key] = value
+            key = "" if is_whole else key
+        elif key:
+            found[key], key = word, ""
+    return found
+
+
+def _triton(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "model_dir": told.get("model_repository") or told.get("model_store") or _MODELS,
+        "http_port": told.get("http_port") or "8000",
+        "grpc_port": told.get("grpc_port") or "8001",
+        "runtime": "choosing",
+    }
+
+
+def _mlserver(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    folder = next((word for word in words if word != "start" and not word.startswith("-")), "")
+    folder = environ.get("MLSERVER_MODEL_URI") or folder or environ.get("MLSERVER_MODELS_DIR") or _MODELS
+    return {
+        "model_name": environ.get("MLSERVER_MODEL_NAME", ""),
+        "model_dir": folder,
+        "http_port": environ.get("MLSERVER_HTTP_PORT") or "8080",
+        "grpc_port": environ.get("MLSERVER_GRPC_PORT") or "8081",
+        "workers": environ.get("MLSERVER_PARALLEL_WORKERS", "").removeprefix("0"),
+        "runtime": "choosing",
+    }
+
+
+def _torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    properties = _properties(told.get("ts_config") or environ.get("TS_CONFIG_FILE", ""))
+    folder = told.get("model_store") or properties.get("model_store") or f"{_MODELS}/model-store"
+    name, archive = _archive(folder, properties.get("model_snapshot", ""), told.get("models", ""))
+    return {
+        "model_name": name,
+        "model_dir": folder,
+        "archive": archive,
+        # KServe's image has a server of KServe's in front, with KServe's ports.
+        "http_port": "8080",
+        "grpc_port": "8081",
+        "runtime": "torchserve",
+    }
+
+
+def _tensorflow(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    name = told.get("model_name") or environ.get("MODEL_NAME") or "default"
+    return {
+        "model_name": name,
+        "model_dir": told.get("model_base_path") or f"{environ.get('MODEL_BASE_PATH') or '/models'}/{name}",
+        "http_port": told.get("rest_api_port") or "8501",
+        "grpc_port": told.get("port") or "8500",
+        "runtime": "tensorflow",
+    }
+
+
+def _openvino(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "model_name": told.get("model_name", ""),
+        "model_dir": told.get("model_path") or told.get("model_repository_path") or _MODELS,
+        "http_port": told.get("rest_port") or "8080",
+        "grpc_port": told.get("port") or "9178",
+        "runtime": "choosing",
+    }
+
+
+_PROGRAMS: Mapping[str, Callable[[Options, Sequence[str], Mapping[str, str]], dict[str, str]]] = {
+    "tritonserver": _triton,
+    "mlserver": _mlserver,
+    "torchserve": _torchserve,
+    "tensorflow_model_server": _tensorflow,
+    "ovms": _openvino,
+}
+
+
+def _properties(path: str) -> dict[str, str]:
+    """Of Java's format what TorchServe's files have: `key=value`, comments, lines that go on after a backslash."""
+    try:
+        text = Path(path).read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError):
+        return {}
+    lines = text.replace("\\\n", "").splitlines()
+    pairs = (
+        line.partition("=") for line in lines if line.strip() and not line.lstrip().startswith(("#", "!"))
+    )
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _archive(folder: str, snapshot: str, models: str) -> tuple[str, str]:
+    """The model's name and its file: what TorchServe was serving when its settings were written, `--models NAME=FILE`,
+    or what lies in the store. Raises SystemExit where there are several: one pod serves one."""
+    found = _snapshot(snapshot)
+    if models and models != "all":
+        pairs = (each.partition("=") for each in models.replace(",", " ").split())
+        found = {name if archive else Path(name).stem: archive or name for name, _, archive in pairs}
+    if not found:
+        try:
+            found = {each.stem: each.name for each in sorted(Path(folder).glob("*.mar"))}
+        except OSError:
+            found = {}
+    if len(found) > 1:
+        raise SystemExit(
+            f"The model store has several models, {', '.join(found)}: one is served by a pod here."
+        )
+    return next(iter(found.items()), ("", ""))
+
+
+def _snapshot(told: str) -> dict[str, str]:
+    try:
+        models = json.loads(told)["models"]
+        return {
+            name: str(next(iter(versions.values()))["marName"])
+            for name, versions in models.items()
+            if versions
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""Each framework's models answer over V1, V2 in JSON, V2 in binary and gRPC what the library itself answers.
+
+The models are made, and the library is asked, by programs of `cases/` in the environment of the image that serves them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sampan.cluster.node.environments import Environments, PipInstall
+from sampan.cluster.node.environments.programs import package_folder
+from sampan.testing.homes import home_with_frameworks
+from sampan.testing.model_servers import Served, serving
+
+CASES = Path(__file__).with_name("cases")
+KINDS = {"BOOL": "bool", "UINT8": "u1", "INT8": "i1", "INT32": "<i4", "INT64": "<i8", "FP16": "<f2", "FP32": "<f4",
+         "FP64": "<f8"}  # fmt: skip
+MODULE = "sampan_serving.modelserver"
+
+
+@dataclass(frozen=True)
+class Library:
+    image: str
+    program: str
+    names: tuple[str, ...] = ()
+    installs: tuple[str, ...] = ()
+    """What only making the models needs."""
+
+
+LIBRARIES = {
+    "sklearn": Library("kserve/sklearnserver:v0.20.0", "sklearn_cases.py"),
+    "xgboost": Library("kserve/xgbserver:v0.20.0", "trees_cases.py", ("xgboosts",)),
+    "lightgbm": Library("kserve/lgbserver:v0.20.0", "trees_cases.py", ("lightgbms",)),
+    "onnx": Library("onnxruntime/server", "onnx_cases.py", installs=("onnx",)),
+    "pytorch": Library("gcr.io/kfserving/pytorchserver:v0.5.1", "pytorch_cases.py"),
+    "tensorflow": Library("tensorflow/serving:2.6.2", "tensorflow_cases.py"),
+    "pmml": Library("kserve/pmmlserver:v0.20.0", "pmml_cases.py"),
+    "paddle": Library("kserve/paddleserver:v0.20.0", "paddle_cases.py"),
+    "mlflow": Library("seldonio/mlserver:1.7.1", "mlflow_cases.py"),
+}
+
+
+def interpreters(home: Path, library: Library) -> tuple[str, str]:
+    """Python of the image's environment, and of one in which models can be made."""
+
+    async def build() -> tuple[str, str]:
+        environments = Environments(home)
+        try:
+            base = await environments.for_image(library.image)
+            made = await environments.with_installs(
+                base, [PipInstall(library.installs)] if library.installs else []
+            )
+            return str(base.python), str(made.python)
+        finally:
+            await environments.close()
+
+    return asyncio.run(build())
+
+
+def make(python: str, library: Library, folder: Path) -> list[Path]:
+    command = [python, str(CASES / library.program), str(folder), *library.names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return sorted(each.parent for each in folder.glob("*/case.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_answers_are_the_librarys(name: str, tmp_path: Path) -> None:
+    library = LIBRARIES[name]
+    python, maker = interpreters(home_with_frameworks(tmp_path / "home"), library)
+    package = package_folder(tmp_path / "programs", "serving")
+    cases = make(maker, library, tmp_path / "cases")
+    assert cases
+    for case in cases:
+        played(case, python=python, module=MODULE, environ={"PYTHONPATH": str(package)})
+
+
+def test_scikit_learns_answers_are_its_own(tmp_path: Path) -> None:
+    """What of it needs no environment."""
+    library = Library("", "sklearn_cases.py", ("classes",))
+    for case in make(sys.executable, library, tmp_path / "cases"):
+        played(case)
+
+
+def played(folder: Path, **how: Any) -> None:
+    case = json.loads((folder / "case.json").read_text())
+    assert case["v1"] or case["v2"]
+    words = [f"--runtime={case['runtime']}", "--model_name=m", f"--model_dir={folder / 'model'}"]
+    environ = {**how.pop("environ", {}), **case["options"]}
+    with serving(folder, *words, environ=environ, **how) as server:
+        # More than once: what is shown about a model may change how it is asked.
+        for _ in range(3):
+            for each in case["v1"]:
+                status, answer = server.post("/v1/models/m:predict", {"instances": each["instances"]})
+                assert status == 200, (folder.name, each["instances"], answer)
+                assert same(answer["predictions"], each["predictions"]), (folder.name, answer, each)
+        for each in case["v2"]:
+            for found in over_v2(server, each):
+                assert_outputs(folder.name, found, each["outputs"])
+        metadata = server.get("/v2/models/m")[1]
+        assert {each["name"] for each in metadata["outputs"]} or case["runtime"] == "mlflow", metadata
+
+
+def over_v2(server: Served, request: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """The outputs, in JSON's form, by each way there is."""
+    document = {"inputs": request["inputs"], "parameters": request["parameters"]}
+    status, answer = server.post("/v2/models/m/infer", document)
+    assert status == 200, answer
+    yield answer["outputs"]
+    yield binary(server, request)
+
+
+def binary(server: Served, request: dict[str, Any]) -> list[dict[str, Any]]:
+    tails = [encoded(each) for each in request["inputs"]]
+    inputs = [
+        {
+            **{key: each[key] for key in ("name", "shape", "datatype")},
+            "parameters": {"binary_data_size": len(tail)},
+        }
+        for each, tail in zip(request["inputs"], tails, strict=True)
+    ]
+    parameters = {**request["parameters"], "binary_data_output": True}
+    head = json.dumps({"inputs": inputs, "parameters": parameters}).encode()
+    length = {"Inference-Header-Content-Length": str(len(head))}
+    status, body = server.send("POST", "/v2/models/m/infer", b"".join([head, *tails]), length)
+    assert status == 200, body
+    size = int(server.headers["inference-header-content-length"])
+    found, position = json.loads(body[:size])["outputs"], size
+    for each in found:
+        end = position + each.pop("parameters")["binary_data_size"]
+        each["data"] = decoded(each["datatype"], body[position:end])
+        position = end
+    assert position == len(body)
+    return found
+
+
+def encoded(tensor: dict[str, Any]) -> bytes:
+    if tensor["datatype"] != "BYTES":
+        return np.array(tensor["data"], dtype=KINDS[tensor["datatype"]]).tobytes()
+    texts = [raw(each) for each in tensor["data"]]
+    return b"".join(len(each).to_bytes(4, "little") + each for each in texts)
+
+
+def decoded(datatype: str, data: bytes) -> list[Any]:
+    if datatype != "BYTES":
+        return np.frombuffer(data, dtype=KINDS[datatype]).tolist()
+    found = []
+    while data:
+        size = int.from_bytes(data[:4], "little")
+        found.append(data[4 : 4 + size].decode())
+        data = data[4 + size :]
+    return found
+
+
+def raw(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else base64.b64decode(value["b64"])
+
+
+def assert_outputs(name: str, found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    said = (name, found, expected)
+    for key in ("name", "datatype", "shape"):
+        assert [each[key] for each in found] == [each[key] for each in expected], said
+    for one, other in zip(found, expected, strict=True):
+        assert same(one["data"], other["data"], 1e-3 if one["datatype"] == "FP16" else 1e-6), said
+
+
+def same(one: Any, other: Any, tolerance: float = 1e-6) -> bool:
+    """Whole numbers and texts just so; fractions but for the rounding of sums in another order."""
+    if isinstance(other, dict):
+        return (
+            isinstance(one, dict)
+            and one.keys() == other.keys()
+            and all(same(one[key], other[key], tolerance) for key in other)
+        )
+    if isinstance(other, list):
+        return (
+            isinstance(one, list)
+            and len(one) == len(other)
+            and all(same(a, b, tolerance) for a, b in zip(one, other, strict=True))
+        )
+    if isinstance(other, float):
+        return isinstance(one, (int, float)) and math.isclose(one, other, rel_tol=tolerance, abs_tol=1e-7)
+    return bool(one == other)

@@ -1,0 +1,107 @@
+"""Other servers' command lines, as upstream's ServingRuntimes write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sampan.components.serving.engine.programs.modelserver.stand_in import translated
+
+
+def test_triton() -> None:
+    words = [
+        "tritonserver",
+        "--model-store=/mnt/models",
+        "--grpc-port=9000",
+        "--http-port=8080",
+        "--allow-http=true",
+    ]
+    ours = ["--model_dir=/mnt/models", "--http_port=8080", "--grpc_port=9000", "--runtime=choosing"]
+    assert translated(words, {}) == ours
+    # With a blank, by a path, and twice, as an entry point is told.
+    words = [
+        "tritonserver",
+        "/opt/tritonserver/bin/tritonserver",
+        "--model-repository",
+        "/models",
+        "--log-verbose",
+    ]
+    assert translated(words, {}) == [
+        "--model_dir=/models",
+        "--http_port=8000",
+        "--grpc_port=8001",
+        "--runtime=choosing",
+    ]
+
+
+def test_mlserver() -> None:
+    environ = {
+        "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_sklearn.SKLearnModel",
+        "MLSERVER_HTTP_PORT": "8080",
+        "MLSERVER_GRPC_PORT": "9000",
+        "MLSERVER_MODEL_NAME": "iris",
+        "MLSERVER_MODEL_URI": "/mnt/models",
+        "MLSERVER_PARALLEL_WORKERS": "0",
+    }
+    named = ["--model_name=iris", "--model_dir=/mnt/models"]
+    assert translated(["mlserver", "start"], environ) == [
+        *named, "--http_port=8080", "--grpc_port=9000", "--runtime=choosing"
+    ]  # fmt: skip
+    assert translated(["mlserver", "start", "/here"], {})[0] == "--model_dir=/here"
+    assert "--workers=3" in translated(["mlserver", "start"], {**environ, "MLSERVER_PARALLEL_WORKERS": "3"})
+
+
+def test_tensorflow_serving() -> None:
+    words = [
+        "tensorflow_model_server",
+        "/usr/bin/tensorflow_model_server",
+        "--model_name=flowers",
+        "--port=9000",
+        "--rest_api_port=8080",
+        "--model_base_path=/mnt/models",
+        "--rest_api_timeout_in_ms=60000",
+    ]
+    assert translated(words, {}) == [
+        "--model_name=flowers",
+        "--model_dir=/mnt/models",
+        "--http_port=8080",
+        "--grpc_port=9000",
+        "--runtime=tensorflow",
+    ]
+    # The image's own entry point goes by variables.
+    assert translated(["tensorflow_model_server"], {"MODEL_NAME": "x"})[:2] == [
+        "--model_name=x",
+        "--model_dir=/models/x",
+    ]
+
+
+def test_openvino() -> None:
+    words = ["ovms", "--model_name=m", "--model_path=/mnt/models", "--port=9000", "--rest_port=8080"]
+    assert translated(words, {}) == [
+        "--model_name=m", "--model_dir=/mnt/models", "--http_port=8080", "--grpc_port=9000", "--runtime=choosing"
+    ]  # fmt: skip
+
+
+def test_torchserve(tmp_path: Path) -> None:
+    store = tmp_path / "model-store"
+    store.mkdir()
+    (store / "mnist.mar").write_bytes(b"")
+    words = ["torchserve", "--start", f"--model-store={store}", f"--ts-config={tmp_path}/config.properties"]
+    found = ["--model_name=mnist", f"--model_dir={store}", "--archive=mnist.mar"]
+    assert translated(words, {})[:3] == found
+    (store / "other.mar").write_bytes(b"")
+    with pytest.raises(SystemExit, match="several models, mnist, other"):
+        translated(words, {})
+    models = {"digits": {"1.0": {"marName": "mnist.mar", "minWorkers": 1}}}
+    snapshot = json.dumps({"name": "startup.cfg", "modelCount": 1, "models": models})
+    (tmp_path / "config.properties").write_text(f"# written\nload_models=all\nmodel_snapshot={snapshot}\n")
+    assert translated(words, {})[:3] == ["--model_name=digits", f"--model_dir={store}", "--archive=mnist.mar"]
+    assert translated([*words, "--models", "a=other.mar"], {})[0] == "--model_name=a"
+
+
+@pytest.mark.parametrize("words", [[], ["bash", "-c", "true"]])
+def test_other_programs_are_refused(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="is none that Sampan stands in for"):
+        translated(words, {})

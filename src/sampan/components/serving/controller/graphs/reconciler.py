@@ -19,6 +19,7 @@ from sampan.components.serving.controller.inference_services.children import Chi
 from sampan.components.serving.controller.inference_services.knative import KnativeMode
 from sampan.components.serving.controller.inference_services.standard import StandardMode
 from sampan.components.serving.controller.inference_services.templates import Made
+from sampan.components.serving.controller.scaling.configured import Configured as Autoscaling
 from sampan.components.serving.engine.graphs import desired, status
 from sampan.components.serving.engine.graphs.checks import problem_of
 from sampan.components.serving.engine.graphs.config import RouterConfig
@@ -32,7 +33,7 @@ from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
 from sampan.reconcile.apply import update_status
 from sampan.reconcile.cache import Cache
-from sampan.reconcile.controller import Controller, Source, own
+from sampan.reconcile.controller import Controller, Source, own, reads
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 
@@ -49,7 +50,9 @@ class InferenceGraphReconciler:
         self._configs = Cache(around.client, CONFIG_MAPS, namespace=labels.NAMESPACE)
         self._services = NamedServices(around)
         self._children = Children(around.client, _OWNERS)
-        self._knative, self._standard = KnativeMode(self._children), StandardMode(self._children)
+        self._autoscaling = Autoscaling(around.client)
+        self._knative = KnativeMode(self._children, self._autoscaling)
+        self._standard = StandardMode(self._children)
         self._recorder = EventRecorder(around.client, around.clock, "InferenceGraphController")
         where = urlsplit(around.url)
         self._port = where.port or (443 if where.scheme == "https" else 80)
@@ -60,6 +63,7 @@ class InferenceGraphReconciler:
             *self._children.sources(),
             *self._services.sources(),
             Source(self._configs, self._of_config),
+            reads(self._autoscaling.cache),
         ]
         return Controller("inferencegraph", self.reconcile, sources, workers=2, close=self._recorder.close)
 

@@ -168,10 +168,20 @@ def test_ready_until_it_is_told_to_end() -> None:
         pool, (origin, _) = Pool(), origin_of(f"http://127.0.0.1:{port}")
         assert (await pool.request("GET", origin, "/readyz", [])).status == 200
         draining = asyncio.ensure_future(router.server.drain(quiet_seconds=0.3))
+
+        async def probe() -> None:
+            while True:
+                # Probes go on, and keep nothing from ending.
+                await pool.request("GET", origin, "/readyz", [("User-Agent", "kube-probe/1.31")])
+                await asyncio.sleep(0.05)
+
+        probing = asyncio.ensure_future(probe())
         await asyncio.sleep(0)
         answer = await pool.request("GET", origin, "/readyz", [])
         assert (answer.status, await answer.read(100)) == (503, b"shutting down\n")
-        await draining
+        async with asyncio.timeout(5):
+            await draining
+        probing.cancel()
         await pool.close()
         await router.close()
 

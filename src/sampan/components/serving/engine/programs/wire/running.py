@@ -27,6 +27,8 @@ from sampan.components.serving.engine.programs.wire.server import (
 
 _MOST_DRAIN_SECONDS = 25.0
 _QUIET_SECONDS = 1.0
+_KUBELET = "kube-probe/"
+"""Its probes go on to the end, and are nobody's requests."""
 
 
 class Server:
@@ -52,7 +54,8 @@ class Server:
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def _handle(self, request: Request) -> Response | Tunnel:
-        self._asked_at = time.monotonic()
+        if not request.get("user-agent").startswith(_KUBELET):
+            self._asked_at = time.monotonic()
         return await self._handler(request)
 
     async def drain(

@@ -112,6 +112,7 @@ class Platform:
             pod_logs=PodLogs(home, self._clock),
             token=self._token,
             signing_key=certificates.folder / "sa.key",
+            converters={key: each for component in components for key, each in component.converters.items()},
             poster=webhook_poster,
         )
         self._api = api
@@ -178,6 +179,7 @@ class Platform:
             self._clock,
             home,
             url=self._url,
+            many_users=settings.pipelines.multi_user,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
             attendant_log=agent.pod_logs.append,

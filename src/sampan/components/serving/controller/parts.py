@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components import Services
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    KFSERVING_INFERENCE_SERVICES,
+)
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.gateway.gateway import Gateway, Limits, Surroundings
@@ -13,6 +17,8 @@ from sampan.components.serving.controller.gateway.reach import Direct, Forwarded
 from sampan.components.serving.controller.gateway.sources import sources
 from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
 from sampan.components.serving.controller.inference_services.parts import inference_services
+from sampan.components.serving.controller.kfserving import KFServingReconciler
+from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
@@ -28,6 +34,8 @@ def around(services: Services, settings: ServingSettings) -> Around:
         services.home,
         services.url,
         services.pod_files,
+        services.many_users,
+        services.embedded_s3,
     )
 
 
@@ -59,6 +67,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     made: dict[Resource, Sequence[Runnable]] = {
         INFERENCE_SERVICES: inference_services(around),
         INFERENCE_GRAPHS: (InferenceGraphReconciler(around).controller(),),
+        KFSERVING_INFERENCE_SERVICES: (KFServingReconciler(around).controller(),),
     }
     acts_on_all = around.settings.controllers == "on"
     return [
@@ -66,4 +75,4 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         for kind, runnables in made.items()
         if acts_on_all or kind.key not in foreign
         for runnable in runnables
-    ]
+    ] + ([ModelCache(around)] if around.is_embedded else [])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import csv
+import hashlib
+import io
 import json
 import os
 import sys
@@ -14,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from sampan.components.serving.engine.programs.agent import arguments, delivery
+from sampan.components.serving.engine.programs.agent import arguments, delivery, storing
 from sampan.components.serving.engine.programs.agent.delivery import Queue
-from sampan.components.serving.engine.programs.agent.events import REQUEST, RESPONSE
+from sampan.components.serving.engine.programs.agent.events import COLUMNS, REQUEST, RESPONSE
 from sampan.components.serving.engine.programs.agent.logging import Logger
 from sampan.components.serving.engine.programs.agent.main import Agent
 from sampan.components.serving.engine.programs.agent.probing import probe_of
@@ -439,3 +443,128 @@ def test_durations_and_flags_are_read_as_go_reads_them() -> None:
     assert read.logger is not None
     assert read.logger.batch_seconds == 61.5
     assert arguments.read(["--enable-batcher", "--component-port", "5000"]).component_port == 5000
+
+
+S3 = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-south"}
+
+
+class Objects:
+    """As much of S3 as takes objects."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, bytes] = {}
+        self.failures = 0
+
+    async def __call__(self, request: Request) -> Response:
+        body = await request.read(10**8)
+        assert request.method == "PUT"
+        assert request.get("x-amz-content-sha256") == hashlib.sha256(body).hexdigest()
+        assert request.get("authorization").startswith("AWS4-HMAC-SHA256 Credential=key/")
+        if self.failures:
+            self.failures -= 1
+            return Response(503)
+        self.found[request.path] = body
+        return Response(200)
+
+
+STORED = (
+    "--log-store-path",
+    "mine",
+    "--inference-service",
+    "iris",
+    "--namespace",
+    "ns",
+    "--component",
+    "predictor",
+)
+
+
+def test_events_are_stored_as_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "_PAUSES", (0.01,))
+
+    async def main() -> None:
+        objects = Objects()
+        objects.failures = 1
+        async with served(objects) as where, served(model) as component:
+            for name, value in {**S3, "AWS_ENDPOINT_URL": where}.items():
+                monkeypatch.setenv(name, value)
+            async with agent(component, "--log-url", "s3://logs/all", *STORED) as url:
+                await ask(
+                    url + PREDICT, {"instances": [[1]]}, ce_id="a/../b", content_type="application/json"
+                )
+                await until(lambda: len(objects.found) == 2)
+            folder = "/logs/all/ns/iris/predictor/mine"
+            assert sorted(objects.found) == [
+                f"{folder}/a_.._b-{kind}.json" for kind in ("request", "response")
+            ]
+            told = json.loads(objects.found[f"{folder}/a_.._b-request.json"])
+            assert base64.b64decode(told["bytes"]) == b'{"instances": [[1]]}'
+            assert (told["id"], told["reqType"], told["contentType"]) == (
+                "a/../b",
+                REQUEST,
+                "application/json",
+            )
+            assert told["url"]["Host"] == "logs"
+
+    play(main)
+
+
+def test_files_have_several_events_and_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        objects = Objects()
+        batched = ("--log-batch-size", "4", "--log-batch-interval", "300ms", "--log-store-format", "csv")
+        async with served(objects) as where, served(model) as component:
+            for name, value in {**S3, "AWS_ENDPOINT_URL": where}.items():
+                monkeypatch.setenv(name, value)
+            async with agent(component, "--log-url", "s3://logs/all", *STORED, *batched) as url:
+                for _ in range(2):
+                    await ask(url + PREDICT, {"instances": [[1]]})
+                await until(lambda: len(objects.found) == 1)
+                await ask(url + PREDICT, {"instances": [[1]]})
+                await until(lambda: len(objects.found) == 2)
+                # The last one waits for no time when the agent ends.
+                await ask(url + PREDICT, {"instances": [[1]]})
+        tables = [list(csv.reader(io.StringIO(body.decode()))) for body in objects.found.values()]
+        assert [len(table) - 1 for table in tables] == [4, 2, 2]
+        assert all(table[0] == list(COLUMNS) for table in tables)
+        assert all(name.endswith(".csv") for name in objects.found)
+
+    play(main)
+
+
+def test_a_marshaller_of_ones_own_writes_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        objects = Objects()
+
+        async def marshal(request: Request) -> Response:
+            kinds = [each["reqType"].rpartition(".")[2] for each in json.loads(await request.read(10**8))]
+            return Response(200, [("X-Log-Marshal-Extension", "txt")], " ".join(kinds).encode())
+
+        async with served(objects) as where, served(marshal) as own, served(model) as component:
+            for name, value in {**S3, "AWS_ENDPOINT_URL": where}.items():
+                monkeypatch.setenv(name, value)
+            more = ("--log-marshaller-url", own, "--log-store-format", "parquet")
+            async with agent(component, "--log-url", "s3://logs", *STORED, *more) as url:
+                await ask(url + PREDICT, {"instances": [[1]]}, ce_id="x")
+                await until(lambda: len(objects.found) == 2)
+        assert objects.found["/logs/ns/iris/predictor/mine/x-request.txt"] == b"request"
+
+    play(main)
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        (["--log-url", "gs://a", "--log-store-path", "x"], "not to gs://"),
+        (["--log-url", "s3://a"], "storage.path"),
+        (["--log-url", "s3://a", "--log-store-path", "x", "--log-store-format", "parquet"], "marshallerUrl"),
+        (["--log-url", "s3://a", "--log-store-path", "x"], "AWS_ACCESS_KEY_ID"),
+        (["--log-url", "ftp://a"], "ftp"),
+    ],
+)
+def test_where_nothing_can_be_logged_to_is_said_at_the_start(
+    args: list[str], word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with pytest.raises(ValueError, match=word):
+        Agent(arguments.read(args), probe_of("", 8080))

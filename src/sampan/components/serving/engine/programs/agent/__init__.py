@@ -9,7 +9,6 @@
     events      what an event is: CloudEvents, records of files
     delivery    a bounded queue of events, and who sends them
     storing     files of events in a store of objects
-    parquet     such a file in Parquet's format
 
 Source: kserve 0.20 cmd/agent/main.go, pkg/batcher, pkg/logger. The puller of models is `puller`.
 """

@@ -16,6 +16,7 @@ from sampan.components.serving.engine.programs.agent.batching import Batcher
 from sampan.components.serving.engine.programs.agent.delivery import CloudEvents, Queue
 from sampan.components.serving.engine.programs.agent.logging import Logger
 from sampan.components.serving.engine.programs.agent.proxy import Next, Proxy
+from sampan.components.serving.engine.programs.agent.storing import Store, is_store
 from sampan.components.serving.engine.programs.wire.running import Server, run, serve
 from sampan.components.serving.engine.programs.wire.server import Request, Response, Tunnel
 
@@ -29,7 +30,7 @@ class Agent:
         self._proxy = Proxy(options.component_port)
         self._batcher: Batcher | None = None
         self._queue: Queue | None = None
-        self._sink: CloudEvents | None = None
+        self._sink: CloudEvents | Store | None = None
         self._first: Next = self._proxy
         if options.batcher is not None:
             self._first = self._batcher = Batcher(options.batcher, self._proxy, self._first)
@@ -38,7 +39,7 @@ class Agent:
         self.server = Server(self.handle, http2=self._proxy.http2)
 
     def _logging(self, options: LoggerOptions, following: Next) -> Next:
-        self._sink = CloudEvents(options)
+        self._sink = Store(options) if is_store(options.url) else CloudEvents(options)
         self._queue = Queue(self._sink.deliver, options.workers)
         return Logger(options, self._queue.put, following)
 

@@ -9,6 +9,7 @@ from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KFSERVING_INFERENCE_SERVICES,
+    TRAINED_MODELS,
 )
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
@@ -20,6 +21,7 @@ from sampan.components.serving.controller.inference_services.parts import infere
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
+from sampan.components.serving.controller.trained_models.parts import trained_models
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
@@ -67,6 +69,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     made: dict[Resource, Sequence[Runnable]] = {
         INFERENCE_SERVICES: inference_services(around),
         INFERENCE_GRAPHS: (InferenceGraphReconciler(around).controller(),),
+        TRAINED_MODELS: trained_models(around),
         KFSERVING_INFERENCE_SERVICES: (KFServingReconciler(around).controller(),),
     }
     acts_on_all = around.settings.controllers == "on"

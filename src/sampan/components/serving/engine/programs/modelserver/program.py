@@ -49,7 +49,10 @@ def prepare(given: Arguments) -> Repository:
         return made
     if not given.runtime:
         raise LoadError("neither --runtime nor --model_class says what serves the model")
-    options = {**os.environ, **given.options}
+    asked = {"predictor_host": given.predictor_host, "predictor_protocol": given.predictor_protocol}
+    asked["predictor_use_ssl"] = str(given.predictor_use_ssl)
+    # For runtimes that explain what another server predicts.
+    options = {**os.environ, **given.options, **asked}
     repository = Repository(loaders.runtime(given.runtime), given.model_dir, options)
     repository.load_first(given.model_name)
     return repository

@@ -62,6 +62,8 @@ class Admission:
         """Whatever two servers could read in two ways. Raises RefusalError."""
         if not head.host:
             raise RefusalError(400, "a request needs exactly one Host header")
+        if head.version not in ("1.1", "1.0"):
+            raise RefusalError(505, "HTTP/1.1 is spoken here")
         if not head.target.startswith(b"/") or b"#" in head.target:
             raise RefusalError(400, "the target of a request must be a path")
         if not heads.is_understood(head):

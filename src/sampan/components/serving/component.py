@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.serving.api.definitions import DEFINITIONS
 from sampan.components.serving.api.settings import ServingSettings
+from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
 from sampan.components.serving.controller.shipping import ship
 from sampan.kube.admission import Hook
@@ -35,7 +36,6 @@ class ServingComponent:
     name = "serving"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = ()
     tables: Sequence[sa.MetaData] = ()
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
@@ -45,11 +45,11 @@ class ServingComponent:
 
     def __init__(self, settings: ServingSettings | None = None) -> None:
         self._settings = settings or ServingSettings()
-        if self._settings.controllers == "off":
-            # Whoever acts on the objects then knows what to refuse.
-            self.admission = ()
+        # Where nothing acts on the objects, whoever does knows what to refuse.
+        is_off = self._settings.controllers == "off"
+        self.admission: Sequence[Hook] = () if is_off else hooks(self._settings.deployment_mode)
         self.interceptor = Door(self._settings.domain)
-        if self._settings.controllers == "off":
+        if is_off:
             self.interceptor.close()
         self._tasks = TaskSet("serving")
         self._manager: Manager | None = None

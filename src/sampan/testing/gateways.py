@@ -163,6 +163,9 @@ class _Ready:
     def exchange(self, head: Head, wire: Wire) -> Exchange:
         return Exchange(self._core, head, wire)
 
+    def call_handler(self, passing: Callable[..., Any], authority_of: Callable[[str], str]) -> Any:
+        return passing(self._core, lambda address, port: (address, port), authority_of)
+
 
 class Rig:
     def __init__(self, core: Core, door: Door, port: int, done: list[Done]) -> None:

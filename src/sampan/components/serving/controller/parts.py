@@ -40,6 +40,7 @@ def gateway(around: Around, services: Services) -> Gateway:
         Surroundings(
             Direct(pod_port) if pod_port is not None else Forwarded(around.client),
             settings.domain,
+            pod_port,
             services.reviewer,
             around.home / "serving" / "access",
             Limits(settings.max_waiting_requests, settings.max_request_mib * 1024 * 1024),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sampan.client.protocol import Client
 from sampan.components import PodFiles
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.lib.clock import Clock
 from sampan.reconcile.cache import Caches
+
+if TYPE_CHECKING:
+    from sampan.store.artifacts.objects import Bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,11 @@ class Around:
     """Where this server is reached on its machine."""
     pod_files: PodFiles | None
     """How pods reach it from elsewhere; None in the embedded cluster."""
+    has_many_users: bool = False
+    """Requests count for users of namespaces, and what one may reach another may not."""
+
+    own_s3: Callable[[str], Bucket] | None = None
+    """A bucket of the platform's own S3, by its name; None where there is none."""
 
     @property
     def is_embedded(self) -> bool:

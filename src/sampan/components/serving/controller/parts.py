@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KFSERVING_INFERENCE_SERVICES
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.gateway.gateway import Gateway
 from sampan.components.serving.controller.gateway.parts import around
 from sampan.components.serving.controller.inference_services.parts import inference_services
+from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.kube.kinds import Resource
@@ -27,6 +28,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     # One line for each kind; one that somebody else acts on is left to them.
     made: dict[Resource, Sequence[Runnable]] = {
         INFERENCE_SERVICES: inference_services(around),
+        KFSERVING_INFERENCE_SERVICES: (KFServingReconciler(around).controller(),),
     }
     acts_on_all = around.settings.controllers == "on"
     return [

@@ -30,8 +30,6 @@ from sampan.reconcile.manager import Manager
 
 _PARTS = "sampan.components.serving.controller.parts"
 _GATEWAY = "sampan.components.serving.controller.gateway.parts"
-_GATEWAY_DELAY_SECONDS = 0.1
-"""So long the server takes to say that it is ready."""
 _LOAD_DELAY_SECONDS = 0.5
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
@@ -95,7 +93,6 @@ class ServingComponent:
 
     async def _start_controllers(self, services: Services) -> None:
         around, gateway = await self._start_gateway(services)
-        await asyncio.sleep(_LOAD_DELAY_SECONDS)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
         controllers = parts.controllers(around, services.foreign_definitions)
         made = Manager([*parts.scaling(around, gateway), *controllers])
@@ -104,7 +101,7 @@ class ServingComponent:
 
     async def _start_gateway(self, services: Services) -> tuple[Any, Any]:
         """Before the others: requests may be there already. Returns what the controllers are made of, and it."""
-        await asyncio.sleep(_GATEWAY_DELAY_SECONDS)
+        await self.interceptor.asked(_LOAD_DELAY_SECONDS)
         try:
             parts: Any = await asyncio.to_thread(importlib.import_module, _GATEWAY)
             around = parts.around(services, self._settings)

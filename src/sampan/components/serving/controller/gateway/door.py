@@ -6,6 +6,7 @@ Loaded at the start, so it imports little.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -37,7 +38,14 @@ class Door:
         self._domain = b"." + domain.encode()
         self._ready: Ready | None = None
         self._early: list[Callable[[Ready | None], None]] = []
+        self._asked = asyncio.Event()
         self.is_closed = False
+
+    async def asked(self, seconds: float) -> None:
+        """Returns with the first request, or after so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
 
     def open(self, ready: Ready) -> None:
         self._ready = ready
@@ -66,6 +74,7 @@ class Door:
     def exchange(self, head: Head, wire: Wire) -> Exchange:
         if self._ready is not None:
             return self._ready.exchange(head, wire)
+        self._asked.set()
         return _Early(self, head, wire)
 
     async def grpc_handlers(self, authority_of: Callable[[str], str]) -> Sequence[Any]:

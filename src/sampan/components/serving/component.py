@@ -22,6 +22,7 @@ from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
 from sampan.components.serving.controller.shipping import ship
+from sampan.components.serving.rest import statistics
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -60,6 +61,7 @@ class ServingComponent:
             self.interceptor.close()
         self._tasks = TaskSet("serving")
         self._managers: list[Manager] = []
+        self._gateway: Any = None
         self._services: Services | None = None
 
     async def start(self, services: Services) -> None:
@@ -69,7 +71,7 @@ class ServingComponent:
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
-        return ()
+        return statistics.routes(lambda: self._gateway.statistics if self._gateway is not None else None)
 
     def pod_routes(self) -> Sequence[BaseRoute]:
         return ()
@@ -112,5 +114,6 @@ class ServingComponent:
         except BaseException:
             self.interceptor.close()
             raise
+        self._gateway = gateway
         self.interceptor.open(gateway)
         return around, gateway

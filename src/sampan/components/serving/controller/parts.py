@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sampan.components import Services
 from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KFSERVING_INFERENCE_SERVICES,
     TRAINED_MODELS,
@@ -17,6 +18,7 @@ from sampan.components.serving.controller.configuration import ConfigReconciler
 from sampan.components.serving.controller.gateway.gateway import Gateway, Limits, Surroundings
 from sampan.components.serving.controller.gateway.reach import Direct, Forwarded
 from sampan.components.serving.controller.gateway.sources import sources
+from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
@@ -69,6 +71,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     # One line for each kind; one that somebody else acts on is left to them.
     made: dict[Resource, Sequence[Runnable]] = {
         INFERENCE_SERVICES: inference_services(around),
+        INFERENCE_GRAPHS: (InferenceGraphReconciler(around).controller(),),
         TRAINED_MODELS: trained_models(around),
         KFSERVING_INFERENCE_SERVICES: (
             KFServingReconciler(around, configs).controller(),

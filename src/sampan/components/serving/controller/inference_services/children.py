@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
@@ -42,12 +43,25 @@ class TakenError(Exception):
     """Something of that name is there and belongs to somebody else."""
 
 
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Whose they are, and the label that all of them have: its value is the owner's name."""
+
+    resource: Resource = INFERENCE_SERVICES
+    label: str = labels.INFERENCE_SERVICE
+    manager: str = MANAGER
+
+
+_OF_SERVICES = Owners()
+
+
 class Children:
     """The caches of all of them."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, owners_: Owners = _OF_SERVICES) -> None:
         self._client = client
-        selector = ListOptions(label_selector=labels.INFERENCE_SERVICE)
+        self._owners = owners_
+        selector = ListOptions(label_selector=owners_.label)
         self._caches = {kind: Cache(client, kind, selector=selector) for kind in _KINDS}
         for cache in self._caches.values():
             cache.add_index(_OF, _owner_of)
@@ -60,18 +74,25 @@ class Children:
 
     def sources(self) -> list[Source[Request]]:
         return [
-            *(owned(cache, INFERENCE_SERVICES) for cache in self._caches.values()),
-            Source(self._pods, _of_pod),
+            *(owned(cache, self._owners.resource) for cache in self._caches.values()),
+            Source(self._pods, self._of_pod),
         ]
 
     def of(self, isvc: Object) -> Own:
-        return Own(self._client, self._caches, self._kept, isvc)
+        return Own(self._client, self._caches, self._kept, isvc, self._owners)
 
     def pods_of_revision(self, namespace: str, revision: str) -> Sequence[Object]:
         return self._pods.by_index(labels.REVISION, f"{namespace}/{revision}")
 
     def pods_of_app(self, namespace: str, app: str) -> Sequence[Object]:
         return self._pods.by_index("app", f"{namespace}/{app}")
+
+    def _of_pod(self, old: Object | None, new: Object | None) -> Sequence[Request]:
+        if old is not None and new is not None and _concerns(old) == _concerns(new):
+            return ()
+        pod = new if new is not None else old
+        name = meta.labels(pod or {}).get(self._owners.label)
+        return (Request(meta.namespace(pod or {}), name),) if name else ()
 
 
 class Own:
@@ -83,8 +104,10 @@ class Own:
         caches: dict[Resource, Cache],
         kept: dict[tuple[str, str, str], str],
         isvc: Object,
+        owners_: Owners,
     ) -> None:
         self._client = client
+        self._owners = owners_
         self._caches = caches
         self._versions = kept
         self._isvc = isvc
@@ -112,7 +135,7 @@ class Own:
             **meta.metadata(wanted),
             "ownerReferences": [owners.owner_reference(self._isvc)],
             "annotations": {**meta.annotations(wanted), _APPLIED: digest},
-            "labels": {**meta.labels(wanted), labels.INFERENCE_SERVICE: meta.name(self._isvc)},
+            "labels": {**meta.labels(wanted), self._owners.label: meta.name(self._isvc)},
         }
         body = {**wanted, "metadata": metadata}
         observed = self.find(resource, name) or await self._there(resource, name)
@@ -153,8 +176,9 @@ class Own:
             return
         owner = owners.controller_of(observed) or {}
         whose = f"belongs to {owner.get('kind')} {owner.get('name')}" if owner else "belongs to nobody"
-        if owner.get("kind") == INFERENCE_SERVICES.kind and owner.get("name") == meta.name(self._isvc):
-            whose = "is left of an InferenceService of that name, and about to go"
+        kind = self._owners.resource.kind
+        if owner.get("kind") == kind and owner.get("name") == meta.name(self._isvc):
+            whose = f"is left of an {kind} of that name, and about to go"
         raise TakenError(f"There is an existing {resource.kind} {meta.name(observed)!r} that {whose}")
 
     def _is_as(self, resource: Resource, observed: Object, body: Object, digest: str) -> bool:
@@ -165,7 +189,7 @@ class Own:
         return is_part(body, observed)
 
     async def _apply(self, resource: Resource, name: str, body: Object) -> Object:
-        options = WriteOptions(field_manager=MANAGER, force=True)
+        options = WriteOptions(field_manager=self._owners.manager, force=True)
         namespace = meta.namespace(self._isvc)
         written = await self._client.patch(
             resource, name, body, namespace, patch_type=PatchType.APPLY, options=options
@@ -187,14 +211,6 @@ def _owner_of(obj: Object) -> Sequence[str]:
 def _of_label(pod: Object, name: str) -> Sequence[str]:
     value = meta.labels(pod).get(name)
     return (f"{meta.namespace(pod)}/{value}",) if value else ()
-
-
-def _of_pod(old: Object | None, new: Object | None) -> Sequence[Request]:
-    if old is not None and new is not None and _concerns(old) == _concerns(new):
-        return ()
-    pod = new if new is not None else old
-    name = meta.labels(pod or {}).get(labels.INFERENCE_SERVICE)
-    return (Request(meta.namespace(pod or {}), name),) if name else ()
 
 
 def _concerns(pod: Object) -> tuple[Any, ...]:

@@ -73,9 +73,8 @@ class KFServingReconciler:
         except (InvalidError, BadRequestError) as error:
             await self._refuse(service, _INVALID, error.message)
             return DONE
-        after = await update_status(
-            self._client, KFSERVING_INFERENCE_SERVICES, service, status(service, wanted, running)
-        )
+        said = status(service, wanted, running, rfc3339(self._clock.now()))
+        after = await update_status(self._client, KFSERVING_INFERENCE_SERVICES, service, said)
         await self._services.reached(meta.resource_version(after))
         return DONE
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from sampan.components.serving.engine.programs.agent import arguments, probing
 from sampan.components.serving.engine.programs.agent.arguments import LoggerOptions, Options
@@ -17,6 +18,7 @@ from sampan.components.serving.engine.programs.agent.delivery import CloudEvents
 from sampan.components.serving.engine.programs.agent.logging import Logger
 from sampan.components.serving.engine.programs.agent.proxy import Next, Proxy
 from sampan.components.serving.engine.programs.agent.storing import Store, is_store
+from sampan.components.serving.engine.programs.puller.puller import Puller
 from sampan.components.serving.engine.programs.wire.running import Server, run, serve
 from sampan.components.serving.engine.programs.wire.server import Request, Response, Tunnel
 
@@ -31,11 +33,15 @@ class Agent:
         self._batcher: Batcher | None = None
         self._queue: Queue | None = None
         self._sink: CloudEvents | Store | None = None
+        self._puller: Puller | None = None
         self._first: Next = self._proxy
         if options.batcher is not None:
             self._first = self._batcher = Batcher(options.batcher, self._proxy, self._first)
         if options.logger is not None:
             self._first = self._logging(options.logger, self._first)
+        if (puller := options.puller) is not None:
+            folders = (Path(puller.config_folder), Path(puller.model_folder))
+            self._puller = Puller(*folders, options.component_port, os.environ)
         self.server = Server(self.handle, http2=self._proxy.http2)
 
     def _logging(self, options: LoggerOptions, following: Next) -> Next:
@@ -46,6 +52,8 @@ class Agent:
     def start(self) -> None:
         if self._queue is not None:
             self._queue.start()
+        if self._puller is not None:
+            self._puller.start()
 
     async def handle(self, request: Request) -> Response | Tunnel:
         if probing.is_probe(request):
@@ -54,6 +62,8 @@ class Agent:
 
     async def close(self) -> None:
         """After the server has ended."""
+        if self._puller is not None:
+            await self._puller.close()
         if self._batcher is not None:
             await self._batcher.close()
         if self._queue is not None:

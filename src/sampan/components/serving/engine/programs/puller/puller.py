@@ -57,6 +57,9 @@ class Puller:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        log.setLevel(logging.INFO)
+        if not log.handlers:
+            log.addHandler(_handler())
         self._task = asyncio.create_task(self._follow(), name="puller")
 
     async def close(self) -> None:
@@ -103,7 +106,10 @@ class Puller:
                 seconds = _FIRST_WAIT_SECONDS
                 await kept.changed.wait()
             except (StorageError, LoadError, OSError, http.client.HTTPException) as error:
-                log.error("Model %s: %s", name, error)
+                if isinstance(error, ConnectionRefusedError):
+                    log.info("Model %s waits for the model server to start", name)
+                else:
+                    log.error("Model %s: %s", name, error)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await kept.changed.wait()
@@ -144,3 +150,10 @@ class Puller:
             return
         if answer.status != 200:
             raise LoadError(f"the server refuses to {what} it with {answer.status}: {said}")
+
+
+def _handler() -> logging.Handler:
+    """To the standard error stream, as the storage initializer writes."""
+    made = logging.StreamHandler()
+    made.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    return made

@@ -6,6 +6,7 @@ each caller has sent and got.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -34,14 +35,14 @@ class Agent:
         self._queue: Queue | None = None
         self._sink: CloudEvents | Store | None = None
         self._puller: Puller | None = None
+        if (pulled := options.puller) is not None:
+            folders = Path(pulled.config_folder), Path(pulled.model_folder)
+            self._puller = Puller(*folders, options.component_port, os.environ)
         self._first: Next = self._proxy
         if options.batcher is not None:
             self._first = self._batcher = Batcher(options.batcher, self._proxy, self._first)
         if options.logger is not None:
             self._first = self._logging(options.logger, self._first)
-        if (puller := options.puller) is not None:
-            folders = (Path(puller.config_folder), Path(puller.model_folder))
-            self._puller = Puller(*folders, options.component_port, os.environ)
         self.server = Server(self.handle, http2=self._proxy.http2)
 
     def _logging(self, options: LoggerOptions, following: Next) -> Next:
@@ -75,6 +76,7 @@ class Agent:
 
 def main(argv: Sequence[str]) -> int:
     options = arguments.read(argv)
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.INFO)
 
     async def begin() -> int:
         try:

@@ -57,9 +57,6 @@ class Puller:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        log.setLevel(logging.INFO)
-        if not log.handlers:
-            log.addHandler(_handler())
         self._task = asyncio.create_task(self._follow(), name="puller")
 
     async def close(self) -> None:
@@ -150,10 +147,3 @@ class Puller:
             return
         if answer.status != 200:
             raise LoadError(f"the server refuses to {what} it with {answer.status}: {said}")
-
-
-def _handler() -> logging.Handler:
-    """To the standard error stream, as the storage initializer writes."""
-    made = logging.StreamHandler()
-    made.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-    return made

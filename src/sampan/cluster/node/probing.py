@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sampan.cluster.node.handlers import Executor, HandlerError, Target, ask
-from sampan.cluster.node.probes import LIVENESS, READINESS, STARTUP, Answer, Outcome, Probe, Tally, probes_of
+from sampan.cluster.node.probes import LIVENESS, READINESS, STARTUP, Answer, Outcome, Pace, Probe, Tally, probes_of
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 
@@ -21,6 +21,8 @@ log = get_logger(__name__)
 _ATTEMPTS = 3
 """How often a handler that could not be carried out is tried before that counts as a failure."""
 
+_NEARLY = 0.9
+"""Of a period: questions that come at their time are all spoken of."""
 OnVerdict = Callable[[str, Probe, bool], None]
 """Container, probe, and whether it is well. Called when the verdict changes, and for each failure that ends it."""
 OnAnswer = Callable[[str, str, Answer], None]
@@ -92,16 +94,17 @@ class Prober:
             await watched.started.wait()
         loop = asyncio.get_running_loop()
         at = loop.time() + max(probe.initial_delay - watched.age, 0.0)
-        tally = Tally(probe)
+        tally, pace, spoken_at = Tally(probe), Pace(probe), at
         told: bool | None = None
         while True:
             await asyncio.sleep(max(at - loop.time(), 0.0))
             # Late answers do not pile up: the next question comes a period after this one was due, or now.
-            at = max(at + probe.period, loop.time())
+            at = max(at + pace.next(was_ready=told), loop.time())
             answer = await self._ask(container, watched.target, probe)
             if self._watched.get(container) is not watched:
                 return
-            if answer.outcome is not Outcome.SUCCESS:
+            if answer.outcome is not Outcome.SUCCESS and loop.time() >= spoken_at:
+                spoken_at = loop.time() + probe.period * _NEARLY
                 self._on_answer(container, probe.kind, answer)
             verdict = tally.add(answer.is_good)
             if verdict is None:

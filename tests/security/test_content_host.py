@@ -50,7 +50,8 @@ def test_only_with_an_address_of_this_server(target: Any) -> None:
     "host", [f"{CONTENT}.evil.example", f"x.{CONTENT}", "evil.localhost", "content.localhost@127.0.0.1"]
 )
 def test_no_other_name_is_it(target: Any, host: str) -> None:
-    assert target.ask("GET", "/content/probe.gif", host=host)[0] == 403
+    # Names below `localhost` are endpoints', of which there is none.
+    assert target.ask("GET", "/content/probe.gif", host=host)[0] in (403, 404)
 
 
 def test_our_own_host_does_not_serve_it(target: Any) -> None:

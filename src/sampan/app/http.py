@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from sampan.app.connections import BoundedProtocol
+from sampan.app.intercepting import InterceptingProtocol, Interception
 from sampan.app.listening import StartError
 
 
@@ -17,9 +20,18 @@ class HttpServer:
     """One port. `certificate` and `key` name PEM files, for https."""
 
     def __init__(
-        self, app: ASGIApp, listener: socket.socket, *, certificate: str = "", key: str = ""
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        *,
+        certificate: str = "",
+        key: str = "",
+        interception: Interception | None = None,
     ) -> None:
         """Raises StartError for files that cannot be used."""
+        protocol: Any = BoundedProtocol
+        if interception is not None:
+            protocol = functools.partial(InterceptingProtocol, interception=interception)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -31,7 +43,7 @@ class HttpServer:
             proxy_headers=False,
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
-            http=BoundedProtocol,
+            http=protocol,
             # WebSockets are taken over from HTTP (`connections`), by whoever serves them.
             ws="none",
             ssl_certfile=certificate or None,

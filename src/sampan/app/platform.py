@@ -21,6 +21,7 @@ from sampan.app.certificates import Certificates
 from sampan.app.database import open_database
 from sampan.app.definitions import install
 from sampan.app.grpc_port import GrpcPort
+from sampan.app.intercepting import Interception
 from sampan.app.outgoing import webhook_poster
 from sampan.app.settings import Settings
 from sampan.app.web import build_app, with_proven_paths
@@ -82,11 +83,13 @@ class Platform:
         self._settings = settings
         self._secure_port = secure_port
         self._grpc = grpc
+        self._lowest_port: int | None = None
         self._url = url
         self._token = token
         self._clock = clock or SystemClock()
         self._ends: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._api: ApiServer | None = None
+        self.interception: Interception | None = None
 
     @property
     def client(self) -> Client:
@@ -145,6 +148,7 @@ class Platform:
                     home / "volumes",
                     caches,
                     trust=Trust(await making, api.tokens.for_secret),
+                    usage=lambda: api.metrics.provider,
                 ),
                 Scheduler(api.client, self._clock, caches, settings.scheduler),
             ]
@@ -178,6 +182,8 @@ class Platform:
             pod_places=agent.places.of,
             attendant_log=agent.pod_logs.append,
             served=_served_by(api),
+            reviewer=api.gate,
+            pod_port=self._pod_port,
         )
         for component in components:
             await component.start(services)
@@ -189,6 +195,7 @@ class Platform:
         api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
+        self.interception = Interception.of(components, server)
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(api.gate, proven)
         dashboard = mounting.Dashboard(
@@ -218,6 +225,16 @@ class Platform:
                 await end()
             except Exception as error:
                 log.error("stopping failed", part=name, exc=error)
+
+    def _pod_port(self, address: str, port: int) -> tuple[str, int]:
+        """Raises OSError. A pod in the network of the host may name any port, and ours would take what comes from
+        here for the single user's."""
+        own = [urlsplit(self._url).port, self._secure_port, self._grpc.getsockname()[1] if self._grpc else 0]
+        if port in own and not addresses.is_in(addresses.POD_NETWORK, address):
+            raise ConnectionRefusedError("requests are not passed on to this server itself")
+        if self._lowest_port is None:
+            self._lowest_port = addresses.lowest_port()
+        return address, addresses.real_port(address, port, self._lowest_port)
 
     async def _ensure_front(self, front: Front) -> tuple[str, ...]:
         """Returns the names that requests over HTTP may then have."""

@@ -25,6 +25,7 @@ from sampan.app.database import open_database
 from sampan.app.definitions import for_other_servers, install
 from sampan.app.forwarding import ForwardedCluster
 from sampan.app.http import HttpServer
+from sampan.app.intercepting import Interception
 from sampan.app.listening import StartError, listen
 from sampan.app.settings import ClusterSettings, Settings
 from sampan.app.web import build_app, with_proven_paths
@@ -87,6 +88,7 @@ class RemotePlatform:
         self._token = token
         self._clock = clock or SystemClock()
         self._ends: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self.interception: Interception | None = None
         try:
             self._connection = connect(settings.cluster)
             self._client = RemoteClient(self._connection)
@@ -146,6 +148,7 @@ class RemotePlatform:
         log.info("pods reach the platform", url=url)
 
         routes = [route for component in components for route in component.routes()]
+        self.interception = Interception.of(components, settings.server)
         elsewhere = _Elsewhere(self._connection.server)
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(_SingleUser(self._token), proven)

@@ -25,6 +25,7 @@ from sampan.app import kubeconfig
 from sampan.app.certificates import CertificateError, Certificates
 from sampan.app.home import Home, ServerInfo, write_private
 from sampan.app.http import HttpServer
+from sampan.app.intercepting import Interception
 from sampan.app.listening import StartError, listen
 from sampan.app.settings import Settings
 from sampan.kube.errors import ApiError
@@ -99,10 +100,18 @@ async def _serve(
     http: list[HttpServer] = []
     try:
         app = await platform.start()
-        http = [HttpServer(app, listener)]
+        http = [HttpServer(app, listener, interception=platform.interception)]
         if secure is not None:
             pki = Certificates(settings.home / "pki")
-            http.append(HttpServer(app, secure, certificate=str(pki.server), key=str(pki.server_key)))
+            http.append(
+                HttpServer(
+                    app,
+                    secure,
+                    certificate=str(pki.server),
+                    key=str(pki.server_key),
+                    interception=platform.interception,
+                )
+            )
         for each in http:
             await each.start()
         own_kubeconfig = settings.home / "kubeconfig"
@@ -144,6 +153,9 @@ async def _serve(
 
 class _Platform(Protocol):
     """`platform.Platform`, or `remote.RemotePlatform` on a cluster that is not ours."""
+
+    interception: Interception | None
+    """Requests that are not the application's, after `start`."""
 
     async def start(self) -> ASGIApp: ...
     def close_streams(self) -> None: ...

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sampan.lib.clock import Clock
     from sampan.store.artifacts.objects import Bucket
     from sampan.store.database import Database
+    from sampan.web.guards import User
+    from sampan.web.interception import Interceptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class PodFiles:
     """That one pod may bring."""
     authority: str = ""
     """PEM of what signed the certificate of an https `url`; empty for the system's."""
+
+
+class Reviewer(Protocol):
+    """Who shows a token, and what they may do. Asked for each request; must not block."""
+
+    def who(self, authorization: str) -> User | None:
+        """By the value of a header Authorization; None for one that is no token of this cluster's."""
+        ...
+
+    def may(self, user: User, verb: str, resource: Resource, namespace: str, name: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,11 @@ class Services:
     served: Callable[[str, str], Awaitable[Resource | None]] | None = None
     """By apiVersion and kind: how objects of that kind are read and written, None while they are not served. Raises
     ApiError."""
+    reviewer: Reviewer | None = None
+    """None where there is nobody but the single user."""
+    pod_port: Callable[[str, int], tuple[str, int]] | None = None
+    """By a pod's address and port: where that is on this machine. Raises OSError for one that nobody may be led to.
+    None where pods run elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,11 @@ class Component(Protocol):
     @property
     def proven_paths(self) -> Sequence[str]:
         """Expressions for whole paths, of POST, whose endpoints have whoever calls prove to them that they may."""
+        ...
+
+    @property
+    def interceptor(self) -> Interceptor | None:
+        """What answers some requests below the HTTP framework (`web.interception`)."""
         ...
 
     def pod_routes(self) -> Sequence[BaseRoute]:

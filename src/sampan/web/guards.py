@@ -78,6 +78,9 @@ class GuardSettings:
             hosts.add(host.lower())
         return cls(frozenset(hosts), any_address=host in _WILDCARDS)
 
+    def is_ours(self, name: str) -> bool:
+        return name in self.hosts or (self.any_address and _is_address(name))
+
 
 class Guards:
     """ASGI middleware, the outermost one. Puts the user into `scope["state"]["user"]`."""
@@ -104,7 +107,7 @@ class Guards:
 
     def _check(self, scope: Scope) -> None:
         host = _only_header(scope, b"host")
-        if not self._is_ours(_hostname(host)):
+        if not self._settings.is_ours(hostname(host)):
             raise ForbiddenError(f'this server does not answer to the name "{host[:100]}"')
         # A page may open a WebSocket to any site, and browsers ask nobody before: it counts as a change.
         if (
@@ -112,23 +115,12 @@ class Guards:
             or scope["method"] not in _SAFE_METHODS
             or asgi.header(scope, b"upgrade")
         ):
-            self._check_origin(scope, host)
+            check_origin(asgi.header(scope, b"sec-fetch-site"), asgi.header(scope, b"origin"), host)
         if self._access is not None:
             scope.setdefault("state", {})["user"] = self._access.admit(scope)
         length = asgi.header(scope, b"content-length")
         if length and (not length.isdecimal() or int(length) > self._settings.max_body_bytes):
             raise _too_large(self._settings.max_body_bytes)
-
-    def _check_origin(self, scope: Scope, host: str) -> None:
-        """Programs send neither header; browsers send both with whatever a page makes them do."""
-        if asgi.header(scope, b"sec-fetch-site") not in _OWN_SITES:
-            raise ForbiddenError("requests from other sites may not change anything")
-        origin = asgi.header(scope, b"origin")
-        if origin and urlsplit(origin).netloc.lower() != host.lower():
-            raise ForbiddenError("requests from other origins may not change anything")
-
-    def _is_ours(self, name: str) -> bool:
-        return name in self._settings.hosts or (self._settings.any_address and _is_address(name))
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Counts what comes without a length, and answers before the application has to."""
@@ -152,6 +144,17 @@ class Guards:
         except RequestTooLargeError as error:
             if not started:
                 await asgi.respond_error(send, error)
+
+
+def check_origin(site: str, origin: str, host: str) -> None:
+    """Of a request that may change something: its headers Sec-Fetch-Site, Origin and Host. Raises ForbiddenError.
+
+    Programs send neither of the first two; browsers send both with whatever a page makes them do.
+    """
+    if site not in _OWN_SITES:
+        raise ForbiddenError("requests from other sites may not change anything")
+    if origin and urlsplit(origin).netloc.lower() != host.lower():
+        raise ForbiddenError("requests from other origins may not change anything")
 
 
 def _with_headers(send: Send) -> Send:
@@ -188,7 +191,8 @@ def _only_header(scope: Scope, name: bytes) -> str:
     return bytes(values[0]).decode("latin-1").strip()
 
 
-def _hostname(host: str) -> str:
+def hostname(host: str) -> str:
+    """Of a Host header, without its port."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower().rstrip(".")

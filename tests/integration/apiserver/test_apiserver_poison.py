@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import random
 from collections.abc import Awaitable
 from pathlib import Path
@@ -187,7 +188,22 @@ SPECS: dict[str, dict[str, Any]] = {
 SPECS["CronJob"] = {"spec": {"schedule": "* * * * *", "timeZone": "UTC", "jobTemplate": SPECS["Job"]}}
 OTHER_VERSIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("autoscaling/v1", "HorizontalPodAutoscaler"): {
-        "metadata": {"annotations": {"autoscaling.alpha.kubernetes.io/metrics": '[1, {"resource": 2}]'}},
+        "metadata": {
+            "annotations": {
+                "autoscaling.alpha.kubernetes.io/metrics": json.dumps(
+                    [
+                        {
+                            "type": "Resource",
+                            "resource": {
+                                "name": "memory",
+                                "target": {"type": "Utilization", "averageUtilization": 5},
+                            },
+                        }
+                    ]
+                ),
+                "autoscaling.alpha.kubernetes.io/behavior": '{"scaleUp": {"selectPolicy": "Min"}}',
+            }
+        },
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
             "maxReplicas": 3,

@@ -130,3 +130,30 @@ def test_autoscalers_keep_what_the_older_version_cannot_say(tmp_path: Path) -> N
         assert [each["version"] for each in group["versions"]] == ["v2", "v1"]
 
     run(tmp_path, test)
+
+
+def test_nonsense_in_an_autoscalers_annotations_is_refused(tmp_path: Path) -> None:
+    nonsense = [
+        ("metrics", [{"resource": 2}]),
+        ("metrics", [{"type": "Resource", "resource": [1]}]),
+        ("metrics", [{"type": "Resource", "resource": {"name": 5, "target": {"type": "Utilization"}}}]),
+        ("metrics", [{"type": "Pods", "pods": {"metric": {"name": ["a"]}, "target": "x"}}]),
+        ("metrics", [{"type": "External", "external": {"metric": 1, "target": {"type": 1, "value": []}}}]),
+        ("behavior", {"scaleUp": {"policies": ["a"]}}),
+        ("behavior", {"scaleUp": {"policies": {"a": 1}}}),
+        ("behavior", {"scaleUp": {"stabilizationWindowSeconds": "long"}}),
+        ("behavior", {"scaleDown": {"policies": [{"type": "Pods", "value": "x", "periodSeconds": {}}]}}),
+        ("behavior", {"scaleDown": {"tolerance": []}}),
+    ]
+
+    async def test(client: httpx.AsyncClient) -> None:
+        for key, value in nonsense:
+            annotations = {f"autoscaling.alpha.kubernetes.io/{key}": json.dumps(value)}
+            body = {
+                "metadata": {"name": "a", "annotations": annotations},
+                "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "a"}, "maxReplicas": 2},
+            }
+            answer = await client.post(V1, json=body)
+            assert answer.status_code == 422, (value, answer.text)
+
+    run(tmp_path, test)

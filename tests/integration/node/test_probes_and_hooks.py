@@ -93,6 +93,34 @@ def test_readiness_follows_the_container(machine: Any) -> None:
     asyncio.run(main())
 
 
+def test_a_container_that_has_just_started_is_asked_before_its_period_is_over(machine: Any) -> None:
+    async def main() -> None:
+        with web() as server:
+            async with machine.up() as node:
+                server.healthy = False
+                get = {"port": server.server_port, "host": HERE, "path": "/ready"}
+                probe = {"readinessProbe": {"httpGet": get, "periodSeconds": 600, "timeoutSeconds": 5}}
+                await node.create("web", ["sleep", "100"], container=probe)
+                asked = {"exec": {"command": ["sh", "-c", "echo x >> asked; false"]}, "periodSeconds": 600}
+                await node.create("command", ["sleep", "100"], container={"readinessProbe": asked})
+                while len(server.seen) < 4:
+                    await asyncio.sleep(0.01)
+                assert (
+                    status(await node.until("web", lambda pod: status(pod).get("started")))["ready"] is False
+                )
+                server.healthy = True
+                await node.until("web", lambda pod: status(pod)["ready"])
+                events = [
+                    each
+                    for each in (await node.client.list(EVENTS, "default")).items
+                    if each["reason"] == "Unhealthy"
+                ]
+                # Failures before the period is over say nothing, and commands, which may do something, are not run.
+                assert [each.get("count", 1) for each in events] == [1, 1]
+
+    asyncio.run(main())
+
+
 def test_a_server_in_a_pod_is_asked_at_the_pod_s_address(machine: Any) -> None:
     async def main() -> None:
         async with machine.up() as node:

@@ -114,7 +114,8 @@ async def _run(home: Path, scenario: Scenario, kubelet: Kubelet, options: dict[s
         await client.create(NAMESPACES, {"metadata": {"name": "team"}})
     caches = Caches(client)
     backoff = Backoff(options.pop("backoff", timedelta(milliseconds=10)))
-    parts = controllers(client, clock, api.registry, home / "volumes", caches, backoff)
+    usage = options.pop("usage", None)
+    parts = controllers(client, clock, api.registry, home / "volumes", caches, backoff, usage=lambda: usage)
     if options.pop("scheduler", False):
         parts.append(Scheduler(client, clock, caches))
     manager = Manager(parts)

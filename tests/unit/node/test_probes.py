@@ -10,7 +10,7 @@ import pytest
 
 from sampan.cluster.node import grpc_health, handlers
 from sampan.cluster.node.handlers import HandlerError
-from sampan.cluster.node.probes import LIVENESS, READINESS, Outcome, Pace, Tally, killing, probes_of
+from sampan.cluster.node.probes import LIVENESS, Outcome, Tally, killing, probes_of
 
 
 def tally(success: int = 1, failure: int = 3) -> Tally:
@@ -93,30 +93,3 @@ def test_what_a_grpc_server_answers(frames: bytes, outcome: Outcome, text: str) 
     assert text in answer.output
     if frames:
         assert b"/grpc.health.v1.Health/Check" in asked[0]
-
-
-def waits(spec: dict[str, Any], ready: tuple[int, ...] = ()) -> list[float]:
-    pace = Pace(probes_of({"readinessProbe": spec})[READINESS])
-    return [pace.next(was_ready=number in ready) for number in range(40)]
-
-
-def test_what_is_not_ready_yet_is_asked_sooner_at_first() -> None:
-    found = waits({"tcpSocket": {"port": 1}, "periodSeconds": 1})
-    assert found[0] < 0.1
-    assert found == sorted(found)
-    assert found[-1] == 1
-    # Whenever it becomes ready, that is seen within a fifth of the time that it took.
-    passed = found[0]
-    for wait in found[1:]:
-        assert wait <= 0.2 * passed + 0.051
-        passed += wait
-
-
-def test_what_has_been_ready_is_asked_in_its_period() -> None:
-    found = waits({"httpGet": {"port": 1}, "periodSeconds": 5}, ready=(2,))
-    assert found[2:] == [5] * 38
-
-
-@pytest.mark.parametrize("more", [{"exec": {"command": ["x"]}}, {"httpGet": {"port": 1}, "successThreshold": 2}])
-def test_commands_and_such_as_count_successes_are_asked_in_their_period(more: dict[str, Any]) -> None:
-    assert set(waits({"periodSeconds": 3, **more})) == {3}

@@ -136,19 +136,53 @@ def of(**spec):
     return reading.component(isvc(predictor={**CUSTOM, **spec}), "predictor")
 
 
+def annotated(component, held, zero_at_first=False):
+    return scaling.knative_annotations(component, held, zero_at_first=zero_at_first)
+
+
 def test_annotations_for_the_autoscaler():
-    assert scaling.knative_annotations(of(), {}) == {
+    assert annotated(of(), {}) == {
         "autoscaling.knative.dev/class": "kpa.autoscaling.knative.dev",
         "autoscaling.knative.dev/min-scale": "1",
     }
     told = of(minReplicas=0, maxReplicas=3, scaleTarget=2, scaleMetric="concurrency")
-    assert scaling.knative_annotations(told, {"autoscaling.knative.dev/class": "x"}) == {
+    assert annotated(told, {"autoscaling.knative.dev/class": "x"}) == {
         "autoscaling.knative.dev/class": "x",
         "autoscaling.knative.dev/min-scale": "0",
         "autoscaling.knative.dev/max-scale": "3",
         "autoscaling.knative.dev/target": "2",
         "autoscaling.knative.dev/metric": "concurrency",
     }
+
+
+@pytest.mark.parametrize(("initial", "kept"), [("3", True), ("many", False), ("-1", False), ("0", False)])
+def test_an_initial_scale_that_cannot_be_is_left_out(initial, kept):
+    held = {"autoscaling.knative.dev/initial-scale": initial}
+    assert ("autoscaling.knative.dev/initial-scale" in annotated(of(), held)) is kept
+    assert ("autoscaling.knative.dev/initial-scale" in annotated(of(), held, True)) is (
+        kept or initial == "0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "held", "problem"),
+    [
+        ({}, {"target": "many"}, "invalid value: many: autoscaling.knative.dev/target"),
+        ({"minReplicas": 3, "maxReplicas": 2}, {}, "max-scale=2 is less than min-scale=3"),
+        ({"scaleMetric": "cpu"}, {}, "invalid value: cpu: autoscaling.knative.dev/metric"),
+    ],
+)
+def test_what_knative_refuses_is_refused(spec, held, problem):
+    with pytest.raises(ValueError, match=problem):
+        annotated(of(**spec), {f"autoscaling.knative.dev/{key}": value for key, value in held.items()})
+
+
+@pytest.mark.parametrize(
+    ("class_", "problem"), [("keda", "ScaledObjects of KEDA are not made"), ("mine", "'mine' is none of hpa")]
+)
+def test_autoscalers_that_there_are_not(class_, problem):
+    with pytest.raises(ValueError, match=problem):
+        scaling.autoscaler_class({"serving.kserve.io/autoscalerClass": class_})
 
 
 @pytest.mark.parametrize(
@@ -190,7 +224,7 @@ def test_what_makes_a_revision():
         obj = isvc(predictor={"model": {"storageUri": "gs://a"}, **more})
         component = reading.predictor(obj)
         plain = template(obj, runtime=Runtime(CUSTOM))
-        return revisions.digest(revisions.with_scaling(plain, component), component)
+        return revisions.digest(revisions.with_scaling(plain, component, zero_at_first=False), component)
 
     first = digest()
     assert digest() == first

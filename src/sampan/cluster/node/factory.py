@@ -320,6 +320,7 @@ class ContainerFactory:
             prefix=str(layer.prefix) if layer.prefix != environment.prefix else "",
             shell=bool(program.installs) or program.source is not None,
             key_env=program.setenv,
+            is_dear=bool(environment.preload),
         )
 
     def _visible(self, environment: Environment, mounts: Sequence[Mount]) -> tuple[str, ...]:

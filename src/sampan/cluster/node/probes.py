@@ -14,11 +14,6 @@ STARTUP, LIVENESS, READINESS = "Startup", "Liveness", "Readiness"
 _FIELDS = ((STARTUP, "startupProbe"), (LIVENESS, "livenessProbe"), (READINESS, "readinessProbe"))
 
 
-_SOONEST_SECONDS = 0.05
-_SLOWER = 1.2
-"""Each time: what takes a second to be ready waits for a fifth of one more at most."""
-
-
 class Outcome(Enum):
     SUCCESS = "success"
     WARNING = "warning"
@@ -69,28 +64,6 @@ class Tally:
         self.last = good
         threshold = self.probe.success_threshold if good else self.probe.failure_threshold
         return good if self.run >= threshold else None
-
-
-class Pace:
-    """Times between questions. One that has not been ready yet is asked sooner at first, for somebody waits for it.
-
-    Not as upstream's, whose least period is a second. Nothing but the first success depends on such questions: before it,
-    failures do not count.
-    """
-
-    def __init__(self, probe: Probe) -> None:
-        self._period = probe.period
-        is_cheap = "exec" not in probe.handler
-        may_hurry = probe.kind == READINESS and probe.success_threshold == 1 and is_cheap
-        self._next = _SOONEST_SECONDS if may_hurry else probe.period
-
-    def next(self, *, was_ready: bool | None) -> float:
-        """Seconds until the next one. `was_ready` None: it has not been ready."""
-        if was_ready:
-            self._next = self._period
-        now = min(self._next, self._period)
-        self._next *= _SLOWER
-        return now
 
 
 def probes_of(container: Mapping[str, Any]) -> dict[str, Probe]:

@@ -12,17 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sampan.cluster.node.handlers import Executor, HandlerError, Target, ask
-from sampan.cluster.node.probes import LIVENESS, READINESS, STARTUP, Answer, Outcome, Pace, Probe, Tally, probes_of
+from sampan.cluster.node.probes import LIVENESS, READINESS, STARTUP, Answer, Outcome, Probe, Tally, probes_of
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 
 log = get_logger(__name__)
 
+_EARLY_SECONDS, _EARLY_PAUSE_SECONDS, _MAX_EARLY_PAUSE_SECONDS = 10.0, 0.02, 0.25
 _ATTEMPTS = 3
 """How often a handler that could not be carried out is tried before that counts as a failure."""
 
-_NEARLY = 0.9
-"""Of a period: questions that come at their time are all spoken of."""
 OnVerdict = Callable[[str, Probe, bool], None]
 """Container, probe, and whether it is well. Called when the verdict changes, and for each failure that ends it."""
 OnAnswer = Callable[[str, str, Answer], None]
@@ -39,6 +38,25 @@ class _Watched:
     """Seconds that it ran before it was watched: after a restart of the server."""
     started: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+
+class _Early:
+    """Questions between the periods, of a container that has just been started: a request may be waiting for it.
+
+    Failures of theirs say nothing, a success counts. Commands run by the period alone: they may do something. Source
+    of the idea: knative.dev/serving pkg/queue/readiness/probe.go, which asks every 25 ms until the first success.
+    """
+
+    def __init__(self, probe: Probe, begin: float) -> None:
+        asks = probe.kind != LIVENESS and probe.success_threshold == 1 and "exec" not in probe.handler
+        self._until = begin + _EARLY_SECONDS if asks else begin
+        self._pause = _EARLY_PAUSE_SECONDS
+
+    def next(self, now: float, due: float) -> float:
+        if now >= self._until:
+            return due
+        self._pause = min(self._pause * 1.25, _MAX_EARLY_PAUSE_SECONDS)
+        return min(now + self._pause, due)
 
 
 class Prober:
@@ -93,18 +111,23 @@ class Prober:
         if probe.kind != STARTUP:
             await watched.started.wait()
         loop = asyncio.get_running_loop()
-        at = loop.time() + max(probe.initial_delay - watched.age, 0.0)
-        tally, pace, spoken_at = Tally(probe), Pace(probe), at
+        due = at = loop.time() + max(probe.initial_delay - watched.age, 0.0)
+        early = _Early(probe, at)
+        tally = Tally(probe)
         told: bool | None = None
         while True:
             await asyncio.sleep(max(at - loop.time(), 0.0))
-            # Late answers do not pile up: the next question comes a period after this one was due, or now.
-            at = max(at + pace.next(was_ready=told), loop.time())
+            is_due = loop.time() >= due
+            if is_due:
+                # Late answers do not pile up: the next question comes a period after this one was due, or now.
+                due = max(due + probe.period, loop.time())
             answer = await self._ask(container, watched.target, probe)
             if self._watched.get(container) is not watched:
                 return
-            if answer.outcome is not Outcome.SUCCESS and loop.time() >= spoken_at:
-                spoken_at = loop.time() + probe.period * _NEARLY
+            at = due if answer.is_good else early.next(loop.time(), due)
+            if not is_due and not answer.is_good:
+                continue
+            if answer.outcome is not Outcome.SUCCESS:
                 self._on_answer(container, probe.kind, answer)
             verdict = tally.add(answer.is_good)
             if verdict is None:

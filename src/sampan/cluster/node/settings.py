@@ -20,7 +20,7 @@ class NodeSettings:
     warm_limit: int = 8
     """Warm interpreters kept at once; the one unused for longest goes first."""
     warm_idle_seconds: int = 600
-    """How long an unused warm interpreter is kept."""
+    """How long an unused warm interpreter is kept; one for model servers six times as long."""
     private_tmp: bool = True
     """Whether each pod gets a /tmp of its own, where the kernel allows it."""
     pod_addresses: bool = True

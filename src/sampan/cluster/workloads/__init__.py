@@ -7,6 +7,7 @@
     job             batch/v1 Jobs
     cronjob         batch/v1 CronJobs
     jobset          jobset.x-k8s.io JobSets
+    hpa             autoscaling HorizontalPodAutoscalers
     garbage         ownerReferences: background, foreground and orphan deletion
     namespace       empties namespaces that are deleted
     serviceaccount  what every namespace has

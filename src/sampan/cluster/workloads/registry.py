@@ -11,6 +11,8 @@ from sampan.cluster.workloads.daemonset.controller import DaemonSetReconciler
 from sampan.cluster.workloads.deployment.controller import DeploymentReconciler
 from sampan.cluster.workloads.disruption.controller import DisruptionReconciler
 from sampan.cluster.workloads.garbage.collector import GarbageCollector
+from sampan.cluster.workloads.hpa.controller import HorizontalPodAutoscalerReconciler
+from sampan.cluster.workloads.hpa.usage import Provider
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.cluster.workloads.job.controller import JobReconciler
 from sampan.cluster.workloads.jobset.controller import JobSetReconciler
@@ -38,11 +40,12 @@ def controllers(  # noqa: PLR0913  one call, in the composition root
     caches: Caches | None = None,
     job_backoff: Backoff | None = None,
     trust: Trust = NO_TRUST,
+    usage: Provider = lambda: None,
 ) -> list[Runnable]:
     """All of them, in the order in which to start them.
 
     `caches` may be shared with others of the same client, such as the scheduler. Volumes become folders below
-    `volumes_root`, which is made when it is first needed.
+    `volumes_root`, which is made when it is first needed. `usage` gives whoever knows what pods use, once there is one.
     """
     caches = caches or Caches(client)
     return [
@@ -62,6 +65,7 @@ def controllers(  # noqa: PLR0913  one call, in the composition root
         DaemonSetReconciler(client, clock, caches).controller(),
         NodeReconciler(client, clock, caches).controller(),
         DisruptionReconciler(client, clock, caches).controller(),
+        HorizontalPodAutoscalerReconciler(client, clock, caches, kinds, usage).controller(),
         PodGroupReconciler(client, clock, caches, POD_GROUPS).controller(),
         PodGroupReconciler(client, clock, caches, VOLCANO_POD_GROUPS).controller(),
         # Last: it borrows the caches that the others asked for.

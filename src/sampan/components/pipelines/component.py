@@ -93,6 +93,7 @@ class PipelinesComponent:
         Front("ml-pipeline-ui", "kubeflow", 80),
     )
     audiences: Sequence[str] = ("pipelines.kubeflow.org",)
+    interceptor = None
     ui_module = "sampan.components.pipelines.ui"
 
     def __init__(

@@ -16,6 +16,8 @@ from starlette.routing import BaseRoute
 from sampan.components import Front, Services
 from sampan.components.serving.api.definitions import DEFINITIONS
 from sampan.components.serving.api.settings import ServingSettings
+from sampan.components.serving.controller.admission import hooks
+from sampan.components.serving.controller.gateway.door import Door
 from sampan.components.serving.controller.shipping import ship
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
@@ -34,7 +36,6 @@ class ServingComponent:
     name = "serving"
     resources: Sequence[Resource] = ()
     definitions: Sequence[Object] = DEFINITIONS
-    admission: Sequence[Hook] = ()
     tables: Sequence[sa.MetaData] = ()
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
@@ -44,9 +45,12 @@ class ServingComponent:
 
     def __init__(self, settings: ServingSettings | None = None) -> None:
         self._settings = settings or ServingSettings()
-        if self._settings.controllers == "off":
-            # Whoever acts on the objects then knows what to refuse.
-            self.admission = ()
+        # Where nothing acts on the objects, whoever does knows what to refuse.
+        is_off = self._settings.controllers == "off"
+        self.admission: Sequence[Hook] = () if is_off else hooks(self._settings.deployment_mode)
+        self.interceptor = Door(self._settings.domain)
+        if is_off:
+            self.interceptor.close()
         self._tasks = TaskSet("serving")
         self._manager: Manager | None = None
         self._services: Services | None = None
@@ -82,8 +86,14 @@ class ServingComponent:
 
     async def _start_controllers(self, services: Services) -> None:
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
-        parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
-        self._manager = Manager(
-            parts.controllers(parts.around(services, self._settings), services.foreign_definitions)
-        )
-        await self._manager.start()
+        try:
+            parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
+            around = parts.around(services, self._settings)
+            gateway = parts.gateway(around, services)
+            controllers = parts.controllers(around, services.foreign_definitions)
+            self._manager = Manager([gateway, *parts.scaling(around, gateway), *controllers])
+            await self._manager.start()
+        except BaseException:
+            self.interceptor.close()
+            raise
+        self.interceptor.open(gateway)

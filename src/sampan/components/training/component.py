@@ -51,6 +51,7 @@ class TrainingComponent:
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = (_PREFIX,)
     proven_paths: Sequence[str] = (reporting.PATTERN,)
+    interceptor = None
     ui_module = "sampan.components.training.ui"
 
     def __init__(self, settings: TrainingSettings | None = None) -> None:

@@ -55,6 +55,7 @@ class TuningComponent:
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = (_PREFIX, _KATIB_PREFIX)
     proven_paths: Sequence[str] = ()
+    interceptor = None
     ui_module = "sampan.components.tuning.ui"
 
     def __init__(self, settings: TuningSettings | None = None) -> None:

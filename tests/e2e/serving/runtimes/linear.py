@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from sampan.components.serving.engine.programs.modelserver.contract import (
-    LoadError,
     Metadata,
     ModelError,
+    ModelMissingError,
     Source,
     Tensor,
     TensorSpec,
@@ -31,7 +31,7 @@ class Linear:
         try:
             told = json.loads(Path(source.folder, "model.json").read_text())
         except FileNotFoundError:
-            raise LoadError(f"there is no model.json in {source.folder}") from None
+            raise ModelMissingError(f"there is no model.json in {source.folder}") from None
         self._weights = np.array(told["weights"], dtype=float)
         self._seconds = told.get("seconds", 0)
         self.max_batch = told.get("max_batch", 64)

@@ -155,3 +155,15 @@ def test_what_belongs_to_it_goes_with_it(run):
         await serving.becomes()
 
     run(scenario)
+
+
+def test_a_target_that_knative_refuses_is_told(run):
+    async def scenario(serving):
+        await serving.make(metadata={"annotations": {"autoscaling.knative.dev/target": "many"}})
+        isvc = await serving.becomes(type_="PredictorReady", status="False")
+        told = condition(isvc, "PredictorReady")["message"]
+        assert "invalid value: many: autoscaling.knative.dev/target" in told
+        await serving.edit(metadata={"annotations": {"autoscaling.knative.dev/target": "5"}})
+        await serving.becomes()
+
+    run(scenario)

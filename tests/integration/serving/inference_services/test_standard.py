@@ -132,3 +132,15 @@ def test_the_mode_stays(run):
         await serving.gone(HORIZONTAL_POD_AUTOSCALERS, "iris-predictor")
 
     run(scenario)
+
+
+def test_what_cannot_scale_it_is_told(run):
+    async def scenario(serving):
+        keda = {**STANDARD["annotations"], "serving.kserve.io/autoscalerClass": "keda"}
+        await serving.make(metadata={"annotations": keda})
+        isvc = await serving.becomes(type_="PredictorReady", status="False")
+        assert "ScaledObjects of KEDA are not made" in condition(isvc, "PredictorReady")["message"]
+        await serving.edit(metadata={"annotations": {"serving.kserve.io/autoscalerClass": "external"}})
+        await serving.becomes()
+
+    run(scenario)

@@ -18,6 +18,7 @@ from sampan.cluster.apiserver.access.accounts import ISSUER, AccountTokens
 from sampan.cluster.apiserver.access.authorizer import Authorizer
 from sampan.cluster.apiserver.access.request import Attributes, read
 from sampan.kube.errors import BadRequestError, ForbiddenError, UnauthorizedError
+from sampan.kube.kinds import Resource
 from sampan.web.guards import User
 
 _IMPERSONATE = b"impersonate-"
@@ -66,6 +67,28 @@ class Gate:
         """
         if (host, port) == self.own_address and not user.is_master:
             raise ForbiddenError("requests are not passed on to this server itself: send them to it")
+
+    def who(self, authorization: str) -> User | None:
+        """`components.Reviewer`: of a header Authorization; None for what is no token of ours."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            return self.user_of(token.strip())[0]
+        except UnauthorizedError:
+            return None
+
+    def may(self, user: User, verb: str, resource: Resource, namespace: str, name: str) -> bool:
+        """`components.Reviewer`."""
+        wanted = Attributes(
+            verb,
+            group=resource.group,
+            version=resource.version,
+            resource=resource.plural,
+            namespace=namespace,
+            name=name,
+        )
+        return self.authorizer.decide(user, wanted).allowed
 
     def user_of(self, token: str, audiences: tuple[str, ...] = (ISSUER,)) -> tuple[User, tuple[str, ...]]:
         """Whose token it is, and for which of `audiences`. Raises UnauthorizedError, which says why."""

@@ -7,6 +7,7 @@ from importlib import resources
 from sampan.cluster.apiserver.kinds import (
     admissions,
     apps,
+    autoscalers,
     control_plane,
     core,
     cronjobs,
@@ -41,6 +42,7 @@ BUILT_IN: tuple[Strategy, ...] = (
     *podgroups.STRATEGIES,
     *replication.STRATEGIES,
     *disruption.STRATEGIES,
+    autoscalers.AUTOSCALERS,
     *networking.STRATEGIES,
     *storage.STRATEGIES,
     *admissions.STRATEGIES,

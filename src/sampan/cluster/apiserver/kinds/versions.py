@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sampan.cluster.apiserver.kinds import disruption, events
+from sampan.cluster.apiserver.kinds import autoscalers, events
 from sampan.cluster.apiserver.kinds.templates import read
 from sampan.cluster.apiserver.strategy import Column, Conversion, Strategy, selectable
 from sampan.cluster.apiserver.tables import AGE, NAME
@@ -155,7 +155,7 @@ def _to_v2(autoscaler: Object) -> Object:
         seen = {"name": "cpu", "current": {"averageUtilization": current}}
         status["currentMetrics"] = [{"type": "Resource", "resource": seen}]
     found = _autoscaler(autoscaler, "autoscaling/v2", spec, status, annotations)
-    disruption.AUTOSCALERS.default(found)
+    autoscalers.AUTOSCALERS.default(found)
     return found
 
 
@@ -190,7 +190,7 @@ def _prepare_v1(autoscaler: Object) -> None:
 
 
 def _validate_v1(autoscaler: Object, errors: FieldErrors) -> None:
-    disruption.AUTOSCALERS.validate(_to_v2(autoscaler), errors)
+    autoscalers.AUTOSCALERS.validate(_to_v2(autoscaler), errors)
     percentage = autoscaler["spec"].get("targetCPUUtilizationPercentage")
     if percentage is not None and percentage < 1:
         errors.invalid("spec.targetCPUUtilizationPercentage", percentage, "must be greater than 0")
@@ -223,7 +223,7 @@ STRATEGIES = (
         columns=tuple(_core_column(each) for each in events.STRATEGY.columns),
     ),
     Strategy(
-        resource=replace(disruption.AUTOSCALERS.resource, version="v1"),
+        resource=replace(autoscalers.AUTOSCALERS.resource, version="v1"),
         default=_default_v1,
         prepare_create=_prepare_v1,
         validate=_validate_v1,

@@ -23,6 +23,7 @@ log = get_logger(__name__)
 
 # Variables that an interpreter, its C library or a module that is preloaded reads before the program runs.
 _READ_EARLY = ("PYTHON", "LC_", "LD_", "MALLOC_", "PROTOCOL_BUFFERS_")
+_DEAR = 6
 _READ_EARLY_NAMES = frozenset({"LANG", "LANGUAGE", "TZ", "GLIBC_TUNABLES", "GCONV_PATH"})
 
 
@@ -34,6 +35,7 @@ class Launcher:
         self.containers: set[str] = set()
         self.used_at = time.monotonic()
         self.can_mount = self.can_overlay = self.can_network = False
+        self.is_dear = False
         self.socket = Path()
         self.pid = 0
         self._pool = pool
@@ -151,13 +153,14 @@ class LauncherPool:
         # Packages that the server's user keeps at home are no part of the environment.
         early.setdefault("HOME", "/nonexistent")
         launcher = await self._get(f"warm-{key}", program.python, early, program.preload)
+        launcher.is_dear = program.is_dear
         self._make_room()
         return launcher
 
     def close_idle(self, seconds: float) -> None:
         """Ends warm launchers that nobody used for so long."""
         for launcher in self._idle_warm():
-            if time.monotonic() - launcher.used_at > seconds:
+            if time.monotonic() - launcher.used_at > (seconds * _DEAR if launcher.is_dear else seconds):
                 launcher.close()
 
     def exited(self, record: dict[str, Any]) -> None:

@@ -54,6 +54,8 @@ class WarmProgram:
     """Whether a shell would wait for it, and say in the log how it was killed."""
     key_env: Mapping[str, str] = field(default_factory=dict)
     """Variables that modules read while they are preloaded: programs with others get another interpreter."""
+    is_dear: bool = False
+    """Whether what is preloaded takes seconds, for which a request would wait: kept for longer when it is unused."""
 
 
 @dataclass(frozen=True, slots=True)

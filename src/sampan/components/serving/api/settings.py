@@ -21,6 +21,10 @@ class ServingSettings:
     """Of InferenceServices that name none: `Knative` (revisions, traffic split by percent, scaling by requests and to
     zero), `Standard` (a Deployment, scaled by its load), or `auto`: Knative in the embedded cluster, Standard
     elsewhere. What the ConfigMap `inferenceservice-config` says comes first."""
+    max_waiting_requests: int = 1000
+    """How many requests to one model wait at a time, while it starts or has no room; more are answered 503."""
+    max_request_mib: int = 256
+    """Of a request's body; an annotation `sampan.dev/max-request-size` of an endpoint says otherwise for it."""
 
 
 def check(settings: ServingSettings) -> None:
@@ -29,5 +33,8 @@ def check(settings: ServingSettings) -> None:
         value = getattr(settings, name)
         if value not in known:
             raise ValueError(f"serving.{name} must be one of {', '.join(known)}, not {value!r}")
+    for name, most in (("max_waiting_requests", 1_000_000), ("max_request_mib", 1_000_000)):
+        if not 1 <= getattr(settings, name) <= most:
+            raise ValueError(f"serving.{name} must be between 1 and {most}, not {getattr(settings, name)}")
     if not _DOMAIN.fullmatch(settings.domain):
         raise ValueError(f"serving.domain must be a name such as example.com, not {settings.domain!r}")

@@ -8,7 +8,11 @@ from sampan.components import Services
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.gateway.gateway import Gateway, Limits, Surroundings
+from sampan.components.serving.controller.gateway.reach import Direct, Forwarded
+from sampan.components.serving.controller.gateway.sources import sources
 from sampan.components.serving.controller.inference_services.parts import inference_services
+from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Runnable
@@ -24,6 +28,28 @@ def around(services: Services, settings: ServingSettings) -> Around:
         services.url,
         services.pod_files,
     )
+
+
+def gateway(around: Around, services: Services) -> Gateway:
+    """To be started with the controllers; what it counts is `Gateway.demand`."""
+    settings = around.settings
+    pod_port = services.pod_port
+    return Gateway(
+        around.caches,
+        sources(around),
+        Surroundings(
+            Direct(pod_port) if pod_port is not None else Forwarded(around.client),
+            settings.domain,
+            services.reviewer,
+            around.home / "serving" / "access",
+            Limits(settings.max_waiting_requests, settings.max_request_mib * 1024 * 1024),
+        ),
+    )
+
+
+def scaling(around: Around, gateway: Gateway) -> Sequence[Runnable]:
+    """What acts on what the gateway counts."""
+    return [Autoscaler(around, gateway.demand).controller()]
 
 
 def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:

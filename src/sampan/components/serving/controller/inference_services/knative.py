@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sampan.components.serving.api import labels
 from sampan.components.serving.controller.inference_services.children import Children, Own
 from sampan.components.serving.controller.inference_services.templates import Made
+from sampan.components.serving.controller.scaling.configured import Configured
 from sampan.components.serving.engine.inference_services import failures, revisions, scaling, traffic
 from sampan.components.serving.engine.inference_services.conditions import FALSE, MET, UNKNOWN, Verdict, both
 from sampan.components.serving.engine.inference_services.models import Seen
@@ -28,15 +29,21 @@ _HERE = "127.0.0.1"
 
 
 class KnativeMode:
-    def __init__(self, children: Children) -> None:
+    def __init__(self, children: Children, autoscaling: Configured) -> None:
         self._children = children
+        self._autoscaling = autoscaling
 
     async def keep(self, isvc: Object, component: Component, made: Made, own: Own) -> ComponentSeen:
-        """Raises TakenError, ApiError."""
+        """Raises TakenError, ApiError, ValueError."""
         status = (meta.status(isvc).get("components") or {}).get(component.kind) or {}
         old = traffic.before(status)
         found = revisions.of(component.name, own.all(DEPLOYMENTS))
-        plain, injected = (revisions.with_scaling(each, component) for each in (made.plain, made.injected))
+        plain, injected = (
+            revisions.with_scaling(
+                each, component, zero_at_first=self._autoscaling.current.allow_zero_initial_scale
+            )
+            for each in (made.plain, made.injected)
+        )
         digest = revisions.digest(plain, component)
         newest = revisions.newest(component.name, found, old, digest)
         there = frozenset((*(each.name for each in found), newest))

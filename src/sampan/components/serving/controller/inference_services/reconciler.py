@@ -19,6 +19,7 @@ from sampan.components.serving.controller.inference_services.children import Chi
 from sampan.components.serving.controller.inference_services.knative import KnativeMode
 from sampan.components.serving.controller.inference_services.standard import StandardMode
 from sampan.components.serving.controller.inference_services.templates import RefusedError, Templates
+from sampan.components.serving.controller.scaling.configured import Configured
 from sampan.components.serving.engine.inference_services import conditions as known
 from sampan.components.serving.engine.inference_services import spec as reading
 from sampan.components.serving.engine.inference_services import standard, status
@@ -56,7 +57,8 @@ class InferenceServiceReconciler:
         self._surroundings = Surroundings(around)
         self._children = Children(around.client)
         self._templates = Templates(around, self._surroundings)
-        self._knative = KnativeMode(self._children)
+        self._autoscaling = Configured(around.client)
+        self._knative = KnativeMode(self._children, self._autoscaling)
         self._standard = StandardMode(self._children)
         self._recorder = EventRecorder(around.client, around.clock, "v1beta1Controllers")
 
@@ -66,6 +68,7 @@ class InferenceServiceReconciler:
             *self._children.sources(),
             *self._surroundings.sources(),
             reads(self._templates.storage.containers),
+            reads(self._autoscaling.cache),
         ]
         return Controller("inferenceservice", self.reconcile, sources, workers=4, close=self._recorder.close)
 

@@ -104,8 +104,9 @@ class Autoscaler:
     def _averages(self, target: Target, spec: ScalingSpec, pods: Pods) -> tuple[float, float]:
         """Of the metric, over the stable and the panic window."""
         loads = [self._demand.load(target, window) for window in (spec.stable_window, spec.panic_window)]
+        # As exactly as upstream: what is left of a sum must not keep a pod.
         stable, panic = (
-            load.requests_per_second if spec.metric == RPS else load.concurrency for load in loads
+            round(load.requests_per_second if spec.metric == RPS else load.concurrency, 6) for load in loads
         )
         if waiting := loads[1].waiting:
             # As the activator counts: what waits for the first pod is what there is, and not spread over any window.

@@ -123,11 +123,11 @@ def routing_state(name: str, now: Rollout) -> str:
     return PENDING if name == now.latest_created else labels.RESERVE
 
 
-def with_scaling(template: Object, component: Component) -> Object:
-    """The template with what its spec says of scaling, in annotations."""
+def with_scaling(template: Object, component: Component, *, zero_at_first: bool) -> Object:
+    """The template with what its spec says of scaling, in annotations. Raises ValueError."""
     metadata = meta.metadata(template)
     held = meta.annotations(template)
-    annotations = {**held, **scaling.knative_annotations(component, held)}
+    annotations = scaling.knative_annotations(component, held, zero_at_first=zero_at_first)
     return {**template, "metadata": {**metadata, "annotations": annotations}}
 
 

@@ -8,22 +8,34 @@ pkg/reconciler/autoscaling/hpa/resources/hpa.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.engine.inference_services.spec import Component
+from sampan.components.serving.engine.scaling.configuration import DEFAULTS
+from sampan.components.serving.engine.scaling.validation import problems
 from sampan.kube.kinds import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS
 from sampan.kube.meta import Object
 
 HPA, KPA, EXTERNAL, KEDA, NONE = "hpa", "kpa", "external", "keda", "none"
 _CLASSES = (HPA, EXTERNAL, KEDA, NONE)
 _CPU_UTILIZATION = 80
+_ANY_INITIAL_SCALE = replace(DEFAULTS, allow_zero_initial_scale=True)
 _DEFAULT_TARGETS = {"cpu": 80, "memory": 80}
 
 
-def knative_annotations(of: Component, held: Mapping[str, str]) -> dict[str, str]:
-    """What the pods of a revision are annotated with beside `held`: the spec's words come first, but for the class."""
+def knative_annotations(of: Component, held: Mapping[str, str], *, zero_at_first: bool) -> dict[str, str]:
+    """What the pods of a revision are annotated with: the spec's words come before those of `held`, but for the class.
+
+    An initial scale that is no number, or 0 where that is not allowed (`zero_at_first`), is left out, as upstream does
+    it. Raises ValueError for other annotations that Knative would refuse.
+    """
     spec = of.spec
+    if labels.INITIAL_SCALE in held:
+        number = _whole(held, labels.INITIAL_SCALE, -1)
+        if number < 0 or (number == 0 and not zero_at_first):
+            held = {key: value for key, value in held.items() if key != labels.INITIAL_SCALE}
     least = spec.get("minReplicas")
     found = {
         labels.SCALING_CLASS: held.get(labels.SCALING_CLASS) or labels.KPA,
@@ -35,7 +47,10 @@ def knative_annotations(of: Component, held: Mapping[str, str]) -> dict[str, str
         found[labels.SCALING_METRIC] = str(spec["scaleMetric"])
     if spec.get("maxReplicas"):
         found[labels.MAX_SCALE] = str(spec["maxReplicas"])
-    return found
+    annotations = {**held, **found}
+    if wrong := problems(annotations, _ANY_INITIAL_SCALE):
+        raise ValueError("; ".join(wrong))
+    return annotations
 
 
 def first_replicas(annotations: Mapping[str, str]) -> int:
@@ -50,10 +65,15 @@ def needed_replicas(annotations: Mapping[str, str]) -> int:
 
 
 def autoscaler_class(annotations: Mapping[str, str]) -> str:
-    """In mode Standard. Raises ValueError for one that there is not."""
+    """In mode Standard. Raises ValueError for one that there is not, or that is not here."""
     wanted = annotations.get(labels.AUTOSCALER_CLASS) or HPA
     if wanted not in _CLASSES:
         raise ValueError(f"annotation {labels.AUTOSCALER_CLASS}: {wanted!r} is none of {', '.join(_CLASSES)}")
+    if wanted == KEDA:
+        raise ValueError(
+            f"annotation {labels.AUTOSCALER_CLASS}: ScaledObjects of KEDA are not made; {HPA} scales by CPU and "
+            f"memory, and {EXTERNAL} leaves it to a ScaledObject of your own"
+        )
     return wanted
 
 

@@ -20,7 +20,7 @@ from sampan.components.serving.engine.programs.modelserver import v1, v2
 from sampan.components.serving.engine.programs.modelserver.batching import FullError, Outcome
 from sampan.components.serving.engine.programs.modelserver.contract import ModelError, Opaque, Runtime
 from sampan.components.serving.engine.programs.modelserver.control import Control
-from sampan.components.serving.engine.programs.modelserver.errors import RequestError, bad, told
+from sampan.components.serving.engine.programs.modelserver.errors import RequestError, bad, not_ready, told
 from sampan.components.serving.engine.programs.modelserver.http.messages import (
     Reply,
     Request,
@@ -94,14 +94,28 @@ class Application:
     def is_ready(self) -> bool:
         return not self.is_stopping and self._repository.is_ready()
 
+    def _ready(self, served: Served, reply: Reply) -> None:
+        """Of one model. A transformer may be told to ask whether its predictor is, too."""
+        asks = getattr(served.model, "is_ready", None)
+        told = _json({"name": served.name, "ready": True})
+        if asks is None:
+            reply(told)
+            return
+
+        async def ask() -> None:
+            if not await asks():
+                raise not_ready(served.name)
+            reply(told)
+
+        self._spawn(ask(), reply)
+
     # V1
 
     def _v1(self, request: Request, rest: str, reply: Reply) -> None:
         name, colon, verb = rest.partition(":")
         if not colon:
             _only(request, "GET")
-            served = self._repository.ready(name.rstrip("/"))
-            reply(_json({"name": served.name, "ready": True}))
+            self._ready(self._repository.ready(name.rstrip("/")), reply)
             return
         if verb not in ("predict", "explain"):
             raise RequestError(404, "Not Found")
@@ -189,7 +203,7 @@ class Application:
         if action == "":
             reply(_json(v2.metadata(served.metadata, name, served.metadata.versions)))
         elif action == "ready":
-            reply(_json({"name": name, "ready": True}))
+            self._ready(served, reply)
         elif action == "stats":
             self._spawn(self._statistics(name, reply), reply)
         else:

@@ -46,7 +46,7 @@ class Arguments:
 
 def parse(words: Sequence[str]) -> Arguments:
     """Ends the process with what is wrong."""
-    found, rest = _parser().parse_known_args(words)
+    found, rest = parser().parse_known_args(words)
     options = _rest(rest)
     for name in ("nthread", "nthreads"):
         if getattr(found, name) is not None:
@@ -83,9 +83,11 @@ def is_true(text: str) -> bool:
     raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("modelserver", description="Serves models over V1, V2 and gRPC.")
-    add = parser.add_argument
+def parser(*, add_help: bool = True) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        "modelserver", description="Serves models over V1, V2 and gRPC.", add_help=add_help
+    )
+    add = made.add_argument
     add("--model_name", "--model-name", default="model")
     add("--model_dir", "--model-dir", default="/mnt/models")
     add("--runtime", default="")
@@ -115,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name, type=is_true, help=argparse.SUPPRESS)
     add("--event-loop", choices=("auto", "asyncio", "uvloop"), help=argparse.SUPPRESS)
     add("--grpc_max_send_message_length", type=int, help=argparse.SUPPRESS)
-    return parser
+    return made
 
 
 def _rest(words: Sequence[str]) -> dict[str, str]:

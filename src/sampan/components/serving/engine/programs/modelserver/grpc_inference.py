@@ -55,7 +55,7 @@ def read(request: Any) -> v2.Inference:
             array = tensors.from_bytes(each.name, each.datatype, shape, raw[place])
         inputs.append(Tensor(each.name, array, each.datatype, parameters(each.parameters)))
     asked = [v2.Asked(each.name, parameters(each.parameters)) for each in request.outputs]
-    return v2.Inference(request.id, inputs, parameters(request.parameters), asked)
+    return v2.Inference(request.id, inputs, parameters(request.parameters), asked, from_grpc=True)
 
 
 def write(model: str, version: str, inference: v2.Inference, outputs: Sequence[Tensor], *, raw: bool) -> Any:

@@ -6,7 +6,7 @@ Nothing here starts a thread, opens a file that stays open or reads what a pod s
 import importlib
 
 _PACKAGE = "sampan.components.serving.engine.programs.modelserver"
-_MODULES = ("program", "serving", "application", "workers", "custom", "grpc_service")
+_MODULES = ("program", "serving", "application", "workers", "grpc_service")
 _LIBRARIES = ("asyncio", "numpy", "orjson", "httptools", "uvloop")
 
 for _name in (*_LIBRARIES, *(f"{_PACKAGE}.{module}" for module in _MODULES)):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sampan.components.serving.engine.programs.modelserver import arguments, loaders, serving, workers
 from sampan.components.serving.engine.programs.modelserver.arguments import Arguments
 from sampan.components.serving.engine.programs.modelserver.contract import LoadError
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
 
+_CUSTOM = "sampan.components.serving.engine.programs.modelserver.custom.adapter"
 EXIT_NOT_LOADED = 1
 
 
@@ -39,6 +42,11 @@ def start(given: Arguments, prepare: serving.Prepare) -> int:
 
 def prepare(given: Arguments) -> Repository:
     """The models that the arguments name. Raises LoadError."""
+    if given.model_class:
+        # Loaded only where it is wanted.
+        custom: Any = importlib.import_module(_CUSTOM)
+        made: Repository = custom.repository(given)
+        return made
     if not given.runtime:
         raise LoadError("neither --runtime nor --model_class says what serves the model")
     options = {**os.environ, **given.options}

@@ -22,6 +22,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import (
     Loader,
     LoadError,
     Metadata,
+    ModelMissingError,
     Opaque,
     Runtime,
     Source,
@@ -156,7 +157,7 @@ class Repository:
             return
         try:
             self.add(name, self._loader(Source(name, self._folder, self._options)))
-        except LoadError:
+        except ModelMissingError:
             if self._has_files():
                 raise
             loaded = [self._load_early(each) for each in self._folders()]
@@ -193,7 +194,7 @@ class Repository:
         self._models.clear()
 
     def _has_files(self) -> bool:
-        """Whether the folder holds anything but folders of models: then a failure to load it is a failure."""
+        """Whether the folder holds anything but folders of models: then it is no repository."""
         try:
             return any(not entry.is_dir() for entry in os.scandir(self._folder) if not _is_hidden(entry.name))
         except OSError:

@@ -37,6 +37,7 @@ class Inference:
     parameters: dict[str, Any] = field(default_factory=dict)
     outputs: list[Asked] = field(default_factory=list)
     """Empty for all."""
+    from_grpc: bool = False
 
 
 def read(body: bytes, head_length: str | None) -> Inference:

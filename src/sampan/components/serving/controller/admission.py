@@ -1,0 +1,88 @@
+"""What happens to serving's objects when they are written: hooks of the embedded API server.
+
+InferenceServices get their defaults; what cannot be acted on is refused with the field and what to do. On other
+clusters there are no such hooks: there the controllers act as if the defaults were written, and say in the object's
+status what is amiss. The checks load with the first object.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from sampan.components.serving.api import kinds
+from sampan.components.serving.api.labels import CONFIG, KNATIVE, NAMESPACE
+from sampan.components.serving.api.reading import mapping
+from sampan.kube import meta
+from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader, ValidatingHook
+from sampan.kube.errors import invalid
+from sampan.kube.fielderrors import FieldErrors
+from sampan.kube.kinds import CONFIG_MAPS, Resource
+from sampan.kube.meta import Object
+
+_VALIDATION = "sampan.components.serving.engine.validation"
+_CHECKS: dict[Resource, tuple[str, str]] = {
+    kinds.INFERENCE_SERVICES: ("services", "check"),
+    kinds.SERVING_RUNTIMES: ("runtimes", "check"),
+    kinds.CLUSTER_SERVING_RUNTIMES: ("runtimes", "check"),
+    kinds.TRAINED_MODELS: ("trained_models", "check"),
+    kinds.INFERENCE_GRAPHS: ("graphs", "check"),
+    kinds.CLUSTER_STORAGE_CONTAINERS: ("others", "check_storage_container"),
+    kinds.LOCAL_MODEL_CACHES: ("others", "check_cache"),
+    kinds.LOCAL_MODEL_NAMESPACE_CACHES: ("others", "check_cache"),
+}
+"""The module and function for each kind."""
+_BY_KEY = {resource.key: check for resource, check in _CHECKS.items()}
+
+
+def hooks(deployment_mode: str) -> Sequence[Hook]:
+    """`deployment_mode`: of InferenceServices that name none where the ConfigMap says nothing."""
+    mode = KNATIVE if deployment_mode == "auto" else deployment_mode
+
+    def put_defaults(_request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> Object:
+        return _of_api("defaults").with_defaults(obj, _config(reader, mode), old)  # type: ignore[no-any-return]
+
+    def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> None:
+        """Raises InvalidError."""
+        if meta.is_deleting(obj) or (old is not None and _is_same(obj, old)):
+            # What is there already must be able to go, and to get labels.
+            return
+        errors = FieldErrors()
+        surroundings = _module("surroundings").Surroundings(_config(reader, mode), reader.all)
+        _check(request.resource.key)(obj, old, surroundings, errors)
+        if errors:
+            raise invalid(request.resource.group, request.resource.kind, request.name, errors.causes)
+
+    return (
+        MutatingHook(
+            "inferenceservice-defaults", (kinds.INFERENCE_SERVICES,), put_defaults, ("CREATE", "UPDATE")
+        ),
+        ValidatingHook("serving", tuple(_CHECKS), validate, subresources=("",)),
+    )
+
+
+def _config(reader: Reader, deployment_mode: str) -> Any:
+    found = reader.get(CONFIG_MAPS, CONFIG, NAMESPACE)
+    data = mapping((found or {}).get("data"))
+    return _of_api("config").Config.of(data, deployment_mode)
+
+
+def _is_same(obj: Object, old: Object) -> bool:
+    return obj.get("spec") == old.get("spec") and meta.annotations(obj) == meta.annotations(old)
+
+
+def _check(key: str) -> Callable[[Object, Object | None, Any, FieldErrors], None]:
+    module, name = _BY_KEY[key]
+    return getattr(_module(module), name)  # type: ignore[no-any-return]
+
+
+@cache
+def _module(name: str) -> Any:
+    return importlib.import_module(f"{_VALIDATION}.{name}")
+
+
+@cache
+def _of_api(name: str) -> Any:
+    return importlib.import_module(f"sampan.components.serving.api.{name}")

@@ -1,0 +1,300 @@
+"""What all exchanges share: routes, pools, counts, the log; and how a request finds its way.
+
+For one event loop. What changes the routes and the pods is in `watching`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from time import monotonic
+from typing import Protocol
+
+from sampan.components.serving.api.routing import Backend
+from sampan.components.serving.controller.gateway.admission import (
+    Admission,
+    RefusalError,
+    UnknownNameError,
+)
+from sampan.components.serving.controller.gateway.exchange import Exchange, Work
+from sampan.components.serving.controller.gateway.pools import Member, Pool
+from sampan.components.serving.controller.gateway.rules import Ways
+from sampan.components.serving.engine.gateway import heads
+from sampan.components.serving.engine.gateway.heads import Passed
+from sampan.components.serving.engine.gateway.meter import Meter
+from sampan.components.serving.engine.gateway.places import Place
+from sampan.components.serving.engine.gateway.statistics import Statistics
+from sampan.components.serving.engine.gateway.table import Found, Key, Table
+from sampan.lib.log import get_logger
+from sampan.lib.tasks import TaskSet
+from sampan.web.interception import Head, Receiver
+from sampan.web.upstream import Upstream
+
+log = get_logger(__name__)
+
+PoolKey = tuple[str, str, int]
+"""Namespace and name of a Service, and its port."""
+_CONNECT_SECONDS = 5.0
+_UNKNOWN_SECONDS = 0.25
+_COMING_SECONDS = 10.0
+"""How long a name is looked for that nobody has; and while an object may be about to get it."""
+
+
+class Dialler(Protocol):
+    async def __call__(self, place: Place, factory: Callable[[], Upstream]) -> Upstream:
+        """A connection to a pod. Raises OSError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One line of the access log."""
+
+    namespace: str
+    exchange: Exchange
+    status: int
+    seconds: float
+    why: str
+
+
+class Core:
+    def __init__(
+        self,
+        dialler: Dialler,
+        admission: Admission,
+        *,
+        most_waiting: int,
+        most_bytes: int,
+        note: Callable[[Done], None] = lambda _done: None,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        # Not the loop's: uvloop counts in milliseconds.
+        self.now = monotonic
+        self.table = Table()
+        self.ways: dict[Key, Ways] = {}
+        self.pools: dict[PoolKey, Pool] = {}
+        self.meter = Meter(self.now)
+        self.statistics = Statistics(self.now)
+        self.admission = admission
+        self.is_ready = asyncio.Event()
+        """Set when the routes are known."""
+        self.trouble: Callable[[Backend], str] = lambda _backend: ""
+        """Why a backend's pods will not come; set by `watching`."""
+        self.waits_for: Callable[[Backend], str] = lambda _backend: ""
+        self.has_coming: Callable[[], bool] = lambda: False
+        """Whether there are objects that have no routes yet; set by `watching`."""
+        self._held: list[Exchange] = []
+        self._dialler = dialler
+        self._most_waiting = most_waiting
+        self._most_bytes = most_bytes
+        self._note = note
+        self._tasks = TaskSet("gateway")
+        self._numbers = count(1)
+        self._origin = f"{id(self):x}{int(self.now() * 1e6):x}"
+
+    async def stop(self) -> None:
+        await self._tasks.close()
+        for pool in self.pools.values():
+            pool.refuse(503, "the server stops")
+            pool.close()
+
+    # A request begins.
+
+    def begin(self, exchange: Exchange) -> None:
+        exchange.request_id = heads.request_id(
+            exchange.head, f"{self._origin}-{next(self._numbers)}".encode()
+        )
+        if not self.is_ready.is_set():
+            self._tasks.spawn(self._begin_later(exchange), name="begin")
+            return
+        try:
+            work = self._find(exchange)
+        except RefusalError as refusal:
+            exchange.refuse(refusal.status, str(refusal), refusal.headers)
+            return
+        except UnknownNameError:
+            self._hold(exchange)
+            return
+        if work is None:
+            return
+        exchange.work = work
+        if work.target is not None:
+            self.meter.came(work.target)
+        exchange.seek()
+
+    async def _begin_later(self, exchange: Exchange) -> None:
+        """Just after the start: nobody is told that there is no route before the routes were read."""
+        await self.is_ready.wait()
+        if not exchange.is_over:
+            self.begin(exchange)
+            exchange.flush()
+
+    def routes_changed(self) -> None:
+        """Those that were for names unknown so far look again."""
+        held, self._held = self._held, []
+        for exchange in held:
+            if not exchange.is_over:
+                self.begin(exchange)
+                exchange.flush()
+
+    def _hold(self, exchange: Exchange) -> None:
+        """Who has just made an endpoint may ask it before its controller has seen it."""
+        seconds = _COMING_SECONDS if self.has_coming() else _UNKNOWN_SECONDS
+        left = exchange.started + seconds - self.now()
+        if left <= 0 or len(self._held) >= self._most_waiting:
+            exchange.refuse(404, "no endpoint has this name: see `sampan endpoints`")
+            return
+        self._held.append(exchange)
+        self.loop.call_later(min(left, _UNKNOWN_SECONDS) + 0.001, self._look_again, exchange)
+
+    def _look_again(self, exchange: Exchange) -> None:
+        if exchange in self._held:
+            self._held.remove(exchange)
+            if not exchange.is_over:
+                self.begin(exchange)
+                exchange.flush()
+
+    def _find(self, exchange: Exchange) -> Work | None:
+        """Raises RefusalError, UnknownNameError. None: it is answered."""
+        head = exchange.head
+        self.admission.check_form(head)
+        found = self._found(head)
+        if found is None:
+            raise self.admission.unknown(head)
+        entry = found.entry
+        if self.admission.is_preflight(head, entry):
+            exchange.answer(204, self.admission.preflight_headers(head, entry))
+            return None
+        hides_token = self.admission.admit(head, entry)
+        route = entry.route
+        if route.refusal:
+            raise RefusalError(503, route.refusal)
+        chosen = self.ways[entry.key].choose(found.target, found.tag)
+        if chosen is None:
+            raise RefusalError(404, "the endpoint does not serve this path")
+        most = entry.limits.most_bytes or self._most_bytes
+        self.admission.check_length(head, most)
+        backend = chosen.backend
+        passed = Passed(
+            chosen.target, exchange.request_id, chosen.headers, hides_token, by_path=found.by_path
+        )
+        work = Work(entry, backend, self.pool(backend), passed, most)
+        for shadow in chosen.shadows:
+            self._copy(exchange, Work(entry, shadow, self.pool(shadow), passed, most, is_shadow=True), work)
+        return work
+
+    def _found(self, head: Head) -> Found | None:
+        found = self.table.by_host(head.host, head.target)
+        if found is None and b"." not in head.host and (inside := self.admission.namespace_of(head.peer)):
+            # A pod says the name of a Service of its own namespace.
+            found = self.table.by_host(head.host + b"." + inside.encode(), head.target)
+        return found or self.table.by_path(head.target)
+
+    def _copy(self, exchange: Exchange, work: Work, of: Work) -> None:
+        copy = Exchange(self, exchange.head, Nowhere())
+        copy.request_id = exchange.request_id
+        copy.work = work
+        exchange.copied_by(copy)
+        of.shadows.append(copy)
+        if work.target is not None:
+            self.meter.came(work.target)
+        # After what it is a copy of.
+        self.loop.call_soon(copy.seek)
+
+    def pool(self, backend: Backend) -> Pool:
+        return self.pools[backend.namespace, backend.service, backend.port]
+
+    # A request waits.
+
+    def wait(self, exchange: Exchange, work: Work) -> None:
+        """For a pod with room."""
+        pool, backend = work.pool, work.backend
+        if work.target is None and not pool.has_coming:
+            exchange.refuse(503, "no server of the model runs")
+            return
+        if not pool.ready and (trouble := self.trouble(backend)):
+            exchange.refuse(503, trouble)
+            return
+        if len(pool.waiting) >= self._most_waiting:
+            exchange.refuse(503, "too many requests wait for this model already")
+            return
+        exchange.waits(pool)
+        if work.target is not None:
+            self.meter.begins_to_wait(work.target)
+
+    def waits_no_longer(self, work: Work) -> None:
+        if work.target is not None:
+            self.meter.waits_no_longer(work.target)
+
+    def why_none(self, exchange: Exchange) -> str:
+        work = exchange.work
+        if work is None:
+            return ""
+        why = self.trouble(work.backend) or self.waits_for(work.backend)
+        return f"no server of the model was ready in time: {why}" if why else ""
+
+    # A connection.
+
+    def dial(self, exchange: Exchange, member: Member) -> None:
+        self._tasks.spawn(self._dial(exchange, member), name="connect")
+
+    async def _dial(self, exchange: Exchange, member: Member) -> None:
+        work = exchange.work
+        assert work is not None, "it was leased to"
+        connection, why = None, ""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                connection = await self._dialler(member.place, lambda: Upstream(work.pool.lost))
+        except (OSError, TimeoutError) as error:
+            why = str(error) or "it did not answer in time"
+        exchange.dialled(member, connection, why)
+
+    def log_failure(self, exchange: Exchange, member: Member, why: str) -> None:
+        log.debug("a pod took no connection", pod=member.place.pod, port=member.place.port, why=why)
+
+    # A request has ended.
+
+    def added(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        """Headers of every answer."""
+        found = [(b"x-request-id", exchange.request_id)]
+        if exchange.work is not None and exchange.work.entry.limits.origins:
+            found += self.admission.shared_headers(exchange.head, exchange.work.entry)
+        return found
+
+    def finished(self, exchange: Exchange, status: int, why: str) -> None:
+        work = exchange.work
+        if work is None:
+            return
+        if work.target is not None:
+            self.meter.went(work.target)
+        seconds = self.now() - exchange.started
+        route = work.entry.route
+        self.statistics.note((route.kind, route.namespace, route.name, work.backend.service), status, seconds)
+        if not work.is_shadow:
+            self._note(Done(route.namespace, exchange, status, seconds, why))
+
+
+class Nowhere:
+    """The wire of a copy, whose answer nobody gets."""
+
+    is_kept = True
+
+    def write(self, data: bytes) -> None:
+        return None
+
+    def pause_reading(self) -> None:
+        return None
+
+    def resume_reading(self) -> None:
+        return None
+
+    def done(self, *, keep: bool = True) -> None:
+        return None
+
+    def cut(self) -> None:
+        return None
+
+    def give_away(self, receiver: Receiver) -> bytes:
+        raise AssertionError("a copy is never upgraded")

@@ -1,0 +1,134 @@
+"""What answers for endpoints from the first moment of the server: requests wait here until the gateway is loaded.
+
+Loaded at the start, so it imports little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sampan.web.interception import Exchange, Head, Wire
+
+_PREFIXES = (b"/serving/", b"/seldon/")
+_CLUSTER = (b".svc", b".svc.cluster.local")
+_NONE = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_MOST_EARLY = 256 * 1024
+"""Of a body, before the gateway is there."""
+
+
+class Ready(Protocol):
+    """The gateway, as this knows it."""
+
+    def has_host(self, host: bytes, peer: str) -> bool: ...
+
+    def exchange(self, head: Head, wire: Wire) -> Exchange: ...
+
+
+class Door:
+    """Implements `web.interception.Interceptor`."""
+
+    def __init__(self, domain: str) -> None:
+        self._domain = b"." + domain.encode()
+        self._ready: Ready | None = None
+        self._early: list[Callable[[Ready | None], None]] = []
+        self.is_closed = False
+
+    def open(self, ready: Ready) -> None:
+        self._ready = ready
+        early, self._early = self._early, []
+        for each in early:
+            each(ready)
+
+    def close(self) -> None:
+        """No gateway will be there."""
+        self.is_closed = True
+        early, self._early = self._early, []
+        for each in early:
+            each(None)
+
+    def wants_path(self, target: bytes) -> bool:
+        return not self.is_closed and target.startswith(_PREFIXES)
+
+    def wants_host(self, host: bytes, peer: str) -> bool:
+        """Names below the domain are nobody else's, and are told so."""
+        if self.is_closed:
+            return False
+        if host.endswith((self._domain, *_CLUSTER)):
+            return True
+        return self._ready is None or self._ready.has_host(host, peer)
+
+    def exchange(self, head: Head, wire: Wire) -> Exchange:
+        if self._ready is not None:
+            return self._ready.exchange(head, wire)
+        return _Early(self, head, wire)
+
+    def when_open(self, call: Callable[[Ready | None], None]) -> None:
+        """None: it never will be."""
+        self._early.append(call)
+
+
+class _Early:
+    """Implements `Exchange` until there is a real one, which then gets what has come."""
+
+    def __init__(self, door: Door, head: Head, wire: Wire) -> None:
+        self._head, self._wire = head, wire
+        self._body: list[bytes] = []
+        self._size = 0
+        self._has_started = self._is_complete = self._is_gone = False
+        self._real: Exchange | None = None
+        door.when_open(self._become)
+
+    def start(self) -> None:
+        self._has_started = True
+        if self._real is not None:
+            self._real.start()
+
+    def take(self, data: bytes) -> None:
+        if self._real is not None:
+            self._real.take(data)
+            return
+        self._body.append(data)
+        self._size += len(data)
+        if self._size > _MOST_EARLY:
+            self._wire.pause_reading()
+
+    def end(self) -> None:
+        self._is_complete = True
+        if self._real is not None:
+            self._real.end()
+
+    def flush(self) -> None:
+        if self._real is not None:
+            self._real.flush()
+
+    def gone(self) -> None:
+        self._is_gone = True
+        if self._real is not None:
+            self._real.gone()
+
+    def pause_writing(self) -> None:
+        if self._real is not None:
+            self._real.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._real is not None:
+            self._real.resume_writing()
+
+    def _become(self, ready: Ready | None) -> None:
+        if self._is_gone:
+            return
+        if ready is None:
+            self._wire.write(_NONE)
+            self._wire.done(keep=False)
+            return
+        real = self._real = ready.exchange(self._head, self._wire)
+        for data in self._body:
+            real.take(data)
+        self._body = []
+        if self._is_complete:
+            real.end()
+        self._wire.resume_reading()
+        if self._has_started:
+            real.start()
+            real.flush()

@@ -1,0 +1,1 @@
+"""What the gateway decides, counts and says; pure. Its connections are in `controller/gateway`."""

@@ -1,0 +1,189 @@
+"""What is passed on of a request's head and of an answer's, and what is not. Pure.
+
+What belongs to one connection stays there (RFC 9110 section 7.6.1); so does what says who somebody is: whoever calls
+could have written it. Values are passed on as they came, and the parser has let no line end through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+
+from sampan.web.interception import Head, Headers
+
+_OF_THE_CONNECTION = frozenset(
+    {
+        *(b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization"),
+        *(b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect", b"http2-settings"),
+    }
+)
+_SET_BY_US = frozenset(
+    {
+        *(b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port"),
+        *(b"x-real-ip", b"x-request-id"),
+    }
+)
+_IDENTITY = re.compile(
+    rb"kubeflow-(userid|groups?)|x-forwarded-(user|email|groups|preferred-username|access-token)"
+    rb"|x-remote-.*|x-auth-request-.*|impersonate-.*|x-goog-(authenticated-user-.*|iap-.*)|x-webauth-.*"
+)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_SANDBOX = b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads"
+_NOT_OURS = frozenset({b"set-cookie", b"content-security-policy", b"service-worker-allowed"})
+"""Of an answer on one of the server's own names: in a browser it may not act with our origin's rights."""
+_SHARING = frozenset(
+    {
+        *(b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-max-age"),
+        *(b"access-control-allow-methods", b"access-control-allow-headers", b"access-control-expose-headers"),
+    }
+)
+"""Who else may read an answer is for an annotation to say, not for the pod."""
+_OWN_NAME = (
+    (b"content-security-policy", _SANDBOX),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_DROPPED = _OF_THE_CONNECTION | _SHARING | {b"content-length", b"x-request-id"}
+_PHRASES = {each.value: each.phrase.encode() for each in HTTPStatus}
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """How a request is to be passed on."""
+
+    target: bytes
+    request_id: bytes
+    headers: Mapping[str, str]
+    """Set whatever the client said."""
+    hides_token: bool = False
+    """The header Authorization was meant for the platform."""
+    by_path: bool = False
+
+
+def request_id(head: Head, made: bytes) -> bytes:
+    """The client's own, where it is one, or `made`."""
+    own = head.get(b"x-request-id")
+    return own if _REQUEST_ID.fullmatch(own) else made
+
+
+def request_bytes(head: Head, passed: Passed) -> bytes:
+    fixed = {key.lower().encode("latin-1"): value.encode("latin-1") for key, value in passed.headers.items()}
+    dropped = _named_in_connection(head.headers)
+    lines = [head.method, b" ", passed.target, b" HTTP/1.1\r\n"]
+    length = b""
+    is_chunked = False
+    for key, value in head.headers:
+        if key in _OF_THE_CONNECTION:
+            is_chunked = is_chunked or key == b"transfer-encoding"
+            continue
+        if key == b"content-length":
+            length = value
+            continue
+        if key in _SET_BY_US or key in fixed or key in dropped or _is_identity(key):
+            continue
+        if (key == b"authorization" and passed.hides_token) or (key == b"cookie" and passed.by_path):
+            continue
+        lines += (key, b": ", value, b"\r\n")
+    for key, value in fixed.items():
+        lines += (key, b": ", value, b"\r\n")
+    lines += (b"x-request-id: ", passed.request_id, b"\r\nx-forwarded-for: ", head.peer.encode())
+    lines += (b"\r\nx-forwarded-proto: https" if head.is_secure else b"\r\nx-forwarded-proto: http",)
+    lines += (b"\r\nx-forwarded-host: ", head.get(b"host"), b"\r\n")
+    if is_chunked:
+        lines.append(b"transfer-encoding: chunked\r\n")
+    elif length:
+        lines += (b"content-length: ", length, b"\r\n")
+    if head.upgrade:
+        lines += (b"connection: upgrade\r\nupgrade: ", head.upgrade, b"\r\n")
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+def answer_bytes(
+    status: int,
+    reason: bytes,
+    headers: Headers,
+    added: Iterable[tuple[bytes, bytes]],
+    *,
+    by_path: bool,
+    framing: bytes,
+) -> bytes:
+    """`framing`: the header that tells where the body ends, whole, or nothing."""
+    dropped = _named_in_connection(headers)
+    lines = [b"HTTP/1.1 %d " % status, reason or _PHRASES.get(status, b""), b"\r\n"]
+    for key, value in headers:
+        if key in _DROPPED or key in dropped:
+            continue
+        if by_path and key in _NOT_OURS:
+            continue
+        lines += (key, b": ", value, b"\r\n")
+    for key, value in added:
+        lines += (key, b": ", value, b"\r\n")
+    if by_path:
+        for key, value in _OWN_NAME:
+            lines += (key, b": ", value, b"\r\n")
+    lines += (framing, b"\r\n")
+    return b"".join(lines)
+
+
+def switching_bytes(headers: Headers, upgrade: bytes) -> bytes:
+    """101: from here on both sides speak `upgrade`."""
+    dropped = _OF_THE_CONNECTION | _named_in_connection(headers) | {b"set-cookie", b"content-length"}
+    lines = [b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ", upgrade, b"\r\n"]
+    for key, value in headers:
+        if key not in dropped:
+            lines += (key, b": ", value, b"\r\n")
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+def refusal_bytes(
+    status: int, why: str, added: Iterable[tuple[bytes, bytes]], *, is_head: bool, keep: bool
+) -> bytes:
+    """As KServe's servers and TensorFlow Serving say what is wrong."""
+    body = msgspec.json.encode({"error": why})
+    lines = [b"HTTP/1.1 %d " % status, _PHRASES.get(status, b""), b"\r\ncontent-type: application/json\r\n"]
+    for key, value in added:
+        lines += (key, b": ", value, b"\r\n")
+    if not keep:
+        lines.append(b"connection: close\r\n")
+    lines += (b"content-length: ", str(len(body)).encode(), b"\r\n\r\n")
+    if not is_head:
+        lines.append(body)
+    return b"".join(lines)
+
+
+def is_understood(head: Head) -> bool:
+    """Whether the body's end is told in a way that everybody reads alike."""
+    codings = [value for key, value in head.headers if key == b"transfer-encoding"]
+    return not codings or (len(codings) == 1 and codings[0].strip().lower() == b"chunked")
+
+
+def _named_in_connection(headers: Headers) -> frozenset[bytes]:
+    for key, value in headers:
+        if key == b"connection" and value.lower() not in (b"keep-alive", b"close", b"upgrade"):
+            return frozenset(
+                name.strip().lower()
+                for key, value in headers
+                if key == b"connection"
+                for name in value.split(b",")
+            ) - {b"host", b"content-length", b"content-type", b"content-encoding"}
+    return frozenset()
+
+
+_known_names: dict[bytes, bool] = {}
+_MOST_KNOWN = 1000
+
+
+def _is_identity(key: bytes) -> bool:
+    """Servers that make variables of headers read `_` as `-`."""
+    known = _known_names.get(key)
+    if known is None:
+        known = _IDENTITY.fullmatch(key.replace(b"_", b"-")) is not None
+        if len(_known_names) < _MOST_KNOWN:
+            _known_names[key] = known
+    return known

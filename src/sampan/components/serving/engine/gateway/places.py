@@ -1,0 +1,71 @@
+"""Where the pods behind a Service take requests. Pure.
+
+The gateway reads the Service's selector and the pods themselves, as the controller of EndpointSlices does: it knows one
+step earlier who is ready, and what somebody has written into an EndpointSlice by hand leads nowhere.
+Source: pkg/controller/endpoint/endpoints_controller.go, v1.31.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from sampan.kube import meta, pods
+from sampan.kube.meta import Object
+
+
+class State(Enum):
+    READY = "ready"
+    COMING = "coming"
+    LEAVING = "leaving"
+    """Finishes what it has, and takes nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    uid: str
+    pod: str
+    namespace: str
+    address: str
+    port: int
+    state: State
+
+
+def selects(service: Object, pod: Object) -> bool:
+    selector = meta.spec(service).get("selector")
+    if not isinstance(selector, dict) or not selector or meta.namespace(service) != meta.namespace(pod):
+        return False
+    labels = meta.labels(pod)
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def place(service: Object, port: int, pod: Object) -> Place | None:
+    """Where `port` of the Service is in a pod that it selects. None for a port that either of them has not."""
+    number = _number(service, port, pod)
+    if number is None:
+        return None
+    address = str(meta.status(pod).get("podIP") or "")
+    return Place(meta.uid(pod), meta.name(pod), meta.namespace(pod), address, number, _state(pod, address))
+
+
+def _state(pod: Object, address: str) -> State:
+    if meta.is_deleting(pod) or pods.is_terminal(pod):
+        return State.LEAVING
+    return State.READY if address and pods.is_ready(pod) else State.COMING
+
+
+def _number(service: Object, port: int, pod: Object) -> int | None:
+    for each in meta.spec(service).get("ports") or ():
+        if each.get("port") == port and (each.get("protocol") or "TCP") == "TCP":
+            target = each.get("targetPort") or port
+            return target if isinstance(target, int) else _named(pod, target)
+    return None
+
+
+def _named(pod: Object, name: Any) -> int | None:
+    for container in pods.all_containers(pod):
+        for port in container.get("ports") or ():
+            if port.get("name") == name and isinstance(port.get("containerPort"), int):
+                return int(port["containerPort"])
+    return None

@@ -1,0 +1,48 @@
+"""Whether a ClusterStorageContainer, and what keeps models on nodes, may be.
+
+Source: kserve/kserve 0.20 pkg/apis/serving/v1alpha1/storage_container_types.go,
+pkg/webhook/admission/{localmodelcache,localmodelnamespacecache}. Upstream takes any storage container; one that could
+match nothing, or whose expression cannot be read, fails only when a model is fetched.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sampan.components.serving.api.kinds import LOCAL_MODEL_CACHES, LOCAL_MODEL_NAMESPACE_CACHES
+from sampan.components.serving.api.reading import child, mappings, text
+from sampan.components.serving.engine.validation.surroundings import Surroundings
+from sampan.kube import meta
+from sampan.kube.fielderrors import FieldErrors
+from sampan.kube.meta import Object
+
+_WORKLOADS = ("initContainer", "localModelDownloadJob")
+
+
+def check_storage_container(
+    container: Object, _old: Object | None, _around: Surroundings, errors: FieldErrors
+) -> None:
+    spec = meta.spec(container)
+    for index, each in enumerate(mappings(spec.get("supportedUriFormats"))):
+        here = f"spec.supportedUriFormats[{index}]"
+        prefix, expression = text(each.get("prefix")), text(each.get("regex"))
+        if not prefix and not expression:
+            errors.required(here, "a prefix or a regex that URIs have")
+        if expression:
+            try:
+                re.compile(expression)
+            except (re.error, RecursionError, OverflowError) as error:
+                errors.invalid(f"{here}.regex", expression, f"cannot be read: {error}")
+    workload = spec.get("workloadType")
+    if workload is not None and workload not in _WORKLOADS:
+        errors.unsupported("spec.workloadType", workload, _WORKLOADS)
+
+
+def check_cache(cache: Object, _old: Object | None, around: Surroundings, errors: FieldErrors) -> None:
+    kind = LOCAL_MODEL_NAMESPACE_CACHES if meta.namespace(cache) else LOCAL_MODEL_CACHES
+    uri = text(child(cache, "spec").get("sourceModelUri"))
+    for other in around.all(kind, meta.namespace(cache)):
+        if meta.name(other) != meta.name(cache) and child(other, "spec").get("sourceModelUri") == uri:
+            errors.invalid(
+                "spec.sourceModelUri", uri, f"{kind.kind} {meta.name(other)} has the same StorageURI {uri}"
+            )

@@ -178,6 +178,7 @@ class Platform:
             self._clock,
             home,
             url=self._url,
+            many_users=settings.pipelines.multi_user,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
             attendant_log=agent.pod_logs.append,

@@ -129,6 +129,7 @@ class RemotePlatform:
             home,
             default_namespace=reached.namespace,
             url=self._url,
+            many_users=self._settings.pipelines.multi_user,
             pod_files=files,
             served=Discovery(self._client).served,
             foreign_definitions=await install(self._client, definitions, for_other_servers(_built_in_schema)),

@@ -74,6 +74,8 @@ class Services:
     attendant_log: Callable[[Object, str, Sequence[str]], None] | None = None
     """Adds lines to the log of a pod's container that has no process (`kube.pods.ATTENDANTS`). Raises OSError; for a
     thread. None where every container has one."""
+    many_users: bool = False
+    """Whether requests count for users of namespaces (`pipelines.multi_user`), not for the one user of this machine."""
     served: Callable[[str, str], Awaitable[Resource | None]] | None = None
     """By apiVersion and kind: how objects of that kind are read and written, None while they are not served. Raises
     ApiError."""

@@ -48,6 +48,29 @@ def test_a_volume_above_what_containers_need(mounting: Any, tmp_path: Path, leve
     asyncio.run(main())
 
 
+def test_the_machines_own_tmp_as_a_volume(mounting: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A pod has a /tmp of its own; the machine's is what the volume shows, and nothing of it is seen but there."""
+    folder = tmp_path_factory.mktemp("machine")
+    (folder / "file").write_text("machine")
+    shown = f"/shown{folder.as_posix().removeprefix('/tmp')}/file"
+
+    async def main() -> None:
+        async with mounting.up() as node:
+            pod = await node.run(
+                "tmp",
+                ["sh", "-c", f"cat {shown}; test ! -e {folder}/file && touch /shown/x || echo ' no'"],
+                volumes=[{"name": "v", "hostPath": {"path": "/tmp", "type": "Directory"}}],
+                container=volume_mount("/shown", readOnly=True),
+            )
+            said = await node.log(pod)
+            assert "machine" in said
+            assert "Read-only file system" in said
+
+    if not folder.is_relative_to("/tmp"):
+        pytest.skip("the files of this test are not in /tmp")
+    asyncio.run(main())
+
+
 def test_data_volumes(mounting: Any) -> None:
     async def main() -> None:
         async with mounting.up() as node:

@@ -137,3 +137,18 @@ def test_a_pod_that_fails_is_not_scaled_away() -> None:
     assert activity.scale(_SPEC, 1, Pods(1, 0), 11.0) == 1
     assert activity.state is State.ACTIVATING
     assert activity.scale(_SPEC, 0, Pods(1, 0), 80.0) == 1
+
+
+def test_one_that_woke_needs_no_grace_period() -> None:
+    spec = replace(_SPEC, stable_window=6.0)
+    activity = Activity(spec, Pods(0, 0), was_complete=True, now=0.0)
+    assert activity.scale(spec, 1, Pods(0, 0), 0.0) == 1
+    assert activity.scale(spec, 1, _ONE, 2.0) == 1
+    assert activity.scale(spec, 0, _ONE, 8.0) == 0
+
+
+def test_what_nobody_reaches_may_stop_trying_to_come_up() -> None:
+    spec = replace(_SPEC, is_reachable=False)
+    activity = _activating(spec)
+    assert activity.scale(spec, 1, _STARTING, 1.0) == 1
+    assert activity.scale(spec, 0, _STARTING, 2.0) == 0

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from sampan.components.serving.engine.storage.config import StorageConfig
+from sampan.components.serving.engine.storage.config import OwnRules, StorageConfig
 from sampan.components.serving.engine.storage.errors import StorageError
 from sampan.components.serving.engine.storage.injection import with_storage
 from sampan.components.serving.engine.storage.reads import Reads, secret_names
@@ -501,7 +501,7 @@ class TestImages:
             injected(model("oci://reg/iris"), config=off)
 
     def test_where_pods_are_processes_the_initializer_takes_the_files_out(self):
-        made = injected(model("oci://reg/iris:1"), config=StorageConfig(is_embedded=True))
+        made = injected(model("oci://reg/iris:1"), config=StorageConfig(own=OwnRules(is_embedded=True)))
         assert initializer(made)["args"] == ["oci://reg/iris:1", "/mnt/models"]
         assert len(made["spec"]["containers"]) == 1
 
@@ -535,12 +535,48 @@ class TestConfig:
         made = injected(model("s3://b/m"), config=config, namespace="kserve")
         assert {"name": "cabundle-cert", "configMap": {"name": "roots"}} in made["spec"]["volumes"]
 
-    def test_downloads_are_kept_for_pods_that_only_read_them(self):
-        config = StorageConfig(is_embedded=True, cache="/home/cache/models")
-        assert env_of(initializer(injected(model("s3://b/m"), config=config)))["SAMPAN_MODEL_CACHE"]
+    def test_our_own_program_is_told_its_rules(self):
+        own = OwnRules(
+            True, "/home/cache/models", ("/home/artifacts/{namespace}", "/models"), ("10.0.0.0/8",)
+        )
+        config = StorageConfig(own=own)
+        env = env_of(initializer(injected(model("s3://b/m"), config=config)))
+        assert env["SAMPAN_MODEL_CACHE"] == "/home/cache/models"
+        assert json.loads(env["SAMPAN_FILE_ROOTS"]) == ["/home/artifacts/team", "/models"]
+        assert json.loads(env["SAMPAN_PRIVATE_HOSTS"]) == ["10.0.0.0/8"]
+        assert "SAMPAN_MODEL_WRITABLE" not in env
         writable = template(annotations={"storage.kserve.io/readonly": "false"})
-        env = env_of(initializer(injected(model("s3://b/m"), writable, config=config)))
-        assert "SAMPAN_MODEL_CACHE" not in env
+        assert env_of(initializer(injected(model("s3://b/m"), writable, config=config)))[
+            "SAMPAN_MODEL_WRITABLE"
+        ]
+
+    def test_no_container_of_others_takes_a_rule_away(self):
+        loose = {"env": [{"name": "SAMPAN_FILE_ROOTS", "value": '["/"]'}]}
+        config = StorageConfig(own=OwnRules(True, file_roots=()))
+        made = injected(
+            model("file:///m"), config=config, containers=[storage_container(prefix="file", container=loose)]
+        )
+        assert env_of(initializer(made))["SAMPAN_FILE_ROOTS"] == "[]"
+
+    @pytest.mark.parametrize(
+        ("uri", "shown"),
+        [
+            ("file:///tmp/m", True),
+            ("file:///srv/../tmp/m", True),
+            ("file:///srv/m", False),
+            ("file:///tmpx", False),
+        ],
+    )
+    def test_the_machines_tmp_is_shown_for_what_lies_in_it(self, uri, shown):
+        made = injected(model(uri), config=StorageConfig(own=OwnRules(is_embedded=True)))
+        names = [each["name"] for each in made["spec"]["volumes"]]
+        assert ("machine-tmp" in names) is shown
+        assert ("SAMPAN_MACHINE_TMP" in env_of(initializer(made))) is shown
+        assert all(each["name"] != "machine-tmp" for each in made["spec"]["containers"][0]["volumeMounts"])
+
+    def test_elsewhere_it_is_told_nothing(self):
+        env = env_of(initializer(injected(model("file:///tmp/m"))))
+        assert not [name for name in env if name.startswith("SAMPAN_")]
 
     def test_confidential_models_are_said_to_the_initializer(self):
         asked = {

@@ -39,6 +39,7 @@ from sampan.cluster.node.tokens import Tokens
 from sampan.kube import meta, quantities
 
 _MARK = "HOME"
+_TMP = "/tmp"  # noqa: S108
 
 
 class EnvironmentSource(Protocol):
@@ -336,7 +337,8 @@ class ContainerFactory:
         }
         needed.update(str(each) for each in (*environment.extra_dirs, *environment.packages))
         needed.update(environment.env.get(name, "") for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR"))
-        needed.update(str(mount.source) for mount in mounts)
+        # The machine's /tmp as a volume is shown as such, and does not stand for what lies in it.
+        needed.update(str(mount.source) for mount in mounts if str(mount.source) != _TMP)
         found = sorted(path for path in needed if path.strip("/") and os.path.isdir(path))
         return tuple(
             path for path in found if not any(path != top and path.startswith(top + "/") for top in found)

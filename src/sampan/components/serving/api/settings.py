@@ -21,6 +21,17 @@ class ServingSettings:
     """Of InferenceServices that name none: `Knative` (revisions, traffic split by percent, scaling by requests and to
     zero), `Standard` (a Deployment, scaled by its load), or `auto`: Knative in the embedded cluster, Standard
     elsewhere. What the ConfigMap `inferenceservice-config` says comes first."""
+    file_roots: tuple[str, ...] = ()
+    """Folders below which `file://` models may lie; `{namespace}` is replaced. Without any, the single user may serve
+    every file of this machine, and users of namespaces what their own runs have left."""
+    private_hosts: tuple[str, ...] = ()
+    """Names, with `*`, and networks that models may be fetched from though their addresses are private or loopback.
+    Without any, the single user may fetch from all of them, and users of namespaces from none. A machine's own
+    metadata are never asked."""
+    model_cache_gib: int = 20
+    """Disk for models that have been downloaded, so that the next replica has them at once, in GiB; 0 keeps none."""
+    max_model_gib: int = 0
+    """What one model may be, downloaded or unpacked, in GiB; 0 for any size."""
     max_waiting_requests: int = 1000
     """How many requests to one model wait at a time, while it starts or has no room; more are answered 503."""
     max_request_mib: int = 256
@@ -33,6 +44,12 @@ def check(settings: ServingSettings) -> None:
         value = getattr(settings, name)
         if value not in known:
             raise ValueError(f"serving.{name} must be one of {', '.join(known)}, not {value!r}")
+    for name in ("model_cache_gib", "max_model_gib"):
+        if getattr(settings, name) < 0:
+            raise ValueError(f"serving.{name} must be 0 or more")
+    for root in settings.file_roots:
+        if not root.startswith("/") or ".." in root.split("/"):
+            raise ValueError(f"serving.file_roots must be whole paths such as /srv/models, not {root!r}")
     for name, most in (("max_waiting_requests", 1_000_000), ("max_request_mib", 1_000_000)):
         if not 1 <= getattr(settings, name) <= most:
             raise ValueError(f"serving.{name} must be between 1 and {most}, not {getattr(settings, name)}")

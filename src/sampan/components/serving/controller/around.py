@@ -23,6 +23,8 @@ class Around:
     """Where this server is reached on its machine."""
     pod_files: PodFiles | None
     """How pods reach it from elsewhere; None in the embedded cluster."""
+    has_many_users: bool = False
+    """Requests count for users of namespaces, and what one may reach another may not."""
 
     @property
     def is_embedded(self) -> bool:

@@ -12,6 +12,7 @@ from sampan.components.serving.controller.gateway.gateway import Gateway, Limits
 from sampan.components.serving.controller.gateway.reach import Direct, Forwarded
 from sampan.components.serving.controller.gateway.sources import sources
 from sampan.components.serving.controller.inference_services.parts import inference_services
+from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.kube.kinds import Resource
 from sampan.reconcile.cache import Caches
@@ -27,6 +28,7 @@ def around(services: Services, settings: ServingSettings) -> Around:
         services.home,
         services.url,
         services.pod_files,
+        services.many_users,
     )
 
 
@@ -64,4 +66,4 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         for kind, runnables in made.items()
         if acts_on_all or kind.key not in foreign
         for runnable in runnables
-    ]
+    ] + ([ModelCache(around)] if around.is_embedded else [])

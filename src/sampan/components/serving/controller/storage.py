@@ -15,7 +15,7 @@ from typing import Any
 from sampan.client.protocol import Client
 from sampan.components.serving.api.kinds import CLUSTER_STORAGE_CONTAINERS
 from sampan.components.serving.controller.around import Around
-from sampan.components.serving.engine.storage.config import StorageConfig
+from sampan.components.serving.engine.storage.config import OwnRules, StorageConfig
 from sampan.components.serving.engine.storage.injection import with_storage
 from sampan.components.serving.engine.storage.reads import Reads, secret_names, service_account_name
 from sampan.components.serving.engine.storage.wanted import Wanted, wanted
@@ -31,14 +31,13 @@ class ModelStorage:
 
     def __init__(self, around: Around) -> None:
         self._client: Client = around.client
-        self._is_embedded = around.is_embedded
-        self._cache_folder = str(cache_folder(around.home)) if around.is_embedded else ""
+        self._own = own_rules(around)
         self.containers: Cache = around.caches.of(CLUSTER_STORAGE_CONTAINERS)
         """A source for whoever wants to look again when they change."""
 
     def config(self, data: Mapping[str, str]) -> StorageConfig:
         """From the data of `inferenceservice-config`."""
-        return StorageConfig.of(data, is_embedded=self._is_embedded, cache=self._cache_folder)
+        return StorageConfig.of(data, self._own)
 
     async def add(
         self, component: Mapping[str, Any], template: Object, namespace: str, config: StorageConfig
@@ -62,6 +61,20 @@ class ModelStorage:
             return await self._client.get(resource, name, namespace)
         except NotFoundError:
             return None
+
+
+def own_rules(around: Around) -> OwnRules:
+    """With many users nobody reaches a private address, or serves a file, that the settings do not name."""
+    if not around.is_embedded:
+        return OwnRules()
+    settings, many = around.settings, around.has_many_users
+    artifacts = str(around.home / "artifacts" / "{namespace}")
+    return OwnRules(
+        is_embedded=True,
+        cache=str(cache_folder(around.home)),
+        file_roots=(artifacts, *settings.file_roots) if many or settings.file_roots else None,
+        private_hosts=settings.private_hosts if many or settings.private_hosts else None,
+    )
 
 
 def cache_folder(home: Path) -> Path:

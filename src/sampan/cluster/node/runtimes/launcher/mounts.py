@@ -137,13 +137,13 @@ class View:
     def build(self, volumes: list[dict[str, Any]], tmp: str | None, visible: list[str]) -> None:
         """Nothing hides the folders `visible`: in what is mounted above them they are found again. Raises OSError."""
         self._visible = visible
-        held = _hold_files(volumes) if tmp else {}
+        held = _hold(volumes) if tmp else {}
         if tmp:
             self._private_tmp(tmp)
         for volume in sorted(volumes, key=lambda volume: str(volume["target"]).count("/")):
             source = str(volume["source"])
             place = f"/proc/self/fd/{held[source]}" if source in held else source
-            self._bind(place, volume["target"], bool(volume.get("read_only")))
+            self._bind(place, volume["target"], bool(volume.get("read_only")), whole=source not in held)
         for descriptor in held.values():
             os.close(descriptor)
 
@@ -164,12 +164,13 @@ class View:
         mount(tmp, "/tmp", MS_BIND | MS_REC)  # noqa: S108
         self._own.append("/tmp")  # noqa: S108
 
-    def _bind(self, source: str, target: str, read_only: bool) -> None:
+    def _bind(self, source: str, target: str, read_only: bool, *, whole: bool = True) -> None:
+        """`whole`: with what is mounted in it."""
         target = os.path.realpath(target)
         if not os.path.lexists(target):
             self._make_mount_point(target, folder=os.path.isdir(source))
         self._show_below(target, source)
-        mount(source, target, MS_BIND | MS_REC)
+        mount(source, target, MS_BIND | MS_REC if whole else MS_BIND)
         if read_only:
             mount("none", target, MS_REMOUNT | MS_BIND | MS_RDONLY | _kept_flags(target))
         self._own.append(target)
@@ -219,11 +220,16 @@ class View:
         self._replaced.append(base)
 
 
-def _hold_files(volumes: list[dict[str, Any]]) -> dict[str, int]:
-    """Of the machine's files in /tmp, which will be hidden, descriptors that lead to them. Folders stay visible."""
+def _hold(volumes: list[dict[str, Any]]) -> dict[str, int]:
+    """Of the machine's /tmp, which will be hidden, and files in it, descriptors that lead to them. Folders in it stay
+    visible."""
     sources = {str(volume["source"]) for volume in volumes}
-    files = [source for source in sources if source.startswith("/tmp/") and os.path.isfile(source)]  # noqa: S108
-    return {source: os.open(source, os.O_PATH | os.O_CLOEXEC) for source in files}
+    hidden = [source for source in sources if source == "/tmp" or _is_file_in_tmp(source)]  # noqa: S108
+    return {source: os.open(source, os.O_PATH | os.O_CLOEXEC) for source in hidden}
+
+
+def _is_file_in_tmp(source: str) -> bool:
+    return source.startswith("/tmp/") and os.path.isfile(source)  # noqa: S108
 
 
 def show_termination_log(view: View, termination: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ on. The gateway is always in front of the pods, as upstream's activator is with 
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -35,7 +36,8 @@ class Activity:
     def __init__(self, spec: ScalingSpec, pods: Pods, *, was_complete: bool, now: float) -> None:
         """`was_complete`: all the pods it wanted were there once."""
         self.is_initialized = was_complete or pods.replicas == 0
-        self._proxied_since = now
+        # A sleeper is reached by the gateway alone, and has been for as long as it slept.
+        self._proxied_since = now if pods.replicas else -math.inf
         self._since = now
         self.state = State.ACTIVATING
         if pods.replicas == 0:
@@ -64,7 +66,9 @@ class Activity:
         lasted = now - self._since
         if self.state is State.ACTIVATING:
             timeout = spec.progress_deadline + _ACTIVATION_BUFFER_SECONDS
-            return (0, True) if lasted > timeout else (_UNKNOWN, False)
+            # Upstream lets a revision that nobody wants any more fail for as long, too.
+            is_hopeless = lasted > timeout or not spec.is_reachable
+            return (0, True) if is_hopeless else (_UNKNOWN, False)
         if self.state is State.ACTIVE:
             if lasted < spec.stable_window:
                 return 1, True

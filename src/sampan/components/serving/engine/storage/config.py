@@ -34,6 +34,19 @@ class S3Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRules:
+    """Where the pods' machine is this one, and the program of the initializer our own."""
+
+    is_embedded: bool = False
+    cache: str = ""
+    """Folder of this machine where the initializer keeps what it has downloaded; empty for none."""
+    file_roots: tuple[str, ...] | None = None
+    """Folders below which `file://` models lie, with `{namespace}`; None for anywhere."""
+    private_hosts: tuple[str, ...] | None = None
+    """Names and networks that may be asked beside the open internet; None for any."""
+
+
+@dataclass(frozen=True, slots=True)
 class StorageConfig:
     image: str = "kserve/storage-initializer:v0.20.0"
     cpu_request: str = "100m"
@@ -51,16 +64,13 @@ class StorageConfig:
     secret_annotation: str = "serving.kserve.io/storageSecretName"  # noqa: S105  a name
     gcs_file_name: str = "gcloud-application-credentials.json"
     s3: S3Defaults = field(default_factory=lambda: S3Defaults("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-    is_embedded: bool = False
-    """The pods' machine is this one, and the program of the initializer our own: it fetches models' images too."""
-    cache: str = ""
-    """Folder of this machine where the initializer keeps what it has downloaded; empty for none."""
+    own: OwnRules = field(default_factory=OwnRules)
 
     @staticmethod
-    def of(data: Mapping[str, str], *, is_embedded: bool = False, cache: str = "") -> StorageConfig:
+    def of(data: Mapping[str, str], own: OwnRules | None = None) -> StorageConfig:
         """From the ConfigMap's data. What cannot be read counts as not said."""
         told = {**_initializer(_section(data, _INITIALIZER)), **_credentials(_section(data, _CREDENTIALS))}
-        return StorageConfig(**told, is_embedded=is_embedded, cache=cache)
+        return StorageConfig(**told, own=own or OwnRules())
 
 
 def _section(data: Mapping[str, str], name: str) -> Mapping[str, Any] | None:

@@ -32,7 +32,7 @@ class ModelImage:
 def image_of(uri: str, path: str, config: StorageConfig) -> ModelImage | None:
     """None for what is no image, and for one that the initializer is to fetch. Raises StorageError."""
     found = uris.oci(uri)
-    if found is None or config.is_embedded:
+    if found is None or config.own.is_embedded:
         # The program of the initializer is our own then, and takes the files out of the image.
         return None
     mode, plain = found[0] or config.oci_mode, found[1]

@@ -7,8 +7,9 @@ Source: kserve/kserve v0.20.0 pkg/webhook/admission/pod/storage_initializer_inje
 from __future__ import annotations
 
 import copy
+import json
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +29,16 @@ UID = "serving.kserve.io/storage-initializer-uid"
 CONFIDENTIAL = "internal.serving.kserve.io/confidential-enabled"
 CONFIDENTIAL_RESOURCE = "internal.serving.kserve.io/confidential-resource-id"
 
-CACHE_VARIABLE = "SAMPAN_MODEL_CACHE"
+CACHE_VARIABLE, WRITABLE_VARIABLE = "SAMPAN_MODEL_CACHE", "SAMPAN_MODEL_WRITABLE"
+ROOTS_VARIABLE, HOSTS_VARIABLE, TMP_VARIABLE = (
+    "SAMPAN_FILE_ROOTS",
+    "SAMPAN_PRIVATE_HOSTS",
+    "SAMPAN_MACHINE_TMP",
+)
+"""What our own program of the initializer reads, beside upstream's."""
 _WORKER = "worker-container"
 _VOLUME, _CLAIM_VOLUME = "kserve-provision-location", "kserve-pvc-source"
+_TMP_VOLUME, _TMP_PLACE = "machine-tmp", "/mnt/machine/tmp"
 _CA_VOLUME, _CA_CONFIG_MAP = "cabundle-cert", "global-ca-bundle"
 _CA_VARIABLE, _CA_FOLDER_VARIABLE = "CA_BUNDLE_CONFIGMAP_NAME", "CA_BUNDLE_VOLUME_MOUNT_POINT"
 _HUB = {
@@ -166,7 +174,9 @@ def _add_initializer(parts: _Parts, args: list[str], chosen: Any, shown: mounts.
         made = containers.merged(made, chosen)
     if bundle is not None:
         _add_ca_bundle(parts.spec, made, *bundle)
-    mounts.default_variables(made, {**_HUB, **_own_variables(parts)})
+    mounts.default_variables(made, {**_HUB, **_confidential(meta.annotations(parts.template))})
+    if config.own.is_embedded:
+        _add_own_rules(parts, made)
     parts.spec["initContainers"] = [*(parts.spec.get("initContainers") or ()), made]
 
 
@@ -183,16 +193,35 @@ def _container(args: list[str], config: StorageConfig) -> dict[str, Any]:
     }
 
 
-def _own_variables(parts: _Parts) -> dict[str, str]:
-    annotations = meta.annotations(parts.template)
-    found: dict[str, str] = {}
-    if annotations.get(CONFIDENTIAL) == "true":
-        found["CONFIDENTIAL_ENABLED"] = "true"
-        found["CONFIDENTIAL_RESOURCE_ID"] = annotations.get(CONFIDENTIAL_RESOURCE, "")
-    if parts.config.cache and parts.is_read_only:
-        # What may be written to by the model server shares no file with the cache.
-        found[CACHE_VARIABLE] = parts.config.cache
-    return found
+def _confidential(annotations: Mapping[str, str]) -> dict[str, str]:
+    if annotations.get(CONFIDENTIAL) != "true":
+        return {}
+    resource = annotations.get(CONFIDENTIAL_RESOURCE, "")
+    return {"CONFIDENTIAL_ENABLED": "true", "CONFIDENTIAL_RESOURCE_ID": resource}
+
+
+def _add_own_rules(parts: _Parts, made: dict[str, Any]) -> None:
+    """What the program of ours is told. A container of another image makes nothing of it."""
+    own = parts.config.own
+    said: dict[str, str] = {}
+    if own.cache:
+        said[CACHE_VARIABLE] = own.cache
+    if not parts.is_read_only:
+        # What the model server may write to shares no file with others.
+        said[WRITABLE_VARIABLE] = "true"
+    if own.file_roots is not None:
+        roots = [each.replace("{namespace}", parts.reads.namespace) for each in own.file_roots]
+        said[ROOTS_VARIABLE] = json.dumps(roots)
+    if own.private_hosts is not None:
+        said[HOSTS_VARIABLE] = json.dumps(list(own.private_hosts))
+    if any(uris.is_in_tmp(each) for each in made.get("args") or ()):
+        volume = {"name": _TMP_VOLUME, "hostPath": {"path": "/tmp", "type": "Directory"}}  # noqa: S108
+        mounts.add_volume(parts.spec, volume)
+        mounts.add_mount(made, mounts.Show(volume, _TMP_PLACE))
+        said[TMP_VARIABLE] = _TMP_PLACE
+    for name, text in said.items():
+        # Of a rule nothing else counts, whatever a container's own variables say.
+        mounts.set_variable(made, name, text)
 
 
 def _ca_bundle(made: dict[str, Any], parts: _Parts) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ pkg/utils/storage.go (ParsePvcURI, ParseOciScheme, FindCommonParentPath, GetVolu
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 
@@ -53,6 +54,12 @@ def claim(uri: str) -> tuple[str, str]:
     if not name:
         raise StorageError(INVALID_URI, f"{uri}: write it as pvc://CLAIM/PATH")
     return name, path
+
+
+def is_in_tmp(uri: str) -> bool:
+    """Whether it is a file of the machine's /tmp, which pods that are processes do not see."""
+    path = posixpath.normpath(uri.removeprefix("file://").removeprefix("localhost"))
+    return uri.startswith("file:///") and path.startswith("/tmp/")  # noqa: S108
 
 
 def oci(uri: str) -> tuple[str, str] | None:

@@ -241,7 +241,8 @@ _MODEL_STATUS = an_object(
         "states": an_object(
             {
                 "activeModelState": {**_MODEL_STATE, "default": "Pending"},
-                "targetModelState": {**_MODEL_STATE, "default": ""},
+                # Upstream's default, the empty text, is refused by Kubernetes 1.20. It is always written.
+                "targetModelState": _MODEL_STATE,
             },
             "activeModelState",
         ),

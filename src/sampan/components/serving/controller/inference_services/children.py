@@ -7,17 +7,22 @@ autoscaler's: every write says what it has at that moment, and fails if that has
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.controller.around import Served
+from sampan.components.serving.engine.inference_services.pods import model_config_name
 from sampan.kube import meta, owners
-from sampan.kube.errors import NotFoundError
+from sampan.kube.errors import AlreadyExistsError, NotFoundError
 from sampan.kube.kinds import (
+    CONFIG_MAPS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     HORIZONTAL_POD_AUTOSCALERS,
@@ -35,34 +40,103 @@ MANAGER = "inferenceservice-controller"
 _APPLIED = "sampan.dev/applied"
 """An annotation: what was written, so that what is gone from it is seen too."""
 _OF = "owner"
+_SELECTOR = ListOptions(label_selector=labels.INFERENCE_SERVICE)
+_OLD_KINDS = (SERVICES, DEPLOYMENTS)
+_SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
+"""From the one that is taken first."""
 _KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES)
+
+
+_MODEL_LIST = "models.json"
 
 
 class TakenError(Exception):
     """Something of that name is there and belongs to somebody else."""
 
 
+class NotServedError(Exception):
+    """The cluster is too old for a kind."""
+
+
 class Children:
     """The caches of all of them."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, served: Served | None = None) -> None:
+        """`served` of a cluster that may be too old for some kinds; None where all are there."""
         self._client = client
-        selector = ListOptions(label_selector=labels.INFERENCE_SERVICE)
-        self._caches = {kind: Cache(client, kind, selector=selector) for kind in _KINDS}
-        for cache in self._caches.values():
-            cache.add_index(_OF, _owner_of)
-        self._pods = Cache(client, PODS, selector=selector)
+        self._served = served
+        self._finding = asyncio.Lock()
+        self._caches = {kind: self._cache(kind) for kind in (_KINDS if served is None else _OLD_KINDS)}
+        self._late: list[Cache] = []
+        self._pods = Cache(client, PODS, selector=_SELECTOR)
         self._pods.add_index(labels.REVISION, lambda pod: _of_label(pod, labels.REVISION))
         self._pods.add_index("app", lambda pod: _of_label(pod, "app"))
         self._kept: dict[tuple[str, str, str], str] = {}
         """Versions of objects that are as they are to be, though they do not read so: the API writes some values in a
         way of its own."""
 
+        self._with_model_list: set[str] = set()
+        """Services whose list is there, by uid."""
+
     def sources(self) -> list[Source[Request]]:
         return [
             *(owned(cache, INFERENCE_SERVICES) for cache in self._caches.values()),
             Source(self._pods, _of_pod),
         ]
+
+    async def find_kinds(self, tell: Callable[[Request], None]) -> None:
+        """Those that are served in one version or another, or not at all. `tell` is told whom their changes concern.
+
+        Raises ApiError.
+        """
+        async with self._finding:
+            if self._served is None:
+                return
+            for version in _SCALER_VERSIONS:
+                found = await self._served(version, HORIZONTAL_POD_AUTOSCALERS.kind)
+                if found is not None:
+                    await self._watch_late(HORIZONTAL_POD_AUTOSCALERS, found, tell)
+                    break
+            self._served = None
+
+    async def close(self) -> None:
+        for cache in self._late:
+            await cache.stop()
+
+    async def _watch_late(self, kind: Resource, found: Resource, tell: Callable[[Request], None]) -> None:
+        cache = self._cache(found)
+        source = owned(cache, INFERENCE_SERVICES)
+
+        def on_change(old: Object | None, new: Object | None) -> None:
+            for request in source.map(old, new):
+                tell(request)
+
+        cache.add_handler(on_change)
+        self._late.append(cache)
+        cache.start()
+        await cache.synced()
+        self._caches[kind] = cache
+
+    def _cache(self, kind: Resource) -> Cache:
+        cache = Cache(self._client, kind, selector=_SELECTOR)
+        cache.add_index(_OF, _owner_of)
+        return cache
+
+    async def ensure_model_list(self, isvc: Object) -> None:
+        """The ConfigMap that TrainedModels are listed in, which its pods mount: empty where there is none yet."""
+        if meta.uid(isvc) in self._with_model_list:
+            return
+        config_map = {
+            "metadata": {
+                "name": model_config_name(meta.name(isvc)),
+                "namespace": meta.namespace(isvc),
+                "ownerReferences": [owners.owner_reference(isvc)],
+            },
+            "data": {_MODEL_LIST: "[]"},
+        }
+        with contextlib.suppress(AlreadyExistsError):
+            await self._client.create(CONFIG_MAPS, config_map)
+        self._with_model_list.add(meta.uid(isvc))
 
     def of(self, isvc: Object) -> Own:
         return Own(self._client, self._caches, self._kept, isvc)
@@ -91,7 +165,8 @@ class Own:
         self._wanted: set[tuple[Resource, str]] = set()
 
     def all(self, resource: Resource) -> Sequence[Object]:
-        return self._caches[resource].by_index(_OF, meta.uid(self._isvc))
+        cache = self._caches.get(resource)
+        return cache.by_index(_OF, meta.uid(self._isvc)) if cache is not None else ()
 
     def find(self, resource: Resource, name: str) -> Object | None:
         return self._caches[resource].get(meta.namespace(self._isvc), name)
@@ -103,8 +178,10 @@ class Own:
     async def keep(self, resource: Resource, wanted: Object, *, replicas: int | None = None) -> Object:
         """As it is now. `replicas` are those with which a Deployment begins, where its autoscaler decides later.
 
-        Raises TakenError, ApiError.
+        Raises TakenError, NotServedError, ApiError.
         """
+        if resource not in self._caches:
+            raise NotServedError(f"the cluster serves no {resource.kind} of {resource.api_version}")
         name = meta.name(wanted)
         self.leave(resource, name)
         digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:32]
@@ -114,7 +191,7 @@ class Own:
             "annotations": {**meta.annotations(wanted), _APPLIED: digest},
             "labels": {**meta.labels(wanted), labels.INFERENCE_SERVICE: meta.name(self._isvc)},
         }
-        body = {**wanted, "metadata": metadata}
+        body = {**wanted, "apiVersion": self._caches[resource].resource.api_version, "metadata": metadata}
         observed = self.find(resource, name) or await self._there(resource, name)
         if observed is not None:
             self._check_owner(resource, observed)
@@ -138,13 +215,14 @@ class Own:
         for resource in reversed(_KINDS):
             for each in self.all(resource):
                 if (resource, meta.name(each)) not in self._wanted and not meta.is_deleting(each):
-                    await delete_if_present(self._client, resource, each)
+                    await delete_if_present(self._client, self._caches[resource].resource, each)
                     self._versions.pop(_key(resource, each), None)
 
     async def _there(self, resource: Resource, name: str) -> Object | None:
         """What no cache holds, as it has none of our labels, or is too new."""
         try:
-            return await self._client.get(resource, name, meta.namespace(self._isvc))
+            served = self._caches[resource].resource
+            return await self._client.get(served, name, meta.namespace(self._isvc))
         except NotFoundError:
             return None
 
@@ -167,8 +245,9 @@ class Own:
     async def _apply(self, resource: Resource, name: str, body: Object) -> Object:
         options = WriteOptions(field_manager=MANAGER, force=True)
         namespace = meta.namespace(self._isvc)
+        served = self._caches[resource].resource
         written = await self._client.patch(
-            resource, name, body, namespace, patch_type=PatchType.APPLY, options=options
+            served, name, body, namespace, patch_type=PatchType.APPLY, options=options
         )
         self._versions[_key(resource, written)] = meta.resource_version(written)
         await self._caches[resource].reached(meta.resource_version(written))

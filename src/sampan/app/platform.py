@@ -112,6 +112,7 @@ class Platform:
             pod_logs=PodLogs(home, self._clock),
             token=self._token,
             signing_key=certificates.folder / "sa.key",
+            converters={key: each for component in components for key, each in component.converters.items()},
             poster=webhook_poster,
         )
         self._api = api

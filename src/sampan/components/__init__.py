@@ -5,10 +5,11 @@ Components never import each other, save for another's `api` room; they meet thr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     # Types only: a command that imports one module of a component must not pay for SQL and the web.
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from sampan.store.database import Database
     from sampan.web.guards import User
     from sampan.web.interception import Interceptor
+
+
+Converters = Mapping[tuple[str, str], Callable[[dict[str, Any], str], dict[str, Any]]]
+NO_CONVERTERS: Converters = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,12 @@ class Component(Protocol):
 
     admission: Sequence[Hook]
     """How it changes objects that anybody writes, before they are validated, and which it refuses."""
+
+    @property
+    def converters(self) -> Converters:
+        """How its custom kinds become those of another version on our API server, by group and kind: given an object
+        and the wanted apiVersion. Those that are not named differ in their schemas alone."""
+        ...
 
     ui_module: str
     """The module that holds the component's `INTERFACE` (`ui.contract`); empty for one without pages. Loaded after the

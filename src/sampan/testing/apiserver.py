@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from sampan.app.connections import BoundedProtocol
 from sampan.app.outgoing import webhook_poster
 from sampan.cluster.apiserver import ApiServer, PodLogs
+from sampan.components import NO_CONVERTERS, Converters
 from sampan.kube.kinds import NAMESPACES, SERVICE_ACCOUNTS
 from sampan.lib.clock import Clock, SystemClock
 from sampan.store.database import Database
@@ -27,11 +28,17 @@ async def embedded(
     pod_logs: PodLogs | None = None,
     token: str = "",
     database_url: str = "",
+    converters: Converters = NO_CONVERTERS,
 ) -> AsyncIterator[ApiServer]:
     """On a database in `folder` or at `database_url`, gone on with where there is one. Has the namespace `default`."""
     database = Database.at(database_url, folder / "sampan.db")
     server = ApiServer(
-        database, clock or SystemClock(), pod_logs=pod_logs, token=token, poster=webhook_poster
+        database,
+        clock or SystemClock(),
+        pod_logs=pod_logs,
+        token=token,
+        converters=converters,
+        poster=webhook_poster,
     )
     database.create(server.tables)
     await server.start()

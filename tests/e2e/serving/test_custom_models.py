@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,13 @@ import grpc
 import pytest
 
 from sampan.components.serving.engine.programs.modelserver.grpc_messages import SERVICE, message
+from sampan.testing.clients import interpreter_with
 from sampan.testing.model_servers import Served, serving
 
 MODELS = Path(__file__).with_name("models") / "doubler.py"
 PREDICT = "/v1/models/doubler:predict"
 INFER = "/v2/models/doubler/infer"
-OFFICIAL = os.environ.get("SAMPAN_TEST_KSERVE", "/tmp/sampan-test-envs/kserve-0.21.0/bin/python")
+OFFICIAL = "kserve==0.21.0"
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,8 @@ def test_a_users_class_is_served_over_every_protocol(predictor: Served) -> None:
 
 @pytest.mark.slow
 def test_a_class_of_the_official_package_is_served_as_well(tmp_path: Path) -> None:
-    if not Path(OFFICIAL).exists():
-        pytest.skip("no environment with kserve: SAMPAN_TEST_KSERVE names its Python")
     words = ["--model_class", f"{MODELS}:Doubler", "--model_name=doubler"]
-    with serving(tmp_path, *words, python=OFFICIAL) as served:
+    with serving(tmp_path, *words, python=str(interpreter_with(OFFICIAL))) as served:
         check_predictor(served)
 
 

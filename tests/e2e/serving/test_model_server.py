@@ -405,3 +405,73 @@ def test_workers_share_a_port_and_are_replaced(tmp_path: Path) -> None:
             assert served.get("/v1/models/late")[0] == 200
         assert served.end() == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in found)
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_under_load_cost_what_they_were_at(tmp_path: Path) -> None:
+    """What fails was in flight on a worker when it was killed; a second later nothing fails any more."""
+    folder = linear(tmp_path)
+    words = ["--runtime", str(LINEAR), "--model_name=lin", f"--model_dir={folder}", "--workers=2"]
+    kills: list[float] = []
+    failures: list[float] = []
+    wrong: list[Any] = []
+    counts: list[int] = []
+    over = threading.Event()
+
+    def ask(port: int, number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        count = 0
+        while not over.is_set():
+            try:
+                connection.request("POST", PREDICT, json.dumps({"instances": [[number, 1, 0, 0]]}))
+                answer = connection.getresponse()
+                found = json.loads(answer.read())
+                count += 1
+                if answer.status != 200 or found != {"predictions": [number + 2]}:
+                    wrong.append((answer.status, found))
+            except (OSError, http.client.HTTPException):
+                failures.append(time.monotonic())
+                connection.close()
+        connection.close()
+        counts.append(count)
+
+    with serving(tmp_path, *words) as served:
+        assert len(pids(served)) == 2
+        threads = [threading.Thread(target=ask, args=(served.port, number)) for number in range(1, 9)]
+        for thread in threads:
+            thread.start()
+        for _ in range(5):
+            time.sleep(0.7)
+            victim = next(iter(pids(served)))
+            kills.append(time.monotonic())
+            os.kill(int(victim), signal.SIGKILL)
+            time.sleep(1.3)
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not wrong
+    assert min(counts) > 50
+    assert len(failures) <= 8 * len(kills)
+    late = [at for at in failures if not any(0 <= at - kill <= 1 for kill in kills)]
+    assert not late, (kills, failures)
+
+
+@pytest.mark.slow
+def test_what_comes_too_slowly_is_ended(tmp_path: Path) -> None:
+    """Heads have 20 s, idle connections what is said; others are served meanwhile."""
+    words = ["--runtime", str(LINEAR), "--model_name=lin", f"--model_dir={linear(tmp_path)}"]
+    with serving(tmp_path, *words, "--timeout-keep-alive=2") as served:
+        slow = [socket.create_connection(("127.0.0.1", served.port), 40) for _ in range(50)]
+        for connection in slow:
+            connection.sendall(b"POST / HTTP/1.1\r\nhost:")
+        idle = socket.create_connection(("127.0.0.1", served.port), 40)
+        idle.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert b"200 OK" in idle.recv(1000)
+        assert idle.recv(1000) == b""
+        idle.close()
+        for connection in slow[:25]:
+            connection.sendall(b" x\r\n")
+        assert served.post(PREDICT, {"instances": [[1, 2, 3, 4]]})[0] == 200
+        for connection in slow:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+            connection.close()

@@ -10,6 +10,7 @@ import pytest
 
 from sampan.client.protocol import Object
 from sampan.client.usage import ContainerUsage, DiskUsage, NodeUsage, PodUsage, Usage
+from sampan.cluster.apiserver.custom.definitions import DEFINITIONS
 from sampan.kube import conditions, meta
 from sampan.kube.errors import InvalidError
 from sampan.kube.kinds import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, PODS
@@ -335,3 +336,76 @@ def test_what_is_refused_of_behavior(run: Run, rules: Object, problem: str) -> N
         assert problem in refused.value.message
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "why"),
+    [
+        ("v1", "ConfigMap", "not found"),
+        ("v1", "Node", "not found"),
+        ("example.com/v1", "Robot", 'no matches for kind "Robot" in group "example.com"'),
+        ("a/b/c", "Deployment", "no matches for kind"),
+        ("apps/v0", "Deployment", 'deployments.apps "web" not found'),
+    ],
+)
+def test_a_target_that_cannot_be_scaled(run: Run, version: str, kind: str, why: str) -> None:
+    async def scenario(cluster: Any) -> None:
+        target = {"apiVersion": version, "kind": kind, "name": "web"}
+        await _autoscaler(cluster, _resource("cpu", averageUtilization=80), scaleTargetRef=target)
+        found = await _told(cluster, "AbleToScale", "FailedGetScale")
+        assert why in _message(found, "AbleToScale")
+
+    run(scenario)
+
+
+def test_a_custom_kind_is_scaled_by_its_own_paths(run: Run) -> None:
+    node = Node(cpu=0.3)
+
+    async def scenario(cluster: Any) -> None:
+        count = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        version = {
+            "name": "v1",
+            "served": True,
+            "storage": True,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": count, "status": count}}},
+            "subresources": {
+                "status": {},
+                "scale": {
+                    "specReplicasPath": ".spec.crew",
+                    "statusReplicasPath": ".status.aboard",
+                    "labelSelectorPath": ".status.selector",
+                },
+            },
+        }
+        names = {"plural": "boats", "singular": "boat", "kind": "Boat", "listKind": "BoatList"}
+        await cluster.client.create(
+            DEFINITIONS,
+            {
+                "metadata": {"name": "boats.example.com"},
+                "spec": {
+                    "group": "example.com",
+                    "names": names,
+                    "scope": "Namespaced",
+                    "versions": [version],
+                },
+            },
+        )
+        boats = await cluster.until(_served(cluster, "example.com/v1", "Boat"))
+        await cluster.create(boats, "web", apiVersion="example.com/v1", kind="Boat", spec={"crew": 1})
+        status = {"status": {"aboard": 1, "selector": "app=web"}}
+        await cluster.client.patch(boats, "web", status, "team", subresource="status")
+        await _deployment(cluster, 1)
+        await _start(cluster, node, 1)
+        target = {"apiVersion": "example.com/v1", "kind": "Boat", "name": "web"}
+        await _autoscaler(cluster, _resource("cpu", averageUtilization=100), scaleTargetRef=target)
+        await _told(cluster, "AbleToScale", "SucceededRescale")
+        assert (await cluster.get(boats, "web"))["spec"]["crew"] == 3
+
+    run(scenario, usage=node)
+
+
+def _served(cluster: Any, version: str, kind: str) -> Any:
+    async def found() -> Any:
+        return cluster.api.registry.by_kind(version, kind)
+
+    return found

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 
 from sampan.client.protocol import Client
-from sampan.components import Front, Services
+from sampan.components import NO_CONVERTERS, Front, Services
 from sampan.components.pipelines.api.artifact_settings import ArtifactSettings
 from sampan.components.pipelines.api.retention_settings import RetentionSettings
 from sampan.components.pipelines.api.settings import MailSettings, PipelineSettings
@@ -94,6 +94,7 @@ class PipelinesComponent:
     )
     audiences: Sequence[str] = ("pipelines.kubeflow.org",)
     interceptor = None
+    converters = NO_CONVERTERS
     ui_module = "sampan.components.pipelines.ui"
 
     def __init__(

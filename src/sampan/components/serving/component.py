@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 from starlette.routing import BaseRoute
 
-from sampan.components import Front, Services
+from sampan.components import Converters, Front, Services
+from sampan.components.serving.api.conversion import converted
 from sampan.components.serving.api.definitions import DEFINITIONS
+from sampan.components.serving.api.kinds import KFSERVING_INFERENCE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
@@ -41,6 +44,9 @@ class ServingComponent:
     audiences: Sequence[str] = ()
     reviewed_paths: Sequence[str] = ()
     proven_paths: Sequence[str] = ()
+    converters: Converters = MappingProxyType(
+        {(KFSERVING_INFERENCE_SERVICES.group, KFSERVING_INFERENCE_SERVICES.kind): converted}
+    )
     ui_module = ""
 
     def __init__(self, settings: ServingSettings | None = None) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from sampan.components import Front, Services
+from sampan.components import NO_CONVERTERS, Front, Services
 from sampan.components.training.api import reporting
 from sampan.components.training.api.definitions import DEFINITIONS
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES
@@ -52,6 +52,7 @@ class TrainingComponent:
     reviewed_paths: Sequence[str] = (_PREFIX,)
     proven_paths: Sequence[str] = (reporting.PATTERN,)
     interceptor = None
+    converters = NO_CONVERTERS
     ui_module = "sampan.components.training.ui"
 
     def __init__(self, settings: TrainingSettings | None = None) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
-from sampan.components import Front, Services
+from sampan.components import NO_CONVERTERS, Front, Services
 from sampan.components.tuning.api.definitions import DEFINITIONS
 from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.controller.admission import HOOKS
@@ -56,6 +56,7 @@ class TuningComponent:
     reviewed_paths: Sequence[str] = (_PREFIX, _KATIB_PREFIX)
     proven_paths: Sequence[str] = ()
     interceptor = None
+    converters = NO_CONVERTERS
     ui_module = "sampan.components.tuning.ui"
 
     def __init__(self, settings: TuningSettings | None = None) -> None:

@@ -27,7 +27,7 @@ from sampan.kube.meta import Object
 _SPEAKING_V2 = frozenset(("triton", "onnx", "huggingface"))
 """Frameworks whose short form has always meant v2."""
 _FORMATS_SPEAKING_V2 = frozenset(("triton", "vLLM"))
-_EXPLAINERS = ("art", "alibi")
+_EXPLAINERS = ("art", "alibi", "aix")
 
 
 def with_defaults(service: Object, config: Config, old: Object | None = None) -> Object:

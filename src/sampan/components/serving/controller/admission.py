@@ -22,16 +22,17 @@ from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.kinds import CONFIG_MAPS, Resource
 from sampan.kube.meta import Object
 
-_VALIDATION = "sampan.components.serving.engine.validation"
+_ENGINE = "sampan.components.serving.engine"
 _CHECKS: dict[Resource, tuple[str, str]] = {
-    kinds.INFERENCE_SERVICES: ("services", "check"),
-    kinds.SERVING_RUNTIMES: ("runtimes", "check"),
-    kinds.CLUSTER_SERVING_RUNTIMES: ("runtimes", "check"),
-    kinds.TRAINED_MODELS: ("trained_models", "check"),
-    kinds.INFERENCE_GRAPHS: ("graphs", "check"),
-    kinds.CLUSTER_STORAGE_CONTAINERS: ("others", "check_storage_container"),
-    kinds.LOCAL_MODEL_CACHES: ("others", "check_cache"),
-    kinds.LOCAL_MODEL_NAMESPACE_CACHES: ("others", "check_cache"),
+    kinds.INFERENCE_SERVICES: ("validation.services", "check"),
+    kinds.KFSERVING_INFERENCE_SERVICES: ("kfserving.checking", "check"),
+    kinds.SERVING_RUNTIMES: ("validation.runtimes", "check"),
+    kinds.CLUSTER_SERVING_RUNTIMES: ("validation.runtimes", "check"),
+    kinds.TRAINED_MODELS: ("validation.trained_models", "check"),
+    kinds.INFERENCE_GRAPHS: ("validation.graphs", "check"),
+    kinds.CLUSTER_STORAGE_CONTAINERS: ("validation.others", "check_storage_container"),
+    kinds.LOCAL_MODEL_CACHES: ("validation.others", "check_cache"),
+    kinds.LOCAL_MODEL_NAMESPACE_CACHES: ("validation.others", "check_cache"),
 }
 """The module and function for each kind."""
 _BY_KEY = {resource.key: check for resource, check in _CHECKS.items()}
@@ -50,7 +51,7 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
             # What is there already must be able to go, and to get labels.
             return
         errors = FieldErrors()
-        surroundings = _module("surroundings").Surroundings(_config(reader, mode), reader.all)
+        surroundings = _module("validation.surroundings").Surroundings(_config(reader, mode), reader.all)
         _check(request.resource.key)(obj, old, surroundings, errors)
         if errors:
             raise invalid(request.resource.group, request.resource.kind, request.name, errors.causes)
@@ -80,7 +81,7 @@ def _check(key: str) -> Callable[[Object, Object | None, Any, FieldErrors], None
 
 @cache
 def _module(name: str) -> Any:
-    return importlib.import_module(f"{_VALIDATION}.{name}")
+    return importlib.import_module(f"{_ENGINE}.{name}")
 
 
 @cache

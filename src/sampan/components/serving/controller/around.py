@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sampan.client.protocol import Client
 from sampan.components import PodFiles
@@ -12,6 +13,9 @@ from sampan.components.serving.api.settings import ServingSettings
 from sampan.kube.kinds import Resource
 from sampan.lib.clock import Clock
 from sampan.reconcile.cache import Caches
+
+if TYPE_CHECKING:
+    from sampan.store.artifacts.objects import Bucket
 
 Served = Callable[[str, str], Awaitable[Resource | None]]
 """By apiVersion and kind, None while they are not served. Raises ApiError."""
@@ -32,6 +36,9 @@ class Around:
     """None: every kind that is built into Kubernetes is served in its newest version."""
     has_many_users: bool = False
     """Requests count for users of namespaces, and what one may reach another may not."""
+
+    own_s3: Callable[[str], Bucket] | None = None
+    """A bucket of the platform's own S3, by its name; None where there is none."""
 
     @property
     def is_embedded(self) -> bool:

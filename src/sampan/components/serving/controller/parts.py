@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components import Services
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KFSERVING_INFERENCE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.gateway.gateway import Gateway, Limits, Surroundings
 from sampan.components.serving.controller.gateway.reach import Direct, Forwarded
 from sampan.components.serving.controller.gateway.sources import sources
 from sampan.components.serving.controller.inference_services.parts import inference_services
+from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.kube.kinds import Resource
@@ -30,6 +31,7 @@ def around(services: Services, settings: ServingSettings) -> Around:
         services.pod_files,
         services.served,
         services.many_users,
+        services.embedded_s3,
     )
 
 
@@ -60,6 +62,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     # One line for each kind; one that somebody else acts on is left to them.
     made: dict[Resource, Sequence[Runnable]] = {
         INFERENCE_SERVICES: inference_services(around),
+        KFSERVING_INFERENCE_SERVICES: (KFServingReconciler(around).controller(),),
     }
     acts_on_all = around.settings.controllers == "on"
     return [

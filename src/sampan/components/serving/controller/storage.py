@@ -8,14 +8,16 @@ Raises StorageError, whose reason and message belong into a condition, and ApiEr
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sampan.client.protocol import Client
+from sampan.client.protocol import Client, PatchType, WriteOptions
 from sampan.components.serving.api.kinds import CLUSTER_STORAGE_CONTAINERS
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.engine.storage.config import OwnRules, StorageConfig
+from sampan.components.serving.engine.storage.credentials import needs_own_s3
 from sampan.components.serving.engine.storage.injection import with_storage
 from sampan.components.serving.engine.storage.reads import Reads, secret_names, service_account_name
 from sampan.components.serving.engine.storage.wanted import Wanted, wanted
@@ -23,7 +25,14 @@ from sampan.kube import meta
 from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import SECRETS, SERVICE_ACCOUNTS, Resource
 from sampan.kube.meta import Object
+from sampan.reconcile.apply import is_part
 from sampan.reconcile.cache import Cache
+
+if TYPE_CHECKING:
+    from sampan.store.artifacts.objects import Bucket
+
+
+OWN_S3_SECRET = "sampan-s3"  # noqa: S105  a name
 
 
 class ModelStorage:
@@ -32,6 +41,8 @@ class ModelStorage:
     def __init__(self, around: Around) -> None:
         self._client: Client = around.client
         self._own = own_rules(around)
+        # Its keys open every bucket: with many users nobody is given them.
+        self._own_s3 = None if around.has_many_users else around.own_s3
         self.containers: Cache = around.caches.of(CLUSTER_STORAGE_CONTAINERS)
         """A source for whoever wants to look again when they change."""
 
@@ -54,13 +65,45 @@ class ModelStorage:
         names = secret_names(template, asked, account, config)
         found = await asyncio.gather(*(self._get(SECRETS, name, namespace) for name in names))
         secrets = {meta.name(each): each for each in found if each is not None}
-        return Reads(namespace, account, secrets, tuple(self.containers.list()))
+        own_s3 = None
+        if self._own_s3 is not None and needs_own_s3(asked):
+            own_s3 = await self._own_s3_secret(namespace, self._own_s3(namespace))
+        return Reads(namespace, account, secrets, tuple(self.containers.list()), own_s3)
+
+    async def _own_s3_secret(self, namespace: str, bucket: Bucket) -> Object:
+        """In the namespace of the pods, which can refer to no other."""
+        wanted_secret = own_s3_secret(namespace, bucket)
+        found = await self._get(SECRETS, OWN_S3_SECRET, namespace)
+        if found is not None and is_part({"data": wanted_secret["data"]}, found):
+            return found
+        options = WriteOptions(field_manager="sampan-serving", force=True)
+        return await self._client.patch(
+            SECRETS, OWN_S3_SECRET, wanted_secret, namespace, patch_type=PatchType.APPLY, options=options
+        )
 
     async def _get(self, resource: Resource, name: str, namespace: str) -> Object | None:
         try:
             return await self._client.get(resource, name, namespace)
         except NotFoundError:
             return None
+
+
+def own_s3_secret(namespace: str, bucket: Bucket) -> Object:
+    """The keys of the platform's own S3, as KServe reads them."""
+    keys = {"AWS_ACCESS_KEY_ID": bucket.access_key, "AWS_SECRET_ACCESS_KEY": bucket.secret_key}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": OWN_S3_SECRET,
+            "namespace": namespace,
+            "annotations": {
+                "serving.kserve.io/s3-endpoint": bucket.endpoint,
+                "serving.kserve.io/s3-region": bucket.region,
+            },
+        },
+        "data": {name: base64.b64encode(text.encode()).decode() for name, text in keys.items()},
+    }
 
 
 def own_rules(around: Around) -> OwnRules:

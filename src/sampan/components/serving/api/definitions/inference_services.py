@@ -198,6 +198,7 @@ def explaining(types: str) -> Schema:
 EXPLAINERS: Schema = {
     "art": explaining("SquareAttack."),
     "alibi": explaining("AnchorTabular and others: of KFServing, and of KServe up to 0.10."),
+    "aix": explaining("LimeImages: of KFServing, and of KServe up to 0.10."),
 }
 _SPEC = an_object(
     {

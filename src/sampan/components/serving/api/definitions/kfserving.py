@@ -2,7 +2,7 @@
 
 v1alpha2 has a default and a canary, v1beta1 is what KServe's became. They say what is known and keep the rest, for
 clients of that time wrote containers without names, and amounts of cpu as numbers; what they become is judged when they
-are written.
+are written. A server that does not convert between them keeps what either says.
 
 Source: kserve/kserve 0.5.1 (KFServing) pkg/apis/serving/{v1alpha2,v1beta1}.
 """
@@ -15,9 +15,8 @@ from sampan.kube.crd_schemas import TEXT, TEXTS, Schema, a_list, about, an_objec
 FRAMEWORKS = ("tensorflow", "triton", "xgboost", "lightgbm", "sklearn", "onnx", "pytorch", "pmml")
 
 
-def _open(properties: Schema, *required: str, description: str = "") -> Schema:
-    found = {**ANYTHING, **an_object(properties, *required)}
-    return about(found, description) if description else found
+def _open(properties: Schema) -> Schema:
+    return {**ANYTHING, **an_object(properties)}
 
 
 _EXTENSION: Schema = {
@@ -39,27 +38,25 @@ _PREDICTORS: Schema = {each: _open({**_MODEL, **_MORE.get(each, {})}) for each i
 _V1ALPHA2: Schema = {
     **_EXTENSION,
     "parallelism": about(WHOLE, "How many requests a pod takes at a time; 0 for any number."),
-    "custom": _open({"container": ANYTHING}, "container"),
+    "custom": _open({"container": ANYTHING}),
 }
 _ENDPOINT = _open(
     {
         "predictor": _open({**_V1ALPHA2, **_PREDICTORS}),
         "transformer": _open(_V1ALPHA2),
         "explainer": _open({**_V1ALPHA2, **_EXPLAINERS}),
-    },
-    "predictor",
+    }
 )
 _HOSTS: Schema = {"type": "object", "additionalProperties": an_object({"name": TEXT, "host": TEXT})}
 _STATUS: Schema = {**KNATIVE_STATUS, "url": TEXT, "address": ADDRESS}
 INFERENCE_SERVICE_V1ALPHA2 = kind(
     "A model that is served, and another that gets a part of its requests.",
-    an_object(
+    _open(
         {
             "default": _ENDPOINT,
             "canary": _ENDPOINT,
             "canaryTrafficPercent": about(WHOLE, "How much the canary gets."),
-        },
-        "default",
+        }
     ),
     _open({**_STATUS, "traffic": WHOLE, "canaryTraffic": WHOLE, "default": _HOSTS, "canary": _HOSTS}),
 )
@@ -73,13 +70,12 @@ _V1BETA1: Schema = {
 }
 INFERENCE_SERVICE_V1BETA1 = kind(
     "A model that is served, with what comes before and after it.",
-    an_object(
+    _open(
         {
             "predictor": _open({**_V1BETA1, **_PREDICTORS}),
             "transformer": _open(_V1BETA1),
             "explainer": _open({**_V1BETA1, **_EXPLAINERS}),
-        },
-        "predictor",
+        }
     ),
     _open({**_STATUS, "components": {"type": "object", "additionalProperties": ANYTHING}}),
 )

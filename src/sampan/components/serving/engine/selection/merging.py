@@ -67,6 +67,7 @@ NOT_OF_PODS = frozenset(
         "model",
         "art",
         "alibi",
+        "aix",
         "name",
         "storageUris",
         "storageContainerName",

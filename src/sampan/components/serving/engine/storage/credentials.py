@@ -8,12 +8,12 @@ hdfs, hf. Unlike there, the headers of web servers are referred to as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sampan.components.serving.engine.storage import s3, uris
-from sampan.components.serving.engine.storage.config import StorageConfig
+from sampan.components.serving.engine.storage.config import S3Defaults, StorageConfig
 from sampan.components.serving.engine.storage.errors import INVALID_SPEC, NO_SECRET, StorageError
 from sampan.components.serving.engine.storage.reads import Reads, secret_names, value
 from sampan.components.serving.engine.storage.wanted import StorageSpec, Wanted
@@ -29,6 +29,7 @@ _ROLE = "eks.amazonaws.com/role-arn"
 _GCS_VOLUME, _GCS_FOLDER = "user-gcp-sa", "/var/secrets/"
 _HDFS_VOLUME, _HDFS_FOLDER = "hdfs-secrets", "/var/secrets/kserve-hdfscreds"
 _HDFS_KEY, _HTTPS_HOST, _HF_TOKEN = "HDFS_NAMENODE", "https-host", "HF_TOKEN"
+_OWN_S3 = S3Defaults("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _AZURE_KEY = "AZURE_STORAGE_ACCESS_KEY"
 _AZURE = {
     "AZURE_SUBSCRIPTION_ID": "AZ_SUBSCRIPTION_ID",
@@ -66,7 +67,19 @@ def of_account(template: Object, wanted: Wanted, reads: Reads, config: StorageCo
         found.env.extend(s3.variables(meta.annotations(account), None, config.s3))
     for name in secret_names(template, wanted, account, config):
         _add(found, _secret(reads, name), config)
+    if needs_own_s3(wanted, found.env) and reads.own_s3 is not None:
+        merge(found.env, s3.secret_variables(reads.own_s3, _OWN_S3))
     return found
+
+
+def needs_own_s3(wanted: Wanted, env: Iterable[Mapping[str, Any]] = ()) -> bool:
+    """Whether something lies in an S3, and nothing says which and with which keys."""
+    told = {each["name"] for each in env} & {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_ENDPOINT_URL",
+        "awsAnonymousCredential",
+    }
+    return not told and wanted.spec is None and any(each.uri.startswith("s3://") for each in wanted.uris)
 
 
 def of_spec(

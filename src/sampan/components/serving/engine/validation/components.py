@@ -15,7 +15,7 @@ from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 
 _MODEL_FIELDS = (*models.FRAMEWORKS, "model")
-_EXPLAINERS = ("art", "alibi")
+_EXPLAINERS = ("art", "alibi", "aix")
 _MODES = ("all", "request", "response")
 _BLOCKED = ("PYTHONPATH",)
 _PROTOCOL, _STORAGE_URI = "PROTOCOL", "STORAGE_URI"

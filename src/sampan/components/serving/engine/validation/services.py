@@ -41,12 +41,12 @@ def check(service: Object, old: Object | None, around: Surroundings, errors: Fie
             f"[{wanted}] is not a supported autoscaler class type: take one of {', '.join(_AUTOSCALERS)}",
         )
     for name in (PREDICTOR, TRANSFORMER, EXPLAINER):
-        if isinstance(spec.get(name), dict):
-            at = f"spec.{name}"
-            components.check(name, spec[name], at, errors)
-            components.check_variables(spec[name], at, errors)
-            scaling.check(spec[name], annotations, at, errors)
-            storage.check(spec[name], at, around, errors)
+        if name == PREDICTOR or isinstance(spec.get(name), dict):
+            at, component = f"spec.{name}", child(spec, name)
+            components.check(name, component, at, errors)
+            components.check_variables(component, at, errors)
+            scaling.check(component, annotations, at, errors)
+            storage.check(component, at, around, errors)
     predictor = child(spec, PREDICTOR)
     _check_collocated(predictor, errors)
     workers.check(predictor, annotations, errors)

@@ -24,7 +24,7 @@ from sampan.kube.meta import Object
 
 _KBS = re.compile(r"kbs:///[a-zA-Z0-9_.-]+/[a-zA-Z0-9_.-]+/[a-zA-Z0-9_.-]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+", re.DOTALL)
-_EXPLAINERS = ("art", "alibi")
+_EXPLAINERS = ("art", "alibi", "aix")
 
 
 def check(component: Object, at: str, around: Surroundings, errors: FieldErrors) -> None:

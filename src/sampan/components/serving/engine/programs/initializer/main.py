@@ -6,6 +6,7 @@ Source of the order in which a URI is told: kserve/kserve v0.20.0 python/storage
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -37,6 +38,7 @@ from sampan.components.serving.engine.programs.initializer.web import Web, trust
 
 HOSTS_VARIABLE = "SAMPAN_PRIVATE_HOSTS"
 """A JSON list of what may be reached beside the open internet; without it anything may."""
+_LAST_WORDS = "/dev/termination-log"
 _MOUNTED = "/mnt/models"
 _CLAIM = "/mnt/pvc"
 
@@ -44,7 +46,7 @@ log = logging.getLogger("storage.initializer")
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
-    """The program's exit code. What is wrong is the last line of its log, which becomes the pod's message."""
+    """The program's exit code. What is wrong is the last line of its log, and the pod's message."""
     logging.basicConfig(
         format="%(asctime)s.%(msecs)03d %(process)s %(name)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
@@ -69,15 +71,23 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> i
         for uri, target in pairs:
             initializer.download(uri, Path(target))
     except StorageError as error:
-        log.error("Storage initialization failed: %s", error)
-        return 1
+        return _failed(str(error), environ)
     except OSError as error:
-        log.error("Storage initialization failed: %s", _written(error))
-        return 1
+        return _failed(_written(error), environ)
     except Exception as error:
         log.exception("Unexpected error during storage initialization: %s", error)
         return 1
     return 0
+
+
+def _failed(why: str, environ: Mapping[str, str]) -> int:
+    said = f"Storage initialization failed: {why}"
+    log.error(said)
+    if "KUBERNETES_SERVICE_HOST" in environ:
+        # The pod's message is then this alone, and not the end of the log.
+        with contextlib.suppress(OSError):
+            Path(_LAST_WORDS).write_text(said)
+    return 1
 
 
 class Initializer:

@@ -1,0 +1,180 @@
+"""KFServing's InferenceServices on our API server, in both versions, and the ones of KServe's that follow them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sampan.app.definitions import install
+from sampan.client.protocol import Client, Object, PatchType, WriteOptions
+from sampan.components.serving.api.definitions import DEFINITIONS
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KFSERVING_INFERENCE_SERVICES
+from sampan.components.serving.api.settings import ServingSettings
+from sampan.components.serving.component import ServingComponent
+from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.kfserving import KFServingReconciler
+from sampan.kube import meta, owners
+from sampan.kube.errors import InvalidError
+from sampan.lib.clock import SystemClock
+from sampan.reconcile.cache import Caches
+from sampan.reconcile.manager import Manager
+from sampan.testing.apiserver import embedded
+
+NEW = KFSERVING_INFERENCE_SERVICES
+OLD = replace(NEW, version="v1alpha2")
+STRICT = WriteOptions(field_validation="Strict")
+
+
+class Scene:
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def mirror(self, until: Callable[[Object], bool] = lambda _obj: True) -> Object:
+        """KServe's, as soon as it is as wanted."""
+        return await self._seen(INFERENCE_SERVICES, until)
+
+    async def service(self, until: Callable[[Object], bool]) -> Object:
+        return await self._seen(NEW, until)
+
+    async def _seen(self, resource: Any, until: Callable[[Object], bool]) -> Object:
+        async with asyncio.timeout(20):
+            while True:
+                found = (await self.client.list(resource, "default")).items
+                if found and until(found[0]):
+                    return found[0]
+                await asyncio.sleep(0.02)
+
+    async def becomes(self, **status: Any) -> None:
+        """KServe's controller has this to say."""
+        running = await self.mirror()
+        said = {"observedGeneration": meta.generation(running), **status}
+        patch = {"status": said}
+        await self.client.patch(INFERENCE_SERVICES, "flowers", patch, "default", subresource="status")
+
+
+def run(folder: Path, scenario: Callable[[Scene], Awaitable[None]]) -> None:
+    async def main() -> None:
+        component, settings = ServingComponent(), ServingSettings()
+        async with embedded(folder, converters=component.converters) as server:
+            server.admission.add(component.admission)
+            await install(server.client, DEFINITIONS)
+            clock, caches = SystemClock(), Caches(server.client)
+            around = Around(server.client, clock, caches, settings, folder, "http://127.0.0.1:1", None)
+            manager = Manager([KFServingReconciler(around).controller()])
+            await manager.start()
+            try:
+                await scenario(Scene(server.client))
+            finally:
+                await manager.stop()
+
+    asyncio.run(main())
+
+
+def service(spec: Any, resource: Any = OLD) -> dict[str, Any]:
+    metadata = {"name": "flowers", "namespace": "default"}
+    return {
+        "apiVersion": resource.api_version,
+        "kind": "InferenceService",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+FLOWERS = {"predictor": {"tensorflow": {"storageUri": "gs://flowers"}}}
+READY = [{"type": "Ready", "status": "True"}]
+
+
+def uri(obj: Object) -> str:
+    return str(obj["spec"]["predictor"]["model"]["storageUri"])
+
+
+def test_an_old_service_is_read_in_both_versions_and_followed(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        spec = {"default": {**FLOWERS, "transformer": {"custom": {"container": {"image": "before"}}}}}
+        made = await scene.client.create(OLD, service(spec), options=STRICT)
+        assert made["spec"] == spec
+        new = await scene.client.get(NEW, "flowers", "default")
+        assert new["spec"] == {**FLOWERS, "transformer": {"containers": [{"image": "before"}]}}
+        mirror = await scene.mirror()
+        assert owners.is_controlled_by(mirror, new)
+        assert uri(mirror) == "gs://flowers"
+        assert mirror["spec"]["transformer"]["containers"][0]["name"] == "kserve-container"
+        await scene.becomes(
+            url="http://flowers-default.localhost",
+            conditions=READY,
+            components={"predictor": {"url": "http://p", "latestCreatedRevision": "flowers-predictor-00001"}},
+        )
+        await scene.service(lambda obj: bool(meta.status(obj).get("conditions")))
+        status = (await scene.client.get(OLD, "flowers", "default"))["status"]
+        assert status["default"] == {"predictor": {"name": "flowers-predictor-00001", "host": "p"}}
+        assert (status["url"], status["traffic"]) == ("http://flowers-default.localhost", 100)
+        applied = service({"default": {"predictor": {"tensorflow": {"storageUri": "gs://flowers-2"}}}})
+        options = WriteOptions(field_manager="me", force=True)
+        await scene.client.patch(
+            OLD, "flowers", applied, "default", patch_type=PatchType.APPLY, options=options
+        )
+        await scene.mirror(lambda obj: uri(obj) == "gs://flowers-2")
+
+    run(tmp_path, scenario)
+
+
+def test_a_canary_comes_after_the_default_and_is_promoted(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        canary = {"predictor": {"tensorflow": {"storageUri": "gs://flowers-2"}}}
+        spec = {"default": FLOWERS, "canary": canary, "canaryTrafficPercent": 10}
+        await scene.client.create(OLD, service(spec))
+        assert (await scene.client.get(OLD, "flowers", "default"))["spec"] == spec
+        first = await scene.mirror()
+        assert uri(first) == "gs://flowers"
+        await scene.becomes(conditions=READY)
+        second = await scene.mirror(lambda obj: uri(obj) == "gs://flowers-2")
+        assert second["spec"]["predictor"]["canaryTrafficPercent"] == 10
+        await scene.becomes(conditions=READY)
+        more = {"spec": {"canaryTrafficPercent": 50}}
+        await scene.client.patch(OLD, "flowers", more, "default")
+        await scene.mirror(lambda obj: obj["spec"]["predictor"].get("canaryTrafficPercent") == 50)
+        await scene.client.patch(
+            OLD,
+            "flowers",
+            {"spec": {"default": canary, "canary": None, "canaryTrafficPercent": None}},
+            "default",
+        )
+        promoted = await scene.mirror(lambda obj: "canaryTrafficPercent" not in obj["spec"]["predictor"])
+        assert uri(promoted) == "gs://flowers-2"
+
+    run(tmp_path, scenario)
+
+
+def test_a_name_that_is_taken_is_said_and_freed_by_deletion(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        other = service({"predictor": {"sklearn": {"storageUri": "s3://m"}}}, INFERENCE_SERVICES)
+        await scene.client.create(INFERENCE_SERVICES, other)
+        await scene.client.create(NEW, service(FLOWERS, NEW))
+        told = await scene.service(lambda obj: bool(meta.status(obj).get("conditions")))
+        (ready,) = told["status"]["conditions"]
+        assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "NameTaken")
+        assert "somebody else's" in ready["message"]
+        assert uri(await scene.mirror()) == "s3://m"
+        await scene.client.delete(INFERENCE_SERVICES, "flowers", "default")
+        mirror = await scene.mirror(lambda obj: uri(obj) == "gs://flowers")
+        assert owners.controller_of(mirror) is not None
+
+    run(tmp_path, scenario)
+
+
+def test_what_could_not_run_is_refused_in_either_version(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        wrong = {"predictor": {"sklearn": {"storageUri": "/m"}}}
+        with pytest.raises(InvalidError, match=r"spec\.(default\.)?predictor.*names no scheme"):
+            await scene.client.create(OLD, service({"default": wrong}))
+        with pytest.raises(InvalidError, match=r"spec\.predictor.*names no scheme"):
+            await scene.client.create(NEW, service(wrong, NEW))
+        with pytest.raises(InvalidError, match="exactly one of"):
+            await scene.client.create(OLD, service({"default": {"predictor": {}}}))
+
+    run(tmp_path, scenario)

@@ -242,8 +242,7 @@ _MODEL_STATUS = an_object(
         "states": an_object(
             {
                 "activeModelState": {**_MODEL_STATE, "default": "Pending"},
-                # Upstream's default, the empty text, is refused by Kubernetes 1.20. It is always written.
-                "targetModelState": _MODEL_STATE,
+                "targetModelState": {**_MODEL_STATE, "default": ""},
             },
             "activeModelState",
         ),

@@ -121,15 +121,7 @@ def test_a_service_runs_is_changed_and_goes(cluster: Cluster, server: ServerProc
     assert answer(server, isvc) == "echo 1"
     change = {"spec": {"predictor": predictor("2")}}
     cluster.ask(lambda client: client.patch(INFERENCE_SERVICES, "echo", change, cluster.namespace))
-    until(
-        cluster,
-        "echo",
-        lambda isvc: (
-            print(time.time(), is_ready(isvc), meta.generation(isvc), answer(server, isvc))
-            or (is_ready(isvc) and answer(server, isvc) == "echo 2")
-        ),
-        60,
-    )
+    until(cluster, "echo", lambda isvc: is_ready(isvc) and answer(server, isvc) == "echo 2")
     # What is as it should be is not written again, whatever the API makes of it.
     deployment = find(cluster, DEPLOYMENTS, "echo-predictor")
     time.sleep(3)

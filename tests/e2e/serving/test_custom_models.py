@@ -72,7 +72,10 @@ def test_a_class_of_the_official_package_is_served_as_well(tmp_path: Path) -> No
         check_predictor(served)
 
 
-@pytest.mark.parametrize("protocol", ["v1", "v2", "grpc-v2"])
+@pytest.mark.parametrize(
+    "protocol",
+    ["v2", pytest.param("v1", marks=pytest.mark.slow), pytest.param("grpc-v2", marks=pytest.mark.slow)],
+)
 def test_a_transformer_stands_before_a_predictor(predictor: Served, tmp_path: Path, protocol: str) -> None:
     port = predictor.grpc_port if protocol == "grpc-v2" else predictor.port
     words = ["--model_class", f"{MODELS}:Plus", "--model_name=doubler", f"--predictor_host=127.0.0.1:{port}"]

@@ -16,17 +16,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
 from sampan.cluster.node.environments import Environments, PipInstall
 from sampan.cluster.node.environments.programs import package_folder
+from sampan.components.serving.engine.programs.modelserver.grpc_messages import SERVICE, message
 from sampan.testing.homes import home_with_frameworks
 from sampan.testing.model_servers import Served, serving
 
 CASES = Path(__file__).with_name("cases")
 KINDS = {"BOOL": "bool", "UINT8": "u1", "INT8": "i1", "INT32": "<i4", "INT64": "<i8", "FP16": "<f2", "FP32": "<f4",
          "FP64": "<f8"}  # fmt: skip
+CONTENTS = {
+    "BOOL": "bool_contents",
+    "UINT8": "uint_contents",
+    "INT8": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
 MODULE = "sampan_serving.modelserver"
 
 
@@ -45,6 +57,8 @@ LIBRARIES = {
     "lightgbm": Library("kserve/lgbserver:v0.20.0", "trees_cases.py", ("lightgbms",)),
     "onnx": Library("onnxruntime/server", "onnx_cases.py", installs=("onnx",)),
     "pytorch": Library("gcr.io/kfserving/pytorchserver:v0.5.1", "pytorch_cases.py"),
+    "torchserve": Library("pytorch/torchserve-kfs:0.9.0", "torchserve_cases.py"),
+    "shap": Library("sampan/shap-explainer", "shap_cases.py"),
     "tensorflow": Library("tensorflow/serving:2.6.2", "tensorflow_cases.py"),
     "pmml": Library("kserve/pmmlserver:v0.20.0", "pmml_cases.py"),
     "paddle": Library("kserve/paddleserver:v0.20.0", "paddle_cases.py"),
@@ -98,21 +112,28 @@ def test_scikit_learns_answers_are_its_own(tmp_path: Path) -> None:
 
 def played(folder: Path, **how: Any) -> None:
     case = json.loads((folder / "case.json").read_text())
-    assert case["v1"] or case["v2"]
+    assert case["v1"] or case["v2"] or case["explain"]
     words = [f"--runtime={case['runtime']}", "--model_name=m", f"--model_dir={folder / 'model'}"]
     environ = {**how.pop("environ", {}), **case["options"]}
     with serving(folder, *words, environ=environ, **how) as server:
         # More than once: what is shown about a model may change how it is asked.
         for _ in range(3):
             for each in case["v1"]:
-                status, answer = server.post("/v1/models/m:predict", {"instances": each["instances"]})
+                # By name it is TensorFlow Serving's columnar format.
+                key = "inputs" if isinstance(each["instances"], dict) else "instances"
+                status, answer = server.post("/v1/models/m:predict", {key: each["instances"]})
                 assert status == 200, (folder.name, each["instances"], answer)
                 assert same(answer["predictions"], each["predictions"]), (folder.name, answer, each)
+        for each in case["explain"]:
+            status, answer = server.post("/v1/models/m:explain", {"instances": each["instances"]})
+            assert status == 200, answer
+            assert same(answer["explanations"], each["explanations"]), (folder.name, answer, each)
         for each in case["v2"]:
             for found in over_v2(server, each):
                 assert_outputs(folder.name, found, each["outputs"])
         metadata = server.get("/v2/models/m")[1]
-        assert {each["name"] for each in metadata["outputs"]} or case["runtime"] == "mlflow", metadata
+        silent = case["runtime"] in ("mlflow", "torchserve", "shap")
+        assert silent or metadata["outputs"], metadata
 
 
 def over_v2(server: Served, request: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
@@ -122,6 +143,39 @@ def over_v2(server: Served, request: dict[str, Any]) -> Iterator[list[dict[str, 
     assert status == 200, answer
     yield answer["outputs"]
     yield binary(server, request)
+    yield over_grpc(server, request, is_raw=True)
+    if not any(each["datatype"] == "FP16" for each in request["inputs"]):
+        yield over_grpc(server, request, is_raw=False)
+
+
+def over_grpc(server: Served, request: dict[str, Any], *, is_raw: bool) -> list[dict[str, Any]]:
+    inputs = [{key: each[key] for key in ("name", "shape", "datatype")} for each in request["inputs"]]
+    if not is_raw:
+        for one, told in zip(inputs, request["inputs"], strict=True):
+            values = [raw(each) for each in told["data"]] if told["datatype"] == "BYTES" else told["data"]
+            one["contents"] = message("InferTensorContents")(**{CONTENTS[told["datatype"]]: values})
+    tensors = [message("ModelInferRequest.InferInputTensor")(**each) for each in inputs]
+    parameters = {
+        key: message("InferParameter")(string_param=value) for key, value in request["parameters"].items()
+    }
+    tails = [encoded(each) for each in request["inputs"]] if is_raw else []
+    asked = message("ModelInferRequest")(
+        model_name="m", inputs=tensors, raw_input_contents=tails, parameters=parameters
+    )
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        answer = message("ModelInferResponse").FromString
+        call = channel.unary_unary(f"/{SERVICE}/ModelInfer", lambda each: each.SerializeToString(), answer)
+        told = call(asked, timeout=60)
+    found = [
+        {"name": each.name, "shape": list(each.shape), "datatype": each.datatype} for each in told.outputs
+    ]
+    for place, (one, each) in enumerate(zip(found, told.outputs, strict=True)):
+        if told.raw_output_contents:
+            one["data"] = decoded(each.datatype, told.raw_output_contents[place])
+        else:
+            values = list(getattr(each.contents, CONTENTS[each.datatype]))
+            one["data"] = [value.decode() for value in values] if each.datatype == "BYTES" else values
+    return found
 
 
 def binary(server: Served, request: dict[str, Any]) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ def test_triton() -> None:
     ]
     ours = ["--model_dir=/mnt/models", "--http_port=8080", "--grpc_port=9000", "--runtime=choosing"]
     assert translated(words, {}) == ours
+    # A model that lies in the folder itself has the service's name, where a repository's have those of their folders.
+    assert translated(words, {"INFERENCE_SERVICE_NAME": "iris"}) == ["--model_name=iris", *ours]
     # With a blank, by a path, and twice, as an entry point is told.
     words = [
         "tritonserver",

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components import Services
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KFSERVING_INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    KFSERVING_INFERENCE_SERVICES,
+    TRAINED_MODELS,
+)
+from sampan.components.serving.api.labels import NAMESPACE
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.configuration import ConfigReconciler
 from sampan.components.serving.controller.gateway.gateway import Gateway, Limits, Surroundings
 from sampan.components.serving.controller.gateway.reach import Direct, Forwarded
 from sampan.components.serving.controller.gateway.sources import sources
+from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
-from sampan.kube.kinds import Resource
-from sampan.reconcile.cache import Caches
+from sampan.components.serving.controller.trained_models.parts import trained_models
+from sampan.kube.kinds import CONFIG_MAPS, Resource
+from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Runnable
 
 
@@ -59,10 +68,16 @@ def scaling(around: Around, gateway: Gateway) -> Sequence[Runnable]:
 
 def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
+    configs = Cache(around.client, CONFIG_MAPS, namespace=NAMESPACE)
     # One line for each kind; one that somebody else acts on is left to them.
     made: dict[Resource, Sequence[Runnable]] = {
         INFERENCE_SERVICES: inference_services(around),
-        KFSERVING_INFERENCE_SERVICES: (KFServingReconciler(around).controller(),),
+        INFERENCE_GRAPHS: (InferenceGraphReconciler(around).controller(),),
+        TRAINED_MODELS: trained_models(around),
+        KFSERVING_INFERENCE_SERVICES: (
+            KFServingReconciler(around, configs).controller(),
+            ConfigReconciler(around, configs).controller(),
+        ),
     }
     acts_on_all = around.settings.controllers == "on"
     return [

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
@@ -40,7 +41,6 @@ MANAGER = "inferenceservice-controller"
 _APPLIED = "sampan.dev/applied"
 """An annotation: what was written, so that what is gone from it is seen too."""
 _OF = "owner"
-_SELECTOR = ListOptions(label_selector=labels.INFERENCE_SERVICE)
 _OLD_KINDS = (SERVICES, DEPLOYMENTS)
 _SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
 """From the one that is taken first."""
@@ -58,17 +58,31 @@ class NotServedError(Exception):
     """The cluster is too old for a kind."""
 
 
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Whose they are, and the label that all of them have: its value is the owner's name."""
+
+    resource: Resource = INFERENCE_SERVICES
+    label: str = labels.INFERENCE_SERVICE
+    manager: str = MANAGER
+
+
+_OF_SERVICES = Owners()
+
+
 class Children:
     """The caches of all of them."""
 
-    def __init__(self, client: Client, served: Served | None = None) -> None:
+    def __init__(self, client: Client, owners_: Owners = _OF_SERVICES, served: Served | None = None) -> None:
         """`served` of a cluster that may be too old for some kinds; None where all are there."""
         self._client = client
+        self._owners = owners_
         self._served = served
         self._finding = asyncio.Lock()
+        self._selector = ListOptions(label_selector=owners_.label)
         self._caches = {kind: self._cache(kind) for kind in (_KINDS if served is None else _OLD_KINDS)}
         self._late: list[Cache] = []
-        self._pods = Cache(client, PODS, selector=_SELECTOR)
+        self._pods = Cache(client, PODS, selector=self._selector)
         self._pods.add_index(labels.REVISION, lambda pod: _of_label(pod, labels.REVISION))
         self._pods.add_index("app", lambda pod: _of_label(pod, "app"))
         self._kept: dict[tuple[str, str, str], str] = {}
@@ -80,8 +94,8 @@ class Children:
 
     def sources(self) -> list[Source[Request]]:
         return [
-            *(owned(cache, INFERENCE_SERVICES) for cache in self._caches.values()),
-            Source(self._pods, _of_pod),
+            *(owned(cache, self._owners.resource) for cache in self._caches.values()),
+            Source(self._pods, self._of_pod),
         ]
 
     async def find_kinds(self, tell: Callable[[Request], None]) -> None:
@@ -105,7 +119,7 @@ class Children:
 
     async def _watch_late(self, kind: Resource, found: Resource, tell: Callable[[Request], None]) -> None:
         cache = self._cache(found)
-        source = owned(cache, INFERENCE_SERVICES)
+        source = owned(cache, self._owners.resource)
 
         def on_change(old: Object | None, new: Object | None) -> None:
             for request in source.map(old, new):
@@ -118,7 +132,7 @@ class Children:
         self._caches[kind] = cache
 
     def _cache(self, kind: Resource) -> Cache:
-        cache = Cache(self._client, kind, selector=_SELECTOR)
+        cache = Cache(self._client, kind, selector=self._selector)
         cache.add_index(_OF, _owner_of)
         return cache
 
@@ -139,13 +153,20 @@ class Children:
         self._with_model_list.add(meta.uid(isvc))
 
     def of(self, isvc: Object) -> Own:
-        return Own(self._client, self._caches, self._kept, isvc)
+        return Own(self._client, self._caches, self._kept, isvc, self._owners)
 
     def pods_of_revision(self, namespace: str, revision: str) -> Sequence[Object]:
         return self._pods.by_index(labels.REVISION, f"{namespace}/{revision}")
 
     def pods_of_app(self, namespace: str, app: str) -> Sequence[Object]:
         return self._pods.by_index("app", f"{namespace}/{app}")
+
+    def _of_pod(self, old: Object | None, new: Object | None) -> Sequence[Request]:
+        if old is not None and new is not None and _concerns(old) == _concerns(new):
+            return ()
+        pod = new if new is not None else old
+        name = meta.labels(pod or {}).get(self._owners.label)
+        return (Request(meta.namespace(pod or {}), name),) if name else ()
 
 
 class Own:
@@ -157,8 +178,10 @@ class Own:
         caches: dict[Resource, Cache],
         kept: dict[tuple[str, str, str], str],
         isvc: Object,
+        owners_: Owners,
     ) -> None:
         self._client = client
+        self._owners = owners_
         self._caches = caches
         self._versions = kept
         self._isvc = isvc
@@ -189,7 +212,7 @@ class Own:
             **meta.metadata(wanted),
             "ownerReferences": [owners.owner_reference(self._isvc)],
             "annotations": {**meta.annotations(wanted), _APPLIED: digest},
-            "labels": {**meta.labels(wanted), labels.INFERENCE_SERVICE: meta.name(self._isvc)},
+            "labels": {**meta.labels(wanted), self._owners.label: meta.name(self._isvc)},
         }
         body = {**wanted, "apiVersion": self._caches[resource].resource.api_version, "metadata": metadata}
         observed = self.find(resource, name) or await self._there(resource, name)
@@ -231,8 +254,9 @@ class Own:
             return
         owner = owners.controller_of(observed) or {}
         whose = f"belongs to {owner.get('kind')} {owner.get('name')}" if owner else "belongs to nobody"
-        if owner.get("kind") == INFERENCE_SERVICES.kind and owner.get("name") == meta.name(self._isvc):
-            whose = "is left of an InferenceService of that name, and about to go"
+        kind = self._owners.resource.kind
+        if owner.get("kind") == kind and owner.get("name") == meta.name(self._isvc):
+            whose = f"is left of an {kind} of that name, and about to go"
         raise TakenError(f"There is an existing {resource.kind} {meta.name(observed)!r} that {whose}")
 
     def _is_as(self, resource: Resource, observed: Object, body: Object, digest: str) -> bool:
@@ -243,7 +267,7 @@ class Own:
         return is_part(body, observed)
 
     async def _apply(self, resource: Resource, name: str, body: Object) -> Object:
-        options = WriteOptions(field_manager=MANAGER, force=True)
+        options = WriteOptions(field_manager=self._owners.manager, force=True)
         namespace = meta.namespace(self._isvc)
         served = self._caches[resource].resource
         written = await self._client.patch(
@@ -266,14 +290,6 @@ def _owner_of(obj: Object) -> Sequence[str]:
 def _of_label(pod: Object, name: str) -> Sequence[str]:
     value = meta.labels(pod).get(name)
     return (f"{meta.namespace(pod)}/{value}",) if value else ()
-
-
-def _of_pod(old: Object | None, new: Object | None) -> Sequence[Request]:
-    if old is not None and new is not None and _concerns(old) == _concerns(new):
-        return ()
-    pod = new if new is not None else old
-    name = meta.labels(pod or {}).get(labels.INFERENCE_SERVICE)
-    return (Request(meta.namespace(pod or {}), name),) if name else ()
 
 
 def _concerns(pod: Object) -> tuple[Any, ...]:

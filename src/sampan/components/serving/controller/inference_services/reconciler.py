@@ -60,7 +60,7 @@ class InferenceServiceReconciler:
         self._is_embedded = around.is_embedded
         self._services = around.caches.of(INFERENCE_SERVICES)
         self._surroundings = Surroundings(around)
-        self._children = Children(around.client, None if around.is_embedded else around.served)
+        self._children = Children(around.client, served=None if around.is_embedded else around.served)
         self._templates = Templates(around, self._surroundings)
         self._autoscaling = Configured(around.client)
         self._knative = KnativeMode(self._children, self._autoscaling)

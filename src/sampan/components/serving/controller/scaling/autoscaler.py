@@ -64,6 +64,8 @@ class Autoscaler:
                 mapped(self._configured.cache, lambda _: self._all()),
                 mapped(self._deployments, _scaled),
             ],
+            # Each writes and waits until that is seen: of many that wake at once none is to stand in a queue for long.
+            workers=8,
         )
         demand.on_wait(self._wake)
 

@@ -280,9 +280,17 @@ class Application:
             reply(_json(self._repository.index(only_ready=only_ready)))
         elif parts[0] == "models" and len(parts) == 3 and parts[2] in ("load", "unload"):
             _only(request, "POST")
+            self._refuse_pages(request)
             self._spawn(self._change(parts[2], parts[1], reply), reply)
         else:
             raise RequestError(404, "Not Found")
+
+    def _refuse_pages(self, request: Request) -> None:
+        """A page of another site can have a browser send this, without seeing the answer. No client does."""
+        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+        host = request.headers.get("host", "")
+        if site in ("cross-site", "same-site") or (origin and origin.partition("://")[2] != host):
+            raise RequestError(403, "Models are not loaded and unloaded by pages of another site.")
 
     async def _change(self, verb: str, name: str, reply: Reply) -> None:
         await self._control.everywhere(verb, name)

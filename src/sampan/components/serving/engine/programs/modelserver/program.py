@@ -25,7 +25,7 @@ def main(words: Sequence[str]) -> int:
 def start(given: Arguments, prepare: serving.Prepare) -> int:
     """Serves until a signal ends it; the exit code."""
     try:
-        listener = serving.listen(given.host, given.http_port)
+        listener = serving.bind(given.host, given.http_port)
     except OSError as error:
         print(f"port {given.http_port} cannot be listened on: {error.strerror}", file=sys.stderr, flush=True)
         return EXIT_NOT_LOADED
@@ -49,7 +49,10 @@ def prepare(given: Arguments) -> Repository:
         return made
     if not given.runtime:
         raise LoadError("neither --runtime nor --model_class says what serves the model")
-    options = {**os.environ, **given.options}
+    asked = {"predictor_host": given.predictor_host, "predictor_protocol": given.predictor_protocol}
+    asked["predictor_use_ssl"] = str(given.predictor_use_ssl)
+    # For runtimes that explain what another server predicts.
+    options = {**os.environ, **given.options, **asked}
     repository = Repository(loaders.runtime(given.runtime), given.model_dir, options)
     repository.load_first(given.model_name)
     return repository

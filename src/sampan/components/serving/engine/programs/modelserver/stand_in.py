@@ -56,6 +56,7 @@ def options(words: Sequence[str]) -> dict[str, str]:
 
 def _triton(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
     return {
+        "model_name": _own_name(environ),
         "model_dir": told.get("model_repository") or told.get("model_store") or _MODELS,
         "http_port": told.get("http_port") or "8000",
         "grpc_port": told.get("grpc_port") or "8001",
@@ -67,7 +68,7 @@ def _mlserver(told: Options, words: Sequence[str], environ: Mapping[str, str]) -
     folder = next((word for word in words if word != "start" and not word.startswith("-")), "")
     folder = environ.get("MLSERVER_MODEL_URI") or folder or environ.get("MLSERVER_MODELS_DIR") or _MODELS
     return {
-        "model_name": environ.get("MLSERVER_MODEL_NAME", ""),
+        "model_name": environ.get("MLSERVER_MODEL_NAME") or _own_name(environ),
         "model_dir": folder,
         "http_port": environ.get("MLSERVER_HTTP_PORT") or "8080",
         "grpc_port": environ.get("MLSERVER_GRPC_PORT") or "8081",
@@ -104,12 +105,17 @@ def _tensorflow(told: Options, words: Sequence[str], environ: Mapping[str, str])
 
 def _openvino(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
     return {
-        "model_name": told.get("model_name", ""),
+        "model_name": told.get("model_name") or _own_name(environ),
         "model_dir": told.get("model_path") or told.get("model_repository_path") or _MODELS,
         "http_port": told.get("rest_port") or "8080",
         "grpc_port": told.get("port") or "9178",
         "runtime": "choosing",
     }
+
+
+def _own_name(environ: Mapping[str, str]) -> str:
+    """Of a model that lies in the folder itself, where those of a repository have the names of their folders."""
+    return environ.get("INFERENCE_SERVICE_NAME", "")
 
 
 _PROGRAMS: Mapping[str, Callable[[Options, Sequence[str], Mapping[str, str]], dict[str, str]]] = {

@@ -57,4 +57,4 @@ def booster_table(booster: Any, source: Source) -> Table:
     classes = booster.num_model_per_iteration()
     output = TensorSpec(rows.OUTPUT, "FP64", (-1, classes) if classes > 1 else (-1,))
     metadata = Metadata(source.name, "lightgbm", column_specs(names), (output,))
-    return Table(metadata, predict, columns=names, fills=True)
+    return Table(metadata, predict, columns=names, fills=True, model=booster)

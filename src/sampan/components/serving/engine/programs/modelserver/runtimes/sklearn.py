@@ -46,7 +46,7 @@ def table_of(model: Any, source: Source) -> Table:
     metadata = Metadata(source.name, "sklearn", _inputs(model, names), _outputs(model, predict.__name__))
     independent = True if is_independent(model) else None
     made = Several if predict.__name__ == "predict_proba" and isinstance(_classes(model), list) else Table
-    return made(metadata, predict, columns=names, independent=independent)
+    return made(metadata, predict, columns=names, independent=independent, model=model)
 
 
 class Several(Table):

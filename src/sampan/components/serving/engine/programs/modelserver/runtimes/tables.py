@@ -32,10 +32,12 @@ class Table:
         columns: Sequence[str] | None = None,
         fills: bool = False,
         independent: bool | None = True,
+        model: Any = None,
     ) -> None:
         """`fills`: columns that a V1 frame lacks are missing values to the model. `independent`: whether rows are;
-        None where that is to be seen."""
+        None where that is to be seen. `model`: the library's own object, which explainers look at."""
         self.metadata = metadata
+        self.model = model
         self._predict = predict
         self._columns = tuple(columns) if columns is not None else None
         self._fills = fills

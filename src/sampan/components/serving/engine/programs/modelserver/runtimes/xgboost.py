@@ -73,7 +73,8 @@ def booster_table(booster: Any, source: Source) -> Table:
     inputs = column_specs(names, "FP32") if names else matrix_spec(booster.num_features(), "FP32")
     output = TensorSpec(rows.OUTPUT, "FP32", _shape(booster))
     metadata = Metadata(source.name, "xgboost", inputs, (output,))
-    return Table(metadata, _named(predict, xgboost, nthread, booster) if names else predict, columns=names)
+    asked = _named(predict, xgboost, nthread, booster) if names else predict
+    return Table(metadata, asked, columns=names, model=booster)
 
 
 def _named(predict: Any, xgboost: Any, nthread: int, booster: Any) -> Any:

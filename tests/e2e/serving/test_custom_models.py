@@ -38,8 +38,12 @@ def check_predictor(served: Served) -> None:
     status, answer = served.post(INFER, tensor([1, 2], id="i7"))
     assert (status, answer["id"], answer["outputs"][0]["data"]) == (200, "i7", [2, 4])
     assert served.headers["x-model"] == "v2"
-    texts = {"inputs": [{"name": "t", "shape": [2], "datatype": "BYTES", "data": ["a", "ü"]}]}
-    assert served.post(INFER, texts)[1]["outputs"][0]["data"] == ["A", "Ü"]
+    texts = {
+        "inputs": [{"name": "t", "shape": [2], "datatype": "BYTES", "data": ["a", "ü"]}],
+        "parameters": {"kept": 1},
+    }
+    answer = served.post(INFER, texts)[1]
+    assert (answer["outputs"][0]["data"], answer["parameters"]) == (["A", "Ü"], {"kept": 1})
     assert served.post("/v1/models/doubler:explain", {"instances": [1]}) == (
         200,
         {"explanations": ["doubled"]},

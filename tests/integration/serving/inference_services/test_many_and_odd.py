@@ -17,7 +17,7 @@ from sampan.components.serving.engine.inference_services.configured import confi
 from sampan.components.serving.engine.routing.inference_services import routes
 from sampan.kube import meta
 from sampan.kube.errors import ApiError
-from sampan.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EVENTS, SERVICES
+from sampan.kube.kinds import DEPLOYMENTS, EVENTS, SERVICES
 
 from .conftest import condition, sklearn, traffic
 
@@ -266,28 +266,5 @@ def test_deployments_of_nobody_are_left_alone(run):
         await serving.make()
         await serving.becomes()
         assert "mine" in await serving.names(DEPLOYMENTS)
-
-    run(scenario)
-
-
-def test_a_service_of_many_models_has_a_list_of_them(run):
-    async def scenario(serving):
-        await serving.make(predictor={"model": {"modelFormat": {"name": "sklearn"}}})
-        await serving.becomes()
-        found = await serving.one(CONFIG_MAPS, "modelconfig-iris-0")
-        assert found["data"] == {"models.json": "[]"}
-        # Whoever writes it later is not disturbed, by a restart neither.
-        change = {"data": {"models.json": "[1]"}}
-        await serving.client.patch(CONFIG_MAPS, "modelconfig-iris-0", change, "team")
-        await serving.stop()
-        await serving.start()
-        await serving.edit(metadata={"annotations": {"mine": "1"}})
-        await serving.becomes()
-        assert (await serving.one(CONFIG_MAPS, "modelconfig-iris-0"))["data"] == change["data"]
-        (deployment, *_) = await serving.all(DEPLOYMENTS)
-        names = [each["name"] for each in deployment["spec"]["template"]["spec"]["containers"]]
-        assert names == ["kserve-container", "agent"]
-        await serving.client.delete(INFERENCE_SERVICES, "iris", "team")
-        await serving.gone(CONFIG_MAPS, "modelconfig-iris-0")
 
     run(scenario)

@@ -8,7 +8,6 @@ autoscaler's: every write says what it has at that moment, and fails if that has
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -19,11 +18,9 @@ from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.controller.around import Served
-from sampan.components.serving.engine.inference_services.pods import model_config_name
 from sampan.kube import meta, owners
-from sampan.kube.errors import AlreadyExistsError, NotFoundError
+from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import (
-    CONFIG_MAPS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     HORIZONTAL_POD_AUTOSCALERS,
@@ -45,9 +42,6 @@ _OLD_KINDS = (SERVICES, DEPLOYMENTS)
 _SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
 """From the one that is taken first."""
 _KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES)
-
-
-_MODEL_LIST = "models.json"
 
 
 class TakenError(Exception):
@@ -88,9 +82,6 @@ class Children:
         self._kept: dict[tuple[str, str, str], str] = {}
         """Versions of objects that are as they are to be, though they do not read so: the API writes some values in a
         way of its own."""
-
-        self._with_model_list: set[str] = set()
-        """Services whose list is there, by uid."""
 
     def sources(self) -> list[Source[Request]]:
         return [
@@ -135,22 +126,6 @@ class Children:
         cache = Cache(self._client, kind, selector=self._selector)
         cache.add_index(_OF, _owner_of)
         return cache
-
-    async def ensure_model_list(self, isvc: Object) -> None:
-        """The ConfigMap that TrainedModels are listed in, which its pods mount: empty where there is none yet."""
-        if meta.uid(isvc) in self._with_model_list:
-            return
-        config_map = {
-            "metadata": {
-                "name": model_config_name(meta.name(isvc)),
-                "namespace": meta.namespace(isvc),
-                "ownerReferences": [owners.owner_reference(isvc)],
-            },
-            "data": {_MODEL_LIST: "[]"},
-        }
-        with contextlib.suppress(AlreadyExistsError):
-            await self._client.create(CONFIG_MAPS, config_map)
-        self._with_model_list.add(meta.uid(isvc))
 
     def of(self, isvc: Object) -> Own:
         return Own(self._client, self._caches, self._kept, isvc, self._owners)

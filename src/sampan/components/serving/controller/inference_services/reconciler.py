@@ -124,8 +124,6 @@ class InferenceServiceReconciler:
         seen: list[ComponentSeen] = []
         runtime: dict[str, str] = {}
         found = reading.components(isvc)
-        if reading.is_multi_model(found[0]):
-            await self._children.ensure_model_list(isvc)
         canaries = standard.canaries(isvc, found[0]) if mode == labels.STANDARD else ()
         for each in found:
             component = standard.beside_canaries(each, canaries) if each.kind == PREDICTOR else each

@@ -22,6 +22,10 @@ class RequestError(Exception):
         self.message = message
 
 
+class NoRouteError(RequestError):
+    """Nothing is there at all, whatever the model."""
+
+
 def bad(message: str) -> RequestError:
     return RequestError(400, message)
 

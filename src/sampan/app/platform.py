@@ -191,7 +191,11 @@ class Platform:
             await component.start(services)
             self._ends.append((component.name, component.stop))
         if self._grpc is not None:
-            grpc_port = GrpcPort(self._grpc, [component.grpc_handlers for component in components])
+            grpc_port = GrpcPort(
+                self._grpc,
+                [component.grpc_handlers for component in components],
+                lambda: self.interception,
+            )
             await grpc_port.start()
             self._ends.append(("gRPC port", grpc_port.stop))
         api.end_start()

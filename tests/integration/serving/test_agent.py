@@ -420,6 +420,32 @@ def test_it_is_ready_when_the_component_is() -> None:
     play(main)
 
 
+def test_models_are_pulled_by_the_agent(tmp_path: Path) -> None:
+    source, config = tmp_path / "source", tmp_path / "config"
+    source.mkdir()
+    config.mkdir()
+    (source / "model.json").write_text("{}")
+    told = {"storageUri": f"file://{source}", "framework": "sklearn", "memory": "1Gi"}
+    (config / "models.json").write_text(json.dumps([{"modelName": "one", "modelSpec": told}]))
+
+    async def main() -> None:
+        asked = []
+
+        async def server(request: Request) -> Response:
+            asked.append((request.method, request.path))
+            return json_answer({})
+
+        folder = tmp_path / str(uuid.uuid4())
+        folder.mkdir()
+        args = ("--enable-puller", "--config-dir", str(config), "--model-dir", str(folder))
+        async with served(server) as component, agent(component, *args):
+            await until(lambda: bool(asked))
+        assert asked == [("POST", "/v2/repository/models/one/load")]
+        assert (folder / "one" / "model.json").is_file()
+
+    play(main)
+
+
 @pytest.mark.parametrize(
     "argv",
     [

@@ -10,5 +10,5 @@
     delivery    a bounded queue of events, and who sends them
     storing     files of events in a store of objects
 
-Source: kserve 0.20 cmd/agent/main.go, pkg/batcher, pkg/logger. The puller of models is `puller`.
+Source: kserve 0.20 cmd/agent/main.go, pkg/batcher, pkg/logger. Models are pulled by `programs/puller`.
 """

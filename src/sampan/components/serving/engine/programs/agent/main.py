@@ -6,9 +6,11 @@ each caller has sent and got.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from sampan.components.serving.engine.programs.agent import arguments, probing
 from sampan.components.serving.engine.programs.agent.arguments import LoggerOptions, Options
@@ -17,6 +19,7 @@ from sampan.components.serving.engine.programs.agent.delivery import CloudEvents
 from sampan.components.serving.engine.programs.agent.logging import Logger
 from sampan.components.serving.engine.programs.agent.proxy import Next, Proxy
 from sampan.components.serving.engine.programs.agent.storing import Store, is_store
+from sampan.components.serving.engine.programs.puller.puller import Puller
 from sampan.components.serving.engine.programs.wire.running import Server, run, serve
 from sampan.components.serving.engine.programs.wire.server import Request, Response, Tunnel
 
@@ -31,6 +34,10 @@ class Agent:
         self._batcher: Batcher | None = None
         self._queue: Queue | None = None
         self._sink: CloudEvents | Store | None = None
+        self._puller: Puller | None = None
+        if (pulled := options.puller) is not None:
+            folders = Path(pulled.config_folder), Path(pulled.model_folder)
+            self._puller = Puller(*folders, options.component_port, os.environ)
         self._first: Next = self._proxy
         if options.batcher is not None:
             self._first = self._batcher = Batcher(options.batcher, self._proxy, self._first)
@@ -46,6 +53,8 @@ class Agent:
     def start(self) -> None:
         if self._queue is not None:
             self._queue.start()
+        if self._puller is not None:
+            self._puller.start()
 
     async def handle(self, request: Request) -> Response | Tunnel:
         if probing.is_probe(request):
@@ -54,6 +63,8 @@ class Agent:
 
     async def close(self) -> None:
         """After the server has ended."""
+        if self._puller is not None:
+            await self._puller.close()
         if self._batcher is not None:
             await self._batcher.close()
         if self._queue is not None:
@@ -65,6 +76,7 @@ class Agent:
 
 def main(argv: Sequence[str]) -> int:
     options = arguments.read(argv)
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.INFO)
 
     async def begin() -> int:
         try:

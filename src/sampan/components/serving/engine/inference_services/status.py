@@ -113,7 +113,6 @@ def stopped(isvc: Object, mode: str, now: str) -> Status:
         "observedGeneration": meta.generation(isvc),
         "deploymentMode": mode,
         "conditions": known.written(before, known.with_ready(verdicts), now),
-        "modelStatus": {"transitionStatus": ""},
     }
 
 

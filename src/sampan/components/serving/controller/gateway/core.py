@@ -127,6 +127,10 @@ class Core:
         except UnknownNameError:
             self._hold(exchange)
             return
+        except Exception as error:
+            log.error("a request failed", host=exchange.head.host.decode("latin-1"), exc=error)
+            exchange.refuse(500, "the gateway failed at this request; the server's log says why")
+            return
         if work is None:
             return
         exchange.work = work
@@ -225,7 +229,11 @@ class Core:
         self.loop.call_soon(copy.seek)
 
     def pool(self, backend: Backend) -> Pool:
-        return self.pools[backend.namespace, backend.service, backend.port]
+        """Raises RefusalError for a backend that has none: it is in another namespace than its object."""
+        found = self.pools.get((backend.namespace, backend.service, backend.port))
+        if found is None:
+            raise RefusalError(503, "the endpoint leads to another namespace")
+        return found
 
     # A request waits.
 

@@ -15,13 +15,17 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from sampan.app.grpc_authority import PREFACE, SETTINGS, FirstFrames, NoHttp2Error
+from sampan.app.intercepting import Interception
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 
 log = get_logger(__name__)
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_LIBRARY = "sampan.web.grpc_server"
 _PREFACE_SECONDS = 20.0
+_FIRST_CALL_SECONDS = 600.0
+"""A client may connect long before it asks; one that waits so long connects again."""
 _CHUNK_BYTES = 64 * 1024
 _MOST_CONNECTIONS = 512
 _MOST_OF_ONE = 64
@@ -38,10 +42,20 @@ Handlers = Callable[[], Awaitable[Sequence[Any]]]
 class GrpcPort:
     """For one event loop. `stop` ends all connections."""
 
-    def __init__(self, listener: socket.socket, handlers: Sequence[Handlers]) -> None:
-        """`listener` listens already; the caller closes it."""
+    def __init__(
+        self,
+        listener: socket.socket,
+        handlers: Sequence[Handlers],
+        interception: Callable[[], Interception | None] = lambda: None,
+    ) -> None:
+        """`listener` listens already; the caller closes it. `interception` tells which names are not ours."""
         self._listener = listener
         self._handlers = handlers
+        self._interception = interception
+        self._passing: Any = None
+        self._passing_port = 0
+        self._authorities: dict[str, str] = {}
+        """Of connections that are passed on, by the peer as gRPC names it."""
         self._tasks = TaskSet("gRPC port")
         self._starting = asyncio.Lock()
         self._acceptor: asyncio.Server | None = None
@@ -58,8 +72,9 @@ class GrpcPort:
     async def stop(self) -> None:
         if self._acceptor is not None:
             self._acceptor.close()
-        if self._server is not None:
-            await self._server.stop(_GRACE_SECONDS)
+        for server in (self._passing, self._server):
+            if server is not None:
+                await server.stop(_GRACE_SECONDS)
         for writer in list(self._open):
             writer.close()
         await self._tasks.close()
@@ -76,10 +91,10 @@ class GrpcPort:
         try:
             # Somebody who only looks whether the port is open costs nothing.
             async with asyncio.timeout(_PREFACE_SECONDS):
-                first = await reader.readexactly(len(_PREFACE))
-            if first == _PREFACE:
+                first = await reader.readexactly(len(PREFACE))
+            if first == PREFACE:
                 await self._hand_on(reader, writer, first)
-        except (OSError, EOFError, TimeoutError):
+        except (OSError, EOFError, TimeoutError, NoHttp2Error):
             # It went, or never spoke.
             return
         except asyncio.CancelledError:
@@ -95,33 +110,67 @@ class GrpcPort:
     async def _hand_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: bytes
     ) -> None:
-        await self._ensure_server()
-        source = writer.get_extra_info("peername")[0]
+        source = str(writer.get_extra_info("peername")[0])
+        interception, frames = self._interception(), FirstFrames()
+        authority, port = "", 0
+        if interception is not None:
+            writer.write(SETTINGS)
+            async with asyncio.timeout(_FIRST_CALL_SECONDS):
+                while frames.authority is None:
+                    if not (data := await reader.read(_CHUNK_BYTES)):
+                        return
+                    first += frames.feed(data)
+            authority = frames.authority
+            if interception.wants_authority(authority, source):
+                port = await self._ensure_passing(interception)
+        port = port or await self._ensure_server()
         back_reader, back_writer = await asyncio.open_connection(
             _LOCALHOST,
-            self._port,
+            port,
             local_addr=(source, 0) if source.startswith("127.") else None,
             limit=_CHUNK_BYTES,
         )
         self._open.add(back_writer)
+        host, number = back_writer.get_extra_info("sockname")[:2]
+        peer = f"ipv4:{host}:{number}"
+        self._authorities[peer] = authority
         try:
             back_writer.write(first)
             back = self._tasks.spawn(_pump(back_reader, writer), name="answers")
+            while interception is not None and not frames.is_done:
+                if not (data := await reader.read(_CHUNK_BYTES)):
+                    break
+                back_writer.write(frames.feed(data))
+                await back_writer.drain()
             await _pump(reader, back_writer)
             await back
         finally:
+            del self._authorities[peer]
             self._open.discard(back_writer)
             back_writer.close()
 
-    async def _ensure_server(self) -> None:
+    async def _ensure_passing(self, interception: Interception) -> int:
+        """A server of its own for what is passed on: no method of ours is to be found there. Its port."""
+        async with self._starting:
+            if self._passing is None:
+                module: Any = await asyncio.to_thread(importlib.import_module, _LIBRARY)
+                handlers = await interception.interceptor.grpc_handlers(
+                    lambda peer: self._authorities.get(peer, "")
+                )
+                self._passing, self._passing_port = await module.serving(handlers, _LOCALHOST)
+            return self._passing_port
+
+    async def _ensure_server(self) -> int:
+        """Its port."""
         async with self._starting:
             if self._server is not None:
-                return
-            module: Any = await asyncio.to_thread(importlib.import_module, "sampan.web.grpc_server")
+                return self._port
+            module: Any = await asyncio.to_thread(importlib.import_module, _LIBRARY)
             handlers = [each for made in self._handlers for each in await made()]
             server, self._port = await module.serving(handlers, _LOCALHOST)
             self._server = server
             log.info("gRPC is spoken", port=self._listener.getsockname()[1])
+            return self._port
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,6 +6,7 @@ the server are uvicorn's for both.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,6 +41,16 @@ class Interception:
         content = hostname(server.content_host).encode("latin-1")
         own = GuardSettings.bound_to(server.host, server.allowed_hosts)
         return cls(found[0], own, frozenset({content}))
+
+    def wants_authority(self, authority: str, peer: str) -> bool:
+        """Of gRPC: there are no paths to tell by."""
+        host = hostname(authority)
+        name = host.encode("latin-1")
+        return (
+            not self.own.is_ours(host)
+            and name not in self.reserved
+            and self.interceptor.wants_host(name, peer)
+        )
 
     def wants(self, host: bytes, target: bytes, peer: str) -> bool:
         if host in self.reserved:
@@ -81,6 +92,7 @@ class _Turn:
         if not self.response_complete:
             self.response_complete = True
             self.exchange.gone()
+            del self.exchange
 
     # Wire.
 
@@ -103,6 +115,8 @@ class _Turn:
 
     def done(self, *, keep: bool = True) -> None:
         self.response_complete = True
+        # The two know each other: whoever collects garbage would have to find out that nobody else does.
+        del self.exchange
         protocol = self._protocol
         protocol.active = None
         if self.more_body:
@@ -114,6 +128,7 @@ class _Turn:
 
     def cut(self) -> None:
         self.response_complete = True
+        del self.exchange
         self._protocol.active = None
         self._protocol.transport.abort()
 
@@ -274,11 +289,17 @@ class InterceptingProtocol(BoundedProtocol):
 
 def _host(headers: list[tuple[bytes, bytes]]) -> bytes:
     found = [value for key, value in headers if key == b"host"]
-    return hostname(found[0].decode("latin-1").strip()).encode("latin-1") if len(found) == 1 else b""
+    return _name_in(found[0]) if len(found) == 1 else b""
+
+
+@functools.lru_cache(maxsize=1024)
+def _name_in(value: bytes) -> bytes:
+    """Of a Host header: most requests have one of a few."""
+    return hostname(value.decode("latin-1").strip()).encode("latin-1")
 
 
 def _has_body(headers: list[tuple[bytes, bytes]]) -> bool:
     for key, value in headers:
-        if key == b"transfer-encoding" or (key == b"content-length" and value.strip() != b"0"):
+        if (key == b"content-length" and value.strip() != b"0") or key == b"transfer-encoding":
             return True
     return False

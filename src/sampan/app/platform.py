@@ -179,6 +179,7 @@ class Platform:
             self._clock,
             home,
             url=self._url,
+            grpc_port=self._grpc.getsockname()[1] if self._grpc is not None else 0,
             many_users=settings.pipelines.multi_user,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
@@ -191,7 +192,11 @@ class Platform:
             await component.start(services)
             self._ends.append((component.name, component.stop))
         if self._grpc is not None:
-            grpc_port = GrpcPort(self._grpc, [component.grpc_handlers for component in components])
+            grpc_port = GrpcPort(
+                self._grpc,
+                [component.grpc_handlers for component in components],
+                lambda: self.interception,
+            )
             await grpc_port.start()
             self._ends.append(("gRPC port", grpc_port.stop))
         api.end_start()

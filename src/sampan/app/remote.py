@@ -132,6 +132,8 @@ class RemotePlatform:
             many_users=self._settings.pipelines.multi_user,
             pod_files=files,
             served=Discovery(self._client).served,
+            # Among the pods of the cluster their addresses lead to them.
+            pod_port=_as_it_is if cluster.kubeconfig == IN_CLUSTER else None,
             foreign_definitions=await install(self._client, definitions, for_other_servers(_built_in_schema)),
         )
         for component in components:
@@ -183,6 +185,10 @@ class RemotePlatform:
                 await end()
             except Exception as error:
                 log.error("stopping failed", part=name, exc=error)
+
+
+def _as_it_is(address: str, port: int) -> tuple[str, int]:
+    return address, port
 
 
 class _SingleUser:

@@ -8,8 +8,8 @@ happens in the event loop, without tasks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Headers = list[tuple[bytes, bytes]]
@@ -35,13 +35,14 @@ class Head:
     """It has no body."""
     upgrade: bytes = b""
     """The protocol asked for, in lower case, where the connection can be given away."""
+    _first: dict[bytes, bytes] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._first = dict(reversed(self.headers))
 
     def get(self, name: bytes) -> bytes:
         """The first header of this name, or empty."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return b""
+        return self._first.get(name, b"")
 
 
 class Taken(Protocol):
@@ -125,4 +126,9 @@ class Interceptor(Protocol):
 
     def exchange(self, head: Head, wire: Wire) -> Exchange:
         """For a request that it wants. Must not raise."""
+        ...
+
+    async def grpc_handlers(self, authority_of: Callable[[str], str]) -> Sequence[Any]:
+        """What answers gRPC calls on connections for a host that it wants: `grpc.GenericRpcHandler`s. Such a connection
+        has one authority, which `authority_of` tells by the peer as gRPC names it."""
         ...

@@ -38,8 +38,12 @@ def check_predictor(served: Served) -> None:
     status, answer = served.post(INFER, tensor([1, 2], id="i7"))
     assert (status, answer["id"], answer["outputs"][0]["data"]) == (200, "i7", [2, 4])
     assert served.headers["x-model"] == "v2"
-    texts = {"inputs": [{"name": "t", "shape": [2], "datatype": "BYTES", "data": ["a", "ü"]}]}
-    assert served.post(INFER, texts)[1]["outputs"][0]["data"] == ["A", "Ü"]
+    texts = {
+        "inputs": [{"name": "t", "shape": [2], "datatype": "BYTES", "data": ["a", "ü"]}],
+        "parameters": {"kept": 1},
+    }
+    answer = served.post(INFER, texts)[1]
+    assert (answer["outputs"][0]["data"], answer["parameters"]) == (["A", "Ü"], {"kept": 1})
     assert served.post("/v1/models/doubler:explain", {"instances": [1]}) == (
         200,
         {"explanations": ["doubled"]},
@@ -72,7 +76,10 @@ def test_a_class_of_the_official_package_is_served_as_well(tmp_path: Path) -> No
         check_predictor(served)
 
 
-@pytest.mark.parametrize("protocol", ["v1", "v2", "grpc-v2"])
+@pytest.mark.parametrize(
+    "protocol",
+    ["v2", pytest.param("v1", marks=pytest.mark.slow), pytest.param("grpc-v2", marks=pytest.mark.slow)],
+)
 def test_a_transformer_stands_before_a_predictor(predictor: Served, tmp_path: Path, protocol: str) -> None:
     port = predictor.grpc_port if protocol == "grpc-v2" else predictor.port
     words = ["--model_class", f"{MODELS}:Plus", "--model_name=doubler", f"--predictor_host=127.0.0.1:{port}"]

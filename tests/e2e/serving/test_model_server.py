@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampan.testing.model_servers import Served, serving
+from sampan.testing.model_servers import Served, free_port, serving
 
 LINEAR = Path(__file__).with_name("runtimes") / "linear.py"
 PREDICT = "/v1/models/lin:predict"
@@ -132,7 +132,10 @@ def test_errors_have_kserves_shape(
 ) -> None:
     found, text = server.send(method, path, body)
     assert (found, server.headers["content-type"]) == (status, "application/json")
-    assert says in json.loads(text)["error"]
+    # FastAPI's word where there is no route.
+    [(key, message)] = json.loads(text).items()
+    assert key == ("detail" if says in ("Not Found", "Method Not Allowed") else "error")
+    assert says in message
 
 
 def test_a_model_that_fails_tells_no_paths(server: Served) -> None:
@@ -180,6 +183,14 @@ def test_metrics_have_kserves_names(server: Served) -> None:
         assert f'request_{name}_seconds_count{{model_name="lin"}}'.encode() in text
     status, stats = server.get("/v2/models/lin/stats")
     assert stats["model_stats"][0]["inference_stats"]["success"]["count"] > 0
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}]
+)
+def test_pages_of_other_sites_unload_no_models(server: Served, headers: dict[str, str]) -> None:
+    assert server.send("POST", "/v2/repository/models/lin/unload", b"", headers)[0] == 403
+    assert server.get("/v1/models/lin")[0] == 200
 
 
 def post(path: str, body: bytes, head: str = "") -> bytes:
@@ -328,7 +339,10 @@ def test_models_of_a_folder_come_and_go(tmp_path: Path) -> None:
         )
         (folder / "bad").mkdir()
         status, answer = served.post("/v2/repository/models/bad/load")
-        assert (status, "there is no model.json" in answer["error"]) == (503, True)
+        assert (status, answer["error"]) == (
+            503,
+            "Model with name bad is not ready. there is no model.json in …",
+        )
         assert served.get("/v1/models/bad")[0] == 503
         states = {each["name"]: each["state"] for each in served.post("/v2/repository/index")[1]}
         assert states == {"one": "READY", "two": "READY", "bad": "UNAVAILABLE"}
@@ -343,6 +357,36 @@ def test_a_model_that_cannot_be_loaded_ends_the_program_with_the_reason(tmp_path
     says = "model lin could not be loaded: there is no model[.]json"
     with pytest.raises(AssertionError, match=says), serving(tmp_path, *words):
         pass
+
+
+def test_nothing_is_accepted_before_the_model_is_loaded(tmp_path: Path) -> None:
+    """A TCP probe is to see that."""
+    folder = linear(tmp_path)
+    hold = tmp_path / "hold.py"
+    hold.write_text(
+        f"import runpy, sys, time\nlinear = runpy.run_path({str(LINEAR)!r})\n"
+        "def load(source):\n    print('loading', flush=True)\n    time.sleep(1.5)\n    return linear['load'](source)\n"
+    )
+    port = free_port()
+    words = ["--runtime", str(hold), "--model_name=lin", f"--model_dir={folder}", f"--http_port={port}"]
+    seen: list[str] = []
+
+    def look() -> None:
+        while "loading" not in (log.read_text() if log.exists() else ""):
+            time.sleep(0.01)
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+            seen.append("accepted")
+        except ConnectionRefusedError:
+            seen.append("refused")
+
+    log = tmp_path / "server.log"
+    thread = threading.Thread(target=look)
+    thread.start()
+    with serving(tmp_path, *words) as served:
+        assert served.get("/v1/models/lin")[0] == 200
+    thread.join()
+    assert seen == ["refused"]
 
 
 def test_what_is_at_work_is_finished_before_the_end(tmp_path: Path) -> None:

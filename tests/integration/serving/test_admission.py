@@ -83,6 +83,8 @@ def test_a_framework_is_stored_as_a_model_and_applied_again_changes_it(tmp_path:
             "model": {"modelFormat": {"name": "onnx"}, "storageUri": "s3://three", "protocolVersion": "v2"}
         }
         assert meta.annotations(merged)["modelFormat"] == "onnx"
+        for uri in ("s3://four", "s3://four", "s3://five"):
+            assert (await apply({"onnx": {"storageUri": uri}}))["model"]["storageUri"] == uri
 
     run(tmp_path, scenario)
 

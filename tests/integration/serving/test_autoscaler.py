@@ -234,8 +234,8 @@ def test_one_that_began_to_wait_while_the_last_pod_went_wakes_it_again(run: Any)
         load = FakeDemand.load
 
         def late(target: Target, window_seconds: float) -> Load:
-            # As if it came between the decision, which asks twice, and the end of the writing.
-            if world.demand.asked == asked + 2 and "iris" not in world.demand.loads:
+            # As if it came between the decision, which asks three times, and the end of the writing.
+            if world.demand.asked == asked + 3 and "iris" not in world.demand.loads:
                 world.demand.wait_for("iris")
             return load(world.demand, target, window_seconds)
 
@@ -286,6 +286,28 @@ def test_the_least_and_the_configuration_count_at_once(run: Any) -> None:
         await world.client.patch(CONFIG_MAPS, "config-autoscaler", patch, "knative-serving")
         await world.settled()
         assert await world.replicas("plain") == 3
+
+    run(scenario)
+
+
+def test_one_that_was_asked_since_the_decision_keeps_its_pod(run: Any) -> None:
+    async def scenario(world: World) -> None:
+        await world.deployment("iris", 1, ready=1, scale_to_zero_pod_retention_period="30s")
+        await world.start()
+        await world.settled()
+        world.clock.seconds += 60
+        await world.touch("iris")
+        world.clock.seconds += 29
+        await world.touch("iris")
+        # Its time has passed, and the next decision is not due yet.
+        world.demand.loads["iris"] = Load(0.001, 0.5, 0, 0.0)
+        world.clock.seconds += 1.5
+        await world.touch("iris")
+        assert await world.replicas("iris") == 1
+        world.demand.loads.clear()
+        world.clock.seconds += 2
+        await world.touch("iris")
+        await world.until("iris", 0)
 
     run(scenario)
 

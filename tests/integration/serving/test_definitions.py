@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sampan.app.definitions import DEFINITIONS as DEFINITION_KIND
 from sampan.app.definitions import for_other_servers, install
 from sampan.client.protocol import Client, WriteOptions
 from sampan.cluster.apiserver.kinds import built_in_schema
@@ -99,69 +100,67 @@ def test_a_framework_is_a_container_with_more_and_without_a_name(tmp_path: Path)
     run(tmp_path, scenario)
 
 
-@pytest.mark.parametrize(
-    ("resource", "spec", "field", "reason"),
-    [
-        (INFERENCE_SERVICES, {}, "spec.predictor", "Required value"),
-        (
-            INFERENCE_SERVICES,
-            {"predictor": {"sklearn": {"env": [{"value": "1"}]}}},
-            "spec.predictor.sklearn.env[0].name",
-            "Required value",
-        ),
-        (
-            INFERENCE_SERVICES,
-            {"predictor": {"containers": [{"image": "mine"}]}},
-            "spec.predictor.containers[0].name",
-            "Required value",
-        ),
-        (
-            INFERENCE_SERVICES,
-            {"predictor": {"minReplicas": "one", "sklearn": {}}},
-            "spec.predictor.minReplicas",
-            "must be of type integer",
-        ),
-        (
-            INFERENCE_SERVICES,
-            {"predictor": {"scaleMetric": "heat", "sklearn": {}}},
-            "spec.predictor.scaleMetric",
-            "Unsupported value",
-        ),
-        (
-            INFERENCE_SERVICES,
-            {"predictor": {"sklearn": {}}, "canary": [{"predictor": {"sklearn": {}}, "trafficPercent": 101}]},
-            "spec.canary[0].trafficPercent",
-            "less than or equal to 100",
-        ),
-        (SERVING_RUNTIMES, {"supportedModelFormats": []}, "spec.containers", "Required value"),
-        (
-            SERVING_RUNTIMES,
-            {"containers": [], "supportedModelFormats": [{"name": "a", "priority": 0}]},
-            "spec.supportedModelFormats[0].priority",
-            "greater than or equal to 1",
-        ),
-        (
-            TRAINED_MODELS,
-            {"inferenceService": "a", "model": {"storageUri": "s3://a", "framework": "sklearn"}},
-            "spec.model.memory",
-            "Required value",
-        ),
-        (
-            INFERENCE_GRAPHS,
-            {"nodes": {"root": {"routerType": "Chance"}}},
-            "spec.nodes.root.routerType",
-            "Unsupported value",
-        ),
-    ],
-)
-def test_what_is_wrong_is_named(
-    tmp_path: Path, resource: Resource, spec: Any, field: str, reason: str
-) -> None:
+WRONG: list[tuple[Resource, Any, str, str]] = [
+    (INFERENCE_SERVICES, {}, "spec.predictor", "Required value"),
+    (
+        INFERENCE_SERVICES,
+        {"predictor": {"sklearn": {"env": [{"value": "1"}]}}},
+        "spec.predictor.sklearn.env[0].name",
+        "Required value",
+    ),
+    (
+        INFERENCE_SERVICES,
+        {"predictor": {"containers": [{"image": "mine"}]}},
+        "spec.predictor.containers[0].name",
+        "Required value",
+    ),
+    (
+        INFERENCE_SERVICES,
+        {"predictor": {"minReplicas": "one", "sklearn": {}}},
+        "spec.predictor.minReplicas",
+        "must be of type integer",
+    ),
+    (
+        INFERENCE_SERVICES,
+        {"predictor": {"scaleMetric": "heat", "sklearn": {}}},
+        "spec.predictor.scaleMetric",
+        "Unsupported value",
+    ),
+    (
+        INFERENCE_SERVICES,
+        {"predictor": {"sklearn": {}}, "canary": [{"predictor": {"sklearn": {}}, "trafficPercent": 101}]},
+        "spec.canary[0].trafficPercent",
+        "less than or equal to 100",
+    ),
+    (SERVING_RUNTIMES, {"supportedModelFormats": []}, "spec.containers", "Required value"),
+    (
+        SERVING_RUNTIMES,
+        {"containers": [], "supportedModelFormats": [{"name": "a", "priority": 0}]},
+        "spec.supportedModelFormats[0].priority",
+        "greater than or equal to 1",
+    ),
+    (
+        TRAINED_MODELS,
+        {"inferenceService": "a", "model": {"storageUri": "s3://a", "framework": "sklearn"}},
+        "spec.model.memory",
+        "Required value",
+    ),
+    (
+        INFERENCE_GRAPHS,
+        {"nodes": {"root": {"routerType": "Chance"}}},
+        "spec.nodes.root.routerType",
+        "Unsupported value",
+    ),
+]
+
+
+def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     async def scenario(client: Client, _http: httpx.AsyncClient) -> None:
-        with pytest.raises(InvalidError) as refused:
-            await client.create(resource, an_object(resource, spec))
-        causes = {(each.field): each.message for each in refused.value.causes}
-        assert reason in causes.get(field, ""), causes
+        for resource, spec, field, reason in WRONG:
+            with pytest.raises(InvalidError) as refused:
+                await client.create(resource, an_object(resource, spec))
+            causes = {each.field: each.message for each in refused.value.causes}
+            assert reason in causes.get(field, ""), causes
 
     run(tmp_path, scenario)
 
@@ -249,6 +248,19 @@ def test_kubectl_is_told_names_columns_and_fields(tmp_path: Path) -> None:
             assert "name" not in predictor["properties"]["sklearn"].get("required", ())
 
     run(tmp_path, scenario)
+
+
+def test_another_server_takes_them_written_out(tmp_path: Path) -> None:
+    async def main() -> None:
+        form = for_other_servers(built_in_schema)
+        async with embedded(tmp_path) as server:
+            for each in DEFINITIONS:
+                await server.client.create(DEFINITION_KIND, form(each))
+            spec = {"predictor": FULL_PREDICTOR}
+            wanted = an_object(INFERENCE_SERVICES, spec)
+            assert (await server.client.create(INFERENCE_SERVICES, wanted, options=STRICT))["spec"] == spec
+
+    asyncio.run(main())
 
 
 def test_another_server_gets_the_types_written_out() -> None:

@@ -17,11 +17,13 @@ from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KFSERVING_IN
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.component import ServingComponent
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.configuration import ConfigReconciler
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.kube import meta, owners
 from sampan.kube.errors import InvalidError
+from sampan.kube.kinds import CONFIG_MAPS, EVENTS, NAMESPACES
 from sampan.lib.clock import SystemClock
-from sampan.reconcile.cache import Caches
+from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Manager
 from sampan.testing.apiserver import embedded
 
@@ -65,7 +67,10 @@ def run(folder: Path, scenario: Callable[[Scene], Awaitable[None]]) -> None:
             await install(server.client, DEFINITIONS)
             clock, caches = SystemClock(), Caches(server.client)
             around = Around(server.client, clock, caches, settings, folder, "http://127.0.0.1:1", None)
-            manager = Manager([KFServingReconciler(around).controller()])
+            configs = Cache(server.client, CONFIG_MAPS, namespace="kserve")
+            await server.client.create(NAMESPACES, {"metadata": {"name": "kserve"}})
+            controllers = (KFServingReconciler(around, configs), ConfigReconciler(around, configs))
+            manager = Manager([each.controller() for each in controllers])
             await manager.start()
             try:
                 await scenario(Scene(server.client))
@@ -176,5 +181,22 @@ def test_what_could_not_run_is_refused_in_either_version(tmp_path: Path) -> None
             await scene.client.create(NEW, service(wrong, NEW))
         with pytest.raises(InvalidError, match="exactly one of"):
             await scene.client.create(OLD, service({"default": {"predictor": {}}}))
+
+    run(tmp_path, scenario)
+
+
+def test_a_section_of_the_config_map_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        metadata = {"name": "inferenceservice-config", "namespace": "kserve"}
+        data = {"deploy": "{", "ingress": "{}"}
+        await scene.client.create(CONFIG_MAPS, {"metadata": metadata, "data": data})
+        async with asyncio.timeout(20):
+            while not (found := (await scene.client.list(EVENTS, "kserve")).items):
+                await asyncio.sleep(0.02)
+        (event,) = found
+        assert (event["type"], event["reason"]) == ("Warning", "SectionUnreadable")
+        assert event["message"].startswith("deploy: it must be JSON")
+        await scene.client.create(NEW, service(FLOWERS, NEW))
+        await scene.mirror()
 
     run(tmp_path, scenario)

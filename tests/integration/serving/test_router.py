@@ -5,27 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from sampan.components.serving.engine.programs.router.calls import patterns_of
 from sampan.components.serving.engine.programs.router.graph import read_graph
 from sampan.components.serving.engine.programs.router.main import Router
-from sampan.components.serving.engine.programs.wire.client import Answer, Pool, origin_of
-from sampan.components.serving.engine.programs.wire.running import Server
+from sampan.components.serving.engine.programs.wire.client import Pool, origin_of
 from sampan.components.serving.engine.programs.wire.server import Request, Response
 
-Handle = Callable[[Request], Awaitable[Response]]
-
-
-@contextlib.asynccontextmanager
-async def served(handler: Handle) -> AsyncIterator[str]:
-    server = Server(handler)
-    port = await server.listen(0, "127.0.0.1")
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await server.close(0.2)
+sys.path.insert(0, str(Path(__file__).parent))
+from wire_kit import Got, ask, play, served
 
 
 @contextlib.asynccontextmanager
@@ -39,18 +31,9 @@ async def routed(nodes: dict[str, Any], headers: str | None = None, **timeouts: 
         await router.close()
 
 
-async def post(url: str, value: Any, **headers: str) -> tuple[int, Any, Answer]:
-    origin, target = origin_of(url)
-    pool = Pool()
-    sent = [(name.replace("_", "-"), text) for name, text in headers.items()]
-    answer = await pool.request("POST", origin, target, sent, json.dumps(value).encode())
-    body = await answer.read(10**8)
-    await pool.close()
-    return (
-        answer.status,
-        json.loads(body) if answer.get("content-type").startswith("application/json") else body,
-        answer,
-    )
+async def post(url: str, value: Any, **headers: str) -> tuple[int, Any, Got]:
+    got = await ask(url, value, **headers)
+    return got.status, got.json if got.get("content-type").startswith("application/json") else got.body, got
 
 
 async def echo(request: Request) -> Response:
@@ -81,7 +64,7 @@ def test_a_step_gets_the_body_and_the_headers_that_match() -> None:
             assert "other" not in got
             assert got["host"] in service
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_what_goes_wrong_with_a_step_is_told_and_the_next_request_is_answered() -> None:
@@ -107,7 +90,7 @@ def test_what_goes_wrong_with_a_step_is_told_and_the_next_request_is_answered() 
                 assert told["cause"].startswith(f'Post "{service}"')
                 assert (await post(url, {"kind": ""}))[:2] == (200, {"predictions": [1]})
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_a_service_that_is_not_there_is_named() -> None:
@@ -129,7 +112,7 @@ def test_a_service_that_is_not_there_is_named() -> None:
             'Post "": unsupported protocol scheme ""',
         ]
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_time_limits() -> None:
@@ -175,7 +158,7 @@ def test_redirects_are_followed_as_go_follows_them() -> None:
         async with served(circle) as service, routed(root({"serviceUrl": service})) as url:
             assert "stopped after 10 redirects" in (await post(url, {}))[1]["cause"]
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_ready_until_it_is_told_to_end() -> None:
@@ -185,14 +168,24 @@ def test_ready_until_it_is_told_to_end() -> None:
         pool, (origin, _) = Pool(), origin_of(f"http://127.0.0.1:{port}")
         assert (await pool.request("GET", origin, "/readyz", [])).status == 200
         draining = asyncio.ensure_future(router.server.drain(quiet_seconds=0.3))
+
+        async def probe() -> None:
+            while True:
+                # Probes go on, and keep nothing from ending.
+                await pool.request("GET", origin, "/readyz", [("User-Agent", "kube-probe/1.31")])
+                await asyncio.sleep(0.05)
+
+        probing = asyncio.ensure_future(probe())
         await asyncio.sleep(0)
         answer = await pool.request("GET", origin, "/readyz", [])
         assert (answer.status, await answer.read(100)) == (503, b"shutting down\n")
-        await draining
+        async with asyncio.timeout(5):
+            await draining
+        probing.cancel()
         await pool.close()
         await router.close()
 
-    asyncio.run(main())
+    play(main)
 
 
 def test_many_at_a_time_over_few_connections() -> None:
@@ -225,4 +218,4 @@ def test_many_at_a_time_over_few_connections() -> None:
                 await pool.close()
         assert len(seen) <= 40
 
-    asyncio.run(main())
+    play(main)

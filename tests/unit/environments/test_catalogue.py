@@ -241,7 +241,11 @@ def test_a_package_for_python_programs_stands_under_its_own_name(tmp_path: Path)
     assert package_folder(tmp_path, "serving") == folder
     assert package_folder(tmp_path, "argosay") is None
     texts = [path.read_text() for path in folder.rglob("*.py")]
-    assert not any("sampan.components" in text for text in texts)
+    assert not any("sampan.components" in text or "sampan.lib" in text for text in texts)
+    # What it needs of elsewhere has come along.
+    says = "from sampan_serving.router.conditions import holds; print(holds([{'a': 1}], '#(a==1)'))"
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, '{folder}'); {says}"]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "True\n"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from sampan.components.serving.engine.validation.surroundings import Surrounding
 from sampan.kube.fielderrors import FieldErrors
 
 SHIPPED = shipped(is_embedded=True)
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = [
     "name",
     "value",

@@ -152,3 +152,8 @@ def test_what_nobody_reaches_may_stop_trying_to_come_up() -> None:
     activity = _activating(spec)
     assert activity.scale(spec, 1, _STARTING, 1.0) == 1
     assert activity.scale(spec, 0, _STARTING, 2.0) == 0
+    # One that came up meanwhile may have been asked something.
+    ready = _activating(spec)
+    assert ready.scale(spec, 0, _ONE, 2.0) == 1
+    assert ready.scale(spec, 0, _ONE, 61.0) == 1
+    assert ready.scale(spec, 0, _ONE, 62.0) == 0

@@ -68,6 +68,9 @@ def test_what_an_apply_left_standing_gives_way_to_what_was_written() -> None:
     assert predictor(merged, old=before) == {
         "model": {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://new"}
     }
+    # An apply on the server's side takes away what its manager had of it.
+    part = {"model": {"modelFormat": {"name": "sklearn"}}, "sklearn": {"storageUri": "s3://new"}}
+    assert predictor(part, old=before)["model"]["storageUri"] == "s3://new"
     other = {**before, "xgboost": {"storageUri": "s3://new"}}
     assert predictor(other, old=before)["model"]["modelFormat"] == {"name": "xgboost"}
     # Both written: which is meant cannot be told, and the check refuses it.

@@ -62,7 +62,7 @@ def test_our_own_token_and_cookies_are_not_for_pods() -> None:
 
 
 def test_what_is_set_is_set_whatever_the_client_says() -> None:
-    passed = Passed(b"/", b"id", {"KServe-Isvc-Name": "iris"})
+    passed = Passed(b"/", b"id", {b"kserve-isvc-name": b"iris"})
     assert sent((b"kserve-isvc-name", b"other"), passed=passed)[b"kserve-isvc-name"] == b"iris"
     assert sent((b"x-forwarded-for", b"10.0.0.1"))[b"x-forwarded-for"] == b"127.0.0.1"
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sampan.components.serving.api.config import Config
 from sampan.components.serving.api.conversion import KEPT, V1ALPHA2, V1BETA1, converted, endpoints
 from sampan.components.serving.engine.kfserving import checking
+from sampan.components.serving.engine.kfserving import status as telling
 from sampan.components.serving.engine.kfserving.mirroring import mirror
-from sampan.components.serving.engine.kfserving.status import status
 from sampan.components.serving.engine.validation.surroundings import Surroundings
 from sampan.kube import meta
 from sampan.kube.fielderrors import FieldErrors
@@ -242,6 +242,10 @@ def test_in_mode_standard_a_canary_stands_beside() -> None:
     assert made.service["spec"]["predictor"]["model"]["storageUri"] == "gs://flowers"
 
 
+def status(obj: Any, made: Any, now_running: Any) -> dict[str, Any]:
+    return telling.status(obj, made, now_running, "2026-01-01T00:00:00Z")
+
+
 def running(made: Any, **status_fields: Any) -> dict[str, Any]:
     ready = [{"type": "Ready", "status": "True"}]
     found = {
@@ -261,7 +265,11 @@ def test_the_default_counts_as_rolled_out_when_it_was_ready_alone() -> None:
     said = status(obj, first, running(first))
     assert said["rolledOutDefault"] == first.default
     assert (said["url"], said["conditions"][0]["status"]) == ("http://flowers-team.localhost:1", "True")
+    told = said["conditions"][1]
+    assert (told["type"], told["reason"]) == ("CanaryPredictorReady", "WaitingForDefault")
     obj["status"] = said
+    again = telling.status(obj, first, running(first), "2027-01-01T00:00:00Z")
+    assert again == said
     second = mirror(obj, Config(), first.default)
     # What still runs is the default, whatever is wanted by now; and a canary that is ready is not the default.
     assert status(obj, second, running(second))["rolledOutDefault"] == first.default

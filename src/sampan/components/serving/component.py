@@ -22,6 +22,7 @@ from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
 from sampan.components.serving.controller.shipping import ship
+from sampan.components.serving.rest import statistics
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -29,6 +30,7 @@ from sampan.lib.tasks import TaskSet
 from sampan.reconcile.manager import Manager
 
 _PARTS = "sampan.components.serving.controller.parts"
+_GATEWAY = "sampan.components.serving.controller.gateway.parts"
 _LOAD_DELAY_SECONDS = 0.5
 """Long enough for the server to say that it is ready before two cores are busy with imports."""
 
@@ -58,7 +60,8 @@ class ServingComponent:
         if is_off:
             self.interceptor.close()
         self._tasks = TaskSet("serving")
-        self._manager: Manager | None = None
+        self._managers: list[Manager] = []
+        self._gateway: Any = None
         self._services: Services | None = None
 
     async def start(self, services: Services) -> None:
@@ -68,7 +71,7 @@ class ServingComponent:
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
-        return ()
+        return statistics.routes(lambda: self._gateway.statistics if self._gateway is not None else None)
 
     def pod_routes(self) -> Sequence[BaseRoute]:
         return ()
@@ -78,8 +81,8 @@ class ServingComponent:
 
     async def stop(self) -> None:
         await self._tasks.close()
-        if self._manager is not None:
-            await self._manager.stop()
+        for manager in reversed(self._managers):
+            await manager.stop()
 
     async def _ship(self, services: Services) -> None:
         """Where the cluster is ours, before the first client asks."""
@@ -91,15 +94,26 @@ class ServingComponent:
             self._tasks.spawn(sending, name="shipping")
 
     async def _start_controllers(self, services: Services) -> None:
-        await asyncio.sleep(_LOAD_DELAY_SECONDS)
+        around, gateway = await self._start_gateway(services)
+        parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
+        controllers = parts.controllers(around, services.foreign_definitions)
+        made = Manager([*parts.scaling(around, gateway), *controllers])
+        self._managers.append(made)
+        await made.start()
+
+    async def _start_gateway(self, services: Services) -> tuple[Any, Any]:
+        """Before the others: requests may be there already. Returns what the controllers are made of, and it."""
+        await self.interceptor.asked(_LOAD_DELAY_SECONDS)
         try:
-            parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
+            parts: Any = await asyncio.to_thread(importlib.import_module, _GATEWAY)
             around = parts.around(services, self._settings)
             gateway = parts.gateway(around, services)
-            controllers = parts.controllers(around, services.foreign_definitions)
-            self._manager = Manager([gateway, *parts.scaling(around, gateway), *controllers])
-            await self._manager.start()
+            made = Manager([gateway])
+            self._managers.append(made)
+            await made.start()
         except BaseException:
             self.interceptor.close()
             raise
+        self._gateway = gateway
         self.interceptor.open(gateway)
+        return around, gateway

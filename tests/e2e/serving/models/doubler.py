@@ -34,7 +34,9 @@ class Doubler(Model):
         if isinstance(payload, InferRequest) and payload.inputs[0].datatype == "BYTES":
             texts = [each.decode() if isinstance(each, bytes) else each for each in payload.inputs[0].data]
             output = InferOutput("output-0", [len(texts)], "BYTES", [text.upper() for text in texts])
-            return InferResponse(payload.id or generate_uuid(), self.name, [output])
+            return InferResponse(
+                payload.id or generate_uuid(), self.name, [output], parameters=payload.parameters
+            )
         given = get_predict_input(payload)
         if np.size(given) and np.ravel(given)[0] == -1:
             raise ValueError("broken at /srv/models/secret.bin")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .conftest import HOST, Asked, Rig, backend, request, say
+from sampan.testing.gateways import HOST, Asked, Rig, backend, request, say
 
 
 def test_a_request_by_host_reaches_the_pod_as_it_was(run: Any) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from sampan.components.serving.api.routing import Target
 from sampan.components.serving.engine.gateway.places import State
-
-from .conftest import Asked, Rig, backend, request, say
+from sampan.testing.gateways import Asked, Rig, backend, request, say
 
 
 def test_a_first_request_waits_and_the_autoscaler_is_told(run: Any) -> None:

@@ -23,6 +23,7 @@ from sampan.components.serving.api.definitions import DEFINITIONS
 from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, INFERENCE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller import parts
+from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, NotFoundError
@@ -69,7 +70,8 @@ class Serving:
     async def start(self, client: Any = None, **services: Any) -> None:
         changed = {**services, **({"client": client} if client is not None else {})}
         around = parts.around(replace(self._services, **changed), ServingSettings())
-        self._manager = Manager(inference_services(around))
+        graphs = InferenceGraphReconciler(around).controller()
+        self._manager = Manager([*inference_services(around), graphs])
         await self._manager.start()
 
     async def stop(self) -> None:

@@ -157,6 +157,8 @@ def test_answers_keep_id_and_shape_and_are_whole() -> None:
     request.parameters = {"binary_data_output": True}
     written, length = v2.write("m", "", request, outputs[:1])
     assert written[length:] == outputs[0].data.tobytes()
+    told = json.loads(v2.write("m", "", request, [], {"a": 1})[0])
+    assert told["parameters"] == {"a": 1}
     bytes_of_no_text = [Tensor("t", np.array([b"\xff"], dtype=object), "BYTES")]
     with pytest.raises(RequestError, match="binary_data"):
         v2.write("m", "", v2.read(body(entry()), None), bytes_of_no_text)
@@ -192,6 +194,12 @@ def test_v1_events_are_answered_as_they_came(monkeypatch: pytest.MonkeyPatch) ->
     assert v1.answered(event, "iris", b"{}")[2]["ce-own"] == "x"
     with pytest.raises(RequestError, match="ce-source is missing"):
         v1.read(b"{}", {"ce-specversion": "1.0", "ce-id": "1"})
+    for wrong, says in (
+        (b"{", "unexpected end of data"),
+        (b"0\x80", "'utf-8' codec can't decode byte 0x80 in position 1"),
+    ):
+        with pytest.raises(RequestError, match=f"parse binary json cloudevent: {says}"):
+            v1.read(wrong, {**headers, "ce-content-type": "application/json"})
     # Bytes that say they are no JSON are the model's to read.
     assert v1.read(b"\xff", {**headers, "content-type": "application/avro"})[0] == b"\xff"
     structured = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {"instances": [2]}}

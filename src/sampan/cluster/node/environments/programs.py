@@ -18,7 +18,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -171,6 +171,7 @@ IMAGE_VARIABLES = "SAMPAN_IMAGE_VARIABLES"
 _STAND_INS = Path(__file__).with_name("stand_ins")
 # By its place: what runs in pods is data here, and loaded by none of ours.
 _SERVING = Path(__file__).parents[3] / "components" / "serving" / "engine" / "programs"
+_LIB = Path(__file__).parents[3] / "lib"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,8 @@ class Package:
     source: Path
     called: str
     """Its name where it is kept; in the copy, `name` stands in each place of it."""
+    beside: Mapping[str, Path] = field(default_factory=dict)
+    """Modules and packages of other places that come along, by their names there: in the copy they are its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +241,13 @@ PROGRAMS: Mapping[str, Program] = {
     ),
     "mpi-pi": Program({"pi": _STAND_INS / "mpi_pi.py"}, {"/home/mpiuser/pi": "pi"}),
     "serving": Program(
-        {}, package=Package("sampan_serving", _SERVING, "sampan.components.serving.engine.programs")
+        {},
+        package=Package(
+            "sampan_serving",
+            _SERVING,
+            "sampan.components.serving.engine.programs",
+            beside={"sampan.lib.gjson": _LIB / "gjson", "sampan.lib.extent": _LIB / "extent.py"},
+        ),
     ),
     "model-servers": Program(dict.fromkeys(_MODEL_SERVERS, _AS_MODEL_SERVER)),
 }
@@ -266,13 +275,7 @@ def package_folder(root: Path, name: str) -> Path | None:
     package = PROGRAMS[name].package
     if package is None:
         return None
-    texts = {
-        path.relative_to(package.source): path.read_bytes().replace(
-            package.called.encode(), package.name.encode()
-        )
-        for path in sorted(package.source.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    texts = _copied(package)
     digest = hashlib.sha256()
     for path, text in texts.items():
         digest.update(f"{path}\0{len(text)}\0".encode())
@@ -281,6 +284,25 @@ def package_folder(root: Path, name: str) -> Path | None:
     if not folder.is_dir():
         _write_whole(folder, {Path(package.name) / path: text for path, text in texts.items()})
     return folder
+
+
+def _copied(package: Package) -> dict[Path, bytes]:
+    """What is in the copy, by its place there."""
+    found = dict(_files(package.source, Path()))
+    names = {package.called: package.name}
+    for called, source in package.beside.items():
+        own = called.rpartition(".")[2]
+        names[called] = f"{package.name}.{own}"
+        found |= _files(source, Path(own if source.is_dir() else source.name))
+    for called, name in names.items():
+        found = {path: text.replace(called.encode(), name.encode()) for path, text in found.items()}
+    return found
+
+
+def _files(source: Path, place: Path) -> Iterator[tuple[Path, bytes]]:
+    for path in sorted(source.rglob("*")) if source.is_dir() else (source,):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield place / path.relative_to(source), path.read_bytes()
 
 
 def program_places(root: Path, name: str) -> dict[str, str]:

@@ -134,8 +134,10 @@ def _without_empty(framework: Object) -> Object:
 def status_in_v1alpha2(status: Object) -> Object:
     """What v1alpha2 cannot say is kept in an annotation of the status."""
     found = _status_in_v1alpha2(status)
-    annotations = {**by_text(status.get("annotations")), KEPT: _json(status)}
-    return {**found, "annotations": annotations}
+    annotations = {key: each for key, each in by_text(status.get("annotations")).items() if key != KEPT}
+    if rest := {key: each for key, each in status.items() if key not in (*_OF_STATUS, "annotations")}:
+        annotations[KEPT] = _json(rest)
+    return {**found, "annotations": annotations} if annotations else found
 
 
 def _status_in_v1alpha2(status: Object) -> Object:
@@ -169,12 +171,12 @@ def _status_in_v1alpha2(status: Object) -> Object:
 
 
 def status_in_v1beta1(status: Object) -> Object:
-    kept = _read(by_text(status.get("annotations")).get(KEPT))
-    if kept is not None and status_in_v1alpha2(kept) == status:
-        return kept
-    annotations = {key: each for key, each in by_text(status.get("annotations")).items() if key != KEPT}
+    said = by_text(status.get("annotations"))
+    annotations = {key: each for key, each in said.items() if key != KEPT}
     found = {key: status[key] for key in _OF_STATUS if status.get(key) is not None}
     found |= {"annotations": annotations} if annotations else {}
+    if (rest := _read(said.get(KEPT))) is not None:
+        return {**rest, **found}
     components = {
         name: {
             key: value

@@ -68,7 +68,7 @@ def _format(predictor: Object) -> str:
 def _with_model(predictor: Object, before: Object) -> Object:
     """With `model` in the place of the framework, if there is one of them."""
     frameworks = [each for each in models.FRAMEWORKS if isinstance(predictor.get(each), dict)]
-    is_left_over = predictor.get("model") is not None and predictor.get("model") == before.get("model")
+    is_left_over = before.get("model") is not None and _is_part(predictor.get("model"), before["model"])
     if len(frameworks) == 1 and (predictor.get("model") is None or is_left_over):
         (name,) = frameworks
         model = {**predictor[name], "modelFormat": {"name": name}}
@@ -80,6 +80,13 @@ def _with_model(predictor: Object, before: Object) -> Object:
     if _format(predictor) in _FORMATS_SPEAKING_V2 and not text(model.get("protocolVersion")):
         return {**predictor, "model": {**model, "protocolVersion": models.V2}}
     return predictor
+
+
+def _is_part(value: Any, whole: Any) -> bool:
+    """An apply takes away what its manager had of a model, and leaves what others have."""
+    if isinstance(value, dict) and isinstance(whole, dict):
+        return all(key in whole and _is_part(each, whole[key]) for key, each in value.items())
+    return bool(value == whole)
 
 
 def _canary(canary: Any, config: Config) -> Any:

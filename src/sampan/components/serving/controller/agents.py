@@ -14,8 +14,10 @@ from typing import Any
 
 from sampan.client.protocol import Client
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.storage import own_rules
 from sampan.components.serving.engine.agent import injection
 from sampan.components.serving.engine.agent.config import AgentConfig
+from sampan.components.serving.engine.storage import injection as storage
 from sampan.components.serving.engine.storage.config import StorageConfig
 from sampan.components.serving.engine.storage.credentials import of_account
 from sampan.components.serving.engine.storage.reads import Reads, secret_names, service_account_name
@@ -33,6 +35,7 @@ class PodAgents:
 
     def __init__(self, around: Around) -> None:
         self._client: Client = around.client
+        self._own = own_rules(around)
 
     async def add(
         self, component: Mapping[str, Any], template: Object, namespace: str, data: Mapping[str, str]
@@ -45,7 +48,17 @@ class PodAgents:
         if injection.PULLER in meta.annotations(template):
             accounts.append(service_account_name(template))
         access = await self._access(template, namespace, [each for each in accounts if each], data)
+        if injection.PULLER in meta.annotations(template) and self._own.is_embedded:
+            access = self._as_puller(access, namespace)
         return injection.with_agent(template, component, namespace, AgentConfig.of(data), access)
+
+    def _as_puller(self, access: injection.Access, namespace: str) -> injection.Access:
+        """What our own agent is told as the storage initializer is. Models may be files of the machine's /tmp."""
+        said, shown = storage.own_rules(self._own, namespace, is_read_only=False), storage.machines_tmp()
+        said[storage.TMP_VARIABLE] = shown.path
+        env = [{"name": name, "value": text} for name, text in said.items()]
+        mount = {"name": shown.volume["name"], "mountPath": shown.path, "readOnly": True}
+        return injection.Access((*access.env, *env), (*access.mounts, mount), (*access.volumes, shown.volume))
 
     async def _access(
         self, template: Object, namespace: str, accounts: list[str], data: Mapping[str, str]

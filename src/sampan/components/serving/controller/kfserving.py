@@ -18,7 +18,6 @@ from sampan.components.serving.engine.validation.surroundings import Surrounding
 from sampan.kube import meta, owners
 from sampan.kube.errors import BadRequestError, InvalidError
 from sampan.kube.fielderrors import FieldErrors
-from sampan.kube.kinds import CONFIG_MAPS
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
 from sampan.reconcile.apply import update_status
@@ -32,14 +31,15 @@ _TAKEN, _INVALID = "NameTaken", "InvalidSpec"
 
 
 class KFServingReconciler:
-    def __init__(self, around: Around) -> None:
+    def __init__(self, around: Around, configs: Cache) -> None:
+        """`configs`: ConfigMaps of the namespace that has `inferenceservice-config`."""
         self._client = around.client
         self._clock = around.clock
         self._is_embedded = around.is_embedded
         self._settings = around.settings
         self._services = around.caches.of(KFSERVING_INFERENCE_SERVICES)
         self._running = around.caches.of(INFERENCE_SERVICES)
-        self._configs = Cache(around.client, CONFIG_MAPS, namespace=NAMESPACE)
+        self._configs = configs
         self._recorder = EventRecorder(around.client, around.clock, "kfserving-controller")
 
     def controller(self) -> Controller[Request]:
@@ -73,9 +73,8 @@ class KFServingReconciler:
         except (InvalidError, BadRequestError) as error:
             await self._refuse(service, _INVALID, error.message)
             return DONE
-        after = await update_status(
-            self._client, KFSERVING_INFERENCE_SERVICES, service, status(service, wanted, running)
-        )
+        said = status(service, wanted, running, rfc3339(self._clock.now()))
+        after = await update_status(self._client, KFSERVING_INFERENCE_SERVICES, service, said)
         await self._services.reached(meta.resource_version(after))
         return DONE
 

@@ -40,6 +40,7 @@ DEFINITIONS: tuple[Object, ...] = (
             ),
         },
         _SERVICE_COLUMNS,
+        columns_of={"v1alpha2": (URL, READY, *kfserving.V1ALPHA2_COLUMNS, AGE)},
     ),
     definition(
         {

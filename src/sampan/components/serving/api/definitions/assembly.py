@@ -6,6 +6,7 @@ Source: kserve/kserve 0.20 pkg/apis/serving, config/crd/full; knative.dev/pkg ap
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from sampan.kube.crd_schemas import (
     CORE,
@@ -42,6 +43,7 @@ ADDRESS = an_object(dict.fromkeys(("CACerts", "audience", "name", "url"), TEXT))
 KNATIVE_STATUS: Schema = {"annotations": TEXTS, "conditions": _CONDITIONS, "observedGeneration": INT64}
 """The fields that the status of every kind of Knative's manner has."""
 
+_NO_COLUMNS: Mapping[str, Sequence[Object]] = MappingProxyType({})
 URL: Object = {"name": "URL", "type": "string", "jsonPath": ".status.url"}
 READY: Object = {
     "name": "Ready",
@@ -85,8 +87,10 @@ def definition(
     versions: Mapping[Resource, Schema],
     columns: Sequence[Object] = (),
     scale: Object | None = None,
+    columns_of: Mapping[str, Sequence[Object]] = _NO_COLUMNS,
 ) -> Object:
-    """Versions of one kind with their schemas; the first is the one that is stored."""
+    """Versions of one kind with their schemas; the first is the one that is stored. `columns_of`: of a version that has
+    others."""
     stored = next(iter(versions))
     names: Object = {
         "kind": stored.kind,
@@ -105,7 +109,7 @@ def definition(
             "names": names,
             "scope": "Namespaced" if stored.namespaced else "Cluster",
             "versions": [
-                _version(each, schema, columns, scale, is_stored=each is stored)
+                _version(each, schema, columns_of.get(each.version, columns), scale, is_stored=each is stored)
                 for each, schema in versions.items()
             ],
         },

@@ -61,6 +61,11 @@ INFERENCE_SERVICE_V1ALPHA2 = kind(
     _open({**_STATUS, "traffic": WHOLE, "canaryTraffic": WHOLE, "default": _HOSTS, "canary": _HOSTS}),
 )
 
+V1ALPHA2_COLUMNS = (
+    {"name": "Default Traffic", "type": "integer", "jsonPath": ".status.traffic"},
+    {"name": "Canary Traffic", "type": "integer", "jsonPath": ".status.canaryTraffic"},
+)
+
 _V1BETA1: Schema = {
     **_EXTENSION,
     "containerConcurrency": WHOLE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +49,7 @@ class AccessLog:
             self._dropped += 1
             return
         self._count += 1
-        self._lines.setdefault(done.namespace, []).append(line(done))
+        self._lines.setdefault(done.name[1], []).append(line(done))
         if self._timer is None and self._writing is None:
             self._timer = asyncio.get_running_loop().call_later(_WRITE_SECONDS, self._begin)
 
@@ -89,30 +90,39 @@ class AccessLog:
 
 
 def line(done: Done) -> bytes:
-    exchange, work = done.exchange, done.exchange.work
-    head = exchange.head
+    head, (kind, _, name, service) = done.head, done.name
     found: dict[str, object] = {
-        "time": datetime.fromtimestamp(time(), UTC).isoformat(timespec="milliseconds"),
-        "id": exchange.request_id.decode("latin-1"),
+        "time": _moment(time()),
+        "id": done.request_id.decode("latin-1"),
         "method": head.method.decode("latin-1"),
         "path": head.target.partition(b"?")[0].decode("latin-1")[:_MOST_PATH],
         "host": head.host.decode("latin-1"),
         "status": done.status,
         "ms": round(done.seconds * 1000, 3),
-        "in": exchange.bytes_in,
-        "out": exchange.bytes_out,
+        "in": done.sizes[0],
+        "out": done.sizes[1],
         "peer": head.peer,
+        "kind": kind,
+        "name": name,
+        "service": service,
     }
-    if work is not None:
-        found["kind"], found["name"] = work.entry.route.kind, work.entry.route.name
-        found["service"] = work.backend.service
-    if exchange.member is not None:
-        found["pod"] = exchange.member.place.pod
+    if done.pod:
+        found["pod"] = done.pod
     if trace := head.get(b"traceparent"):
         found["trace"] = trace.decode("latin-1")[:64]
     if done.why:
         found["why"] = done.why
     return msgspec.json.encode(found) + b"\n"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _moment(now: float) -> str:
+    whole = int(now)
+    return f"{_second(whole)}.{int((now - whole) * 1000):03d}Z"
 
 
 def append(folder: Path, namespace: str, data: bytes) -> None:

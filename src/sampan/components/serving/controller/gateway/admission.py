@@ -62,6 +62,8 @@ class Admission:
         """Whatever two servers could read in two ways. Raises RefusalError."""
         if not head.host:
             raise RefusalError(400, "a request needs exactly one Host header")
+        if head.version not in ("1.1", "1.0"):
+            raise RefusalError(505, "HTTP/1.1 is spoken here")
         if not head.target.startswith(b"/") or b"#" in head.target:
             raise RefusalError(400, "the target of a request must be a path")
         if not heads.is_understood(head):
@@ -98,10 +100,13 @@ class Admission:
         return True
 
     def _check_origin(self, head: Head, entry: Entry) -> None:
-        origin = head.get(b"origin").decode("latin-1")
+        given, fetched = head.get(b"origin"), head.get(b"sec-fetch-site")
+        if not given and not fetched:
+            # A program.
+            return
+        origin, site = given.decode("latin-1"), fetched.decode("latin-1")
         if origin and self._is_shared(origin, entry):
             return
-        site = head.get(b"sec-fetch-site").decode("latin-1")
         try:
             check_origin(site, origin, head.get(b"host").decode("latin-1"))
         except ForbiddenError as error:

@@ -25,7 +25,7 @@ from sampan.components.serving.engine.gateway import heads
 from sampan.components.serving.engine.gateway.heads import Passed
 from sampan.components.serving.engine.gateway.meter import Meter
 from sampan.components.serving.engine.gateway.places import Place
-from sampan.components.serving.engine.gateway.statistics import Statistics
+from sampan.components.serving.engine.gateway.statistics import Name, Statistics
 from sampan.components.serving.engine.gateway.table import Found, Key, Table
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
@@ -42,6 +42,14 @@ _COMING_SECONDS = 10.0
 """How long a name is looked for that nobody has; and while an object may be about to get it."""
 
 
+class Waits(Protocol):
+    """An exchange, or a call."""
+
+    def refuse(self, status: int, why: str) -> None: ...
+
+    def waits(self, pool: Pool) -> None: ...
+
+
 class Dialler(Protocol):
     async def __call__(self, place: Place, factory: Callable[[], Upstream]) -> Upstream:
         """A connection to a pod. Raises OSError."""
@@ -52,10 +60,14 @@ class Dialler(Protocol):
 class Done:
     """One line of the access log."""
 
-    namespace: str
-    exchange: Exchange
+    name: Name
+    head: Head
+    request_id: bytes
     status: int
     seconds: float
+    sizes: tuple[int, int]
+    """Of the body, in and out."""
+    pod: str
     why: str
 
 
@@ -103,9 +115,7 @@ class Core:
     # A request begins.
 
     def begin(self, exchange: Exchange) -> None:
-        exchange.request_id = heads.request_id(
-            exchange.head, f"{self._origin}-{next(self._numbers)}".encode()
-        )
+        exchange.request_id = heads.request_id(exchange.head, self.new_id())
         if not self.is_ready.is_set():
             self._tasks.spawn(self._begin_later(exchange), name="begin")
             return
@@ -116,6 +126,10 @@ class Core:
             return
         except UnknownNameError:
             self._hold(exchange)
+            return
+        except Exception as error:
+            log.error("a request failed", host=exchange.head.host.decode("latin-1"), exc=error)
+            exchange.refuse(500, "the gateway failed at this request; the server's log says why")
             return
         if work is None:
             return
@@ -163,10 +177,26 @@ class Core:
         found = self._found(head)
         if found is None:
             raise self.admission.unknown(head)
-        entry = found.entry
-        if self.admission.is_preflight(head, entry):
-            exchange.answer(204, self.admission.preflight_headers(head, entry))
+        if self.admission.is_preflight(head, found.entry):
+            exchange.answer(204, self.admission.preflight_headers(head, found.entry))
             return None
+        work, shadows = self._way(head, found, exchange.request_id)
+        for shadow in shadows:
+            made = Work(work.entry, shadow, self.pool(shadow), work.passed, work.most_bytes, is_shadow=True)
+            self._copy(exchange, made, work)
+        return work
+
+    def work_of_call(self, head: Head, request_id: bytes) -> Work:
+        """Of gRPC. Raises RefusalError, UnknownNameError."""
+        self.admission.check_form(head)
+        found = self._found(head)
+        if found is None or found.by_path:
+            raise self.admission.unknown(head)
+        return self._way(head, found, request_id)[0]
+
+    def _way(self, head: Head, found: Found, request_id: bytes) -> tuple[Work, tuple[Backend, ...]]:
+        """And whom to send copies. Raises RefusalError."""
+        entry = found.entry
         hides_token = self.admission.admit(head, entry)
         route = entry.route
         if route.refusal:
@@ -177,13 +207,8 @@ class Core:
         most = entry.limits.most_bytes or self._most_bytes
         self.admission.check_length(head, most)
         backend = chosen.backend
-        passed = Passed(
-            chosen.target, exchange.request_id, chosen.headers, hides_token, by_path=found.by_path
-        )
-        work = Work(entry, backend, self.pool(backend), passed, most)
-        for shadow in chosen.shadows:
-            self._copy(exchange, Work(entry, shadow, self.pool(shadow), passed, most, is_shadow=True), work)
-        return work
+        passed = Passed(chosen.target, request_id, chosen.headers, hides_token, by_path=found.by_path)
+        return Work(entry, backend, self.pool(backend), passed, most), chosen.shadows
 
     def _found(self, head: Head) -> Found | None:
         found = self.table.by_host(head.host, head.target)
@@ -204,11 +229,15 @@ class Core:
         self.loop.call_soon(copy.seek)
 
     def pool(self, backend: Backend) -> Pool:
-        return self.pools[backend.namespace, backend.service, backend.port]
+        """Raises RefusalError for a backend that has none: it is in another namespace than its object."""
+        found = self.pools.get((backend.namespace, backend.service, backend.port))
+        if found is None:
+            raise RefusalError(503, "the endpoint leads to another namespace")
+        return found
 
     # A request waits.
 
-    def wait(self, exchange: Exchange, work: Work) -> None:
+    def wait(self, exchange: Waits, work: Work) -> None:
         """For a pod with room."""
         pool, backend = work.pool, work.backend
         if work.target is None and not pool.has_coming:
@@ -228,10 +257,7 @@ class Core:
         if work.target is not None:
             self.meter.waits_no_longer(work.target)
 
-    def why_none(self, exchange: Exchange) -> str:
-        work = exchange.work
-        if work is None:
-            return ""
+    def why_none(self, work: Work) -> str:
         why = self.trouble(work.backend) or self.waits_for(work.backend)
         return f"no server of the model was ready in time: {why}" if why else ""
 
@@ -256,6 +282,14 @@ class Core:
 
     # A request has ended.
 
+    def new_id(self) -> bytes:
+        return f"{self._origin}-{next(self._numbers)}".encode()
+
+    def note(self, done: Done) -> None:
+        """Counts it, and writes it into the log."""
+        self.statistics.note(done.name, done.status, done.seconds)
+        self._note(done)
+
     def added(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
         """Headers of every answer."""
         found = [(b"x-request-id", exchange.request_id)]
@@ -271,9 +305,13 @@ class Core:
             self.meter.went(work.target)
         seconds = self.now() - exchange.started
         route = work.entry.route
-        self.statistics.note((route.kind, route.namespace, route.name, work.backend.service), status, seconds)
-        if not work.is_shadow:
-            self._note(Done(route.namespace, exchange, status, seconds, why))
+        name = route.kind, route.namespace, route.name, work.backend.service
+        if work.is_shadow:
+            self.statistics.note(name, status, seconds)
+            return
+        pod = exchange.member.place.pod if exchange.member is not None else ""
+        sizes = exchange.bytes_in, exchange.bytes_out
+        self.note(Done(name, exchange.head, exchange.request_id, status, seconds, sizes, pod, why))
 
 
 class Nowhere:

@@ -5,14 +5,18 @@ Loaded at the start, so it imports little.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+import asyncio
+import contextlib
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from sampan.web.interception import Exchange, Head, Wire
 
 _PREFIXES = (b"/serving/", b"/seldon/")
 _CLUSTER = (b".svc", b".svc.cluster.local")
 _NONE = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_GRPC = "sampan.components.serving.controller.gateway.grpc_passing"
 _MOST_EARLY = 256 * 1024
 """Of a body, before the gateway is there."""
 
@@ -24,6 +28,8 @@ class Ready(Protocol):
 
     def exchange(self, head: Head, wire: Wire) -> Exchange: ...
 
+    def call_handler(self, passing: Callable[..., Any], authority_of: Callable[[str], str]) -> Any: ...
+
 
 class Door:
     """Implements `web.interception.Interceptor`."""
@@ -32,7 +38,14 @@ class Door:
         self._domain = b"." + domain.encode()
         self._ready: Ready | None = None
         self._early: list[Callable[[Ready | None], None]] = []
+        self._asked = asyncio.Event()
         self.is_closed = False
+
+    async def asked(self, seconds: float) -> None:
+        """Returns with the first request, or after so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
 
     def open(self, ready: Ready) -> None:
         self._ready = ready
@@ -61,7 +74,18 @@ class Door:
     def exchange(self, head: Head, wire: Wire) -> Exchange:
         if self._ready is not None:
             return self._ready.exchange(head, wire)
+        self._asked.set()
         return _Early(self, head, wire)
+
+    async def grpc_handlers(self, authority_of: Callable[[str], str]) -> Sequence[Any]:
+        opened: asyncio.Future[Ready | None] = asyncio.get_running_loop().create_future()
+        if self._ready is None and not self.is_closed:
+            self.when_open(opened.set_result)
+            await opened
+        if self._ready is None:
+            return ()
+        passing: Any = await asyncio.to_thread(importlib.import_module, _GRPC)
+        return (self._ready.call_handler(passing.Passing, authority_of),)
 
     def when_open(self, call: Callable[[Ready | None], None]) -> None:
         """None: it never will be."""

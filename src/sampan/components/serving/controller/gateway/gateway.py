@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sampan.components.serving.api.demand import Demand
 from sampan.components.serving.controller.gateway.accesslog import AccessLog
 from sampan.components.serving.controller.gateway.admission import Admission, Reviewer
 from sampan.components.serving.controller.gateway.core import Core, Dialler
 from sampan.components.serving.controller.gateway.exchange import Exchange
+from sampan.components.serving.controller.gateway.reach import PodPort
 from sampan.components.serving.controller.gateway.watching import Source, Watching
 from sampan.components.serving.engine.gateway.statistics import Statistics
 from sampan.lib.log import get_logger
@@ -36,6 +38,8 @@ class Limits:
 class Surroundings:
     dialler: Dialler
     domain: str = "localhost"
+    pod_port: PodPort | None = None
+    """None where pods are not reached directly: gRPC is not passed on there."""
     reviewer: Reviewer | None = None
     logs: Path | None = None
     """Where access logs are written; None for none."""
@@ -58,6 +62,7 @@ class Gateway:
             most_bytes=limits.most_bytes,
             note=self._log.note if self._log is not None else _nowhere,
         )
+        self._pod_port = surroundings.pod_port
         self._watching = Watching(self._core, caches, sources)
         self._tasks = TaskSet("gateway upkeep")
 
@@ -95,6 +100,10 @@ class Gateway:
 
     def exchange(self, head: Head, wire: Wire) -> Exchange:
         return Exchange(self._core, head, wire)
+
+    def call_handler(self, passing: Callable[..., Any], authority_of: Callable[[str], str]) -> Any:
+        """`passing` is `grpc_passing.Passing`, whose library is loaded with the first call."""
+        return passing(self._core, self._pod_port, authority_of)
 
     def _namespace_of(self, address: str) -> str:
         return self._watching.namespace_of(address)

@@ -18,7 +18,7 @@ log = get_logger(__name__)
 class Way:
     backend: Backend
     target: bytes
-    headers: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
     shadows: tuple[Backend, ...]
 
 
@@ -27,7 +27,7 @@ class Ways:
 
     def __init__(self, route: Route, before: Ways | None = None) -> None:
         self._route = route
-        self._rules: list[tuple[Rule, Any, Split]] = []
+        self._rules: list[tuple[Rule, Any, Split, Mapping[bytes, bytes]]] = []
         self._tagged = {
             backend.tag: (rule, backend)
             for rule in route.rules
@@ -39,15 +39,15 @@ class Ways:
                 continue
             at = before._rules[index][2].at if before is not None and index < len(before._rules) else 0.5
             weights = [max(backend.weight, 0) for backend in rule.backends]
-            self._rules.append((rule, _compiled(route, rule.path), Split(weights, at)))
+            self._rules.append((rule, _compiled(route, rule.path), Split(weights, at), _encoded(rule)))
 
     def choose(self, target: bytes, tag: str) -> Way | None:
         if tag:
             found = self._tagged.get(tag)
-            return Way(found[1], target, found[0].headers, ()) if found is not None else None
-        for rule, expression, split in self._rules:
+            return Way(found[1], target, _encoded(found[0]), ()) if found is not None else None
+        for rule, expression, split, headers in self._rules:
             if expression is None:
-                return Way(rule.backends[split.next()], target, rule.headers, rule.shadows)
+                return Way(rule.backends[split.next()], target, headers, rule.shadows)
             path, mark, query = target.partition(b"?")
             match = expression.match(path)
             if match is None:
@@ -55,8 +55,12 @@ class Ways:
             if rule.rewrite:
                 rest = path[len(match.group(0)) :]
                 target = rule.rewrite.encode() + rest + mark + query
-            return Way(rule.backends[split.next()], target, rule.headers, rule.shadows)
+            return Way(rule.backends[split.next()], target, headers, rule.shadows)
         return None
+
+
+def _encoded(rule: Rule) -> Mapping[bytes, bytes]:
+    return {key.lower().encode("latin-1"): value.encode("latin-1") for key, value in rule.headers.items()}
 
 
 def _compiled(route: Route, path: str) -> Any:

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from sampan.client.protocol import Object
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES
 from sampan.components.serving.api.routing import Route
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.gateway.watching import Source
 from sampan.components.serving.engine.inference_services.configured import Configured, configured
-from sampan.components.serving.engine.routing import inference_services
+from sampan.components.serving.engine.routing import inference_graphs, inference_services
 from sampan.kube import meta
 from sampan.kube.kinds import CONFIG_MAPS
 from sampan.reconcile.cache import Cache
@@ -25,7 +25,14 @@ def sources(around: Around) -> Sequence[Source]:
         found = config.read()
         return inference_services.routes(obj, found.domain, is_headless=found.rules.is_headless)
 
-    return [Source(around.caches.of(INFERENCE_SERVICES), of_inference_service, (config.cache,))]
+    def of_inference_graph(obj: Object) -> Sequence[Route]:
+        found = config.read()
+        return inference_graphs.routes(obj, found.domain, is_headless=found.rules.is_headless)
+
+    return [
+        Source(around.caches.of(INFERENCE_SERVICES), of_inference_service, (config.cache,)),
+        Source(around.caches.of(INFERENCE_GRAPHS), of_inference_graph, (config.cache,)),
+    ]
 
 
 class _Config:

@@ -7,14 +7,17 @@ autoscaler's: every write says what it has at that moment, and fails if that has
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.controller.around import Served
 from sampan.kube import meta, owners
 from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import (
@@ -35,6 +38,9 @@ MANAGER = "inferenceservice-controller"
 _APPLIED = "sampan.dev/applied"
 """An annotation: what was written, so that what is gone from it is seen too."""
 _OF = "owner"
+_OLD_KINDS = (SERVICES, DEPLOYMENTS)
+_SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
+"""From the one that is taken first."""
 _KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES)
 
 
@@ -42,16 +48,35 @@ class TakenError(Exception):
     """Something of that name is there and belongs to somebody else."""
 
 
+class NotServedError(Exception):
+    """The cluster is too old for a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Whose they are, and the label that all of them have: its value is the owner's name."""
+
+    resource: Resource = INFERENCE_SERVICES
+    label: str = labels.INFERENCE_SERVICE
+    manager: str = MANAGER
+
+
+_OF_SERVICES = Owners()
+
+
 class Children:
     """The caches of all of them."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, owners_: Owners = _OF_SERVICES, served: Served | None = None) -> None:
+        """`served` of a cluster that may be too old for some kinds; None where all are there."""
         self._client = client
-        selector = ListOptions(label_selector=labels.INFERENCE_SERVICE)
-        self._caches = {kind: Cache(client, kind, selector=selector) for kind in _KINDS}
-        for cache in self._caches.values():
-            cache.add_index(_OF, _owner_of)
-        self._pods = Cache(client, PODS, selector=selector)
+        self._owners = owners_
+        self._served = served
+        self._finding = asyncio.Lock()
+        self._selector = ListOptions(label_selector=owners_.label)
+        self._caches = {kind: self._cache(kind) for kind in (_KINDS if served is None else _OLD_KINDS)}
+        self._late: list[Cache] = []
+        self._pods = Cache(client, PODS, selector=self._selector)
         self._pods.add_index(labels.REVISION, lambda pod: _of_label(pod, labels.REVISION))
         self._pods.add_index("app", lambda pod: _of_label(pod, "app"))
         self._kept: dict[tuple[str, str, str], str] = {}
@@ -60,18 +85,63 @@ class Children:
 
     def sources(self) -> list[Source[Request]]:
         return [
-            *(owned(cache, INFERENCE_SERVICES) for cache in self._caches.values()),
-            Source(self._pods, _of_pod),
+            *(owned(cache, self._owners.resource) for cache in self._caches.values()),
+            Source(self._pods, self._of_pod),
         ]
 
+    async def find_kinds(self, tell: Callable[[Request], None]) -> None:
+        """Those that are served in one version or another, or not at all. `tell` is told whom their changes concern.
+
+        Raises ApiError.
+        """
+        async with self._finding:
+            if self._served is None:
+                return
+            for version in _SCALER_VERSIONS:
+                found = await self._served(version, HORIZONTAL_POD_AUTOSCALERS.kind)
+                if found is not None:
+                    await self._watch_late(HORIZONTAL_POD_AUTOSCALERS, found, tell)
+                    break
+            self._served = None
+
+    async def close(self) -> None:
+        for cache in self._late:
+            await cache.stop()
+
+    async def _watch_late(self, kind: Resource, found: Resource, tell: Callable[[Request], None]) -> None:
+        cache = self._cache(found)
+        source = owned(cache, self._owners.resource)
+
+        def on_change(old: Object | None, new: Object | None) -> None:
+            for request in source.map(old, new):
+                tell(request)
+
+        cache.add_handler(on_change)
+        self._late.append(cache)
+        cache.start()
+        await cache.synced()
+        self._caches[kind] = cache
+
+    def _cache(self, kind: Resource) -> Cache:
+        cache = Cache(self._client, kind, selector=self._selector)
+        cache.add_index(_OF, _owner_of)
+        return cache
+
     def of(self, isvc: Object) -> Own:
-        return Own(self._client, self._caches, self._kept, isvc)
+        return Own(self._client, self._caches, self._kept, isvc, self._owners)
 
     def pods_of_revision(self, namespace: str, revision: str) -> Sequence[Object]:
         return self._pods.by_index(labels.REVISION, f"{namespace}/{revision}")
 
     def pods_of_app(self, namespace: str, app: str) -> Sequence[Object]:
         return self._pods.by_index("app", f"{namespace}/{app}")
+
+    def _of_pod(self, old: Object | None, new: Object | None) -> Sequence[Request]:
+        if old is not None and new is not None and _concerns(old) == _concerns(new):
+            return ()
+        pod = new if new is not None else old
+        name = meta.labels(pod or {}).get(self._owners.label)
+        return (Request(meta.namespace(pod or {}), name),) if name else ()
 
 
 class Own:
@@ -83,15 +153,18 @@ class Own:
         caches: dict[Resource, Cache],
         kept: dict[tuple[str, str, str], str],
         isvc: Object,
+        owners_: Owners,
     ) -> None:
         self._client = client
+        self._owners = owners_
         self._caches = caches
         self._versions = kept
         self._isvc = isvc
         self._wanted: set[tuple[Resource, str]] = set()
 
     def all(self, resource: Resource) -> Sequence[Object]:
-        return self._caches[resource].by_index(_OF, meta.uid(self._isvc))
+        cache = self._caches.get(resource)
+        return cache.by_index(_OF, meta.uid(self._isvc)) if cache is not None else ()
 
     def find(self, resource: Resource, name: str) -> Object | None:
         return self._caches[resource].get(meta.namespace(self._isvc), name)
@@ -103,8 +176,10 @@ class Own:
     async def keep(self, resource: Resource, wanted: Object, *, replicas: int | None = None) -> Object:
         """As it is now. `replicas` are those with which a Deployment begins, where its autoscaler decides later.
 
-        Raises TakenError, ApiError.
+        Raises TakenError, NotServedError, ApiError.
         """
+        if resource not in self._caches:
+            raise NotServedError(f"the cluster serves no {resource.kind} of {resource.api_version}")
         name = meta.name(wanted)
         self.leave(resource, name)
         digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:32]
@@ -112,9 +187,9 @@ class Own:
             **meta.metadata(wanted),
             "ownerReferences": [owners.owner_reference(self._isvc)],
             "annotations": {**meta.annotations(wanted), _APPLIED: digest},
-            "labels": {**meta.labels(wanted), labels.INFERENCE_SERVICE: meta.name(self._isvc)},
+            "labels": {**meta.labels(wanted), self._owners.label: meta.name(self._isvc)},
         }
-        body = {**wanted, "metadata": metadata}
+        body = {**wanted, "apiVersion": self._caches[resource].resource.api_version, "metadata": metadata}
         observed = self.find(resource, name) or await self._there(resource, name)
         if observed is not None:
             self._check_owner(resource, observed)
@@ -138,13 +213,14 @@ class Own:
         for resource in reversed(_KINDS):
             for each in self.all(resource):
                 if (resource, meta.name(each)) not in self._wanted and not meta.is_deleting(each):
-                    await delete_if_present(self._client, resource, each)
+                    await delete_if_present(self._client, self._caches[resource].resource, each)
                     self._versions.pop(_key(resource, each), None)
 
     async def _there(self, resource: Resource, name: str) -> Object | None:
         """What no cache holds, as it has none of our labels, or is too new."""
         try:
-            return await self._client.get(resource, name, meta.namespace(self._isvc))
+            served = self._caches[resource].resource
+            return await self._client.get(served, name, meta.namespace(self._isvc))
         except NotFoundError:
             return None
 
@@ -153,8 +229,9 @@ class Own:
             return
         owner = owners.controller_of(observed) or {}
         whose = f"belongs to {owner.get('kind')} {owner.get('name')}" if owner else "belongs to nobody"
-        if owner.get("kind") == INFERENCE_SERVICES.kind and owner.get("name") == meta.name(self._isvc):
-            whose = "is left of an InferenceService of that name, and about to go"
+        kind = self._owners.resource.kind
+        if owner.get("kind") == kind and owner.get("name") == meta.name(self._isvc):
+            whose = f"is left of an {kind} of that name, and about to go"
         raise TakenError(f"There is an existing {resource.kind} {meta.name(observed)!r} that {whose}")
 
     def _is_as(self, resource: Resource, observed: Object, body: Object, digest: str) -> bool:
@@ -165,10 +242,11 @@ class Own:
         return is_part(body, observed)
 
     async def _apply(self, resource: Resource, name: str, body: Object) -> Object:
-        options = WriteOptions(field_manager=MANAGER, force=True)
+        options = WriteOptions(field_manager=self._owners.manager, force=True)
         namespace = meta.namespace(self._isvc)
+        served = self._caches[resource].resource
         written = await self._client.patch(
-            resource, name, body, namespace, patch_type=PatchType.APPLY, options=options
+            served, name, body, namespace, patch_type=PatchType.APPLY, options=options
         )
         self._versions[_key(resource, written)] = meta.resource_version(written)
         await self._caches[resource].reached(meta.resource_version(written))
@@ -187,14 +265,6 @@ def _owner_of(obj: Object) -> Sequence[str]:
 def _of_label(pod: Object, name: str) -> Sequence[str]:
     value = meta.labels(pod).get(name)
     return (f"{meta.namespace(pod)}/{value}",) if value else ()
-
-
-def _of_pod(old: Object | None, new: Object | None) -> Sequence[Request]:
-    if old is not None and new is not None and _concerns(old) == _concerns(new):
-        return ()
-    pod = new if new is not None else old
-    name = meta.labels(pod or {}).get(labels.INFERENCE_SERVICE)
-    return (Request(meta.namespace(pod or {}), name),) if name else ()
 
 
 def _concerns(pod: Object) -> tuple[Any, ...]:

@@ -101,7 +101,15 @@ class Autoscaler:
             stable, panic = self._averages(_target(request), spec, pods)
             watched.desired = watched.decider.desired(spec, stable, panic, pods.ready, now)
             watched.decided_at = now
-        return watched.activity.scale(spec, watched.desired, pods, now)
+        wanted = watched.activity.scale(spec, watched.desired, pods, now)
+        if wanted == 0 and pods.replicas and self._is_asked(_target(request)):
+            # It is, since the decision.
+            return pods.replicas
+        return wanted
+
+    def _is_asked(self, target: Target) -> bool:
+        load = self._demand.load(target, TICK_SECONDS)
+        return load.concurrency > 0 or load.waiting > 0
 
     def _averages(self, target: Target, spec: ScalingSpec, pods: Pods) -> tuple[float, float]:
         """Of the metric, over the stable and the panic window."""

@@ -23,6 +23,7 @@ _OF_THE_CONNECTION = frozenset(
 )
 _SET_BY_US = frozenset(
     {
+        b"content-length",
         *(b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port"),
         *(b"x-real-ip", b"x-request-id"),
     }
@@ -57,8 +58,8 @@ class Passed:
 
     target: bytes
     request_id: bytes
-    headers: Mapping[str, str]
-    """Set whatever the client said."""
+    headers: Mapping[bytes, bytes]
+    """Set whatever the client said; names in lower case."""
     hides_token: bool = False
     """The header Authorization was meant for the platform."""
     by_path: bool = False
@@ -71,36 +72,32 @@ def request_id(head: Head, made: bytes) -> bytes:
 
 
 def request_bytes(head: Head, passed: Passed) -> bytes:
-    fixed = {key.lower().encode("latin-1"): value.encode("latin-1") for key, value in passed.headers.items()}
-    dropped = _named_in_connection(head.headers)
-    lines = [head.method, b" ", passed.target, b" HTTP/1.1\r\n"]
-    length = b""
+    dropped = _named_in_connection(head.headers) | passed.headers.keys()
+    if passed.hides_token:
+        dropped |= {b"authorization"}
+    if passed.by_path:
+        dropped |= {b"cookie"}
+    lines = [b"%b %b HTTP/1.1" % (head.method, passed.target)]
     is_chunked = False
     for key, value in head.headers:
         if key in _OF_THE_CONNECTION:
             is_chunked = is_chunked or key == b"transfer-encoding"
-            continue
-        if key == b"content-length":
-            length = value
-            continue
-        if key in _SET_BY_US or key in fixed or key in dropped or _is_identity(key):
-            continue
-        if (key == b"authorization" and passed.hides_token) or (key == b"cookie" and passed.by_path):
-            continue
-        lines += (key, b": ", value, b"\r\n")
-    for key, value in fixed.items():
-        lines += (key, b": ", value, b"\r\n")
-    lines += (b"x-request-id: ", passed.request_id, b"\r\nx-forwarded-for: ", head.peer.encode())
-    lines += (b"\r\nx-forwarded-proto: https" if head.is_secure else b"\r\nx-forwarded-proto: http",)
-    lines += (b"\r\nx-forwarded-host: ", head.get(b"host"), b"\r\n")
+        elif not (key in _SET_BY_US or key in dropped or is_identity(key)):
+            lines.append(b"%b: %b" % (key, value))
+    for key, value in passed.headers.items():
+        lines.append(b"%b: %b" % (key, value))
+    lines.append(
+        b"x-request-id: %b\r\nx-forwarded-for: %b\r\nx-forwarded-proto: %b\r\nx-forwarded-host: %b"
+        % (passed.request_id, head.peer.encode(), b"https" if head.is_secure else b"http", head.get(b"host"))
+    )
     if is_chunked:
-        lines.append(b"transfer-encoding: chunked\r\n")
-    elif length:
-        lines += (b"content-length: ", length, b"\r\n")
+        lines.append(b"transfer-encoding: chunked")
+    elif length := head.get(b"content-length"):
+        lines.append(b"content-length: " + length)
     if head.upgrade:
-        lines += (b"connection: upgrade\r\nupgrade: ", head.upgrade, b"\r\n")
+        lines.append(b"connection: upgrade\r\nupgrade: " + head.upgrade)
     lines.append(b"\r\n")
-    return b"".join(lines)
+    return b"\r\n".join(lines)
 
 
 def answer_bytes(
@@ -179,8 +176,9 @@ _known_names: dict[bytes, bool] = {}
 _MOST_KNOWN = 1000
 
 
-def _is_identity(key: bytes) -> bool:
+def is_identity(key: bytes) -> bool:
     """Servers that make variables of headers read `_` as `-`."""
+    # The same few names come with every request.
     known = _known_names.get(key)
     if known is None:
         known = _IDENTITY.fullmatch(key.replace(b"_", b"-")) is not None

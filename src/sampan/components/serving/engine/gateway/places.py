@@ -30,6 +30,7 @@ class Place:
     address: str
     port: int
     state: State
+    grpc_port: int = 0
 
 
 def selects(service: Object, pod: Object) -> bool:
@@ -46,13 +47,42 @@ def place(service: Object, port: int, pod: Object) -> Place | None:
     if number is None:
         return None
     address = str(meta.status(pod).get("podIP") or "")
-    return Place(meta.uid(pod), meta.name(pod), meta.namespace(pod), address, number, _state(pod, address))
+    return Place(
+        meta.uid(pod),
+        meta.name(pod),
+        meta.namespace(pod),
+        address,
+        number,
+        _state(pod, address),
+        _grpc_port(pod, number),
+    )
 
 
 def _state(pod: Object, address: str) -> State:
     if meta.is_deleting(pod) or pods.is_terminal(pod):
         return State.LEAVING
     return State.READY if address and pods.is_ready(pod) else State.COMING
+
+
+def _grpc_port(pod: Object, number: int) -> int:
+    """Where it speaks gRPC: at a port that says so, else where its settings say, else at that of KServe's servers."""
+    for container in pods.containers(pod):
+        for port in container.get("ports") or ():
+            named = str(port.get("name") or "").startswith(("h2c", "grpc"))
+            if (named or port.get("appProtocol") == "kubernetes.io/h2c") and port.get("containerPort"):
+                return int(port["containerPort"])
+        words = [*(container.get("command") or ()), *(container.get("args") or ())]
+        said = [str(word).replace("_", "-").partition("--grpc-port=")[2] for word in words]
+        said += [
+            str(each.get("value") or "") for each in container.get("env") or () if each.get("name") in _GRPC
+        ]
+        if found := next((int(each) for each in said if each.isdecimal()), 0):
+            return found
+    return _KSERVE_GRPC_PORT if number == _KSERVE_PORT else number
+
+
+_GRPC = frozenset({"MLSERVER_GRPC_PORT", "GRPC_PORT"})
+_KSERVE_PORT, _KSERVE_GRPC_PORT = 8080, 8081
 
 
 def _number(service: Object, port: int, pod: Object) -> int | None:

@@ -15,7 +15,11 @@ from sampan.kube.meta import Object
 
 ROLLED_OUT = "rolledOutDefault"
 """A field of the status: which default was ready last."""
-READY = "Ready"
+READY, CANARY_READY = "Ready", "CanaryPredictorReady"
+_WAITING = {
+    "reason": "WaitingForDefault",
+    "message": "the canary gets its share of the requests once the default is ready",
+}
 _TAKEN = ("conditions", "url", "address", "components", "modelStatus", "deploymentMode")
 
 
@@ -23,24 +27,30 @@ def rolled_out(service: Object) -> str:
     return text(meta.status(service).get(ROLLED_OUT))
 
 
-def status(service: Object, mirror: Mirror, running: Object) -> dict[str, Any]:
-    """`running`: KServe's as it is now."""
+def status(service: Object, mirror: Mirror, running: Object, now: str) -> dict[str, Any]:
+    """`running`: KServe's as it is now; `now` as Kubernetes writes times."""
     theirs = meta.status(running)
     found: dict[str, Any] = {key: theirs[key] for key in _TAKEN if theirs.get(key) is not None}
+    if mirror.is_waiting:
+        told = _condition(service, CANARY_READY, "Unknown", now) | {"severity": "Info", **_WAITING}
+        found["conditions"] = [*mappings(found.get("conditions")), told]
     found["observedGeneration"] = meta.generation(service)
-    before = rolled_out(service)
-    now = mirror.default if _is_all_default(mirror, running) and is_ready(running) else before
-    return {**found, **({ROLLED_OUT: now} if now else {})}
+    has_been = _is_all_default(mirror, running) and is_ready(running)
+    default = mirror.default if has_been else rolled_out(service)
+    return {**found, **({ROLLED_OUT: default} if default else {})}
 
 
 def refused(service: Object, reason: str, message: str, now: str) -> dict[str, Any]:
-    """`now` as Kubernetes writes times."""
+    said = _condition(service, READY, "False", now) | {"reason": reason, "message": message}
+    return {"conditions": [said], "observedGeneration": meta.generation(service)}
+
+
+def _condition(service: Object, kind: str, value: str, now: str) -> dict[str, Any]:
+    """With the time since when it has been so."""
     known = {text(each.get("type")): each for each in mappings(meta.status(service).get("conditions"))}
-    before = known.get(READY, {})
-    since = text(before.get("lastTransitionTime")) if before.get("status") == "False" else ""
-    said = {"type": READY, "status": "False", "reason": reason, "message": message}
-    conditions = [{**said, "lastTransitionTime": since or now}]
-    return {"conditions": conditions, "observedGeneration": meta.generation(service)}
+    before = known.get(kind, {})
+    since = text(before.get("lastTransitionTime")) if before.get("status") == value else ""
+    return {"type": kind, "status": value, "lastTransitionTime": since or now}
 
 
 def is_ready(running: Object) -> bool:

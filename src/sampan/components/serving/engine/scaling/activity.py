@@ -50,7 +50,7 @@ class Activity:
         wanted = _bounded(desired, self._least(spec), spec.max_scale)
         is_time = True
         if wanted == 0:
-            wanted, is_time = self._down_to_zero(spec, now)
+            wanted, is_time = self._down_to_zero(spec, pods.ready, now)
         self._observe(spec, wanted, pods.ready, now)
         return wanted if is_time else pods.replicas
 
@@ -59,7 +59,7 @@ class Activity:
             return max(spec.initial_scale, spec.min_scale)
         return spec.min_scale
 
-    def _down_to_zero(self, spec: ScalingSpec, now: float) -> tuple[int, bool]:
+    def _down_to_zero(self, spec: ScalingSpec, ready: int, now: float) -> tuple[int, bool]:
         """What is wanted, and whether it is time for it."""
         if not spec.may_be_zero:
             return 1, True
@@ -67,7 +67,7 @@ class Activity:
         if self.state is State.ACTIVATING:
             timeout = spec.progress_deadline + _ACTIVATION_BUFFER_SECONDS
             # Upstream lets a revision that nobody wants any more fail for as long, too.
-            is_hopeless = lasted > timeout or not spec.is_reachable
+            is_hopeless = lasted > timeout or not (spec.is_reachable or ready)
             return (0, True) if is_hopeless else (_UNKNOWN, False)
         if self.state is State.ACTIVE:
             if lasted < spec.stable_window:

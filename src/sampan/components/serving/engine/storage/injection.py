@@ -15,7 +15,7 @@ from typing import Any
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.engine.storage import containers, credentials, images, mounts, s3, uris
-from sampan.components.serving.engine.storage.config import StorageConfig
+from sampan.components.serving.engine.storage.config import OwnRules, StorageConfig
 from sampan.components.serving.engine.storage.errors import INVALID_SPEC, StorageError
 from sampan.components.serving.engine.storage.reads import Reads
 from sampan.components.serving.engine.storage.wanted import URI_VARIABLE, StorageUri, Wanted
@@ -201,27 +201,38 @@ def _confidential(annotations: Mapping[str, str]) -> dict[str, str]:
 
 
 def _add_own_rules(parts: _Parts, made: dict[str, Any]) -> None:
-    """What the program of ours is told. A container of another image makes nothing of it."""
+    """A container of another image makes nothing of them. Of a rule nothing else counts, whatever a
+    ClusterStorageContainer's own variables say."""
     own = parts.config.own
+    said = own_rules(own, parts.reads.namespace, is_read_only=parts.is_read_only)
+    if any(uris.is_in_tmp(each) for each in made.get("args") or ()):
+        shown = machines_tmp()
+        mounts.add_volume(parts.spec, shown.volume)
+        mounts.add_mount(made, shown)
+        said[TMP_VARIABLE] = shown.path
+    for name, text in said.items():
+        mounts.set_variable(made, name, text)
+
+
+def own_rules(own: OwnRules, namespace: str, *, is_read_only: bool) -> dict[str, str]:
+    """What a program of ours that fetches models is told by variables: where they are kept, and what it may reach."""
     said: dict[str, str] = {}
     if own.cache:
         said[CACHE_VARIABLE] = own.cache
-    if not parts.is_read_only:
+    if not is_read_only:
         # What the model server may write to shares no file with others.
         said[WRITABLE_VARIABLE] = "true"
     if own.file_roots is not None:
-        roots = [each.replace("{namespace}", parts.reads.namespace) for each in own.file_roots]
-        said[ROOTS_VARIABLE] = json.dumps(roots)
+        said[ROOTS_VARIABLE] = json.dumps([each.replace("{namespace}", namespace) for each in own.file_roots])
     if own.private_hosts is not None:
         said[HOSTS_VARIABLE] = json.dumps(list(own.private_hosts))
-    if any(uris.is_in_tmp(each) for each in made.get("args") or ()):
-        volume = {"name": _TMP_VOLUME, "hostPath": {"path": "/tmp", "type": "Directory"}}  # noqa: S108
-        mounts.add_volume(parts.spec, volume)
-        mounts.add_mount(made, mounts.Show(volume, _TMP_PLACE))
-        said[TMP_VARIABLE] = _TMP_PLACE
-    for name, text in said.items():
-        # Of a rule nothing else counts, whatever a container's own variables say.
-        mounts.set_variable(made, name, text)
+    return said
+
+
+def machines_tmp() -> mounts.Show:
+    """The machine's /tmp, which pods that are processes do not see, at a place of its own."""
+    volume = {"name": _TMP_VOLUME, "hostPath": {"path": "/tmp", "type": "Directory"}}  # noqa: S108
+    return mounts.Show(volume, _TMP_PLACE)
 
 
 def _ca_bundle(made: dict[str, Any], parts: _Parts) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from sampan.components.serving.engine.programs.initializer.errors import Storage
 from sampan.components.serving.engine.programs.initializer.web import Ask, Web
 
 _EMPTY = hashlib.sha256(b"").hexdigest()
+CONTENT = "x-amz-content-sha256"
 _FIELD = "<{0}>([^<]*)</{0}>"
 
 
@@ -74,11 +75,13 @@ def signed(
     region: str,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dict[str, str]:
-    """The headers with a signature of a request without a body. The URL is encoded already, its query sorted."""
+    """The headers with a signature. The URL is encoded already, its query sorted; of a body `headers` tell the digest
+    (CONTENT)."""
+    digest = headers.get(CONTENT, _EMPTY)
     parts = urlsplit(url)
     moment = now()
     stamp, day = moment.strftime("%Y%m%dT%H%M%SZ"), moment.strftime("%Y%m%d")
-    all_headers = {**headers, "Host": parts.netloc, "x-amz-date": stamp, "x-amz-content-sha256": _EMPTY}
+    all_headers = {**headers, "Host": parts.netloc, "x-amz-date": stamp, CONTENT: digest}
     if keys.token:
         all_headers["x-amz-security-token"] = keys.token
     names = sorted(name.lower() for name in all_headers)
@@ -92,7 +95,7 @@ def signed(
             *(f"{name}:{lowered[name]}" for name in names),
             "",
             listed,
-            _EMPTY,
+            digest,
         ]
     )
     scope = f"{day}/{region}/s3/aws4_request"

@@ -20,7 +20,13 @@ from sampan.components.serving.engine.programs.modelserver import v1, v2
 from sampan.components.serving.engine.programs.modelserver.batching import FullError, Outcome
 from sampan.components.serving.engine.programs.modelserver.contract import ModelError, Opaque, Runtime
 from sampan.components.serving.engine.programs.modelserver.control import Control
-from sampan.components.serving.engine.programs.modelserver.errors import RequestError, bad, not_ready, told
+from sampan.components.serving.engine.programs.modelserver.errors import (
+    NoRouteError,
+    RequestError,
+    bad,
+    not_ready,
+    told,
+)
 from sampan.components.serving.engine.programs.modelserver.http.messages import (
     Reply,
     Request,
@@ -75,7 +81,7 @@ class Application:
             "/v2/health/live",
             "/v2/health/ready",
         ):
-            raise RequestError(404, "Not Found")
+            raise NoRouteError(404, "Not Found")
         _only(request, "GET")
         if path == "":
             reply(_ALIVE)
@@ -118,7 +124,7 @@ class Application:
             self._ready(self._repository.ready(name.rstrip("/")), reply)
             return
         if verb not in ("predict", "explain"):
-            raise RequestError(404, "Not Found")
+            raise NoRouteError(404, "Not Found")
         _only(request, "POST")
         served = self._repository.ready(name)
         if served.lane is None:
@@ -196,7 +202,7 @@ class Application:
             version, rest = rest[1], rest[2:]
         action = "/".join(rest)
         if action not in ("", "ready", "infer", "stats"):
-            raise RequestError(404, "Not Found")
+            raise NoRouteError(404, "Not Found")
         _only(request, "POST" if action == "infer" else "GET")
         served = self._repository.ready(name) if action != "stats" else self._repository.known(name)
         _check_version(served, version)
@@ -220,10 +226,10 @@ class Application:
                 if isinstance(outcome, BaseException):
                     raise outcome
                 if isinstance(outcome, Answered):
-                    outputs, headers = outcome.value, outcome.headers
+                    outputs, headers, told_back = outcome.value, outcome.headers, outcome.parameters
                 else:
-                    outputs = outcome
-                body, length = v2.write(served.name, version, inference, outputs)
+                    outputs, told_back = outcome, {}
+                body, length = v2.write(served.name, version, inference, outputs, told_back)
                 if length is None:
                     answer = Response(200, body, headers=headers)
                 else:
@@ -280,9 +286,17 @@ class Application:
             reply(_json(self._repository.index(only_ready=only_ready)))
         elif parts[0] == "models" and len(parts) == 3 and parts[2] in ("load", "unload"):
             _only(request, "POST")
+            self._refuse_pages(request)
             self._spawn(self._change(parts[2], parts[1], reply), reply)
         else:
-            raise RequestError(404, "Not Found")
+            raise NoRouteError(404, "Not Found")
+
+    def _refuse_pages(self, request: Request) -> None:
+        """A page of another site can have a browser send this, without seeing the answer. No client does."""
+        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+        host = request.headers.get("host", "")
+        if site in ("cross-site", "same-site") or (origin and origin.partition("://")[2] != host):
+            raise RequestError(403, "Models are not loaded and unloaded by pages of another site.")
 
     async def _change(self, verb: str, name: str, reply: Reply) -> None:
         await self._control.everywhere(verb, name)
@@ -348,13 +362,16 @@ class Application:
 
 
 class Answered:
-    """A model's value with headers for the answer."""
+    """A model's value with headers for the answer, and V2's parameters of it."""
 
-    __slots__ = ("headers", "value")
+    __slots__ = ("headers", "parameters", "value")
 
-    def __init__(self, value: Any, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, value: Any, headers: Mapping[str, str], parameters: Mapping[str, Any] | None = None
+    ) -> None:
         self.value = value
         self.headers = headers
+        self.parameters = parameters or {}
 
 
 _FOR_THE_SERVER = frozenset({"binary_data_output"})
@@ -379,6 +396,9 @@ def answer_of(problem: BaseException) -> Response:
     if isinstance(problem, (KeyboardInterrupt, SystemExit)):
         raise problem
     status = status_of(problem)
+    if isinstance(problem, NoRouteError):
+        # As FastAPI says it, under which kserve's server runs.
+        return _json({"detail": problem.message}, status)
     if isinstance(problem, RequestError | ModelError):
         return error(status, str(problem))
     if isinstance(problem, FullError):
@@ -398,7 +418,7 @@ def _check_version(served: Served, version: str) -> None:
 
 def _only(request: Request, *methods: str) -> None:
     if request.method not in methods and not (request.method == "HEAD" and "GET" in methods):
-        raise RequestError(405, "Method Not Allowed")
+        raise NoRouteError(405, "Method Not Allowed")
 
 
 def _json(document: Any, status: int = 200) -> Response:

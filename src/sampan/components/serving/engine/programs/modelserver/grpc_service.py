@@ -139,11 +139,14 @@ class Service:
             ran = time.perf_counter()
             if isinstance(outcome, BaseException):
                 raise outcome
+            told: Mapping[str, Any] = {}
             if isinstance(outcome, Answered):
-                outcome = outcome.value
+                outcome, told = outcome.value, outcome.parameters
             response = grpc_inference.write(
                 served.name, request.model_version, inference, outcome, raw=bool(request.raw_input_contents)
             )
+            for key, value in told.items():
+                grpc_inference.set_parameter(response.parameters[key], value)
             served.statistics.observe("preprocess", read - begin)
             served.statistics.observe("predict", ran - read)
             served.statistics.observe("postprocess", time.perf_counter() - ran)

@@ -28,12 +28,11 @@ Prepare = Callable[[], Repository]
 """Loads the models. Raises LoadError."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Raises OSError."""
+def bind(host: str, port: int) -> socket.socket:
+    """It does not listen yet: a connection that is accepted is to be served. Raises OSError."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
-    listener.listen(2048)
     listener.setblocking(False)
     return listener
 

@@ -91,9 +91,12 @@ def _binary_event(body: bytes, headers: Mapping[str, str], kind: str) -> tuple[A
             raise bad(f"Cloud Event Exceptions: the header ce-{name} is missing")
     event = Event(attributes, is_binary=True)
     try:
-        return orjson.loads(body), event
-    except orjson.JSONDecodeError as problem:
-        if kind.startswith(("application/json", _STRUCTURED)):
+        return orjson.loads(body.decode()), event
+    except (orjson.JSONDecodeError, UnicodeDecodeError) as problem:
+        if any(
+            each.startswith(("application/json", _STRUCTURED))
+            for each in (kind, attributes.get("content-type", ""))
+        ):
             raise bad(f"Failed to decode or parse binary json cloudevent: {problem}") from None
         return body, event
 

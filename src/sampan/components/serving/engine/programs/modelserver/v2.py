@@ -68,9 +68,16 @@ def read(body: bytes, head_length: str | None) -> Inference:
 
 
 def write(
-    model: str, version: str, inference: Inference, outputs: Sequence[Tensor]
+    model: str,
+    version: str,
+    inference: Inference,
+    outputs: Sequence[Tensor],
+    told: Mapping[str, Any] | None = None,
 ) -> tuple[bytes, int | None]:
-    """The body, and the length of its head where data in binary follow. Raises RequestError."""
+    """The body, and the length of its head where data in binary follow. Raises RequestError.
+
+    `told` are parameters of the answer.
+    """
     everything = bool(inference.parameters.get("binary_data_output"))
     listed: list[dict[str, Any]] = []
     raw: list[bytes] = []
@@ -91,6 +98,8 @@ def write(
     if version:
         document["model_version"] = version
     document["id"] = inference.id or new_id()
+    if told:
+        document["parameters"] = told
     document["outputs"] = listed
     head = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     return (b"".join((head, *raw)), len(head)) if raw else (head, None)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 from sampan.components.serving.engine.programs.wire.heads import (
@@ -121,8 +122,8 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's are no subclasses.
+        self.transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_reusable = False
@@ -328,12 +329,11 @@ class Pool:
 
     async def _connect(self, origin: Origin) -> _Connection:
         loop = asyncio.get_running_loop()
-        context = (self._context or _context()) if origin.tls else None
+        if origin.tls and self._context is None:
+            # Reading all that the system trusts takes as long as a hundred requests.
+            self._context = ssl.create_default_context()
+        context = self._context if origin.tls else None
         _, connection = await loop.create_connection(
             lambda: _Connection(origin), origin.host, origin.port, ssl=context
         )
         return connection
-
-
-def _context() -> ssl.SSLContext:
-    return ssl.create_default_context()

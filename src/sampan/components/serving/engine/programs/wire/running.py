@@ -21,18 +21,21 @@ from sampan.components.serving.engine.programs.wire.server import (
     Limits,
     Request,
     Response,
+    Take,
     Tunnel,
 )
 
 _MOST_DRAIN_SECONDS = 25.0
 _QUIET_SECONDS = 1.0
+_KUBELET = "kube-probe/"
+"""Its probes go on to the end, and are nobody's requests."""
 
 
 class Server:
     """For one event loop."""
 
-    def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
-        self._handler = handler
+    def __init__(self, handler: Handler, limits: Limits | None = None, http2: Take | None = None) -> None:
+        self._handler, self._http2 = handler, http2
         self._limits = limits or Limits()
         self._connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None
@@ -43,12 +46,16 @@ class Server:
         """The port, where any was asked for. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
-            lambda: Connection(self._handle, self._limits, self._connections), host, port, backlog=512
+            lambda: Connection(self._handle, self._limits, self._connections, self._http2),
+            host,
+            port,
+            backlog=512,
         )
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def _handle(self, request: Request) -> Response | Tunnel:
-        self._asked_at = time.monotonic()
+        if not request.get("user-agent").startswith(_KUBELET):
+            self._asked_at = time.monotonic()
         return await self._handler(request)
 
     async def drain(

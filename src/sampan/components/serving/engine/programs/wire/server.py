@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import cast
 
 from sampan.components.serving.engine.programs.wire.heads import (
     MOST_HEAD_BYTES,
@@ -29,7 +30,7 @@ _BUFFERED = 256 * 1024
 """Of a body that nobody has read yet; more waits with its sender."""
 _MOST_DRAINED = 4 * 1024 * 1024
 """Of a body that a handler left; for more the connection is closed."""
-HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_HTTP2 = b"PRI * HTTP/2.0\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,16 @@ class TooLargeError(Exception):
     """A body is larger than its reader takes."""
 
 
-class Tunnel:
-    """What a handler answers that took the connection over: `run` gets the bytes that came behind the head."""
+Take = Callable[[asyncio.Transport, bytes], Awaitable[asyncio.Protocol]]
+"""Takes a connection over, with the bytes that were read of it already; answers with the protocol that goes on."""
 
-    def __init__(self, run: Callable[[asyncio.Transport, bytes], Awaitable[asyncio.Protocol]]) -> None:
-        self.run = run
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """What a handler answers whose connection is to speak something else from now on."""
+
+    take: Take
+    head: Response
 
 
 class Request:
@@ -79,6 +85,12 @@ class Request:
 
     def get(self, name: str, default: str = "") -> str:
         return self.head.get(name, default)
+
+    @property
+    def peer(self) -> str:
+        """The caller's address."""
+        found = self._connection.transport.get_extra_info("peername")
+        return str(found[0]) if isinstance(found, tuple) and found else ""
 
     @property
     def path(self) -> str:
@@ -158,8 +170,11 @@ Handler = Callable[[Request], Awaitable[Response | Tunnel]]
 class Connection(asyncio.Protocol):
     """For one event loop. Reads ahead no further than the request that is being answered."""
 
-    def __init__(self, handler: Handler, limits: Limits, connections: set[Connection]) -> None:
-        self._handler, self._limits, self._all = handler, limits, connections
+    def __init__(
+        self, handler: Handler, limits: Limits, connections: set[Connection], http2: Take | None = None
+    ) -> None:
+        """`http2` gets connections that begin so."""
+        self._handler, self._limits, self._all, self._http2 = handler, limits, connections, http2
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._request: Request | None = None
@@ -175,8 +190,8 @@ class Connection(asyncio.Protocol):
         return self._request is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's are no subclasses.
+        self.transport = transport = cast(asyncio.Transport, transport)
         if len(self._all) >= self._limits.connections:
             transport.abort()
             return
@@ -247,6 +262,9 @@ class Connection(asyncio.Protocol):
     def _begin(self) -> None:
         while self._buffer[:2] == b"\r\n":
             del self._buffer[:2]
+        if self._buffer.startswith(_HTTP2):
+            self._other_protocol()
+            return
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0 and len(self._buffer) <= MOST_HEAD_BYTES:
             if self._buffer and not self._is_reading_head:
@@ -259,8 +277,6 @@ class Connection(asyncio.Protocol):
             if end < 0 or end > MOST_HEAD_BYTES:
                 raise HeadError(431, "the head is too large")
             head = read_request(bytes(self._buffer[:end]))
-            if head.method == "PRI":
-                raise HeadError(505, "HTTP/1.1 is spoken here")
             body = request_body(head)
         except HeadError as error:
             self._refuse(error)
@@ -381,14 +397,32 @@ class Connection(asyncio.Protocol):
         except TooLargeError:
             self._last = True
 
+    def _other_protocol(self) -> None:
+        if self._http2 is None:
+            self._refuse(HeadError(505, "HTTP/1.1 is spoken here"))
+            return
+        self._pause()
+        self._task = self._loop.create_task(self._hand_over(self._http2))
+
     async def _tunnel(self, tunnel: Tunnel) -> None:
+        head = tunnel.head
+        self.transport.write(
+            write_head(f"HTTP/1.1 {head.status} {head.reason or _reason(head.status)}", head.headers)
+        )
+        await self._hand_over(tunnel.take)
+
+    async def _hand_over(self, take: Take) -> None:
         self._wait(0)
         behind = bytes(self._buffer)
         self._buffer.clear()
-        self.resume()
-        protocol = await tunnel.run(self.transport, behind)
+        try:
+            protocol = await take(self.transport, behind)
+        except OSError:
+            self.transport.abort()
+            return
         self._all.discard(self)
         self.transport.set_protocol(protocol)
+        self.resume()
 
 
 def text(status: int, message: str) -> Response:

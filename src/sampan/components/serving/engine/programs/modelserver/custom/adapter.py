@@ -72,7 +72,8 @@ class Adapter:
         request = self._request(inference)
         response, more = await self._call(request, headers, "predict")
         try:
-            return Answered(tensors_of(response), more)
+            parameters = response.get("parameters") if isinstance(response, dict) else response.parameters
+            return Answered(tensors_of(response), more, _plain(parameters))
         except Exception as problem:
             raise converted(problem) from problem
 
@@ -121,6 +122,15 @@ class Adapter:
             parameters=ours.parameters,
             request_outputs=asked or None,
         )
+
+
+def _plain(parameters: Any) -> dict[str, Any]:
+    """Parameters of an answer; a model may have passed on those of a request as gRPC has them."""
+    found = {}
+    for key, value in dict(parameters or {}).items():
+        choice = value.WhichOneof("parameter_choice") if hasattr(value, "WhichOneof") else None
+        found[str(key)] = getattr(value, choice) if choice else value
+    return found
 
 
 def repository(given: Arguments) -> Repository:

@@ -1,0 +1,265 @@
+"""gRPC calls to models: bytes in, bytes out, whatever the service. Loaded with the first connection.
+
+The host is the connection's authority. Messages are never read; metadata, status and its details go through. A call is
+one request as far as traffic, waiting and scaling are concerned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from sampan.components.serving.controller.gateway.admission import RefusalError, UnknownNameError
+from sampan.components.serving.controller.gateway.core import Core, Done
+from sampan.components.serving.controller.gateway.exchange import Work
+from sampan.components.serving.controller.gateway.pools import Member, Pool
+from sampan.components.serving.controller.gateway.reach import PodPort
+from sampan.components.serving.engine.gateway import heads
+from sampan.lib.log import get_logger
+from sampan.web.guards import hostname
+from sampan.web.interception import Head
+
+log = get_logger(__name__)
+
+_CONNECT_SECONDS = 5.0
+_UNKNOWN_SECONDS = 0.25
+_MOST_CHANNELS = 256
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+_STATUSES = {
+    grpc.StatusCode.OK: 200,
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+}
+_OF_THE_CONNECTION = ("grpc-", "user-agent", "te", "content-type", "accept-encoding")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class _Lease:
+    """Implements `pools.Waiter` and `core.Waits`."""
+
+    def __init__(self) -> None:
+        self.member: asyncio.Future[Member] = asyncio.get_running_loop().create_future()
+        self.pool: Pool | None = None
+
+    def leased(self, member: Member) -> None:
+        self.pool = None
+        self.member.set_result(member)
+
+    def refused(self, status: int, why: str) -> None:
+        self.pool = None
+        self.member.set_exception(RefusalError(status, why))
+
+    refuse = refused
+
+    def waits(self, pool: Pool) -> None:
+        self.pool = pool
+        pool.waiting.append(self)
+
+    def leave(self) -> None:
+        if self.pool is not None:
+            self.pool.waiting.remove(self)
+            self.pool = None
+
+
+class Passing(grpc.GenericRpcHandler):
+    """For one event loop."""
+
+    def __init__(self, core: Core, pod_port: PodPort | None, authority_of: Callable[[str], str]) -> None:
+        self._core = core
+        self._pod_port = pod_port
+        self._authority_of = authority_of
+        self._channels: dict[tuple[str, int], Any] = {}
+
+    def service(self, handler_call_details: Any) -> Any:
+        method = handler_call_details.method
+
+        async def passed(requests: AsyncIterator[bytes], context: Context) -> None:
+            await self._pass(method, requests, context)
+
+        return grpc.stream_stream_rpc_method_handler(passed)
+
+    async def _pass(self, method: str, requests: AsyncIterator[bytes], context: Context) -> None:
+        began, core = self._core.now(), self._core
+        metadata = list(context.invocation_metadata() or ())
+        head = _head(method, metadata, self._authority_of(context.peer()), context.peer())
+        request_id = heads.request_id(head, core.new_id())
+        try:
+            work = await self._find(head, request_id)
+        except RefusalError as refusal:
+            await context.abort(_CODES.get(refusal.status, grpc.StatusCode.UNAVAILABLE), str(refusal))
+        if work.target is not None:
+            core.meter.came(work.target)
+        status, pod, why, sizes = 499, "", "", [0, 0]
+        try:
+            member, channel = await self._connected(work)
+            pod = member.place.pod
+            try:
+                call = _Call(requests, context, sizes)
+                code = await call.run(channel, method, _passed_on(metadata, work, request_id))
+                status = _STATUSES.get(code, 500)
+            finally:
+                work.pool.release(member)
+        except RefusalError as refusal:
+            status, why = refusal.status, str(refusal)
+            await context.abort(_CODES.get(status, grpc.StatusCode.UNAVAILABLE), why)
+        finally:
+            if work.target is not None:
+                core.meter.went(work.target)
+            route = work.entry.route
+            name = route.kind, route.namespace, route.name, work.backend.service
+            seconds = core.now() - began
+            core.note(Done(name, head, request_id, status, seconds, (sizes[0], sizes[1]), pod, why))
+
+    async def _find(self, head: Head, request_id: bytes) -> Work:
+        """Raises RefusalError."""
+        deadline = self._core.now() + _UNKNOWN_SECONDS
+        while True:
+            try:
+                return self._core.work_of_call(head, request_id)
+            except UnknownNameError as error:
+                if self._core.now() > deadline and not self._core.has_coming():
+                    raise RefusalError(404, "no endpoint has this name: see `sampan endpoints`") from error
+            await asyncio.sleep(0.05)
+
+    async def _connected(self, work: Work) -> tuple[Member, Any]:
+        """A pod and a channel to it that is open. The pod is leased. Raises RefusalError."""
+        deadline = self._core.now() + work.timeout_seconds
+        while True:
+            member = await self._leased(work, deadline - self._core.now())
+            try:
+                channel = await self._channel(member)
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    await channel.channel_ready()
+            except (OSError, TimeoutError):
+                work.pool.failed(member)
+                work.pool.release(member)
+            except BaseException:
+                work.pool.release(member)
+                raise
+            else:
+                return member, channel
+
+    async def _leased(self, work: Work, seconds: float) -> Member:
+        found = work.pool.acquire()
+        if found is not None:
+            return found
+        lease = _Lease()
+        self._core.wait(lease, work)
+        is_counted = lease.pool is not None
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)):
+                return await lease.member
+        except TimeoutError as error:
+            why = self._core.why_none(work) or "no server of the model was ready in time"
+            raise RefusalError(503, why) from error
+        finally:
+            lease.leave()
+            if is_counted:
+                self._core.waits_no_longer(work)
+
+    async def _channel(self, member: Member) -> Any:
+        """Raises OSError."""
+        if self._pod_port is None:
+            raise RefusalError(503, "gRPC is not passed on to pods of another cluster")
+        place = member.place
+        where = self._pod_port(place.address, place.grpc_port or place.port)
+        channel = self._channels.get(where)
+        if channel is None:
+            if len(self._channels) >= _MOST_CHANNELS:
+                oldest = next(iter(self._channels))
+                await self._channels.pop(oldest).close(None)
+            channel = self._channels[where] = grpc.aio.insecure_channel(
+                f"{where[0]}:{where[1]}", options=_OPTIONS
+            )
+        return channel
+
+
+class _Call:
+    """One call, from both sides."""
+
+    def __init__(self, requests: AsyncIterator[bytes], context: Context, sizes: list[int]) -> None:
+        self._requests = requests
+        self._context = context
+        self._sizes = sizes
+
+    async def run(self, channel: Any, method: str, metadata: list[tuple[str, Any]]) -> grpc.StatusCode:
+        context = self._context
+        far = channel.stream_stream(method)(metadata=metadata, timeout=context.time_remaining())
+        sending = asyncio.create_task(self._send(far))
+        try:
+            await context.send_initial_metadata(_visible(await far.initial_metadata()))
+            while (answer := await far.read()) is not grpc.aio.EOF:
+                self._sizes[1] += len(answer)
+                await context.write(answer)
+            code: grpc.StatusCode = await far.code()
+            context.set_trailing_metadata(_visible(await far.trailing_metadata()))
+            context.set_code(code)
+            context.set_details(await far.details() or "")
+        except grpc.aio.AioRpcError as error:
+            context.set_trailing_metadata(_visible(error.trailing_metadata()))
+            context.set_code(error.code())
+            context.set_details(error.details() or "")
+            return error.code()
+        finally:
+            far.cancel()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        return code
+
+    async def _send(self, far: Any) -> None:
+        async for message in self._requests:
+            self._sizes[0] += len(message)
+            await far.write(message)
+        await far.done_writing()
+
+
+def _head(method: str, metadata: list[Any], authority: str, peer: str) -> Head:
+    """The call as a request, for admission and the log."""
+    address = peer.partition(":")[2].rpartition(":")[0]
+    headers = [
+        (str(key).encode(), value.encode() if isinstance(value, str) else bytes(value))
+        for key, value in metadata
+        if key != "host"
+    ]
+    host = hostname(authority).encode("latin-1")
+    headers.append((b"host", authority.encode("latin-1")))
+    return Head(b"POST", method.encode("latin-1"), "1.1", headers, host, address, False, True)
+
+
+def _passed_on(metadata: list[Any], work: Work, request_id: bytes) -> list[tuple[str, Any]]:
+    fixed = {key.decode("latin-1"): value.decode("latin-1") for key, value in work.passed.headers.items()}
+    hidden = {"x-request-id", *fixed, *(("authorization",) if work.passed.hides_token else ())}
+    kept = [
+        (key, value)
+        for key, value in metadata
+        if not key.startswith(_OF_THE_CONNECTION)
+        and key not in hidden
+        and not heads.is_identity(key.encode())
+    ]
+    return [*kept, *fixed.items(), ("x-request-id", request_id.decode("latin-1"))]
+
+
+def _visible(metadata: Any) -> tuple[Any, ...]:
+    return tuple((key, value) for key, value in metadata or () if not key.startswith("grpc-"))

@@ -1,0 +1,1 @@
+"""What serving answers over HTTP beside Kubernetes: how its endpoints do."""

@@ -249,7 +249,7 @@ def request(
 
 @asynccontextmanager
 async def rig(
-    reviewer: Any = None, *, most_waiting: int = 1000, pods: dict[str, str] | None = None
+    reviewer: Any = None, *, most_waiting: int = 1000, pods: dict[str, str] | None = None, grpc_port: int = 0
 ) -> AsyncIterator[Rig]:
     done: list[Done] = []
     admission = Admission(reviewer, lambda address: (pods or {}).get(address, ""), "localhost")
@@ -262,7 +262,9 @@ async def rig(
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8")]})
         await send({"type": "http.response.body", "body": b"platform"})
 
-    interception = Interception(door, GuardSettings.bound_to("127.0.0.1"), frozenset({b"content.localhost"}))
+    interception = Interception(
+        door, GuardSettings.bound_to("127.0.0.1"), frozenset({b"content.localhost"}), grpc_port
+    )
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(256)

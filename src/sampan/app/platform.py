@@ -179,6 +179,7 @@ class Platform:
             self._clock,
             home,
             url=self._url,
+            grpc_port=self._grpc.getsockname()[1] if self._grpc is not None else 0,
             many_users=settings.pipelines.multi_user,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,

@@ -41,7 +41,6 @@ AMBIGUOUS = {
     "a NUL in a header": b"GET / HTTP/1.1\r\n" + HOST + b"X: a\0b\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
     "a tunnel": b"CONNECT evil.example:80 HTTP/1.1\r\n" + HOST + b"\r\n",
-    "half of HTTP/2": b"PRI * HTTP/2.0\r\n\r\n",
 }
 
 

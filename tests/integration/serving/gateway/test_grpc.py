@@ -46,7 +46,7 @@ class Model(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def port_of(rig: Rig, own: list[Any]) -> AsyncIterator[str]:
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(16)
     listener.setblocking(False)

@@ -18,7 +18,7 @@ from sampan.app.intercepting import Interception
 from sampan.components.serving.api.routing import Backend, Route, Rule
 from sampan.components.serving.controller.gateway.grpc_passing import Passing
 from sampan.components.serving.engine.gateway.places import Place, State
-from sampan.testing.gateways import HOST, Rig, backend
+from sampan.testing.gateways import HOST, Rig, backend, request, rig
 from sampan.web.guards import GuardSettings
 from sampan.web.interception import Head
 
@@ -48,7 +48,7 @@ class Model(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def port_of(rig: Rig, own: list[Any]) -> AsyncIterator[str]:
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(16)
     listener.setblocking(False)
@@ -204,6 +204,23 @@ def test_calls_on_one_connection_are_split_by_weight(run: Any) -> None:
         assert answers.count(b"new:") == pytest.approx(20, abs=2)
 
     run(test)
+
+
+def test_calls_come_through_the_main_port_too() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60), rig() as behind, port_of(behind, []) as address:
+            one = backend()
+            behind.route(one)
+            async with model() as (_, number), rig(grpc_port=int(address.rpartition(":")[2])) as front:
+                behind.core.pool(one).put(place("pod", number))
+                async with channel(f"127.0.0.1:{front.port}", HOST) as made:
+                    for _ in range(3):
+                        assert await made.unary_unary(METHOD)(b"x" * 100_000) == b"iris:" + b"x" * 100_000
+                client = await front.client()
+                answer = await client.ask(request("/", b"", host="localhost", method="GET"))
+                assert answer.body == b"platform"
+
+    asyncio.run(main())
 
 
 def test_names_that_nobody_has(run: Any) -> None:

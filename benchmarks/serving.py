@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -81,10 +82,8 @@ def main() -> None:
 def _measure(name: str, folder: Path, given: argparse.Namespace) -> None:
     """All servers are up at a time and asked in turn, so that whatever else the machine does hits each alike."""
     subject = SUBJECTS[name]
-    python, package = asyncio.run(_environment(folder / "home", subject))
-    model = folder / "model"
-    model.mkdir()
-    subprocess.run([python, PROGRAMS / "models.py", name, model], check=True, env=_environ())
+    python, package = environment_of(folder / "home", subject)
+    model = make_model(python, name, folder / "model")
     options = ["--runtime", subject.runtime, "--model_name=m", f"--model_dir={model}", "--enable_grpc=false"]
     ours = [python, "-m", "sampan_serving.modelserver", *options]
     with contextlib.ExitStack() as stack:
@@ -168,7 +167,11 @@ def _up(
     port = free_port()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [*map(str, command), f"{flag}={port}"], stdout=log, stderr=log, env={**_environ(), **environ}
+            [*map(str, command), f"{flag}={port}"],
+            stdout=log,
+            stderr=log,
+            env={**_environ(), **environ},
+            start_new_session=True,
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -182,10 +185,12 @@ def _up(
             yield address + path
         finally:
             process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            # With the processes that some leave behind.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _answers(address: str) -> bool:
@@ -207,8 +212,18 @@ def _peer(name: str, model: Path) -> Iterator[str]:
         yield address
 
 
-async def _environment(home: Path, subject: Subject) -> tuple[Path, Path]:
+def make_model(python: Path, name: str, folder: Path) -> Path:
+    folder.mkdir()
+    subprocess.run([python, PROGRAMS / "models.py", name, folder], check=True, env=_environ())
+    return folder
+
+
+def environment_of(home: Path, subject: Subject) -> tuple[Path, Path]:
     """Its Python, and the folder of the model server's package."""
+    return asyncio.run(_environment(home, subject))
+
+
+async def _environment(home: Path, subject: Subject) -> tuple[Path, Path]:
     environments = Environments(home_with_frameworks(home))
     try:
         base = await environments.for_image(subject.image)

@@ -14,6 +14,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from sampan.client.protocol import Client, Object, PatchType, WriteOptions
 from sampan.kube import conditions, meta
@@ -66,13 +67,27 @@ def for_other_servers(read_schema: Callable[[], Schema]) -> Form:
         versions = [
             {
                 **version,
-                "schema": {"openAPIV3Schema": written_out(version["schema"]["openAPIV3Schema"], references)},
+                "schema": {
+                    "openAPIV3Schema": _without_empty_defaults(
+                        written_out(version["schema"]["openAPIV3Schema"], references)
+                    )
+                },
             }
             for version in spec["versions"]
         ]
         return {**definition, "spec": {**spec, "versions": versions}}
 
     return form
+
+
+def _without_empty_defaults(schema: Any) -> Any:
+    """Kubernetes 1.20 takes a default that is the empty text for none, and refuses that."""
+    if isinstance(schema, dict):
+        kept = {key: _without_empty_defaults(value) for key, value in schema.items()}
+        if kept.get("default") == "" and kept.get("type") == "string":
+            del kept["default"]
+        return kept
+    return [_without_empty_defaults(each) for each in schema] if isinstance(schema, list) else schema
 
 
 async def _is_foreign(client: Client, definition: Object, other_form: Form | None) -> bool:

@@ -263,3 +263,63 @@ def test_a_claim(server):
 def test_metadata_of_a_machine_are_never_asked(server):
     server.call("POST", SERVICES, service("metadata", "http://169.254.169.254/latest/model.bin"))
     assert "may not be asked for models" in failure(server, "metadata")
+
+
+SERVER = """
+import http.server, os, sys
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    loaded = set()
+
+    def do_POST(self):
+        name, what = self.path.removeprefix('/v2/repository/models/').split('/')
+        known = os.path.isdir(os.path.join('/mnt/models', name))
+        (self.loaded.add if what == 'load' else self.loaded.discard)(name)
+        self.send_response(200 if known or what == 'unload' else 500)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def do_GET(self):
+        if self.path == '/loaded':
+            body = ' '.join(sorted(self.loaded)).encode()
+            self.send_response(200)
+            self.send_header('Content-Length', str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        else:
+            super().do_GET()
+
+    def __init__(self, *args):
+        super().__init__(*args, directory='/mnt/models')
+
+http.server.ThreadingHTTPServer(('', 8080), Handler).serve_forever()
+"""
+
+
+def test_models_come_and_go_on_a_running_service(server, tmp_path):
+    """TrainedModels: the agent in the pod downloads each, and tells the server."""
+    models = "/apis/serving.kserve.io/v1alpha1/namespaces/default/trainedmodels"
+    many = service("many", "")
+    container = many["spec"]["predictor"]["containers"][0]
+    container["command"] = ["python3", "-c", SERVER]
+    container["env"] = [{"name": "MULTI_MODEL_SERVER", "value": "true"}]
+    server.call("POST", SERVICES, many)
+    (tmp_path / "model.json").write_text("a file")
+    told = {"storageUri": f"file://{tmp_path}", "framework": "any", "memory": "1Mi"}
+    body = {"metadata": {"name": "file"}, "spec": {"inferenceService": "many", "model": told}}
+    server.call("POST", models, body)
+    assert answered(server, "many", "file/model.json") == "a file"
+    deadline = time.monotonic() + 30
+    while answered(server, "many", "loaded") != "file":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    said = {}
+    while said.get("Ready") != "True":
+        assert time.monotonic() < deadline, said
+        found = server.call("GET", f"{models}/file")["status"]["conditions"]
+        said = {each["type"]: each["status"] for each in found}
+        time.sleep(0.1)
+    server.call("DELETE", f"{models}/file")
+    while answered(server, "many", "loaded") != "":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

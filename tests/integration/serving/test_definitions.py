@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sampan.app.definitions import DEFINITIONS as DEFINITION_KIND
 from sampan.app.definitions import for_other_servers, install
 from sampan.client.protocol import Client, WriteOptions
 from sampan.cluster.apiserver.kinds import built_in_schema
@@ -247,6 +248,19 @@ def test_kubectl_is_told_names_columns_and_fields(tmp_path: Path) -> None:
             assert "name" not in predictor["properties"]["sklearn"].get("required", ())
 
     run(tmp_path, scenario)
+
+
+def test_another_server_takes_them_written_out(tmp_path: Path) -> None:
+    async def main() -> None:
+        form = for_other_servers(built_in_schema)
+        async with embedded(tmp_path) as server:
+            for each in DEFINITIONS:
+                await server.client.create(DEFINITION_KIND, form(each))
+            spec = {"predictor": FULL_PREDICTOR}
+            wanted = an_object(INFERENCE_SERVICES, spec)
+            assert (await server.client.create(INFERENCE_SERVICES, wanted, options=STRICT))["spec"] == spec
+
+    asyncio.run(main())
 
 
 def test_another_server_gets_the_types_written_out() -> None:

@@ -231,6 +231,16 @@ def test_a_program_of_a_package_is_recognised_by_its_module() -> None:
     assert found.setenv == {"OMP_NUM_THREADS": "2"}
 
 
+def test_a_secret_chooses_no_interpreter() -> None:
+    """Another pod is forked from it too."""
+    found = recognise_packaged(
+        ["python3", "-m", "sampan_serving.initializer", "hf://a/b", "/m"],
+        {"HF_TOKEN": "hidden", "HF_HUB_TOKEN": "hidden", "TF_API_KEY": "hidden", "HF_HOME": "/x"},
+    )
+    assert found is not None
+    assert found.setenv == {"HF_HOME": "/x"}
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -6,14 +6,20 @@ import base64
 import hashlib
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from sampan.components.serving.engine.programs.initializer.main import Initializer
 
@@ -44,7 +50,7 @@ class Asked:
 class Store:
     """`answer` is asked for each request. Whatever it gives is cut short as often as `cuts` says."""
 
-    def __init__(self, answer: Callable[[Asked], Reply]) -> None:
+    def __init__(self, answer: Callable[[Asked], Reply], context: ssl.SSLContext | None = None) -> None:
         self.answer = answer
         self.asked: list[Asked] = []
         self.cuts: list[int] = []
@@ -79,6 +85,9 @@ class Store:
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        if context is not None:
+            self.url = f"https://localhost:{self.port}"
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()
@@ -100,8 +109,8 @@ class Store:
 def serve() -> Iterator[Callable[[Callable[[Asked], Reply]], Store]]:
     made: list[Store] = []
 
-    def start(answer: Callable[[Asked], Reply]) -> Store:
-        made.append(Store(answer))
+    def start(answer: Callable[[Asked], Reply], context: ssl.SSLContext | None = None) -> Store:
+        made.append(Store(answer, context))
         return made[-1]
 
     yield start
@@ -116,6 +125,31 @@ def content(asked: Asked, body: bytes, **headers: str) -> Reply:
         end = len(body) - 1
         return 206, {**sent, "Content-Range": f"bytes {asked.offset}-{end}/{len(body)}"}, body[asked.offset :]
     return 200, sent, body
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of localhost, signed by itself: certificate and key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "cabundle.crt"
+    form = serialization.PrivateFormat.PKCS8
+    own = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + own)
+    return file
 
 
 class S3Objects:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -368,8 +370,6 @@ class TestWeb:
             fetch(f"{serve(lambda _: (200, {}, b'')).url}/models/")
 
     def test_a_digest_that_the_server_says_is_verified(self, serve, fetch):
-        import base64
-
         said = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
         store = serve(lambda asked: (200, {"Repr-Digest": f"sha-256=:{said}:"}, b"model"))
         with pytest.raises(StorageError, match="is not what its store says it is: its sha256"):
@@ -384,6 +384,60 @@ class TestWeb:
         assert fetch(f"{store.url}/m.bin", environ) == {"m.bin": b"model"}
         assert "authorization" in store.asked[0].headers
         assert not any("authorization" in each.headers for each in other.asked)
+
+
+class TestCertificates:
+    """Of a server whose certificate nobody has signed but itself."""
+
+    @pytest.fixture
+    def secure(self, serve, certificate):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+
+        def answer(asked):
+            if "list-type" in asked.query:
+                return 200, {}, b"<L><Contents><Key>m</Key><Size>1</Size></Contents></L>"
+            return 200, {}, b"x"
+
+        return serve(answer, context)
+
+    def test_it_is_not_trusted(self, secure, fetch):
+        with pytest.raises(StorageError, match=r"The certificate of 'localhost' is not trusted: self.signed"):
+            fetch(f"{secure.url}/m.bin", {"S3_MAX_ATTEMPTS": "1"})
+
+    def test_a_bundle_of_the_cluster_makes_it_so(self, secure, fetch, certificate, tmp_path):
+        bundle = {"CA_BUNDLE_CONFIGMAP_NAME": "x", "CA_BUNDLE_VOLUME_MOUNT_POINT": str(certificate.parent)}
+        assert fetch(f"{secure.url}/m.bin", bundle, tmp_path / "a") == {"m.bin": b"x"}
+        assert fetch("s3://models/m", keys(secure, **bundle), tmp_path / "b") == {"m": b"x"}
+        assert fetch(f"{secure.url}/m.bin", {"SSL_CERT_FILE": str(certificate)}, tmp_path / "c") == {
+            "m.bin": b"x"
+        }
+
+    def test_an_s3_may_be_believed_unseen(self, secure, fetch, certificate, tmp_path):
+        assert fetch("s3://models/m", keys(secure, S3_VERIFY_SSL="0"), tmp_path / "a") == {"m": b"x"}
+        assert fetch("s3://models/m", keys(secure, AWS_CA_BUNDLE=str(certificate)), tmp_path / "b") == {
+            "m": b"x"
+        }
+        with pytest.raises(StorageError, match="is not trusted"):
+            fetch("s3://models/m", keys(secure, S3_VERIFY_SSL="1"), tmp_path / "c")
+
+    def test_the_certificate_is_of_the_name_that_was_asked(self, secure, fetch, certificate):
+        url = secure.url.replace("localhost", "127.0.0.1")
+        with pytest.raises(StorageError, match=r"The certificate of '127\.0\.0\.1' is not trusted"):
+            fetch(f"{url}/m.bin", {"SSL_CERT_FILE": str(certificate)})
+
+    def test_hdfs_has_certificates_of_its_own(self, secure, fetch, certificate, tmp_path):
+        told = {"FileStatus": {"type": "FILE", "length": 1}}
+        secure.answer = lambda asked: (
+            (200, {}, b"x") if asked.query["op"] == "OPEN" else (200, {}, json.dumps(told).encode())
+        )
+        trusted = base64.b64encode(certificate.read_bytes()).decode()
+        store = {"type": "hdfs", "HDFS_NAMENODE": secure.url}
+        with pytest.raises(StorageError, match="is not trusted"):
+            fetch("hdfs://m", {"STORAGE_CONFIG": json.dumps(store)}, tmp_path / "a")
+        for more in ({"TLS_CA": trusted}, {"TLS_SKIP_VERIFY": "true"}):
+            found = fetch("hdfs://m", {"STORAGE_CONFIG": json.dumps({**store, **more})}, tmp_path / "b")
+            assert found == {"m": b"x"}
 
 
 class TestHub:

@@ -101,6 +101,9 @@ _READ_BY_LIBRARIES = (
 )
 
 
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|_KEY\b")
+
+
 def recognise(argv: Sequence[str], env: Mapping[str, str] | None = None) -> PythonProgram | None:
     """`argv` is the container's command and args, placeholders replaced; `env` what the pod's author set.
 
@@ -121,7 +124,12 @@ def recognise_packaged(argv: Sequence[str], values: Mapping[str, str]) -> Python
     """
     if len(argv) < 3 or argv[0] not in ("python", "python3") or argv[1] != "-m" or not is_packaged(argv[2]):
         return None
-    early = {name: value for name, value in values.items() if name.startswith(_READ_BY_LIBRARIES)}
+    early = {
+        name: value
+        for name, value in values.items()
+        # A secret is no other pod's to see, in whose interpreter's variables it would be.
+        if name.startswith(_READ_BY_LIBRARIES) and not _SECRET.search(name)
+    }
     return PythonProgram((), early, None, "", argv[2], tuple(argv[3:]))
 
 

@@ -49,13 +49,17 @@ class InferenceGraphReconciler:
         self._graphs = around.caches.of(INFERENCE_GRAPHS)
         self._configs = Cache(around.client, CONFIG_MAPS, namespace=labels.NAMESPACE)
         self._services = NamedServices(around)
-        self._children = Children(around.client, _OWNERS)
+        self._children = Children(
+            around.client, _OWNERS, served=None if around.is_embedded else around.served
+        )
         self._autoscaling = Autoscaling(around.client)
         self._knative = KnativeMode(self._children, self._autoscaling)
         self._standard = StandardMode(self._children)
         self._recorder = EventRecorder(around.client, around.clock, "InferenceGraphController")
         where = urlsplit(around.url)
         self._port = where.port or (443 if where.scheme == "https" else 80)
+
+        self._controller: Controller[Request] | None = None
 
     def controller(self) -> Controller[Request]:
         sources: list[Source[Request]] = [
@@ -65,12 +69,22 @@ class InferenceGraphReconciler:
             Source(self._configs, self._of_config),
             reads(self._autoscaling.cache),
         ]
-        return Controller("inferencegraph", self.reconcile, sources, workers=2, close=self._recorder.close)
+        self._controller = Controller("inferencegraph", self.reconcile, sources, workers=2, close=self._close)
+        return self._controller
+
+    def _tell(self, request: Request) -> None:
+        if self._controller is not None:
+            self._controller.queue.add(request)
+
+    async def _close(self) -> None:
+        await self._children.close()
+        await self._recorder.close()
 
     async def reconcile(self, request: Request) -> Result:
         graph = self._graphs.get(request.namespace, request.name)
         if graph is None or meta.is_deleting(graph):
             return DONE
+        await self._children.find_kinds(self._tell)
         config = self._configured()
         mode = status.deployment_mode(graph, config.deployment_mode)
         around = status.Around(mode, config.domain, rfc3339(self._around.clock.now()))

@@ -7,15 +7,22 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from sampan.components.serving.api import labels
+from sampan.components.serving.api.config import Config
+from sampan.components.serving.api.defaults import with_defaults
 from sampan.components.serving.api.kinds import (
     CLUSTER_SERVING_RUNTIMES,
+    CLUSTER_STORAGE_CONTAINERS,
     INFERENCE_SERVICES,
     SERVING_RUNTIMES,
 )
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.engine.inference_services.configured import Configured, configured
+from sampan.components.serving.engine.validation import services
+from sampan.components.serving.engine.validation import surroundings as validation
 from sampan.kube import meta
-from sampan.kube.kinds import CONFIG_MAPS
+from sampan.kube.errors import invalid
+from sampan.kube.fielderrors import FieldErrors
+from sampan.kube.kinds import CONFIG_MAPS, Resource
 from sampan.kube.meta import Object
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.controller import Source
@@ -48,6 +55,11 @@ class Surroundings:
         return self._port
 
     @property
+    def grpc_port(self) -> int:
+        """Likewise by gRPC; the other one where there is none."""
+        return self._around.grpc_port or self._port
+
+    @property
     def data(self) -> dict[str, str]:
         """Of `inferenceservice-config`."""
         found = self._configs.get(labels.NAMESPACE, labels.CONFIG) or {}
@@ -66,6 +78,21 @@ class Surroundings:
             made = configured(data, domain=settings.domain, port=self._port, deployment_mode=mode)
             self._last = version, made
         return self._last[1]
+
+    def as_admitted(self, isvc: Object) -> Object:
+        """As it would be stored where our hooks are. Raises InvalidError for what they refuse."""
+        config = Config.of(self.data, self.configured().deployment_mode)
+        found, errors = with_defaults(isvc, config), FieldErrors()
+        containers = self._around.caches.of(CLUSTER_STORAGE_CONTAINERS)
+
+        def there(resource: Resource, _namespace: str) -> Sequence[Object]:
+            return containers.list() if resource == CLUSTER_STORAGE_CONTAINERS else ()
+
+        services.check(found, None, validation.Surroundings(config, there), errors)
+        if errors:
+            kind = INFERENCE_SERVICES
+            raise invalid(kind.group, kind.kind, meta.name(isvc), errors.causes)
+        return found
 
     def runtimes(self, namespace: str) -> Sequence[Object]:
         return self._runtimes.list(namespace)

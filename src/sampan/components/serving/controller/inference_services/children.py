@@ -7,15 +7,17 @@ autoscaler's: every write says what it has at that moment, and fails if that has
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.controller.around import Served
 from sampan.kube import meta, owners
 from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import (
@@ -36,11 +38,18 @@ MANAGER = "inferenceservice-controller"
 _APPLIED = "sampan.dev/applied"
 """An annotation: what was written, so that what is gone from it is seen too."""
 _OF = "owner"
+_OLD_KINDS = (SERVICES, DEPLOYMENTS)
+_SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
+"""From the one that is taken first."""
 _KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES)
 
 
 class TakenError(Exception):
     """Something of that name is there and belongs to somebody else."""
+
+
+class NotServedError(Exception):
+    """The cluster is too old for a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +67,16 @@ _OF_SERVICES = Owners()
 class Children:
     """The caches of all of them."""
 
-    def __init__(self, client: Client, owners_: Owners = _OF_SERVICES) -> None:
+    def __init__(self, client: Client, owners_: Owners = _OF_SERVICES, served: Served | None = None) -> None:
+        """`served` of a cluster that may be too old for some kinds; None where all are there."""
         self._client = client
         self._owners = owners_
-        selector = ListOptions(label_selector=owners_.label)
-        self._caches = {kind: Cache(client, kind, selector=selector) for kind in _KINDS}
-        for cache in self._caches.values():
-            cache.add_index(_OF, _owner_of)
-        self._pods = Cache(client, PODS, selector=selector)
+        self._served = served
+        self._finding = asyncio.Lock()
+        self._selector = ListOptions(label_selector=owners_.label)
+        self._caches = {kind: self._cache(kind) for kind in (_KINDS if served is None else _OLD_KINDS)}
+        self._late: list[Cache] = []
+        self._pods = Cache(client, PODS, selector=self._selector)
         self._pods.add_index(labels.REVISION, lambda pod: _of_label(pod, labels.REVISION))
         self._pods.add_index("app", lambda pod: _of_label(pod, "app"))
         self._kept: dict[tuple[str, str, str], str] = {}
@@ -77,6 +88,44 @@ class Children:
             *(owned(cache, self._owners.resource) for cache in self._caches.values()),
             Source(self._pods, self._of_pod),
         ]
+
+    async def find_kinds(self, tell: Callable[[Request], None]) -> None:
+        """Those that are served in one version or another, or not at all. `tell` is told whom their changes concern.
+
+        Raises ApiError.
+        """
+        async with self._finding:
+            if self._served is None:
+                return
+            for version in _SCALER_VERSIONS:
+                found = await self._served(version, HORIZONTAL_POD_AUTOSCALERS.kind)
+                if found is not None:
+                    await self._watch_late(HORIZONTAL_POD_AUTOSCALERS, found, tell)
+                    break
+            self._served = None
+
+    async def close(self) -> None:
+        for cache in self._late:
+            await cache.stop()
+
+    async def _watch_late(self, kind: Resource, found: Resource, tell: Callable[[Request], None]) -> None:
+        cache = self._cache(found)
+        source = owned(cache, self._owners.resource)
+
+        def on_change(old: Object | None, new: Object | None) -> None:
+            for request in source.map(old, new):
+                tell(request)
+
+        cache.add_handler(on_change)
+        self._late.append(cache)
+        cache.start()
+        await cache.synced()
+        self._caches[kind] = cache
+
+    def _cache(self, kind: Resource) -> Cache:
+        cache = Cache(self._client, kind, selector=self._selector)
+        cache.add_index(_OF, _owner_of)
+        return cache
 
     def of(self, isvc: Object) -> Own:
         return Own(self._client, self._caches, self._kept, isvc, self._owners)
@@ -114,7 +163,8 @@ class Own:
         self._wanted: set[tuple[Resource, str]] = set()
 
     def all(self, resource: Resource) -> Sequence[Object]:
-        return self._caches[resource].by_index(_OF, meta.uid(self._isvc))
+        cache = self._caches.get(resource)
+        return cache.by_index(_OF, meta.uid(self._isvc)) if cache is not None else ()
 
     def find(self, resource: Resource, name: str) -> Object | None:
         return self._caches[resource].get(meta.namespace(self._isvc), name)
@@ -126,8 +176,10 @@ class Own:
     async def keep(self, resource: Resource, wanted: Object, *, replicas: int | None = None) -> Object:
         """As it is now. `replicas` are those with which a Deployment begins, where its autoscaler decides later.
 
-        Raises TakenError, ApiError.
+        Raises TakenError, NotServedError, ApiError.
         """
+        if resource not in self._caches:
+            raise NotServedError(f"the cluster serves no {resource.kind} of {resource.api_version}")
         name = meta.name(wanted)
         self.leave(resource, name)
         digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:32]
@@ -137,7 +189,7 @@ class Own:
             "annotations": {**meta.annotations(wanted), _APPLIED: digest},
             "labels": {**meta.labels(wanted), self._owners.label: meta.name(self._isvc)},
         }
-        body = {**wanted, "metadata": metadata}
+        body = {**wanted, "apiVersion": self._caches[resource].resource.api_version, "metadata": metadata}
         observed = self.find(resource, name) or await self._there(resource, name)
         if observed is not None:
             self._check_owner(resource, observed)
@@ -161,13 +213,14 @@ class Own:
         for resource in reversed(_KINDS):
             for each in self.all(resource):
                 if (resource, meta.name(each)) not in self._wanted and not meta.is_deleting(each):
-                    await delete_if_present(self._client, resource, each)
+                    await delete_if_present(self._client, self._caches[resource].resource, each)
                     self._versions.pop(_key(resource, each), None)
 
     async def _there(self, resource: Resource, name: str) -> Object | None:
         """What no cache holds, as it has none of our labels, or is too new."""
         try:
-            return await self._client.get(resource, name, meta.namespace(self._isvc))
+            served = self._caches[resource].resource
+            return await self._client.get(served, name, meta.namespace(self._isvc))
         except NotFoundError:
             return None
 
@@ -191,8 +244,9 @@ class Own:
     async def _apply(self, resource: Resource, name: str, body: Object) -> Object:
         options = WriteOptions(field_manager=self._owners.manager, force=True)
         namespace = meta.namespace(self._isvc)
+        served = self._caches[resource].resource
         written = await self._client.patch(
-            resource, name, body, namespace, patch_type=PatchType.APPLY, options=options
+            served, name, body, namespace, patch_type=PatchType.APPLY, options=options
         )
         self._versions[_key(resource, written)] = meta.resource_version(written)
         await self._caches[resource].reached(meta.resource_version(written))

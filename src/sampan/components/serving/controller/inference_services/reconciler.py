@@ -6,7 +6,7 @@ for what belongs to a service is owned by it; and what a spec no longer names (a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,12 @@ from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.inference_services.around_one import Surroundings, is_frozen
-from sampan.components.serving.controller.inference_services.children import Children, Own, TakenError
+from sampan.components.serving.controller.inference_services.children import (
+    Children,
+    NotServedError,
+    Own,
+    TakenError,
+)
 from sampan.components.serving.controller.inference_services.knative import KnativeMode
 from sampan.components.serving.controller.inference_services.standard import StandardMode
 from sampan.components.serving.controller.inference_services.templates import RefusedError, Templates
@@ -55,12 +60,14 @@ class InferenceServiceReconciler:
         self._is_embedded = around.is_embedded
         self._services = around.caches.of(INFERENCE_SERVICES)
         self._surroundings = Surroundings(around)
-        self._children = Children(around.client)
+        self._children = Children(around.client, served=None if around.is_embedded else around.served)
         self._templates = Templates(around, self._surroundings)
         self._autoscaling = Configured(around.client)
         self._knative = KnativeMode(self._children, self._autoscaling)
         self._standard = StandardMode(self._children)
         self._recorder = EventRecorder(around.client, around.clock, "v1beta1Controllers")
+
+        self._controller: Controller[Request] | None = None
 
     def controller(self) -> Controller[Request]:
         sources: list[Source[Request]] = [
@@ -70,21 +77,30 @@ class InferenceServiceReconciler:
             reads(self._templates.storage.containers),
             reads(self._autoscaling.cache),
         ]
-        return Controller("inferenceservice", self.reconcile, sources, workers=4, close=self._recorder.close)
+        self._controller = Controller(
+            "inferenceservice", self.reconcile, sources, workers=4, close=self._close
+        )
+        return self._controller
 
     async def reconcile(self, request: Request) -> Result:
         isvc = self._services.get(request.namespace, request.name)
         if isvc is None or meta.is_deleting(isvc):
             return DONE
+        await self._children.find_kinds(self._tell)
         mode = reading.deployment_mode(isvc, self._surroundings.configured().deployment_mode)
         if reading.is_stopped(isvc):
             return await self._stop(isvc, mode)
         if is_frozen(isvc) and self._is_settled(isvc):
             return DONE
         try:
-            whole = await self._make(isvc, mode)
+            # Where our hooks are not, nobody has looked at it yet.
+            admitted = isvc if self._is_embedded else self._surroundings.as_admitted(isvc)
+            whole = await self._make(admitted, mode)
         except RefusedError as error:
             return await self._refuse(isvc, mode, error)
+        except NotServedError as error:
+            what = f"{error}: give the InferenceService the annotation {labels.AUTOSCALER_CLASS}: none"
+            return await self._refuse(isvc, mode, RefusedError(PREDICTOR, "AutoscalerNotServed", what))
         except TakenError as error:
             return await self._refuse(
                 isvc, mode, RefusedError(PREDICTOR, "NotOwned", str(error), may_pass=True)
@@ -117,7 +133,7 @@ class InferenceServiceReconciler:
         told_of = [await self._keep_canary(isvc, mode, each, mine) for each in canaries]
         ingress = MET
         if mode == labels.KNATIVE:
-            ingress = await self._keep_entrances(isvc, found, mine)
+            ingress = await self._keep_entrances(isvc, seen, mine)
         await mine.collect()
         now = rfc3339(self._clock.now())
         return Whole(seen, mode, configured.domain, now, told_of, runtime, ingress)
@@ -146,13 +162,14 @@ class InferenceServiceReconciler:
         )
         return CanarySeen(component.canary, percent, seen.ready.is_true)
 
-    async def _keep_entrances(self, isvc: Object, found: tuple[Component, ...], mine: Own) -> Verdict:
+    async def _keep_entrances(self, isvc: Object, seen: Sequence[ComponentSeen], mine: Own) -> Verdict:
         """Of the components and of the whole: what pods call leads to the gateway."""
-        ports = [("http", self._surroundings.port)]
-        for each in found:
-            await self._knative.keep_entrance(isvc, each.name, mine, ports)
+        http, grpc = [("http", self._surroundings.port)], [("h2c", self._surroundings.grpc_port)]
+        ports = {each.component.name: grpc if each.is_grpc else http for each in seen}
+        for name, found in ports.items():
+            await self._knative.keep_entrance(isvc, name, mine, found)
         try:
-            await self._knative.keep_entrance(isvc, meta.name(isvc), mine, ports)
+            await self._knative.keep_entrance(isvc, meta.name(isvc), mine, ports[reading.entry(isvc).name])
         except TakenError as error:
             return Verdict(FALSE, "NotOwned", str(error))
         return MET
@@ -205,6 +222,14 @@ class InferenceServiceReconciler:
             self._recorder.warning(isvc, "InferenceServiceNotReady", message)
         await self._services.reached(meta.resource_version(after))
         return True
+
+    def _tell(self, request: Request) -> None:
+        if self._controller is not None:
+            self._controller.queue.add(request)
+
+    async def _close(self) -> None:
+        await self._children.close()
+        await self._recorder.close()
 
     def _is_settled(self, isvc: Object) -> bool:
         found = meta.status(isvc)

@@ -90,7 +90,8 @@ def _is_fetching(pods: Sequence[Object]) -> bool:
 
 
 def _with_state(before: Mapping[str, Any], state: str) -> dict[str, Any]:
-    states = dict(before.get("states") or {"activeModelState": ""})
+    # Upstream writes the empty text, which Kubernetes 1.20 takes for none and refuses.
+    states = dict(before.get("states") or {"activeModelState": PENDING})
     states["targetModelState"] = state
     if state == LOADED:
         states["activeModelState"] = LOADED

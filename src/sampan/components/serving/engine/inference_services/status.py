@@ -45,6 +45,8 @@ class ComponentSeen:
     configuration: Verdict = MET
     route: Verdict = MET
     is_headless: bool = False
+    is_grpc: bool = False
+    """Whether its first port speaks gRPC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,6 @@ def stopped(isvc: Object, mode: str, now: str) -> Status:
         "observedGeneration": meta.generation(isvc),
         "deploymentMode": mode,
         "conditions": known.written(before, known.with_ready(verdicts), now),
-        "modelStatus": {"transitionStatus": ""},
     }
 
 

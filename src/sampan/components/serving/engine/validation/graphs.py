@@ -98,7 +98,7 @@ def _loop(nodes: Object) -> list[str]:
     }
     done: set[str] = set()
     for start in following:
-        way: list[str] = []
+        way: dict[str, None] = {}
         # A walk that remembers its way: the number of steps is the user's, so it does not recurse.
         left = [iter((start,))]
         while left:
@@ -106,11 +106,12 @@ def _loop(nodes: Object) -> list[str]:
             if name is None:
                 left.pop()
                 if way:
-                    done.add(way.pop())
+                    done.add(way.popitem()[0])
             elif name in way:
-                return [*way[way.index(name) :], name]
+                names = list(way)
+                return [*names[names.index(name) :], name]
             elif name in following and name not in done:
-                way.append(name)
+                way[name] = None
                 left.append(iter(following[name]))
     return []
 

@@ -46,7 +46,7 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _REFERENCE = re.compile(
-    r"(?P<registry>[^/]+)/(?P<name>[a-z0-9._/-]+?)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?\Z"
+    r"(?P<registry>[^/]+)/(?P<name>[a-z0-9](?:[a-z0-9._/-]*?[a-z0-9])?)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?\Z"
 )
 _MANIFEST_BYTES = 4 << 20
 _MOST_LAYERS = 128

@@ -38,8 +38,13 @@ def not_ready(name: str, why: str = "") -> RequestError:
     return RequestError(503, f"Model with name {name} is not ready." + (f" {why}" if why else ""))
 
 
+def without_paths(text: str) -> str:
+    """For a caller, who is to learn nothing of this machine: without paths, addresses and traces."""
+    text = text.strip().partition("\nTraceback")[0]
+    return _ADDRESS.sub("…", _PATH.sub("…", text))[:_MAX_TEXT]
+
+
 def told(error: BaseException) -> str:
-    """What may be said of an error that nobody foresaw: without paths and addresses of this machine."""
-    text = str(error).strip().partition("\nTraceback")[0]
-    text = _ADDRESS.sub("…", _PATH.sub("…", text))[:_MAX_TEXT]
+    """What may be said of an error that nobody foresaw."""
+    text = without_paths(str(error))
     return f"{type(error).__name__} : {text}" if text else type(error).__name__

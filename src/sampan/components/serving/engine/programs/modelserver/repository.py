@@ -31,6 +31,7 @@ from sampan.components.serving.engine.programs.modelserver.errors import (
     not_ready,
     told,
     unknown_model,
+    without_paths,
 )
 from sampan.components.serving.engine.programs.modelserver.statistics import Statistics
 
@@ -134,10 +135,10 @@ class Repository:
             except Exception as error:
                 why = _why(error)
                 print(f"model {name} could not be loaded: {why}", file=sys.stderr, flush=True)
-                served.reason = why
+                served.reason = without_paths(why)
                 if served.model is None:
                     served.state = UNAVAILABLE
-                raise not_ready(name, why if isinstance(error, LoadError) else told(error)) from None
+                raise not_ready(name, served.reason) from None
             return self.add(name, model)
 
     def _folder_of(self, name: str) -> str:
@@ -169,9 +170,10 @@ class Repository:
         try:
             self.add(name, self._loader(Source(name, os.path.join(self._folder, name), self._options)))
         except Exception as error:
-            print(f"model {name} could not be loaded: {_why(error)}", file=sys.stderr, flush=True)
+            why = _why(error)
+            print(f"model {name} could not be loaded: {why}", file=sys.stderr, flush=True)
             served = self._models.setdefault(name, Served(name))
-            served.state, served.reason = UNAVAILABLE, _why(error)
+            served.state, served.reason = UNAVAILABLE, without_paths(why)
             return False
         return True
 

@@ -103,7 +103,10 @@ class Puller:
                 seconds = _FIRST_WAIT_SECONDS
                 await kept.changed.wait()
             except (StorageError, LoadError, OSError, http.client.HTTPException) as error:
-                log.error("Model %s: %s", name, error)
+                if isinstance(error, ConnectionRefusedError):
+                    log.info("Model %s waits for the model server to start", name)
+                else:
+                    log.error("Model %s: %s", name, error)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await kept.changed.wait()

@@ -329,12 +329,11 @@ class Pool:
 
     async def _connect(self, origin: Origin) -> _Connection:
         loop = asyncio.get_running_loop()
-        context = (self._context or _context()) if origin.tls else None
+        if origin.tls and self._context is None:
+            # Reading all that the system trusts takes as long as a hundred requests.
+            self._context = ssl.create_default_context()
+        context = self._context if origin.tls else None
         _, connection = await loop.create_connection(
             lambda: _Connection(origin), origin.host, origin.port, ssl=context
         )
         return connection
-
-
-def _context() -> ssl.SSLContext:
-    return ssl.create_default_context()

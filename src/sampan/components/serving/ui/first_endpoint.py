@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             asked = json.loads(body)
-            if self.path == "/v1/models/" + NAME + ":predict":
+            if self.path == f"/v1/models/{NAME}:predict":
                 self.answer(200, {"predictions": [kind(row) for row in asked["instances"]]})
             elif self.path == "/v2/models/" + NAME + "/infer":
                 data = asked["inputs"][0]["data"]

@@ -181,6 +181,7 @@ class Platform:
             self._clock,
             home,
             url=self._url,
+            grpc_port=self._grpc.getsockname()[1] if self._grpc is not None else 0,
             many_users=settings.pipelines.multi_user,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
@@ -204,7 +205,8 @@ class Platform:
         api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
-        self.interception = Interception.of(components, server)
+        spoken_at = self._grpc.getsockname()[1] if self._grpc is not None else 0
+        self.interception = Interception.of(components, server, spoken_at)
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(api.gate, proven)
         dashboard = mounting.Dashboard(

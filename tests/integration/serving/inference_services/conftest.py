@@ -63,6 +63,7 @@ class Serving:
         self.clock = SystemClock()
         self._services = services
         self._manager: Manager | None = None
+        self.patience = _DEADLINE_SECONDS
         self.does: dict[str, str] = {}
         """What becomes of pods, by a part of their name: `ready` unless told otherwise, `waits`, `crashes`,
         `fetch-fails`, `no-room` or `no-image`."""
@@ -125,7 +126,7 @@ class Serving:
 
     async def until(self, condition: Callable[[], Awaitable[Any]]) -> Any:
         """The first true answer of `condition`."""
-        async with asyncio.timeout(_DEADLINE_SECONDS):
+        async with asyncio.timeout(self.patience):
             while not (answer := await condition()):
                 await asyncio.sleep(0.01)
         return answer

@@ -167,3 +167,24 @@ def test_a_target_that_knative_refuses_is_told(run):
         await serving.becomes()
 
     run(scenario)
+
+
+def test_pods_reach_one_that_speaks_grpc_at_the_port_for_it(run):
+    async def scenario(serving):
+        await serving.stop()
+        await serving.start(grpc_port=9999)
+        container = {
+            "name": "kserve-container",
+            "image": "x",
+            "ports": [{"containerPort": 8081, "name": "h2c"}],
+        }
+        await serving.make(predictor={"containers": [container]})
+        await serving.becomes()
+        for name in ("iris", "iris-predictor"):
+            slice_ = await serving.one(ENDPOINT_SLICES, name)
+            assert [(each["name"], each["port"]) for each in slice_["ports"]] == [("h2c", 9999)]
+        await serving.make("other")
+        await serving.becomes("other")
+        assert (await serving.one(ENDPOINT_SLICES, "other-predictor"))["ports"][0]["port"] == 8080
+
+    run(scenario)

@@ -13,6 +13,7 @@ from sampan.components.serving.controller.inference_services.children import Chi
 from sampan.components.serving.controller.inference_services.templates import Made
 from sampan.components.serving.controller.scaling.configured import Configured
 from sampan.components.serving.engine.inference_services import failures, revisions, scaling, traffic
+from sampan.components.serving.engine.inference_services import pods as pods_of
 from sampan.components.serving.engine.inference_services.conditions import FALSE, MET, UNKNOWN, Verdict, both
 from sampan.components.serving.engine.inference_services.models import Seen
 from sampan.components.serving.engine.inference_services.revisions import Revision
@@ -99,7 +100,10 @@ class KnativeMode:
         route = _route(component.name, now, configuration)
         sleeps = not meta.spec(deployment).get("replicas")
         seen = Seen(pods, has_failed=revision.status == FALSE, sleeps=sleeps, revision=newest)
-        return ComponentSeen(component, both(configuration, route), seen, now, configuration, route)
+        serving = pods_of.serving_container(meta.spec(deployment)["template"]["spec"])
+        is_grpc = any(pods_of.is_grpc(port) for port in (serving.get("ports") or ())[:1])
+        ready = both(configuration, route)
+        return ComponentSeen(component, ready, seen, now, configuration, route, is_grpc=is_grpc)
 
 
 def entrance(isvc: Object, name: str, ports: Sequence[tuple[str, int]]) -> tuple[Object, Object]:

@@ -49,7 +49,7 @@ class ServingComponent:
     converters: Converters = MappingProxyType(
         {(KFSERVING_INFERENCE_SERVICES.group, KFSERVING_INFERENCE_SERVICES.kind): converted}
     )
-    ui_module = ""
+    ui_module = "sampan.components.serving.ui"
 
     def __init__(self, settings: ServingSettings | None = None) -> None:
         self._settings = settings or ServingSettings()

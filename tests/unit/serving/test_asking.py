@@ -23,14 +23,14 @@ class Sums(BaseHTTPRequestHandler):
             answer = {"outputs": [{"data": data.tolist(), "shape": list(data.shape)}]}
         else:
             answer = {"predictions": np.array(asked["instances"]).sum(axis=1).tolist()}
-        known = "/m" in self.path
+        known = "/models/m:" in self.path or "/models/m/" in self.path
         body = json.dumps(answer if known else {"error": "no such model"}).encode()
         self.send_response(200 if known else 404)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *arguments: object) -> None:
         pass
 
 

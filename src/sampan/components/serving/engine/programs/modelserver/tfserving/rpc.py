@@ -180,7 +180,7 @@ def _check_tasks(tasks: Sequence[Any]) -> None:
 
 
 def _handlers(service: str, methods: Mapping[str, tuple[Method, str]]) -> Any:
-    made: Mapping[str, Any] = {
+    made: dict[str, Any] = {
         name: grpc.unary_unary_rpc_method_handler(
             _guarded(method),
             request_deserializer=message(request).FromString,

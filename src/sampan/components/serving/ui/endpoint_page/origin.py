@@ -55,7 +55,7 @@ async def find(api: Api, namespace: str, uri: str) -> Origin | None:
 def places(uri: str) -> list[str]:
     """The URI, and what may hold it. Pure."""
     scheme, mark, path = uri.rstrip("/").partition("://")
-    found = []
+    found: list[str] = []
     while mark and path.strip("/") and len(found) < _LEVELS:
         if len(scheme) + len(path) + 3 <= _LONGEST:
             found.append(f"{scheme}://{path}")

@@ -34,7 +34,12 @@ _IDENTITY = re.compile(
 )
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _SANDBOX = b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads"
-_NOT_OURS = frozenset({b"set-cookie", b"content-security-policy", b"service-worker-allowed"})
+_NOT_OURS = frozenset(
+    {
+        *(b"set-cookie", b"content-security-policy", b"service-worker-allowed", b"clear-site-data"),
+        *(b"strict-transport-security", b"alt-svc", b"nel", b"report-to", b"reporting-endpoints"),
+    }
+)
 """Of an answer on one of the server's own names: in a browser it may not act with our origin's rights."""
 _SHARING = frozenset(
     {

@@ -87,7 +87,7 @@ def request_bytes(head: Head, passed: Passed) -> bytes:
     for key, value in head.headers:
         if key in _OF_THE_CONNECTION:
             is_chunked = is_chunked or key == b"transfer-encoding"
-        elif not (key in _SET_BY_US or key in dropped or is_identity(key)):
+        elif not (key in dropped or is_for_us_to_say(key)):
             lines.append(b"%b: %b" % (key, value))
     for key, value in passed.headers.items():
         lines.append(b"%b: %b" % (key, value))
@@ -175,6 +175,11 @@ def _named_in_connection(headers: Headers) -> frozenset[bytes]:
                 for name in value.split(b",")
             ) - {b"host", b"content-length", b"content-type", b"content-encoding"}
     return frozenset()
+
+
+def is_for_us_to_say(key: bytes) -> bool:
+    """Who somebody is, where a request comes from, how it was asked for."""
+    return key in _SET_BY_US or is_identity(key)
 
 
 _known_names: dict[bytes, bool] = {}

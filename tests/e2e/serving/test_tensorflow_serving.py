@@ -84,9 +84,14 @@ def called(served: Served) -> Iterator[Callable[[str, str, Any], Any]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_documents_model_answers_as_documented(models: tuple[str, Path], run: Callable[..., Any]) -> None:
+def test_the_documents_model_answers_as_documented(
+    models: tuple[str, Path], run: Callable[..., Any], tmp_path: Path
+) -> None:
     folder = models[1] / "half_plus_two"
-    with run("--model_name=half", f"--model_dir={folder}") as server:
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text('prometheus_config { enable: true, path: "/monitoring/prometheus/metrics" }')
+    words = ("--model_name=half", f"--model_dir={folder}", f"--monitoring_config_file={monitoring}")
+    with run(*words) as server:
         at = "/v1/models/half"
         _, answer = server.get(at)
         status = {"error_code": "OK", "error_message": ""}
@@ -116,6 +121,7 @@ def test_the_documents_model_answers_as_documented(models: tuple[str, Path], run
         asked = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1.0]}]}
         assert server.post("/v2/models/half/infer", asked)[1]["outputs"][0]["data"] == [2.5]
         assert server.get("/v2/health/ready") == (200, {"ready": True})
+        assert b"half" in server.send("GET", "/monitoring/prometheus/metrics")[1]
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -166,7 +167,11 @@ def _up(
     port = free_port()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [*map(str, command), f"{flag}={port}"], stdout=log, stderr=log, env={**_environ(), **environ}
+            [*map(str, command), f"{flag}={port}"],
+            stdout=log,
+            stderr=log,
+            env={**_environ(), **environ},
+            start_new_session=True,
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -180,10 +185,12 @@ def _up(
             yield address + path
         finally:
             process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            # With the processes that some leave behind.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _answers(address: str) -> bool:

@@ -41,7 +41,6 @@ AMBIGUOUS = {
     "a NUL in a header": b"GET / HTTP/1.1\r\n" + HOST + b"X: a\0b\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
     "a tunnel": b"CONNECT evil.example:80 HTTP/1.1\r\n" + HOST + b"\r\n",
-    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
 
 
@@ -51,6 +50,13 @@ def test_what_two_parsers_could_read_differently_is_refused(target: Any, case: s
     answer = target.send(AMBIGUOUS[case])
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"gitVersion" not in answer
+
+
+def test_http_2_is_for_grpc_and_hides_no_request(target: Any) -> None:
+    """Such a connection goes on at the port of gRPC, where nothing speaks HTTP/1.1."""
+    answer = target.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"GET /version HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert b"HTTP/1.1" not in answer
     assert b"gitVersion" not in answer
 
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from sampan import __version__
 from sampan.app import registry
 from sampan.app.certificates import Certificates
+from sampan.app.connections import Adopt
 from sampan.app.database import open_database
 from sampan.app.definitions import install
 from sampan.app.grpc_port import GrpcPort
@@ -90,6 +91,7 @@ class Platform:
         self._ends: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._api: ApiServer | None = None
         self.interception: Interception | None = None
+        self.adopt: Adopt | None = None
 
     @property
     def client(self) -> Client:
@@ -179,6 +181,7 @@ class Platform:
             self._clock,
             home,
             url=self._url,
+            grpc_port=self._grpc.getsockname()[1] if self._grpc is not None else 0,
             many_users=settings.pipelines.multi_user,
             embedded_s3=await self._start_s3() if settings.artifacts.embedded_s3 else None,
             pod_places=agent.places.of,
@@ -197,11 +200,13 @@ class Platform:
                 lambda: self.interception,
             )
             await grpc_port.start()
+            self.adopt = grpc_port.adopt
             self._ends.append(("gRPC port", grpc_port.stop))
         api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
-        self.interception = Interception.of(components, server)
+        spoken_at = self._grpc.getsockname()[1] if self._grpc is not None else 0
+        self.interception = Interception.of(components, server, spoken_at)
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(api.gate, proven)
         dashboard = mounting.Dashboard(

@@ -67,6 +67,8 @@ class Services:
     default_namespace: str = "default"
     url: str = ""
     """Where this server is reached on its machine."""
+    grpc_port: int = 0
+    """Of the second port, for gRPC; 0 where there is none."""
     pod_files: PodFiles | None = None
     """None where pods see this machine's folders, as in the embedded cluster."""
     embedded_s3: Callable[[str], Bucket] | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from uvicorn.server import ServerState
 
 from sampan.app.intercepting import InterceptingProtocol, Interception
 from sampan.components.serving.api.routing import Backend, Route, Rule, Target
@@ -249,7 +250,7 @@ def request(
 
 @asynccontextmanager
 async def rig(
-    reviewer: Any = None, *, most_waiting: int = 1000, pods: dict[str, str] | None = None
+    reviewer: Any = None, *, most_waiting: int = 1000, pods: dict[str, str] | None = None, grpc_port: int = 0
 ) -> AsyncIterator[Rig]:
     done: list[Done] = []
     admission = Admission(reviewer, lambda address: (pods or {}).get(address, ""), "localhost")
@@ -262,22 +263,23 @@ async def rig(
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8")]})
         await send({"type": "http.response.body", "body": b"platform"})
 
-    interception = Interception(door, GuardSettings.bound_to("127.0.0.1"), frozenset({b"content.localhost"}))
+    interception = Interception(
+        door, GuardSettings.bound_to("127.0.0.1"), frozenset({b"content.localhost"}), grpc_port
+    )
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(256)
-    protocol: Any = functools.partial(InterceptingProtocol, interception=interception)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        http=protocol,
-        timeout_graceful_shutdown=1,
+    # As uvicorn's server does, without its clock that ticks ten times a second.
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+    config.load()
+    protocol: Any = functools.partial(
+        InterceptingProtocol,
+        config=config,
+        server_state=ServerState(),
+        app_state={},
+        interception=interception,
     )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
     made = Rig(core, door, listener.getsockname()[1], done)
     try:
         yield made
@@ -286,8 +288,8 @@ async def rig(
             client.close()
         for each in made.servers:
             await each.stop()
-        server.should_exit = True
-        await serving
+        server.close()
+        await asyncio.sleep(0)
         await core.stop()
         listener.close()
 

@@ -142,6 +142,22 @@ def test_what_a_container_says_of_python_is_kept(server: ServerProcess, folder: 
     until(server, "own-command", lambda status: status.get("phase") == "Succeeded")
 
 
+def test_a_model_of_a_users_own_class_in_an_image_of_his_own(server: ServerProcess, folder: Path) -> None:
+    """As docs/serving.md says it."""
+    documentation = Path(__file__).parents[3] / "docs" / "serving.md"
+    entry = documentation.read_text().split('```toml\n[[image]]\nmatch = "registry.example/team/doubler"')[1]
+    entry = entry.split("```")[0].replace("~/project/doubler.py", str(folder / "doubler.py"))
+    (server.home / "images.toml").write_text(f'[[image]]\nmatch = "registry.example/team/doubler"{entry}')
+    code = documentation.read_text().split("```python\nfrom kserve import Model")[1].split("```")[0]
+    (folder / "doubler.py").write_text("from kserve import Model" + code)
+    address = started(server, "doubler", folder, image="registry.example/team/doubler:1")
+    request = urllib.request.Request(
+        f"http://{address}:8080/v1/models/iris:predict", b'{"instances": [1, 2]}'
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert json.loads(answer.read()) == {"predictions": [2, 4]}
+
+
 def test_workers_of_a_pod(server: ServerProcess, folder: Path) -> None:
     address = started(server, "several", folder, "--workers=2")
     for _ in range(20):

@@ -129,7 +129,7 @@ def test_time_limits() -> None:
                 status, told, _ = await post(url, {})
                 assert (status, "serverWrite" in told["cause"]) == (504, True)
 
-    play(main)
+    asyncio.run(main())
 
 
 def test_redirects_are_followed_as_go_follows_them() -> None:

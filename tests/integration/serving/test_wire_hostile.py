@@ -102,7 +102,7 @@ def test_who_is_slow_or_says_too_much_is_sent_away() -> None:
             writer.close()
         listener.close()
 
-    play(main)
+    asyncio.run(main())
 
 
 def test_a_pipeline_is_answered_in_order() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,9 +16,11 @@ from sampan.app.grpc_authority import SETTINGS, FirstFrames, NoHttp2Error
 from sampan.app.grpc_port import GrpcPort
 from sampan.app.intercepting import Interception
 from sampan.components.serving.api.routing import Backend, Route, Rule
+from sampan.components.serving.controller.gateway.grpc_passing import Passing
 from sampan.components.serving.engine.gateway.places import Place, State
-from sampan.testing.gateways import HOST, Rig, backend
+from sampan.testing.gateways import HOST, Rig, backend, request, rig
 from sampan.web.guards import GuardSettings
+from sampan.web.interception import Head
 
 
 class Model(grpc.GenericRpcHandler):
@@ -46,7 +48,7 @@ class Model(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def port_of(rig: Rig, own: list[Any]) -> AsyncIterator[str]:
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(16)
     listener.setblocking(False)
@@ -149,6 +151,47 @@ def test_calls_wait_for_a_pod_and_are_told_why_none_comes(run: Any) -> None:
     run(test)
 
 
+def test_a_call_that_waits_goes_where_the_route_leads_now(run: Any) -> None:
+    async def test(rig: Rig) -> None:
+        old, new = backend("iris-00001"), backend("iris-00002")
+        rig.route(old)
+        async with model() as (_, number), port_of(rig, []) as address, channel(address, HOST) as made:
+            waiting = asyncio.ensure_future(made.unary_unary(METHOD)(b"x"))
+            while not rig.core.pool(old).waiting:
+                await asyncio.sleep(0.01)
+            rig.route(new)
+            rig.core.pool(new).put(place("pod", number))
+            rig.core.pools.pop(("default", "iris-00001", 80)).close()
+            assert await waiting == b"iris:x"
+        loads = [rig.core.meter.load(each.target, 60) for each in (old, new)]  # type: ignore[arg-type]
+        assert [(load.waiting, load.idle_seconds < 60) for load in loads] == [(0, True)] * 2
+        assert [(done.name[3], done.status) for done in rig.done] == [("iris-00002", 200)]
+
+    run(test)
+
+
+@pytest.mark.parametrize("leaves_first", [True, False])
+def test_a_caller_that_leaves_just_when_its_turn_comes_takes_no_room(run: Any, leaves_first: bool) -> None:
+    async def test(rig: Rig) -> None:
+        one = backend(container_concurrency=1)
+        rig.route(one)
+        passing = Passing(rig.core, None, lambda _peer: HOST)
+        head = Head(b"POST", METHOD.encode(), "1.1", [], HOST.encode(), "127.0.0.1", False, True)
+        leased = asyncio.create_task(passing._leased(rig.core.work_of_call(head, b"1"), 10))
+        pool = rig.core.pool(one)
+        while not pool.waiting:
+            await asyncio.sleep(0)
+        steps: list[Callable[[], Any]] = [leased.cancel, lambda: pool.put(place("pod", 1))]
+        for step in steps if leaves_first else reversed(steps):
+            step()
+        with pytest.raises(asyncio.CancelledError):
+            await leased
+        assert pool.members["pod"].in_flight == 0
+        assert rig.core.meter.waiting() == []
+
+    run(test)
+
+
 def test_calls_on_one_connection_are_split_by_weight(run: Any) -> None:
     async def test(rig: Rig) -> None:
         new, old = backend("new", weight=20), backend("old", weight=80)
@@ -161,6 +204,23 @@ def test_calls_on_one_connection_are_split_by_weight(run: Any) -> None:
         assert answers.count(b"new:") == pytest.approx(20, abs=2)
 
     run(test)
+
+
+def test_calls_come_through_the_main_port_too() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60), rig() as behind, port_of(behind, []) as address:
+            one = backend()
+            behind.route(one)
+            async with model() as (_, number), rig(grpc_port=int(address.rpartition(":")[2])) as front:
+                behind.core.pool(one).put(place("pod", number))
+                async with channel(f"127.0.0.1:{front.port}", HOST) as made:
+                    for _ in range(3):
+                        assert await made.unary_unary(METHOD)(b"x" * 100_000) == b"iris:" + b"x" * 100_000
+                client = await front.client()
+                answer = await client.ask(request("/", b"", host="localhost", method="GET"))
+                assert answer.body == b"platform"
+
+    asyncio.run(main())
 
 
 def test_names_that_nobody_has(run: Any) -> None:

@@ -20,7 +20,7 @@ from sampan.cluster.workloads import controllers
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.components import Services
 from sampan.components.serving.api.definitions import DEFINITIONS
-from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, INFERENCE_SERVICES, KNATIVE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller import parts
 from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
@@ -63,6 +63,7 @@ class Serving:
         self.clock = SystemClock()
         self._services = services
         self._manager: Manager | None = None
+        self.patience = _DEADLINE_SECONDS
         self.does: dict[str, str] = {}
         """What becomes of pods, by a part of their name: `ready` unless told otherwise, `waits`, `crashes`,
         `fetch-fails`, `no-room` or `no-image`."""
@@ -125,7 +126,7 @@ class Serving:
 
     async def until(self, condition: Callable[[], Awaitable[Any]]) -> Any:
         """The first true answer of `condition`."""
-        async with asyncio.timeout(_DEADLINE_SECONDS):
+        async with asyncio.timeout(self.patience):
             while not (answer := await condition()):
                 await asyncio.sleep(0.01)
         return answer
@@ -285,6 +286,7 @@ def run(tmp_path: Path) -> Runner:
 async def _run(home: Path, scenario: Scenario) -> None:
     database, clock = Database.sqlite(home / "sampan.db"), SystemClock()
     api = ApiServer(database, clock)
+    api.registry.add(KNATIVE_SERVICES)
     database.create(api.tables)
     await api.start()
     client = api.client

@@ -46,6 +46,7 @@ class Counting:
 def test_many_come_up_and_then_nothing_is_written(run, many):
     async def scenario(serving):
         await serving.stop()
+        serving.patience = 100.0
         counting = Counting(serving.client)
         await serving.start(counting)
         names = [f"s{number}" for number in range(many)]

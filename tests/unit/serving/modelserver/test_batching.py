@@ -182,6 +182,20 @@ async def test_a_quick_model_is_called_in_the_loop() -> None:
 
 
 @in_loop
+async def test_a_model_that_runs_a_loop_of_its_own_is_called_in_a_thread() -> None:
+    class Looping(Doubling):
+        def run(self, inputs: Sequence[Tensor], parameters: Mapping[str, Any]) -> Sequence[Tensor]:
+            # As asyncio.run() says it, which would leave a coroutine over.
+            if asyncio._get_running_loop() is not None:
+                raise RuntimeError("asyncio.run() cannot be called from a running event loop")
+            return super().run(inputs, parameters)
+
+    lane = Lane(Looping(), Statistics())
+    for _ in range(4):
+        assert [values(each) for each in await ask(lane, x(1), x(2))] == [[2], [4]]
+
+
+@in_loop
 async def test_more_than_can_wait_is_refused() -> None:
     lane = Lane(Doubling(seconds=0.05), Statistics())
     for _ in range(4096):

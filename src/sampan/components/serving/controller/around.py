@@ -32,6 +32,8 @@ class Around:
     """Where this server is reached on its machine."""
     pod_files: PodFiles | None
     """How pods reach it from elsewhere; None in the embedded cluster."""
+    grpc_port: int = 0
+    """At which pods of the embedded cluster reach the gateway by gRPC; 0 where they do not."""
     served: Served | None = None
     """None: every kind that is built into Kubernetes is served in its newest version."""
     has_many_users: bool = False

@@ -23,6 +23,7 @@ def around(services: Services, settings: ServingSettings) -> Around:
         services.home,
         services.url,
         services.pod_files,
+        services.grpc_port,
         services.served,
         services.many_users,
         services.embedded_s3,

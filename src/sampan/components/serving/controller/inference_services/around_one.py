@@ -55,6 +55,11 @@ class Surroundings:
         return self._port
 
     @property
+    def grpc_port(self) -> int:
+        """Likewise by gRPC; the other one where there is none."""
+        return self._around.grpc_port or self._port
+
+    @property
     def data(self) -> dict[str, str]:
         """Of `inferenceservice-config`."""
         found = self._configs.get(labels.NAMESPACE, labels.CONFIG) or {}

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components.serving.api import labels
+from sampan.components.serving.api.kinds import KNATIVE_SERVICES
 from sampan.components.serving.controller.inference_services.children import Children, Own
 from sampan.components.serving.controller.inference_services.templates import Made
 from sampan.components.serving.controller.scaling.configured import Configured
 from sampan.components.serving.engine.inference_services import failures, revisions, scaling, traffic
+from sampan.components.serving.engine.inference_services import pods as pods_of
 from sampan.components.serving.engine.inference_services.conditions import FALSE, MET, UNKNOWN, Verdict, both
+from sampan.components.serving.engine.inference_services.knative_services import knative_service
 from sampan.components.serving.engine.inference_services.models import Seen
 from sampan.components.serving.engine.inference_services.revisions import Revision
 from sampan.components.serving.engine.inference_services.spec import Component
@@ -53,7 +56,10 @@ class KnativeMode:
             own, component, revisions.deployment(isvc, component, newest, injected, digest, state)
         )
         await self._keep_others(own, [each for each in found if each.name != newest], old, now)
-        return self._seen(component, newest, deployment, now, newest in revisions.ready(found, old))
+        seen = self._seen(component, newest, deployment, now, newest in revisions.ready(found, old))
+        shown = knative_service(component.name, deployment, now, seen.configuration, seen.route)
+        await own.keep(KNATIVE_SERVICES, shown)
+        return seen
 
     async def keep_entrance(
         self, isvc: Object, name: str, own: Own, ports: Sequence[tuple[str, int]]
@@ -99,7 +105,10 @@ class KnativeMode:
         route = _route(component.name, now, configuration)
         sleeps = not meta.spec(deployment).get("replicas")
         seen = Seen(pods, has_failed=revision.status == FALSE, sleeps=sleeps, revision=newest)
-        return ComponentSeen(component, both(configuration, route), seen, now, configuration, route)
+        serving = pods_of.serving_container(meta.spec(deployment)["template"]["spec"])
+        is_grpc = any(pods_of.is_grpc(port) for port in (serving.get("ports") or ())[:1])
+        ready = both(configuration, route)
+        return ComponentSeen(component, ready, seen, now, configuration, route, is_grpc=is_grpc)
 
 
 def entrance(isvc: Object, name: str, ports: Sequence[tuple[str, int]]) -> tuple[Object, Object]:

@@ -6,7 +6,7 @@ for what belongs to a service is owned by it; and what a spec no longer names (a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -133,7 +133,7 @@ class InferenceServiceReconciler:
         told_of = [await self._keep_canary(isvc, mode, each, mine) for each in canaries]
         ingress = MET
         if mode == labels.KNATIVE:
-            ingress = await self._keep_entrances(isvc, found, mine)
+            ingress = await self._keep_entrances(isvc, seen, mine)
         await mine.collect()
         now = rfc3339(self._clock.now())
         return Whole(seen, mode, configured.domain, now, told_of, runtime, ingress)
@@ -162,13 +162,14 @@ class InferenceServiceReconciler:
         )
         return CanarySeen(component.canary, percent, seen.ready.is_true)
 
-    async def _keep_entrances(self, isvc: Object, found: tuple[Component, ...], mine: Own) -> Verdict:
+    async def _keep_entrances(self, isvc: Object, seen: Sequence[ComponentSeen], mine: Own) -> Verdict:
         """Of the components and of the whole: what pods call leads to the gateway."""
-        ports = [("http", self._surroundings.port)]
-        for each in found:
-            await self._knative.keep_entrance(isvc, each.name, mine, ports)
+        http, grpc = [("http", self._surroundings.port)], [("h2c", self._surroundings.grpc_port)]
+        ports = {each.component.name: grpc if each.is_grpc else http for each in seen}
+        for name, found in ports.items():
+            await self._knative.keep_entrance(isvc, name, mine, found)
         try:
-            await self._knative.keep_entrance(isvc, meta.name(isvc), mine, ports)
+            await self._knative.keep_entrance(isvc, meta.name(isvc), mine, ports[reading.entry(isvc).name])
         except TakenError as error:
             return Verdict(FALSE, "NotOwned", str(error))
         return MET

@@ -45,6 +45,8 @@ class ComponentSeen:
     configuration: Verdict = MET
     route: Verdict = MET
     is_headless: bool = False
+    is_grpc: bool = False
+    """Whether its first port speaks gRPC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Lane:
         self._is_at_work = False
         self._is_closed = False
         self._costs: dict[int, float] = {}
+        self._wants_thread = False
 
     def submit(self, inputs: Sequence[Tensor], parameters: Mapping[str, Any], done: Done) -> None:
         """`done` is called later, with the outputs or what went wrong. Raises FullError."""
@@ -80,13 +81,19 @@ class Lane:
         self._is_scheduled = False
         while self._waiting and not self._is_at_work:
             group = self._next_group()
-            if self._costs.get(_size_of(group), 1.0) > QUICK_SECONDS:
+            if self._wants_thread or self._costs.get(_size_of(group), 1.0) > QUICK_SECONDS:
                 self._is_at_work = True
                 asyncio.get_running_loop().run_in_executor(
                     self._executor(), self._run, group
                 ).add_done_callback(functools.partial(self._finished, group))
+                continue
+            outcomes = self._run(group)
+            if any(map(_wants_no_loop, outcomes)):
+                # It runs a loop of its own, which it can in a thread alone: asked again there, and from now on.
+                self._wants_thread = True
+                self._waiting[:0] = group
             else:
-                self._deliver(group, self._run(group))
+                self._deliver(group, outcomes)
         if self._is_closed and not self._waiting and not self._is_at_work:
             self._shut()
 
@@ -154,6 +161,12 @@ class Lane:
         except Exception:
             # One of them is at fault, or the model cannot be asked for several after all: each for itself tells.
             return [self._one(job) for job in group]
+
+
+def _wants_no_loop(outcome: Outcome) -> bool:
+    """Whether it failed for a loop that runs already: asyncio.run() and its like say so in these words."""
+    errors = [outcome, outcome.__cause__] if isinstance(outcome, BaseException) else []
+    return any(isinstance(error, RuntimeError) and "running event loop" in str(error) for error in errors)
 
 
 def _size_of(group: list[_Job]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from sampan.components.serving.engine.programs.modelserver.repository import Rep
 
 _CUSTOM = "sampan.components.serving.engine.programs.modelserver.custom.adapter"
 EXIT_NOT_LOADED = 1
+_FILES = 16_384
 
 
 def main(words: Sequence[str]) -> int:
@@ -24,6 +26,7 @@ def main(words: Sequence[str]) -> int:
 
 def start(given: Arguments, prepare: serving.Prepare) -> int:
     """Serves until a signal ends it; the exit code."""
+    _allow_connections()
     try:
         listener = serving.bind(given.host, given.http_port)
     except OSError as error:
@@ -38,6 +41,14 @@ def start(given: Arguments, prepare: serving.Prepare) -> int:
         return EXIT_NOT_LOADED
     serving.run(given, listener, repository)
     return 0
+
+
+def _allow_connections() -> None:
+    """Each is a file; the usual 1024 are fewer than a gateway may open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def prepare(given: Arguments) -> Repository:

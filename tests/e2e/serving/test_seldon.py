@@ -153,8 +153,9 @@ def test_traffic_is_split_and_moved_without_new_pods(cluster: Cluster) -> None:
     )
     answers = Counter(cluster.ask("canary", "predictions", ROW)[1]["data"]["ndarray"][0] for _ in range(100))
     assert 70 <= answers[1] <= 80
-    patch = {"spec": {"predictors": pair(0)}}
-    cluster.server.call("PATCH", f"{PATH.format('v1')}/canary", patch)
+    place = f"{PATH.format('v1')}/canary"
+    changed = {**cluster.server.call("GET", place), "spec": {"predictors": pair(0)}}
+    cluster.server.call("PUT", place, changed)
     deadline = time.monotonic() + 20
     while {cluster.ask("canary", "predictions", ROW)[1]["data"]["ndarray"][0] for _ in range(10)} != {5}:
         assert time.monotonic() < deadline

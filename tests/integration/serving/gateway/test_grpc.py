@@ -103,14 +103,15 @@ def test_calls_by_authority_reach_the_model_as_they_are(run: Any) -> None:
         ):
             rig.core.pool(one).put(place("pod", number))
             async with channel(address, HOST) as made:
-                call = made.unary_unary(METHOD)(
-                    b"\x00abc", metadata=(("x-a", "1"), ("kubeflow-userid", "admin"), ("b-bin", b"\x01"))
-                )
+                told = (("x-a", "1"), ("tenant", "t"), ("b-bin", b"\x01"))
+                spoofed = (("kubeflow-userid", "admin"), ("x-forwarded-for", "10.0.0.1"))
+                call = made.unary_unary(METHOD)(b"\x00abc", metadata=(*told, *spoofed))
                 assert await call == b"iris:\x00abc"
                 assert dict(await call.initial_metadata()) == {"model": "iris"}
                 assert dict(await call.trailing_metadata()) == {"end-bin": b"\x00\x01"}
                 said = found.metadata[0]
-                assert (said["x-a"], said["b-bin"], "kubeflow-userid" in said) == ("1", b"\x01", False)
+                assert [said.get(key) for key, _ in told] == [value for _, value in told]
+                assert not any(key in said for key, _ in spoofed)
                 stream = made.stream_stream(METHOD)()
                 for number in range(3):
                     await stream.write(b"%d" % number)

@@ -48,6 +48,12 @@ class Model(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def port_of(rig: Rig, own: list[Any]) -> AsyncIterator[str]:
+    async with speaking(rig, own) as (_, address):
+        yield address
+
+
+@asynccontextmanager
+async def speaking(rig: Rig, own: list[Any]) -> AsyncIterator[tuple[GrpcPort, str]]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(16)
@@ -60,7 +66,7 @@ async def port_of(rig: Rig, own: list[Any]) -> AsyncIterator[str]:
     port = GrpcPort(listener, [handlers], lambda: interception)
     await port.start()
     try:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        yield port, f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         await port.stop()
         listener.close()
@@ -209,10 +215,10 @@ def test_calls_on_one_connection_are_split_by_weight(run: Any) -> None:
 
 def test_calls_come_through_the_main_port_too() -> None:
     async def main() -> None:
-        async with asyncio.timeout(60), rig() as behind, port_of(behind, []) as address:
+        async with asyncio.timeout(60), rig() as behind, speaking(behind, []) as (port, _):
             one = backend()
             behind.route(one)
-            async with model() as (_, number), rig(grpc_port=int(address.rpartition(":")[2])) as front:
+            async with model() as (_, number), rig(adopt=port.adopt) as front:
                 behind.core.pool(one).put(place("pod", number))
                 async with channel(f"127.0.0.1:{front.port}", HOST) as made:
                     for _ in range(3):

@@ -195,9 +195,12 @@ async def test_a_quick_model_is_called_in_the_loop(monkeypatch: pytest.MonkeyPat
     await ask(lane, x(1))
     # What it costs is not known before.
     assert threads == {False}
-    threads.clear()
-    await ask(lane, x(1))
-    assert threads == {True}
+    # On a machine that does other things the first calls may take long, though the model is quick.
+    for _ in range(200):
+        await ask(lane, x(1))
+        if True in threads:
+            return
+    raise AssertionError("it is called in a thread for ever")
 
 
 @in_loop

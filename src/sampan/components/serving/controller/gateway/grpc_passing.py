@@ -228,6 +228,19 @@ class Passing(grpc.GenericRpcHandler):
         return channel
 
 
+class Named(grpc.GenericRpcHandler):
+    """Calls that say by their metadata which SeldonDeployment they are for, whatever host they ask, as Seldon's clients
+    do. All others are somebody else's."""
+
+    def __init__(self, passing: Passing) -> None:
+        self._passing = passing
+
+    def service(self, handler_call_details: Any) -> Any:
+        metadata = dict(handler_call_details.invocation_metadata or ())
+        is_one = metadata.get("seldon") and metadata.get("namespace")
+        return self._passing.service(handler_call_details) if is_one else None
+
+
 class _Call:
     """One call, from both sides."""
 

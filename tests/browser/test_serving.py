@@ -148,11 +148,12 @@ def test_a_change_is_another_revision(tab: OpenTab, served: ServerProcess) -> No
     served.call("POST", SERVICES, flowers("changing", least=1))
     wait_until(lambda: shares(served, "changing"), "changing serves", 60)
     body = served.call("GET", f"{SERVICES}/changing")
-    # The form has no field for a probe: what has none is edited as it is.
+    # The form has no field for a probe, or for amounts without limits: what has none is edited as it is.
     page = tab(f"{served.url}/ui/serving/new?change=changing")
     expect(page.get_by_role("button", name="Apply")).to_be_visible()
     expect(page.get_by_role("button", name="Create")).to_have_count(0)
-    del body["spec"]["predictor"]["containers"][0]["readinessProbe"]
+    container = body["spec"]["predictor"]["containers"][0]
+    del container["readinessProbe"], container["resources"]
     served.call("PUT", f"{SERVICES}/changing", body)
     page.reload()
     form = page.get_by_role("form", name="Change changing")

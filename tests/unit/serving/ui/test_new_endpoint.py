@@ -71,6 +71,16 @@ def test_a_variable_from_a_secret_is_not_lost() -> None:
     assert reading.wanted(made) is None
 
 
+def test_a_program_of_many_lines_comes_back() -> None:
+    made = first_endpoint.endpoint("first", "default")
+    assert reading.wanted(made) is None
+    [container] = made["spec"]["predictor"]["containers"]
+    del container["readinessProbe"], container["resources"]
+    found = reading.wanted(made)
+    assert found is not None
+    assert building.service(found)["spec"]["predictor"]["containers"][0]["command"] == container["command"]
+
+
 def test_a_change_keeps_what_is_not_of_the_spec() -> None:
     original = building.service(FULL)
     original["metadata"] |= {"labels": {"a": "b"}, "resourceVersion": "7", "managedFields": [{}]}

@@ -94,7 +94,7 @@ def use(status: str) -> str:
 @dsl.pipeline(name="upstream")
 def upstream():
     made = serve(action="apply", model_name="by-component", pred_custom_model_spec=spec)
-    told = use(status=made.outputs["InferenceService_Status"])
+    told = use(status=made.output)
     other = spec.replace("serve_forever()", "serve_forever(2)")
     changed = serve(action="update", model_name="by-component", pred_custom_model_spec=other)
     changed.after(told)

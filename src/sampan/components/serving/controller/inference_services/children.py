@@ -16,7 +16,7 @@ from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KNATIVE_SERVICES
 from sampan.components.serving.controller.around import Served
 from sampan.kube import meta, owners
 from sampan.kube.errors import NotFoundError
@@ -41,7 +41,7 @@ _OF = "owner"
 _OLD_KINDS = (SERVICES, DEPLOYMENTS)
 _SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
 """From the one that is taken first."""
-_KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES)
+_KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES, KNATIVE_SERVICES)
 
 
 class TakenError(Exception):
@@ -54,11 +54,13 @@ class NotServedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """Whose they are, and the label that all of them have: its value is the owner's name."""
+    """Whose they are, and the label that all of them have."""
 
     resource: Resource = INFERENCE_SERVICES
     label: str = labels.INFERENCE_SERVICE
     manager: str = MANAGER
+    value: Callable[[str], str] = str
+    """The label's, from the owner's name."""
 
 
 _OF_SERVICES = Owners()
@@ -187,7 +189,7 @@ class Own:
             **meta.metadata(wanted),
             "ownerReferences": [owners.owner_reference(self._isvc)],
             "annotations": {**meta.annotations(wanted), _APPLIED: digest},
-            "labels": {**meta.labels(wanted), self._owners.label: meta.name(self._isvc)},
+            "labels": {**meta.labels(wanted), self._owners.label: self._owners.value(meta.name(self._isvc))},
         }
         body = {**wanted, "apiVersion": self._caches[resource].resource.api_version, "metadata": metadata}
         observed = self.find(resource, name) or await self._there(resource, name)

@@ -80,7 +80,8 @@ def _is_grpc(port: Object) -> bool:
 
 def _grpc_port(pod: Object, number: int) -> int:
     """Where it speaks gRPC: at a port that says so, else where its settings say, else at that of KServe's servers."""
-    for container in pods.containers(pod):
+    # Of several containers the one that is asked at that port counts first.
+    for container in sorted(pods.containers(pod), key=lambda each: not _has_port(each, number)):
         for port in container.get("ports") or ():
             if _is_grpc(port) and port.get("containerPort"):
                 return int(port["containerPort"])
@@ -92,6 +93,10 @@ def _grpc_port(pod: Object, number: int) -> int:
         if found := next((int(each) for each in said if each.isdecimal()), 0):
             return found
     return _KSERVE_GRPC_PORT if number == _KSERVE_PORT else number
+
+
+def _has_port(container: Object, number: int) -> bool:
+    return any(each.get("containerPort") == number for each in container.get("ports") or ())
 
 
 _GRPC = frozenset({"MLSERVER_GRPC_PORT", "GRPC_PORT"})

@@ -26,7 +26,9 @@ BUCKET = Bucket("s3", "team", endpoint="http://127.0.0.1:9000", access_key="id",
 
 def around(settings=None, *, many=False, pod_files=None):
     nothing = None
-    return Around(nothing, nothing, nothing, settings or ServingSettings(), HOME, "", pod_files, has_many_users=many)
+    return Around(
+        nothing, nothing, nothing, settings or ServingSettings(), HOME, "", pod_files, has_many_users=many
+    )
 
 
 def test_a_single_user_may_serve_and_reach_what_they_like():

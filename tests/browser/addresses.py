@@ -80,6 +80,18 @@ MORE = {
     "tuning-experiment-waiting": "/tuning/experiments/default/too-large",
     "tuning-none": "/tuning?ns=team",
     "tuning-new-clone": "/tuning/new?clone=landscape",
+    **{
+        f"serving-endpoint-{tab}": f"/serving/inferenceservices/default/flowers?tab={tab}"
+        for tab in ("try", "statistics", "logs", "events", "yaml")
+    },
+    "serving-endpoint-split": "/serving/inferenceservices/default/two-ways",
+    "serving-endpoint-failed": "/serving/inferenceservices/default/nowhere",
+    "serving-endpoint-stopped": "/serving/inferenceservices/default/halted",
+    "serving-graph": "/serving/inferencegraphs/default/flower-graph",
+    "serving-narrowed": "/serving?state=Ready,Failed&find=o",
+    "serving-none": "/serving?ns=team",
+    "serving-new-yaml": "/serving/new?clone=flowers",
+    "serving-new-change": "/serving/new?change=nowhere",
     "cluster-jobs": "/cluster/jobs",
     "cluster-events": "/cluster/events",
     "cluster-object-workflow": "/cluster/workflows.argoproj.io/default/approval",
@@ -91,6 +103,7 @@ OF_PAGES = {
     "/training/{plural}/{namespace}/{name}": {"plural": "pytorchjobs", "name": "mnist"},
     "/training/runtimes/{name}": {"name": "torch-distributed"},
     "/training/runtimes/{namespace}/{name}": {"name": "plain"},
+    "/serving/{plural}/{namespace}/{name}": {"plural": "inferenceservices", "name": "flowers"},
     "/tuning/experiments/{namespace}/{name}": {"name": "landscape"},
     "/tuning/trials/{namespace}/{name}": {"name": "trial_landscape"},
     "/tuning/templates/{namespace}/{config_map}/{key}": {

@@ -14,7 +14,8 @@ All of it is made through the API, by names that tests and pictures may rely on:
 | a long one, in letters of many kinds | for layouts |
 
 and the experiments, recurring runs, triggers, notifications, the Argo Workflow and the namespace that `seed` names; of
-training what `seed_training` names, of tuning what `seed_tuning` does.
+training what `seed_training` names, of tuning what `seed_tuning` does, of
+serving what `seed_serving` does.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from seed_serving import seed_serving, wait_for_serving
 from seed_training import seed_training, wait_for_training
 from seed_tuning import seed_tuning, trials_of, wait_for_tuning
 
@@ -76,10 +78,12 @@ def seed(server: ServerProcess) -> Seeded:
     _make_objects(server)
     seed_training(server)
     seed_tuning(server)
+    seed_serving(server)
     _wait(found)
     _start_late_runs(found)
     wait_for_training(server)
     wait_for_tuning(server)
+    wait_for_serving(server)
     found.trials = {name: trials_of(server, name)[0] for name in ("landscape", "searching", "hopeless")}
     for artifact in server.call("GET", f"{API}/artifacts?page_size=100&namespace=default")["artifacts"]:
         found.artifacts.setdefault(str(artifact["type"]).removeprefix("system."), artifact["artifact_id"])

@@ -5,16 +5,19 @@ thousand connections and says nothing more would otherwise use up our memory or 
 by `web.guards`.
 
 A request that asks for SPDY or WebSocket runs as any other, with a way to take its connection over (`web.upgrade`).
+A connection that begins as HTTP/2 is handed over whole, where somebody takes such.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sampan.app.grpc_authority import PREFACE
 from sampan.web.upgrade import EXTENSION, Headers, UpgradedStream
 
 HEAD_BYTES = 256 * 1024
@@ -26,6 +29,9 @@ SURPLUS_BYTES = 256 * 1024
 """What may follow the head of a request to upgrade before it is answered."""
 _PROTOCOLS = frozenset({b"spdy/3.1", b"websocket"})
 
+Adopt = Callable[[asyncio.Transport, bytes], None]
+"""Takes a connection over that began as HTTP/2, with what was read of it."""
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. Between requests, uvicorn's keep-alive timeout holds."""
@@ -35,6 +41,11 @@ class BoundedProtocol(HttpToolsProtocol):
     _asked: bytes | None = None
     """What came after a request to upgrade; None where there was none."""
     _latest = b""
+    _is_new = True
+
+    def __init__(self, *args: Any, adopt: Adopt | None = None, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._adopt = adopt
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -45,6 +56,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_new:
+            self._is_new = False
+            if self._adopt is not None and data.startswith(PREFACE):
+                self._hand_over(data)
+                return
         if self._deadline is not None:
             if self._head_bytes > HEAD_BYTES:
                 self.send_400_response("The request's headers are too large.")
@@ -64,6 +80,13 @@ class BoundedProtocol(HttpToolsProtocol):
         error = sys.exc_info()[1]
         if error is not None and EXTENSION in (self.scope.get("extensions") or {}):
             self._asked = self._latest[int(error.args[0]) :]
+
+    def _hand_over(self, data: bytes) -> None:
+        assert self._adopt is not None
+        self._end_head()
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
+        self._adopt(self.transport, data)
 
     def _take_over(self, headers: Headers) -> UpgradedStream:
         cycle: Any = self.cycle

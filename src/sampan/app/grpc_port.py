@@ -2,7 +2,8 @@
 
 The library is large and few homes need it, so it loads with the first connection that speaks HTTP/2. Until then, and
 after, the port itself is a listener of ours which hands each connection on to the library's own port, from the address
-that it came from: every address of 127/8 is this machine's, and a pod is known by its own (docs/decisions/0054).
+that it came from: every address of 127/8 is this machine's, and a pod is known by its own (docs/decisions/0054). The
+HTTP port hands over what begins as HTTP/2 there (`adopt`).
 """
 
 from __future__ import annotations
@@ -78,6 +79,18 @@ class GrpcPort:
         for writer in list(self._open):
             writer.close()
         await self._tasks.close()
+
+    def adopt(self, transport: asyncio.Transport, first: bytes) -> None:
+        """A connection that came to the other port and began as HTTP/2, with what was read of it: clients of models
+        have one address for both."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_CHUNK_BYTES, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        reader.feed_data(first)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        self._tasks.spawn(self._take(reader, writer), name="adopted")
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until both of its ends have ended."""

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from sampan.app.connections import BoundedProtocol
+from sampan.app.connections import Adopt, BoundedProtocol
 from sampan.app.intercepting import InterceptingProtocol, Interception
 from sampan.app.listening import StartError
 
@@ -27,11 +27,12 @@ class HttpServer:
         certificate: str = "",
         key: str = "",
         interception: Interception | None = None,
+        adopt: Adopt | None = None,
     ) -> None:
-        """Raises StartError for files that cannot be used."""
-        protocol: Any = BoundedProtocol
+        """`adopt` is given connections that begin as HTTP/2. Raises StartError for files that cannot be used."""
+        protocol: Any = functools.partial(BoundedProtocol, adopt=adopt)
         if interception is not None:
-            protocol = functools.partial(InterceptingProtocol, interception=interception)
+            protocol = functools.partial(InterceptingProtocol, interception=interception, adopt=adopt)
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from sampan import __version__
 from sampan.app import registry
 from sampan.app.certificates import Certificates
+from sampan.app.connections import Adopt
 from sampan.app.database import open_database
 from sampan.app.definitions import install
 from sampan.app.grpc_port import GrpcPort
@@ -90,6 +91,7 @@ class Platform:
         self._ends: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._api: ApiServer | None = None
         self.interception: Interception | None = None
+        self.adopt: Adopt | None = None
 
     @property
     def client(self) -> Client:
@@ -198,6 +200,7 @@ class Platform:
                 lambda: self.interception,
             )
             await grpc_port.start()
+            self.adopt = grpc_port.adopt
             self._ends.append(("gRPC port", grpc_port.stop))
         api.end_start()
         routes = [route for component in components for route in component.routes()]

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sampan import __version__
 from sampan.app import registry
 from sampan.app.changes import Changes
+from sampan.app.connections import Adopt
 from sampan.app.database import open_database
 from sampan.app.definitions import for_other_servers, install
 from sampan.app.forwarding import ForwardedCluster
@@ -89,6 +90,7 @@ class RemotePlatform:
         self._clock = clock or SystemClock()
         self._ends: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self.interception: Interception | None = None
+        self.adopt: Adopt | None = None
         try:
             self._connection = connect(settings.cluster)
             self._client = RemoteClient(self._connection)

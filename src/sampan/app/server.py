@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from sampan import __version__
 from sampan.app import kubeconfig
 from sampan.app.certificates import CertificateError, Certificates
+from sampan.app.connections import Adopt
 from sampan.app.home import Home, ServerInfo, write_private
 from sampan.app.http import HttpServer
 from sampan.app.intercepting import Interception
@@ -100,7 +101,7 @@ async def _serve(
     http: list[HttpServer] = []
     try:
         app = await platform.start()
-        http = [HttpServer(app, listener, interception=platform.interception)]
+        http = [HttpServer(app, listener, interception=platform.interception, adopt=platform.adopt)]
         if secure is not None:
             pki = Certificates(settings.home / "pki")
             http.append(
@@ -155,6 +156,7 @@ class _Platform(Protocol):
     """`platform.Platform`, or `remote.RemotePlatform` on a cluster that is not ours."""
 
     interception: Interception | None
+    adopt: Adopt | None
     """Requests that are not the application's, after `start`."""
 
     async def start(self) -> ASGIApp: ...

@@ -17,6 +17,7 @@ from sampan.components.serving.api.kinds import (
     CLUSTER_SERVING_RUNTIMES,
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    KNATIVE_SERVICES,
     SERVING_RUNTIMES,
     TRAINED_MODELS,
 )
@@ -149,6 +150,17 @@ def test_other_kinds_are_checked_against_what_there_is(tmp_path: Path) -> None:
         wrong = an_object(TRAINED_MODELS, {"inferenceService": "iris", "model": model})
         with pytest.raises(InvalidError, match="must start with one of the prefixes"):
             await client.create(TRAINED_MODELS, wrong)
+
+    run(tmp_path, scenario)
+
+
+def test_nobody_makes_a_service_of_knative_on_which_nothing_would_act(tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        for owner in ({}, {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u", "controller": True}):
+            references = [owner] if owner else []
+            made = an_object(KNATIVE_SERVICES, {"template": {}}, ownerReferences=references)
+            with pytest.raises(InvalidError, match="Write an InferenceService"):
+                await client.create(KNATIVE_SERVICES, made)
 
     run(tmp_path, scenario)
 

@@ -104,6 +104,14 @@ def test_an_exception_is_raised_as_it_was_with_its_traceback(tmp_path: Path) -> 
     assert "in fails" in str(caught.value.__cause__)
 
 
+def test_a_package_that_the_image_lacks_is_named_with_what_to_do(tmp_path: Path) -> None:
+    import yaml
+
+    # Without its site's packages the interpreter has none.
+    with pytest.raises(ModuleNotFoundError, match=r"'yaml': the image lacks it, name it in packages=\["):
+        value_of(tmp_path, lambda: yaml.safe_load("1"), code=1)
+
+
 def test_one_that_cannot_be_made_here_is_told_of(tmp_path: Path) -> None:
     def fails() -> None:
         raise OddError(1, 2)

@@ -11,6 +11,7 @@ import pytest
 
 from sampan.app import grpc_port
 from sampan.app.grpc_port import GrpcPort
+from sampan.app.http import HttpServer
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -96,3 +97,38 @@ def test_a_connection_counts_once_though_it_has_two_ends(monkeypatch: pytest.Mon
         assert not await is_served(await connect("127.0.0.5"))
 
     play(scenario)
+
+
+def test_what_begins_as_http2_at_the_other_port_is_handed_over() -> None:
+    async def hello(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"hi"})
+
+    async def main() -> None:
+        listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        port, library = GrpcPort(listeners[0], []), Library()
+        port._port, port._server = await library.start(), library
+        await port.start()
+        http = HttpServer(hello, listeners[1], adopt=port.adopt)
+        await http.start()
+        try:
+            async with asyncio.timeout(20):
+                for _ in range(2):
+                    reader, writer = await asyncio.open_connection(*listeners[1].getsockname())
+                    writer.write(PREFACE + b"more")
+                    assert await reader.readexactly(len(PREFACE) + 4) == PREFACE + b"more"
+                    writer.close()
+                    reader, writer = await asyncio.open_connection(*listeners[1].getsockname())
+                    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                    assert (await reader.readuntil(b"hi")).startswith(b"HTTP/1.1 200")
+                    # Later on it is not the beginning.
+                    writer.write(PREFACE)
+                    assert b"400 Bad Request" in await reader.read()
+                    writer.close()
+        finally:
+            await http.stop()
+            await port.stop()
+            for each in listeners:
+                each.close()
+
+    asyncio.run(main())

@@ -77,3 +77,27 @@ def test_links_lead_where_they_would_lead_the_container(tmp_path):
     found = seen(pod(), folder, {}, has_own_tmp=True)
     assert found("/tmp/near") == str(folder.tmp / "model-2")
     assert found("/tmp/round") == ""
+
+
+def test_links_on_the_way_lead_where_they_would_lead_the_container(tmp_path):
+    folder = PodFolder(tmp_path / "u")
+    claim = tmp_path / "claim"
+    (claim / "runs" / "2").mkdir(parents=True)
+    (claim / "latest").symlink_to("runs/2")
+    (claim / "etc").symlink_to("/etc")
+    (claim / "up").symlink_to("../../etc")
+    (claim / "again").symlink_to("/data/latest/..")
+    found = seen(pod(), folder, {"mine": str(claim)}, has_own_tmp=True)
+    assert found("/data/latest/model") == f"{claim}/runs/2/model"
+    assert found("/data/again/x") == f"{claim}/runs/x"
+    # Of its image nothing is seen from here, and the machine's own is not the container's.
+    assert found("/data/etc/passwd") == found("/data/up/passwd") == ""
+
+
+def test_a_part_of_a_volume_does_not_lead_out_of_it(tmp_path):
+    claim, outside = tmp_path / "claim", tmp_path / "outside"
+    claim.mkdir()
+    outside.mkdir()
+    (claim / "a").symlink_to(outside)
+    found = seen(pod(), PodFolder(tmp_path / "u"), {"mine": str(claim)}, has_own_tmp=True)
+    assert found("/part/x") == ""

@@ -46,3 +46,22 @@ def test_prometheus_reads_it(statistics: Statistics) -> None:
     assert f'sampan_serving_requests_total{{{labels},code="503"}} 1' in lines
     assert f"sampan_serving_request_seconds_count{{{labels}}} 3" in lines
     assert all(line.startswith("# ") or line.rpartition(" ")[2].replace(".", "").isdigit() for line in lines)
+
+
+def test_the_last_minutes_of_one_endpoint_without_gaps() -> None:
+    now = [1000.0]
+    made = Statistics(lambda: now[0])
+    iris = ("InferenceService", "default", "iris")
+    made.note((*iris, "iris-00001"), 200, 0.01)
+    made.note((*iris, "iris-00002"), 503, 0.02)
+    now[0] = 1025.0
+    made.note((*iris, "iris-00002"), 200, 0.02)
+    items = client(made).get(f"{PATH}/InferenceService/iris").json()["items"]
+    assert [each["secondsAgo"] for each in items] == [25.0, 15.0, 5.0]
+    assert [each["requests"] for each in items] == [2, 0, 1]
+    assert items[0]["codes"] == {"200": 1, "503": 1}
+    assert items[2]["requestsPerSecond"] == pytest.approx(0.2)
+    now[0] = 5000.0
+    assert len(client(made).get(f"{PATH}/InferenceService/iris").json()["items"]) == 60
+    assert client(made).get(f"{PATH}/InferenceService/nobody").json() == {"items": []}
+    assert client(None).get(f"{PATH}/InferenceService/iris").json() == {"items": []}

@@ -98,6 +98,25 @@ def test_a_first_request_waits_for_the_first_revision():
     assert (backend.service, backend.weight) == ("iris-predictor-00001", 100)
 
 
+def test_what_a_status_says_of_before_is_told_nobody():
+    failed = {
+        "conditions": [{"type": "PredictorReady", "status": "False", "message": "no such bucket"}],
+        "components": {"predictor": {"latestCreatedRevision": "iris-predictor-00001"}},
+        "observedGeneration": 1,
+    }
+    assert routes(isvc(status=failed, generation=1), CONFIG)[0].refusal == "no such bucket"
+    # Its spec was changed, which its controller has not seen yet.
+    assert routes(isvc(status=failed, generation=2), CONFIG) == ()
+    stopped = {"conditions": [{"type": "Stopped", "status": "True"}], "observedGeneration": 1}
+    told = {"serving.kserve.io/stop": "true"}
+    assert "it is stopped" in routes(isvc(status=stopped, generation=1, annotations=told), CONFIG)[0].refusal
+    assert routes(isvc(status=stopped, generation=1), CONFIG) == ()
+    serving = {"components": {"predictor": SPLIT}, "observedGeneration": 1}
+    assert len(routes(isvc(status=serving, generation=2), CONFIG)) == 2
+    standard = {"deploymentMode": "Standard", "url": "http://iris-team.localhost", "observedGeneration": 1}
+    assert len(routes(isvc(status=standard, generation=2), CONFIG)) == 2
+
+
 def test_refusals():
     stopped = isvc(annotations={"serving.kserve.io/stop": "TRUE"}, status={"components": {}})
     assert "it is stopped" in routes(stopped, CONFIG)[0].refusal

@@ -71,6 +71,14 @@ def test_tensorflow_serving() -> None:
         "--http_port=8080",
         "--grpc_port=9000",
         "--runtime=tensorflow",
+        "--tensorflow_serving=true",
+    ]
+    # Of its settings those that change what is served; a flag alone is true.
+    words = ["tensorflow_model_server", "--model_config_file=/models/m.config", "--enable_batching",
+             "--allow_version_labels_for_unavailable_models"]  # fmt: skip
+    assert translated(words, {})[-2:] == [
+        "--model_config_file=/models/m.config",
+        "--allow_version_labels_for_unavailable_models=true",
     ]
     # The image's own entry point goes by variables.
     assert translated(["tensorflow_model_server"], {"MODEL_NAME": "x"})[:2] == [

@@ -54,14 +54,29 @@ def seen(pod: Object, folder: PodFolder, claims: Mapping[str, str], *, has_own_t
             return str(folder.tmp) + path[len(_TMP) :]
         return path
 
+    def is_way_to_mount(path: str) -> bool:
+        return any(target == path or target.startswith(f"{path}/") for target, _ in mounts)
+
     def follow(path: str) -> str:
-        path = os.path.normpath(path)
-        for _ in range(_MOST_LINKS):
-            place = once(path)
-            if not place or not os.path.islink(place):
-                return place
-            path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(place)))
-        return ""
+        # One after the other, as the kernel does it there: any of them may be a link.
+        parts, links, reached = path.split("/")[::-1], 0, ""
+        while parts:
+            part = parts.pop()
+            if part == "..":
+                reached = reached.rpartition("/")[0]
+            elif part not in ("", "."):
+                at = f"{reached}/{part}"
+                place = once(at)
+                if place and not is_way_to_mount(at) and os.path.islink(place):
+                    links += 1
+                    if links > _MOST_LINKS:
+                        return ""
+                    leads = os.readlink(place)
+                    reached = "" if leads.startswith("/") else reached
+                    parts += leads.split("/")[::-1]
+                else:
+                    reached = at
+        return once(reached or "/")
 
     return follow
 
@@ -75,9 +90,15 @@ def _mounts(pod: Object, folder: PodFolder, claims: Mapping[str, str]) -> list[t
     for mount in containers[0].get("volumeMounts") or ():
         source = volumes.get(mount["name"], "")
         if source and mount.get("subPath"):
-            source = os.path.join(source, mount["subPath"])
+            source = _within(source, os.path.join(source, mount["subPath"]))
         found.append((os.path.normpath(str(mount["mountPath"])), "" if mount.get("subPathExpr") else source))
     return sorted(found, key=lambda mount: -len(mount[0]))
+
+
+def _within(volume: str, path: str) -> str:
+    """`path` without links; empty where they lead out of the volume, as nothing of that is mounted."""
+    whole, real = os.path.realpath(volume), os.path.realpath(path)
+    return real if real == whole or real.startswith(f"{whole}/") else ""
 
 
 def _source(pod: Object, volume: Mapping[str, Any], folder: PodFolder, claims: Mapping[str, str]) -> str:

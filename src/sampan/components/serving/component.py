@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 from sampan.components import Converters, Front, Services
 from sampan.components.serving.api.conversion import converted
 from sampan.components.serving.api.definitions import DEFINITIONS
-from sampan.components.serving.api.kinds import KFSERVING_INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import KFSERVING_INFERENCE_SERVICES, KNATIVE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
@@ -39,7 +39,7 @@ class ServingComponent:
     """Implements `sampan.components.Component`."""
 
     name = "serving"
-    resources: Sequence[Resource] = ()
+    resources: Sequence[Resource] = (KNATIVE_SERVICES,)
     definitions: Sequence[Object] = DEFINITIONS
     tables: Sequence[sa.MetaData] = ()
     fronts: Sequence[Front] = ()
@@ -49,7 +49,7 @@ class ServingComponent:
     converters: Converters = MappingProxyType(
         {(KFSERVING_INFERENCE_SERVICES.group, KFSERVING_INFERENCE_SERVICES.kind): converted}
     )
-    ui_module = ""
+    ui_module = "sampan.components.serving.ui"
 
     def __init__(self, settings: ServingSettings | None = None) -> None:
         self._settings = settings or ServingSettings()

@@ -16,7 +16,7 @@ from sampan.kube import meta
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.ui import widgets
-from sampan.ui.api import ApiFailureError
+from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.code.view import CodeView
 from sampan.ui.context import PageContext
 from sampan.ui.forms.form import Form
@@ -29,6 +29,8 @@ MANAGER = {"fieldManager": "sampan-dashboard"}
 _DRY = {**MANAGER, "dryRun": "All"}
 _REST_SECONDS = 0.4
 _LOOK_AGAIN = "A field needs another look."
+_SHOWN = {"Create": "What will be created", "Apply": "What it will be"}
+_DONE = {"Create": "created", "Apply": "changed"}
 _FINE = "The cluster would take it so."
 
 Read = Callable[[], Object]
@@ -53,6 +55,8 @@ class Making:
     """The list's page."""
     places: Mapping[str, str] = field(default_factory=dict)
     """From what the API's messages name to the name of a field."""
+    replaces: Callable[[Object], Object] | None = None
+    """For the change of an object that is there: from what was made to all that is written in its place."""
 
 
 class NewObject:
@@ -64,6 +68,7 @@ class NewObject:
         self._editor: YamlEditor | None = None
         self._is_changed = True
         self._drawn = ""
+        self._verb = "Create" if making.replaces is None else "Apply"
 
     async def form(self, fields: Fields) -> None:
         making = self._making
@@ -71,9 +76,9 @@ class NewObject:
             self._form = Form(self._send, label=making.title, places=making.places)
             with self._form:
                 self._read = await fields(self._form, self._note)
-                with self._form.buttons("Create", self._page.href(making.home)):
+                with self._form.buttons(self._verb, self._page.href(making.home)):
                     widgets.button("Check only", self._check, icon="rule")
-            with ui.element("div").classes("sp-new-yaml"), widgets.card("What will be created"):
+            with ui.element("div").classes("sp-new-yaml"), widgets.card(_SHOWN[self._verb]):
                 with ui.element("div").classes("sp-row"):
                     widgets.button("Edit as YAML", self._edit_shown, icon="edit")
                     self._wrong = widgets.text("", "sp-muted sp-small")
@@ -87,7 +92,7 @@ class NewObject:
         self._place.clear()
         with self._place:
             with ui.element("div").classes("sp-bar-of-list"):
-                widgets.button("Create", self._send_yaml, icon="check", kind="primary")
+                widgets.button(self._verb, self._send_yaml, icon="check", kind="primary")
                 widgets.button("Check only", self._check_yaml, icon="rule")
                 widgets.button("Cancel", href=self._page.href(self._making.home))
             label = f"YAML of the new {self._making.noun}"
@@ -153,14 +158,18 @@ class NewObject:
     async def _create(self, resource: Resource, made: Mapping[str, Any]) -> None:
         """Raises ApiFailureError."""
         created: Any = await self._post(resource, made, MANAGER)
-        self._page.notify(f"{meta.name(created)} is created.")
+        self._page.notify(f"{meta.name(created)} is {_DONE[self._verb]}.")
         namespace = meta.namespace(created) or self._page.namespace
         self._page.go(self._making.page_of(resource, namespace, meta.name(created)))
 
     async def _post(self, resource: Resource, made: Mapping[str, Any], query: Mapping[str, str]) -> Any:
         """Raises ApiFailureError."""
         namespace = meta.namespace(made) or self._page.namespace
-        return await self._page.api.post(self._making.collection(resource, namespace), made, query)
+        path = self._making.collection(resource, namespace)
+        if self._making.replaces is None:
+            return await self._page.api.post(path, made, query)
+        found = self._making.replaces(dict(made))
+        return await self._page.api.put(f"{path}/{segment(meta.name(made))}", found, query)
 
     async def _check_yaml(self) -> None:
         await self._take_yaml(only_check=True)

@@ -76,7 +76,8 @@ class NarrowedTable(Generic[Item, Asked]):
     def build(self) -> DataTable:
         view = self._view
         self._bar = ui.element("div").classes("sp-picked-bar")
-        self._bar.props(f'role="toolbar" aria-label="Picked {view.noun.partition("|")[2]}"')
+        several = view.noun.partition("|")[2]
+        self._bar._props.update({"role": "toolbar", "aria-label": f"Picked {several}"})
         self._bar.set_visibility(False)
         self._table = DataTable(
             view.columns,

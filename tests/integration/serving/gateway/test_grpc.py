@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,9 +16,11 @@ from sampan.app.grpc_authority import SETTINGS, FirstFrames, NoHttp2Error
 from sampan.app.grpc_port import GrpcPort
 from sampan.app.intercepting import Interception
 from sampan.components.serving.api.routing import Backend, Route, Rule
+from sampan.components.serving.controller.gateway.grpc_passing import Passing
 from sampan.components.serving.engine.gateway.places import Place, State
 from sampan.testing.gateways import HOST, Rig, backend, request, rig
 from sampan.web.guards import GuardSettings
+from sampan.web.interception import Head
 
 
 class Model(grpc.GenericRpcHandler):
@@ -101,14 +103,15 @@ def test_calls_by_authority_reach_the_model_as_they_are(run: Any) -> None:
         ):
             rig.core.pool(one).put(place("pod", number))
             async with channel(address, HOST) as made:
-                call = made.unary_unary(METHOD)(
-                    b"\x00abc", metadata=(("x-a", "1"), ("kubeflow-userid", "admin"), ("b-bin", b"\x01"))
-                )
+                told = (("x-a", "1"), ("tenant", "t"), ("b-bin", b"\x01"))
+                spoofed = (("kubeflow-userid", "admin"), ("x-forwarded-for", "10.0.0.1"))
+                call = made.unary_unary(METHOD)(b"\x00abc", metadata=(*told, *spoofed))
                 assert await call == b"iris:\x00abc"
                 assert dict(await call.initial_metadata()) == {"model": "iris"}
                 assert dict(await call.trailing_metadata()) == {"end-bin": b"\x00\x01"}
                 said = found.metadata[0]
-                assert (said["x-a"], said["b-bin"], "kubeflow-userid" in said) == ("1", b"\x01", False)
+                assert [said.get(key) for key, _ in told] == [value for _, value in told]
+                assert not any(key in said for key, _ in spoofed)
                 stream = made.stream_stream(METHOD)()
                 for number in range(3):
                     await stream.write(b"%d" % number)
@@ -144,6 +147,47 @@ def test_calls_wait_for_a_pod_and_are_told_why_none_comes(run: Any) -> None:
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await made.unary_unary(METHOD)(b"x")
             assert (error.value.code(), error.value.details()) == (grpc.StatusCode.UNAVAILABLE, "it crashes")
+        assert rig.core.meter.waiting() == []
+
+    run(test)
+
+
+def test_a_call_that_waits_goes_where_the_route_leads_now(run: Any) -> None:
+    async def test(rig: Rig) -> None:
+        old, new = backend("iris-00001"), backend("iris-00002")
+        rig.route(old)
+        async with model() as (_, number), port_of(rig, []) as address, channel(address, HOST) as made:
+            waiting = asyncio.ensure_future(made.unary_unary(METHOD)(b"x"))
+            while not rig.core.pool(old).waiting:
+                await asyncio.sleep(0.01)
+            rig.route(new)
+            rig.core.pool(new).put(place("pod", number))
+            rig.core.pools.pop(("default", "iris-00001", 80)).close()
+            assert await waiting == b"iris:x"
+        loads = [rig.core.meter.load(each.target, 60) for each in (old, new)]  # type: ignore[arg-type]
+        assert [(load.waiting, load.idle_seconds < 60) for load in loads] == [(0, True)] * 2
+        assert [(done.name[3], done.status) for done in rig.done] == [("iris-00002", 200)]
+
+    run(test)
+
+
+@pytest.mark.parametrize("leaves_first", [True, False])
+def test_a_caller_that_leaves_just_when_its_turn_comes_takes_no_room(run: Any, leaves_first: bool) -> None:
+    async def test(rig: Rig) -> None:
+        one = backend(container_concurrency=1)
+        rig.route(one)
+        passing = Passing(rig.core, None, lambda _peer: HOST)
+        head = Head(b"POST", METHOD.encode(), "1.1", [], HOST.encode(), "127.0.0.1", False, True)
+        leased = asyncio.create_task(passing._leased(rig.core.work_of_call(head, b"1"), 10))
+        pool = rig.core.pool(one)
+        while not pool.waiting:
+            await asyncio.sleep(0)
+        steps: list[Callable[[], Any]] = [leased.cancel, lambda: pool.put(place("pod", 1))]
+        for step in steps if leaves_first else reversed(steps):
+            step()
+        with pytest.raises(asyncio.CancelledError):
+            await leased
+        assert pool.members["pod"].in_flight == 0
         assert rig.core.meter.waiting() == []
 
     run(test)

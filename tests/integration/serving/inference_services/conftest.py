@@ -20,7 +20,7 @@ from sampan.cluster.workloads import controllers
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.components import Services
 from sampan.components.serving.api.definitions import DEFINITIONS
-from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, INFERENCE_SERVICES, KNATIVE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller import parts
 from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
@@ -286,6 +286,7 @@ def run(tmp_path: Path) -> Runner:
 async def _run(home: Path, scenario: Scenario) -> None:
     database, clock = Database.sqlite(home / "sampan.db"), SystemClock()
     api = ApiServer(database, clock)
+    api.registry.add(KNATIVE_SERVICES)
     database.create(api.tables)
     await api.start()
     client = api.client

@@ -13,8 +13,8 @@ from sampan.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, EVENTS, SERVICES
 from .conftest import Serving, sklearn, traffic
 
 _WRITES = ("create", "patch", "replace", "delete")
-_ALL = range(1, 25)
-_USUALLY = (2, 5, 9, 14)
+_ALL = range(1, 37)
+_USUALLY = (2, 5, 9, 14, 22)
 
 
 class Deadly:

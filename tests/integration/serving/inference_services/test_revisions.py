@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KNATIVE_SERVICES
 from sampan.kube import meta
 from sampan.kube.kinds import DEPLOYMENTS, ENDPOINT_SLICES, SERVICES
 
@@ -186,5 +186,22 @@ def test_pods_reach_one_that_speaks_grpc_at_the_port_for_it(run):
         await serving.make("other")
         await serving.becomes("other")
         assert (await serving.one(ENDPOINT_SLICES, "other-predictor"))["ports"][0]["port"] == 8080
+
+    run(scenario)
+
+
+def test_clients_of_knative_see_the_component(run):
+    """As upstream's e2e reads it: kserve/kserve 0.20 test/e2e/predictor/test_autoscaling.py."""
+
+    async def scenario(serving):
+        await serving.make(metadata={"annotations": {"autoscaling.knative.dev/target": "2"}})
+        await serving.becomes()
+        found = await serving.client.get(KNATIVE_SERVICES, "iris-predictor", "team")
+        assert found["spec"]["template"]["metadata"]["annotations"]["autoscaling.knative.dev/target"] == "2"
+        assert found["status"]["latestReadyRevisionName"] == "iris-predictor-00001"
+        assert [each["percent"] for each in found["status"]["traffic"]] == [100]
+        assert {each["type"]: each["status"] for each in found["status"]["conditions"]}["Ready"] == "True"
+        await serving.edit(metadata={"annotations": {"serving.kserve.io/stop": "true"}})
+        await serving.gone(KNATIVE_SERVICES, "iris-predictor")
 
     run(scenario)

@@ -6,9 +6,10 @@ import base64
 import json
 from typing import Any
 
-from sampan.dashboard.kubernetes import actions, dependents, description, hiding, log_part, quotas, related
+from sampan.dashboard.kubernetes import actions, dependents, description, hiding, quotas, related
 from sampan.dashboard.kubernetes.described import Around, Description
 from sampan.dashboard.kubernetes.kinds import Catalogue, Kind
+from sampan.ui.objects import pod_logs
 
 PODS = Kind("", "v1", "pods", "Pod", True)
 KINDS = (
@@ -210,11 +211,11 @@ def test_a_job_started_by_hand_is_the_cron_jobs() -> None:
 
 
 def test_logs_of_containers_and_of_their_runs_before() -> None:
-    sources = log_part.sources([POD], with_pod=False)
+    sources = pod_logs.sources([POD], with_pod=False)
     assert [each.key for each in sources] == ["init", "main", "main.previous"]
     assert sources[2].query == {"container": "main", "previous": "true"}
     assert sources[0].path == "/api/v1/namespaces/n/pods/p/log"
-    assert log_part.first([POD]) == "main"
+    assert pod_logs.first([POD]) == "main"
 
 
 def test_quotas_as_bars() -> None:

@@ -76,8 +76,9 @@ def test_what_a_step_says_leads_nowhere_else(tmp_path: Path) -> None:
     assert files.exists(str(inside))
     assert not files.exists(str(outside))
     assert not files.exists(f"{inside}/link")
-    assert not files.publish(str(outside), str(inside / "copy"))
-    assert not files.publish(str(inside / "link"), str(inside / "copy"))
+    paths = files.layout(str(inside), "run", "root/t", 1, StepOutputs((), ()))
+    assert not files.publish(str(outside), str(inside / "copy"), paths)
+    assert not files.publish(str(inside / "link"), str(inside / "copy"), paths)
     assert not (inside / "copy").exists()
     assert not files.pipeline_root(f"{inside}/../../x", "ns", "p").startswith(f"{inside}/..")
 

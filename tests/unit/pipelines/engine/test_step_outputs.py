@@ -77,6 +77,55 @@ def test_a_custom_path_is_brought_to_the_uri(tmp_path):
     assert Path(draft.uri).read_text() == "weights"
 
 
+def test_a_custom_path_is_brought_through_no_link_that_the_step_has_made(tmp_path):
+    step, outside = Step(tmp_path / "home"), tmp_path / "outside"
+    outside.mkdir()
+    (outside / "weights").write_text("not the step's")
+    mine = tmp_path / "mine"
+    (mine / "part").mkdir(parents=True)
+    (mine / "part" / "weights").write_text("weights")
+    (mine / "plain").write_text("weights")
+    uri = Path(step.paths.artifacts["model"])
+    uri.mkdir()
+    # The step sees the place where its artifact belongs as well.
+    (uri / "part").symlink_to(outside)
+    (uri / "plain").symlink_to(outside / "weights")
+    step.writes({"artifacts": {"model": {"artifacts": [{"custom_path": str(mine)}]}}})
+    step.collect()
+    assert (outside / "weights").read_text() == "not the step's"
+    assert (uri / "part" / "weights").read_text() == (uri / "plain").read_text() == "weights"
+    assert not any(each.is_symlink() for each in uri.iterdir())
+
+
+@pytest.mark.parametrize("uri", ["{outside}/new", "{home}/r/../../outside/new", "{home}/r/away/new"])
+def test_a_custom_path_is_brought_nowhere_but_into_the_steps_own_folders(tmp_path, uri):
+    home, outside = tmp_path / "home", tmp_path / "outside"
+    step = Step(home)
+    outside.mkdir()
+    (tmp_path / "mine").write_text("weights")
+    (home / "r" / "away").symlink_to(outside)
+    said = {"uri": uri.format(home=home, outside=outside), "custom_path": str(tmp_path / "mine")}
+    step.writes({"artifacts": {"model": {"artifacts": [said]}}})
+    with pytest.raises(StepError):
+        step.collect()
+    assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_an_output_parameter_is_no_link_to_a_file_elsewhere(tmp_path, above):
+    step, secret = Step(tmp_path / "home", a="STRING"), tmp_path / "secrets"
+    file = Path(step.paths.parameters["a"])
+    secret.mkdir()
+    (secret / file.name).write_text("of the machine")
+    if above:
+        file.parent.rmdir()
+        file.parent.symlink_to(secret)
+    else:
+        file.symlink_to(secret / file.name)
+    with pytest.raises(StepError):
+        step.collect()
+
+
 @pytest.mark.parametrize(
     ("output", "message"),
     [

@@ -57,8 +57,8 @@ class MovedStepFiles(LocalStepFiles):
         if self._is_ours(uri):
             super().remove(uri, namespace, kept)
 
-    def publish(self, custom_path: str, uri: str) -> bool:
-        return self._is_ours(custom_path) and self._is_ours(uri) and super().publish(custom_path, uri)
+    def publish(self, custom_path: str, uri: str, paths: StepPaths) -> bool:
+        return self._is_ours(custom_path) and self._is_ours(uri) and super().publish(custom_path, uri, paths)
 
     def _is_ours(self, path: str) -> bool:
         if not path.startswith("/"):

@@ -197,7 +197,7 @@ def _carried(value: Value) -> Value:
 def _stored(files: StepFiles, draft: ArtifactDraft, paths: StepPaths) -> ArtifactDraft:
     """`draft`, knowing whether something lies at its URI. Raises StepError where it would be lost."""
     place = files.place(paths, local_path(draft.uri))
-    if draft.custom_path and not files.publish(draft.custom_path, place):
+    if draft.custom_path and not files.publish(draft.custom_path, place, paths):
         raise StepError(
             f'output artifact "{draft.output}": the step says that it lies at {draft.custom_path}, and nothing is '
             "found there, at least not from outside of its container; write it to the artifact's path instead"

@@ -26,8 +26,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sampan.client.protocol import Client
+from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.results import StepResult
 from sampan.components.pipelines.store.artifacts import ArtifactRow
+from sampan.lib import linkless
 from sampan.lib.ids import short_hash
 from sampan.store.artifacts import measuring
 from sampan.store.artifacts.measuring import Measure
@@ -185,8 +187,11 @@ class StepFiles(Protocol):
         """As the pod's first container sees files: for `publish`, once it has ended. Raises ApiError."""
         ...
 
-    def publish(self, custom_path: str, uri: str) -> bool:
-        """Brings what a step wrote at a path of its own to the artifact's URI. False when nothing is there."""
+    def publish(self, custom_path: str, uri: str, paths: StepPaths) -> bool:
+        """Brings what a step wrote at a path of its own to the artifact's URI. False when nothing is there.
+
+        Raises StepError for a URI that is not within the step's own folders; OSError.
+        """
         ...
 
     def forget(self, run_id: str) -> None:
@@ -207,7 +212,7 @@ class LocalStepFiles:
 
     def __init__(self, home: Path, pod_places: Callable[[Any], Awaitable[Places]] | None = None) -> None:
         self._pod_places = pod_places
-        self._seen: Places = str
+        self._seen: Places = os.path.realpath
         self._artifacts = home / "artifacts"
         self._work = home / "pipelines" / "work"
 
@@ -323,14 +328,21 @@ class LocalStepFiles:
         return None
 
     def read(self, path: str) -> bytes | None:
-        file = Path(path)
         try:
-            if file.stat().st_size > _LARGEST_READ:
-                limit = _LARGEST_READ // 1024**2
-                raise ValueError(f"{path} holds more than {limit} MiB; write it as an artifact instead")
-            return file.read_bytes()
+            above, name = os.path.split(self._linkless(path))
+            with linkless.folder(above) as place, open(linkless.opened(name, place), "rb") as file:
+                if os.fstat(file.fileno()).st_size > _LARGEST_READ:
+                    limit = _LARGEST_READ // 1024**2
+                    raise ValueError(f"{path} holds more than {limit} MiB; write it as an artifact instead")
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def _linkless(self, path: str) -> str:
+        """`path` with none but the step's own links in it."""
+        ours = (str(self._artifacts), str(self._work.parent))
+        base = next((each for each in ours if path.startswith(f"{each}/")), os.path.dirname(path))
+        return os.path.realpath(base) + path[len(base) :]
 
     def exists(self, uri: str) -> bool:
         return uri.startswith("/") and Path(uri).exists()
@@ -370,23 +382,25 @@ class LocalStepFiles:
         view._seen = await self._pod_places(pod)
         return view
 
-    def publish(self, custom_path: str, uri: str) -> bool:
+    def publish(self, custom_path: str, uri: str, paths: StepPaths) -> bool:
         place = self._seen(custom_path)
-        if not place:
+        if not place or not os.path.exists(place):
             return False
-        source, target = Path(place), Path(uri)
-        if source == target or not source.exists():
-            return source.exists()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True)
-        else:
-            with contextlib.suppress(shutil.SameFileError):
-                shutil.copyfile(source, target)
+        target = _plain(os.path.normpath(uri), paths)
+        if place != target:
+            linkless.copy(place, target)
         return True
 
     def forget(self, run_id: str) -> None:
         shutil.rmtree(self._work / segment(run_id), ignore_errors=True)
+
+
+def _plain(path: str, paths: StepPaths) -> str:
+    """`path` with none but the step's own links in it, for it lies in a folder that the step sees. Raises StepError."""
+    for root in outermost(each for each in (*paths.roots, paths.stage) if each):
+        if path.startswith(f"{root}/"):
+            return os.path.realpath(root) + path[len(root) :]
+    raise StepError(f"{path} leads out of the step's own files")
 
 
 def lies_at(path: str, place: str) -> bool:

@@ -55,3 +55,14 @@ SELDON_DEPLOYMENTS = Resource(
     subresources=("status", "scale"),
 )
 """Served as v1alpha2 and v1alpha3 too."""
+
+KNATIVE_SERVICES = Resource(
+    "serving.knative.dev",
+    "v1",
+    "Service",
+    "services",
+    singular="service",
+    short_names=("kservice", "ksvc"),
+    subresources=(),
+)
+"""What is shown of components in mode Knative, in the embedded cluster alone: `engine/inference_services`."""

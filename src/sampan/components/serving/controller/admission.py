@@ -15,7 +15,7 @@ from typing import Any
 from sampan.components.serving.api import kinds
 from sampan.components.serving.api.labels import CONFIG, KNATIVE, NAMESPACE
 from sampan.components.serving.api.reading import mapping
-from sampan.kube import meta
+from sampan.kube import meta, owners
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader, ValidatingHook
 from sampan.kube.errors import invalid
 from sampan.kube.fielderrors import FieldErrors
@@ -61,7 +61,22 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
             "inferenceservice-defaults", (kinds.INFERENCE_SERVICES,), put_defaults, ("CREATE", "UPDATE")
         ),
         ValidatingHook("serving", tuple(_CHECKS), validate, subresources=("",)),
+        ValidatingHook("knative-services", (kinds.KNATIVE_SERVICES,), _of_ours, ("CREATE",)),
     )
+
+
+def _of_ours(request: AdmissionRequest, obj: Object, _old: Object | None, _reader: Reader) -> None:
+    """Nothing acts on a Knative Service: one of a user's own would wait for ever. Raises InvalidError."""
+    owner = owners.controller_of(obj) or {}
+    if str(owner.get("apiVersion")).partition("/")[0] == kinds.GROUP:
+        return
+    errors = FieldErrors()
+    errors.forbidden(
+        "metadata.ownerReferences",
+        "Knative itself is not here: Services of serving.knative.dev show the components of InferenceServices, and are "
+        "made for them alone. Write an InferenceService, with the container as its predictor",
+    )
+    raise invalid(request.resource.group, request.resource.kind, request.name, errors.causes)
 
 
 def _config(reader: Reader, deployment_mode: str) -> Any:

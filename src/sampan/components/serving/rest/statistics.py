@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from sampan.components.serving.engine.gateway.statistics import Name, Statistics
+from sampan.components.serving.engine.gateway.statistics import Name, Statistics, Summary
 
 PATH = "/apis/serving.sampan.dev/v1/namespaces/{namespace}/statistics"
+HISTORY = PATH + "/{kind}/{name}"
 METRICS = "/apis/serving.sampan.dev/v1/metrics"
 _WINDOW_SECONDS, _MOST_SECONDS = 60.0, 600.0
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,10 +36,20 @@ def routes(source: Source) -> Sequence[BaseRoute]:
         items = _items(source(), request.path_params["namespace"], window)
         return Response(msgspec.json.encode({"items": list(items)}), media_type="application/json")
 
+    async def history(request: Request) -> Response:
+        found, place = source(), request.path_params
+        moments = found.history(place["kind"], place["namespace"], place["name"]) if found is not None else ()
+        items = [{"secondsAgo": each.seconds_ago, **_plain(each.summary)} for each in moments]
+        return Response(msgspec.json.encode({"items": items}), media_type="application/json")
+
     async def metrics(_request: Request) -> Response:
         return Response("".join(_lines(source())), media_type=_TEXT)
 
-    return [Route(PATH, statistics, methods=["GET"]), Route(METRICS, metrics, methods=["GET"])]
+    return [
+        Route(PATH, statistics, methods=["GET"]),
+        Route(HISTORY, history, methods=["GET"]),
+        Route(METRICS, metrics, methods=["GET"]),
+    ]
 
 
 def _items(statistics: Statistics | None, namespace: str, window: float) -> Iterator[dict[str, object]]:
@@ -46,21 +57,22 @@ def _items(statistics: Statistics | None, namespace: str, window: float) -> Iter
         if statistics is None or name[1] != namespace:
             continue
         found = statistics.summary(name, window)
-        yield {
-            "kind": name[0],
-            "name": name[2],
-            "service": name[3],
-            "seconds": found.seconds,
-            "requests": found.requests,
-            "requestsPerSecond": found.requests_per_second,
-            "codes": {str(code): count for code, count in found.codes.items()},
-            "latencySeconds": {
-                "p50": found.p50_seconds,
-                "p95": found.p95_seconds,
-                "p99": found.p99_seconds,
-                "mean": found.mean_seconds,
-            },
-        }
+        yield {"kind": name[0], "name": name[2], "service": name[3], **_plain(found)}
+
+
+def _plain(found: Summary) -> dict[str, object]:
+    return {
+        "seconds": found.seconds,
+        "requests": found.requests,
+        "requestsPerSecond": found.requests_per_second,
+        "codes": {str(code): count for code, count in found.codes.items()},
+        "latencySeconds": {
+            "p50": found.p50_seconds,
+            "p95": found.p95_seconds,
+            "p99": found.p99_seconds,
+            "mean": found.mean_seconds,
+        },
+    }
 
 
 def _lines(statistics: Statistics | None) -> Iterator[str]:

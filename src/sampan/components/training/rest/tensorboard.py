@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from sampan.components.training.rest.job_pods import FoundJob
 from sampan.components.training.rest.sources import LogSource
 from sampan.kube import meta
 from sampan.kube.errors import ApiError
+from sampan.lib import linkless
 from sampan.lib.clock import rfc3339
 from sampan.lib.tfevents import EventsError, scalars
 
@@ -52,12 +54,14 @@ class EventFolder:
 
     def _files(self) -> list[Path]:
         found: list[Path] = []
-        for place, folders, names in os.walk(self.folder):
-            if len(Path(place).relative_to(self.folder).parts) >= _MOST_DEPTH:
-                folders.clear()
-            found += [Path(place) / name for name in names if ".tfevents." in name]
-            if len(found) >= _MOST_FILES:
-                break
+        with contextlib.suppress(OSError), linkless.folder(str(self.folder)) as top:
+            for place, folders, names, _ in os.fwalk(".", dir_fd=top):
+                inner = Path(place)
+                if len(inner.parts) >= _MOST_DEPTH:
+                    folders.clear()
+                found += [self.folder / inner / name for name in names if ".tfevents." in name]
+                if len(found) >= _MOST_FILES:
+                    break
         return sorted(found)[:_MOST_FILES]
 
     def _read_file(self, file: Path, metrics: Metrics) -> bool:
@@ -66,8 +70,10 @@ class EventFolder:
         at = self._offsets.get(file, 0)
         try:
             # Links are the pod's, and may lead anywhere.
-            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(descriptor, "rb") as opened:
+            with (
+                linkless.folder(str(file.parent)) as place,
+                open(linkless.opened(file.name, place), "rb") as opened,
+            ):
                 opened.seek(at)
                 data = opened.read(_MOST_BYTES)
             found, used = scalars(data)

@@ -69,8 +69,8 @@ def call():
         with open(os.path.join(here, "call.pkl"), "rb") as file:
             function, args, kwargs = pickle.load(file)
     except ModuleNotFoundError as error:
-        error.args = ("%s: the image lacks it, name it in packages=[...]" % error,)
-        raise
+        text = "%s: the image lacks it, name it in packages=[...]" % error
+        raise ModuleNotFoundError(text, name=error.name) from None
     return function(*args, **kwargs)
 
 

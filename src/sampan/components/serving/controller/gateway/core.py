@@ -96,7 +96,7 @@ class Core:
         """Why a backend's pods will not come; set by `watching`."""
         self.waits_for: Callable[[Backend], str] = lambda _backend: ""
         self.has_coming: Callable[[], bool] = lambda: False
-        """Whether there are objects that have no routes yet; set by `watching`."""
+        """Whether there are objects that may be about to get routes; set by `watching`."""
         self._held: list[Exchange] = []
         self._dialler = dialler
         self._most_waiting = most_waiting
@@ -115,7 +115,7 @@ class Core:
     # A request begins.
 
     def begin(self, exchange: Exchange) -> None:
-        exchange.request_id = heads.request_id(exchange.head, self.new_id())
+        exchange.request_id = exchange.request_id or heads.request_id(exchange.head, self.new_id())
         if not self.is_ready.is_set():
             self._tasks.spawn(self._begin_later(exchange), name="begin")
             return
@@ -133,10 +133,20 @@ class Core:
             return
         if work is None:
             return
-        exchange.work = work
+        before, exchange.work = exchange.work, work
         if work.target is not None:
             self.meter.came(work.target)
+        if before is not None and before.target is not None:
+            self.meter.went(before.target)
         exchange.seek()
+
+    def begin_anew(self, exchange: Exchange) -> None:
+        """Where it was to go is nothing any more, and it has not been sent."""
+        if exchange.work is not None and exchange.work.is_shadow:
+            exchange.gone()
+        else:
+            self.begin(exchange)
+            exchange.flush()
 
     async def _begin_later(self, exchange: Exchange) -> None:
         """Just after the start: nobody is told that there is no route before the routes were read."""
@@ -155,13 +165,16 @@ class Core:
 
     def _hold(self, exchange: Exchange) -> None:
         """Who has just made an endpoint may ask it before its controller has seen it."""
-        seconds = _COMING_SECONDS if self.has_coming() else _UNKNOWN_SECONDS
-        left = exchange.started + seconds - self.now()
+        left = exchange.started + self.unknown_seconds() - self.now()
         if left <= 0 or len(self._held) >= self._most_waiting:
             exchange.refuse(404, "no endpoint has this name: see `sampan endpoints`")
             return
         self._held.append(exchange)
         self.loop.call_later(min(left, _UNKNOWN_SECONDS) + 0.001, self._look_again, exchange)
+
+    def unknown_seconds(self) -> float:
+        """For how long a name is looked for."""
+        return _COMING_SECONDS if self.has_coming() else _UNKNOWN_SECONDS
 
     def _look_again(self, exchange: Exchange) -> None:
         if exchange in self._held:
@@ -181,6 +194,9 @@ class Core:
             exchange.answer(204, self.admission.preflight_headers(head, found.entry))
             return None
         work, shadows = self._way(head, found, exchange.request_id)
+        if exchange.work is not None:
+            # It began before, and its copies are on their way.
+            work.shadows, shadows = exchange.work.shadows, ()
         for shadow in shadows:
             made = Work(work.entry, shadow, self.pool(shadow), work.passed, work.most_bytes, is_shadow=True)
             self._copy(exchange, made, work)

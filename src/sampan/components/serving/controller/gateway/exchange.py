@@ -61,6 +61,7 @@ class Core(Protocol):
     now: Callable[[], float]
 
     def begin(self, exchange: Exchange) -> None: ...
+    def begin_anew(self, exchange: Exchange) -> None: ...
     def wait(self, exchange: Exchange, work: Work) -> None: ...
     def waits_no_longer(self, work: Work) -> None: ...
     def why_none(self, work: Work) -> str: ...
@@ -202,6 +203,9 @@ class Exchange:
         if self.bytes_in > work.most_bytes:
             self.refuse(413, f"the body is larger than {work.most_bytes} bytes")
             return
+        if work.pool.is_closed:
+            self._core.begin_anew(self)
+            return
         if self._timer is None:
             self._timer = self._core.loop.call_later(work.timeout_seconds, self._too_late)
         member = work.pool.acquire()
@@ -212,7 +216,7 @@ class Exchange:
 
     def waits(self, pool: Pool) -> None:
         self._is_waiting = True
-        pool.waiting.append(self)
+        pool.join(self)
 
     def leased(self, member: Member) -> None:
         assert self.work is not None, "only who seeks is leased to"
@@ -233,6 +237,13 @@ class Exchange:
         if self.work is not None:
             self._core.waits_no_longer(self.work)
         self.refuse(status, why)
+
+    def moved(self) -> None:
+        """While it waited."""
+        self._is_waiting = False
+        if self.work is not None:
+            self._core.waits_no_longer(self.work)
+        self._core.begin_anew(self)
 
     def refuse(self, status: int, why: str, added: list[tuple[bytes, bytes]] | None = None) -> None:
         """An answer of our own."""
@@ -264,6 +275,9 @@ class Exchange:
         """The core's answer to `dial`."""
         work = self.work
         assert work is not None, "it was leased to"
+        if connection is not None and not connection.is_open:
+            # Since it was made.
+            connection, why = None, "it closed the connection"
         if connection is None:
             work.pool.failed(member)
             if self.member is member:
@@ -277,7 +291,6 @@ class Exchange:
             work.pool.keep(member, connection)
             return
         self._connected(connection)
-        self._send()
 
     def _connected(self, connection: Upstream) -> None:
         work = self.work
@@ -292,8 +305,8 @@ class Exchange:
         self._pending.insert(0, first)
         if self.head.get(b"expect") and not self._is_complete:
             self.wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._is_complete:
-            self._send()
+        # However little of the body there is: while the client is paused, nothing else would bring it on its way.
+        self._send()
 
     def _send(self) -> None:
         connection, pending = self._connection, self._pending
@@ -399,6 +412,9 @@ class Exchange:
         is_idempotent = self.head.method in _IDEMPOTENT and connection is not None and connection.used > 1
         if self._sent.is_whole and (not was_taken or (is_idempotent and not self._was_repeated)):
             self._was_repeated = True
+            if connection is not None and connection.used == 1:
+                # Not one that had grown old.
+                work.pool.failed(member)
             self.member = None
             work.pool.release(member)
             self.seek()

@@ -7,6 +7,7 @@ one request as far as traffic, waiting and scaling are concerned.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -26,7 +27,6 @@ from sampan.web.interception import Head
 log = get_logger(__name__)
 
 _CONNECT_SECONDS = 5.0
-_UNKNOWN_SECONDS = 0.25
 _MOST_CHANNELS = 256
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -52,8 +52,12 @@ _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.UNIMPLEMENTED: 501,
 }
-_OF_THE_CONNECTION = ("grpc-", "user-agent", "te", "content-type", "accept-encoding")
+_OF_THE_CONNECTION = frozenset(("user-agent", "te", "content-type", "accept-encoding"))
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class _MovedError(Exception):
+    """Where the call was to go is nothing any more."""
 
 
 class _Lease:
@@ -64,23 +68,37 @@ class _Lease:
         self.pool: Pool | None = None
 
     def leased(self, member: Member) -> None:
-        self.pool = None
-        self.member.set_result(member)
+        pool, self.pool = self.pool, None
+        if not self.member.done():
+            self.member.set_result(member)
+        elif pool is not None:
+            # The caller has left, and has not come to say so yet.
+            pool.release(member)
 
     def refused(self, status: int, why: str) -> None:
-        self.pool = None
-        self.member.set_exception(RefusalError(status, why))
+        self._fail(RefusalError(status, why))
 
     refuse = refused
 
+    def moved(self) -> None:
+        self._fail(_MovedError())
+
+    def _fail(self, error: Exception) -> None:
+        self.pool = None
+        if not self.member.done():
+            self.member.set_exception(error)
+
     def waits(self, pool: Pool) -> None:
         self.pool = pool
-        pool.waiting.append(self)
+        pool.join(self)
 
-    def leave(self) -> None:
+    def leave(self, pool: Pool) -> None:
+        """Nobody takes what it may have got already."""
         if self.pool is not None:
             self.pool.waiting.remove(self)
             self.pool = None
+        if self.member.done() and not self.member.cancelled() and self.member.exception() is None:
+            pool.release(self.member.result())
 
 
 class Passing(grpc.GenericRpcHandler):
@@ -101,52 +119,63 @@ class Passing(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(passed)
 
     async def _pass(self, method: str, requests: AsyncIterator[bytes], context: Context) -> None:
-        began, core = self._core.now(), self._core
         metadata = list(context.invocation_metadata() or ())
         head = _head(method, metadata, self._authority_of(context.peer()), context.peer())
-        request_id = heads.request_id(head, core.new_id())
+        request_id = heads.request_id(head, self._core.new_id())
+        call = _Call(method, metadata, request_id, requests, context)
         try:
-            work = await self._find(head, request_id)
+            while True:
+                work = await self._find(head, request_id)
+                with contextlib.suppress(_MovedError):
+                    return await self._pass_to(work, call, head)
         except RefusalError as refusal:
             await context.abort(_CODES.get(refusal.status, grpc.StatusCode.UNAVAILABLE), str(refusal))
+
+    async def _pass_to(self, work: Work, call: _Call, head: Head) -> None:
+        """Raises RefusalError, _MovedError."""
+        began, core = self._core.now(), self._core
+        status, pod, why = 499, "", ""
         if work.target is not None:
             core.meter.came(work.target)
-        status, pod, why, sizes = 499, "", "", [0, 0]
         try:
             member, channel = await self._connected(work)
             pod = member.place.pod
             try:
-                call = _Call(requests, context, sizes)
-                code = await call.run(channel, method, _passed_on(metadata, work, request_id))
-                status = _STATUSES.get(code, 500)
+                status = _STATUSES.get(await call.run(channel, work), 500)
             finally:
                 work.pool.release(member)
         except RefusalError as refusal:
             status, why = refusal.status, str(refusal)
-            await context.abort(_CODES.get(status, grpc.StatusCode.UNAVAILABLE), why)
+            raise
+        except _MovedError:
+            status = 0
+            raise
         finally:
             if work.target is not None:
                 core.meter.went(work.target)
-            route = work.entry.route
-            name = route.kind, route.namespace, route.name, work.backend.service
-            seconds = core.now() - began
-            core.note(Done(name, head, request_id, status, seconds, (sizes[0], sizes[1]), pod, why))
+            if status:
+                route = work.entry.route
+                name = route.kind, route.namespace, route.name, work.backend.service
+                seconds = core.now() - began
+                core.note(Done(name, head, call.request_id, status, seconds, call.sizes, pod, why))
 
     async def _find(self, head: Head, request_id: bytes) -> Work:
         """Raises RefusalError."""
-        deadline = self._core.now() + _UNKNOWN_SECONDS
+        began = self._core.now()
         while True:
             try:
                 return self._core.work_of_call(head, request_id)
             except UnknownNameError as error:
-                if self._core.now() > deadline and not self._core.has_coming():
+                if self._core.now() - began > self._core.unknown_seconds():
                     raise RefusalError(404, "no endpoint has this name: see `sampan endpoints`") from error
             await asyncio.sleep(0.05)
 
     async def _connected(self, work: Work) -> tuple[Member, Any]:
-        """A pod and a channel to it that is open. The pod is leased. Raises RefusalError."""
+        """A pod and a channel to it that is open. The pod is leased. Raises RefusalError, _MovedError."""
         deadline = self._core.now() + work.timeout_seconds
         while True:
+            if work.pool.is_closed:
+                raise _MovedError
             member = await self._leased(work, deadline - self._core.now())
             try:
                 channel = await self._channel(member)
@@ -172,10 +201,13 @@ class Passing(grpc.GenericRpcHandler):
             async with asyncio.timeout(max(seconds, 0.001)):
                 return await lease.member
         except TimeoutError as error:
+            lease.leave(work.pool)
             why = self._core.why_none(work) or "no server of the model was ready in time"
             raise RefusalError(503, why) from error
+        except BaseException:
+            lease.leave(work.pool)
+            raise
         finally:
-            lease.leave()
             if is_counted:
                 self._core.waits_no_longer(work)
 
@@ -185,33 +217,48 @@ class Passing(grpc.GenericRpcHandler):
             raise RefusalError(503, "gRPC is not passed on to pods of another cluster")
         place = member.place
         where = self._pod_port(place.address, place.grpc_port or place.port)
-        channel = self._channels.get(where)
+        channel = self._channels.pop(where, None)
         if channel is None:
-            if len(self._channels) >= _MOST_CHANNELS:
-                oldest = next(iter(self._channels))
-                await self._channels.pop(oldest).close(None)
-            channel = self._channels[where] = grpc.aio.insecure_channel(
-                f"{where[0]}:{where[1]}", options=_OPTIONS
-            )
+            channel = grpc.aio.insecure_channel(f"{where[0]}:{where[1]}", options=_OPTIONS)
+        # The last is the one that was used last.
+        self._channels[where] = channel
+        if len(self._channels) > _MOST_CHANNELS:
+            unused = next(iter(self._channels))
+            await self._channels.pop(unused).close(None)
         return channel
 
 
 class _Call:
     """One call, from both sides."""
 
-    def __init__(self, requests: AsyncIterator[bytes], context: Context, sizes: list[int]) -> None:
+    def __init__(
+        self,
+        method: str,
+        metadata: list[Any],
+        request_id: bytes,
+        requests: AsyncIterator[bytes],
+        context: Context,
+    ) -> None:
+        self.request_id = request_id
+        self._method = method
+        self._metadata = metadata
         self._requests = requests
         self._context = context
-        self._sizes = sizes
+        self._bytes_in = self._bytes_out = 0
 
-    async def run(self, channel: Any, method: str, metadata: list[tuple[str, Any]]) -> grpc.StatusCode:
+    @property
+    def sizes(self) -> tuple[int, int]:
+        return self._bytes_in, self._bytes_out
+
+    async def run(self, channel: Any, work: Work) -> grpc.StatusCode:
         context = self._context
-        far = channel.stream_stream(method)(metadata=metadata, timeout=context.time_remaining())
+        metadata = _passed_on(self._metadata, work, self.request_id)
+        far = channel.stream_stream(self._method)(metadata=metadata, timeout=context.time_remaining())
         sending = asyncio.create_task(self._send(far))
         try:
             await context.send_initial_metadata(_visible(await far.initial_metadata()))
             while (answer := await far.read()) is not grpc.aio.EOF:
-                self._sizes[1] += len(answer)
+                self._bytes_out += len(answer)
                 await context.write(answer)
             code: grpc.StatusCode = await far.code()
             context.set_trailing_metadata(_visible(await far.trailing_metadata()))
@@ -230,7 +277,7 @@ class _Call:
 
     async def _send(self, far: Any) -> None:
         async for message in self._requests:
-            self._sizes[0] += len(message)
+            self._bytes_in += len(message)
             await far.write(message)
         await far.done_writing()
 
@@ -250,13 +297,12 @@ def _head(method: str, metadata: list[Any], authority: str, peer: str) -> Head:
 
 def _passed_on(metadata: list[Any], work: Work, request_id: bytes) -> list[tuple[str, Any]]:
     fixed = {key.decode("latin-1"): value.decode("latin-1") for key, value in work.passed.headers.items()}
-    hidden = {"x-request-id", *fixed, *(("authorization",) if work.passed.hides_token else ())}
+    hidden = {*fixed, *(("authorization",) if work.passed.hides_token else ())}
     kept = [
         (key, value)
         for key, value in metadata
-        if not key.startswith(_OF_THE_CONNECTION)
-        and key not in hidden
-        and not heads.is_identity(key.encode())
+        if not (key in _OF_THE_CONNECTION or key.startswith("grpc-") or key in hidden)
+        and not heads.is_for_us_to_say(key.encode())
     ]
     return [*kept, *fixed.items(), ("x-request-id", request_id.decode("latin-1"))]
 

@@ -30,6 +30,10 @@ class Waiter(Protocol):
 
     def refused(self, status: int, why: str) -> None: ...
 
+    def moved(self) -> None:
+        """The pool is no more: what it waits for may be elsewhere now."""
+        ...
+
 
 class Member:
     """A pod."""
@@ -52,6 +56,7 @@ class Pool:
         self.most = most
         self.members: dict[str, Member] = {}
         self.waiting: deque[Waiter] = deque()
+        self.is_closed = False
         self._now = now
         self._turn = 0
         self._retry: asyncio.TimerHandle | None = None
@@ -91,6 +96,11 @@ class Pool:
     def acquire(self) -> Member | None:
         """The member that takes one more request, if any has room; those who wait already come first."""
         return None if self.waiting else self._take()
+
+    def join(self, waiter: Waiter) -> None:
+        """The queue. It may be that every pod only rests, and that nothing else will happen."""
+        self.waiting.append(waiter)
+        self._look_again()
 
     def release(self, member: Member) -> None:
         member.in_flight -= 1
@@ -159,10 +169,15 @@ class Pool:
                 member.idle.pop(0).close()
 
     def close(self) -> None:
+        """No route leads here any more."""
+        self.is_closed = True
         if self._retry is not None:
             self._retry.cancel()
         for uid in list(self.members):
             self.drop(uid)
+        waiting, self.waiting = self.waiting, deque()
+        for waiter in waiting:
+            waiter.moved()
 
     def _take(self) -> Member | None:
         now, best, fewest = self._now(), None, 0

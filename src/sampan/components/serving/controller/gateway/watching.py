@@ -23,6 +23,8 @@ log = get_logger(__name__)
 
 _ADDRESS = "gateway-address"
 _NAMESPACE = "namespace"
+_NEW_SECONDS = 10.0
+"""In which an object that has no routes may be about to get them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Watching:
         self._pods.add_index(_ADDRESS, _addresses)
         self._pods.add_index(_NAMESPACE, lambda pod: (meta.namespace(pod),))
         self._backends: dict[PoolKey, Backend] = {}
-        self._routeless: set[tuple[str, str, str]] = set()
-        """Objects that have no routes, or none yet."""
+        self._routeless: dict[tuple[str, str, str], float] = {}
+        """Objects that have no routes, or none yet, and since when."""
         self._keys: dict[str, set[PoolKey]] = {}
         """By namespace."""
 
@@ -59,7 +61,7 @@ class Watching:
     def start(self) -> None:
         self._core.trouble = self.trouble
         self._core.waits_for = self.waits_for
-        self._core.has_coming = lambda: bool(self._routeless)
+        self._core.has_coming = self._has_coming
         self._services.add_handler(self._service_changed)
         self._pods.add_handler(self._pod_changed)
         self._deployments.add_handler(self._deployment_changed)
@@ -67,6 +69,11 @@ class Watching:
             source.cache.add_handler(self._changed(source))
             for cache in source.also:
                 cache.add_handler(self._all_changed(source))
+
+    def _has_coming(self) -> bool:
+        """One that gets none for good keeps nobody waiting."""
+        latest = max(self._routeless.values(), default=float("-inf"))
+        return self._core.now() - latest < _NEW_SECONDS
 
     def namespace_of(self, address: str) -> str:
         """Of the pod that has this address; empty where there is none."""
@@ -82,7 +89,7 @@ class Watching:
             else:
                 gone = old or {}
                 self._remove(source, gone, 0)
-                self._routeless.discard((source.cache.resource.kind, meta.namespace(gone), meta.name(gone)))
+                self._routeless.pop((source.cache.resource.kind, meta.namespace(gone), meta.name(gone)), None)
             self._settle()
 
         return changed
@@ -128,9 +135,9 @@ class Watching:
         self._remove(source, obj, len(found))
         key = source.cache.resource.kind, meta.namespace(obj), meta.name(obj)
         if found or meta.is_deleting(obj):
-            self._routeless.discard(key)
+            self._routeless.pop(key, None)
         else:
-            self._routeless.add(key)
+            self._routeless.setdefault(key, self._core.now())
 
     def _remove(self, source: Source, obj: Object, first: int) -> None:
         """From the route of that number on."""
@@ -172,7 +179,6 @@ class Watching:
         for key in self._core.pools.keys() - used:
             pool, backend = self._core.pools.pop(key), self._backends.pop(key)
             self._keys[key[0]].discard(key)
-            pool.refuse(503, "the endpoint has changed while the request waited")
             pool.close()
             if backend.target is not None:
                 self._core.meter.forget(backend.target)

@@ -16,7 +16,7 @@ from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KNATIVE_SERVICES
 from sampan.components.serving.controller.around import Served
 from sampan.kube import meta, owners
 from sampan.kube.errors import NotFoundError
@@ -41,7 +41,7 @@ _OF = "owner"
 _OLD_KINDS = (SERVICES, DEPLOYMENTS)
 _SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
 """From the one that is taken first."""
-_KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES)
+_KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES, KNATIVE_SERVICES)
 
 
 class TakenError(Exception):

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sampan.components.serving.api import labels
+from sampan.components.serving.api.kinds import KNATIVE_SERVICES
 from sampan.components.serving.controller.inference_services.children import Children, Own
 from sampan.components.serving.controller.inference_services.templates import Made
 from sampan.components.serving.controller.scaling.configured import Configured
 from sampan.components.serving.engine.inference_services import failures, revisions, scaling, traffic
 from sampan.components.serving.engine.inference_services import pods as pods_of
 from sampan.components.serving.engine.inference_services.conditions import FALSE, MET, UNKNOWN, Verdict, both
+from sampan.components.serving.engine.inference_services.knative_services import knative_service
 from sampan.components.serving.engine.inference_services.models import Seen
 from sampan.components.serving.engine.inference_services.revisions import Revision
 from sampan.components.serving.engine.inference_services.spec import Component
@@ -54,7 +56,10 @@ class KnativeMode:
             own, component, revisions.deployment(isvc, component, newest, injected, digest, state)
         )
         await self._keep_others(own, [each for each in found if each.name != newest], old, now)
-        return self._seen(component, newest, deployment, now, newest in revisions.ready(found, old))
+        seen = self._seen(component, newest, deployment, now, newest in revisions.ready(found, old))
+        shown = knative_service(component.name, deployment, now, seen.configuration, seen.route)
+        await own.keep(KNATIVE_SERVICES, shown)
+        return seen
 
     async def keep_entrance(
         self, isvc: Object, name: str, own: Own, ports: Sequence[tuple[str, int]]

@@ -54,6 +54,7 @@ class Meter:
         count = self._counts.get(target)
         if count is None:
             count = self._counts[target] = _Count(now)
+        count.is_of_the_past = False
         count.add(now, 1)
 
     def went(self, target: Target) -> None:
@@ -61,6 +62,8 @@ class Meter:
         count = self._counts.get(target)
         if count is not None:
             count.add(self._now(), -1)
+            if count.is_of_the_past and not count.current:
+                del self._counts[target]
 
     def begins_to_wait(self, target: Target) -> None:
         self._waiting[target] = self._waiting.get(target, 0) + 1
@@ -75,17 +78,20 @@ class Meter:
             self._waiting.pop(target, None)
 
     def forget(self, target: Target) -> None:
-        """It is gone."""
+        """It is gone, when the last of its requests is."""
         count = self._counts.get(target)
         if count is not None and not count.current:
             del self._counts[target]
+        elif count is not None:
+            count.is_of_the_past = True
 
 
 class _Count:
-    __slots__ = ("_at", "_kept", "_sum", "_total", "current", "latest")
+    __slots__ = ("_at", "_kept", "_sum", "_total", "current", "is_of_the_past", "latest")
 
     def __init__(self, now: float) -> None:
         self.current = 0
+        self.is_of_the_past = False
         self.latest = now
         """When the last one came or had its answer."""
         self._at = now

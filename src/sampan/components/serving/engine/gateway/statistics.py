@@ -37,6 +37,15 @@ class Summary:
     mean_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Ten seconds of one object, all its backends together."""
+
+    seconds_ago: float
+    """When they began."""
+    summary: Summary
+
+
 @dataclass(slots=True)
 class _Slot:
     start: float
@@ -79,29 +88,52 @@ class Statistics:
         now = self._now()
         since = now - window_seconds
         found = [slot for slot in self._slots.get(name, ()) if slot.start + _SLOT_SECONDS > since]
-        codes: Counter[int] = Counter()
-        buckets: Counter[int] = Counter()
-        for slot in found:
-            codes.update(slot.codes)
-            buckets.update(slot.buckets)
-        count = codes.total()
         span = max(now - found[0].start, 1.0) if found else window_seconds
-        return Summary(
-            span,
-            count,
-            count / span,
-            dict(codes),
-            _quantile(buckets, count, 0.5),
-            _quantile(buckets, count, 0.95),
-            _quantile(buckets, count, 0.99),
-            sum(slot.seconds for slot in found) / count if count else 0.0,
-        )
+        return _summed(found, span)
+
+    def history(self, kind: str, namespace: str, name: str) -> list[Moment]:
+        """The oldest first, without gaps: what nobody asked for is said too. Empty for what was never asked."""
+        slots: dict[float, list[_Slot]] = {}
+        for each, kept in self._slots.items():
+            if each[:3] == (kind, namespace, name):
+                for slot in kept:
+                    slots.setdefault(slot.start, []).append(slot)
+        if not slots:
+            return []
+        now = self._now()
+        latest = now - now % _SLOT_SECONDS
+        first = max(min(slots), latest - (_SLOTS - 1) * _SLOT_SECONDS)
+        starts = [first + step * _SLOT_SECONDS for step in range(round((latest - first) / _SLOT_SECONDS) + 1)]
+        return [
+            Moment(now - start, _summed(slots.get(start, ()), min(_SLOT_SECONDS, max(now - start, 1.0))))
+            for start in starts
+        ]
 
     def forget(self, namespace: str, name: str, kind: str) -> None:
         """The object is gone."""
         for each in [each for each in self.totals if each[:3] == (kind, namespace, name)]:
             self._slots.pop(each, None)
             del self.totals[each]
+
+
+def _summed(slots: Iterable[_Slot], span: float) -> Summary:
+    found = list(slots)
+    codes: Counter[int] = Counter()
+    buckets: Counter[int] = Counter()
+    for slot in found:
+        codes.update(slot.codes)
+        buckets.update(slot.buckets)
+    count = codes.total()
+    return Summary(
+        span,
+        count,
+        count / span,
+        dict(codes),
+        _quantile(buckets, count, 0.5),
+        _quantile(buckets, count, 0.95),
+        _quantile(buckets, count, 0.99),
+        sum(slot.seconds for slot in found) / count if count else 0.0,
+    )
 
 
 def _bucket(seconds: float) -> int:

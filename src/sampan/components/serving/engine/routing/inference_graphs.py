@@ -11,7 +11,7 @@ from sampan.components.serving.engine.inference_services import addresses, names
 from sampan.components.serving.engine.inference_services import conditions as known
 from sampan.components.serving.engine.inference_services import spec as services
 from sampan.components.serving.engine.inference_services.addresses import AddressError, Domain
-from sampan.components.serving.engine.routing.inference_services import cluster_names, prefix
+from sampan.components.serving.engine.routing.inference_services import cluster_names, is_of_before, prefix
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
@@ -23,7 +23,7 @@ _HEADLESS_PORT, _PORT = 8080, 80
 def routes(graph: Object, domain: Domain, *, is_headless: bool = False) -> tuple[Route, ...]:
     """None while it is not acted upon. `is_headless` as for InferenceServices."""
     mode = meta.status(graph).get("deploymentMode")
-    if meta.is_deleting(graph) or not mode:
+    if meta.is_deleting(graph) or not mode or _is_outdated(graph):
         return ()
     backends = tuple(_revisions(graph) if mode == labels.KNATIVE else _service(graph, is_headless))
     hosts = (*_public_hosts(graph, domain), *cluster_names(meta.name(graph), meta.namespace(graph)))
@@ -39,6 +39,11 @@ def routes(graph: Object, domain: Domain, *, is_headless: bool = False) -> tuple
         is_public=not services.is_cluster_local(graph),
     )
     return (route,)
+
+
+def _is_outdated(graph: Object) -> bool:
+    serves = "url" in meta.status(graph) or bool(graphs.rollout_of(graph).get("traffic"))
+    return not serves and not graphs.is_stopped(graph) and is_of_before(graph)
 
 
 def _service(graph: Object, is_headless: bool) -> Iterator[Backend]:

@@ -33,13 +33,20 @@ Status = Mapping[str, Any]
 
 def routes(isvc: Object, domain: Domain, *, is_headless: bool = False) -> tuple[Route, ...]:
     """None while it is not acted upon. `is_headless` as `standard.Rules` have it."""
-    if meta.is_deleting(isvc) or not meta.status(isvc).get("deploymentMode"):
+    if meta.is_deleting(isvc) or not meta.status(isvc).get("deploymentMode") or _is_outdated(isvc):
         return ()
     port = _HEADLESS_PORT if is_headless and not _is_knative(isvc) else _PORT
     return (
         _whole(isvc, domain, port),
         *(_own(isvc, each, domain, port) for each in reading.components(isvc)),
     )
+
+
+def is_of_before(obj: Object) -> bool:
+    """Whether a status says nothing of what its object is now: that has changed, or is to go on after a stop."""
+    status = meta.status(obj)
+    was_stopped = known.find(status, known.STOPPED).get("status") == known.TRUE
+    return was_stopped or int(status.get("observedGeneration") or 0) < meta.generation(obj)
 
 
 def cluster_names(service: str, namespace: str) -> tuple[str, ...]:
@@ -49,6 +56,13 @@ def cluster_names(service: str, namespace: str) -> tuple[str, ...]:
 
 def prefix(isvc: Object) -> str:
     return f"{addresses.PREFIX}/{meta.namespace(isvc)}/{meta.name(isvc)}"
+
+
+def _is_outdated(isvc: Object) -> bool:
+    """What serves already goes on meanwhile; else nobody is told why it did not before."""
+    parts = meta.status(isvc).get("components") or {}
+    serves = "url" in meta.status(isvc) or bool((parts.get(reading.entry(isvc).kind) or {}).get("traffic"))
+    return not serves and not reading.is_stopped(isvc) and is_of_before(isvc)
 
 
 def _whole(isvc: Object, domain: Domain, port: int) -> Route:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from sampan.components.tuning.engine.collecting.summaries import text_of, time_o
 from sampan.components.tuning.engine.collecting.wanted import Wanted
 from sampan.components.tuning.engine.trial.observation import Sums
 from sampan.components.tuning.engine.trial.stopping import StopRules
+from sampan.lib import linkless
 from sampan.lib.tfevents import EventsError, Scalar, first_bytes, scalars
 
 _MOST_FILES = 256
@@ -79,10 +80,10 @@ class EventSource:
         at = self._offsets.get(file, 0)
         try:
             # Links are the pod's, and may lead anywhere.
-            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as opened:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return []
+            with (
+                linkless.folder(str(file.parent)) as place,
+                open(linkless.opened(file.name, place), "rb") as opened,
+            ):
                 opened.seek(at)
                 data = opened.read(_CHUNK_BYTES)
             found, used = scalars(data)
@@ -98,10 +99,11 @@ class EventSource:
 
 def _files(top: Path) -> Iterator[Path]:
     count = 0
-    for place, folders, names in os.walk(top):
-        if len(Path(place).relative_to(top).parts) >= _MOST_DEPTH:
-            folders.clear()
-        for name in names:
-            if "tfevents" in name and count < _MOST_FILES:
-                count += 1
-                yield Path(place) / name
+    with contextlib.suppress(OSError), linkless.folder(str(top)) as descriptor:
+        for place, folders, names, _ in os.fwalk(".", dir_fd=descriptor):
+            if len(Path(place).parts) >= _MOST_DEPTH:
+                folders.clear()
+            for name in names:
+                if "tfevents" in name and count < _MOST_FILES:
+                    count += 1
+                    yield top / place / name

@@ -7,7 +7,6 @@ repeats nothing. Made by `following`.
 from __future__ import annotations
 
 import os
-import stat
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from sampan.components.tuning.engine.collecting.lines import Complaint, Lines, V
 from sampan.components.tuning.engine.collecting.wanted import Wanted
 from sampan.components.tuning.engine.trial.observation import Sums
 from sampan.components.tuning.engine.trial.stopping import StopRules
+from sampan.lib import linkless
 from sampan.lib.loglines import LogLines
 
 _MOST_VALUES = 5000
@@ -183,14 +183,14 @@ class FileSource(LineSource):
         if not path:
             return b""
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+            above, name = os.path.split(path)
+            with linkless.folder(above) as place:
+                descriptor = linkless.opened(name, place)
         except OSError:
             return b""
         self.problem = ""
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             state = os.fstat(descriptor)
-            if not stat.S_ISREG(state.st_mode):
-                return b""
             if state.st_size < self._offset:
                 self._offset = self._line_at = 0
                 self._rest = b""

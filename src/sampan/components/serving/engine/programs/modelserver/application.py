@@ -47,6 +47,9 @@ class Application:
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
         self._openai = openai.OpenAI(repository, self._spawn, NAME)
+        self._extension = repository.extension
+        if self._extension is not None:
+            self._extension.bind(lambda reply: self._spawn(self._metrics(reply), reply))
         self.is_stopping = False
 
     def handle(self, request: Request, reply: Reply) -> None:
@@ -57,6 +60,8 @@ class Application:
 
     def _route(self, request: Request, reply: Reply) -> None:
         path = request.path
+        if self._extension is not None and self._extension.route(request, reply):
+            return
         if path.startswith("/v1/models/"):
             self._v1(request, path[11:], reply)
         elif path.startswith("/v2/models/"):

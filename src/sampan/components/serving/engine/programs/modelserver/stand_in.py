@@ -100,7 +100,21 @@ def _tensorflow(told: Options, words: Sequence[str], environ: Mapping[str, str])
         "http_port": told.get("rest_api_port") or "8501",
         "grpc_port": told.get("port") or "8500",
         "runtime": "tensorflow",
+        "tensorflow_serving": "true",
+        **{name: told[name] or "true" for name in _TENSORFLOW_SETTINGS if name in told},
     }
+
+
+_TENSORFLOW_SETTINGS = (
+    "model_config_file",
+    "model_config_file_poll_wait_seconds",
+    "file_system_poll_wait_seconds",
+    "allow_version_labels_for_unavailable_models",
+    "max_num_load_retries",
+    "load_retry_interval_micros",
+    "enable_serialization_as_tensor_content",
+    "monitoring_config_file",
+)
 
 
 def _openvino(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from sampan.components.serving.engine.programs.modelserver.http.messages import Reply, Request
 
-Metrics = Callable[[Reply], None]
+Metrics = Callable[[Reply], object]
 
 
 class Extension(Protocol):

@@ -13,16 +13,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sampan.app.connections import BoundedProtocol
-from sampan.app.grpc_authority import PREFACE
 from sampan.app.settings import ServerSettings
 from sampan.components import Component
 from sampan.web.guards import GuardSettings, hostname
 from sampan.web.interception import Exchange, Head, Interceptor, Receiver
-from sampan.web.splice import Side, join
 
 _LINGER_SECONDS = 2.0
 """In which a client that was answered early may end its request: closed at once, it might never see the answer."""
-_LOCALHOST = "127.0.0.1"
 _UPGRADES = frozenset({b"websocket"})
 
 
@@ -33,13 +30,9 @@ class Interception:
     """Which names are the server's own."""
     reserved: frozenset[bytes] = frozenset()
     """Names that are never given to it."""
-    grpc_port: int = 0
-    """Of this machine: where connections that begin as HTTP/2 go on. 0 for nowhere."""
 
     @classmethod
-    def of(
-        cls, components: Iterable[Component], server: ServerSettings, grpc_port: int = 0
-    ) -> Interception | None:
+    def of(cls, components: Iterable[Component], server: ServerSettings) -> Interception | None:
         """`server.allowed_hosts` are all names that it has."""
         found = [each.interceptor for each in components if each.interceptor is not None]
         if not found:
@@ -47,7 +40,7 @@ class Interception:
         assert len(found) == 1, "one component answers below HTTP"
         content = hostname(server.content_host).encode("latin-1")
         own = GuardSettings.bound_to(server.host, server.allowed_hosts)
-        return cls(found[0], own, frozenset({content}), grpc_port)
+        return cls(found[0], own, frozenset({content}))
 
     def wants_authority(self, authority: str, peer: str) -> bool:
         """Of gRPC: there are no paths to tell by."""
@@ -150,7 +143,6 @@ class InterceptingProtocol(BoundedProtocol):
     active: _Turn | None = None
     """The request that is being answered, where it is an exchange."""
 
-    _is_new = True
     _next: _Turn | None = None
     """The request whose turn it is, but whose first read is not over."""
 
@@ -217,11 +209,6 @@ class InterceptingProtocol(BoundedProtocol):
     # From the connection.
 
     def data_received(self, data: bytes) -> None:
-        if self._is_new:
-            self._is_new = False
-            if data.startswith(PREFACE) and self._interception.grpc_port and self.scheme == "http":
-                self._pass_to_grpc(data)
-                return
         super().data_received(data)
         self._start_next()
         turn: Any = self.cycle
@@ -250,40 +237,6 @@ class InterceptingProtocol(BoundedProtocol):
             self.transport.abort()
         else:
             super().send_400_response(msg)
-
-    def _pass_to_grpc(self, data: bytes) -> None:
-        """gRPC on this port too, as with upstream's ingress: the connection goes on at the port that speaks it."""
-        self._end_head()
-        near = Side(self.transport, self.connections.discard)
-        self.connections.discard(self)
-        self.connections.add(near)  # type: ignore[arg-type]
-        self.transport.set_protocol(near)
-        self.transport.pause_reading()
-        task = self.loop.create_task(self._reach_grpc(near, data))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    async def _reach_grpc(self, near: Side, data: bytes) -> None:
-        source = self.client[0] if self.client else ""
-        far = Side()
-        try:
-            # Who it is counts there as well.
-            transport, _ = await self.loop.create_connection(
-                lambda: far,
-                _LOCALHOST,
-                self._interception.grpc_port,
-                local_addr=(source, 0) if source.startswith("127.") else None,
-            )
-        except OSError:
-            self.transport.abort()
-            return
-        far.transport = transport
-        transport.write(data)
-        join(near, far, lambda: None)
-        if near.transport is None:
-            transport.close()
-        else:
-            self.transport.resume_reading()
 
     def _start_next(self) -> None:
         """As late as that: a small request is whole then, and the connection can go on whatever the answer is."""

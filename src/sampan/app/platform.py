@@ -205,8 +205,7 @@ class Platform:
         api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
-        spoken_at = self._grpc.getsockname()[1] if self._grpc is not None else 0
-        self.interception = Interception.of(components, server, spoken_at)
+        self.interception = Interception.of(components, server)
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(api.gate, proven)
         dashboard = mounting.Dashboard(

@@ -26,6 +26,7 @@ _COMPONENTS = {
     ),
     "sampan.cli.training": ("train",),
     "sampan.cli.tuning": ("tune",),
+    "sampan.cli.serving": ("serve", "predict", "endpoints"),
 }
 
 

@@ -89,6 +89,10 @@ class RemoteClient:
         """As `raw`, with its status and media type. Raises ApiError."""
         return await self._sender.answer(request)
 
+    async def exchange(self, request: Request, seconds: float) -> Answer:
+        """Whatever is answered within so many seconds, errors included. Raises ApiError without an answer."""
+        return await self._sender.exchange(request, seconds)
+
     def raw_stream(self, request: Request) -> AsyncGenerator[bytes, None]:
         """As `raw`, as it comes. Raises ApiError."""
         return self._sender.stream(request, None)

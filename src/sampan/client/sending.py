@@ -55,7 +55,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One that is not an error."""
+    """One that is not an error, unless any was asked for."""
 
     status: int
     content_type: str
@@ -99,6 +99,15 @@ class Sender:
                     raise error_of(answer.status_code, answer.content)
             attempt += 1
             await asyncio.sleep(pause)
+
+    async def exchange(self, request: Request, seconds: float) -> Answer:
+        """Whatever is answered to one request, errors included. Raises ApiError without an answer."""
+        built = await self._built(request, seconds)
+        try:
+            answer = await self._http.send(built)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        return Answer(answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
     async def stream(self, request: Request, read_seconds: float | None) -> AsyncGenerator[bytes, None]:
         """The body as it comes. `read_seconds` of silence end it. Raises ApiError, later breaks included."""

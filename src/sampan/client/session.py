@@ -26,7 +26,7 @@ from sampan.client.protocol import (
     WriteOptions,
 )
 from sampan.client.remote import RemoteClient
-from sampan.client.sending import Request
+from sampan.client.sending import Answer, Request
 from sampan.kube.kinds import Resource
 
 T = TypeVar("T")
@@ -112,10 +112,16 @@ class Session:
         client = self._own if own else self.client
         return msgspec.json.decode(self._run(client.raw(Request("GET", path, query or {}))))
 
-    def stream_lines(self, path: str, query: dict[str, str], accept: str) -> Iterator[bytes]:
-        """Lines of one of Sampan's own routes as they come, for as long as the server sends."""
+    def exchange(self, request: Request, seconds: float) -> Answer:
+        """With Sampan's own port: whatever it answers, errors included."""
+        return self._run(self._own.exchange(request, seconds))
+
+    def stream_lines(
+        self, path: str, query: dict[str, str], accept: str, *, own: bool = True
+    ) -> Iterator[bytes]:
+        """Lines of one of Sampan's own routes, or of the cluster's, as they come, for as long as the server sends."""
         request = Request("GET", path, query, accept=accept)
-        return self._iterate(_lines(self._own.raw_stream(request)))
+        return self._iterate(_lines((self._own if own else self.client).raw_stream(request)))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)

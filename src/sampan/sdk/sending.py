@@ -1,4 +1,4 @@
-"""`remote` and `tune`, with how they find the cluster: this machine's server, the cluster they run in, a kubeconfig."""
+"""`remote`, `tune` and `serve`, with how they find the cluster: this machine's server, their own, a kubeconfig's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sampan.app.trial_templates import template
 from sampan.client import kubeconfig
 from sampan.client.kubeconfig import KubeconfigError
 from sampan.client.session import Session
+from sampan.components.serving.sdk.serve import Serve
 from sampan.components.training.sdk.remote import Remote
 from sampan.components.tuning.api.summary import Summary
 from sampan.components.tuning.sdk.experiments import Experiments, Ref
@@ -27,7 +28,7 @@ def connect(home: str | Path | None = None) -> Session:
             return Session(kubeconfig.in_cluster())
         except KubeconfigError:
             pass
-    folder = Path(home or os.environ.get("SAMPAN_HOME") or Path.home() / ".sampan").expanduser().absolute()
+    folder = _folder(home)
     server = find_server(folder)
     own = folder / "kubeconfig"
     try:
@@ -44,6 +45,10 @@ def connect(home: str | Path | None = None) -> Session:
     )
 
 
+def _folder(home: str | Path | None = None) -> Path:
+    return Path(home or os.environ.get("SAMPAN_HOME") or Path.home() / ".sampan").expanduser().absolute()
+
+
 def _show(experiments: Experiments, ref: Ref) -> Summary:
     # rich comes with the first progress that is shown.
     progress: Any = importlib.import_module("sampan.components.tuning.sdk.progress")
@@ -53,3 +58,4 @@ def _show(experiments: Experiments, ref: Ref) -> Summary:
 
 remote = Remote(connect)
 tune = Tune(connect, template, _show)
+serve = Serve(connect, _folder)

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
+from sampan.app.connections import Adopt
 from sampan.app.intercepting import InterceptingProtocol, Interception
 from sampan.components.serving.api.routing import Backend, Route, Rule, Target
 from sampan.components.serving.controller.gateway.admission import Admission
@@ -250,7 +251,11 @@ def request(
 
 @asynccontextmanager
 async def rig(
-    reviewer: Any = None, *, most_waiting: int = 1000, pods: dict[str, str] | None = None, grpc_port: int = 0
+    reviewer: Any = None,
+    *,
+    most_waiting: int = 1000,
+    pods: dict[str, str] | None = None,
+    adopt: Adopt | None = None,
 ) -> AsyncIterator[Rig]:
     done: list[Done] = []
     admission = Admission(reviewer, lambda address: (pods or {}).get(address, ""), "localhost")
@@ -263,9 +268,7 @@ async def rig(
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8")]})
         await send({"type": "http.response.body", "body": b"platform"})
 
-    interception = Interception(
-        door, GuardSettings.bound_to("127.0.0.1"), frozenset({b"content.localhost"}), grpc_port
-    )
+    interception = Interception(door, GuardSettings.bound_to("127.0.0.1"), frozenset({b"content.localhost"}))
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(256)
@@ -278,6 +281,7 @@ async def rig(
         server_state=ServerState(),
         app_state={},
         interception=interception,
+        adopt=adopt,
     )
     server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
     made = Rig(core, door, listener.getsockname()[1], done)

@@ -142,3 +142,13 @@ def test_nonsense_is_read_as_nothing() -> None:
     ):
         assert named_services(graph(nodes)) == frozenset()
         assert problem_of(graph(nodes))
+
+
+@pytest.mark.parametrize(("kind", "is_too_much"), [("Ensemble", True), ("Sequence", True), ("Switch", False)])
+def test_one_request_becomes_no_flood(kind: str, is_too_much: bool) -> None:
+    def node(number: int) -> dict[str, Any]:
+        target = {"nodeName": f"n{number + 1}"} if number < 20 else {"serviceUrl": "http://a"}
+        return {"routerType": kind, "steps": [target, target]}
+
+    nodes = {f"n{number}" if number else "root": node(number) for number in range(21)}
+    assert ("more than 10000 calls" in problem_of(graph(nodes))) == is_too_much

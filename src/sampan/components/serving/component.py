@@ -77,7 +77,7 @@ class ServingComponent:
         return ()
 
     async def grpc_handlers(self) -> Sequence[Any]:
-        return ()
+        return await self.interceptor.named_handlers()
 
     async def stop(self) -> None:
         await self._tasks.close()

@@ -48,6 +48,12 @@ class Model(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def port_of(rig: Rig, own: list[Any]) -> AsyncIterator[str]:
+    async with speaking(rig, own) as (_, address):
+        yield address
+
+
+@asynccontextmanager
+async def speaking(rig: Rig, own: list[Any]) -> AsyncIterator[tuple[GrpcPort, str]]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(16)
@@ -60,7 +66,7 @@ async def port_of(rig: Rig, own: list[Any]) -> AsyncIterator[str]:
     port = GrpcPort(listener, [handlers], lambda: interception)
     await port.start()
     try:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        yield port, f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         await port.stop()
         listener.close()
@@ -103,14 +109,15 @@ def test_calls_by_authority_reach_the_model_as_they_are(run: Any) -> None:
         ):
             rig.core.pool(one).put(place("pod", number))
             async with channel(address, HOST) as made:
-                call = made.unary_unary(METHOD)(
-                    b"\x00abc", metadata=(("x-a", "1"), ("kubeflow-userid", "admin"), ("b-bin", b"\x01"))
-                )
+                told = (("x-a", "1"), ("tenant", "t"), ("b-bin", b"\x01"))
+                spoofed = (("kubeflow-userid", "admin"), ("x-forwarded-for", "10.0.0.1"))
+                call = made.unary_unary(METHOD)(b"\x00abc", metadata=(*told, *spoofed))
                 assert await call == b"iris:\x00abc"
                 assert dict(await call.initial_metadata()) == {"model": "iris"}
                 assert dict(await call.trailing_metadata()) == {"end-bin": b"\x00\x01"}
                 said = found.metadata[0]
-                assert (said["x-a"], said["b-bin"], "kubeflow-userid" in said) == ("1", b"\x01", False)
+                assert [said.get(key) for key, _ in told] == [value for _, value in told]
+                assert not any(key in said for key, _ in spoofed)
                 stream = made.stream_stream(METHOD)()
                 for number in range(3):
                     await stream.write(b"%d" % number)
@@ -208,10 +215,10 @@ def test_calls_on_one_connection_are_split_by_weight(run: Any) -> None:
 
 def test_calls_come_through_the_main_port_too() -> None:
     async def main() -> None:
-        async with asyncio.timeout(60), rig() as behind, port_of(behind, []) as address:
+        async with asyncio.timeout(60), rig() as behind, speaking(behind, []) as (port, _):
             one = backend()
             behind.route(one)
-            async with model() as (_, number), rig(grpc_port=int(address.rpartition(":")[2])) as front:
+            async with model() as (_, number), rig(adopt=port.adopt) as front:
                 behind.core.pool(one).put(place("pod", number))
                 async with channel(f"127.0.0.1:{front.port}", HOST) as made:
                     for _ in range(3):

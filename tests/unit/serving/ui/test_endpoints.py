@@ -271,6 +271,19 @@ def test_a_notice_says_why() -> None:
     shown = Shown(places.KINDS[0], obj, summarise(obj))
     [(tone, title, text, _)] = notice.notices(shown)
     assert (tone, title, text) == ("bad", "It does not start", "ModelLoadFailed: no such file")
+    waiting = {"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}
+    pod = {"kind": "Pod", "metadata": {"name": "iris-pod"}, "status": {"phase": "Pending", **waiting}}
+    with_pod = Shown(places.KINDS[0], obj, summarise(obj), pods=[pod])
+    assert [each[1] for each in notice.notices(with_pod)] == [
+        "It does not start",
+        "Pod iris-pod: ImagePullBackOff",
+    ]
+    # What the endpoint says already is not said again.
+    ended = {"terminated": {"exitCode": 1, "message": "no such file"}}
+    crashed = {"name": "main", "restartCount": 3, "lastState": ended}
+    crashed["state"] = {"waiting": {"reason": "CrashLoopBackOff"}}
+    pod["status"]["containerStatuses"] = [crashed]
+    assert len(notice.notices(with_pod)) == 1
     obj = service(status=ready())
     assert notice.notices(Shown(places.KINDS[0], obj, summarise(obj))) == []
 

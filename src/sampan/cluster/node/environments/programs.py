@@ -5,7 +5,8 @@ the tests and examples of Argo Workflows; `cowsay` draws; `http-echo` answers ev
 `ssh` and `sshd` for jobs of MPI, `kubectl-delivery` what brings kubectl to their launchers, `mpi-pi` their example,
 `openmpi` and `hydra` are fronts of their `mpirun`. The larger ones are files of `stand_ins`. `serving` is a package for
 images that serve models: `python3 -m sampan_serving.modelserver` and others (decision 0063); `model-servers` are the
-programs that it stands for: Triton's, MLServer's, TorchServe's, TensorFlow Serving's and OpenVINO's (decision 0065).
+programs that it stands for: Triton's, MLServer's, TorchServe's, TensorFlow Serving's and OpenVINO's (decision 0065);
+`seldon` is `seldon-core-microservice`, for users' classes (decision 0074).
 
 Source of argosay's subcommands: argo-workflows 3.7 test/e2e/images/argosay/v2.
 """
@@ -217,6 +218,8 @@ def _fronts(what: str, *names: str) -> dict[str, str | Path]:
 
 # For scripts that call one; the catalogue's `commands` spare a container that is one the shell.
 _MODEL_SERVERS = ("tritonserver", "mlserver", "torchserve", "tensorflow_model_server", "ovms")
+# A user's own image starts it so; the image of a builder has it as its `run`, which variables tell what to serve.
+_MICROSERVICE = '#!/bin/sh\nexec python3 -m sampan_serving.seldon_microservice "$@"\n'
 _AS_MODEL_SERVER = '#!/bin/sh\nexec python3 -m sampan_serving.modelserver.stand_in "${0##*/}" "$@"\n'
 
 PROGRAMS: Mapping[str, Program] = {
@@ -248,6 +251,9 @@ PROGRAMS: Mapping[str, Program] = {
             "sampan.components.serving.engine.programs",
             beside={"sampan.lib.gjson": _LIB / "gjson", "sampan.lib.extent": _LIB / "extent.py"},
         ),
+    ),
+    "seldon": Program(
+        {"seldon-core-microservice": _MICROSERVICE}, {"/s2i/bin/run": "seldon-core-microservice"}
     ),
     "model-servers": Program(dict.fromkeys(_MODEL_SERVERS, _AS_MODEL_SERVER)),
 }

@@ -45,7 +45,7 @@ class Rule:
     path: str = ""
     """An expression (RE2) that the path has to match from its beginning; empty for every path."""
     shadows: tuple[Backend, ...] = ()
-    """Get a copy of each request; their answers are dropped."""
+    """Get copies of requests, of as many per cent as their weights say; their answers are dropped."""
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Set on what is forwarded."""
     rewrite: str = ""

@@ -31,6 +31,7 @@ _CHECKS: dict[Resource, tuple[str, str]] = {
     kinds.TRAINED_MODELS: ("validation.trained_models", "check"),
     kinds.INFERENCE_GRAPHS: ("validation.graphs", "check"),
     kinds.CLUSTER_STORAGE_CONTAINERS: ("validation.others", "check_storage_container"),
+    kinds.SELDON_DEPLOYMENTS: ("seldon.checks", "check"),
     kinds.LOCAL_MODEL_CACHES: ("validation.others", "check_cache"),
     kinds.LOCAL_MODEL_NAMESPACE_CACHES: ("validation.others", "check_cache"),
 }

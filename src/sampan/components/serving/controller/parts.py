@@ -8,6 +8,7 @@ from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KFSERVING_INFERENCE_SERVICES,
+    SELDON_DEPLOYMENTS,
     TRAINED_MODELS,
 )
 from sampan.components.serving.api.labels import NAMESPACE
@@ -20,6 +21,7 @@ from sampan.components.serving.controller.inference_services.parts import infere
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
+from sampan.components.serving.controller.seldon.reconciler import SeldonReconciler
 from sampan.components.serving.controller.trained_models.parts import trained_models
 from sampan.kube.kinds import CONFIG_MAPS, Resource
 from sampan.reconcile.cache import Cache
@@ -41,6 +43,7 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         INFERENCE_SERVICES: inference_services(around),
         INFERENCE_GRAPHS: (InferenceGraphReconciler(around).controller(),),
         TRAINED_MODELS: trained_models(around),
+        SELDON_DEPLOYMENTS: (SeldonReconciler(around).controller(),),
         KFSERVING_INFERENCE_SERVICES: (
             KFServingReconciler(around, configs).controller(),
             ConfigReconciler(around, configs).controller(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from time import monotonic
 from typing import Protocol
@@ -205,10 +205,18 @@ class Core:
     def work_of_call(self, head: Head, request_id: bytes) -> Work:
         """Of gRPC. Raises RefusalError, UnknownNameError."""
         self.admission.check_form(head)
-        found = self._found(head)
+        found = self._told(head) or self._found(head)
         if found is None or found.by_path:
             raise self.admission.unknown(head)
         return self._way(head, found, request_id)[0]
+
+    def _told(self, head: Head) -> Found | None:
+        """By the metadata that Seldon's clients send with calls, whatever host they ask."""
+        name, namespace = head.get(b"seldon"), head.get(b"namespace")
+        if not name or not namespace:
+            return None
+        found = self.table.by_path(b"/seldon/" + namespace + b"/" + name)
+        return replace(found, target=head.target, by_path=False) if found is not None else None
 
     def _way(self, head: Head, found: Found, request_id: bytes) -> tuple[Work, tuple[Backend, ...]]:
         """And whom to send copies. Raises RefusalError."""

@@ -87,6 +87,11 @@ class Door:
         passing: Any = await asyncio.to_thread(importlib.import_module, _GRPC)
         return (self._ready.call_handler(passing.Passing, authority_of),)
 
+    async def named_handlers(self) -> Sequence[Any]:
+        """For calls to this server itself that name an endpoint by their metadata."""
+        handlers = await self.grpc_handlers(lambda _peer: "localhost")
+        return [importlib.import_module(_GRPC).Named(each) for each in handlers]
+
     def when_open(self, call: Callable[[Ready | None], None]) -> None:
         """None: it never will be."""
         self._early.append(call)

@@ -52,7 +52,7 @@ _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.UNIMPLEMENTED: 501,
 }
-_OF_THE_CONNECTION = ("grpc-", "user-agent", "te", "content-type", "accept-encoding")
+_OF_THE_CONNECTION = frozenset(("user-agent", "te", "content-type", "accept-encoding"))
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -217,15 +217,28 @@ class Passing(grpc.GenericRpcHandler):
             raise RefusalError(503, "gRPC is not passed on to pods of another cluster")
         place = member.place
         where = self._pod_port(place.address, place.grpc_port or place.port)
-        channel = self._channels.get(where)
+        channel = self._channels.pop(where, None)
         if channel is None:
-            if len(self._channels) >= _MOST_CHANNELS:
-                oldest = next(iter(self._channels))
-                await self._channels.pop(oldest).close(None)
-            channel = self._channels[where] = grpc.aio.insecure_channel(
-                f"{where[0]}:{where[1]}", options=_OPTIONS
-            )
+            channel = grpc.aio.insecure_channel(f"{where[0]}:{where[1]}", options=_OPTIONS)
+        # The last is the one that was used last.
+        self._channels[where] = channel
+        if len(self._channels) > _MOST_CHANNELS:
+            unused = next(iter(self._channels))
+            await self._channels.pop(unused).close(None)
         return channel
+
+
+class Named(grpc.GenericRpcHandler):
+    """Calls that say by their metadata which SeldonDeployment they are for, whatever host they ask, as Seldon's clients
+    do. All others are somebody else's."""
+
+    def __init__(self, passing: Passing) -> None:
+        self._passing = passing
+
+    def service(self, handler_call_details: Any) -> Any:
+        metadata = dict(handler_call_details.invocation_metadata or ())
+        is_one = metadata.get("seldon") and metadata.get("namespace")
+        return self._passing.service(handler_call_details) if is_one else None
 
 
 class _Call:
@@ -297,13 +310,12 @@ def _head(method: str, metadata: list[Any], authority: str, peer: str) -> Head:
 
 def _passed_on(metadata: list[Any], work: Work, request_id: bytes) -> list[tuple[str, Any]]:
     fixed = {key.decode("latin-1"): value.decode("latin-1") for key, value in work.passed.headers.items()}
-    hidden = {"x-request-id", *fixed, *(("authorization",) if work.passed.hides_token else ())}
+    hidden = {*fixed, *(("authorization",) if work.passed.hides_token else ())}
     kept = [
         (key, value)
         for key, value in metadata
-        if not key.startswith(_OF_THE_CONNECTION)
-        and key not in hidden
-        and not heads.is_identity(key.encode())
+        if not (key in _OF_THE_CONNECTION or key.startswith("grpc-") or key in hidden)
+        and not heads.is_for_us_to_say(key.encode())
     ]
     return [*kept, *fixed.items(), ("x-request-id", request_id.decode("latin-1"))]
 

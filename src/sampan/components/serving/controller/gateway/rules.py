@@ -28,6 +28,11 @@ class Ways:
     def __init__(self, route: Route, before: Ways | None = None) -> None:
         self._route = route
         self._rules: list[tuple[Rule, Any, Split, Mapping[bytes, bytes]]] = []
+        self._copied = {
+            shadow: Split([max(shadow.weight, 0), max(100 - shadow.weight, 0)], 0.5)
+            for rule in route.rules
+            for shadow in rule.shadows
+        }
         self._tagged = {
             backend.tag: (rule, backend)
             for rule in route.rules
@@ -47,7 +52,7 @@ class Ways:
             return Way(found[1], target, _encoded(found[0]), ()) if found is not None else None
         for rule, expression, split, headers in self._rules:
             if expression is None:
-                return Way(rule.backends[split.next()], target, headers, rule.shadows)
+                return Way(rule.backends[split.next()], target, headers, self._shadows(rule))
             path, mark, query = target.partition(b"?")
             match = expression.match(path)
             if match is None:
@@ -55,8 +60,12 @@ class Ways:
             if rule.rewrite:
                 rest = path[len(match.group(0)) :]
                 target = rule.rewrite.encode() + rest + mark + query
-            return Way(rule.backends[split.next()], target, headers, rule.shadows)
+            return Way(rule.backends[split.next()], target, headers, self._shadows(rule))
         return None
+
+    def _shadows(self, rule: Rule) -> tuple[Backend, ...]:
+        """Those whose turn it is to get a copy."""
+        return tuple(each for each in rule.shadows if self._copied[each].next() == 0)
 
 
 def _encoded(rule: Rule) -> Mapping[bytes, bytes]:

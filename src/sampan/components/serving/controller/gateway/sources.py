@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from sampan.client.protocol import Object
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES, SELDON_DEPLOYMENTS
 from sampan.components.serving.api.routing import Route
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.gateway.watching import Source
 from sampan.components.serving.engine.inference_services.configured import Configured, configured
-from sampan.components.serving.engine.routing import inference_graphs, inference_services
+from sampan.components.serving.engine.routing import inference_graphs, inference_services, seldon_deployments
 from sampan.kube import meta
 from sampan.kube.kinds import CONFIG_MAPS
 from sampan.reconcile.cache import Cache
@@ -29,9 +29,13 @@ def sources(around: Around) -> Sequence[Source]:
         found = config.read()
         return inference_graphs.routes(obj, found.domain, is_headless=found.rules.is_headless)
 
+    def of_seldon_deployment(obj: Object) -> Sequence[Route]:
+        return seldon_deployments.routes(obj, config.read().domain)
+
     return [
         Source(around.caches.of(INFERENCE_SERVICES), of_inference_service, (config.cache,)),
         Source(around.caches.of(INFERENCE_GRAPHS), of_inference_graph, (config.cache,)),
+        Source(around.caches.of(SELDON_DEPLOYMENTS), of_seldon_deployment, (config.cache,)),
     ]
 
 

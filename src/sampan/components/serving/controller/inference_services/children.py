@@ -54,11 +54,13 @@ class NotServedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """Whose they are, and the label that all of them have: its value is the owner's name."""
+    """Whose they are, and the label that all of them have."""
 
     resource: Resource = INFERENCE_SERVICES
     label: str = labels.INFERENCE_SERVICE
     manager: str = MANAGER
+    value: Callable[[str], str] = str
+    """The label's, from the owner's name."""
 
 
 _OF_SERVICES = Owners()
@@ -187,7 +189,7 @@ class Own:
             **meta.metadata(wanted),
             "ownerReferences": [owners.owner_reference(self._isvc)],
             "annotations": {**meta.annotations(wanted), _APPLIED: digest},
-            "labels": {**meta.labels(wanted), self._owners.label: meta.name(self._isvc)},
+            "labels": {**meta.labels(wanted), self._owners.label: self._owners.value(meta.name(self._isvc))},
         }
         body = {**wanted, "apiVersion": self._caches[resource].resource.api_version, "metadata": metadata}
         observed = self.find(resource, name) or await self._there(resource, name)

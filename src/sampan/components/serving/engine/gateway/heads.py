@@ -34,7 +34,12 @@ _IDENTITY = re.compile(
 )
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _SANDBOX = b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads"
-_NOT_OURS = frozenset({b"set-cookie", b"content-security-policy", b"service-worker-allowed"})
+_NOT_OURS = frozenset(
+    {
+        *(b"set-cookie", b"content-security-policy", b"service-worker-allowed", b"clear-site-data"),
+        *(b"strict-transport-security", b"alt-svc", b"nel", b"report-to", b"reporting-endpoints"),
+    }
+)
 """Of an answer on one of the server's own names: in a browser it may not act with our origin's rights."""
 _SHARING = frozenset(
     {
@@ -82,7 +87,7 @@ def request_bytes(head: Head, passed: Passed) -> bytes:
     for key, value in head.headers:
         if key in _OF_THE_CONNECTION:
             is_chunked = is_chunked or key == b"transfer-encoding"
-        elif not (key in _SET_BY_US or key in dropped or is_identity(key)):
+        elif not (key in dropped or is_for_us_to_say(key)):
             lines.append(b"%b: %b" % (key, value))
     for key, value in passed.headers.items():
         lines.append(b"%b: %b" % (key, value))
@@ -170,6 +175,11 @@ def _named_in_connection(headers: Headers) -> frozenset[bytes]:
                 for name in value.split(b",")
             ) - {b"host", b"content-length", b"content-type", b"content-encoding"}
     return frozenset()
+
+
+def is_for_us_to_say(key: bytes) -> bool:
+    """Who somebody is, where a request comes from, how it was asked for."""
+    return key in _SET_BY_US or is_identity(key)
 
 
 _known_names: dict[bytes, bool] = {}

@@ -15,6 +15,9 @@ from sampan.kube.meta import Object
 
 ROOT = "root"
 MOST_NODES, MOST_STEPS, MOST_DEPTH = 1000, 10_000, 64
+MOST_CALLS = 10_000
+"""That one request may become."""
+_CHOOSES_ONE = ("Splitter", "Switch")
 _TARGETS = ("nodeName", "serviceName", "serviceUrl")
 
 
@@ -31,7 +34,7 @@ def problem_of(graph: Object) -> str:
     for name, node in nodes.items():
         if wrong := _of_node(name, mapping(node), steps):
             return f"spec.nodes[{name}]: {wrong}"
-    return _of_ways({name: _following(each) for name, each in steps.items()})
+    return _of_ways({name: _following(each) for name, each in steps.items()}) or _of_calls(nodes, steps)
 
 
 def _of_node(name: str, node: Mapping[str, Any], steps: Mapping[str, list[Object]]) -> str:
@@ -75,4 +78,20 @@ def _of_ways(following: Mapping[str, list[str]]) -> str:
             left.append((target, iter(following[target])))
     if depths[ROOT] > MOST_DEPTH:
         return f"spec.nodes: nodes lead to nodes more than {MOST_DEPTH} deep"
+    return ""
+
+
+def _of_calls(nodes: Mapping[str, Any], steps: Mapping[str, list[Object]]) -> str:
+    """Twenty nodes that lead twice to the next are a million calls. For ways that end."""
+    counts: dict[str, int] = {}
+
+    def count(name: str) -> int:
+        if name not in counts:
+            each = [count(target) if (target := text(step.get("nodeName"))) else 1 for step in steps[name]]
+            chooses = mapping(nodes[name]).get("routerType") in _CHOOSES_ONE
+            counts[name] = min(max(each, default=0) if chooses else sum(each), MOST_CALLS + 1)
+        return counts[name]
+
+    if count(ROOT) > MOST_CALLS:
+        return f"spec.nodes: one request would become more than {MOST_CALLS} calls"
     return ""

@@ -14,6 +14,7 @@ from sampan.ui.charts.figure import Figure, Series
 
 LATENCY, RATE, CODES = "Latency", "Requests a second", "Answers by status"
 REPLICAS, MEMORY, CPU = "Replicas", "Memory held", "CPU used"
+OF_REQUESTS = (LATENCY, RATE, CODES)
 TITLES = (LATENCY, RATE, CODES, REPLICAS, MEMORY, CPU)
 _UNITS = {LATENCY: "ms", RATE: "a second", CODES: "answers", REPLICAS: "", MEMORY: "MiB", CPU: "cores"}
 _QUANTILES = ("p50", "p95", "p99")

@@ -63,5 +63,9 @@ def _of_pods(shown: Shown) -> list[Said]:
     for pod in shown.pods:
         found = health.of(pod)
         if found is not None and found.is_trouble:
+            why = shown.endpoint.why
+            if why and (why.partition(": ")[2] or why) in found.why:
+                # It is said already.
+                return []
             return [(found.tone, f"Pod {meta.name(pod)}: {found.word}", found.why, found.hint)]
     return []

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES, SELDON_DEPLOYMENTS
 from sampan.components.serving.ui import places, states
-from sampan.components.serving.ui.endpoint_page import drawn_graph, pod_rows
+from sampan.components.serving.ui.endpoint_page import drawn_graph, origin, pod_rows
 from sampan.components.serving.ui.endpoint_page.call_card import CallCard
 from sampan.components.serving.ui.endpoint_page.parts import Shown
 from sampan.components.serving.ui.endpoint_page.traffic_card import TrafficCard
@@ -34,6 +34,9 @@ class OverviewPart:
     async def build(self) -> None:
         shown = self._shown
         self._strip = ui.element("div").classes("sv-figures")
+        self._origin = ui.element("div")
+        if shown.endpoint.source:
+            self._page.spawn(self._look_for_origin(), "origin of a model")
         if shown.endpoint.kind in _GRAPHS:
             self._graph = GraphView(label=f"Graph of {shown.endpoint.name}", on_select=self._open)
         with ui.element("div").classes("sv-halves sv-space"):
@@ -70,6 +73,19 @@ class OverviewPart:
                     widgets.text(name, "sp-muted sp-small")
                     widgets.text(value, "sv-figure-value")
                     widgets.text(more, "sp-muted sp-small sv-figure-more")
+
+    async def _look_for_origin(self) -> None:
+        endpoint = self._shown.endpoint
+        found = await origin.find(self._page.api, endpoint.namespace, endpoint.source)
+        if found is None or self._origin.is_deleted:
+            return
+        with self._origin, ui.element("div").classes("sp-row sv-origin"):
+            ui.icon("account_tree").props("aria-hidden=true")
+            widgets.text("The model is the artifact", "sp-muted")
+            widgets.link(found.name, self._page.href(found.artifact_page))
+            if found.run:
+                widgets.text("of the run", "sp-muted")
+                widgets.link(found.run_name or found.run, self._page.href(found.run_page))
 
     def _open(self, node: str) -> None:
         """A node of a graph that is a service of ours."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nicegui import ui
+from nicegui.element import Element
 
 from sampan.components.serving.ui.endpoint_page import charts
 from sampan.components.serving.ui.endpoint_page.parts import Shown
@@ -16,6 +17,7 @@ class StatisticsPart:
         self._shown = shown
         self._clock = SystemClock()
         self._charts: dict[str, Chart] = {}
+        self._cards: dict[str, Element] = {}
 
     async def build(self) -> None:
         widgets.paragraph(
@@ -32,7 +34,8 @@ class StatisticsPart:
         self._place = ui.element("div").classes("sv-charts")
         with self._place:
             for title in charts.TITLES:
-                with widgets.card(title):
+                with widgets.card(title) as card:
+                    self._cards[title] = card
                     self._charts[title] = Chart(charts.empty(title, self._clock.now()))
         self.update()
 
@@ -41,6 +44,8 @@ class StatisticsPart:
         drawn = {**charts.of_history(shown.history, now), **charts.of_samples(shown.samples, now)}
         self._none.set_visibility(not shown.history)
         for title, chart in self._charts.items():
+            if title in charts.OF_REQUESTS:
+                self._cards[title].set_visibility(bool(shown.history))
             chart.show(drawn.get(title) or charts.empty(title, now))
 
     def stop(self) -> None:

@@ -50,6 +50,9 @@ class Application:
         self._repository = repository
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
+        self._extension = repository.extension
+        if self._extension is not None:
+            self._extension.bind(lambda reply: self._spawn(self._metrics(reply), reply))
         self.is_stopping = False
 
     def handle(self, request: Request, reply: Reply) -> None:
@@ -60,6 +63,8 @@ class Application:
 
     def _route(self, request: Request, reply: Reply) -> None:
         path = request.path
+        if self._extension is not None and self._extension.route(request, reply):
+            return
         if path.startswith("/v1/models/"):
             self._v1(request, path[11:], reply)
         elif path.startswith("/v2/models/"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -121,7 +122,11 @@ class Lane:
 
     def _deliver(self, group: list[_Job], outcomes: list[Outcome]) -> None:
         for job, outcome in zip(group, outcomes, strict=True):
-            job.done(outcome)
+            try:
+                job.done(outcome)
+            except Exception as error:
+                # One that cannot be answered is no reason to leave the others without an answer.
+                traceback.print_exception(error)
 
     def _executor(self) -> ThreadPoolExecutor:
         if self._thread is None:

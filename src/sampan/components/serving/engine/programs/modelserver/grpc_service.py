@@ -61,6 +61,8 @@ async def start(
     service = Service(application, repository, control)
     server.add_generic_rpc_handlers((_handlers(SERVICE, service.methods(), service.stream),))
     server.add_generic_rpc_handlers((_handlers(HEALTH_SERVICE, {"Check": service.health}, None),))
+    if repository.extension is not None:
+        server.add_generic_rpc_handlers(tuple(repository.extension.services()))
     try:
         server.add_insecure_port(f"{arguments.host or '0.0.0.0'}:{arguments.grpc_port}")  # noqa: S104
         await server.start()

@@ -15,6 +15,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import LoadE
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
 
 _CUSTOM = "sampan.components.serving.engine.programs.modelserver.custom.adapter"
+_TENSORFLOW_SERVING = "sampan.components.serving.engine.programs.modelserver.tfserving.start"
 EXIT_NOT_LOADED = 1
 _FILES = 16_384
 
@@ -58,6 +59,11 @@ def prepare(given: Arguments) -> Repository:
         custom: Any = importlib.import_module(_CUSTOM)
         made: Repository = custom.repository(given)
         return made
+    if given.options.get("tensorflow_serving"):
+        # Another server's API, which needs what not every environment has.
+        tensorflow: Any = importlib.import_module(_TENSORFLOW_SERVING)
+        versioned: Repository = tensorflow.repository(given)
+        return versioned
     if not given.runtime:
         raise LoadError("neither --runtime nor --model_class says what serves the model")
     asked = {"predictor_host": given.predictor_host, "predictor_protocol": given.predictor_protocol}

@@ -33,6 +33,7 @@ from sampan.components.serving.engine.programs.modelserver.errors import (
     unknown_model,
     without_paths,
 )
+from sampan.components.serving.engine.programs.modelserver.extension import Extension
 from sampan.components.serving.engine.programs.modelserver.statistics import Statistics
 
 READY, LOADING, UNAVAILABLE = "READY", "LOADING", "UNAVAILABLE"
@@ -68,6 +69,8 @@ class Repository:
         self._models: dict[str, Served] = {}
         self._loading: dict[str, asyncio.Lock] = {}
         self.on_change: Callable[[], None] = lambda: None
+        self.extension: Extension | None = None
+        """Another server's API, beside this one's."""
 
     def names(self) -> list[str]:
         return list(self._models)
@@ -84,6 +87,17 @@ class Repository:
             _close(before, lane)
         self.on_change()
         return served
+
+    def find(self, name: str) -> Served | None:
+        return self._models.get(name)
+
+    def show(self, name: str, served: Served | None) -> None:
+        """What another keeps, which closes it too; None for a model that is there no more."""
+        if served is not None:
+            self._models[name] = served
+        else:
+            self._models.pop(name, None)
+        self.on_change()
 
     def known(self, name: str) -> Served:
         """Raises RequestError, 404."""

@@ -74,6 +74,8 @@ async def _serve(
     server = HttpServer(application.handle, limits)
     if above is not None:
         await _catch_up(repository, above)
+    if repository.extension is not None:
+        await repository.extension.start()
     await server.start(listener)
     if above is not None:
         await control.connect(above.channel)
@@ -95,6 +97,8 @@ async def _serve(
         endings.append(rpc.stop(arguments.grace_seconds))
     with contextlib.suppress(Exception):
         await asyncio.gather(*endings)
+    if repository.extension is not None:
+        repository.extension.close()
     repository.close()
 
 

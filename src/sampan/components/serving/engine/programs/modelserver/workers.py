@@ -163,6 +163,10 @@ class _Supervisor:
         """Each finishes what it is at; who does not in time is killed."""
         until = time.monotonic() + self._arguments.grace_seconds + 1.0
         self._signal(signal.SIGTERM)
+        for worker in self._workers.values():
+            # What they still say is nobody's business, and would keep this process from sleeping.
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(worker.channel)
         while self._workers and time.monotonic() < until:
             self._selector.select(0.05)
             with contextlib.suppress(BlockingIOError):

@@ -1,0 +1,116 @@
+"""Models' files brought to containers of SeldonDeployments, as they are to InferenceServices, under Seldon's names.
+
+Source: seldon-core 1.18.2 operator/controllers/model_initializer_injector.go. Not so here: KServe's initializer brings
+them, which knows more places; a Secret of rclone's variables is understood as far as it is about S3.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from sampan.components.serving.api import labels
+from sampan.components.serving.api.reading import mapping, mappings, named, text
+from sampan.components.serving.controller.storage import ModelStorage
+from sampan.components.serving.engine.seldon.desired import Fetch
+from sampan.components.serving.engine.storage.config import StorageConfig
+from sampan.kube.meta import Object
+
+_MOST = 63
+_RCLONE = {
+    "AWS_ACCESS_KEY_ID": "RCLONE_CONFIG_S3_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY": "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY",
+    "AWS_ENDPOINT_URL": "RCLONE_CONFIG_S3_ENDPOINT",
+    "AWS_DEFAULT_REGION": "RCLONE_CONFIG_S3_REGION",
+}
+_PROVISION = "kserve-provision-location"
+
+
+class Models:
+    def __init__(self, storage: ModelStorage) -> None:
+        self._storage = storage
+
+    async def bring(self, template: Object, fetch: Fetch, namespace: str, config: StorageConfig) -> Object:
+        """A copy of the pod template in which the container sees its model. Raises StorageError, ApiError."""
+        container = named(mapping(template.get("spec")).get("containers"), fetch.container)
+        if container is None:
+            raise ValueError(f"Invalid configuration: cannot find container: {fetch.container}")
+        alone = _alone(template, dict(container), fetch)
+        component = {"model": {"storageUri": _uri(fetch.uri)}}
+        made = await self._storage.add(component, alone, namespace, config)
+        return _together(template, _renamed(made, fetch), fetch)
+
+
+def _uri(uri: str) -> str:
+    """rclone's own way to write one, `s3:bucket/path`, means the same."""
+    scheme, colon, rest = uri.partition(":")
+    is_own = colon and scheme in ("s3", "gs", "gcs") and not rest.startswith("//")
+    return f"{'gs' if scheme == 'gcs' else scheme}://{rest.lstrip('/')}" if is_own else uri
+
+
+def _alone(template: Object, container: dict[str, Any], fetch: Fetch) -> Object:
+    """A template of that container only, under the name by which storage knows it."""
+    container["name"] = labels.CONTAINER
+    told = mapping(template.get("spec"))
+    spec: Object = {"containers": [container]}
+    account = fetch.account or text(told.get("serviceAccountName"))
+    if account:
+        spec["serviceAccountName"] = account
+    return {"metadata": copy.deepcopy(mapping(template.get("metadata"))), "spec": spec}
+
+
+def _renamed(made: Object, fetch: Fetch) -> Object:
+    """Initializer and volume with names of the container's own: a pod may have several."""
+    provision = _short(f"{fetch.container}-provision-location")
+    spec = copy.deepcopy(mapping(made.get("spec")))
+    for each in mappings(spec.get("initContainers")):
+        if each.get("name") == labels.STORAGE_INITIALIZER:
+            each["name"] = _short(f"{fetch.container}-model-initializer")
+            _credentials(each, fetch)
+    for holder in (*mappings(spec.get("initContainers")), *mappings(spec.get("containers"))):
+        for mount in mappings(holder.get("volumeMounts")):
+            if mount.get("name") == _PROVISION:
+                mount["name"] = provision
+    for volume in mappings(spec.get("volumes")):
+        if volume.get("name") == _PROVISION:
+            volume["name"] = provision
+    return {**made, "spec": spec}
+
+
+def _credentials(initializer: Object, fetch: Fetch) -> None:
+    if fetch.image:
+        initializer["image"] = fetch.image
+    if not fetch.secret:
+        return
+    source = {"secretRef": {"name": fetch.secret, "optional": True}}
+    initializer["envFrom"] = [*mappings(initializer.get("envFrom")), source]
+    there = {text(each.get("name")) for each in mappings(initializer.get("env"))}
+    initializer["env"] = [
+        *mappings(initializer.get("env")),
+        *(
+            {
+                "name": name,
+                "valueFrom": {"secretKeyRef": {"name": fetch.secret, "key": key, "optional": True}},
+            }
+            for name, key in _RCLONE.items()
+            if name not in there
+        ),
+    ]
+
+
+def _together(template: Object, made: Object, fetch: Fetch) -> Object:
+    spec, added = dict(mapping(template.get("spec"))), mapping(made.get("spec"))
+    seeing = {**mappings(added.get("containers"))[0], "name": fetch.container}
+    spec["containers"] = [
+        seeing if each.get("name") == fetch.container else each for each in mappings(spec.get("containers"))
+    ]
+    for key in ("initContainers", "volumes"):
+        there = {text(each.get("name")) for each in mappings(spec.get(key))}
+        more = [each for each in mappings(added.get(key)) if text(each.get("name")) not in there]
+        if more:
+            spec[key] = [*mappings(spec.get(key)), *more]
+    return {**template, "spec": spec}
+
+
+def _short(name: str) -> str:
+    return name[:_MOST].rstrip("-")

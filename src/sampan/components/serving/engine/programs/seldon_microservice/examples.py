@@ -1,0 +1,88 @@
+"""The classes of upstream's example images: `mock_classifier`, `fixed-model`, `echo-model`, `sklearn-iris` and others.
+
+Written for the purpose, to answer as those do. Source: seldon-core 1.18.2 examples/models/mean_classifier,
+testing/docker/{fixed-model,echo-model}.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sampan.components.serving.engine.programs.seldon_microservice.component import SeldonComponent
+
+_THRESHOLD = 35 / 12
+"""The mean of the array that upstream's image has as its model."""
+
+
+class MeanClassifier:
+    def __init__(self, intValue: int = 0, delaySecs: int = 0) -> None:  # noqa: N803 - parameters' names
+        if not isinstance(intValue, int) or not isinstance(delaySecs, int):
+            raise TypeError("intValue and delaySecs parameters must be integers")
+        self.class_names = ["proba"]
+        self._threshold, self._delay = _THRESHOLD + intValue, delaySecs
+
+    def predict(self, rows: Any, _names: Any) -> list[list[float]]:
+        rows = np.array(rows)
+        if rows.ndim != 2:
+            raise ValueError("Incorrect shape: the rows of a matrix are classified")
+        if self._delay:
+            time.sleep(self._delay)
+        return [[1 / (1 + math.exp(min(self._threshold - float(row.mean()), 700)))] for row in rows]
+
+    def health_status(self) -> dict[str, str]:
+        return {"status": "ok"}
+
+    def metadata(self) -> dict[str, Any]:
+        return {"metadata": {"modelName": "mean_classifier"}}
+
+
+class _Fixed:
+    answer: Sequence[int] = ()
+
+    def predict(self, _rows: Any, _names: Any) -> list[int]:
+        return list(self.answer)
+
+    def send_feedback(self, _rows: Any, _names: Any, _reward: float, _truth: Any) -> list[Any]:
+        return []
+
+
+class ModelV1(_Fixed):
+    answer = (1, 2, 3, 4)
+
+
+class ModelV2(_Fixed):
+    answer = (5, 6, 7, 8)
+
+
+class EchoModel(SeldonComponent):
+    def predict(self, rows: Any, names: Any, meta: Any = None) -> Any:
+        return rows
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return [
+            {"type": "COUNTER", "key": "mycounter", "value": 1},
+            {"type": "GAUGE", "key": "mygauge", "value": 100},
+            {"type": "TIMER", "key": "mytimer", "value": 20.2},
+        ]
+
+
+class Node:
+    """Of every type, hands on what it gets: `metadata-generic-node`, whose metadata MODEL_METADATA says."""
+
+    def predict(self, features: Any, _names: Any, meta: Any = None) -> Any:
+        return features.tolist()
+
+    transform_input = transform_output = predict
+
+    def aggregate(self, features: Any, _names: Any, meta: Any = None) -> Any:
+        return [each.tolist() for each in features]
+
+    def route(self, _features: Any, _names: Any, meta: Any = None) -> int:
+        return secrets.randbelow(int(os.environ.get("NUMBER_OF_ROUTES", "2")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,7 +160,7 @@ def test_a_change_is_another_revision(tab: OpenTab, served: ServerProcess) -> No
     form.get_by_role("textbox", name=re.compile("^To this revision")).fill("10")
     form.get_by_role("textbox", name=re.compile("^At most")).fill("3")
     page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_role("heading", name="changing", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="changing", level=1, exact=True)).to_be_visible()
     wait_until(lambda: 10 in shares(served, "changing").values(), "a canary of 10 per cent", 60)
     served.call("DELETE", f"{SERVICES}/changing")
 
@@ -167,6 +168,8 @@ def test_a_change_is_another_revision(tab: OpenTab, served: ServerProcess) -> No
 @pytest.mark.slow
 def test_the_first_endpoint_is_one_click_away(tab: OpenTab, tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "home") as server:
+        # Pages are loaded with the first request for one, however busy the machine is.
+        urllib.request.urlopen(f"{server.url}/ui/serving", timeout=60).close()
         page = tab(f"{server.url}/ui/serving")
         page.get_by_role("button", name="Serve it").click()
         state(page, "Ready")

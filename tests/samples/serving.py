@@ -136,6 +136,13 @@ def make_models(home: Path, known: dict[str, Any], root: Path, upstream: Path, d
             done.touch()
 
 
+def add_data(root: Path, data: Path) -> None:
+    """Inputs that some copies of upstream's repository lack, made with the models."""
+    for file in (root / ".data").glob("*"):
+        if not (data / file.name).exists():
+            shutil.copy(file, data)
+
+
 def prepare(server: ServerProcess, storage: str) -> None:
     """What upstream's setup-kserve.sh puts into the cluster, and where its buckets are."""
     environ = {**os.environ, "KUBECONFIG": str(server.home / "kubeconfig")}
@@ -240,6 +247,7 @@ def main() -> int:
         root = given.buckets or Path(scratch) / "buckets"
         root.mkdir(parents=True, exist_ok=True)
         make_models(home, told["models"], root, given.folder, e2e / "data")
+        add_data(root, e2e / "data")
         images(home, told["images"], given.folder)
         edit(e2e, told["edits"], root)
         with buckets(root) as storage, ServerProcess(home) as server:

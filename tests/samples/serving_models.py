@@ -163,8 +163,7 @@ def paddle(made: Made) -> None:
         "jay-v2.json": {"inputs": [{**tensor, "data": flat}]},
         "jay-v2-grpc.json": {"inputs": [{**tensor, "contents": {"fp32_contents": flat}}]},
     }.items():
-        if not (made.data / name).exists():
-            (made.data / name).write_text(json.dumps(body))
+        made.file(".data", name).write_text(json.dumps(body))
 
 
 def mlflow(made: Made) -> None:

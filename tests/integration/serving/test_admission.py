@@ -90,6 +90,29 @@ def test_a_framework_is_stored_as_a_model_and_applied_again_changes_it(tmp_path:
     run(tmp_path, scenario)
 
 
+def test_fractions_of_amounts_pass_the_definition(tmp_path: Path) -> None:
+    """As upstream's samples of Alibi have them."""
+
+    async def scenario(client: Client) -> None:
+        said = {"sklearn": {"storageUri": "s3://one", "resources": {"requests": {"cpu": 0.1}}}}
+        made = await client.create(INFERENCE_SERVICES, service(said))
+        assert made["spec"]["predictor"]["model"]["resources"] == {"requests": {"cpu": "100m"}}
+        options = WriteOptions(field_manager="me", force=True)
+        for amount, stored in ((0.2, "200m"), (0.2, "200m"), (1, 1)):
+            said["sklearn"]["resources"] = {"requests": {"cpu": amount}}
+            found = await client.patch(
+                INFERENCE_SERVICES,
+                "iris",
+                service(said),
+                "default",
+                patch_type=PatchType.APPLY,
+                options=options,
+            )
+            assert found["spec"]["predictor"]["model"]["resources"] == {"requests": {"cpu": stored}}
+
+    run(tmp_path, scenario)
+
+
 def test_the_config_map_says_what_is_filled_in(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         made = await client.create(INFERENCE_SERVICES, service({"containers": [{"name": "a", "image": "b"}]}))

@@ -219,3 +219,14 @@ def test_sections_that_cannot_be_read_keep_their_defaults_and_are_told_of() -> N
     assert unreadable(config_map("localhost", "Knative")["data"]) == {}
     assert Config.of({"deploy": '{"defaultDeploymentMode": "RawDeployment"}'}).deployment_mode == "Standard"
     assert Config.of({"security": '{"autoMountServiceAccountToken": false}'}).mounts_tokens is False
+
+
+def test_fractions_of_amounts_become_texts() -> None:
+    resources = {"requests": {"cpu": 0.1, "memory": "1Gi"}, "limits": {"cpu": 1, "memory": 1.5}}
+    alibi = {"alibi": {"type": "AnchorTabular", "resources": {"requests": {"cpu": 0.25}}}}
+    found = with_defaults(
+        service({"sklearn": {"storageUri": "gs://x", "resources": resources}}, explainer=alibi), Config()
+    )
+    said = found["spec"]["predictor"]["model"]["resources"]
+    assert said == {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": 1, "memory": "1500m"}}
+    assert found["spec"]["explainer"]["alibi"]["resources"]["requests"]["cpu"] == "250m"

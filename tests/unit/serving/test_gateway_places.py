@@ -42,6 +42,23 @@ def test_ports_and_states() -> None:
         assert {each.state for each in (place(SERVICE, 80, one) for one in pods) if each} == {state}
 
 
+def test_a_container_that_speaks_both_is_asked_at_the_port_of_each() -> None:
+    service = {**SERVICE, "spec": {"selector": {"app": "iris"}, "ports": [{"port": 80, "targetPort": 8081}]}}
+    both = pod()
+    (container,) = both["spec"]["containers"]
+    container["ports"] = [
+        {"name": "grpc-port", "containerPort": 8081},
+        {"name": "http-rest", "containerPort": 8080},
+    ]
+    found = place(service, 80, both)
+    assert found is not None
+    assert (found.port, found.grpc_port) == (8080, 8081)
+    container["ports"] = [{"name": "h2c", "containerPort": 8081}]
+    found = place(service, 80, both)
+    assert found is not None
+    assert (found.port, found.grpc_port) == (8081, 8081)
+
+
 def test_only_pods_of_the_services_own_namespace_are_behind_it() -> None:
     assert selects(SERVICE, pod())
     assert not selects(SERVICE, pod(metadata={"namespace": "other"}))

@@ -7,6 +7,7 @@ A logger without a mode logs all, as its documentation has it.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from sampan.components.serving.api import models
@@ -32,7 +33,7 @@ _EXPLAINERS = ("art", "alibi", "aix")
 
 def with_defaults(service: Object, config: Config, old: Object | None = None) -> Object:
     """`old` is what was stored before: what an apply left of it gives way to the framework that was written."""
-    spec = dict(meta.spec(service))
+    spec = _with_amounts(dict(meta.spec(service)))
     if not spec:
         return service
     predictor = _with_model(child(spec, PREDICTOR), child(old or {}, "spec", PREDICTOR))
@@ -45,6 +46,22 @@ def with_defaults(service: Object, config: Config, old: Object | None = None) ->
     annotations = _annotations(service, old, config, predictor)
     metadata = {**meta.metadata(service), **({"annotations": annotations} if annotations else {})}
     return {**service, "metadata": metadata, "spec": spec}
+
+
+def _with_amounts(value: Any, key: str = "") -> Any:
+    """Fractions become texts, `cpu: 0.1` is `100m`: upstream's webhook reads and writes them, and only what comes of
+    that is held against the definition, which knows no fractions."""
+    if isinstance(value, dict):
+        if key in ("requests", "limits"):
+            return {name: _amount(each) for name, each in value.items()}
+        return {name: _with_amounts(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_amounts(each) for each in value]
+    return value
+
+
+def _amount(said: Any) -> Any:
+    return quantities.format_decimal(Decimal(str(said))) if isinstance(said, float) else said
 
 
 def _annotations(service: Object, old: Object | None, config: Config, predictor: Object) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def place(service: Object, port: int, pod: Object) -> Place | None:
         meta.name(pod),
         meta.namespace(pod),
         address,
-        number,
+        _http_port(pod, number),
         _state(pod, address),
         _grpc_port(pod, number),
     )
@@ -64,13 +64,26 @@ def _state(pod: Object, address: str) -> State:
     return State.READY if address and pods.is_ready(pod) else State.COMING
 
 
+def _http_port(pod: Object, number: int) -> int:
+    """Where a container speaks both, each at a port of its own, the Service leads to the first of them."""
+    for container in pods.containers(pod):
+        told = [each for each in container.get("ports") or () if each.get("containerPort")]
+        if any(int(each["containerPort"]) == number and _is_grpc(each) for each in told):
+            return next((int(each["containerPort"]) for each in told if not _is_grpc(each)), number)
+    return number
+
+
+def _is_grpc(port: Object) -> bool:
+    named = str(port.get("name") or "").startswith(("h2c", "grpc"))
+    return named or port.get("appProtocol") == "kubernetes.io/h2c"
+
+
 def _grpc_port(pod: Object, number: int) -> int:
     """Where it speaks gRPC: at a port that says so, else where its settings say, else at that of KServe's servers."""
     # Of several containers the one that is asked at that port counts first.
     for container in sorted(pods.containers(pod), key=lambda each: not _has_port(each, number)):
         for port in container.get("ports") or ():
-            named = str(port.get("name") or "").startswith(("h2c", "grpc"))
-            if (named or port.get("appProtocol") == "kubernetes.io/h2c") and port.get("containerPort"):
+            if _is_grpc(port) and port.get("containerPort"):
                 return int(port["containerPort"])
         words = [*(container.get("command") or ()), *(container.get("args") or ())]
         said = [str(word).replace("_", "-").partition("--grpc-port=")[2] for word in words]

@@ -61,6 +61,8 @@ class Predictor:
         name, colon, port = self._authority.rpartition(":")
         self._host = name if colon and port.isdecimal() else self._authority
         self._port = int(port) if colon and port.isdecimal() else (443 if config.use_ssl else 80)
+        self.target = f"{self._host}:{self._port}"
+        """Of gRPC, which takes a name alone for one of https. Source: kserve 0.20 inference_client.py."""
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._channel: Any = None
 
@@ -90,9 +92,9 @@ class Predictor:
             aio: Any = importlib.import_module("grpc.aio")
             options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
             if self._config.use_ssl:
-                self._channel = aio.secure_channel(self._authority, grpc.ssl_channel_credentials(), options)
+                self._channel = aio.secure_channel(self.target, grpc.ssl_channel_credentials(), options)
             else:
-                self._channel = aio.insecure_channel(self._authority, options)
+                self._channel = aio.insecure_channel(self.target, options)
         call = self._channel.unary_unary(
             "/inference.GRPCInferenceService/ModelInfer",
             request_serializer=lambda request: request.SerializeToString(),

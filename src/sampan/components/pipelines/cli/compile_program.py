@@ -60,8 +60,8 @@ def used_by_another(component: Any, others: Iterable[Any]) -> bool:
 
 
 def offer_sampan() -> None:
-    """`from sampan.sdk import light`, `training` and `serving` where Sampan is not installed: what pipeline files use of
-    it needs nothing that is not here."""
+    """`from sampan.sdk import light`, `training` and `serving` where Sampan is not installed: what pipelines use of it
+    needs nothing that is not here."""
     if importlib.util.find_spec("sampan") is not None:
         return
     rooms = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

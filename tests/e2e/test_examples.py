@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sampan.testing.homes import home_with_frameworks
 from sampan.testing.server import ServerProcess
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -28,7 +29,7 @@ def sampan(server: ServerProcess, *arguments: str) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    with ServerProcess(tmp_path_factory.mktemp("examples") / "home") as running:
+    with ServerProcess(home_with_frameworks(tmp_path_factory.mktemp("examples") / "home")) as running:
         yield running
 
 
@@ -171,3 +172,26 @@ def test_a_script_a_function_and_an_experiment_are_tuned(server: ServerProcess) 
     written = sampan(server, "tune", "create", "-f", str(folder / "experiment.yaml"), "--watch")
     assert written.returncode == 0, written.stdout + written.stderr
     assert written.stdout.count("✓ by-hand-") == 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_pipeline_deploys_what_it_has_trained(server: ServerProcess) -> None:
+    folder = EXAMPLES / "05-serving"
+    done = sampan(server, "run", str(folder / "pipeline.py"), "--param", "depth=2", "--name", "digits")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"digits are read at http://digits-default\.localhost", done.stdout)
+    said = sampan(server, "predict", "digits", "-d", f"@{folder / 'digits.csv'}")
+    assert re.match(r"\d\n", said.stdout), said.stdout + said.stderr
+    lineage = sampan(server, "endpoints", "lineage", "digits").stdout
+    assert re.search(r"step +train, image kserve/sklearnserver", lineage)
+    assert re.search(r"from +data \(Dataset\)", lineage)
+    own = subprocess.run(
+        [sys.executable, str(folder / "own_model.py")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "SAMPAN_HOME": str(server.home)},
+    )
+    assert "'a great day': +2" in own.stdout, own.stdout + own.stderr

@@ -254,7 +254,7 @@ def test_a_package_for_python_programs_stands_under_its_own_name(tmp_path: Path)
         ("kserve/sklearnserver:v0.20.0", ["sampan_serving.modelserver", "--runtime", "sklearn"]),
         ("gcr.io/kfserving/xgbserver:v0.5.1", ["sampan_serving.modelserver", "--runtime", "xgboost"]),
         ("kserve/predictiveserver:latest", ["sampan_serving.modelserver", "--runtime", "choosing"]),
-        ("tensorflow/serving:2.6.2", ["sampan_serving.modelserver.stand_in", "tensorflow_model_server"]),
+        ("tensorflow/serving:2.6.2", ["sampan_serving.modelserver.stand_in", "tf_serving_entrypoint.sh"]),
     ],
 )
 def test_images_of_model_servers_have_ours_for_their_program(image: str, words: list[str]) -> None:

@@ -81,10 +81,16 @@ def test_tensorflow_serving() -> None:
         "--allow_version_labels_for_unavailable_models=true",
     ]
     # The image's own entry point goes by variables.
-    assert translated(["tensorflow_model_server"], {"MODEL_NAME": "x"})[:2] == [
-        "--model_name=x",
-        "--model_dir=/models/x",
-    ]
+    script = "/usr/bin/tf_serving_entrypoint.sh"
+    for environ, name, folder in (
+        ({}, "model", "/models/model"),
+        ({"MODEL_NAME": "x"}, "x", "/models/x"),
+        ({"MODEL_NAME": "x", "MODEL_BASE_PATH": "/here"}, "x", "/here/x"),
+    ):
+        assert translated([script], environ)[:2] == [f"--model_name={name}", f"--model_dir={folder}"]
+    assert translated([script, "--model_base_path=/m"], {})[:2] == ["--model_name=model", "--model_dir=/m"]
+    # The program itself does not.
+    assert translated(["tensorflow_model_server"], {"MODEL_NAME": "x"})[0] == "--model_name=default"
 
 
 def test_openvino() -> None:

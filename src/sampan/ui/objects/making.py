@@ -55,8 +55,9 @@ class Making:
     """The list's page."""
     places: Mapping[str, str] = field(default_factory=dict)
     """From what the API's messages name to the name of a field."""
-    replaces: Callable[[Object], Object] | None = None
-    """For the change of an object that is there: from what was made to all that is written in its place."""
+    replaces: Callable[[Object, Object], Object] | None = None
+    """For the change of an object that is there: from what it is by then, and what was made, to all that is written in
+    its place. Raises ApiFailureError."""
 
 
 class NewObject:
@@ -168,8 +169,9 @@ class NewObject:
         path = self._making.collection(resource, namespace)
         if self._making.replaces is None:
             return await self._page.api.post(path, made, query)
-        found = self._making.replaces(dict(made))
-        return await self._page.api.put(f"{path}/{segment(meta.name(made))}", found, query)
+        path = f"{path}/{segment(meta.name(made))}"
+        found = self._making.replaces(await self._page.api.get(path), dict(made))
+        return await self._page.api.put(path, found, query)
 
     async def _check_yaml(self) -> None:
         await self._take_yaml(only_check=True)

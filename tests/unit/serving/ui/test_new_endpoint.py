@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,10 +76,26 @@ def test_a_program_of_many_lines_comes_back() -> None:
     made = first_endpoint.endpoint("first", "default")
     assert reading.wanted(made) is None
     [container] = made["spec"]["predictor"]["containers"]
-    del container["readinessProbe"], container["resources"]
+    del container["readinessProbe"]
     found = reading.wanted(made)
     assert found is not None
     assert building.service(found)["spec"]["predictor"]["containers"][0]["command"] == container["command"]
+
+
+def test_limits_that_are_there_stay_and_are_never_below_what_is_asked_for() -> None:
+    made = building.service(FULL)
+    resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "2Gi"}}
+    made["spec"]["predictor"]["model"]["resources"] = resources
+    found = reading.wanted(made)
+    assert found is not None
+    more = replace(found, size=replace(found.size, cpu="4"))
+    limits = building.service(more)["spec"]["predictor"]["model"]["resources"]["limits"]
+    assert limits == {"cpu": "4", "memory": "2Gi"}
+    only_asked = {"requests": {"cpu": "1"}}
+    made["spec"]["predictor"]["model"]["resources"] = only_asked
+    found = reading.wanted(made)
+    assert found is not None
+    assert building.service(found)["spec"]["predictor"]["model"]["resources"] == only_asked
 
 
 def test_a_change_keeps_what_is_not_of_the_spec() -> None:
@@ -117,7 +134,7 @@ def test_what_is_wrong_is_said(check: checks.Check, right: Any, wrong: Any) -> N
 
 def test_models_of_runs_are_offered() -> None:
     artifacts = [
-        {"type": "system.Model", "uri": "file:///a/model", "name": "model"},
+        {"type": "system.Model", "uri": "/a/model", "name": "model"},
         {"type": "system.Dataset", "uri": "file:///a/data", "name": "data"},
         {"type": "Model", "uri": "", "name": "empty"},
         {"type": "system.Model", "uri": "file:///a/model", "name": "again"},

@@ -2,7 +2,7 @@
 
 A step that uses an official client (kubeflow's TrainerClient, kubernetes) acts as this account, as in upstream's
 installation: on a cluster its administrator has made it. Source: kubeflow/pipelines 2.17
-manifests/kustomize/base/pipeline/pipeline-runner-{sa,role,rolebinding}.yaml, with the groups of Trainer and JobSet.
+manifests/kustomize/base/pipeline/pipeline-runner-{sa,role,rolebinding}.yaml, with groups of Trainer, JobSet, KServe.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _RULES: list[Object] = [
     {"apiGroups": ["kubeflow.org", "trainer.kubeflow.org"], "resources": ["*"], "verbs": ["*"]},
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["*"]},
     {"apiGroups": ["jobset.x-k8s.io"], "resources": ["jobsets"], "verbs": _READ},
+    {"apiGroups": ["serving.kserve.io"], "resources": ["*"], "verbs": ["*"]},
     {"apiGroups": ["machinelearning.seldon.io"], "resources": ["seldondeployments"], "verbs": ["*"]},
 ]
 

@@ -107,6 +107,12 @@ async def delete(call: Call) -> Response:
     return answer({})
 
 
+def full(connection: Any, row: ArtifactRow) -> dict[str, Any]:
+    """As `view=FULL` has it."""
+    uses, tasks = lineage.uses_of(connection, [row.artifact_id])
+    return _full(row, uses, tasks)
+
+
 def _found(connection: Any, artifact_id: str) -> ArtifactRow:
     row = artifacts.get(connection, artifact_id)
     if row is None:

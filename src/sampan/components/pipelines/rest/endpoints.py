@@ -23,6 +23,7 @@ from sampan.components.pipelines.rest import (
     resume,
     runs,
     scopes,
+    served_models,
     services,
     task_records,
     tasks,
@@ -205,6 +206,10 @@ def _artifacts() -> list[Endpoint]:
         Endpoint("POST", f"{base}:batchCreate", create, kind, of_runs, artifact_records.create_many, many),
         Endpoint("GET", artifact, Verb.GET, kind, _OF_ARTIFACT, artifact_views.get_artifact),
         Endpoint("GET", f"{artifact}/lineage", Verb.GET, kind, _OF_ARTIFACT, artifact_views.get_lineage),
+        Endpoint("GET", f"{artifact}/endpoints", Verb.GET, kind, _OF_ARTIFACT, served_models.list_endpoints),
+        Endpoint(
+            "GET", f"{_V2}/endpoints/{{name}}/models", listing, kind, requested, served_models.get_models
+        ),
         Endpoint("DELETE", artifact, Verb.DELETE, kind, _OF_ARTIFACT, artifact_views.delete),
         Endpoint("GET", f"{artifact}:files", file, runs_, _OF_ARTIFACT, artifact_contents.list_files),
         Endpoint("GET", f"{artifact}:read", file, runs_, _OF_ARTIFACT, artifact_contents.read_file),

@@ -180,6 +180,12 @@ def find_same(connection: sa.Connection, row: ArtifactRow) -> ArtifactRow | None
     return next(same, None)
 
 
+def at(connection: sa.Connection, namespace: str, uris: Sequence[str]) -> list[ArtifactRow]:
+    """Those of a namespace that lie at one of these places."""
+    query = sa.select(_ARTIFACTS).where(_ARTIFACTS.c.namespace == namespace, _ARTIFACTS.c.uri.in_(uris))
+    return [_row(found) for found in connection.execute(query)]
+
+
 def namespaces_at(connection: sa.Connection, uri: str) -> set[str]:
     """Whose the files at a URI are.
 

@@ -1,25 +1,20 @@
-"""From an endpoint back to the run that made its model, and on to data and code; and from an artifact to its endpoints.
+"""From an endpoint back to the run that made its model, and on to data and code.
 
-Read by pipelines' routes as whoever asks. What annotations claim counts only where the artifact is of the endpoint's
-namespace and lies where the endpoint fetches its model (`api.origins`).
+Read by pipelines' routes as whoever asks, which find artifacts by where the endpoint fetches its models.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from sampan.client.session import Session
 from sampan.components.serving.api import origins
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.api.reading import child, mapping, mappings, text
 from sampan.components.serving.sdk.endpoints import Endpoints, Ref
-from sampan.kube import meta
-from sampan.kube.errors import ApiError, ForbiddenError, NotFoundError
-from sampan.kube.meta import Object
+from sampan.kube.errors import NotFoundError
 
 _API = "/apis/v2beta1"
 _DEPTH = 5
@@ -55,59 +50,29 @@ class Lineage:
 def of_endpoint(endpoints: Endpoints, ref: Ref, depth: int = _DEPTH) -> list[Lineage]:
     """For each place that it fetches models from. Raises ApiError."""
     isvc = endpoints.get(ref)
-    return [_of_uri(endpoints.session, isvc, uri, depth) for uri in origins.model_uris(isvc)]
+    path = f"{_API}/endpoints/{quote(ref.name, safe='')}/models"
+    try:
+        found = mappings(_read(endpoints.session, path, {"namespace": ref.namespace}).get("models"))
+    except NotFoundError:
+        # Pipelines know one namespace where they have one user, and this endpoint is in another.
+        found = [{"uri": uri} for uri in origins.model_uris(isvc)]
+    return [_of_model(endpoints.session, each, depth) for each in found]
 
 
-def served_by(endpoints: Endpoints, namespace: str, artifact_uri: str) -> list[Object]:
-    """InferenceServices that fetch a model from the artifact."""
-    found = endpoints.session.list(INFERENCE_SERVICES, namespace)
-    return [each for each in found if origins.is_artifact_of(each, artifact_uri)]
-
-
-def _of_uri(session: Session, isvc: Object, uri: str, depth: int) -> Lineage:
-    artifact = _artifact(session, isvc, uri)
-    if artifact is None:
+def _of_model(session: Session, model: Message, depth: int) -> Lineage:
+    uri, artifact = text(model.get("uri")), mapping(model.get("artifact"))
+    artifact_id = text(artifact.get("artifact_id"))
+    if not artifact_id:
         return Lineage(uri)
-    path = f"{_API}/artifacts/{quote(text(artifact.get('artifact_id')), safe='')}/lineage"
-    around = mapping(session.read(path, {"depth": str(depth)}, own=True))
+    path = f"{_API}/artifacts/{quote(artifact_id, safe='')}/lineage"
+    around = _read(session, path, {"depth": str(depth)})
     run_id = text(child(artifact, "produced_by").get("run_id"))
-    run = mapping(session.read(f"{_API}/runs/{quote(run_id, safe='')}", own=True)) if run_id else {}
-    return Lineage(uri, artifact, _steps(around, text(artifact.get("artifact_id")), run), run)
+    run = _read(session, f"{_API}/runs/{quote(run_id, safe='')}", {}) if run_id else {}
+    return Lineage(uri, artifact, _steps(around, artifact_id, run), run)
 
 
-def _artifact(session: Session, isvc: Object, uri: str) -> Message | None:
-    claimed = origins.claimed(isvc).artifact_id
-    if claimed:
-        try:
-            found = mapping(
-                session.read(f"{_API}/artifacts/{quote(claimed, safe='')}", {"view": "FULL"}, own=True)
-            )
-        except (NotFoundError, ForbiddenError):
-            found = {}
-        # The artifact's own route says nothing of its namespace; the list below is of one namespace alone.
-        if origins.is_of(text(found.get("uri")), uri) and _is_here(session, found, meta.namespace(isvc)):
-            return found
-    return origins.named(_listed(session, uri, meta.namespace(isvc)), uri)
-
-
-def _is_here(session: Session, artifact: Message, namespace: str) -> bool:
-    wanted = artifact.get("artifact_id")
-    listed = _listed(session, text(artifact.get("uri")), namespace)
-    return any(each.get("artifact_id") == wanted for each in listed)
-
-
-def _listed(session: Session, uri: str, namespace: str) -> list[Message]:
-    """Of the namespace alone: those with the name of the place, or of a folder around it."""
-    place = PurePosixPath(uri.removeprefix("file://"))
-    for part in (place, place.parent):
-        query = {"namespace": namespace, "view": "FULL", "page_size": "200", "search": str(part)[-200:]}
-        try:
-            found = mappings(mapping(session.read(f"{_API}/artifacts", query, own=True)).get("artifacts"))
-        except ApiError:
-            return []
-        if origins.named(list(found), uri) is not None:
-            return list(found)
-    return []
+def _read(session: Session, path: str, query: dict[str, str]) -> dict[str, Any]:
+    return mapping(session.read(path, query, own=True))
 
 
 def _steps(around: Message, artifact_id: str, run: Message) -> tuple[Step, ...]:

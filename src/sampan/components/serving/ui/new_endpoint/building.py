@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from sampan.components.serving.api import labels
@@ -14,6 +15,7 @@ from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.ui.new_endpoint.wanted import MODEL, Beside, Size, Wanted
 from sampan.kube import meta
 from sampan.kube.meta import Object
+from sampan.ui.objects import amounts
 
 
 def service(wanted: Wanted) -> Object:
@@ -84,9 +86,21 @@ def _of_container(wanted: Wanted) -> Object:
         found["env"] = [{"name": name, "value": value} for name, value in wanted.environment.items()]
     asked = {"cpu": wanted.size.cpu, "memory": wanted.size.memory, "nvidia.com/gpu": wanted.size.gpu}
     given = {name: amount for name, amount in asked.items() if amount and amount != "0"}
-    if given:
-        found["resources"] = {"requests": given, "limits": dict(given)}
+    resources = {"requests": given, "limits": _limits(wanted.size, given)}
+    if resources := {key: each for key, each in resources.items() if each}:
+        found["resources"] = resources
     return found
+
+
+def _limits(size: Size, given: Mapping[str, str]) -> dict[str, str]:
+    """None is below what is asked for."""
+    if size.limits is None:
+        return dict(given)
+    return {name: _larger(given.get(name), limit) for name, limit in size.limits.items()}
+
+
+def _larger(asked: str | None, limit: str) -> str:
+    return asked if asked is not None and amounts.parsed(asked) > amounts.parsed(limit) else limit
 
 
 def _scale(size: Size) -> Object:

@@ -276,6 +276,7 @@ class Fields:
                 str(self._cpu.raw).strip(),
                 str(self._memory.raw).strip(),
                 str(self._gpu.raw).strip(),
+                self._start.size.limits,
             ),
             beside=Beside(
                 str(self._transformer.raw).strip(),

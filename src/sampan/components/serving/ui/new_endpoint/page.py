@@ -31,6 +31,7 @@ from sampan.ui.forms.form import Form
 from sampan.ui.objects import copies, following, yamltext
 from sampan.ui.objects.making import Making, NewObject, Read
 
+_CONFLICT = 409
 _MAKING = Making(
     "New endpoint",
     "endpoint",
@@ -48,9 +49,9 @@ async def build(page: PageContext) -> None:
     taken = {meta.name(each) for each in await following.once(page.api, places.KINDS, page.namespace)}
     making = _MAKING
     if is_change and original is not None:
-        held = original
+        seen = meta.generation(original)
         title = f"Change {meta.name(original)}"
-        making = replace(_MAKING, title=title, replaces=lambda made: building.changed(held, made))
+        making = replace(_MAKING, title=title, replaces=lambda now, made: _changed(seen, now, made))
         page.set_title(title)
         widgets.page_header(
             title, "What is written becomes its next revision; the one that serves goes on until it is ready."
@@ -84,6 +85,15 @@ def _beginning(page: PageContext) -> Wanted:
     return Wanted(
         format=query.get("format") or "sklearn", uri=query.get("model", ""), size=Size(least=0, most=2)
     )
+
+
+def _changed(seen: int, now: Object, made: Object) -> Object:
+    """What its controller has noted of it meanwhile stays; what somebody else wants of it is not lost."""
+    if meta.generation(now) != seen:
+        raise ApiFailureError(
+            _CONFLICT, "Somebody has changed it since this page was opened: load the page again."
+        )
+    return building.changed(now, made)
 
 
 async def _original(page: PageContext, name: str) -> Object | None:

@@ -53,6 +53,7 @@ def _read(obj: Object) -> Wanted:
 
 def _size(predictor: Object, container: Object) -> Size:
     requests = child(container, "resources", "requests")
+    limits = child(container, "resources", "limits")
     return Size(
         least=whole(predictor.get("minReplicas")),
         most=whole(predictor.get("maxReplicas")),
@@ -61,6 +62,7 @@ def _size(predictor: Object, container: Object) -> Size:
         cpu=str(requests.get("cpu") or ""),
         memory=str(requests.get("memory") or ""),
         gpu=str(requests.get("nvidia.com/gpu") or ""),
+        limits=None if limits == requests else {key: str(each) for key, each in limits.items()},
     )
 
 

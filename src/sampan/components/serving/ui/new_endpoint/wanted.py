@@ -19,6 +19,8 @@ class Size:
     cpu: str = ""
     memory: str = ""
     gpu: str = ""
+    limits: Mapping[str, str] | None = None
+    """Of what there is, where they are others than what is asked for; the form has no fields for them."""
 
 
 @dataclass(frozen=True, slots=True)

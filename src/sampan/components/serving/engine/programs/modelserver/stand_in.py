@@ -104,16 +104,23 @@ def _plain_torchserve(told: Options, words: Sequence[str], environ: Mapping[str,
 
 
 def _tensorflow(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
-    name = told.get("model_name") or environ.get("MODEL_NAME") or "default"
+    name = told.get("model_name") or "default"
     return {
         "model_name": name,
-        "model_dir": told.get("model_base_path") or f"{environ.get('MODEL_BASE_PATH') or '/models'}/{name}",
+        "model_dir": told.get("model_base_path") or f"/models/{name}",
         "http_port": told.get("rest_api_port") or "8501",
         "grpc_port": told.get("port") or "8500",
         "runtime": "tensorflow",
         "tensorflow_serving": "true",
         **{name: told[name] or "true" for name in _TENSORFLOW_SETTINGS if name in told},
     }
+
+
+def _tensorflow_image(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The image's own script, which goes by the image's variables where it is told nothing."""
+    name = environ.get("MODEL_NAME") or "model"
+    base = f"{environ.get('MODEL_BASE_PATH') or '/models'}/{name}"
+    return _tensorflow({"model_name": name, "model_base_path": base, **told}, words, environ)
 
 
 _TENSORFLOW_SETTINGS = (
@@ -149,6 +156,7 @@ _PROGRAMS: Mapping[str, Callable[[Options, Sequence[str], Mapping[str, str]], di
     "torchserve": _torchserve,
     "plain-torchserve": _plain_torchserve,
     "tensorflow_model_server": _tensorflow,
+    "tf_serving_entrypoint.sh": _tensorflow_image,
     "ovms": _openvino,
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from sampan.components.serving.engine.programs.modelserver.batching import Outcome
@@ -45,19 +45,20 @@ def submit(
     served.lane.submit([tensor(name, array) for name, array in inputs.items()], parameters, ran)
 
 
-async def run(version: Version, signature_name: str, inputs: Mapping[str, Array]) -> Sequence[Tensor]:
-    """Raises what the model raises."""
-    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+def run(version: Version, signature_name: str, inputs: Mapping[str, Array]) -> Awaitable[Sequence[Tensor]]:
+    """Asked at once: a version that goes meanwhile answers still. What is awaited raises what the model does."""
+    future: asyncio.Future[Sequence[Tensor]] = asyncio.get_running_loop().create_future()
 
     def done(outcome: Outcome) -> None:
-        if not future.done():
+        if future.done():
+            return
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
             future.set_result(outcome)
 
     submit(version, signature_name, inputs, done)
-    outcome = await future
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+    return future
 
 
 def check_inputs(signature: Any, inputs: Mapping[str, Array]) -> None:
@@ -94,20 +95,28 @@ def check_filter(signature: Any, asked: Sequence[str]) -> None:
         raise invalid(f"duplicate output tensor alias: {next(a for a in asked if asked.count(a) > 1)}")
 
 
-async def classify(version: Version, signature_name: str, given: Any) -> Any:
-    """A ClassificationResult. Raises StatusError."""
+def classify(version: Version, signature_name: str, given: Any) -> Awaitable[Any]:
+    """A ClassificationResult, asked for at once. Raises StatusError."""
     examples.check_classify(_named(version, signature_name))
-    texts = examples.serialized(given)
-    outputs = await run(version, signature_name, {examples.INPUTS: texts})
-    return examples.classified(outputs, len(texts))
+    return _results(version, signature_name, given, examples.classified)
 
 
-async def regress(version: Version, signature_name: str, given: Any) -> Any:
-    """A RegressionResult. Raises StatusError."""
+def regress(version: Version, signature_name: str, given: Any) -> Awaitable[Any]:
+    """A RegressionResult, asked for at once. Raises StatusError."""
     examples.check_regress(_named(version, signature_name))
+    return _results(version, signature_name, given, examples.regressed)
+
+
+def _results(
+    version: Version, signature_name: str, given: Any, made: Callable[[Sequence[Tensor], int], Any]
+) -> Awaitable[Any]:
     texts = examples.serialized(given)
-    outputs = await run(version, signature_name, {examples.INPUTS: texts})
-    return examples.regressed(outputs, len(texts))
+    asked = run(version, signature_name, {examples.INPUTS: texts})
+
+    async def result() -> Any:
+        return made(await asked, len(texts))
+
+    return result()
 
 
 def status_response(versions: Versions, name: str, number: int | None) -> Any:

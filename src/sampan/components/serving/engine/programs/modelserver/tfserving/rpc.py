@@ -6,6 +6,7 @@ model_servers/{prediction,model}_service_impl.cc, servables/tensorflow/{predict_
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -62,6 +63,8 @@ class Rpc:
             raise StatusError("FAILED_PRECONDITION", f'Serving signature key "{name or DEFAULT}" not found.')
         inputs = {alias: from_proto(alias, each) for alias, each in request.inputs.items()}
         asking.check_inputs(signature, inputs)
+        for alias, each in signature.defaults.items():
+            inputs.setdefault(alias, from_proto(alias, each))
         wanted = list(request.output_filter)
         asking.check_filter(signature, wanted)
         outputs = await asking.run(version, name, inputs)
@@ -103,17 +106,18 @@ class Rpc:
                 examples.check_regress(signature)
             else:
                 raise StatusError("UNIMPLEMENTED", f"Unsupported signature method_name: {task.method_name}")
+        asked = [
+            (asking.classify if task.method_name == examples.CLASSIFY else asking.regress)(
+                version, task.model_spec.signature_name, request.input
+            )
+            for task in tasks
+        ]
         response = message("MultiInferenceResponse")()
-        for task in tasks:
-            spec = task.model_spec
+        for task, result in zip(tasks, await asyncio.gather(*asked), strict=True):
             added = response.results.add()
-            if task.method_name == examples.CLASSIFY:
-                found = await asking.classify(version, spec.signature_name, request.input)
-                added.classification_result.CopyFrom(found)
-            else:
-                found = await asking.regress(version, spec.signature_name, request.input)
-                added.regression_result.CopyFrom(found)
-            _tell(added.model_spec, spec.name, version, spec.signature_name)
+            is_class = task.method_name == examples.CLASSIFY
+            (added.classification_result if is_class else added.regression_result).CopyFrom(result)
+            _tell(added.model_spec, task.model_spec.name, version, task.model_spec.signature_name)
         return response
 
     async def metadata(self, request: Any) -> Any:

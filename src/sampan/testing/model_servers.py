@@ -99,7 +99,7 @@ def start(
             env={**os.environ, "PYTHONPATH": str(SOURCE), **(environ or {})},
             cwd=folder,
         )
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while time.monotonic() < until:
         said = log.read_text()
         found = re.search(r"serving .* on 127\.0\.0\.1:(\d+)", said)

@@ -37,6 +37,7 @@ LIBRARIES = {
     "tensorflow": Library("tensorflow/serving:2.6.2", "tensorflow_cases.py"),
     "pmml": Library("kserve/pmmlserver:v0.20.0", "pmml_cases.py"),
     "paddle": Library("kserve/paddleserver:v0.20.0", "paddle_cases.py"),
+    "transformers": Library("kserve/huggingfaceserver:v0.20.0", "transformers_cases.py"),
     "mlflow": Library("seldonio/mlserver:1.7.1", "mlflow_cases.py"),
 }
 

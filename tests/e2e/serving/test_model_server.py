@@ -123,8 +123,6 @@ def test_binary_tensors(server: Served) -> None:
         ("POST", PREDICT, b'{"instances": [["a"]]}', 400, "lists of numbers"),
         ("POST", "/v1/models/lin:explain", b'{"instances": [[1]]}', 501, "explains nothing"),
         ("POST", INFER, b'{"inputs": []}', 400, "at least one tensor"),
-        ("POST", "/openai/v1/chat/completions", b'{"model": "lin"}', 404, "no language model"),
-        ("POST", "/openai/v1/chat/completions", b'[]', 400, "names its model"),
     ],
 )  # fmt: skip
 def test_errors_have_kserves_shape(
@@ -136,6 +134,23 @@ def test_errors_have_kserves_shape(
     [(key, message)] = json.loads(text).items()
     assert key == ("detail" if says in ("Not Found", "Method Not Allowed") else "error")
     assert says in message
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        (b'{"model": "lin"}', 404, "no language model"),
+        (b"[]", 400, "names its model"),
+        (b"{", 400, "Unrecognized"),
+    ],
+)
+def test_errors_of_openais_routes_have_openais_shape(
+    server: Served, body: bytes, status: int, says: str
+) -> None:
+    found, text = server.send("POST", "/openai/v1/chat/completions", body)
+    told = json.loads(text)["error"]
+    assert (found, told["code"], told["type"]) == (status, str(status), "invalid_request_error")
+    assert says in told["message"]
 
 
 def test_a_model_that_fails_tells_no_paths(server: Served) -> None:

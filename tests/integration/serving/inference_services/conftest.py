@@ -23,6 +23,7 @@ from sampan.components.serving.api.definitions import DEFINITIONS
 from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, INFERENCE_SERVICES, KNATIVE_SERVICES
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller import parts
+from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.kube import meta, pods
@@ -70,10 +71,13 @@ class Serving:
 
     async def start(self, client: Any = None, **services: Any) -> None:
         changed = {**services, **({"client": client} if client is not None else {})}
-        around = parts.around(replace(self._services, **changed), ServingSettings())
+        around = self.around(**changed)
         graphs = InferenceGraphReconciler(around).controller()
         self._manager = Manager([*inference_services(around), graphs])
         await self._manager.start()
+
+    def around(self, **changed: Any) -> Around:
+        return parts.around(replace(self._services, **changed), ServingSettings())
 
     async def stop(self) -> None:
         if self._manager is not None:

@@ -8,31 +8,27 @@ Source: kserve 0.20 python/kserve/kserve/protocol/rest/{server,v1_endpoints,v2_e
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from sampan.components.serving.engine.programs.modelserver import v1, v2
-from sampan.components.serving.engine.programs.modelserver.batching import FullError, Outcome
-from sampan.components.serving.engine.programs.modelserver.contract import ModelError, Opaque, Runtime
+from sampan.components.serving.engine.programs.modelserver import openai, v1, v2
+from sampan.components.serving.engine.programs.modelserver.batching import Outcome
+from sampan.components.serving.engine.programs.modelserver.contract import Opaque, Runtime
 from sampan.components.serving.engine.programs.modelserver.control import Control
 from sampan.components.serving.engine.programs.modelserver.errors import (
     NoRouteError,
     RequestError,
-    bad,
     not_ready,
-    told,
 )
+from sampan.components.serving.engine.programs.modelserver.failures import answer_of
 from sampan.components.serving.engine.programs.modelserver.http.messages import (
     Reply,
     Request,
     Response,
     Stream,
-    error,
 )
 from sampan.components.serving.engine.programs.modelserver.repository import Repository, Served
 from sampan.components.serving.engine.programs.modelserver.statistics import CONTENT_TYPE, prometheus, triton
@@ -50,6 +46,7 @@ class Application:
         self._repository = repository
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
+        self._openai = openai.OpenAI(repository, self._spawn, NAME)
         self._extension = repository.extension
         if self._extension is not None:
             self._extension.bind(lambda reply: self._spawn(self._metrics(reply), reply))
@@ -71,8 +68,8 @@ class Application:
             self._v2(request, path[11:].split("/"), reply)
         elif path.startswith("/v2/repository/"):
             self._repository_route(request, path[15:].strip("/").split("/"), reply)
-        elif path.startswith("/openai/"):
-            self._openai(request, path[8:], reply)
+        elif (route := openai.route_of(path)) is not None:
+            self._openai.handle(request, route, reply)
         else:
             self._fixed(request, path.rstrip("/"), reply)
 
@@ -93,7 +90,9 @@ class Application:
         elif path == "/metrics":
             self._spawn(self._metrics(reply), reply)
         elif path in ("/v1/models", "/v2/models"):
-            reply(_json({"models": self._repository.names()}))
+            # OpenAI's clients look below /v1 too: V1's own know nothing of what is beside `models`.
+            listed = self._openai.told_beside() if path == "/v1/models" else {}
+            reply(_json({"models": self._repository.names(), **listed}))
         elif path == "/v2":
             reply(_json({"name": NAME, "version": VERSION, "extensions": EXTENSIONS}))
         elif path == "/v2/health/live":
@@ -315,44 +314,7 @@ class Application:
         models, process = await self._control.statistics()
         reply(Response(200, prometheus(models, process), CONTENT_TYPE))
 
-    def _openai(self, request: Request, route: str, reply: Reply) -> None:
-        route = route.removeprefix("v1/").strip("/")
-        if route == "models":
-            _only(request, "GET")
-            listed = [
-                {"id": each.name, "object": "model", "created": 0, "owned_by": NAME}
-                for each in self._repository.models()
-                if each.lane is None
-            ]
-            reply(_json({"object": "list", "data": listed}))
-            return
-        _only(request, "POST")
-        try:
-            body = orjson.loads(request.body)
-        except orjson.JSONDecodeError as problem:
-            raise bad(f"Unrecognized request format: {problem}") from None
-        if not isinstance(body, dict) or not isinstance(body.get("model"), str):
-            raise bad("the body has to be an object that names its model")
-        served = self._repository.ready(body["model"])
-        if served.lane is not None:
-            raise RequestError(404, f"Model with name {served.name} is no language model.")
-        self._spawn(self._ask_openai(served, route, body, request, reply), reply)
-
-    async def _ask_openai(
-        self, served: Served, route: str, body: Mapping[str, Any], request: Request, reply: Reply
-    ) -> None:
-        begin = time.perf_counter()
-        answer: Response | Stream
-        try:
-            found = await served.model.openai(route, body, request.headers)  # type: ignore[union-attr]
-            answer = Stream(found) if isinstance(found, AsyncIterator) else Response(200, v1.write(found))
-        except Exception as problem:
-            answer = answer_of(problem)
-        status = answer.status if isinstance(answer, Response) else 200
-        served.statistics.answered(status, time.perf_counter() - begin)
-        reply(answer)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], reply: Reply | None = None) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], reply: Reply | None = None) -> asyncio.Task[None]:
         async def guarded() -> None:
             try:
                 await work
@@ -364,6 +326,7 @@ class Application:
         task = asyncio.get_running_loop().create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 class Answered:
@@ -380,37 +343,6 @@ class Answered:
 
 
 _FOR_THE_SERVER = frozenset({"binary_data_output"})
-
-
-def status_of(problem: BaseException) -> int:
-    if isinstance(problem, RequestError):
-        return problem.status
-    if isinstance(problem, ModelError):
-        return 400
-    if isinstance(problem, FullError):
-        return 503
-    if isinstance(problem, NotImplementedError):
-        return 501
-    # Of a model that raises an HTTPException of a framework's.
-    status = getattr(problem, "status_code", 500)
-    return status if isinstance(status, int) and 400 <= status < 600 else 500
-
-
-def answer_of(problem: BaseException) -> Response:
-    """What a failure is to the caller. What nobody foresaw goes to the log as well."""
-    if isinstance(problem, (KeyboardInterrupt, SystemExit)):
-        raise problem
-    status = status_of(problem)
-    if isinstance(problem, NoRouteError):
-        # As FastAPI says it, under which kserve's server runs.
-        return _json({"detail": problem.message}, status)
-    if isinstance(problem, RequestError | ModelError):
-        return error(status, str(problem))
-    if isinstance(problem, FullError):
-        return error(status, "too many requests wait for the model: try again later")
-    if status >= 500 and status != 501:
-        traceback.print_exception(problem, file=sys.stderr)
-    return error(status, told(problem))
 
 
 def _check_version(served: Served, version: str) -> None:

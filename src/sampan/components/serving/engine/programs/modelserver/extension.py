@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from sampan.components.serving.engine.programs.modelserver.http.messages import Reply, Request
 
-Metrics = Callable[[Reply], None]
+Metrics = Callable[[Reply], object]
 
 
 class Extension(Protocol):
@@ -18,7 +18,7 @@ class Extension(Protocol):
         """In the event loop, before the first request."""
 
     def route(self, request: Request, reply: Reply) -> bool:
-        """Whether the request is its own. May raise what `application.answer_of` understands."""
+        """Whether the request is its own. May raise what `failures.answer_of` understands."""
         ...
 
     def services(self) -> Sequence[Any]:

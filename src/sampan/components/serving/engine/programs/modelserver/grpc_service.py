@@ -24,11 +24,10 @@ from sampan.components.serving.engine.programs.modelserver.application import (
     VERSION,
     Answered,
     Application,
-    answer_of,
-    status_of,
 )
 from sampan.components.serving.engine.programs.modelserver.arguments import Arguments
 from sampan.components.serving.engine.programs.modelserver.control import Control
+from sampan.components.serving.engine.programs.modelserver.failures import answer_of, status_of
 from sampan.components.serving.engine.programs.modelserver.grpc_messages import (
     HEALTH_SERVICE,
     SERVICE,

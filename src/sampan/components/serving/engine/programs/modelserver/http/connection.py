@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         "_pending",
         "_refused",
         "_request",
+        "_request",
         "_server",
         "_size",
         "_started",
@@ -92,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._ending = False
         self._refused: Response | None = None
         self._stream: asyncio.Task[None] | None = None
+        self._request: Request | None = None
         self._writable: asyncio.Event | None = None
         self._url = b""
         self._headers: dict[str, str] = {}
@@ -111,6 +113,8 @@ class Connection(asyncio.Protocol):
         self._pending.clear()
         if self._stream is not None:
             self._stream.cancel()
+        elif self.is_busy and self._request is not None and self._request.gone is not None:
+            self._request.gone()
         self._server.closed(self)
 
     def data_received(self, data: bytes) -> None:
@@ -211,6 +215,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Request, keep_alive: bool) -> None:
         self.is_busy = True
         self._keep_alive = keep_alive
+        self._request = request
         self._server.handle(request, self._answerer(request.method == "HEAD"))
 
     def _answerer(self, is_head: bool) -> Callable[[Response | Stream], None]:
@@ -281,6 +286,7 @@ class Connection(asyncio.Protocol):
 
     def _done(self, keep_alive: bool) -> None:
         self.is_busy = False
+        self._request = None
         transport = self._transport
         if transport is None:
             return

@@ -40,6 +40,8 @@ class Request:
     headers: dict[str, str]
     """By names in lower case. Of a name that came several times, the values joined by commas."""
     body: bytes = b""
+    gone: Callable[[], object] | None = None
+    """Set by who answers: called where the client goes away before."""
 
 
 @dataclass(slots=True)

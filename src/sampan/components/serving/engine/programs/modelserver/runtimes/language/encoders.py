@@ -1,0 +1,238 @@
+"""Models that answer in one pass: classes of texts and of tokens, masked words, embeddings. Made by `huggingface`.
+
+Answers are in upstream's shapes: of V2, lists of numbers are a tensor, and mappings are written as Python writes them.
+Source: kserve 0.20 python/huggingfaceserver/huggingfaceserver/{encoder_model,utils}.py, python/kserve/kserve/utils/
+utils.py (get_predict_response). Rerank, which upstream leaves to vLLM, has vLLM's shape: a cross-encoder's score
+through a sigmoid, or the cosine of embeddings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sampan.components.serving.engine.programs.modelserver.contract import (
+    Array,
+    LoadError,
+    Metadata,
+    ModelError,
+    Tensor,
+    TensorSpec,
+    datatype_of,
+)
+from sampan.components.serving.engine.programs.modelserver.errors import RequestError
+from sampan.components.serving.engine.programs.modelserver.runtimes.language import answers, tasks
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.pretrained import Pretrained
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.settings import Settings
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.wishes import texts_of
+
+_OUTPUT = "output-0"
+Found = tuple[list[Any], list[Any] | None, int]
+"""Predictions, offsets of tokens where they are wanted, and how many tokens were read."""
+
+
+class Encoder:
+    """One request at a time: a pass uses all cores."""
+
+    speaks_openai = True
+
+    def __init__(self, settings: Settings, task: str, found: Pretrained) -> None:
+        self._torch = importlib.import_module("torch")
+        self._settings, self._task = settings, task
+        self._tokenizer, self._model = found.tokenizer, found.model
+        self._device, self._max_length = found.device, found.max_length
+        self._turn = threading.Lock()
+        self._offsets = settings.offsets and task == tasks.TOKENS
+        if self._offsets and not getattr(self._tokenizer, "is_fast", False):
+            raise LoadError("return_offsets_mapping requires a fast tokenizer (tokenizers backend).")
+        if not self._tokenizer.pad_token:
+            self._tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+            self._model.resize_token_embeddings(len(self._tokenizer))
+        if getattr(found.config, "pad_token_id", None) is None:
+            # Classifiers made of decoders look for a text's end by it.
+            self._model.config.pad_token_id = self._tokenizer.pad_token_id
+        self.metadata = _metadata(settings, task)
+
+    async def v1(self, verb: str, body: Any, headers: Mapping[str, str]) -> Any:
+        if verb != "predict":
+            raise RequestError(501, f"Model with name {self._settings.name} explains nothing.")
+        predictions, offsets, _ = await asyncio.to_thread(self._predict, texts_of(body))
+        answer: dict[str, Any] = {"predictions": predictions}
+        if offsets is not None:
+            data = np.asarray(offsets, dtype=np.int64)
+            answer["outputs"] = [
+                {
+                    "name": "offset_mapping",
+                    "datatype": "INT64",
+                    "shape": data.shape,
+                    "data": data.ravel().tolist(),
+                }
+            ]
+        return answer
+
+    async def v2(
+        self, inputs: Sequence[Tensor], parameters: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> Sequence[Tensor]:
+        predictions, offsets, _ = await asyncio.to_thread(self._predict, texts_of_tensors(inputs))
+        outputs = [tensor_of(predictions)]
+        if offsets is not None:
+            outputs.append(Tensor("offset_mapping", np.asarray(offsets, dtype=np.int64), "INT64"))
+        return outputs
+
+    async def openai(
+        self, route: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> Mapping[str, Any] | AsyncIterator[bytes]:
+        if route == "embeddings":
+            return await asyncio.to_thread(self._embeddings, body)
+        if route == "rerank":
+            return await asyncio.to_thread(self._rerank, body)
+        raise ModelError(f"Model {self._settings.name} does not support {answers.api_of(route)}")
+
+    def close(self) -> None:
+        self._model = None
+
+    # What a pass yields
+
+    def _predict(self, texts: Sequence[str]) -> Found:
+        with self._turn, self._torch.inference_mode():
+            inputs, offsets = self._tokenized(list(texts))
+            outputs = self._run(inputs)
+            found = self._read(outputs, inputs).copy()
+            return found, offsets, int(inputs["attention_mask"].sum())
+
+    def _tokenized(
+        self, texts: list[str], pairs: list[str] | None = None
+    ) -> tuple[dict[str, Any], list[Any] | None]:
+        inputs = self._tokenizer(
+            texts,
+            *([pairs] if pairs is not None else []),
+            max_length=self._max_length,
+            add_special_tokens=self._settings.special_tokens,
+            return_tensors="pt",
+            return_token_type_ids=self._settings.token_type_ids or pairs is not None,
+            padding=True,
+            truncation=True,
+            return_offsets_mapping=self._offsets,
+        )
+        offsets = inputs.pop("offset_mapping", None)
+        return dict(inputs.to(self._device)), offsets.tolist() if offsets is not None else None
+
+    def _run(self, inputs: Mapping[str, Any]) -> Any:
+        wanted = self._settings.tensor_input_names
+        given = {key: value for key, value in inputs.items() if not wanted or key in wanted}
+        found = self._model(**given, return_dict=True)
+        return found.last_hidden_state if self._task == tasks.EMBEDDING else found.logits
+
+    def _read(self, outputs: Any, inputs: Mapping[str, Any]) -> list[Any]:
+        if self._task == tasks.SEQUENCES:
+            return [self._classes(row) for row in outputs.cpu()]
+        if self._task == tasks.TOKENS:
+            return [self._token_classes(row) for row in outputs.cpu()]
+        if self._task == tasks.MASKS:
+            ids = inputs["input_ids"].cpu()
+            return [self._masked(row, own) for row, own in zip(outputs.cpu(), ids, strict=True)]
+        return list(_pooled(self._torch, outputs, inputs["attention_mask"]).cpu().tolist())
+
+    def _classes(self, row: Any) -> Any:
+        if self._settings.raw_logits:
+            return dict(enumerate(row.tolist()))
+        if self._settings.probabilities:
+            return {place: round(each, 4) for place, each in enumerate(self._shares(row).tolist())}
+        return int(row.argmax())
+
+    def _token_classes(self, row: Any) -> list[Any]:
+        if self._settings.raw_logits or self._settings.probabilities:
+            return [self._classes(token) for token in row]
+        return [row.argmax(dim=-1).tolist()]
+
+    def _masked(self, row: Any, ids: Any) -> Any:
+        masked = row[ids == self._tokenizer.mask_token_id]
+        if self._settings.raw_logits:
+            return [[{place: each} for place, each in enumerate(one.tolist())] for one in masked]
+        if self._settings.probabilities:
+            shares = self._shares(masked).tolist()
+            return [[{place: f"{each:.4f}"} for place, each in enumerate(one)] for one in shares]
+        return self._tokenizer.decode(masked.argmax(dim=-1))
+
+    def _shares(self, logits: Any) -> Any:
+        return self._torch.softmax(logits.float(), dim=-1)
+
+    # OpenAI's
+
+    def _embeddings(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._task != tasks.EMBEDDING:
+            raise ModelError(
+                f"Model {self._settings.name} does not support Embeddings API: its task is {self._task}"
+            )
+        texts, encoding = answers.embedding_request(body)
+        rows, _, read = self._predict(texts)
+        return answers.embeddings(self._settings.name, rows, encoding, read)
+
+    def _rerank(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        query, documents, top = answers.rerank_request(body)
+        if self._task == tasks.EMBEDDING:
+            rows, _, read = self._predict([query, *documents])
+            scores = [float(np.dot(rows[0], row)) for row in rows[1:]]
+        elif self._task == tasks.SEQUENCES and self._model.config.num_labels == 1:
+            with self._turn, self._torch.inference_mode():
+                inputs, _ = self._tokenized([query] * len(documents), documents)
+                scores = self._torch.sigmoid(self._run(inputs).float()[:, 0]).cpu().tolist()
+                read = int(inputs["attention_mask"].sum())
+        else:
+            raise ModelError(
+                f"Model {self._settings.name} does not support Rerank API: that takes embeddings, or a classifier "
+                "with one label"
+            )
+        return answers.reranked(self._settings.name, documents, scores, top, read)
+
+
+def texts_of_tensors(inputs: Sequence[Tensor]) -> list[str]:
+    """The first input's. Raises ModelError."""
+    data = inputs[0].data.ravel() if inputs else np.array([])
+    if not len(data):
+        raise ModelError("the request has no texts: its first input has to hold some")
+    if data.dtype.kind not in "OSU":
+        raise ModelError(f"input {inputs[0].name!r} has to be BYTES: texts, not {inputs[0].datatype}")
+    try:
+        return [each.decode() if isinstance(each, bytes) else str(each) for each in data]
+    except UnicodeDecodeError as error:
+        raise ModelError(f"input {inputs[0].name!r} holds bytes that are no UTF-8") from error
+
+
+def tensor_of(predictions: list[Any]) -> Tensor:
+    try:
+        data: Array = np.asarray(predictions)
+    except ValueError:
+        # Of texts with different numbers of masks.
+        data = np.asarray([str(each) for each in predictions])
+    if data.dtype.kind in "OSU":
+        flat = [str(each).encode() for each in data.ravel()]
+        made: Array = np.empty(len(flat), dtype=object)
+        made[:] = flat
+        return Tensor(_OUTPUT, made.reshape(data.shape), "BYTES")
+    return Tensor(_OUTPUT, data, datatype_of(data.dtype))
+
+
+def _pooled(torch: Any, states: Any, mask: Any) -> Any:
+    """The mean over a text's tokens, of length 1. Source: sentence-transformers' pooling, as upstream has it."""
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    mean = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-9)
+    return torch.nn.functional.normalize(mean, p=2, dim=1)
+
+
+def _metadata(settings: Settings, task: str) -> Metadata:
+    shapes = {
+        tasks.SEQUENCES: (-1,),
+        tasks.MASKS: (-1,),
+        tasks.TOKENS: (-1, 1, -1),
+        tasks.EMBEDDING: (-1, -1),
+    }
+    is_text = settings.raw_logits or settings.probabilities or task == tasks.MASKS
+    datatype = "FP64" if task == tasks.EMBEDDING else "BYTES" if is_text else "INT64"
+    inputs = (TensorSpec("input-0", "BYTES", (-1,)),)
+    return Metadata(settings.name, "huggingface", inputs, (TensorSpec(_OUTPUT, datatype, shapes[task]),))

@@ -1,0 +1,282 @@
+"""What of language models needs no library: requests, conversations, tokens as text, and where texts stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from sampan.components.serving.engine.programs.modelserver.contract import LoadError, ModelError, Source
+from sampan.components.serving.engine.programs.modelserver.errors import RequestError
+from sampan.components.serving.engine.programs.modelserver.openai import failed, route_of
+from sampan.components.serving.engine.programs.modelserver.runtimes.language import (
+    answers,
+    conversations,
+    settings,
+    tasks,
+    wishes,
+)
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.rows import Chance, Piece
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.texts import Stopping, Unrolling
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/openai/v1/chat/completions", "chat/completions"),
+        ("/openai/completions", "completions"),
+        ("/v1/completions", "completions"),
+        ("/v1/rerank/", "rerank"),
+        ("/v1/models", None),
+        ("/v1/models/m", None),
+        ("/v2/models/m/infer", None),
+    ],
+)
+def test_routes(path: str, route: str | None) -> None:
+    assert route_of(path) == route
+
+
+def test_failures_have_openais_shape() -> None:
+    told = json.loads(failed(wishes.ParameterError("stop", "no")).body)["error"]
+    assert told == {"message": "no", "type": "invalid_request_error", "param": "stop", "code": "400"}
+    answer = failed(RequestError(503, "later"))
+    assert (answer.status, json.loads(answer.body)["error"]["type"]) == (503, "InternalServerError")
+
+
+def letters(tokens: Sequence[int]) -> str:
+    """Each token is a byte: a letter may be several."""
+    return bytes(tokens).decode("utf-8", "replace")
+
+
+def test_a_letter_of_several_tokens_is_told_when_it_is_whole() -> None:
+    unrolling = Unrolling(letters)
+    told = [unrolling.add(each) for each in "né☕!".encode()]
+    assert told == ["n", "", "é", "", "", "☕", "!"]
+    assert unrolling.rest() == ""
+
+
+def test_half_a_letter_is_told_at_the_end() -> None:
+    unrolling = Unrolling(letters)
+    assert [unrolling.add(each) for each in "a☕".encode()[:3]] == ["a", "", ""]
+    assert unrolling.rest() == "�"
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_text_stops_where_it_is_to_however_it_comes(keeps: bool) -> None:
+    text = "one two END three"
+    for size in range(1, 9):
+        stopping = Stopping(["END", "never"], keeps=keeps)
+        told = ""
+        for place in range(0, len(text), size):
+            told += stopping.add(text[place : place + size])
+            if stopping.is_met:
+                break
+        assert stopping.is_met
+        assert told == ("one two END" if keeps else "one two ")
+
+
+def test_what_only_began_like_a_stop_is_told() -> None:
+    stopping = Stopping(["END"])
+    assert [stopping.add("an E"), stopping.add("Nd, "), stopping.add("EN")] == ["an ", "ENd, ", ""]
+    assert stopping.rest() == "EN"
+    assert not stopping.is_met
+
+
+def test_completions_say_what_they_want() -> None:
+    body = {"prompt": [1, 2], "n": 2, "stop": "x", "temperature": 0, "logprobs": 0, "echo": True, "top_k": -1}
+    asked, prompts, echoes = wishes.completion(body)
+    assert (prompts, echoes, asked.n, asked.is_stream) == ([[1, 2]], True, 2, False)
+    assert (asked.wish.max_tokens, asked.wish.stop, asked.wish.temperature) == (16, ("x",), 0.0)
+    assert (asked.wish.top_logprobs, asked.wish.top_k) == (0, 0)
+    assert wishes.completion({"prompt": "a", "max_tokens": None})[0].wish.max_tokens is None
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": ["a", 1]}, "prompt"),
+        ({"prompt": [True]}, "prompt"),
+        ({"prompt": "a", "n": 0}, "n"),
+        ({"prompt": "a", "n": True}, "n"),
+        ({"prompt": "a", "max_tokens": -1}, "max_tokens"),
+        ({"prompt": "a", "max_tokens": 1.5}, "max_tokens"),
+        ({"prompt": "a", "temperature": "hot"}, "temperature"),
+        ({"prompt": "a", "top_p": 1.1}, "top_p"),
+        ({"prompt": "a", "stop": [1]}, "stop"),
+        ({"prompt": "a", "stream": "yes"}, "stream"),
+        ({"prompt": "a", "logit_bias": {"x": 1}}, "logit_bias"),
+        ({"prompt": "a", "logit_bias": {"1": 101}}, "logit_bias"),
+        ({"prompt": "a", "best_of": 3}, "best_of"),
+        ({"prompt": "a", "suffix": "b"}, "suffix"),
+        ({"prompt": "a", "logprobs": 99}, "logprobs"),
+    ],
+)
+def test_a_completion_that_is_wrong_is_told_where(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(wishes.ParameterError) as found:
+        wishes.completion(body)
+    assert found.value.param == param
+
+
+def test_chats_have_their_own_names() -> None:
+    asked = wishes.chat(
+        {"max_completion_tokens": 5, "logprobs": True, "stream_options": {"include_usage": True}}
+    )
+    assert (asked.wish.max_tokens, asked.wish.top_logprobs, asked.with_usage) == (5, 0, True)
+    assert wishes.chat({"max_tokens": 7}).wish.max_tokens == 7
+    for body in (
+        {"top_logprobs": 2},
+        {"response_format": {"type": "json_object"}},
+        {"tool_choice": "required"},
+    ):
+        with pytest.raises(ModelError):
+            wishes.chat(body)
+
+
+def test_messages_are_texts() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    told = [
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+            "name": "me",
+        },
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "2", "tool_call_id": "1"},
+    ]
+    found = conversations.messages_of({"messages": told})
+    assert found[0] == {"role": "user", "content": "a\nb", "name": "me"}
+    assert found[1]["tool_calls"][0]["function"]["arguments"] == {"a": 1}
+    assert found[2]["tool_call_id"] == "1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"messages": []},
+        {"messages": ["a"]},
+        {"messages": [{"content": "a"}]},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": "{"}}]}]},
+    ],
+)
+def test_messages_that_are_none_are_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(wishes.ParameterError):
+        conversations.messages_of(body)
+
+
+def test_a_template_is_told_whether_an_answer_is_to_begin() -> None:
+    assert conversations.template_arguments({})["add_generation_prompt"] is True
+    given = conversations.template_arguments({"continue_final_message": True})
+    assert (given["add_generation_prompt"], given["continue_final_message"]) == (False, True)
+    with pytest.raises(wishes.ParameterError):
+        conversations.template_arguments({"continue_final_message": True, "add_generation_prompt": True})
+
+
+@pytest.mark.parametrize(
+    ("told", "architectures", "task"),
+    [
+        ("", ["BertForMaskedLM"], "fill_mask"),
+        ("", ["LlamaForCausalLM"], "text_generation"),
+        ("", ["GPT2LMHeadModel"], "text_generation"),
+        ("", ["T5ForConditionalGeneration"], "text2text_generation"),
+        ("text_embedding", ["BertModel"], "text_embedding"),
+    ],
+)
+def test_tasks(told: str, architectures: list[str], task: str) -> None:
+    assert tasks.task_of(told, architectures) == task
+
+
+@pytest.mark.parametrize(
+    ("told", "architectures", "says"),
+    [
+        ("", ["BertModel"], "manually set `task`"),
+        ("", [], "manually set `task`"),
+        ("", ["TapasForQuestionAnswering"], "question_answering is not supported"),
+        ("painting", ["BertModel"], "Unsupported task: painting"),
+    ],
+)
+def test_tasks_that_are_not_served(told: str, architectures: list[str], says: str) -> None:
+    with pytest.raises(LoadError, match=says):
+        tasks.task_of(told, architectures)
+
+
+def test_arguments_are_upstreams() -> None:
+    told = {
+        "disable_lower_case": "true",
+        "max_length": "64",
+        "dtype": "bfloat16",
+        "return_probabilities": "true",
+    }
+    found = settings.settings_of(Source("m", "/mnt/models", told))
+    assert (found.lower_case, found.max_length, found.dtype, found.probabilities) == (
+        False,
+        64,
+        "bfloat16",
+        True,
+    )
+    assert (found.model, found.is_remote, found.trust_remote_code) == ("/mnt/models", False, False)
+    assert settings.settings_of(Source("m", "/x", {"model_id": "a/b"})).is_remote
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"backend": "vllm"}, "vLLM is no part"),
+        ({"backend": "jax"}, "--backend"),
+        ({"dtype": "int8"}, "--dtype"),
+        ({"max_model_len": "long"}, "--max_model_len"),
+        ({"trust_remote_code": "perhaps"}, "--trust_remote_code"),
+        ({"return_probabilities": "true", "return_raw_logits": "true"}, "exclude"),
+    ],
+)
+def test_arguments_that_cannot_be(told: dict[str, str], says: str) -> None:
+    with pytest.raises(LoadError, match=says):
+        settings.settings_of(Source("m", "/mnt/models", told))
+
+
+def test_a_stream_says_who_speaks_then_what_then_why_it_ended() -> None:
+    form = answers.Form("m", str, is_chat=True)
+    events = [*form.opening(1), form.part(0, Piece("a", (), 1)), form.part(0, Piece("", (), 1, "stop"))]
+    events.append(form.closing(answers.Usage(3, 2)))
+    told = [json.loads(each.removeprefix(b"data: ")) for each in events]
+    deltas = [each["choices"][0]["delta"] for each in told[:3]]
+    assert deltas == [{"role": "assistant", "content": ""}, {"content": "a"}, {}]
+    assert [each["choices"][0]["finish_reason"] for each in told[:3]] == [None, None, "stop"]
+    assert told[3]["choices"] == []
+    assert told[3]["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    assert len({each["id"] for each in told}) == 1
+
+
+def test_offsets_of_tokens_go_on_from_piece_to_piece() -> None:
+    form = answers.Form("m", lambda token: "x" * token, is_chat=False)
+    parts = [form.part(0, Piece("", (Chance(size, -1.0, ((size, -1.0),)),), 1)) for size in (2, 3)]
+    told = [json.loads(each.removeprefix(b"data: "))["choices"][0]["logprobs"] for each in parts]
+    assert [each["text_offset"] for each in told] == [[0], [2]]
+    assert told[1]["top_logprobs"] == [{"xxx": -1.0}]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"input": []}, {"input": [""], "dimensions": 3}, {"input": "a", "encoding_format": "hex"}]
+)
+def test_embeddings_of_nothing_are_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(ModelError):
+        answers.embedding_request(body)
+
+
+def test_another_models_tokens_are_not_embedded() -> None:
+    with pytest.raises(RequestError) as found:
+        answers.embedding_request({"input": [[1, 2]]})
+    assert found.value.status == 501
+
+
+def test_the_best_documents_come_first() -> None:
+    _, documents, top = answers.rerank_request(
+        {"query": "q", "documents": ["a", {"text": "b"}, "c"], "top_n": 2}
+    )
+    found = answers.reranked("m", documents, [0.1, 0.9, 0.5], top, 7)
+    assert [each["document"]["text"] for each in found["results"]] == ["b", "c"]

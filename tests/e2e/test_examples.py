@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sampan.testing.homes import home_with_frameworks
 from sampan.testing.server import ServerProcess
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -28,7 +29,7 @@ def sampan(server: ServerProcess, *arguments: str) -> subprocess.CompletedProces
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    with ServerProcess(tmp_path_factory.mktemp("examples") / "home") as running:
+    with ServerProcess(home_with_frameworks(tmp_path_factory.mktemp("examples") / "home")) as running:
         yield running
 
 

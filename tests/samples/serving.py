@@ -201,7 +201,7 @@ def run(server: ServerProcess, told: dict[str, Any], e2e: Path, only: Sequence[s
     command = [
         *(interpreter_with(*_CLIENT), "-m", "pytest", "-o", "log_cli=0", "-o", "log_level=WARNING"),
         *(f"--junitxml={report}", "-p", "no:cacheprovider", "-rA", "--tb=short", "-W", "ignore"),
-        *("--timeout=240", "-vv", "-n", "2", "--dist=worksteal", *deselected),
+        *("--timeout=240", "-vv", "-n", "3", "--dist=worksteal", *deselected),
         *(["-k", " or ".join(only)] if any(only) else []),
         *told["files"],
     ]

@@ -80,6 +80,7 @@ def test_a_function_is_served_and_followed_by_another() -> None:
     doubler.delete()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_connected")
 def test_what_fails_says_why() -> None:
     class Broken:

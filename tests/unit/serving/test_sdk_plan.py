@@ -11,8 +11,7 @@ from sampan.components.serving.api.origins import Origin
 from sampan.components.serving.api.summary import State, model_name, summarise
 from sampan.components.serving.sdk import plan, sent
 from sampan.components.serving.sdk.errors import ServingError
-from sampan.components.serving.sdk.plan import Options
-from sampan.components.serving.sdk.serve import read_options
+from sampan.components.serving.sdk.plan import Options, read_options
 from sampan.kube.meta import Object
 
 

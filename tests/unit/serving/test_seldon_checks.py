@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sampan.components.serving.engine.seldon.checks import check
+from sampan.components.serving.engine.validation.surroundings import Surroundings
 from sampan.kube.fielderrors import FieldErrors
 
 
@@ -20,9 +21,9 @@ def predictor(name: str = "p", graph: dict[str, Any] | None = None, **more: Any)
     return {"name": name, "graph": graph, "componentSpecs": [{"spec": {"containers": containers}}], **more}
 
 
-def told(sdep: dict[str, Any]) -> list[str]:
+def told(sdep: dict[str, Any], *maps: dict[str, Any]) -> list[str]:
     errors = FieldErrors()
-    check(sdep, None, None, errors)
+    check(sdep, None, Surroundings(all=lambda _kind, _namespace: maps), errors)
     return [f"{each.field}: {each.message}" for each in errors.causes]
 
 
@@ -107,3 +108,11 @@ def test_a_graph_has_a_limit_of_depth() -> None:
     for _ in range(100):
         graph = {"name": "classifier", "children": [graph]}
     assert any("units deep" in each for each in told(deployment(predictor(graph=graph))))
+
+
+def test_servers_of_ones_own_stand_in_the_config_map() -> None:
+    graph = {"name": "s", "implementation": "OWN_SERVER", "modelUri": "s3://x"}
+    servers = '{"OWN_SERVER": {"protocols": {"seldon": {"image": "own", "defaultImageVersion": "1"}}}}'
+    config = {"metadata": {"name": "seldon-config"}, "data": {"predictor_servers": servers}}
+    assert told(deployment(predictor(graph=graph)), config) == []
+    assert told(deployment(predictor(graph=graph))) != []

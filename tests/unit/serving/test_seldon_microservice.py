@@ -182,6 +182,18 @@ def test_feedback_brings_the_reward_the_truth_and_the_route() -> None:
     assert "seldon_api_model_feedback_reward_total{" in made.metrics.text()
 
 
+def test_feedback_reaches_classes_that_order_it_otherwise() -> None:
+    class Model:
+        def send_feedback(
+            self, features: Any, feature_names: Any, routing: Any, reward: Any, truth: Any
+        ) -> Any:
+            self.got = routing, reward, truth.tolist()
+
+    model = Model()
+    methods(model).send_feedback({"request": NDARRAY, "reward": 1, "truth": {"data": {"ndarray": [2]}}})
+    assert model.got == (None, 1.0, [2])
+
+
 @pytest.mark.parametrize(
     "message",
     [

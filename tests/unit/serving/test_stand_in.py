@@ -117,6 +117,15 @@ def test_torchserve(tmp_path: Path) -> None:
     assert translated([*words, "--models", "a=other.mar"], {})[0] == "--model_name=a"
 
 
+def test_a_plain_torchserve_listens_where_its_settings_say(tmp_path: Path) -> None:
+    words = ["plain-torchserve", "--start", f"--ts-config={tmp_path}/config.properties"]
+    assert {"--http_port=8080", "--grpc_port=7070"} <= set(translated(words, {}))
+    settings = "inference_address=http://0.0.0.0:8085\ngrpc_inference_port=7077\n"
+    (tmp_path / "config.properties").write_text(settings)
+    assert {"--http_port=8085", "--grpc_port=7077"} <= set(translated(words, {}))
+    assert "--http_port=8080" in translated(["torchserve", *words[1:]], {})
+
+
 @pytest.mark.parametrize("words", [[], ["bash", "-c", "true"]])
 def test_other_programs_are_refused(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="is none that Sampan stands in for"):

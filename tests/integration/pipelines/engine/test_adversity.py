@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import shutil
 import sqlite3
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from sampan.components.pipelines.engine import driver
 from sampan.components.pipelines.engine.engine import Engine
 from sampan.components.pipelines.engine.step_files import LocalStepFiles
 from sampan.components.pipelines.store import transitions
+from sampan.lib import linkless
 from sampan.lib.clock import SystemClock
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -89,7 +89,7 @@ def test_a_step_does_not_fail_because_the_disk_is_full(open_cluster, go, spec, m
     spec.step("step", artifacts={"out": "system.Dataset"})
     document = spec.done({"step": spec.task("step")})
     full = [True]
-    prepare, copy = LocalStepFiles.prepare, shutil.copyfile
+    prepare, copy = LocalStepFiles.prepare, linkless.copy
 
     def prepared(files, paths):
         if full[0] and where == "folders":
@@ -102,7 +102,7 @@ def test_a_step_does_not_fail_because_the_disk_is_full(open_cluster, go, spec, m
         return copy(source, target)
 
     monkeypatch.setattr(LocalStepFiles, "prepare", prepared)
-    monkeypatch.setattr(shutil, "copyfile", copied)
+    monkeypatch.setattr(linkless, "copy", copied)
 
     def step(call):
         (tmp_path / "mine").write_text("kept")

@@ -20,11 +20,13 @@ from sampan.components.serving.engine.programs.modelserver.contract import (
     Tensor,
     TensorSpec,
 )
+from sampan.components.serving.engine.programs.modelserver.errors import RequestError
 from sampan.components.serving.engine.programs.modelserver.http.messages import Request, Response
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
 from sampan.components.serving.engine.programs.modelserver.tfserving.configuration import Model, Settings
 from sampan.components.serving.engine.programs.modelserver.tfserving.errors import StatusError
 from sampan.components.serving.engine.programs.modelserver.tfserving.rest import Rest
+from sampan.components.serving.engine.programs.modelserver.tfserving.start import TensorFlowServing
 from sampan.components.serving.engine.programs.modelserver.tfserving.versions import Versions
 
 
@@ -300,6 +302,17 @@ def test_what_is_no_request(tmp_path: Path, method: str, path: str, status: int,
         found, answer = await first(folder(tmp_path, "1")).call(method, path)
         assert found == status
         assert answer["error"].startswith(words)
+
+    asyncio.run(run())
+
+
+def test_the_repository_api_takes_no_version_away(tmp_path: Path) -> None:
+    async def run() -> None:
+        made = first(folder(tmp_path, "1"))
+        made.repository.extension = TensorFlowServing(made.versions, QUICK)
+        with pytest.raises(RequestError, match="come and go with their folders"):
+            await made.repository.unload("m")
+        assert await made.adds() == 1.0
 
     asyncio.run(run())
 

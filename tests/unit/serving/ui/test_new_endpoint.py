@@ -134,7 +134,7 @@ def test_what_is_wrong_is_said(check: checks.Check, right: Any, wrong: Any) -> N
 
 def test_models_of_runs_are_offered() -> None:
     artifacts = [
-        {"type": "system.Model", "uri": "file:///a/model", "name": "model"},
+        {"type": "system.Model", "uri": "/a/model", "name": "model"},
         {"type": "system.Dataset", "uri": "file:///a/data", "name": "data"},
         {"type": "Model", "uri": "", "name": "empty"},
         {"type": "system.Model", "uri": "file:///a/model", "name": "again"},

@@ -13,7 +13,7 @@ from sampan.components.serving.ui.endpoint_page.origin import Origin
     [
         ("s3://b/a/model.joblib", ["s3://b/a/model.joblib", "s3://b/a", "s3://b"]),
         ("s3://b/a/", ["s3://b/a", "s3://b"]),
-        ("file:///models", ["file:///models"]),
+        ("file:///models/m", ["/models/m", "/models"]),
         ("model", []),
         ("", []),
         ("s3://" + "x" * 300, []),

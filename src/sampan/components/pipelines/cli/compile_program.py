@@ -60,8 +60,8 @@ def used_by_another(component: Any, others: Iterable[Any]) -> bool:
 
 
 def offer_sampan() -> None:
-    """`from sampan.sdk import light` and `training` where Sampan is not installed: what pipeline files use of it needs
-    nothing that is not here."""
+    """`from sampan.sdk import light`, `training` and `serving` where Sampan is not installed: what pipelines use of it
+    needs nothing that is not here."""
     if importlib.util.find_spec("sampan") is not None:
         return
     rooms = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -78,9 +78,9 @@ def offer_sampan() -> None:
 
 def late(name: str) -> Any:
     """Of `sampan.sdk`, what loads only when it is named."""
-    if name != "training":
+    if name not in ("serving", "training"):
         raise AttributeError(f"sampan.sdk has no {name!r} where Sampan is not installed beside kfp")
-    return importlib.import_module("sampan.components.training.sdk.steps")
+    return importlib.import_module(f"sampan.components.{name}.sdk.steps")
 
 
 def load(file: str) -> ModuleType:

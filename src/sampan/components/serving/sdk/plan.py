@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sampan.components.serving.api import models
@@ -17,6 +17,7 @@ from sampan.kube.meta import Object
 NO_ORIGIN = Origin()
 MANAGED_BY = {"app.kubernetes.io/managed-by": "sampan"}
 _PROTOCOLS = (models.V1, models.V2)
+_SHORT = {"min": "minimum", "max": "maximum"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,17 @@ class Options:
                 raise ServingError(f"{name} {number}: it is a number of pods")
         if self.maximum and self.minimum is not None and self.minimum > self.maximum:
             raise ServingError(f"min {self.minimum} is more than max {self.maximum}")
+
+
+def read_options(given: Mapping[str, Any]) -> Options:
+    """Raises ServingError for one that there is not."""
+    told = {_SHORT.get(key, key): value for key, value in given.items()}
+    there = {each.name for each in fields(Options)}
+    for key in told:
+        if key not in there:
+            shown = sorted({*there, *_SHORT} - set(_SHORT.values()))
+            raise ServingError(f"{key}: there is no such option; there are {', '.join(shown)}")
+    return Options(**told)
 
 
 def of_model(name: str, namespace: str, options: Options, uri: str, origin: Origin = NO_ORIGIN) -> Object:

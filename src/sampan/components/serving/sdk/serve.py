@@ -16,7 +16,7 @@ import hashlib
 import importlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,13 @@ from sampan.components.serving.sdk.endpoints import Endpoints, Ref
 from sampan.components.serving.sdk.errors import ServingError
 from sampan.components.serving.sdk.guessing import known
 from sampan.components.serving.sdk.handle import Endpoint
-from sampan.components.serving.sdk.plan import Options
+from sampan.components.serving.sdk.plan import Options, read_options
 from sampan.components.serving.sdk.sources import Source
 from sampan.kube.meta import Object
 
 Connect = Callable[[], Session]
 Folder = Callable[[], Path]
 _OBJECTS = {"sklearn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm"}
-_SHORT = {"min": "minimum", "max": "maximum"}
 
 
 class Serve:
@@ -125,17 +124,6 @@ def of_source(source: Source, names: tuple[str, str], options: Options) -> tuple
     )
     name = names[0] or source.name
     return plan.of_model(name, names[1], chosen, source.uri, source.origin), guess.why
-
-
-def read_options(given: Mapping[str, Any]) -> Options:
-    """Raises ServingError for one that there is not."""
-    told = {_SHORT.get(key, key): value for key, value in given.items()}
-    there = {each.name for each in fields(Options)}
-    for key in told:
-        if key not in there:
-            shown = sorted({*there, *_SHORT} - set(_SHORT.values()))
-            raise ServingError(f"{key}: there is no such option; there are {', '.join(shown)}")
-    return Options(**told)
 
 
 def framework_of(model: Any) -> str:

@@ -7,7 +7,8 @@
         check(url=served.outputs["url"])
 
 A step that makes the endpoint or gives it the new model, and waits until that answers; if it does not start the step
-fails with the reason. Needs kfp, which is imported when a pipeline is made.
+fails with the reason. Needs kfp, which is imported when a pipeline is made; `sampan run` loads this where nothing but
+kfp is installed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import yaml
 from sampan.components.serving.sdk import naming, plan
 from sampan.components.serving.sdk.errors import ServingError
 from sampan.components.serving.sdk.launcher import LAUNCHER
-from sampan.components.serving.sdk.serve import read_options
+from sampan.components.serving.sdk.plan import read_options
 
 IMAGE = "python:3.11"
 """In which the launcher runs, not the model."""

@@ -19,6 +19,8 @@ from sampan.components.tuning.api.suggesting import (
     SuggestingError,
     TrialRecord,
 )
+from sampan.components.tuning.engine import ahead
+from sampan.components.tuning.engine.ahead import Ahead
 from sampan.components.tuning.engine.algorithms.contract import Entry
 from sampan.components.tuning.engine.algorithms.registry import ALGORITHMS
 from sampan.components.tuning.engine.conditions import conditions
@@ -75,6 +77,8 @@ class Suggestions:
         self._pool = pool
         self._checked: OrderedDict[str, Problem] = OrderedDict()
         """By experiment, what was asked last."""
+        self._ahead: dict[str, Ahead] = {}
+        """Of some of these."""
 
     async def validate(self, problem: Problem) -> None:
         _check(_entry(ALGORITHMS, problem.algorithm), problem)
@@ -86,12 +90,27 @@ class Suggestions:
         if self._checked.get(problem.uid) is not problem:
             _check(entry, problem)
             self._checked[problem.uid] = problem
+            self._ahead.pop(problem.uid, None)
             if len(self._checked) > _EXPERIMENTS:
-                self._checked.popitem(last=False)
+                self._ahead.pop(self._checked.popitem(last=False)[0], None)
         if count <= 0:
             return Answer()
+        if entry.needs_trials:
+            return await self._answer(entry, problem, trials, count, asked)
+        known = self._ahead.get(problem.uid)
+        if known is None or (part := known.part(count, asked)) is None:
+            more, all_asked = ahead.wanted(count, asked)
+            known = Ahead(all_asked - more, await self._answer(entry, problem, (), more, all_asked))
+            if self._checked.get(problem.uid) is problem:
+                self._ahead[problem.uid] = known
+            part = known.part(count, asked) or Answer()
+        return part
+
+    async def _answer(
+        self, entry: Entry, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
+    ) -> Answer:
         request = Request(messages.SUGGEST, entry.made_by, problem, count=count, asked=asked)
-        reply = await self._pool.ask(problem.uid, request, trials if entry.needs_trials else ())
+        reply = await self._pool.ask(problem.uid, request, trials)
         return _settled(problem, _good(reply, problem.algorithm).answer or Answer())
 
 

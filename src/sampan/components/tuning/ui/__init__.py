@@ -22,7 +22,7 @@ INTERFACE = Interface(
         NavSection(
             "Tuning",
             (
-                NavEntry("Tuning experiments", places.LIST, places.ICON, key="k"),
+                NavEntry("Tuning", places.LIST, places.ICON, key="k"),
                 NavEntry("Trial templates", places.TEMPLATES, "description"),
             ),
             order=25,

@@ -6,13 +6,13 @@ has a limit of depth, as a program reads it by recursion.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sampan.components.serving.api.reading import mapping, mappings, text, whole
 from sampan.components.serving.engine.seldon import names, spec
-from sampan.components.serving.engine.seldon.config import SeldonConfig
+from sampan.components.serving.engine.seldon.config import CONFIG_MAP, NAMESPACE, SeldonConfig
+from sampan.components.serving.engine.validation.surroundings import Surroundings
 from sampan.kube import meta
 from sampan.kube.fielderrors import FieldErrors
+from sampan.kube.kinds import CONFIG_MAPS
 from sampan.kube.meta import Object
 
 _PROTOCOLS = ("", "seldon", "tensorflow", "kfserving", "v2")
@@ -21,8 +21,10 @@ _NO_TENSORFLOW = frozenset(("SKLEARN_SERVER", "XGBOOST_SERVER", "MLFLOW_SERVER",
 _MOST_DEPTH = 64
 
 
-def check(sdep: Object, _old: Object | None, _surroundings: Any, errors: FieldErrors) -> None:
-    check_with(sdep, SeldonConfig(), errors)
+def check(sdep: Object, _old: Object | None, surroundings: Surroundings, errors: FieldErrors) -> None:
+    found = surroundings.all(CONFIG_MAPS, NAMESPACE)
+    data: Object = next((mapping(each.get("data")) for each in found if meta.name(each) == CONFIG_MAP), {})
+    check_with(sdep, SeldonConfig.of(data, is_embedded=True), errors)
 
 
 def check_with(sdep: Object, config: SeldonConfig, errors: FieldErrors) -> None:

@@ -58,7 +58,8 @@ def places(uri: str) -> list[str]:
     found: list[str] = []
     while mark and path.strip("/") and len(found) < _LEVELS:
         if len(scheme) + len(path) + 3 <= _LONGEST:
-            found.append(f"{scheme}://{path}")
+            # Artifacts of this machine have paths.
+            found.append(path if scheme == "file" else f"{scheme}://{path}")
         path = path.rpartition("/")[0]
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sampan.components.serving.api import origins
 from sampan.ui.api import Api, ApiFailureError
 
 _PATH = "/apis/v2beta1/artifacts"
@@ -26,7 +27,7 @@ def choices(artifacts: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     told: dict[str, str] = {}
     for each in artifacts:
         kind = str(each.get("type") or each.get("artifact_type") or "").rpartition(".")[2].lower()
-        uri = str(each.get("uri") or "")
+        uri = origins.storage_uri(str(each.get("uri") or ""))
         if uri and kind in _MODELS:
             name = str(each.get("name") or each.get("display_name") or "model")
             told.setdefault(uri, f"{name} – {uri}")

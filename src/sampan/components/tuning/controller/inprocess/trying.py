@@ -86,6 +86,7 @@ class Trying:
             if account is not None and not account.record.completion_time:
                 status = measuring.killed(each, "its experiment is over", self._ground.now())
                 await self._write(each, status)
+                self._on_status({**each, "status": status}, has_ended=True)
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -106,7 +107,12 @@ class Trying:
             measured.recall(await self._ground.observations.of(namespace, name))
         begun = {**trial, "status": measuring.begun(meta.status(trial), self._ground.now())}
         self._on_status(begun, has_ended=False)
-        showing = self._tasks.spawn(self._show(begun), name=f"show/{name}")
+        shown: list[asyncio.Task[None]] = []
+
+        def show() -> None:
+            shown.append(self._tasks.spawn(self._show(begun), name=f"show/{name}"))
+
+        showing = asyncio.get_running_loop().call_later(_SHOWN_SECONDS, show)
 
         async def on_report(logs: Sequence[MetricLog]) -> str:
             await self._ground.observations.report(namespace, name, logs)
@@ -121,6 +127,8 @@ class Trying:
             return
         finally:
             showing.cancel()
+            for each in shown:
+                each.cancel()
         self._refusals, self.waiting_for = 0, ""
         # From here on it has ended, whatever becomes of the experiment.
         ending = self._tasks.spawn(self._finish(begun, end, measured), name=f"end/{name}")
@@ -130,7 +138,6 @@ class Trying:
 
     async def _finish(self, trial: Object, end: End, measured: Measuring) -> None:
         name, namespace = meta.name(trial), meta.namespace(trial)
-        await self._ground.observations.report(namespace, name, end.metrics)
         self._curves.take(name, end.metrics)
         measured.take(end.metrics)
         status, now = meta.status(trial), self._ground.now()
@@ -140,19 +147,19 @@ class Trying:
             status = measured.stopped_early(status, end.message, now)
         else:
             status = measuring.failed(status, end.message, now)
+        # The next one may be made while this one's end is written. What it measured is kept before that.
+        self._on_status({**trial, "status": status}, has_ended=True)
+        await self._ground.observations.report(namespace, name, end.metrics)
         await self._write(trial, status)
 
     async def _write(self, trial: Object, status: Object) -> None:
         patch = {"metadata": {"uid": meta.uid(trial)}, "status": status}
-        name, namespace = meta.name(trial), meta.namespace(trial)
-        try:
-            written = await self._ground.client.patch(TRIALS, name, patch, namespace, subresource="status")
-        except NotFoundError:
-            return
-        self._on_status(written, has_ended=True)
+        with contextlib.suppress(NotFoundError):
+            await self._ground.client.patch(
+                TRIALS, meta.name(trial), patch, meta.namespace(trial), subresource="status"
+            )
 
     async def _show(self, begun: Object) -> None:
-        await asyncio.sleep(_SHOWN_SECONDS)
         patch = {"metadata": {"uid": meta.uid(begun)}, "status": meta.status(begun)}
         with contextlib.suppress(NotFoundError):
             await self._ground.client.patch(

@@ -28,6 +28,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import (
     Source,
 )
 from sampan.components.serving.engine.programs.modelserver.errors import (
+    bad,
     not_ready,
     told,
     unknown_model,
@@ -192,7 +193,9 @@ class Repository:
         return True
 
     async def unload(self, name: str) -> None:
-        """Raises RequestError, 404."""
+        """Raises RequestError, 404; 400 where another keeps the models."""
+        if self.extension is not None:
+            raise bad("models come and go with their folders and the configuration here")
         served = self._models.pop(name, None)
         if served is None:
             raise unknown_model(name)

@@ -92,6 +92,17 @@ def _torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str])
     }
 
 
+def _plain_torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Of an image that has nothing in front: it listens where its settings say."""
+    properties = _properties(told.get("ts_config") or environ.get("TS_CONFIG_FILE", ""))
+    port = properties.get("inference_address", "").rstrip("/").rpartition(":")[2]
+    return {
+        **_torchserve(told, words, environ),
+        "http_port": port if port.isdecimal() else "8080",
+        "grpc_port": properties.get("grpc_inference_port") or "7070",
+    }
+
+
 def _tensorflow(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
     name = told.get("model_name") or "default"
     return {
@@ -143,6 +154,7 @@ _PROGRAMS: Mapping[str, Callable[[Options, Sequence[str], Mapping[str, str]], di
     "tritonserver": _triton,
     "mlserver": _mlserver,
     "torchserve": _torchserve,
+    "plain-torchserve": _plain_torchserve,
     "tensorflow_model_server": _tensorflow,
     "tf_serving_entrypoint.sh": _tensorflow_image,
     "ovms": _openvino,

@@ -1,7 +1,8 @@
 """The classes of upstream's example images: `mock_classifier`, `fixed-model`, `echo-model`, `sklearn-iris` and others.
 
 Written for the purpose, to answer as those do. Source: seldon-core 1.18.2 examples/models/mean_classifier,
-testing/docker/{fixed-model,echo-model}.
+testing/docker/{fixed-model,echo-model},
+testing/s2i/python-features.
 """
 
 from __future__ import annotations
@@ -86,3 +87,45 @@ class Node:
 
     def route(self, _features: Any, _names: Any, meta: Any = None) -> int:
         return secrets.randbelow(int(os.environ.get("NUMBER_OF_ROUTES", "2")))
+
+
+class ModelOne:
+    """With the next two: `test_tags_one`, `_two` and `_combiner`."""
+
+    name, common = "model-1", 1
+
+    def predict(self, _rows: Any, _names: Any, meta: Any = None) -> list[str]:
+        return [self.name]
+
+    def tags(self) -> dict[str, Any]:
+        return {self.name: "yes", "common": self.common}
+
+
+class ModelTwo(ModelOne):
+    name, common = "model-2", 2
+
+
+class Combiner:
+    def aggregate(self, features: Any, _names: Any) -> Any:
+        return np.array(features).tolist()
+
+    def tags(self) -> dict[str, Any]:
+        return {"combiner": "yes"}
+
+
+class ModelMetadata:
+    """`test_metadata_modelmetadata`."""
+
+    def predict(self, features: Any, _names: Any, meta: Any = None) -> Any:
+        return features
+
+    def init_metadata(self) -> dict[str, Any]:
+        schema = {"names": ["a", "b", "c", "d"], "shape": [4]}
+        return {
+            "name": "my-model-name",
+            "versions": ["my-model-version-01"],
+            "platform": "seldon",
+            "inputs": [{"messagetype": "tensor", "schema": schema}],
+            "outputs": [{"messagetype": "tensor", "schema": {"shape": [1]}}],
+            "custom": {"tag-key": "tag-value"},
+        }

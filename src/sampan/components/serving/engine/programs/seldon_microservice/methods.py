@@ -122,8 +122,12 @@ class Methods:
         of_truth = features_of(_object(truth, "data"))
         method = self.model.send_feedback
         named = {"routing": routing} if _takes(method, "routing") else {}
+        rest: tuple[Any, ...] = (reward, of_truth)
+        if _has(method, "reward") and _has(method, "truth"):
+            # Classes have them in several orders.
+            rest, named = (), {**named, "reward": reward, "truth": of_truth}
         try:
-            return SeldonResponse.create(method(features, names, reward, of_truth, **named))
+            return SeldonResponse.create(method(features, names, *rest, **named))
         except SeldonNotImplementedError:
             return SeldonResponse(None)
 
@@ -178,6 +182,13 @@ class Methods:
                 status_code=500,
                 reason="MICROSERVICE_BAD_METRIC",
             )
+
+
+def _has(method: Callable[..., Any], name: str) -> bool:
+    try:
+        return name in inspect.signature(method).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _takes(method: Callable[..., Any], name: str) -> bool:

@@ -135,7 +135,7 @@ def test_openais_client(server: Served) -> None:
     check(asked(f"{server.url}/v1"), model=None)
 
 
-def test_texts_are_written_together_and_end_with_their_client(
+def test_more_texts_than_are_written_at_a_time_though_clients_go(
     server: Served, llama: tuple[Path, str]
 ) -> None:
     """More than are written at a time, of different lengths; some of whose clients go."""
@@ -145,6 +145,8 @@ def test_texts_are_written_together_and_end_with_their_client(
         connection.close()
     kept = [begun(server, prompt=text, max_tokens=16) for text in recorded["instances"] for _ in range(4)]
     found = [json.loads(each.getresponse().read())["choices"][0]["text"] for each in kept]
+    for each in kept:
+        each.close()
     assert found == [text for text in recorded["predictions"] for _ in range(4)]
 
 

@@ -183,7 +183,7 @@ class Predictor:
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").removesuffix("\r\n\r\n")
     first, *lines = head.split("\r\n")
     status = int(first.split(" ", 2)[1])
     if status == 100:

@@ -237,7 +237,7 @@ def _furnish(api: Any, spec: Any, namespace: str) -> Tenant:
 async def _grant(client: Any, namespace: str, user: User) -> None:
     await client.create(NAMESPACES, {"metadata": {"name": namespace}})
     metadata = {"name": "editor", "namespace": namespace}
-    groups = ["pipelines.kubeflow.org", "kubeflow.org"]
+    groups = ["pipelines.kubeflow.org", "kubeflow.org", "serving.kserve.io"]
     rule = {"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}
     await client.create(rbac.ROLES, {"metadata": dict(metadata), "rules": [rule]})
     binding = {

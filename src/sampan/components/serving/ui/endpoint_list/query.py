@@ -9,6 +9,7 @@ from typing import Any
 from sampan.components.serving.ui.figures import NONE, Figures
 from sampan.components.serving.ui.places import KINDS
 from sampan.components.serving.ui.summary import Endpoint, State
+from sampan.ui.table.ordering import in_order
 
 _STATES = {state.value: state for state in State}
 _KINDS = {resource.kind for resource in KINDS}
@@ -78,14 +79,7 @@ def chosen(listed: Sequence[Listed], wanted: Wanted) -> list[Listed]:
         and (not text or any(text in word.lower() for word in _words(each.endpoint)))
     ]
     found.sort(key=lambda each: (each.endpoint.created, each.endpoint.name), reverse=True)
-    if wanted.sort != "created":
-        key = _KEYS[wanted.sort]
-        known = [each for each in found if key(each) is not None]
-        known.sort(key=key, reverse=wanted.descending)
-        return [*known, *(each for each in found if key(each) is None)]
-    if not wanted.descending:
-        found.reverse()
-    return found
+    return in_order(found, _KEYS, wanted.sort, descending=wanted.descending)
 
 
 def _words(endpoint: Endpoint) -> tuple[str, ...]:

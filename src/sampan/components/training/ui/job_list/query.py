@@ -21,10 +21,6 @@ class Wanted:
     sort: str = "created"
     descending: bool = True
 
-    @property
-    def is_narrowed(self) -> bool:
-        return bool(self.text or self.states or self.kind)
-
 
 def from_address(query: Mapping[str, str]) -> Wanted:
     """What the address says that means nothing is left out."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampan.components.tuning.api.summary import State, Summary
+from sampan.ui.table.ordering import in_order
 
 _STATES = {state.value: state for state in State}
 _KEYS: Mapping[str, Callable[[Summary], Any]] = {
@@ -63,14 +64,7 @@ def chosen(experiments: Sequence[Summary], wanted: Wanted) -> list[Summary]:
         and (not text or any(text in word.lower() for word in _words(each)))
     ]
     found.sort(key=lambda each: (each.created, each.name), reverse=True)
-    if wanted.sort != "created":
-        key = _KEYS[wanted.sort]
-        known = [each for each in found if key(each) is not None]
-        known.sort(key=key, reverse=wanted.descending)
-        return [*known, *(each for each in found if key(each) is None)]
-    if not wanted.descending:
-        found.reverse()
-    return found
+    return in_order(found, _KEYS, wanted.sort, descending=wanted.descending)
 
 
 def _words(each: Summary) -> tuple[str, ...]:

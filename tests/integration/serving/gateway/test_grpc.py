@@ -36,6 +36,9 @@ class Model(grpc.GenericRpcHandler):
         async def answered(requests: AsyncIterator[bytes], context: Any) -> None:
             self.metadata.append(dict(context.invocation_metadata()))
             if method.endswith("Fail"):
+                # A call that ends before its request is read may break off while the client still sends it.
+                async for _ in requests:
+                    pass
                 context.set_trailing_metadata((("why", "because"),))
                 await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not loaded")
             await context.send_initial_metadata((("model", "iris"),))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sampan.client.protocol import Object
-from sampan.components.serving.api.routing import Backend, Route
+from sampan.components.serving.api.routing import Backend, Private, Route, plain
 from sampan.components.serving.controller.gateway.behind import Behind
 from sampan.components.serving.controller.gateway.core import Core, PoolKey
-from sampan.components.serving.controller.gateway.pools import Pool
+from sampan.components.serving.controller.gateway.pools import Member, Pool
 from sampan.components.serving.controller.gateway.rules import Ways
 from sampan.components.serving.engine.gateway import troubles
 from sampan.components.serving.engine.gateway.limits import LimitError, limits_of
-from sampan.components.serving.engine.gateway.places import place, selects
+from sampan.components.serving.engine.gateway.places import Place, State, place, selects
 from sampan.components.serving.engine.gateway.table import Entry, Key, Limits
 from sampan.kube import meta
 from sampan.kube.kinds import DEPLOYMENTS, PODS, SERVICES
@@ -51,6 +51,8 @@ class Watching:
         """The routes that lead to a pool."""
         self._unused: set[PoolKey] = set()
         """Pools to which perhaps no route leads any more."""
+        self._leaving: set[str] = set()
+        """Uids of pods that are about to end."""
         self._targets: dict[tuple[str, str], set[PoolKey]] = {}
         """By the namespace and name of the Deployment behind them."""
         self._routeless: dict[tuple[str, str, str], float] = {}
@@ -171,7 +173,8 @@ class Watching:
             if pool is not None:
                 pool.most = backend.container_concurrency
                 continue
-            self._core.pools[key] = Pool(self._core.now, backend.container_concurrency)
+            pool = Pool(self._core.now, backend.container_concurrency, self._core.parting)
+            self._core.pools[key] = pool
             self._behind.follow(key)
             self._fill(key)
         if before is not None:
@@ -216,7 +219,7 @@ class Watching:
         service = self._services.get(namespace, name)
         left = set(pool.members)
         for pod in self._behind.pods(namespace, name):
-            found = place(service, port, pod) if service is not None else None
+            found = self._place(service, port, pod) if service is not None else None
             if found is not None:
                 left.discard(found.uid)
                 pool.put(found)
@@ -237,12 +240,36 @@ class Watching:
             service = self._services.get(key[0], key[1])
             if service is None:
                 continue
-            found = place(service, key[2], pod) if new is not None and selects(service, pod) else None
+            is_one = new is not None and selects(service, pod)
+            found = self._place(service, key[2], pod) if is_one else None
             if found is not None:
                 pool.put(found)
             else:
                 pool.drop(meta.uid(pod))
             self._reconsider(key, pool)
+        if new is None:
+            self._leaving.discard(meta.uid(pod))
+
+    def _place(self, service: Object, port: int, pod: Object) -> Place | None:
+        """A pod that ends does, even if what is known of it here is older."""
+        found = place(service, port, pod)
+        if found is not None and found.uid in self._leaving:
+            return replace(found, state=State.LEAVING)
+        return found
+
+    def leaves(self, pod: Object) -> list[Member]:
+        """Before a pod ends: it gets nothing more. Those that still have requests to answer."""
+        uid = meta.uid(pod)
+        if self._pods.get(meta.namespace(pod), meta.name(pod)) is not None:
+            self._leaving.add(uid)
+        found = list(self._core.parting.members.get(uid, ()))
+        for key in self._behind.keys(pod):
+            pool = self._core.pools[key]
+            member = pool.members.get(uid)
+            if member is not None:
+                pool.put(replace(member.place, state=State.LEAVING))
+                found.append(member)
+        return [member for member in found if member.in_flight]
 
     def _deployment_changed(self, _old: Object | None, new: Object | None) -> None:
         if new is not None and troubles.of_deployment(new):
@@ -266,11 +293,11 @@ class Watching:
         pods = self._members(backend)
         found = [troubles.of_pod(pod) for pod in pods]
         if found:
-            return f"no server of the model can start: {found[0]}" if all(found) else ""
+            return _because("no server of the model can start", found[0]) if all(found) else ""
         target = backend.target
         deployment = self._deployments.get(target.namespace, target.name) if target is not None else None
         why = troubles.of_deployment(deployment) if deployment is not None else ""
-        return f"no server of the model can be made: {why}" if why else ""
+        return _because("no server of the model can be made", why) if why else ""
 
     def waits_for(self, backend: Backend) -> str:
         return next((found for pod in self._members(backend) if (found := troubles.waits(pod))), "")
@@ -279,6 +306,10 @@ class Watching:
         return [
             pod for pod in self._behind.pods(backend.namespace, backend.service) if not meta.is_deleting(pod)
         ]
+
+
+def _because(what: str, why: str) -> str:
+    return Private(f"{what}: {why}", f"{what}: {plain(why)}")
 
 
 def _keys_of(route: Route) -> dict[PoolKey, Backend]:

@@ -2,7 +2,7 @@
 
 On a cluster Knative's proxy in the pod holds the signal back until its requests are answered (knative/serving 1.15
 pkg/queue/drain.go, pkg/reconciler/revision/resources/deploy.go: a preStop hook of the user's container). Here whoever
-passes requests on says it. Called by `pod_sync`; who may know of something is registered through `components.Services` (docs/decisions/0081).
+passes requests on says it (docs/decisions/0081). Called by `pod_sync`; others register by `components.Services`.
 """
 
 from __future__ import annotations

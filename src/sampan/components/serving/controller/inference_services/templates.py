@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.controller.agents import PodAgents
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.controller.inference_services.around_one import Surroundings
 from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.inference_services import pods
@@ -50,10 +51,10 @@ class Made:
 
 
 class Templates:
-    def __init__(self, around: Around, surroundings: Surroundings) -> None:
+    def __init__(self, around: Around, surroundings: Surroundings, credentials: Credentials) -> None:
         self._around = surroundings
-        self.storage = ModelStorage(around)
-        self._agents = PodAgents(around)
+        self.storage = ModelStorage(around, credentials)
+        self._agents = PodAgents(around, credentials)
 
     async def of(self, isvc: Object, component: Component, probe_seconds: int) -> Made:
         """Raises RefusedError, ApiError."""

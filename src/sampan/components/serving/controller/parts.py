@@ -20,6 +20,7 @@ from sampan.components.serving.controller.graphs.reconciler import InferenceGrap
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.model_cache import ModelCache
+from sampan.components.serving.controller.remembering import Remembering
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.components.serving.controller.seldon.reconciler import SeldonReconciler
 from sampan.components.serving.controller.trained_models.parts import trained_models
@@ -55,4 +56,4 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         for kind, runnables in made.items()
         if acts_on_all or kind.key not in foreign
         for runnable in runnables
-    ] + ([ModelCache(around)] if around.is_embedded else [])
+    ] + ([ModelCache(around), Remembering(around)] if around.is_embedded else [])

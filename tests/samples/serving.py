@@ -113,7 +113,14 @@ def buckets(root: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def make_models(home: Path, known: dict[str, Any], root: Path, upstream: Path, data: Path) -> None:
+def make_models(
+    home: Path,
+    known: dict[str, Any],
+    root: Path,
+    upstream: Path,
+    data: Path,
+    script: str = "serving_models.py",
+) -> None:
     """Each in the environment of the image that serves it."""
 
     async def python(image: str, installs: Sequence[str]) -> str:
@@ -129,7 +136,7 @@ def make_models(home: Path, known: dict[str, Any], root: Path, upstream: Path, d
         done = root / f".{name}"
         if not done.exists():
             maker = asyncio.run(python(each["image"], each.get("installs", ())))
-            command = [maker, str(_HERE / "serving_models.py"), name, str(root), str(data), str(upstream)]
+            command = [maker, str(_HERE / script), name, str(root), str(data), str(upstream)]
             made = subprocess.run(command, check=False, capture_output=True, text=True)
             if made.returncode:
                 raise SystemExit(f"{name} could not be made:\n{made.stderr}")
@@ -143,7 +150,7 @@ def add_data(root: Path, data: Path) -> None:
             shutil.copy(file, data)
 
 
-def prepare(server: ServerProcess, storage: str) -> None:
+def prepare(server: ServerProcess, storage: str, namespace: str = _NAMESPACE) -> None:
     """What upstream's setup-kserve.sh puts into the cluster, and where its buckets are."""
     environ = {**os.environ, "KUBECONFIG": str(server.home / "kubeconfig")}
     where = [{"op": "add", "path": "/spec/container/env", "value": []}]
@@ -155,8 +162,8 @@ def prepare(server: ServerProcess, storage: str) -> None:
         }
     ]
     for command in (
-        ("delete", "namespace", _NAMESPACE, "--ignore-not-found"),
-        ("create", "namespace", _NAMESPACE),
+        ("delete", "namespace", namespace, "--ignore-not-found"),
+        ("create", "namespace", namespace),
         ("patch", "clusterstoragecontainer", "default", "--type=json", "-p", json.dumps(where)),
     ):
         subprocess.run(

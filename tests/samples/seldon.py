@@ -11,6 +11,7 @@ the programs of these images are upstream's own files (`seldon.toml`); `helm` in
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ from typing import Any
 
 from serving import Ended, buckets, images, make_models, prepare, told_of
 
+from sampan.cluster.node.environments import Environments
 from sampan.testing.clients import interpreter_with, kubectl
 from sampan.testing.homes import home_with_frameworks
 from sampan.testing.server import ServerProcess
@@ -67,7 +69,12 @@ def protocol(scripts: Path, upstream: Path) -> None:
     subprocess.run([str(each) for each in command], check=True)
 
 
-def edit(testing: Path, place: str) -> None:
+def edit(testing: Path, place: str, more: Sequence[Sequence[str]]) -> None:
+    for name, old, new in more:
+        text = (testing / name).read_text()
+        if old not in text:
+            raise SystemExit(f"{name} holds no {old!r}")
+        (testing / name).write_text(text.replace(old, new))
     for file in (testing / "scripts").rglob("*.py"):
         text = file.read_text()
         for old in _PLACES:
@@ -88,6 +95,20 @@ def built(told: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for each in told["images"]
     ]
+
+
+def build(home: Path, known: Sequence[dict[str, Any]]) -> None:
+    """Their environments, as upstream's tests build images before they never pull them."""
+
+    async def made() -> None:
+        environments = Environments(home)
+        try:
+            for each in known:
+                await environments.for_image(each["match"])
+        finally:
+            await environments.close()
+
+    asyncio.run(made())
 
 
 def run(server: ServerProcess, told: dict[str, Any], work: Path, only: Sequence[str]) -> list[Ended]:
@@ -144,9 +165,10 @@ def main() -> int:
         root.mkdir(parents=True, exist_ok=True)
         make_models(home, told["models"], root, upstream, upstream, "seldon_models.py")
         images(home, built(told), upstream)
+        build(home, told["images"])
         with buckets(root) as storage, ServerProcess(home) as server:
             prepare(server, storage, "seldon")
-            edit(work / "testing", server.url.removeprefix("http://"))
+            edit(work / "testing", server.url.removeprefix("http://"), told["edits"])
             ended = run(server, told, work, given.only)
         wrong = [one for one in ended if not told_of(one, told["tests"])]
         if given.home:

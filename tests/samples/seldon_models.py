@@ -97,11 +97,30 @@ def tensorflow(made: Made) -> None:
     module = tf.Module()
     module.weights = weights
     module.scores = scores
-    tf.saved_model.save(module, str(made.file("tfserving/mnist-model/1")), signatures=scores)
+    tf.saved_model.save(
+        module,
+        str(made.file("tfserving/mnist-model/1")),
+        signatures={"serving_default": scores, "predict_images": scores},
+    )
+
+
+def alibi(made: Made) -> None:
+    """An explainer, in whose environment Alibi has to be mended as our program mends it."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+
+    from sampan.components.serving.engine.programs.seldon_explainer import library
+
+    iris = load_iris()
+    model = LogisticRegression(max_iter=1000).fit(iris.data, iris.target)
+    tabular = library.alibi().explainers.AnchorTabular(model.predict_proba, iris.feature_names)
+    tabular.fit(iris.data, disc_perc=(25, 50, 75))
+    tabular.save(str(made.file("alibi/iris_anchor_tabular-python3.8-alibi-0.8.0")))
 
 
 MAKERS: dict[str, Callable[[Made], None]] = {
-    each.__name__: each for each in (sklearn, xgboost, mlflow, tensorflow)
+    each.__name__: each for each in (sklearn, xgboost, mlflow, tensorflow, alibi)
 }
 
 if __name__ == "__main__":

@@ -73,8 +73,7 @@ def _mlserver(told: Options, words: Sequence[str], environ: Mapping[str, str]) -
         "http_port": environ.get("MLSERVER_HTTP_PORT") or "8080",
         "grpc_port": environ.get("MLSERVER_GRPC_PORT") or "8081",
         "workers": environ.get("MLSERVER_PARALLEL_WORKERS", "").removeprefix("0"),
-        # Of an image that brings a class of its own.
-        **({"model_class": told["model_class"]} if told.get("model_class") else {"runtime": "choosing"}),
+        "runtime": "choosing",
     }
 
 

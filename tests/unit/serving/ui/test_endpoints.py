@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import actions, figures, home, places, search
 from sampan.components.serving.ui.endpoint_list import query, rows
 from sampan.components.serving.ui.endpoint_list.query import Listed, Wanted
-from sampan.components.serving.ui.endpoint_page import drawn_graph, notice, traffic_card
+from sampan.components.serving.ui.endpoint_page import drawn_graph, header, notice, pod_rows, traffic_card
 from sampan.components.serving.ui.endpoint_page.parts import Shown
 from sampan.components.serving.ui.figures import Figures
-from sampan.components.serving.ui.summary import Endpoint, State, summarise
+from sampan.components.serving.ui.summary import Endpoint, summarise
 
 _OPTIONAL = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-26T10:00:00Z"}
 
@@ -166,6 +167,21 @@ def test_other_kinds() -> None:
         }
     )
     assert (trained.state, trained.runtime, trained.serves) == (State.READY, "iris", "onnx")
+
+
+def test_where_it_is_asked() -> None:
+    seldon = Endpoint("SeldonDeployment", "default", "s", "", "", State.READY, url="http://s.svc:8000/api")
+    assert header.address_of(seldon) == "ORIGIN/seldon/default/s"
+    assert header.address_of(summarise(service(status=ready(url="http://iris")))) == "http://iris"
+    trained = {"kind": "TrainedModel", "status": {"url": "http://many/v2/models/t/infer"}}
+    assert summarise(trained).protocol == "v2"
+    assert rows.memory(Listed(summarise(trained)))["text"] == "–"
+
+
+def test_pods_have_the_columns_that_say_something() -> None:
+    pods = [{"metadata": {"labels": {"component": "predictor"}}}, {"metadata": {}}]
+    assert "revision" not in [each.key for each in pod_rows.columns(pods)]
+    assert "component" in [each.key for each in pod_rows.columns(pods)]
 
 
 def test_figures_are_of_all_backends_and_pods() -> None:

@@ -10,8 +10,9 @@ from nicegui import ui
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import places
-from sampan.components.serving.ui.summary import Endpoint, State
+from sampan.components.serving.ui.summary import Endpoint
 from sampan.ui import widgets, words
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext

@@ -8,11 +8,12 @@ from typing import Any
 
 from nicegui import ui
 
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import actions, first_endpoint, measuring, places, states
 from sampan.components.serving.ui.endpoint_list import query, rows
 from sampan.components.serving.ui.endpoint_list.query import Listed, Wanted
 from sampan.components.serving.ui.figures import NONE, Figures, Key
-from sampan.components.serving.ui.summary import Endpoint, State, summarise
+from sampan.components.serving.ui.summary import Endpoint, summarise
 from sampan.kube.meta import Object
 from sampan.ui import widgets
 from sampan.ui.context import PageContext

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui.figures import NONE, Figures
 from sampan.components.serving.ui.places import KINDS
-from sampan.components.serving.ui.summary import Endpoint, State
+from sampan.components.serving.ui.summary import Endpoint
 from sampan.ui.table.ordering import in_order
 
 _STATES = {state.value: state for state in State}

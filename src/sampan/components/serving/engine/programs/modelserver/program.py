@@ -29,19 +29,21 @@ def main(words: Sequence[str]) -> int:
 def start(given: Arguments, prepare: serving.Prepare) -> int:
     """Serves until a signal ends it; the exit code."""
     _allow_connections()
-    try:
-        listener = serving.bind(given.host, given.http_port)
-    except OSError as error:
-        print(f"port {given.http_port} cannot be listened on: {error.strerror}", file=sys.stderr, flush=True)
-        return EXIT_NOT_LOADED
+    listeners = []
+    for port in (given.http_port, *given.other_http_ports):
+        try:
+            listeners.append(serving.bind(given.host, port))
+        except OSError as error:
+            print(f"port {port} cannot be listened on: {error.strerror}", file=sys.stderr, flush=True)
+            return EXIT_NOT_LOADED
     if given.workers > 1:
-        return workers.run(given, listener, prepare)
+        return workers.run(given, listeners, prepare)
     try:
         repository = prepare()
     except LoadError as error:
         print(f"model {given.model_name} could not be loaded: {error}", file=sys.stderr, flush=True)
         return EXIT_NOT_LOADED
-    serving.run(given, listener, repository)
+    serving.run(given, listeners, repository)
     return 0
 
 

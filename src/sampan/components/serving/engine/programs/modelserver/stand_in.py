@@ -20,6 +20,7 @@ from sampan.components.serving.engine.programs.modelserver import program
 from sampan.components.serving.engine.programs.modelserver.vllm import arguments as vllm
 
 _MODELS = "/mnt/models"
+_KSERVE_PORT = "8080"
 Options = Mapping[str, str]
 
 
@@ -86,8 +87,9 @@ def _torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str])
         "model_name": name,
         "model_dir": folder,
         "archive": archive,
-        # KServe's image has a server of KServe's in front, with KServe's ports.
-        "http_port": "8080",
+        # KServe's image has a server of KServe's in front, with KServe's ports. TorchServe itself can be asked too.
+        "http_port": _KSERVE_PORT,
+        "other_http_port": own if (own := _inference_port(properties)) != _KSERVE_PORT else "",
         "grpc_port": "8081",
         "runtime": "torchserve",
     }
@@ -96,12 +98,17 @@ def _torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str])
 def _plain_torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
     """Of an image that has nothing in front: it listens where its settings say."""
     properties = _properties(told.get("ts_config") or environ.get("TS_CONFIG_FILE", ""))
-    port = properties.get("inference_address", "").rstrip("/").rpartition(":")[2]
     return {
         **_torchserve(told, words, environ),
-        "http_port": port if port.isdecimal() else "8080",
+        "http_port": _inference_port(properties),
+        "other_http_port": "",
         "grpc_port": properties.get("grpc_inference_port") or "7070",
     }
+
+
+def _inference_port(properties: Mapping[str, str]) -> str:
+    port = properties.get("inference_address", "").rstrip("/").rpartition(":")[2]
+    return port if port.isdecimal() else _KSERVE_PORT
 
 
 def _tensorflow(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.unit.tuning.ui.tuning_objects import at, columns, experiment
 
+from sampan.components.tuning.api.ending import is_stopped
 from sampan.components.tuning.api.summary import summarise
-from sampan.components.tuning.engine.experiment.status import is_stopped
 from sampan.components.tuning.ui import search, states, steering, trials
 from sampan.components.tuning.ui.experiment_list import rows
 from sampan.components.tuning.ui.experiment_list.query import NARROWING

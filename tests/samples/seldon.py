@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -23,7 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from serving import Ended, buckets, images, make_models, prepare, told_of
+from serving import Ended, images, make_models, told_of
+from serving_stores import stores
 
 from sampan.cluster.node.environments import Environments
 from sampan.testing.clients import interpreter_with, kubectl
@@ -67,6 +69,18 @@ def protocol(scripts: Path, upstream: Path) -> None:
     out = [f"--{kind}_out={scripts}" for kind in ("python", "grpc_python")]
     command = [interpreter_with(_PROTOC), "-m", "grpc_tools.protoc", f"-I{scripts}", *out, source]
     subprocess.run([str(each) for each in command], check=True)
+
+
+def prepare(server: ServerProcess, storage: str) -> None:
+    """The namespace that some tests expect, and where the buckets are."""
+    environ = {**os.environ, "KUBECONFIG": str(server.home / "kubeconfig")}
+    told = [{"name": "STORAGE_EMULATOR_HOST", "value": storage}]
+    where = [{"op": "add", "path": "/spec/container/env", "value": told}]
+    for command in (
+        ("create", "namespace", "seldon"),
+        ("patch", "clusterstoragecontainer", "default", "--type=json", "-p", json.dumps(where)),
+    ):
+        subprocess.run([kubectl(_KUBECTL), *command], env=environ, check=False, timeout=90)
 
 
 def edit(testing: Path, place: str, more: Sequence[Sequence[str]]) -> None:
@@ -166,8 +180,8 @@ def main() -> int:
         make_models(home, told["models"], root, upstream, upstream, "seldon_models.py")
         images(home, built(told), upstream)
         build(home, told["images"])
-        with buckets(root) as storage, ServerProcess(home) as server:
-            prepare(server, storage, "seldon")
+        with stores(root) as storage, ServerProcess(home) as server:
+            prepare(server, storage)
             edit(work / "testing", server.url.removeprefix("http://"), told["edits"])
             ended = run(server, told, work, given.only)
         wrong = [one for one in ended if not told_of(one, told["tests"])]

@@ -3,33 +3,29 @@
     python tests/samples/serving.py FOLDER [--only TEXT ...] [--home DIR] [--buckets DIR]
 
 FOLDER is a checkout of kserve/kserve 0.20; nothing of it is kept here. Its `test/e2e` is copied, and run as it is, by
-the SDK and pytest in an environment of their own. They fetch models from public buckets: serving_models.py makes some
-that say what upstream's say, and a small server answers for the buckets, by the variable that every client of Google
-Cloud Storage knows. `serving.toml` names the files and what must end otherwise; README.md has the table.
+the SDK and pytest in an environment of their own. They fetch models from public buckets and from a hub:
+serving_models.py and serving_languages.py make some that say what upstream's say, and serving_stores.py answers for
+where they lie. `serving.toml` names the files and what must end otherwise; README.md has the table.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
-import hashlib
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import tomllib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+
+from serving_stores import S3, s3_of, stores
 
 from sampan.cluster.node.environments import Environments, PipInstall
 from sampan.testing.clients import interpreter_with, kubectl
@@ -65,61 +61,13 @@ class Ended:
     why: str = ""
 
 
-class Bucket(http.server.BaseHTTPRequestHandler):
-    """Folders as buckets of Google Cloud Storage, as far as reading goes."""
-
-    protocol_version = "HTTP/1.1"
-    root: Path
-
-    def do_GET(self) -> None:
-        address = urlsplit(self.path)
-        query = {key: values[0] for key, values in parse_qs(address.query).items()}
-        words = address.path.removeprefix("/storage/v1/b/").split("/", 2)
-        bucket = self.root / unquote(words[0])
-        if len(words) == 3:
-            file = bucket / unquote(words[2])
-            self._answer(file.read_bytes() if file.is_file() else None)
-            return
-        prefix = query.get("prefix", "")
-        files = (each for each in sorted(bucket.rglob("*")) if each.is_file())
-        items = [
-            _told(each, name) for each in files if (name := str(each.relative_to(bucket))).startswith(prefix)
-        ]
-        self._answer(json.dumps({"items": items}).encode())
-
-    def _answer(self, body: bytes | None) -> None:
-        self.send_response(404 if body is None else 200)
-        self.send_header("content-length", str(len(body or b"")))
-        self.end_headers()
-        self.wfile.write(body or b"")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def _told(file: Path, name: str) -> dict[str, str]:
-    content = file.read_bytes()
-    digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-    return {"name": name, "size": str(len(content)), "generation": "1", "md5Hash": digest}
-
-
-@contextmanager
-def buckets(root: Path) -> Iterator[str]:
-    """Their address."""
-    handler = type("Buckets", (Bucket,), {"root": root})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
 def make_models(
     home: Path,
     known: dict[str, Any],
     root: Path,
     upstream: Path,
     data: Path,
-    script: str = "serving_models.py",
+    otherwise: str = "serving_models.py",
 ) -> None:
     """Each in the environment of the image that serves it."""
 
@@ -136,6 +84,7 @@ def make_models(
         done = root / f".{name}"
         if not done.exists():
             maker = asyncio.run(python(each["image"], each.get("installs", ())))
+            script = each.get("script", otherwise)
             command = [maker, str(_HERE / script), name, str(root), str(data), str(upstream)]
             made = subprocess.run(command, check=False, capture_output=True, text=True)
             if made.returncode:
@@ -150,35 +99,63 @@ def add_data(root: Path, data: Path) -> None:
             shutil.copy(file, data)
 
 
-def prepare(server: ServerProcess, storage: str, namespace: str = _NAMESPACE) -> None:
-    """What upstream's setup-kserve.sh puts into the cluster, and where its buckets are."""
+def prepare(server: ServerProcess, storage: str, s3: S3, upstream: Path) -> None:
+    """What upstream's setup-kserve.sh puts into the cluster, and where its buckets and its hub are."""
     environ = {**os.environ, "KUBECONFIG": str(server.home / "kubeconfig")}
-    where = [{"op": "add", "path": "/spec/container/env", "value": []}]
-    where += [
-        {
-            "op": "add",
-            "path": "/spec/container/env/-",
-            "value": {"name": "STORAGE_EMULATOR_HOST", "value": storage},
-        }
+
+    def ask(*command: str, text: str = "") -> None:
+        words = [kubectl(_KUBECTL), *command]
+        done = subprocess.run(words, env=environ, input=text, capture_output=True, text=True, timeout=90)
+        if done.returncode:
+            raise SystemExit(f"kubectl {' '.join(command)}: {done.stderr}")
+
+    ask("delete", "namespace", _NAMESPACE, "--ignore-not-found")
+    ask("create", "namespace", _NAMESPACE)
+    told = [{"name": "STORAGE_EMULATOR_HOST", "value": storage}]
+    where = [{"op": "add", "path": "/spec/container/env", "value": told}]
+    ask("patch", "clusterstoragecontainer", "default", "--type=json", "-p", json.dumps(where))
+    hub = [
+        {"op": "add", "path": "/spec/containers/0/env/-", "value": {"name": "HF_ENDPOINT", "value": storage}}
     ]
-    for command in (
-        ("delete", "namespace", namespace, "--ignore-not-found"),
-        ("create", "namespace", namespace),
-        ("patch", "clusterstoragecontainer", "default", "--type=json", "-p", json.dumps(where)),
-    ):
-        subprocess.run(
-            [kubectl(_KUBECTL), *command], env=environ, check=True, capture_output=True, timeout=60
-        )
+    ask("patch", "clusterservingruntime", "kserve-huggingfaceserver", "--type=json", "-p", json.dumps(hub))
+    ask("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": _s3_service(s3)}))
+    for name in ("storage-config", "seaweedfs-s3-creds"):
+        secret = (upstream / f"config/overlays/test/s3-local-backend/{name}-secret.yaml").read_text()
+        secret = secret.replace("s3admin123", s3.secret_key).replace("s3admin", s3.access_key)
+        ask("apply", "-n", _NAMESPACE, "-f", "-", text=secret.replace("us-south", "us-east-1"))
+    account = {"secrets": [{"name": "seaweedfs-s3-creds"}]}
+    ask("patch", "serviceaccount", "default", "-n", _NAMESPACE, "--type=merge", "-p", json.dumps(account))
 
 
-def images(home: Path, entries: Sequence[dict[str, Any]], upstream: Path) -> None:
+def _s3_service(s3: S3) -> list[dict[str, Any]]:
+    """By the name that upstream's has."""
+    metadata = {"name": "s3-service", "namespace": "kserve"}
+    ports = [{"name": "http", "port": 8333, "protocol": "TCP", "targetPort": s3.port}]
+    labels = {"kubernetes.io/service-name": "s3-service"}
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}},
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**metadata, "labels": labels},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+            "ports": [{"name": "http", "port": s3.port, "protocol": "TCP"}],
+        },
+    ]
+
+
+def images(home: Path, entries: Sequence[dict[str, Any]], upstream: Path, root: Path) -> None:
     """Those that upstream builds of its own samples: its programs, in environments that can run them."""
     lines = []
     for each in entries:
-        files = {path: str(upstream / own) for path, own in each.pop("files").items()}
+        # `upstream / own` is `own` where that is a whole path.
+        files = {path: str(upstream / own.format(buckets=root)) for path, own in each.pop("files").items()}
+        environ = each.pop("env", {})
         lines.append("[[image]]")
         lines += [f"{key} = {json.dumps(value)}" for key, value in each.items()]
         lines += [
+            *("[image.env]", *(f"{key} = {json.dumps(value)}" for key, value in environ.items())),
             "[image.files]",
             *(f"{json.dumps(path)} = {json.dumps(own)}" for path, own in files.items()),
         ]
@@ -196,25 +173,30 @@ def edit(e2e: Path, edits: dict[str, Sequence[Sequence[str]]], root: Path) -> No
         (e2e / name).write_text(text)
 
 
-def run(server: ServerProcess, told: dict[str, Any], e2e: Path, only: Sequence[str]) -> list[Ended]:
-    report = e2e / "report.xml"
+def run(server: ServerProcess, told: dict[str, Any], e2e: Path, only: Sequence[str], s3: S3) -> list[Ended]:
     environ = {
         **os.environ,
         **told["environ"],
+        **s3.environ,
         "KUBECONFIG": str(server.home / "kubeconfig"),
         "KSERVE_INGRESS_HOST_PORT": server.url.removeprefix("http://"),
     }
     deselected = [f"--deselect={name}" for name, each in told["tests"].items() if each.get("is_left_out")]
     command = [
         *(interpreter_with(*_CLIENT), "-m", "pytest", "-o", "log_cli=0", "-o", "log_level=WARNING"),
-        *(f"--junitxml={report}", "-p", "no:cacheprovider", "-rA", "--tb=short", "-W", "ignore"),
-        *("--timeout=240", "-vv", "-n", "3", "--dist=worksteal", *deselected),
+        *("-p", "no:cacheprovider", "-rA", "--tb=short", "-W", "ignore"),
+        *("--timeout=400", "-vv", "--dist=worksteal", *deselected),
         *(["-k", " or ".join(only)] if any(only) else []),
-        *told["files"],
     ]
+    ended: list[Ended] = []
     with (e2e / "output.txt").open("w") as output:
-        subprocess.run(command, cwd=e2e, env=environ, check=False, stdout=output, stderr=subprocess.STDOUT)
-    return [_ended(each) for each in ElementTree.parse(report).iter("testcase")]
+        # Upstream too runs some by themselves: its tests of credentials write to the same account.
+        for files, workers in ((told["files"], "3"), (told["alone"], "0")):
+            report = e2e / f"report-{workers}.xml"
+            words = [*command, f"--junitxml={report}", "-n", workers, *files]
+            subprocess.run(words, cwd=e2e, env=environ, check=False, stdout=output, stderr=subprocess.STDOUT)
+            ended += [_ended(each) for each in ElementTree.parse(report).iter("testcase")]
+    return ended
 
 
 def _ended(case: ElementTree.Element) -> Ended:
@@ -255,11 +237,18 @@ def main() -> int:
         root.mkdir(parents=True, exist_ok=True)
         make_models(home, told["models"], root, given.folder, e2e / "data")
         add_data(root, e2e / "data")
-        images(home, told["images"], given.folder)
+        images(home, told["images"], given.folder, root.resolve())
         edit(e2e, told["edits"], root)
-        with buckets(root) as storage, ServerProcess(home) as server:
-            prepare(server, storage)
-            ended = run(server, told, e2e, given.only)
+        with stores(root) as storage, ServerProcess(home, options=("--port", "0", "--s3")) as server:
+            s3 = s3_of(home)
+            model = str(root / "kfserving-examples/models/sklearn/1.0/model/model.joblib")
+            buckets, known = (
+                ["example-models", "logger-output"],
+                ("example-models", "sklearn/model.joblib", model),
+            )
+            s3.fill(interpreter_with(*_CLIENT), buckets, [known])
+            prepare(server, storage, s3, given.folder)
+            ended = run(server, told, e2e, given.only, s3)
         wrong = [one for one in ended if not told_of(one, told["tests"])]
         if given.home:
             shutil.copy(e2e / "output.txt", given.home / "output.txt")

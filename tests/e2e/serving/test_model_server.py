@@ -536,3 +536,19 @@ def test_what_comes_too_slowly_is_ended(tmp_path: Path) -> None:
         for connection in slow:
             assert connection.recv(1000).startswith(b"HTTP/1.1 408")
             connection.close()
+
+
+def test_a_second_port_and_a_line_for_each_request(tmp_path: Path) -> None:
+    other = free_port()
+    words = ["--runtime", str(LINEAR), "--model_name=lin", f"--model_dir={linear(tmp_path)}"]
+    with serving(tmp_path, *words, f"--other_http_port={other}") as served:
+        for port in (served.port, other):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request(
+                "POST", PREDICT, '{"instances": [[1, 2, 3, 4]]}', {"x-request-id": f"at-{port}"}
+            )
+            assert json.loads(connection.getresponse().read()) == {"predictions": [30]}
+            connection.close()
+        lines = [line.split() for line in served.log.read_text().splitlines() if "kserve.trace" in line]
+        assert [line[2] for line in lines] == [str(served.process.pid)] * 2
+        assert [line[5] for line in lines] == [f"at-{served.port},", f"at-{other},"]

@@ -123,7 +123,9 @@ def test_a_plain_torchserve_listens_where_its_settings_say(tmp_path: Path) -> No
     settings = "inference_address=http://0.0.0.0:8085\ngrpc_inference_port=7077\n"
     (tmp_path / "config.properties").write_text(settings)
     assert {"--http_port=8085", "--grpc_port=7077"} <= set(translated(words, {}))
-    assert "--http_port=8080" in translated(["torchserve", *words[1:]], {})
+    behind = translated(["torchserve", *words[1:]], {})
+    assert {"--http_port=8080", "--other_http_port=8085", "--grpc_port=8081"} <= set(behind)
+    assert not any(each.startswith("--other_http_port") for each in translated(words, {}))
 
 
 @pytest.mark.parametrize("words", [[], ["bash", "-c", "true"]])

@@ -31,6 +31,7 @@ from sampan.components.serving.engine.programs.modelserver.http.messages import 
     Stream,
 )
 from sampan.components.serving.engine.programs.modelserver.repository import Repository, Served
+from sampan.components.serving.engine.programs.modelserver.request_log import RequestLog
 from sampan.components.serving.engine.programs.modelserver.statistics import CONTENT_TYPE, prometheus, triton
 
 NAME = "sampan"
@@ -42,8 +43,9 @@ _ALIVE = Response(body=b'{"status":"alive"}')
 class Application:
     """For one event loop. `handle` never raises."""
 
-    def __init__(self, repository: Repository, control: Control) -> None:
+    def __init__(self, repository: Repository, control: Control, log: RequestLog) -> None:
         self._repository = repository
+        self.log = log
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
         self._openai = openai.OpenAI(repository, self._spawn, NAME)
@@ -163,6 +165,7 @@ class Application:
                 statistics.observe("predict", ran - read)
                 statistics.observe("postprocess", end - ran)
                 statistics.answered(answer.status, end - begin)
+                self.log.answered(request.headers, read - begin, ran - read, end - ran)
                 reply(answer)
 
             served.lane.submit(inputs, {}, done)  # type: ignore[union-attr]
@@ -196,7 +199,10 @@ class Application:
             answer = answer_of(problem)
             status = answer.status
             reply(answer)
-        served.statistics.answered(status, time.perf_counter() - begin)
+        took = time.perf_counter() - begin
+        served.statistics.answered(status, took)
+        predict, explain = (0.0, took) if verb == "explain" else (took, 0.0)
+        self.log.answered(request.headers, 0.0, predict, 0.0, explain=explain)
 
     # V2
 
@@ -246,6 +252,7 @@ class Application:
             served.statistics.observe("postprocess", end - ran)
             served.statistics.observe("predict", ran - read)
             served.statistics.answered(answer.status, end - begin)
+            self.log.answered(request.headers, read - begin, ran - read, end - ran)
             reply(answer)
 
         read = time.perf_counter()

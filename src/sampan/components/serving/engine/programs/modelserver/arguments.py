@@ -24,6 +24,8 @@ class Arguments:
     model_class: str = ""
     """FILE.py:CLASS or MODULE:CLASS."""
     http_port: int = 8080
+    other_http_ports: tuple[int, ...] = ()
+    """Where a server that this one stands for listens as well."""
     grpc_port: int = 8081
     host: str = ""
     """To listen on; every address of the pod when empty."""
@@ -40,6 +42,7 @@ class Arguments:
     predictor_timeout: float = 600.0
     predictor_retries: int = 0
     predictor_health_check: bool = False
+    logs_requests: bool = True
     options: dict[str, str] = field(default_factory=dict)
     """What else there was, by name without the dashes."""
 
@@ -57,6 +60,7 @@ def parse(words: Sequence[str]) -> Arguments:
         runtime=found.runtime,
         model_class=found.model_class,
         http_port=found.http_port,
+        other_http_ports=tuple(found.other_http_port),
         grpc_port=found.grpc_port,
         host=found.host,
         workers=max(1, found.workers),
@@ -71,6 +75,7 @@ def parse(words: Sequence[str]) -> Arguments:
         predictor_timeout=found.predictor_request_timeout_seconds,
         predictor_retries=found.predictor_request_retries,
         predictor_health_check=found.enable_predictor_health_check,
+        logs_requests=found.enable_latency_logging,
         options=options,
     )
 
@@ -93,6 +98,7 @@ def parser(*, add_help: bool = True) -> argparse.ArgumentParser:
     add("--runtime", default="")
     add("--model_class", "--model-class", default="")
     add("--http_port", "--http-port", type=int, default=8080)
+    add("--other_http_port", type=int, action="append", default=[])
     add("--grpc_port", "--grpc-port", type=int, default=8081)
     add("--host", default="")
     add("--workers", type=int, default=1)
@@ -110,10 +116,11 @@ def parser(*, add_help: bool = True) -> argparse.ArgumentParser:
     add("--predictor_request_timeout_seconds", type=float, default=600.0)
     add("--predictor_request_retries", type=int, default=0)
     add("--enable_predictor_health_check", action="store_true")
-    # Upstream's that say nothing to this server: it logs no requests, draws no pages, needs no threads for gRPC.
+    add("--enable_latency_logging", type=is_true, default=True)
+    # Upstream's that say nothing to this server: it draws no pages, needs no threads for gRPC.
     for name in ("--max_threads", "--max_asyncio_workers", "--log_config_file", "--access_log_format"):
         add(name, help=argparse.SUPPRESS)
-    for name in ("--enable_docs_url", "--enable_latency_logging", "--configure_logging"):
+    for name in ("--enable_docs_url", "--configure_logging"):
         add(name, type=is_true, help=argparse.SUPPRESS)
     add("--event-loop", choices=("auto", "asyncio", "uvloop"), help=argparse.SUPPRESS)
     add("--grpc_max_send_message_length", type=int, help=argparse.SUPPRESS)

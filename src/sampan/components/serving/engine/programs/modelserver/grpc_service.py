@@ -150,7 +150,9 @@ class Service:
                 grpc_inference.set_parameter(response.parameters[key], value)
             served.statistics.observe("preprocess", read - begin)
             served.statistics.observe("predict", ran - read)
-            served.statistics.observe("postprocess", time.perf_counter() - ran)
+            end = time.perf_counter()
+            served.statistics.observe("postprocess", end - ran)
+            self._application.log.answered(headers, read - begin, ran - read, end - ran)
         except Exception as problem:
             status = status_of(problem)
             raise

@@ -15,6 +15,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import LoadE
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
 
 _CUSTOM = "sampan.components.serving.engine.programs.modelserver.custom.adapter"
+_VLLM = "sampan.components.serving.engine.programs.modelserver.vllm.start"
 _TENSORFLOW_SERVING = "sampan.components.serving.engine.programs.modelserver.tfserving.start"
 EXIT_NOT_LOADED = 1
 _FILES = 16_384
@@ -28,19 +29,21 @@ def main(words: Sequence[str]) -> int:
 def start(given: Arguments, prepare: serving.Prepare) -> int:
     """Serves until a signal ends it; the exit code."""
     _allow_connections()
-    try:
-        listener = serving.bind(given.host, given.http_port)
-    except OSError as error:
-        print(f"port {given.http_port} cannot be listened on: {error.strerror}", file=sys.stderr, flush=True)
-        return EXIT_NOT_LOADED
+    listeners = []
+    for port in (given.http_port, *given.other_http_ports):
+        try:
+            listeners.append(serving.bind(given.host, port))
+        except OSError as error:
+            print(f"port {port} cannot be listened on: {error.strerror}", file=sys.stderr, flush=True)
+            return EXIT_NOT_LOADED
     if given.workers > 1:
-        return workers.run(given, listener, prepare)
+        return workers.run(given, listeners, prepare)
     try:
         repository = prepare()
     except LoadError as error:
         print(f"model {given.model_name} could not be loaded: {error}", file=sys.stderr, flush=True)
         return EXIT_NOT_LOADED
-    serving.run(given, listener, repository)
+    serving.run(given, listeners, repository)
     return 0
 
 
@@ -64,6 +67,10 @@ def prepare(given: Arguments) -> Repository:
         tensorflow: Any = importlib.import_module(_TENSORFLOW_SERVING)
         versioned: Repository = tensorflow.repository(given)
         return versioned
+    if given.options.get("vllm"):
+        language: Any = importlib.import_module(_VLLM)
+        written: Repository = language.repository(given)
+        return written
     if not given.runtime:
         raise LoadError("neither --runtime nor --model_class says what serves the model")
     asked = {"predictor_host": given.predictor_host, "predictor_protocol": given.predictor_protocol}

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from sampan.components.serving.engine.programs.modelserver.errors import Request
 from sampan.components.serving.engine.programs.modelserver.http.limits import Limits
 from sampan.components.serving.engine.programs.modelserver.http.server import HttpServer
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
+from sampan.components.serving.engine.programs.modelserver.request_log import RequestLog
 
 _GRPC = "sampan.components.serving.engine.programs.modelserver.grpc_service"
 
@@ -48,10 +49,13 @@ class Above:
 
 
 def run(
-    arguments: Arguments, listener: socket.socket, repository: Repository, above: Above | None = None
+    arguments: Arguments,
+    listeners: Sequence[socket.socket],
+    repository: Repository,
+    above: Above | None = None,
 ) -> None:
     """Until a signal ends it."""
-    serve = _serve(arguments, listener, repository, above)
+    serve = _serve(arguments, listeners, repository, above)
     try:
         loops: Any = importlib.import_module("uvloop")
     except ImportError:
@@ -62,30 +66,30 @@ def run(
 
 
 async def _serve(
-    arguments: Arguments, listener: socket.socket, repository: Repository, above: Above | None
+    arguments: Arguments, listeners: Sequence[socket.socket], repository: Repository, above: Above | None
 ) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     control = Control(repository)
-    application = Application(repository, control)
+    application = Application(repository, control, RequestLog(is_on=arguments.logs_requests))
     limits = Limits(body_bytes=arguments.max_body_bytes, idle_seconds=arguments.timeout_keep_alive)
     server = HttpServer(application.handle, limits)
     if above is not None:
         await _catch_up(repository, above)
     if repository.extension is not None:
         await repository.extension.start()
-    await server.start(listener)
+    await server.start(*listeners)
     if above is not None:
         await control.connect(above.channel)
         control.say({"ready": os.getpid()})
     # What is loaded stays: no collection need look at it again.
     gc.collect()
     gc.freeze()
-    host, port = listener.getsockname()[:2]
+    places = " and ".join("{}:{}".format(*each.getsockname()[:2]) for each in listeners)
     print(
-        f"serving {', '.join(repository.names()) or 'no models yet'} on {host}:{port}",
+        f"serving {', '.join(repository.names()) or 'no models yet'} on {places}",
         file=sys.stderr,
         flush=True,
     )

@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,15 +47,15 @@ class _Question:
     answers: list[Any] = field(default_factory=list)
 
 
-def run(arguments: Arguments, listener: socket.socket, prepare: Prepare) -> int:
+def run(arguments: Arguments, listeners: Sequence[socket.socket], prepare: Prepare) -> int:
     """Until a signal ends it; the exit code."""
-    return _Supervisor(arguments, listener, prepare).run()
+    return _Supervisor(arguments, listeners, prepare).run()
 
 
 class _Supervisor:
-    def __init__(self, arguments: Arguments, listener: socket.socket, prepare: Prepare) -> None:
+    def __init__(self, arguments: Arguments, listeners: Sequence[socket.socket], prepare: Prepare) -> None:
         self._arguments = arguments
-        self._listener = listener
+        self._listeners = listeners
         self._prepare = prepare
         self._workers: dict[int, _Worker] = {}
         self._questions: dict[int, _Question] = {}
@@ -124,7 +125,7 @@ class _Supervisor:
                 tuple(name for name, is_loaded in self._loaded.items() if is_loaded),
                 tuple(name for name, is_loaded in self._loaded.items() if not is_loaded),
             )
-            serving.run(self._arguments, self._listener, repository, above)
+            serving.run(self._arguments, self._listeners, repository, above)
             code = 0
         except LoadError as error:
             name = self._arguments.model_name

@@ -1,4 +1,4 @@
-"""The listener: its connections, what they may take, and how it ends. Used by `serving`, once in a process."""
+"""The listeners: their connections, what those may take, and how it ends. Used by `serving`, once in a process."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ class HttpServer:
         self.is_draining = False
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def start(self, listener: socket.socket) -> None:
+    async def start(self, *listeners: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=2048)
+        for each in listeners:
+            server = await loop.create_server(lambda: Connection(self), sock=each, backlog=2048)
+            self._servers.append(server)
         self._sweep = loop.call_later(_SWEEP_SECONDS, self._expire)
 
     async def stop(self, grace_seconds: float) -> None:
         """What is at work is finished, for as long as the grace lasts."""
         self.is_draining = True
         await asyncio.sleep(min(_LINGER_SECONDS, grace_seconds))
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         until = time.monotonic() + grace_seconds
         while self._connections and time.monotonic() < until:
             for connection in list(self._connections):

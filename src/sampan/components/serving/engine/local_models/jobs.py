@@ -67,8 +67,8 @@ def wanted(download: Download) -> Wanted:
     if download.apart and download.namespace and account(download):
         raise StorageError(
             INVALID_SPEC,
-            "with many users a LocalModelNamespaceCache names neither serviceAccountName nor storage: the Secrets of the "
-            "namespace in which models are downloaded are nobody's of its users",
+            "with many users a LocalModelNamespaceCache names neither serviceAccountName nor storage: the Secrets of "
+            "the namespace in which models are downloaded are nobody's of its users",
         )
     storage = mapping(download.entry.get("storage"))
     spec = None

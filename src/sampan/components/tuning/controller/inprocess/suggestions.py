@@ -83,6 +83,13 @@ class Suggestions:
         self._loose = [each for each in self._loose if str(each.get("name")) not in self._tally]
         return self._loose
 
+    def give_back(self, assignment: Object) -> None:
+        """It was taken for a trial, of which there is none."""
+        self._loose = [
+            assignment,
+            *(each for each in self._loose if each.get("name") != assignment.get("name")),
+        ]
+
     @property
     def said(self) -> says.Said:
         return says.said_by(self._held)

@@ -100,6 +100,7 @@ class Drive:
             self._news.set()
         if new is None:
             self._tally.remove(name)
+            self._suggestions.find_again(name)
         elif meta.is_deleting(new) and name in self._tally:
             self._tally.put(new)
 
@@ -179,7 +180,8 @@ class Drive:
             self._trying.begin(known, self._trials[name], is_again=True)
         unborn = self._suggestions.unborn()
         names = [str(each.get("name")) for each in unborn]
-        budget = budget_of(problem.parallel_trial_count, problem.max_trial_count, self._tally, names)
+        parallel, most = problem.parallel_trial_count, problem.max_trial_count
+        budget = budget_of(parallel, most, self._tally, names, self._suggestions.count)
         for each in self._chosen([each for each in unborn if str(each.get("name")) in set(budget.create)]):
             self._make(known, each)
         if budget.requests is not None:

@@ -77,6 +77,7 @@ class InferenceServiceReconciler:
             *self._children.sources(),
             *self._surroundings.sources(),
             *self._credentials.sources(),
+            *self._templates.local_models.sources(),
             reads(self._templates.storage.containers),
             reads(self._autoscaling.cache),
         ]

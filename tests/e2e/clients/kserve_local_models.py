@@ -153,7 +153,7 @@ def main(kubeconfig: str, url: str, models: str) -> None:
         ),
     )
     client.create_local_model_namespace_cache(own)
-    again = client.create(service("again", f"{uri}/"))
+    again = client.create(service("again", f"{uri}/model.joblib"))
     assert again["metadata"]["labels"][f"{PREFIX}-namespace"] == NAMESPACE, again["metadata"]
     client.wait_isvc_ready("again", namespace=NAMESPACE, timeout_seconds=240, polling_interval=1)
     assert predictions(url, client, "again") == [1, 1]

@@ -144,10 +144,13 @@ def _path(ref: Ref) -> str:
 
 
 def _trial(reached: Reached, name: str) -> str:
-    """Of an experiment its best trial, or its last where there is no best. Raises CommandError."""
+    """Of an experiment its best trial, or its last where there is no best. Raises CommandError, also where there is
+    neither of that name."""
     plain = name.removeprefix("trial/")
     ref = Ref(reached.namespace, plain.removeprefix("experiment/"))
     if not reached.experiments.exists(ref):
+        if not reached.experiments.has_trial(Ref(reached.namespace, plain)):
+            raise CommandError(f"no trial or experiment in namespace {reached.namespace} is called {plain!r}")
         return plain
     summary = reached.experiments.summary(ref)
     if summary.best is not None:

@@ -249,7 +249,7 @@ def test_no_spec_stops_what_is_made_of_it():
         }
         for component in reading.components(isvc):
             with suppress(RefusedError):
-                asyncio.run(templates.of(isvc, component, 1))
+                asyncio.run(templates.of(isvc, component, has_revisions=True))
         routes(isvc, Around().configured().domain)
 
     holds()

@@ -102,15 +102,18 @@ def test_what_fails_says_why(tab: OpenTab, served: ServerProcess) -> None:
 
 @pytest.mark.slow
 def test_a_form_is_made_of_what_the_model_takes(tab: OpenTab, served: ServerProcess) -> None:
-    page = tab(f"{served.url}/ui/serving/inferenceservices/default/flowers?tab=try&by=v2")
+    page = tab(f"{served.url}/ui/serving/inferenceservices/default/flowers")
+    # What is copied is as wide as the model, too.
+    expect(page.get_by_text('{"instances": [[0.0, 0.0, 0.0, 0.0]]}')).to_be_visible(timeout=60_000)
+    page.goto(f"{page.url}?tab=try&by=v2")
     page.get_by_role("textbox", name=re.compile("^flowers")).fill(
-        "[[6.3, 3.3, 6.0, 2.5], [5.1, 3.5, 1.4, 0.2]]"
+        "[[6.3, 3.3, 6.0, 2.5], [5.1, 3.5, 1.4, 0.2]]", timeout=60_000
     )
     sent = page.get_by_role("textbox", name=re.compile("^As it is sent"))
     expect(sent).to_have_value(re.compile(r'"shape": \[2, 4\]'))
     page.get_by_role("button", name="Send").click()
     answer = page.get_by_role("region", name="What it answers")
-    expect(answer).to_contain_text("virginica")
+    expect(answer).to_contain_text("virginica", timeout=60_000)
     expect(answer).to_contain_text(re.compile(r"[\d.]+ ms"))
     page.get_by_role("tab", name="Statistics").click()
     expect(page.get_by_role("img", name="Latency")).to_be_visible()
@@ -188,8 +191,9 @@ def test_a_graph_is_drawn_and_asked(tab: OpenTab, served: ServerProcess) -> None
         page.get_by_role("application", name="Graph of flower-graph").or_(page.locator(".sp-graph")).first
     ).to_be_visible()
     page.get_by_role("tab", name="Try it").click()
-    page.get_by_role("textbox", name=re.compile("^As it is sent")).fill(
-        '{"instances": [[6.3, 3.3, 6.0, 2.5]]}'
-    )
+    # The first service of the graph says what it takes.
+    page.get_by_role("textbox", name=re.compile("^flowers")).fill("[[6.3, 3.3, 6.0, 2.5]]", timeout=60_000)
+    sent = page.get_by_role("textbox", name=re.compile("^As it is sent"))
+    expect(sent).to_have_value(re.compile(r'"instances": \[\s*\[6.3, 3.3, 6.0, 2.5\]'))
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("region", name="What it answers")).to_contain_text("HTTP 200")
+    expect(page.get_by_role("region", name="What it answers")).to_contain_text("HTTP 200", timeout=60_000)

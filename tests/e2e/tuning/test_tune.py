@@ -94,9 +94,10 @@ def test_the_best_is_found_and_all_is_there_as_katib_has_it(
     assert [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")] == []
 
 
-def test_the_same_seed_tries_the_same(server: ServerProcess) -> None:
+@pytest.mark.parametrize(("algorithm", "trials"), [("random", 4), ("tpe", 40)])
+def test_the_same_seed_tries_the_same(server: ServerProcess, algorithm: str, trials: int) -> None:
     def tried(seed: int) -> list[float]:
-        made = tune(valley, X, algorithm="random", trials=4, parallel=1, seed=seed).wait(30)
+        made = tune(valley, X, algorithm=algorithm, trials=trials, parallel=1, seed=seed).wait(60)
         return sorted(each["parameters"]["x"] for each in made.trials())
 
     assert tried(5) == tried(5)

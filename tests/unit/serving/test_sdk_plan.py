@@ -101,7 +101,7 @@ def test_a_newest_revision_that_fails_is_told_while_the_one_before_answers() -> 
         True,
         True,
     )
-    assert summary.why == "the newest revision iris-predictor-00002 does not start: ModelLoadFailed: no"
+    assert summary.why == "The newest revision iris-predictor-00002 does not start: ModelLoadFailed: no"
 
 
 def test_what_is_stopped_or_going_says_so() -> None:

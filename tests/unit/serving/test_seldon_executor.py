@@ -41,7 +41,7 @@ class Caller:
     async def combine(self, unit: Unit, given: Sequence[Told]) -> Told:
         return {"way": [[each["way"] for each in given], unit.name]}
 
-    def chained(self, given: Told) -> Told:
+    def chained(self, given: Told, unit: Unit) -> Told:
         return given
 
     def to_json(self, given: Told) -> Told:
@@ -204,7 +204,8 @@ def test_routes_are_read_in_every_form(answer: Any, route: int) -> None:
     ],
 )
 def test_answers_become_requests_by_protocol(protocol: str, given: Told, chained: Told) -> None:
-    assert json.loads(calls(protocol).chained(Payload(json.dumps(given).encode())).body) == chained
+    found = calls(protocol).chained(Payload(json.dumps(given).encode()), Unit("m"))
+    assert json.loads(found.body) == chained
 
 
 @pytest.mark.parametrize("text", ["", "no base64", base64.b64encode(b"[]").decode()])

@@ -310,7 +310,7 @@ def test_a_good_one_is_good() -> None:
                     "source": {"filter": {"metricsFormat": ["(a"]}},
                 }
             },
-            "spec.metricsCollectorSpec.source.filter.metricsFormat[0]",
+            "spec.metricsCollectorSpec.source.filter.metricsFormat",
             "invalid filter",
         ),
         (
@@ -321,7 +321,7 @@ def test_a_good_one_is_good() -> None:
                     "source": {"filter": {"metricsFormat": ["([a-z]+)=(?=x)(x)"]}},
                 }
             },
-            "spec.metricsCollectorSpec.source.filter.metricsFormat[0]",
+            "spec.metricsCollectorSpec.source.filter.metricsFormat",
             "invalid filter",
         ),
         (
@@ -331,7 +331,7 @@ def test_a_good_one_is_good() -> None:
                     "source": {"filter": {"metricsFormat": ["((" + "[" + ")" * 300_000 + "]" + "))"]}},
                 }
             },
-            "spec.metricsCollectorSpec.source.filter.metricsFormat[0]",
+            "spec.metricsCollectorSpec.source.filter.metricsFormat",
             "two top subexpressions are required",
         ),
         (
@@ -341,7 +341,7 @@ def test_a_good_one_is_good() -> None:
                     "source": {"filter": {"metricsFormat": ["([a-z]+)=.*"]}},
                 }
             },
-            "spec.metricsCollectorSpec.source.filter.metricsFormat[0]",
+            "spec.metricsCollectorSpec.source.filter.metricsFormat",
             "two top subexpressions are required",
         ),
     ],
@@ -445,6 +445,16 @@ def test_only_counts_are_edited(
     conditions: list[dict[str, str]], policy: str, spec: dict[str, Any], field: str
 ) -> None:
     assert [each[0] for each in edited(conditions, policy, **spec)] == ([field] if field else [])
+
+
+def test_algorithms_that_do_not_know_of_several_objectives() -> None:
+    obj = experiment()
+    put(obj, "spec.algorithm.algorithmName", "cmaes")
+    put(obj, "spec.objective.additionalMetricNames", ["latency"])
+    obj["metadata"]["annotations"] = {"sampan.dev/objectives": '{"latency": "minimize"}'}
+    assert "cmaes does not know of several objectives" in one(obj)[1]
+    obj["metadata"]["annotations"] = {"sampan.dev/objectives": '{"speed": "minimize"}'}
+    assert "speed is no metric of this experiment" in one(obj)[1]
 
 
 def config(**runtime: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from sampan.components.tuning.api.suggesting import TrialRecord
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.engine.experiment.tally import STATES, Tally
 from sampan.kube.meta import Object
@@ -58,8 +59,30 @@ def test_counts_are_those_of_the_trials_whenever_they_are_asked_for() -> None:
                 if each["metadata"]["ownerReferences"][0]["uid"] == owner:
                     expected.put(each)
             found = tallies.of({"metadata": {"uid": owner}})
-            assert found.records() == expected.records()
+            assert _by_name(found) == _by_name(expected)
             assert [found.count(state) for state in STATES] == [expected.count(state) for state in STATES]
+
+
+def _by_name(tally: Tally) -> list[TrialRecord]:
+    return sorted(tally.records(), key=lambda each: each.name)
+
+
+def test_trials_of_one_second_are_in_the_order_in_which_they_came() -> None:
+    tally, names = Tally(), ["d", "b", "a", "c"]
+    for name in names:
+        tally.put(_trial(name, "Running", "one"))
+    assert [each.name for each in tally.records()] == names
+    # What becomes of them changes that no more.
+    for name in reversed(names):
+        tally.put(_trial(name, "Succeeded", "one"))
+    assert [each.name for each in tally.records()] == tally.names("Succeeded") == names
+    older = _trial("e", "Running", "one")
+    older["metadata"]["creationTimestamp"] = "2025-12-31T23:59:59Z"
+    tally.put(older)
+    assert [each.name for each in tally.records()] == ["e", *names]
+    tally.remove("d")
+    tally.put(_trial("d", "Running", "one"))
+    assert [each.name for each in tally.records()] == ["e", "b", "a", "c", "d"]
 
 
 def test_what_was_asked_about_once_is_counted_as_it_changes() -> None:

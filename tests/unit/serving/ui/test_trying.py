@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui.endpoint_page import charts
 from sampan.components.serving.ui.endpoint_page.parts import Sample
-from sampan.components.serving.ui.summary import Endpoint, State
+from sampan.components.serving.ui.summary import Endpoint
 from sampan.components.serving.ui.trying import protocols, requests
-from sampan.components.serving.ui.trying.requests import Input
+from sampan.components.serving.ui.trying.requests import Input, Told
 
 
 def endpoint(kind: str = "InferenceService", **more: Any) -> Endpoint:
@@ -45,7 +46,7 @@ def test_other_kinds_are_asked_in_their_own_way() -> None:
     "body", ["", "[]", "{", '{"inputs": 3}', '{"inputs": [{"shape": "x"}, 3]}', "[" * 100_000]
 )
 def test_metadata_that_say_nothing(body: str) -> None:
-    assert requests.inputs(body) == []
+    assert requests.told(body) == requests.NOTHING
 
 
 def test_a_request_is_made_of_the_models_inputs() -> None:
@@ -57,7 +58,7 @@ def test_a_request_is_made_of_the_models_inputs() -> None:
             ]
         }
     )
-    x, city = requests.inputs(body)
+    x, city = requests.told(body).inputs
     assert (x.hint, city.hint) == ("FP32, any × 3", "BYTES, any")
     assert requests.example(x) == [[0.0, 0.0, 0.0]]
     assert requests.example(city) == ["text"]
@@ -70,6 +71,39 @@ def test_a_request_is_made_of_the_models_inputs() -> None:
     assert requests.request("v1", [(x, two), (city, ["a", "b"])]) == {
         "instances": [{"x": two[0], "city": "a"}, {"x": two[1], "city": "b"}]
     }
+
+
+def test_the_example_is_as_wide_as_the_model() -> None:
+    of_rows = Told((Input("x", "FP64", (-1, 4)),))
+    one, two = protocols.ways(endpoint(protocol="v1", model="other"), {})
+    assert one.path.endswith("/v1/models/other:predict")
+    assert requests.filled(one, of_rows) == {"instances": [[0.0] * 4]}
+    assert requests.filled(two, of_rows)["inputs"][0]["shape"] == [1, 4]
+    assert requests.filled(one, requests.NOTHING) == one.example
+    picture = requests.filled(two, Told((Input("image", "FP32", (-1, 3, 224, 224)),)))
+    assert (picture["inputs"][0]["shape"], picture["inputs"][0]["data"]) == ([1, 3, 224, 224], [])
+    graph = {
+        "metadata": {"name": "iris", "namespace": "default"},
+        "spec": {
+            "nodes": {"root": {"steps": [{"nodeName": "a"}]}, "a": {"steps": [{"serviceName": "first"}]}}
+        },
+    }
+    [way] = protocols.ways(endpoint("InferenceGraph"), graph)
+    assert way.metadata == "/serving/default/first/v2/models/first"
+    assert requests.filled(way, of_rows) == {"instances": [[0.0] * 4]}
+    # Nodes may lead back to themselves.
+    [way] = protocols.ways(
+        endpoint("InferenceGraph"), {"spec": {"nodes": {"root": {"steps": [{"nodeName": "root"}]}}}}
+    )
+    assert way.metadata == ""
+
+
+def test_only_what_writes_talks() -> None:
+    ways = protocols.ways(endpoint(serves="huggingface"), {})
+    numbers, texts = Input("output-0", "INT64", (-1,)), Input("output-0", "BYTES", (-1,))
+    assert [each.key for each in requests.fitting(ways, Told(outputs=(numbers,)))] == ["v1", "v2"]
+    for told in (Told(outputs=(texts,)), requests.NOTHING):
+        assert [each.key for each in requests.fitting(ways, told)] == ["chat", "v1", "v2"]
 
 
 def test_rows_stay_on_one_line() -> None:

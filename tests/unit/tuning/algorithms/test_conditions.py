@@ -9,7 +9,7 @@ import pytest
 from tests.unit.tuning.algorithms.experiments import Experiment, made, problem
 
 from sampan.components.tuning.api.suggesting import FeasibleSpace, InvalidSettingsError, Parameter, Problem
-from sampan.components.tuning.engine import builtin
+from sampan.components.tuning.engine import checking
 from sampan.components.tuning.engine.conditions import ANNOTATION, conditions
 
 _SPACE = (
@@ -35,7 +35,7 @@ def _problem(algorithm: str, wanted: object = None) -> Problem:
 @pytest.mark.parametrize("algorithm", ["tpe", "multivariate-tpe", "grid"])
 def test_what_means_nothing_has_its_first_value(algorithm: str) -> None:
     found = _problem(algorithm)
-    builtin.check(found)
+    checking.check(found)
     experiment, forgetful = (Experiment(found, made(algorithm), forgets=forgets) for forgets in (False, True))
     for each in (experiment, forgetful):
         for _ in range(12):
@@ -84,5 +84,5 @@ def test_a_chain_of_conditions_is_off_with_its_first_link() -> None:
 )
 def test_conditions_are_refused_in_words(wanted: object, words: str) -> None:
     with pytest.raises(InvalidSettingsError) as caught:
-        builtin.check(_problem("random", wanted))
+        checking.check(_problem("random", wanted))
     assert words in str(caught.value)

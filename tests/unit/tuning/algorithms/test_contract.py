@@ -132,11 +132,19 @@ def test_what_somebody_else_tried_does_no_harm(name: str) -> None:
         _assert_of_the_space(experiment.problem.parameters, dict(each.parameters))
 
 
-@pytest.mark.parametrize("name", _NAMES)
+@pytest.mark.parametrize("name", [each for each in _NAMES if each != "darts"])
 def test_a_setting_it_does_not_have_is_refused_by_name(name: str) -> None:
     found = PROBLEMS[name]()
     with pytest.raises(InvalidSettingsError, match="n_elephants"):
         ALGORITHMS[name].check(dataclasses.replace(found, settings={**found.settings, "n_elephants": "3"}))
+
+
+def test_settings_of_the_users_own_go_to_the_program_of_darts() -> None:
+    found = PROBLEMS["darts"]()
+    found = dataclasses.replace(found, settings={**found.settings, "n_elephants": "3"})
+    ALGORITHMS["darts"].check(found)
+    (answer,) = made("darts").suggest(Memory(), found, (), 1, 1).assignments
+    assert "'n_elephants': '3'" in answer.parameters["algorithm-settings"]
 
 
 _KNOWN = (

@@ -316,7 +316,6 @@ def test_darts_assigns_space_and_settings() -> None:
         ({"num_workers": "-1"}, "num_workers should be greater than or equal to zero"),
         ({"stem_multiplier": "0"}, "stem_multiplier should be greater than or equal to one"),
         ({"num_nodes": "x"}, r"failed to validate num_nodes\(x\)"),
-        ({"seed": "1"}, "unknown setting seed for algorithm darts"),
     ],
 )
 def test_refused_settings_of_darts(settings: dict[str, str], words: str) -> None:

@@ -17,7 +17,7 @@ from sampan.components.tuning.api.suggesting import (
     Problem,
     TrialRecord,
 )
-from sampan.components.tuning.engine import builtin
+from sampan.components.tuning.engine import checking
 from sampan.components.tuning.engine.algorithms.contract import Memory
 from sampan.components.tuning.engine.algorithms.importance import Importances
 from sampan.components.tuning.engine.objectives import CONSTRAINTS, OBJECTIVES
@@ -70,14 +70,14 @@ def _run(
 def test_the_front_is_found(algorithm: str, settings: Mapping[str, str]) -> None:
     chance = _problem("random", objectives='{"f2": "minimize"}')
     problem = _problem(algorithm, settings, objectives='{"f2": "minimize"}')
-    builtin.check(problem)
+    checking.check(problem)
     trials = _run(problem, 60, _binh_and_korn)
     assert len(front(problem, trials).trials) > len(front(chance, _run(chance, 60, _binh_and_korn)).trials)
 
 
 def test_constraints_are_kept_more_and_more() -> None:
     problem = _problem("tpe", constraints='{"size": ">= 3"}')
-    builtin.check(problem)
+    checking.check(problem)
     trials = _run(problem, 50, _binh_and_korn)
     late = [float(each.assignments["x"]) for each in trials[-20:]]
     # Without the constraint x = 0 is best; with it the bound is.
@@ -92,14 +92,16 @@ def test_who_does_not_know_of_several_objectives_says_so(algorithm: str) -> None
     with pytest.raises(
         InvalidSettingsError, match=r"does not know of several objectives; these do: .*nsgaii"
     ):
-        builtin.check(_problem(algorithm, objectives='{"f2": "minimize"}'))
+        checking.check(_problem(algorithm, objectives='{"f2": "minimize"}'))
     with pytest.raises(InvalidSettingsError, match="does not know of constraints"):
-        builtin.check(_problem(algorithm, constraints='{"size": "<= 1"}'))
+        checking.check(_problem(algorithm, constraints='{"size": "<= 1"}'))
 
 
 def test_optunas_gaussian_process_says_what_it_lacks() -> None:
-    with pytest.raises(InvalidSettingsError, match=r"GPSampler needs torch .* bayesianoptimization"):
-        builtin.check(_problem("GPSampler"))
+    with pytest.raises(
+        InvalidSettingsError, match=r"GPSampler needs PyTorch .*pip install torch.* bayesianoptimization"
+    ):
+        checking.check(_problem("GPSampler"))
 
 
 def test_what_matters_is_told_from_trials() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampan.components.tuning.api.suggesting import FeasibleSpace, InvalidSettingsError, Parameter
-from sampan.components.tuning.engine.algorithms.space import Dimension, dimensions
+from sampan.components.tuning.engine.algorithms.space import Dimension, at, dimensions, unit
 
 
 def _one(kind: str, **space: object) -> Dimension:
@@ -36,6 +36,22 @@ def test_a_normal_parameter_has_its_mean_in_the_middle() -> None:
     assert found.latent("5.0") == pytest.approx(0.8413, abs=1e-4)  # one standard deviation of two
     found = _one("double", min="0.01", max="100", distribution="logNormal")
     assert float(found.text(0.5)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("step", "values"),
+    [
+        ("0.8", ["1", "2", "3", "4", "5"]),
+        ("1.2", ["1", "2", "3", "4"]),
+        ("2.5", ["1", "3"]),
+        ("2.0", ["1", "3", "5"]),
+    ],
+)
+def test_steps_of_whole_numbers_may_have_a_fraction(step: str, values: list[str]) -> None:
+    found = _one("int", min="1", max="5", step=step)
+    assert [found.nth(index) for index in range(found.values or 0)] == values
+    assert [found.text(found.latent(each)) for each in values] == values
+    assert [found.text(at(found.span, unit(found.span, found.latent(each)))) for each in values] == values
 
 
 def test_a_logarithmic_range_keeps_its_steps() -> None:

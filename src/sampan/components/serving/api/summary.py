@@ -141,14 +141,14 @@ def _state(isvc: Object) -> tuple[State, str]:
     if ready.get("status") == "True":
         asleep = child(model, "copies").get("totalCopies") == 0
         revision = text(child(status, "components", labels.PREDICTOR).get("latestCreatedRevision"))
-        why = f"the newest revision {revision} does not start: {failure}" if failed and failure else ""
+        why = f"The newest revision {revision} does not start: {failure}" if failed and failure else ""
         return (State.ASLEEP if asleep else State.READY), why
     if failed:
         return State.FAILED, failure or _told(ready)
-    return State.STARTING, _waiting(status)
+    return State.STARTING, waiting(status)
 
 
-def _waiting(status: Object) -> str:
+def waiting(status: Object) -> str:
     """The most telling of the conditions that are not met."""
     found = [
         each

@@ -7,9 +7,10 @@ from typing import Any
 
 from nicegui import ui
 
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import measuring, places, states
 from sampan.components.serving.ui.figures import NONE, Figures, Key
-from sampan.components.serving.ui.summary import Endpoint, State, summarise
+from sampan.components.serving.ui.summary import Endpoint, summarise
 from sampan.kube.meta import Object
 from sampan.ui import widgets
 from sampan.ui.context import PageContext

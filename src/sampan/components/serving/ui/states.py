@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sampan.components.serving.ui.summary import Endpoint, State
+from sampan.components.serving.api.summary import State
+from sampan.components.serving.ui.summary import Endpoint
 
 _SHOWN = {
     State.READY: ("Ready", "ok", ""),

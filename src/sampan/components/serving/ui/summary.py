@@ -1,13 +1,15 @@
-"""What pages show of an endpoint, of whichever kind it is: read from its object. Pure."""
+"""What pages show of an endpoint, of whichever kind it is: read from its object. Pure.
+
+What an InferenceService is at is read by `api.summary`, as for commands and programs; here is what the pages add.
+"""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sampan.components.serving.api import labels, models
+from sampan.components.serving.api import summary as read
 from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
@@ -15,8 +17,7 @@ from sampan.components.serving.api.kinds import (
     TRAINED_MODELS,
 )
 from sampan.components.serving.api.reading import child, mapping, mappings, text, whole
-from sampan.components.serving.engine.inference_services import conditions as known
-from sampan.components.serving.engine.inference_services import models as states
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.engine.inference_services import spec as reading
 from sampan.components.serving.engine.inference_services import traffic as rollouts
 from sampan.components.serving.engine.inference_services.traffic import Rollout
@@ -24,17 +25,6 @@ from sampan.kube import meta
 from sampan.kube.meta import Object
 
 _NO_ROLLOUT = Rollout()
-_FAILED = (states.BLOCKED, states.INVALID_SPEC)
-
-
-class State(enum.StrEnum):
-    READY = "Ready"
-    ASLEEP = "Asleep"
-    """Ready, and without pods for want of requests: the next request wakes it."""
-    STARTING = "Starting"
-    FAILED = "Failed"
-    STOPPED = "Stopped"
-    DELETING = "Deleting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +44,8 @@ class Endpoint:
     is_cluster_runtime: bool = False
     source: str = ""
     """Where the model is."""
+    model: str = ""
+    """By which its server knows the model."""
     protocol: str = ""
     copies: int | None = None
     """Ready pods of the predictor; None where nothing tells."""
@@ -75,81 +67,23 @@ def summarise(obj: Object) -> Endpoint:
 
 
 def _service(obj: Object) -> Endpoint:
+    found = read.summarise(obj)
     status = meta.status(obj)
-    state, why = _state_of_service(obj)
-    predictor = reading.predictor(obj)
-    model: Object = dict(predictor.model or {})
-    runtime = text(status.get("servingRuntimeName"))
-    of_cluster = text(status.get("clusterServingRuntimeName"))
-    is_knative = status.get("deploymentMode") == labels.KNATIVE
-    part = child(status, "components", labels.PREDICTOR)
     return Endpoint(
-        **_common(obj, state, why),
-        url=text(status.get("url")),
-        serves=_format(predictor.spec, model),
-        runtime=runtime or of_cluster or text(model.get("runtime")),
-        is_cluster_runtime=not runtime,
-        source=reading.storage_uri(predictor),
-        protocol=models.protocol(model),
-        copies=whole(child(status, "modelStatus", "copies").get("totalCopies")),
-        rollout=rollouts.before(part),
-        canary_percent=whole(predictor.spec.get("canaryTrafficPercent")),
-        is_knative=is_knative,
+        **_common(obj, found.state, found.why),
+        url=found.url,
+        serves=found.format,
+        runtime=found.runtime,
+        is_cluster_runtime=not text(status.get("servingRuntimeName")),
+        source=found.source,
+        model=read.model_name(obj),
+        protocol=found.protocol,
+        copies=found.copies,
+        rollout=rollouts.before(child(status, "components", labels.PREDICTOR)),
+        canary_percent=found.canary_percent,
+        is_knative=found.mode == labels.KNATIVE,
         components=tuple(each.kind for each in reading.components(obj)),
     )
-
-
-def _format(predictor: Mapping[str, Any], model: Object) -> str:
-    framework = models.framework(dict(predictor))
-    if not framework:
-        containers = mappings(predictor.get("containers"))
-        return text(containers[0].get("image")) if containers else ""
-    name = text(child(model, "modelFormat").get("name")) if framework == "model" else framework
-    version = text(child(model, "modelFormat").get("version"))
-    return f"{name} {version}".strip()
-
-
-def _state_of_service(obj: Object) -> tuple[State, str]:
-    status = meta.status(obj)
-    if meta.is_deleting(obj):
-        return State.DELETING, ""
-    if reading.is_stopped(obj):
-        return State.STOPPED, ""
-    ready = known.find(status, known.READY)
-    model = child(status, "modelStatus")
-    if ready.get("status") == known.TRUE:
-        asleep = child(model, "copies").get("totalCopies") == 0
-        return (State.ASLEEP if asleep else State.READY), _newer(status, model)
-    failure = child(model, "lastFailureInfo")
-    if model.get("transitionStatus") in _FAILED:
-        return State.FAILED, _joined(failure) or _joined(ready)
-    return State.STARTING, _of_conditions(status)
-
-
-def _newer(status: Object, model: Object) -> str:
-    """Of one that is ready: why its newest revision is not."""
-    if model.get("transitionStatus") not in _FAILED:
-        return ""
-    told = _joined(child(model, "lastFailureInfo"))
-    part = child(status, "components", labels.PREDICTOR)
-    revision = text(part.get("latestCreatedRevision"))
-    return f"The newest revision {revision} does not start: {told}" if revision else told
-
-
-def _of_conditions(status: Object) -> str:
-    """The most telling of those that are not met."""
-    found = [each for each in mappings(status.get("conditions")) if each.get("status") != known.TRUE]
-    found = [each for each in found if each.get("type") != known.STOPPED]
-    first = [known.PREDICTOR_READY, *known.COMPONENT_READY.values(), known.READY]
-    found.sort(key=lambda each: first.index(each["type"]) if each.get("type") in first else len(first))
-    return next((said for each in found if (said := text(each.get("message")))), "") or next(
-        (said for each in found if (said := text(each.get("reason")))), ""
-    )
-
-
-def _joined(told: Mapping[str, Any]) -> str:
-    reason, message = text(told.get("reason")), text(told.get("message"))
-    return f"{reason}: {message}" if reason and message else message or reason
 
 
 def _state_by_conditions(obj: Object) -> tuple[State, str]:
@@ -157,10 +91,10 @@ def _state_by_conditions(obj: Object) -> tuple[State, str]:
         return State.DELETING, ""
     if reading.is_stopped(obj):
         return State.STOPPED, ""
-    ready = known.find(meta.status(obj), known.READY)
-    if ready.get("status") == known.TRUE:
+    ready = read.condition(meta.status(obj), "Ready")
+    if ready.get("status") == "True":
         return State.READY, ""
-    return State.STARTING, _of_conditions(meta.status(obj))
+    return State.STARTING, read.waiting(meta.status(obj))
 
 
 def _graph(obj: Object) -> Endpoint:
@@ -199,12 +133,14 @@ def _seldon(obj: Object) -> Endpoint:
 def _trained_model(obj: Object) -> Endpoint:
     model = child(meta.spec(obj), "model")
     state, why = _state_by_conditions(obj)
+    url = text(meta.status(obj).get("url"))
     return Endpoint(
         **_common(obj, state, why),
-        url=text(meta.status(obj).get("url")),
+        url=url,
         serves=text(model.get("framework")),
         source=text(model.get("storageUri")),
         runtime=text(meta.spec(obj).get("inferenceService")),
+        protocol=models.V2 if "/v2/models/" in url else models.V1,
     )
 
 

@@ -142,7 +142,14 @@ class Answer:
 
 
 class InvalidSettingsError(ValueError):
-    """The algorithm refuses the experiment. The message names the setting or field, what was wrong and what to do."""
+    """The algorithm refuses the experiment. The message names the setting or field, what was wrong and what to do.
+
+    `plain` is it without `more`: upstream's words alone, which its clients over gRPC may compare.
+    """
+
+    def __init__(self, plain: str, more: str = "") -> None:
+        super().__init__(f"{plain}{more}")
+        self.plain = plain
 
 
 class SuggestingError(Exception):

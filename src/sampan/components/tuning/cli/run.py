@@ -115,8 +115,9 @@ class Run:
     ) -> None:
         """Search for the best parameters of a script, and follow the search.
 
-        Each trial is a job that runs the script with parameters of its own; what it prints as METRIC=NUMBER is
-        collected. Ends with 0 if the experiment succeeded.
+        Each trial is a job that runs the script with parameters of its own.
+
+        What it prints as METRIC=NUMBER is collected. Ends with 0 if the experiment succeeds.
         """
         console = Console(highlight=False)
         with told():

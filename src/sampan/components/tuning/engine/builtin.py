@@ -19,14 +19,13 @@ from sampan.components.tuning.api.suggesting import (
     SuggestingError,
     TrialRecord,
 )
-from sampan.components.tuning.engine import ahead
+from sampan.components.tuning.engine import ahead, checking
 from sampan.components.tuning.engine.ahead import Ahead
 from sampan.components.tuning.engine.algorithms.contract import Entry
 from sampan.components.tuning.engine.algorithms.registry import ALGORITHMS
 from sampan.components.tuning.engine.conditions import conditions
 from sampan.components.tuning.engine.early_stopping import service as early_stopping
 from sampan.components.tuning.engine.early_stopping.service import EarlyStopping
-from sampan.components.tuning.engine.objectives import constraints, goals
 from sampan.components.tuning.engine.worker import messages
 from sampan.components.tuning.engine.worker.messages import Reply, Request
 from sampan.components.tuning.engine.worker.pool import Pool
@@ -81,18 +80,19 @@ class Suggestions:
         """Of some of these."""
 
     async def validate(self, problem: Problem) -> None:
-        _check(_entry(ALGORITHMS, problem.algorithm), problem)
+        """Of the settings alone where there are no parameters, as upstream's services are asked."""
+        checking.check_settings(problem)
 
     async def suggest(
         self, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
     ) -> Answer:
-        entry = _entry(ALGORITHMS, problem.algorithm)
         if self._checked.get(problem.uid) is not problem:
-            _check(entry, problem)
+            checking.check_question(problem)
             self._checked[problem.uid] = problem
             self._ahead.pop(problem.uid, None)
             if len(self._checked) > _EXPERIMENTS:
                 self._ahead.pop(self._checked.popitem(last=False)[0], None)
+        entry = ALGORITHMS[problem.algorithm]
         if count <= 0:
             return Answer()
         if entry.needs_trials:
@@ -112,33 +112,6 @@ class Suggestions:
         request = Request(messages.SUGGEST, entry.made_by, problem, count=count, asked=asked)
         reply = await self._pool.ask(problem.uid, request, trials)
         return _settled(problem, _good(reply, problem.algorithm).answer or Answer())
-
-
-def check(problem: Problem) -> None:
-    """Of the algorithm and, where one is named, of early stopping, as far as they are built in: for admission.
-
-    Raises InvalidSettingsError.
-    """
-    if problem.algorithm in ALGORITHMS:
-        _check(ALGORITHMS[problem.algorithm], problem)
-    if early_stopping.knows(problem.early_stopping):
-        early_stopping.check(problem)
-
-
-def _check(entry: Entry, problem: Problem) -> None:
-    several = len(goals(problem)) > 1
-    if not entry.several and (several or constraints(problem)):
-        what = "several objectives" if several else "constraints"
-        known = ", ".join(sorted(name for name, each in ALGORITHMS.items() if each.several))
-        raise InvalidSettingsError(f"{problem.algorithm} does not know of {what}; these do: {known}")
-    conditions(problem)
-    entry.check(problem)
-
-
-def _entry(table: Mapping[str, Entry], name: str) -> Entry:
-    if name not in table:
-        raise InvalidSettingsError(f"unknown algorithm name {name}; built in are {', '.join(sorted(table))}")
-    return table[name]
 
 
 def _settled(problem: Problem, answer: Answer) -> Answer:

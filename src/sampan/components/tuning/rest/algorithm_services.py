@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from sampan.components.tuning.api import conversion
@@ -18,10 +19,12 @@ from sampan.components.tuning.api.observing import MetricLog
 from sampan.components.tuning.api.reading import condition_of
 from sampan.components.tuning.api.suggesting import (
     EarlyStoppingService,
+    InvalidSettingsError,
     Problem,
     SuggestingError,
     SuggestionService,
 )
+from sampan.components.tuning.engine.early_stopping import medianstop
 from sampan.components.tuning.rest.grpc_callers import Caller, GrpcCallers
 from sampan.components.tuning.rest.sources import Sources
 from sampan.kube import meta
@@ -93,6 +96,8 @@ class AlgorithmServices:
         problem = _problem(request.experiment, await self._callers.of(Call(context)))
         try:
             await self._algorithms().suggestions.validate(problem)
+        except InvalidSettingsError as error:
+            raise ValueError(error.plain) from error
         except SuggestingError as error:
             raise ServiceUnavailableError(str(error)) from error
         return message("ValidateAlgorithmSettingsReply")()
@@ -100,6 +105,9 @@ class AlgorithmServices:
     async def rules(self, request: Any, context: Context) -> Any:
         caller = await self._callers.of(Call(context))
         problem = _problem(request.experiment, caller)
+        if not problem.early_stopping:
+            # Upstream's service is that algorithm, whatever it is asked about.
+            problem = replace(problem, early_stopping=medianstop.NAME)
 
         async def read(_namespace: str, trial: str, metric: str) -> Sequence[MetricLog]:
             # By whom, and not by what the message says of itself.
@@ -122,6 +130,8 @@ class AlgorithmServices:
         problem = conversion.stopping_problem(request.early_stopping)
         try:
             await self._algorithms().early_stopping.validate(problem)
+        except InvalidSettingsError as error:
+            raise ValueError(error.plain) from error
         except SuggestingError as error:
             raise ServiceUnavailableError(str(error)) from error
         return message("ValidateEarlyStoppingSettingsReply")()

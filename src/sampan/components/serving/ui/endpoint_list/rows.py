@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from sampan.components.serving.api.kinds import TRAINED_MODELS
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import places, states
 from sampan.components.serving.ui.actions import ACTIONS
 from sampan.components.serving.ui.endpoint_list.query import Listed
 from sampan.components.serving.ui.figures import Figures
-from sampan.components.serving.ui.summary import Endpoint, State
+from sampan.components.serving.ui.summary import Endpoint
 from sampan.ui.objects import amounts
 from sampan.ui.table import cells
 from sampan.ui.table.cells import Cell
@@ -44,7 +46,7 @@ def row(listed: Listed, href: Href) -> Row:
             "copies": copies(endpoint),
             "rate": cells.number(figures.requests_per_second, states.rate(figures.requests_per_second)),
             "p95": latency(figures),
-            "memory": memory(figures),
+            "memory": memory(listed),
             "created": cells.time(endpoint.created),
             "actions": cells.actions(
                 [(each.name, each.label, each.icon) for each in ACTIONS if each.fits(endpoint)]
@@ -86,8 +88,10 @@ def latency(figures: Figures) -> Cell:
     return cells.number(figures.p95_seconds, states.in_milliseconds(figures.p95_seconds))
 
 
-def memory(figures: Figures) -> Cell:
-    """What it holds, also while nobody asks."""
+def memory(listed: Listed) -> Cell:
+    """What it holds, also while nobody asks; a dash where it has no pods of its own."""
+    figures = listed.figures
     if not figures.pods:
-        return cells.number(0.0, "0")
+        has_own = listed.endpoint.kind != TRAINED_MODELS.kind
+        return cells.number(0.0 if has_own else None, "0" if has_own else "–")
     return cells.number(figures.memory, amounts.in_bytes(Decimal(int(figures.memory))))

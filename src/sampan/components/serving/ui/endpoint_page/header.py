@@ -7,13 +7,14 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES, TRAINED_MODELS
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, SELDON_DEPLOYMENTS, TRAINED_MODELS
 from sampan.components.serving.ui import actions, places, states
 from sampan.components.serving.ui.endpoint_page.parts import Shown
 from sampan.components.serving.ui.summary import Endpoint
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
-from sampan.ui.copied.copied import Copied
+from sampan.ui.copied.copied import ORIGIN, Copied
+from sampan.ui.table.acting import Action
 from sampan.ui.times import told
 
 
@@ -39,9 +40,9 @@ class Header:
                 self._build_actions(endpoint)
         with ui.element("div").classes("sp-run-facts"):
             self._build_facts(endpoint)
-        if endpoint.url:
+        if address := address_of(endpoint):
             with ui.element("div").classes("sv-address"):
-                Copied(endpoint.url, "address")
+                Copied(address, "address")
 
     def _build_actions(self, endpoint: Endpoint) -> None:
         page = self._page
@@ -81,9 +82,16 @@ class Header:
             with _fact("Namespace"):
                 widgets.text(endpoint.namespace)
 
-    def _ask(self, action: actions.Action, endpoint: Endpoint) -> None:
+    def _ask(self, action: Action[Endpoint], endpoint: Endpoint) -> None:
         after = (lambda: self._page.go(places.LIST)) if action.name == "delete" else (lambda: None)
         actions.ask(self._page, action, [endpoint], after)
+
+
+def address_of(endpoint: Endpoint) -> str:
+    """Where programs beside the cluster ask it. A SeldonDeployment's status has only the cluster's own address."""
+    if endpoint.kind == SELDON_DEPLOYMENTS.kind:
+        return f"{ORIGIN}{places.gateway(endpoint.kind, endpoint.namespace, endpoint.name)}"
+    return endpoint.url
 
 
 def _place_of_runtime(endpoint: Endpoint) -> str:

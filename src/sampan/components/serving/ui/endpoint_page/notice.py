@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from nicegui import ui
 
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui.endpoint_page.parts import Shown
-from sampan.components.serving.ui.summary import State
 from sampan.kube import meta
 from sampan.ui import widgets
 from sampan.ui.objects import health

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from nicegui import ui
 
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES, SELDON_DEPLOYMENTS
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    SELDON_DEPLOYMENTS,
+    TRAINED_MODELS,
+)
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import places, states
 from sampan.components.serving.ui.endpoint_page import drawn_graph, origin, pod_rows
 from sampan.components.serving.ui.endpoint_page.call_card import CallCard
 from sampan.components.serving.ui.endpoint_page.parts import Shown
 from sampan.components.serving.ui.endpoint_page.traffic_card import TrafficCard
-from sampan.components.serving.ui.summary import State
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
 from sampan.ui.graph.view import GraphView
 from sampan.ui.objects import amounts
-from sampan.ui.table.table import DataTable
+from sampan.ui.table.table import Column, DataTable
 
 _GRAPHS = (INFERENCE_GRAPHS.kind, SELDON_DEPLOYMENTS.kind)
 
@@ -30,6 +36,7 @@ class OverviewPart:
         self._figures: Any = None
         self._graph: GraphView | None = None
         self._traffic: TrafficCard | None = None
+        self._columns: Sequence[Column] = pod_rows.COLUMNS
 
     async def build(self) -> None:
         shown = self._shown
@@ -42,9 +49,15 @@ class OverviewPart:
         with ui.element("div").classes("sv-halves sv-space"):
             if shown.endpoint.kind == INFERENCE_SERVICES.kind and shown.endpoint.is_knative:
                 self._traffic = TrafficCard(self._page, shown)
-            CallCard(shown)
+            self._call = CallCard(shown)
         widgets.heading("Pods").classes("sv-space")
-        self._pods = DataTable(pod_rows.COLUMNS, label="Pods")
+        if shown.endpoint.kind == TRAINED_MODELS.kind:
+            widgets.paragraph(
+                f"Those of {shown.endpoint.runtime}, which serves this model. Pods, figures and logs are of all its "
+                "models together.",
+                "sp-muted sv-lead",
+            )
+        self._pods = DataTable(self._columns, label="Pods")
         self._none = widgets.paragraph("", "sp-muted")
         self.update()
 
@@ -55,6 +68,11 @@ class OverviewPart:
             self._graph.show(drawn_graph.of(shown.obj))
         if self._traffic is not None:
             self._traffic.update()
+        self._call.update()
+        columns = pod_rows.columns(shown.pods)
+        if shown.pods and columns != self._columns:
+            self._columns = columns
+            self._pods.set_columns(columns)
         rows = [pod_rows.row(each, self._page.href) for each in shown.pods]
         self._pods.set_rows(rows)
         self._pods.set_visibility(bool(rows))
@@ -104,18 +122,14 @@ def figures(shown: Shown) -> list[tuple[str, str, str]]:
     failed = f"{found.failed} of {found.requests}" if found.requests else "–"
     pods = len([each for each in shown.pods if pod_rows.is_ready(each)])
     asleep = "asleep: the next request wakes it" if endpoint.state == State.ASLEEP and not pods else "ready"
-    told = [
+    return [
         ("Requests a second", states.rate(found.requests_per_second), "last minute"),
-        ("95% answered within", p95, "last minute"),
-        ("Failed", failed, "answers of 500 and above"),
+        ("Latency, p95", p95, "last minute"),
+        ("Failed", failed, "5xx answers"),
+        ("Replicas", str(pods), asleep),
+        ("Memory held", amounts.in_bytes(Decimal(int(found.memory))) if found.pods else "0", "now"),
+        ("CPU used", f"{found.cores:.2g}" if found.pods else "0", "cores, now"),
     ]
-    if endpoint.kind in (INFERENCE_SERVICES.kind, *_GRAPHS):
-        told += [
-            ("Replicas", str(pods), asleep),
-            ("Memory held", amounts.in_bytes(Decimal(int(found.memory))) if found.pods else "0", "now"),
-            ("CPU used", f"{found.cores:.2g} cores" if found.pods else "0", "now"),
-        ]
-    return told
 
 
 def _without_pods(shown: Shown) -> str:

@@ -6,7 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES, SELDON_DEPLOYMENTS
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    SELDON_DEPLOYMENTS,
+    TRAINED_MODELS,
+)
 from sampan.components.serving.ui import measuring, places
 from sampan.components.serving.ui.endpoint_page.events_part import EventsPart
 from sampan.components.serving.ui.endpoint_page.header import Header
@@ -58,8 +63,9 @@ class _EndpointPage:
         self._shown: Shown | None = None
         self._part: Part | None = None
         self._clock = SystemClock()
-        label = _SELECTORS.get(resource.kind)
-        self._selector = f"{label}={self._name}" if label else ""
+        # Whose pods and figures these are: a TrainedModel has those of the service that it is in.
+        self._owner = resource.kind, self._name
+        self._selector = ""
 
     async def build(self) -> None:
         page = self._page
@@ -67,7 +73,10 @@ class _EndpointPage:
         self._header = Header(page)
         self._notice = Notice()
         await page.live(places.api(self._resource, self._namespace, self._name), self._take)
-        if self._selector:
+        if self._shown is not None and self._resource == TRAINED_MODELS:
+            self._owner = INFERENCE_SERVICES.kind, self._shown.endpoint.runtime
+        if (label := _SELECTORS.get(self._owner[0])) and self._owner[1]:
+            self._selector = f"{label}={self._owner[1]}"
             await self._follow("pods", f"/api/v1/namespaces/{segment(self._namespace)}/pods")
             await self._follow("deployments", places.api(DEPLOYMENTS, self._namespace))
         await self._measure()
@@ -101,10 +110,10 @@ class _EndpointPage:
         shown = self._shown
         if shown is None:
             return
-        api, key = self._page.api, (self._resource.kind, self._name)
+        api, key = self._page.api, self._owner
         found = await measuring.look(api, self._namespace, self._selector or "sampan.dev/none")
         figures = shown.figures = found.get(key, NONE)
-        history = await measuring.got(api, places.history(*key[:1], self._namespace, self._name))
+        history = await measuring.got(api, places.history(key[0], self._namespace, key[1]))
         shown.history = history.get("items") or ()
         at = rfc3339(self._clock.now())
         shown.samples.append(Sample(at, figures.pods, figures.cores, figures.memory))

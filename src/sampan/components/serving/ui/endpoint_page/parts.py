@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from sampan.components.serving.ui.figures import NONE, Figures
 from sampan.components.serving.ui.summary import Endpoint
+from sampan.components.serving.ui.trying.requests import NOTHING, Told
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 
@@ -36,6 +37,8 @@ class Shown:
     pods: Sequence[Object] = ()
     """The newest first."""
     deployments: Sequence[Object] = ()
+    told: Told = NOTHING
+    """What the model has said of itself, once it was asked."""
     figures: Figures = NONE
     history: Sequence[Any] = ()
     """The gateway's last ten minutes, in steps of ten seconds."""

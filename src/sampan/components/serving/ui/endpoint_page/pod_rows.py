@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sampan.components.serving.api import labels
@@ -22,6 +22,15 @@ COLUMNS = (
     Column("restarts", "Restarts", number=True),
     Column("created", "Created"),
 )
+
+
+def columns(pods: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """Without those that none of them has anything in."""
+    held = [meta.labels(each) for each in pods]
+    has = {"component": labels.COMPONENT, "revision": labels.REVISION}
+    return tuple(
+        each for each in COLUMNS if each.key not in has or any(found.get(has[each.key]) for found in held)
+    )
 
 
 def row(pod: Mapping[str, Any], href: Href) -> Row:

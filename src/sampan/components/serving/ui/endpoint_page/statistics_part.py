@@ -22,7 +22,7 @@ class StatisticsPart:
     async def build(self) -> None:
         widgets.paragraph(
             "Requests as the gateway saw them in the last ten minutes; what pods hold, since this page is open.",
-            "sp-muted",
+            "sp-muted sv-lead",
         )
         self._none = ui.element("div")
         with self._none:

@@ -10,8 +10,8 @@ from typing import Any
 
 from nicegui import ui
 
+from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui.endpoint_page.parts import Shown
-from sampan.components.serving.ui.summary import State
 from sampan.components.serving.ui.trying import protocols, requests
 from sampan.components.serving.ui.trying.asker import Answer, Asker
 from sampan.components.serving.ui.trying.protocols import CHAT, Way
@@ -32,28 +32,38 @@ class TryPart:
     def __init__(self, page: PageContext, shown: Shown) -> None:
         self._page = page
         self._shown = shown
-        self._ways = {each.key: each for each in protocols.ways(shown.endpoint, shown.obj)}
-        chosen = page.query.get("by", "")
-        self._way = self._ways.get(chosen) or next(iter(self._ways.values()))
-        self._inputs: list[Input] = []
+        self._ways: dict[str, Way] = {}
+        self._find_ways(page.query.get("by", ""))
         self._fields: list[tuple[Input, JsonField]] = []
         self._request: JsonField | None = None
+        self._start = ""
         self._is_woken = False
 
     async def build(self) -> None:
         with ui.element("div").classes("sp-bar-of-list"):
-            options = [(each.key, each.label) for each in self._ways.values()]
-            Choice("Protocol", options, self._way.key, self._choose)
+            self._choice = ui.element("div")
             self._said = widgets.text("", "sp-muted")
         with ui.element("div").classes("sv-halves"):
             with widgets.card("Request"):
                 self._place = ui.element("div")
             with widgets.card("Answer"):
                 self._asker = Asker("What it answers", self._take)
+        self._offer()
         self._build_form()
-        if self._shown.endpoint.state == State.READY:
-            self._look()
         self.update()
+
+    def _find_ways(self, chosen: str) -> None:
+        shown = self._shown
+        found = requests.fitting(protocols.ways(shown.endpoint, shown.obj), shown.told)
+        self._ways = {each.key: each for each in found}
+        self._way = self._ways.get(chosen) or found[0]
+
+    def _offer(self) -> None:
+        self._choice.clear()
+        options = [(each.key, each.label) for each in self._ways.values()]
+        if len(options) > 1:
+            with self._choice:
+                Choice("Protocol", options, self._way.key, self._choose)
 
     def _choose(self, key: str) -> None:
         self._way = self._ways[key]
@@ -63,21 +73,26 @@ class TryPart:
     def _look(self) -> None:
         """What the model takes; an answer comes where it says so, and counts as a request."""
         self._is_woken = True
-        if self._way.metadata:
+        if self._way.metadata and self._shown.told == requests.NOTHING:
             self._asker.look(self._way.metadata, key=_METADATA)
 
     def _take(self, answer: Answer) -> None:
         if answer.key != _METADATA or answer.status != 200:
             return
-        found = requests.inputs(answer.body)
-        if found and found != self._inputs:
-            self._inputs = found
-            with self._place:
-                self._build_form()
+        told = requests.told(answer.body)
+        if told in (self._shown.told, requests.NOTHING):
+            return
+        self._shown.told = told
+        if self._request is None or self._request.raw == self._start:
+            # What somebody has begun to write stays as it is.
+            self._find_ways(self._way.key)
+            self._offer()
+            self._build_form()
 
     def _build_form(self) -> None:
         self._place.clear()
         self._fields = []
+        self._request = None
         with self._place:
             if self._way.key == CHAT:
                 self._build_chat(self._way)
@@ -88,17 +103,18 @@ class TryPart:
         kept = self._page.preference(self._preference(way))
         form = Form(self._send, label="Request")
         with form:
-            if self._inputs and way.metadata:
-                for each in self._inputs:
+            if (inputs := self._shown.told.inputs) and way.key in requests.BY_INPUTS:
+                for each in inputs:
                     about = About(f"input-{each.name}", each.name, each.hint)
                     text = json.dumps(requests.example(each))
-                    field = form.add(JsonField(about, text, lines=3, change=self._compose))
+                    lines = 1 if each.is_column else 3
+                    field = form.add(JsonField(about, text, lines=lines, change=self._compose))
                     self._fields.append((each, field))
-                start = requests.laid_out(self._composed(way))
+                self._start = requests.laid_out(self._composed(way))
             else:
-                start = kept if isinstance(kept, str) else requests.laid_out(way.example)
+                self._start = kept if isinstance(kept, str) else requests.laid_out(way.example)
             about = About("request", "As it is sent", way.path, required=True)
-            self._request = form.add(JsonField(about, start, lines=9))
+            self._request = form.add(JsonField(about, self._start, lines=9))
             form.buttons("Send")
 
     def _composed(self, way: Way) -> Any:

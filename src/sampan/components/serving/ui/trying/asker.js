@@ -23,7 +23,7 @@ export function said(line) {
 }
 
 export default {
-  props: { label: String, turns: Array },
+  props: { label: String, quiet: Boolean },
   data() {
     return { busy: false, answer: null, talk: [], stop: null };
   },
@@ -123,6 +123,7 @@ export default {
   },
   render() {
     const h = Vue.h;
+    if (this.quiet) return h("span", { hidden: true });
     const parts = [...this.drawn(), ...(this.talk.length ? [h("div", { class: "sv-chat" }, this.talk.flatMap(this.spoken))] : [])];
     if (!parts.length && !this.busy) parts.push(h("p", { class: "sp-muted" }, "Nothing has been asked yet."));
     if (this.busy) parts.push(h("div", { class: "sp-row" }, [h("span", { class: "sp-muted" }, "Waiting for the answer …"), h("button", { type: "button", class: "sp-button", onClick: this.cancel }, "Cancel")]));

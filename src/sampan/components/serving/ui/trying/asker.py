@@ -24,9 +24,10 @@ class Answer:
 
 
 class Asker(Element, component="asker.js"):
-    def __init__(self, label: str, answered: Callable[[Answer], Any]) -> None:
+    def __init__(self, label: str, answered: Callable[[Answer], Any], *, is_quiet: bool = False) -> None:
+        """`is_quiet`: nothing of it is ever seen, for `look` alone."""
         super().__init__()
-        self._props["label"] = label
+        self._props.update(label=label, quiet=is_quiet)
         self.on("answered", lambda event: answered(_answer(event.args)))
 
     def ask(self, path: str, body: str, *, key: str = "request") -> None:

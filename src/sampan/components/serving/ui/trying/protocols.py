@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampan.components.serving.api import models
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, SELDON_DEPLOYMENTS, TRAINED_MODELS
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    SELDON_DEPLOYMENTS,
+    TRAINED_MODELS,
+)
 from sampan.components.serving.api.labels import EXPLAINER
-from sampan.components.serving.api.reading import child, mappings, text
+from sampan.components.serving.api.reading import child, mapping, mappings, text
 from sampan.components.serving.ui import places
 from sampan.components.serving.ui.summary import Endpoint
 from sampan.kube import meta
@@ -42,7 +47,7 @@ def ways(endpoint: Endpoint, obj: Object) -> list[Way]:
     """The one that it is meant for first."""
     gateway = places.gateway(endpoint.kind, endpoint.namespace, endpoint.name)
     if endpoint.kind == INFERENCE_GRAPHS.kind:
-        return [Way(GRAPH, "Graph", f"{gateway}/", {"instances": [[0.0]]})]
+        return [Way(GRAPH, "Graph", f"{gateway}/", {"instances": [[0.0]]}, _first_model(obj))]
     if endpoint.kind == SELDON_DEPLOYMENTS.kind:
         return _of_seldon(endpoint, obj, gateway)
     if endpoint.kind == TRAINED_MODELS.kind:
@@ -52,7 +57,7 @@ def ways(endpoint: Endpoint, obj: Object) -> list[Way]:
 
 
 def _of_service(endpoint: Endpoint, gateway: str) -> list[Way]:
-    name = endpoint.name
+    name = endpoint.model or endpoint.name
     first, second = f"{gateway}/v1/models/{segment(name)}", f"{gateway}/v2/models/{segment(name)}"
     one = Way(V1, "V1", f"{first}:predict", {"instances": [[0.0]]}, second, name)
     two = Way(V2, "V2", f"{second}/infer", _tensor(), second, name)
@@ -61,8 +66,21 @@ def _of_service(endpoint: Endpoint, gateway: str) -> list[Way]:
         found.append(Way(EXPLAIN, "Explain", f"{first}:explain", {"instances": [[0.0]]}, second, name))
     if endpoint.serves.startswith("huggingface") or "vllm" in endpoint.runtime:
         talk = {"model": name, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 64}
-        found.insert(0, Way(CHAT, "Chat", f"{gateway}/openai/v1/chat/completions", talk, "", name))
+        found.insert(0, Way(CHAT, "Chat", f"{gateway}/openai/v1/chat/completions", talk, second, name))
     return found
+
+
+def _first_model(graph: Object) -> str:
+    """Where the service says what it takes that a graph asks first: what is sent to the graph comes to it."""
+    nodes, name, seen = mapping(meta.spec(graph).get("nodes")), "root", set[str]()
+    while name and name not in seen:
+        seen.add(name)
+        step = next(iter(mappings(child(nodes, name).get("steps"))), {})
+        if service := text(step.get("serviceName")):
+            at = places.gateway(INFERENCE_SERVICES.kind, meta.namespace(graph), service)
+            return f"{at}/v2/models/{segment(service)}"
+        name = text(step.get("nodeName"))
+    return ""
 
 
 def _of_seldon(endpoint: Endpoint, obj: Object, gateway: str) -> list[Way]:

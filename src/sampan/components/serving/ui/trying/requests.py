@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampan.components.serving.api.reading import mappings, text
-from sampan.components.serving.ui.trying.protocols import V2
+from sampan.components.serving.ui.trying.protocols import CHAT, EXPLAIN, GRAPH, V1, V2, Way
 
 _ROW = re.compile(r"\[[-+0-9.eE,\s]*\]")
+BY_INPUTS = (V1, V2, EXPLAIN, GRAPH)
+"""Ways whose requests are made of what the model takes."""
 _MOST_INPUTS = 40
 _MOST_VALUES = 1024
 """Of a field's example; what is larger begins empty."""
@@ -29,27 +31,58 @@ class Input:
     """-1 for any number."""
 
     @property
+    def is_column(self) -> bool:
+        """Whether a row has one value of it."""
+        return len(self.shape) < 2 or math.prod(self.shape[1:]) == 1
+
+    @property
     def hint(self) -> str:
         sizes = " × ".join("any" if each < 0 else str(each) for each in self.shape)
         return f"{self.datatype}, {sizes}" if sizes else self.datatype
 
 
-def inputs(body: str) -> list[Input]:
-    """Of metadata; none where they say nothing of use."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a model says of itself."""
+
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Input, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may be one that answers with texts."""
+        return not self.outputs or any(each.datatype == "BYTES" for each in self.outputs)
+
+
+NOTHING = Told()
+
+
+def told(body: str) -> Told:
+    """By its metadata; nothing where they say nothing of use."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
-        return []
-    told = mappings(found.get("inputs")) if isinstance(found, dict) else []
+        return NOTHING
+    if not isinstance(found, dict):
+        return NOTHING
+    return Told(_tensors(found.get("inputs")), _tensors(found.get("outputs")))
+
+
+def fitting(ways: Sequence[Way], of: Told) -> list[Way]:
+    """Those by which a model of that kind can be asked: one that answers with numbers does not talk."""
+    return [each for each in ways if each.key != CHAT or of.writes]
+
+
+def _tensors(given: Any) -> tuple[Input, ...]:
     made = [
         Input(
             text(each.get("name")),
             text(each.get("datatype")),
             _sizes(each.get("shape")),
         )
-        for each in told[:_MOST_INPUTS]
+        for each in mappings(given)[:_MOST_INPUTS]
     ]
-    return [each for each in made if each.name]
+    return tuple(each for each in made if each.name)
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:
@@ -73,6 +106,13 @@ def _value(datatype: str) -> Any:
     if datatype == "BOOL":
         return False
     return 0 if "INT" in datatype else 0.0
+
+
+def filled(way: Way, of: Told) -> Any:
+    """A request that the model takes: as wide as it says, or the way's own example where it says nothing."""
+    if way.key not in BY_INPUTS or not of.inputs:
+        return way.example
+    return request(way.key, [(each, example(each)) for each in of.inputs])
 
 
 def request(key: str, given: Sequence[tuple[Input, Any]]) -> Any:
@@ -103,7 +143,9 @@ def _at(value: Any, row: int) -> Any:
 
 
 def _tensor(of: Input, value: Any) -> Mapping[str, Any]:
-    return {"name": of.name, "shape": _shape(value), "datatype": of.datatype, "data": value}
+    # Of one that is too much to type the shape says how much it is.
+    shape = [max(each, 1) for each in of.shape] if value == [] else _shape(value)
+    return {"name": of.name, "shape": shape, "datatype": of.datatype, "data": value}
 
 
 def _shape(value: Any) -> list[int]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sampan.components.tuning.api.suggesting import Problem
+from sampan.components.tuning.engine import checking
 from sampan.components.tuning.engine.algorithms.registry import ALGORITHMS
 from sampan.components.tuning.engine.early_stopping import service as stopping
 from sampan.components.tuning.engine.suggestion import katib_config as configured
@@ -41,7 +42,7 @@ def world(config_map: Object | None, around: Surroundings) -> World:
     def check_settings(problem: Problem) -> None:
         name, stops = problem.algorithm, problem.early_stopping
         if name in ALGORITHMS and configured.own_suggestion(config, name, is_built_in=True) is None:
-            ALGORITHMS[name].check(problem)
+            checking.check(problem)
         if stopping.knows(stops) and configured.own_stopping(config, stops, is_built_in=True) is None:
             stopping.check(problem)
 

@@ -37,20 +37,20 @@ CMAES: Table = {
     "restart_strategy": Setting(
         lambda text: None if text.lower() == "none" else text,
         lambda value: value in (None, "ipop", "bipop"),
-        "restart_strategy {value} is not supported in CMAES optimization; it can be "
-        + ", ".join(_RESTARTS[:3]),
+        "restart_strategy {value} is not supported in CMAES optimization",
+        f"; it can be {', '.join(_RESTARTS[:3])}",
     ),
     "random_state": RANDOM_STATE,
 }
-_UNSUPPORTED = "{name} {value} is not supported in Bayesian optimization; it can be "
+_UNSUPPORTED = "{name} {value} is not supported in Bayesian optimization"
 _ESTIMATORS = ("GP", "RF", "ET", "GBRT")
 _FUNCTIONS = ("gp_hedge", "LCB", "EI", "PI", "EIps", "PIps")
 _OPTIMIZERS = ("auto", "sampling", "lbfgs")
 BAYESIAN: Table = {
-    "base_estimator": one_of(_ESTIMATORS, _UNSUPPORTED + ", ".join(_ESTIMATORS)),
+    "base_estimator": one_of(_ESTIMATORS, _UNSUPPORTED, f"; it can be {', '.join(_ESTIMATORS)}"),
     "n_initial_points": at_least(0, "n_initial_points should be great or equal than zero"),
-    "acq_func": one_of(_FUNCTIONS, _UNSUPPORTED + ", ".join(_FUNCTIONS)),
-    "acq_optimizer": one_of(_OPTIMIZERS, _UNSUPPORTED + ", ".join(_OPTIMIZERS)),
+    "acq_func": one_of(_FUNCTIONS, _UNSUPPORTED, f"; it can be {', '.join(_FUNCTIONS)}"),
+    "acq_optimizer": one_of(_OPTIMIZERS, _UNSUPPORTED, f"; it can be {', '.join(_OPTIMIZERS)}"),
     "random_state": RANDOM_STATE,
 }
 QMC: Table = {
@@ -94,8 +94,8 @@ def cmaes(problem: Problem) -> None:
     read(problem, CMAES)
     if sum(not each.span.choices for each in dimensions(problem.parameters)) < 2:
         raise InvalidSettingsError(
-            "cmaes only supports two or more dimensional continuous search space: "
-            "spec.parameters must have two of type double or int"
+            "cmaes only supports two or more dimensional continuous search space.",
+            " spec.parameters must have two of type double or int",
         )
 
 

@@ -46,5 +46,9 @@ class Entry:
     """`module:class` of an Algorithm; imported by the worker alone."""
     several: bool = False
     """Whether it knows of several objectives and of constraints (`engine/objectives.py`)."""
+    check_question: Callable[[Problem], None] | None = None
+    """Of one that nobody has validated; `check` where there is none. Upstream's services ask less then."""
+    of_networks: bool = False
+    """Whether it searches `problem.nas`, and no parameters."""
     needs_trials: bool = True
     """Whether its answers depend on trials; where they do not, none are sent to it."""

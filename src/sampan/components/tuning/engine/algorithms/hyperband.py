@@ -137,4 +137,7 @@ def _assignment(at: Hyperband, parameters: Mapping[str, str], parent: str = "") 
     labels = {BRACKET: str(at.current_s), RUNG: str(at.current_i)}
     if parent:
         labels[PARENT] = parent
-    return Assignment({**parameters, at.resource_name: str(at.resource(at.current_i))}, labels=labels)
+    given = dict(parameters)
+    if at.resource_name in given:
+        given[at.resource_name] = str(at.resource(at.current_i))
+    return Assignment(given, labels=labels)

@@ -107,20 +107,26 @@ def state(problem: Problem) -> Hyperband:
 
 def check(problem: Problem) -> None:
     """Raises InvalidSettingsError, in upstream's words."""
+    check_settings(problem)
     given = problem.settings
-    for name in given:
-        if name not in _OPTIONS and name not in _STATE:
-            raise InvalidSettingsError(
-                f"unknown setting {name} for algorithm hyperband; it has {', '.join(_OPTIONS)}"
-            )
-    if "r_l" not in given or "resource_name" not in given:
-        raise InvalidSettingsError("r_l and resource_name must be set.")
     r_l, eta = _r_l(given), _eta(given)
     parallel = math.ceil(eta ** s_max(r_l, eta))
     if problem.parallel_trial_count < parallel:
         raise InvalidSettingsError(f"parallelTrialCount must be not less than {parallel}.")
     if given["resource_name"] not in [each.name for each in problem.parameters]:
         raise InvalidSettingsError("value of resource_name setting must be in parameters.")
+
+
+def check_settings(problem: Problem) -> None:
+    """Raises InvalidSettingsError."""
+    given = problem.settings
+    for name in given:
+        if name not in _OPTIONS and name not in _STATE:
+            raise InvalidSettingsError(
+                f"unknown setting {name} for algorithm hyperband", f"; it has {', '.join(_OPTIONS)}"
+            )
+    if "r_l" not in given or "resource_name" not in given:
+        raise InvalidSettingsError("r_l and resource_name must be set.")
     if state(problem).size > _MOST_TRIALS:
         raise InvalidSettingsError(f"r_l and eta make brackets of more than {_MOST_TRIALS} trials")
     if "random_state" in given:

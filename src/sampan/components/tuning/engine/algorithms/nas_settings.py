@@ -86,12 +86,9 @@ def darts(problem: Problem) -> None:
     if not primitives(nas.operations):
         raise InvalidSettingsError("Missing Operations: spec.nasConfig.operations must name at least one")
     for name, value in problem.settings.items():
-        rule = _DARTS.get(name)
-        if rule is None:
-            raise InvalidSettingsError(
-                f"unknown setting {name} for algorithm darts; it has {', '.join(sorted(_DARTS))}"
-            )
-        _darts_setting(name, value, *rule)
+        # Others are for the trials' own program, which is told all of them.
+        if name in _DARTS:
+            _darts_setting(name, value, *_DARTS[name])
 
 
 def choices(operations: Sequence[Operation]) -> list[Choice]:

@@ -10,8 +10,12 @@ from sampan.components.tuning.engine.algorithms.contract import Entry
 _HERE = "sampan.components.tuning.engine.algorithms"
 
 SEARCHES: Mapping[str, Entry] = {
-    "hyperband": Entry(hyperband_state.check, f"{_HERE}.hyperband:HyperbandSearch"),
+    "hyperband": Entry(
+        hyperband_state.check,
+        f"{_HERE}.hyperband:HyperbandSearch",
+        check_question=hyperband_state.check_settings,
+    ),
     "pbt": Entry(pbt_settings.check, f"{_HERE}.pbt:PopulationBasedTraining"),
-    "enas": Entry(nas_settings.enas, f"{_HERE}.enas:Enas"),
-    "darts": Entry(nas_settings.darts, f"{_HERE}.darts:Darts", needs_trials=False),
+    "enas": Entry(nas_settings.enas, f"{_HERE}.enas:Enas", of_networks=True),
+    "darts": Entry(nas_settings.darts, f"{_HERE}.darts:Darts", needs_trials=False, of_networks=True),
 }

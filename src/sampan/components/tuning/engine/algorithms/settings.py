@@ -20,6 +20,8 @@ class Setting:
     allows: Callable[[Any], bool] = lambda value: True
     complaint: str = ""
     """`{name}` and `{value}` are filled in."""
+    more: str = ""
+    """What upstream does not say: it follows the complaint."""
     argument: str = ""
     """What the library calls it, where that is another name."""
 
@@ -34,7 +36,7 @@ def read(problem: Problem, table: Table) -> dict[str, Any]:
         setting = table.get(name)
         if setting is None:
             known = f"; it has {', '.join(sorted(table))}" if table else "; it has no settings"
-            raise InvalidSettingsError(f"unknown setting {name} for algorithm {problem.algorithm}{known}")
+            raise InvalidSettingsError(f"unknown setting {name} for algorithm {problem.algorithm}", known)
         values[setting.argument or name] = _read_one(name, text, setting)
     return values
 
@@ -46,20 +48,22 @@ def _read_one(name: str, text: str, setting: Setting) -> Any:
     except (ValueError, OverflowError) as error:
         raise InvalidSettingsError(f"failed to validate {name}({text}): {error}") from None
     if not allowed:
-        raise InvalidSettingsError(setting.complaint.format(name=name, value=text))
+        raise InvalidSettingsError(setting.complaint.format(name=name, value=text), setting.more)
     return value
 
 
 def at_least(least: float, complaint: str, argument: str = "", *, whole: bool = True) -> Setting:
-    return Setting(int if whole else _finite, lambda value: value >= least, complaint, argument)
+    read = int if whole else _finite
+    return Setting(read, lambda value: value >= least, complaint, argument=argument)
 
 
 def above(limit: float, complaint: str, argument: str = "", *, whole: bool = True) -> Setting:
-    return Setting(int if whole else _finite, lambda value: value > limit, complaint, argument)
+    read = int if whole else _finite
+    return Setting(read, lambda value: value > limit, complaint, argument=argument)
 
 
-def one_of(values: tuple[str, ...], complaint: str) -> Setting:
-    return Setting(str, values.__contains__, complaint)
+def one_of(values: tuple[str, ...], complaint: str, more: str = "") -> Setting:
+    return Setting(str, values.__contains__, complaint, more)
 
 
 def flag() -> Setting:

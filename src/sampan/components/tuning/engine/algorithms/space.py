@@ -96,7 +96,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """`int` and `double` between min and max, evenly or in the logarithm, in steps or without."""
+    """`int` and `double` between min and max, evenly or in the logarithm, in steps or without.
+
+    A step of whole numbers may have a fraction: what it comes to is cut off, as with hyperopt (`base_service.convert`).
+    """
 
     name: str
     low: Decimal
@@ -115,14 +118,19 @@ class Range:
         if self.log or count is None:
             low, high = float(self.low), float(self.high)
             return Span(low, high, whole=self.whole and self.step == 1, log=self.log)
-        if self.whole:
+        if self._is_even:
             assert self.step is not None
             top = self.low + (count - 1) * self.step
             return Span(float(self.low), float(top), whole=True, step=int(self.step))
         return Span(0.0, float(count - 1), whole=True)
 
+    @property
+    def _is_even(self) -> bool:
+        """Whether its steps lead from whole number to whole number."""
+        return self.whole and self.step is not None and self.step == int(self.step)
+
     def text(self, latent: Latent) -> str:
-        if self.step is None or self.log or self.whole:
+        if self.step is None or self.log or self._is_even:
             return self.nearest(float(latent))
         return self.nth(min(max(int(latent), 0), (self.values or 1) - 1))
 
@@ -130,11 +138,12 @@ class Range:
         value = _decimal(text)
         if not self.low <= value <= self.high:
             raise ValueError(f"{text} is not between {self.low} and {self.high}, the bounds of {self.name}")
-        if self.whole:
+        if self._is_even or (self.whole and self.log):
             return int(value)
         if self.step is None or self.log:
             return float(value)
-        return round((value - self.low) / self.step)
+        place = (value - self.low) / self.step
+        return math.ceil(place) if self.whole else round(place)
 
     def nth(self, index: int) -> str:
         assert self.step is not None
@@ -226,8 +235,6 @@ def unit(span: Span, latent: Latent) -> float:
 
 def dimensions(parameters: Sequence[Parameter]) -> tuple[Dimension, ...]:
     """Raises InvalidSettingsError, which names the parameter."""
-    if not parameters:
-        raise InvalidSettingsError("spec.parameters must name at least one parameter to search")
     made: dict[str, Dimension] = {}
     for parameter in parameters:
         if parameter.name in made:
@@ -251,7 +258,7 @@ def _dimension(parameter: Parameter) -> Dimension:
         )
     whole = parameter.type == "int"
     low, high = _bound(space.min, "min", whole), _bound(space.max, "max", whole)
-    step = _bound(space.step, "step", whole) if space.step else Decimal(1) if whole else None
+    step = _step(space.step, whole)
     log = space.distribution in ("logUniform", "logNormal")
     if low > high:
         raise ValueError(f"feasibleSpace.max {space.max} must not be less than min {space.min}")
@@ -265,6 +272,17 @@ def _dimension(parameter: Parameter) -> Dimension:
         step = None  # Finer than a float can tell.
     made = Range(parameter.name, low, high, step, whole, log)
     return Normal(made) if space.distribution in ("normal", "logNormal") else made
+
+
+def _step(text: str, whole: bool) -> Decimal | None:
+    if not text:
+        return Decimal(1) if whole else None
+    try:
+        found = _decimal(text)
+    except ValueError:
+        raise ValueError(f"feasibleSpace.step {text} must be a number") from None
+    # Between whole numbers there is nothing to step on.
+    return Decimal(1) if whole and 0 < found < 1 else found
 
 
 def _bound(text: str, field: str, whole: bool) -> Decimal:

@@ -48,7 +48,7 @@ def check(problem: Problem) -> None:
         medianstop.median_stop(problem.early_stopping_settings)
     elif pruner(problem) is None:
         raise InvalidSettingsError(
-            f"unknown algorithm name {problem.early_stopping}: it must be one of {', '.join(NAMES)}"
+            f"unknown algorithm name {problem.early_stopping}", f": it must be one of {', '.join(NAMES)}"
         )
 
 

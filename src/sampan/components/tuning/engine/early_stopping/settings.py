@@ -24,7 +24,8 @@ class Settings:
         for name in self._given:
             if name not in known:
                 raise InvalidSettingsError(
-                    f"unknown setting {name} for algorithm {self._algorithm}: it knows {', '.join(known) or 'none'}"
+                    f"unknown setting {name} for algorithm {self._algorithm}",
+                    f": it knows {', '.join(known) or 'none'}",
                 )
 
     def without(self, *names: str) -> Settings:

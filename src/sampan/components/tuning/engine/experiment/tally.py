@@ -9,7 +9,7 @@ trial whose objective is no number, or that failed, is never the best.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakSet
@@ -43,7 +43,7 @@ class Account:
 
     record: TrialRecord
     order: tuple[str, str]
-    """When it was created, and its name: oldest first."""
+    """When it was created and came to be known, and its name: oldest first."""
     state: str
     deleting: bool
     value: float | None
@@ -70,10 +70,14 @@ class Tally:
 
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
+        self._arrivals: dict[str, int] = {}
+        """In which order they came to be known: of those of one second, nothing else tells which was first."""
+        self._next_arrival = 0
         self._order: list[tuple[str, str]] = []
         self._records: list[TrialRecord] = []
         """In that order."""
-        self._states: dict[str, dict[str, None]] = {state: {} for state in STATES}
+        self._states: dict[str, list[tuple[str, str]]] = {state: [] for state in STATES}
+        """Their orders."""
         self._deleting: dict[str, None] = {}
         self._awaiting: dict[str, None] = {}
         self._texts: dict[str, None] = {}
@@ -84,32 +88,39 @@ class Tally:
         """Grows with every change that an algorithm may want to know of."""
 
     def put(self, trial: Object) -> None:
-        account = account_of(trial)
-        before = self._accounts.get(account.record.name)
+        name = meta.name(trial)
+        if (arrival := self._arrivals.get(name)) is None:
+            arrival = self._arrivals[name] = self._next_arrival
+            self._next_arrival += 1
+        account = account_of(trial, arrival)
+        before = self._accounts.get(name)
         if before is None or before.order != account.order:
-            self.remove(account.record.name)
+            if before is not None:
+                self.remove(name)
+                self._arrivals[name] = arrival
             place = bisect_left(self._order, account.order)
             self._order.insert(place, account.order)
             self._records.insert(place, account.record)
         else:
             self._unlist(before)
             self._records[bisect_left(self._order, account.order)] = account.record
-        self._accounts[account.record.name] = account
-        self._states[account.state][account.record.name] = None
+        self._accounts[name] = account
+        insort(self._states[account.state], account.order)
         if account.deleting:
-            self._deleting[account.record.name] = None
+            self._deleting[name] = None
         if account.awaits_metrics:
-            self._awaiting[account.record.name] = None
+            self._awaiting[name] = None
         if account.has_text:
-            self._texts[account.record.name] = None
+            self._texts[name] = None
         if before is None or before.record != account.record:
-            self._tell(account.record.name)
+            self._tell(name)
         self._weigh(before, account)
 
     def remove(self, name: str) -> None:
         account = self._accounts.pop(name, None)
         if account is None:
             return
+        del self._arrivals[name]
         self._unlist(account)
         place = bisect_left(self._order, account.order)
         del self._order[place], self._records[place]
@@ -131,8 +142,7 @@ class Tally:
 
     def names(self, state: str) -> list[str]:
         """Oldest first."""
-        found = self._states[state]
-        return sorted(found, key=lambda name: self._accounts[name].order)
+        return [name for _, name in self._states[state]]
 
     @property
     def active(self) -> int:
@@ -153,8 +163,7 @@ class Tally:
 
     def staying(self) -> list[Account]:
         """Active ones that nobody has deleted, the newest first."""
-        names = [*self._states[RUNNING], *self._states[PENDING]]
-        found = [self._accounts[name] for name in names]
+        found = [self._accounts[name] for _, name in [*self._states[RUNNING], *self._states[PENDING]]]
         return sorted(
             (each for each in found if not each.deleting), key=lambda each: each.order, reverse=True
         )
@@ -165,7 +174,7 @@ class Tally:
 
     def latest(self, state: str) -> Account | None:
         """Which came into that state last."""
-        found = [self._accounts[name] for name in self._states[state]]
+        found = [self._accounts[name] for _, name in self._states[state]]
         return max(found, key=lambda each: (each.since, each.order), default=None)
 
     def best(self, objective: Objective) -> Account | None:
@@ -203,13 +212,14 @@ class Tally:
 
     def _unlist(self, account: Account) -> None:
         name = account.record.name
-        self._states[account.state].pop(name, None)
+        found = self._states[account.state]
+        del found[bisect_left(found, account.order)]
         self._deleting.pop(name, None)
         self._awaiting.pop(name, None)
         self._texts.pop(name, None)
 
 
-def account_of(trial: Object) -> Account:
+def account_of(trial: Object, arrival: int) -> Account:
     record = record_of(trial)
     conditions = conditions_of(trial)
     true = {each.get("type") for each in conditions if each.get("status") == "True"}
@@ -219,7 +229,7 @@ def account_of(trial: Object) -> Account:
     objective = objective_of(meta.spec(trial))
     return Account(
         record=record,
-        order=(str(meta.metadata(trial).get("creationTimestamp") or ""), record.name),
+        order=(f"{meta.metadata(trial).get('creationTimestamp') or ''} {arrival:012}", record.name),
         state=state,
         deleting=meta.is_deleting(trial),
         value=None if state in (FAILED, KILLED) else value_of(record.metrics, objective),

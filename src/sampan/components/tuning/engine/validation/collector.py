@@ -76,8 +76,8 @@ def _custom(collecting: Anything, errors: FieldErrors) -> None:
 
 
 def _filter(found: Anything, errors: FieldErrors) -> None:
-    for index, expression in enumerate(items(found, "metricsFormat")):
-        path = f"{_SOURCE}.filter.metricsFormat[{index}]"
+    path = f"{_SOURCE}.filter.metricsFormat"
+    for expression in items(found, "metricsFormat"):
         try:
             groups = compiled(str(expression)).groups
         except ValueError as error:

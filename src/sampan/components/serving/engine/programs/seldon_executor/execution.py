@@ -46,8 +46,8 @@ class Caller(Protocol[P]):
 
     async def combine(self, unit: Unit, given: Sequence[P]) -> P: ...
 
-    def chained(self, given: P) -> P:
-        """An answer as the next unit's request. Raises CallError."""
+    def chained(self, given: P, unit: Unit) -> P:
+        """An answer as the request of the next unit. Raises CallError."""
         ...
 
     def to_json(self, given: P) -> dict[str, Any]: ...
@@ -102,7 +102,7 @@ class Execution(Generic[P]):
         transforms = unit.does("TRANSFORM_INPUT", TRANSFORMER)
         if not transforms and unit.kind != MODEL:
             return given
-        given = self.caller.chained(given)
+        given = self.caller.chained(given, unit)
         self.routing[unit.name] = ALL
         return await self._told(
             unit, given, self.caller.ask(unit, TRANSFORM_INPUT if transforms else PREDICT, given)
@@ -111,7 +111,7 @@ class Execution(Generic[P]):
     async def _out_of(self, unit: Unit, given: P) -> P:
         if not unit.does("TRANSFORM_OUTPUT", OUTPUT_TRANSFORMER) or unit.implementation in units.BUILT_IN:
             return given
-        given = self.caller.chained(given)
+        given = self.caller.chained(given, unit)
         return await self._told(unit, given, self.caller.ask(unit, TRANSFORM_OUTPUT, given))
 
     async def _children(self, unit: Unit, given: P) -> P:

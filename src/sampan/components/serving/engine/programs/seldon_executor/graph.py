@@ -43,6 +43,8 @@ class Unit:
     parameters: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Unit, ...] = ()
     logger: Logger = Logger()
+    image: str = ""
+    """Of its container."""
 
     def does(self, method: str, *kinds: str) -> bool:
         return self.kind in kinds or method in self.methods
@@ -60,6 +62,7 @@ class Unit:
 class Predictor:
     name: str
     graph: Unit
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(text: str) -> Predictor:
@@ -70,10 +73,22 @@ def read(text: str) -> Predictor:
         raise ValueError(f"ENGINE_PREDICTOR is no JSON in base64: {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get("graph"), dict):
         raise ValueError("ENGINE_PREDICTOR has no graph")
-    return Predictor(str(found.get("name") or ""), _unit(found["graph"], 0))
+    annotations = {key: str(value) for key, value in _object(found.get("annotations")).items()}
+    graph = _unit(found["graph"], _images(found.get("componentSpecs")), 0)
+    return Predictor(str(found.get("name") or ""), graph, annotations)
 
 
-def _unit(told: Mapping[str, Any], depth: int) -> Unit:
+def _images(pods: Any) -> dict[str, str]:
+    """By the name of the container."""
+    return {
+        str(each.get("name")): str(each.get("image") or "")
+        for pod in pods or ()
+        for each in _object(_object(pod).get("spec")).get("containers") or ()
+        if isinstance(each, dict)
+    }
+
+
+def _unit(told: Mapping[str, Any], images: Mapping[str, str], depth: int) -> Unit:
     if depth > _MOST_DEPTH:
         raise ValueError(f"the graph is more than {_MOST_DEPTH} units deep")
     endpoint, logger = _object(told.get("endpoint")), _object(told.get("logger"))
@@ -92,9 +107,10 @@ def _unit(told: Mapping[str, Any], depth: int) -> Unit:
             if isinstance(each, dict)
         },
         children=tuple(
-            _unit(each, depth + 1) for each in told.get("children") or () if isinstance(each, dict)
+            _unit(each, images, depth + 1) for each in told.get("children") or () if isinstance(each, dict)
         ),
         logger=Logger(str(logger.get("url") or ""), str(logger.get("mode") or "")),
+        image=images.get(str(told.get("name") or ""), ""),
     )
 
 

@@ -23,6 +23,7 @@ from sampan.components.serving.engine.programs.wire.running import Server, run, 
 _GRPC = "sampan.components.serving.engine.programs.seldon_executor.grpc_server"
 _ANNOTATIONS = Path("/etc/podinfo/annotations")
 _REST_TIMEOUT, _GRPC_TIMEOUT = "seldon.io/rest-timeout", "seldon.io/grpc-timeout"
+_GRPC_SIZE = "seldon.io/grpc-max-message-size"
 _PROTOCOLS = ("seldon", "tensorflow", "v2", "kfserving")
 
 
@@ -48,7 +49,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def annotations_of(text: str) -> dict[str, str]:
     """Of the pod, as the downward API writes them: `key="value"`, a line each."""
     pairs = (line.partition("=") for line in text.splitlines())
-    return {key: value.strip().strip('"') for key, mark, value in pairs if mark}
+    return {key.strip().strip('"'): value.strip().strip('"') for key, mark, value in pairs if mark}
 
 
 def main(words: Sequence[str]) -> int:
@@ -78,9 +79,7 @@ async def _serve(predictor: Predictor, options: argparse.Namespace, told: Mappin
         checks_health=options.full_health_checks.lower() == "true",
     )
     rest.limit(_seconds(told, _REST_TIMEOUT))
-    grpc_server = await _started_grpc(
-        predictor, sender, rest, options.grpc_port, _seconds(told, _GRPC_TIMEOUT)
-    )
+    grpc_server = await _started_grpc(predictor, sender, rest, options.grpc_port, told)
 
     async def end() -> None:
         if grpc_server is not None:
@@ -91,14 +90,18 @@ async def _serve(predictor: Predictor, options: argparse.Namespace, told: Mappin
     return await serve(Server(rest.handle), options.http_port, before_end=end)
 
 
-async def _started_grpc(predictor: Predictor, sender: Sender, rest: Rest, port: int, seconds: float) -> Any:
+async def _started_grpc(
+    predictor: Predictor, sender: Sender, rest: Rest, port: int, told: Mapping[str, str]
+) -> Any:
     """None where the environment has no gRPC."""
     try:
         module: Any = await asyncio.to_thread(importlib.import_module, _GRPC)
     except ImportError as error:
         print(f"no gRPC: {error}", file=sys.stderr, flush=True)
         return None
-    made = module.GrpcServer(predictor, sender, rest.events, seconds)
+    size = told.get(_GRPC_SIZE, "")
+    limits = module.Limits(_seconds(told, _GRPC_TIMEOUT), int(size) if size.isdecimal() else 0)
+    made = module.GrpcServer(predictor, sender, rest.events, rest.metrics, limits)
     await made.start(port)
     return made
 

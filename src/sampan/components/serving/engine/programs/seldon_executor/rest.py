@@ -26,6 +26,8 @@ from sampan.components.serving.engine.programs.seldon_executor.execution import 
 from sampan.components.serving.engine.programs.seldon_executor.graph import Predictor, Unit
 from sampan.components.serving.engine.programs.seldon_executor.metrics import CONTENT_TYPE, Metrics
 from sampan.components.serving.engine.programs.seldon_executor.rest_calls import (
+    BINARY,
+    JSON,
     MOST_BYTES,
     SELDON,
     TENSORFLOW,
@@ -41,6 +43,15 @@ PUID = "Seldon-Puid"
 _READY_SECONDS = 5.0
 _HEALTH = {SELDON: "/api/v1.0/health/status", "v2": "/v2/health/ready", "kfserving": "/v2/health/ready"}
 _JSON: Headers = [("Content-Type", "application/json")]
+_ALLOWED_HEADERS = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
+_OF_PAGES = {
+    b"<": rb"\u003c",
+    b">": rb"\u003e",
+    b"&": rb"\u0026",
+    "\u2028".encode(): rb"\u2028",
+    "\u2029".encode(): rb"\u2029",
+}
+"""What a browser might take for a page's, in JSON, and how it is written there."""
 Found = Callable[[Request, Headers, str], Awaitable[Response]]
 
 
@@ -53,7 +64,7 @@ class Rest:
         self._predictor, self._sender, self._pool = predictor, sender, pool
         self._prometheus, self._checks_health = prometheus, checks_health
         self.events = Events(pool, sender)
-        self._metrics = Metrics(sender.deployment, predictor.name)
+        self.metrics = Metrics(sender.deployment, predictor)
         self._timeout = 0.0
         self._injects = bool(os.environ.get("SELDON_ENABLE_ROUTING_INJECTION"))
         self._logs_to = os.environ.get("REQUEST_LOGGER_DEFAULT_ENDPOINT", "")
@@ -70,7 +81,7 @@ class Rest:
         if path == "/ready":
             return Response(200 if await self._is_ready() else 503)
         if path == self._prometheus:
-            return Response(200, [("Content-Type", CONTENT_TYPE)], self._metrics.text().encode())
+            return Response(200, [("Content-Type", CONTENT_TYPE)], self.metrics.text().encode())
         puid = request.get(PUID.lower()) or str(uuid.uuid4())
         headers = [*(each for each in request.headers if each[0].lower() != PUID.lower()), (PUID, puid)]
         response = await self._routed(request, headers)
@@ -90,7 +101,8 @@ class Rest:
                 began = time.monotonic()
                 response = await answer(request, headers, found.groupdict().get("model") or "")
                 if service:
-                    self._metrics.note(service, request.method, response.status, time.monotonic() - began)
+                    took = time.monotonic() - began
+                    self.metrics.answered(service, request.method, str(response.status), took)
                 return response
         return Response(405 if known else 404, [], b"")
 
@@ -122,13 +134,15 @@ class Rest:
                 (get, r"/v2/models/(?P<model>[^/]+)/ready", "status", self._status),
                 (get, r"/v2/models/(?P<model>[^/]+)", "metadata", self._metadata),
                 (get, r"/v2/health/(ready|live)", "status", self._checked),
+                (get, r"/v2/docs/?(?P<model>[^/]*)", "", self._inference_doc),
             ]
         return [(methods, re.compile(path), service, answer) for methods, path, service, answer in told]
 
     def _calls(self, headers: Headers, model: str = "") -> RestCalls:
-        return RestCalls(
-            self._pool, self._sender.protocol, headers, model=model, timeout_seconds=self._timeout
-        )
+        protocol = self._sender.protocol
+        calls = RestCalls(self._pool, protocol, headers, model=model, timeout_seconds=self._timeout)
+        calls.metrics = self.metrics
+        return calls
 
     def _execution(self, headers: Headers, model: str = "") -> Execution[Payload]:
         puid = headers[-1][1]
@@ -183,6 +197,10 @@ class Rest:
         content_type, body = openapi.page(self._sender.namespace, self._sender.deployment, file)
         return Response(200 if body else 404, [("Content-Type", content_type)], body)
 
+    async def _inference_doc(self, request: Request, headers: Headers, file: str) -> Response:
+        told = openapi.inference_page(self._sender.namespace, self._sender.deployment, file)
+        return Response(200 if told[1] else 404, [("Content-Type", told[0])], told[1])
+
     async def _is_ready(self) -> bool:
         units = [unit for unit in self._predictor.graph.all() if unit.host]
         return all(await asyncio.gather(*(self._can_be_asked(unit) for unit in units)))
@@ -206,6 +224,7 @@ class Rest:
         found = [
             ("X-Content-Type-Options", "nosniff"),
             ("Access-Control-Allow-Origin", os.environ.get("CORS_ALLOWED_ORIGINS", "*")),
+            ("Access-Control-Allow-Headers", os.environ.get("CORS_ALLOWED_HEADERS", _ALLOWED_HEADERS)),
         ]
         if request.get("ce-specversion"):
             name = self._sender.deployment
@@ -221,7 +240,8 @@ class Rest:
 
 async def _payload(request: Request) -> Payload:
     body = await request.read(MOST_BYTES)
-    return Payload(body, request.get("content-type"), request.get("content-encoding"))
+    encoding, json_length = request.get("content-encoding"), request.get(BINARY.lower())
+    return Payload(body, request.get("content-type"), encoding, json_length)
 
 
 async def _answered(asked: Awaitable[Payload]) -> Response:
@@ -232,7 +252,8 @@ async def _answered(asked: Awaitable[Payload]) -> Response:
 
 
 def _response(payload: Payload, status: int) -> Response:
-    headers: Headers = [("Content-Type", payload.content_type)]
-    if payload.encoding:
-        headers.append(("Content-Encoding", payload.encoding))
-    return Response(status, headers, payload.body)
+    body, is_json = payload.body, payload.content_type.partition(";")[0].strip() == JSON
+    if is_json and not payload.encoding and not payload.json_length:
+        for mark, escaped in _OF_PAGES.items():
+            body = body.replace(mark, escaped)
+    return Response(status, payload.headers, body)

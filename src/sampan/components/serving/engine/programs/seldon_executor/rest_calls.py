@@ -1,14 +1,16 @@
 """Units asked over HTTP. Messages are passed on as they came; only what combines or chains reads them.
 
+Not so here: tensors of the Open Inference Protocol that come as bytes behind the JSON go on as such.
+
 Source: seldon-core 1.18.2 executor/api/rest/{client,utils,tensorflow,kfserving}.go, executor/api/util/utils.go.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import ssl
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,13 +29,23 @@ from sampan.components.serving.engine.programs.seldon_executor.execution import 
     CallError,
 )
 from sampan.components.serving.engine.programs.seldon_executor.graph import Unit
+from sampan.components.serving.engine.programs.seldon_executor.metrics import Metrics
 from sampan.components.serving.engine.programs.wire.client import Origin, Pool, TooLargeError
 from sampan.components.serving.engine.programs.wire.heads import HeadError, Headers, end_to_end
 
 JSON = "application/json"
 SELDON, TENSORFLOW, V2, KFSERVING = "seldon", "tensorflow", "v2", "kfserving"
 MOST_BYTES = 512 * 1024 * 1024
-_OWN = frozenset({"host", "content-length", "content-type", "accept-encoding", "expect", "content-encoding"})
+_ANY_UNPACKED, _MOST_TIMES = 16 * 1024 * 1024, 200
+"""What any body may become that came compressed, and how many times its size."""
+BINARY = "Inference-Header-Content-Length"
+"""Of the Open Inference Protocol: how much of the body is JSON, where tensors follow it as bytes."""
+_OWN = frozenset(
+    {
+        *("host", "content-length", "content-type", "accept-encoding", "expect", "content-encoding"),
+        BINARY.lower(),
+    }
+)
 _PATHS: Mapping[str, Mapping[str, str]] = {
     SELDON: {
         **{
@@ -63,18 +75,34 @@ class Payload:
     body: bytes
     content_type: str = JSON
     encoding: str = ""
+    json_length: str = ""
+    """As BINARY says it; empty where all is JSON."""
+
+    @property
+    def headers(self) -> Headers:
+        found: Headers = [("Content-Type", self.content_type or JSON)]
+        found += [("Content-Encoding", self.encoding)] if self.encoding else []
+        return [*found, (BINARY, self.json_length)] if self.json_length else found
 
     @property
     def plain(self) -> bytes:
         """Without the encoding. Raises CallError."""
-        try:
-            if self.encoding == "gzip":
-                return gzip.decompress(self.body)
-            if self.encoding == "deflate":
-                return zlib.decompress(self.body)
-        except (OSError, EOFError, zlib.error) as error:
-            raise CallError(f"the body is no {self.encoding}: {error}", 400) from error
-        return self.body
+        return _unpacked(self.body, self.encoding) if self.encoding in ("gzip", "deflate") else self.body
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """Few bytes become many more only where that is little. Raises CallError."""
+    # 31 reads gzip's heads, 15 zlib's.
+    unpacking = zlib.decompressobj(31 if encoding == "gzip" else 15)
+    try:
+        unpacked = unpacking.decompress(body, max(_ANY_UNPACKED, _MOST_TIMES * len(body)))
+    except zlib.error as error:
+        raise CallError(f"the body is no {encoding}: {error}", 400) from error
+    if unpacking.unconsumed_tail:
+        raise CallError(f"the body is too large: it has more than {len(unpacked)} bytes, unpacked", 413)
+    if not unpacking.eof:
+        raise CallError(f"the body is no {encoding}: it ends before its end", 400)
+    return unpacked
 
 
 class RestCalls:
@@ -88,6 +116,8 @@ class RestCalls:
         self._protocol = V2 if protocol == KFSERVING else protocol
         self._headers = [each for each in end_to_end(headers) if each[0].lower() not in _OWN]
         self._timeout = timeout_seconds or None
+        self.metrics: Metrics | None = None
+        """Where calls are counted."""
 
     async def ask(self, unit: Unit, method: str, given: Payload | None) -> Payload:
         if method == SEND_FEEDBACK and self._protocol != SELDON:
@@ -97,10 +127,9 @@ class RestCalls:
             raise CallError(f"{unit.name} has no container to ask")
         headers = list(self._headers)
         if given is not None:
-            headers.append(("Content-Type", given.content_type or JSON))
-            headers += [("Content-Encoding", given.encoding)] if given.encoding else []
+            headers += given.headers
         verb = "GET" if given is None else "POST"
-        origin = Origin(unit.host, unit.http_port)
+        origin, began = Origin(unit.host, unit.http_port), time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._pool.request(verb, origin, path, headers, given.body if given else b"")
@@ -110,7 +139,10 @@ class RestCalls:
                 "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             )
             raise CallError(f'{verb} "http://{origin.authority}{path}": {reason}') from error
-        found = Payload(body, answer.get("content-type", JSON), answer.get("content-encoding"))
+        if self.metrics is not None:
+            self.metrics.asked(unit, path, verb, str(answer.status), time.monotonic() - began)
+        encoding, json_length = answer.get("content-encoding"), answer.get(BINARY.lower())
+        found = Payload(body, answer.get("content-type", JSON), encoding, json_length)
         if answer.status != 200:
             where = f"http://{origin.authority}{path}"
             raise CallError(
@@ -130,10 +162,12 @@ class RestCalls:
             unit, AGGREGATE, Payload(b"[" + b",".join(bodies) + b"]", given[0].content_type)
         )
 
-    def chained(self, given: Payload) -> Payload:
+    def chained(self, given: Payload, _unit: Unit) -> Payload:
         if self._protocol == SELDON:
             return given
-        value = _read(given.plain) if given.content_type.partition(";")[0].strip() == JSON else None
+        plain, length = given.plain, int(given.json_length) if given.json_length.isdecimal() else None
+        is_json = given.content_type.partition(";")[0].strip() == JSON
+        value = _read(plain[:length]) if is_json or length is not None else None
         if not isinstance(value, dict):
             return given
         known, before, after = (
@@ -148,7 +182,10 @@ class RestCalls:
                 f"Failed to convert {self._protocol} response so it could be chained to new input"
             )
         value[after] = value.pop(before)
-        return self.from_json(value)
+        if length is None:
+            return self.from_json(value)
+        head = json.dumps(value).encode()
+        return Payload(head + plain[length:], given.content_type, json_length=str(len(head)))
 
     def to_json(self, given: Payload) -> dict[str, Any]:
         found = _read(given.plain)

@@ -8,7 +8,10 @@
     rest, grpc_service    the two servers
     metadata, metrics     what a model says of itself, and what it counts
     servers, examples     SKLearnServer and its like; the classes of upstream's example images
-    stand_in    the package `seldon_core`, for users' imports
+    openapi     the API described
+    error_handlers    errors of a class's own
+    tftensors   TensorFlow's tensors
+    stand_in, stand_in_modules    the package `seldon_core`, for users' imports
     main        arguments, processes
 
 Source: seldon-core 1.18.2 python/seldon_core.

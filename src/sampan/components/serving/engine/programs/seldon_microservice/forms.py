@@ -34,6 +34,12 @@ def message_of(content_type: str, query: str, body: bytes) -> Any:
     return _read(body)
 
 
+def raw_of(query: str, body: bytes) -> bytes | str:
+    """As it came, for a class that reads it itself."""
+    told = parse_qs(query, keep_blank_values=True).get("json", [""])[0]
+    return told or body
+
+
 def _of_parts(content_type: str, body: bytes) -> dict[str, Any]:
     """Fields by their names: `binData` from a file, `strData` from either, all others JSON."""
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")

@@ -103,10 +103,20 @@ def _raw_first(methods: Methods, method: str, otherwise: Call) -> Call:
                 found = getattr(methods.model, name)(given)
             except SeldonNotImplementedError:
                 continue
-            return messages.from_json(found) if isinstance(found, Mapping) else found
+            answer = messages.from_json(found) if isinstance(found, Mapping) else found
+            return _counted(methods, method, answer)
         return messages.from_json(otherwise(given))
 
     return call
+
+
+def _counted(methods: Methods, method: str, answer: Any) -> Any:
+    """With the metrics that a class wrote into its answer itself."""
+    if getattr(answer, "meta", None) is None or not answer.meta.metrics:
+        return answer
+    if not methods.count_raw(messages.plain_json(answer.meta).get("metrics") or [], method):
+        del answer.meta.metrics[:]
+    return answer
 
 
 def _in_thread(call: Call, threads: Executor) -> Callable[[Any, Any], Awaitable[Any]]:

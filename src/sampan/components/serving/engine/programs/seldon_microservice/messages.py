@@ -1,7 +1,6 @@
 """Messages of `seldon.protos`, as classes made from a short text, and how they stand to JSON. Imports protobuf.
 
-A `tftensor` goes through as it came, as bytes that nobody here reads: TensorFlow's messages are not there. Source:
-seldon-core 1.18.2 proto/prediction.proto.
+A `tftensor` is bytes here, which `tftensors` reads. Source: seldon-core 1.18.2 proto/prediction.proto.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from google.protobuf import (
     message_factory,
     struct_pb2,
 )
+
+from sampan.components.serving.engine.programs.seldon_microservice import tftensors
 
 PACKAGE = "seldon.protos"
 _PROTO = """
@@ -90,13 +91,33 @@ def from_json(given: Mapping[str, Any]) -> Any:
         if isinstance(data, Mapping):
             made.data.SetInParent()
             _fill(made.data, data)
-        if "customData" in given and isinstance(given["customData"], any_pb2.Any):
-            made.customData.CopyFrom(given["customData"])
+        if hasattr(given.get("customData"), "SerializeToString"):
+            # Of another pool of messages than the user's.
+            made.customData.ParseFromString(given["customData"].SerializeToString())
         rest = {key: value for key, value in given.items() if key not in ("data", "customData")}
         json_format.ParseDict(rest, made, ignore_unknown_fields=True)
     except (json_format.ParseError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"the answer is no SeldonMessage: {error}") from error
     return made
+
+
+def parsed(name: str, told: Mapping[str, Any]) -> Any:
+    """A message of that name from its JSON, nothing left out. Raises ValueError."""
+    data = told.get("data")
+    if name == "SeldonMessage" and isinstance(data, Mapping) and "tftensor" in data:
+        return from_json(told)
+    try:
+        return json_format.ParseDict(dict(told), message(name)())
+    except (json_format.ParseError, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def plain_json(given: Any) -> dict[str, Any]:
+    """Of any message, without what is empty."""
+    found: dict[str, Any] = json_format.MessageToDict(given)
+    if given.DESCRIPTOR.name == "SeldonMessage" and given.data.tftensor:
+        found["data"]["tftensor"] = tftensors.json_of_bytes(given.data.tftensor)
+    return found
 
 
 def feedback_json(given: Any) -> dict[str, Any]:
@@ -127,7 +148,7 @@ def _data_json(data: Any) -> dict[str, Any]:
     elif kind == "ndarray":
         found["ndarray"] = json_format.MessageToDict(data.ndarray)
     elif kind == "tftensor":
-        found["tftensor"] = data.tftensor
+        found["tftensor"] = tftensors.json_of_bytes(data.tftensor)
     return found
 
 
@@ -140,8 +161,8 @@ def _fill(data: Any, given: Mapping[str, Any]) -> None:
     elif "ndarray" in given:
         data.ndarray.SetInParent()
         json_format.ParseDict(given["ndarray"], data.ndarray)
-    elif isinstance(given.get("tftensor"), bytes):
-        data.tftensor = given["tftensor"]
+    elif "tftensor" in given:
+        data.tftensor = tftensors.bytes_of_json(given["tftensor"])
 
 
 def _declared(text: str) -> descriptor_pb2.FileDescriptorProto:

@@ -45,21 +45,18 @@ def metadata_of(model: Any) -> dict[str, Any] | None:
     if not isinstance(told, dict):
         print("init_metadata must return dict", file=sys.stderr, flush=True)
         told = {}
-    image, _, version = os.environ.get("PREDICTIVE_UNIT_IMAGE", "").rpartition(":")
-    found: dict[str, Any] = {
-        "name": image,
-        "versions": [version],
-        "platform": "",
-        "inputs": [],
-        "outputs": [],
-        "custom": {},
-        **told,
-        **_of_environment(),
-    }
+    found = filled({**told, **_of_environment()})
     if problem := problem_of(found):
         print(f"the model's metadata cannot be used: {problem}", file=sys.stderr, flush=True)
         return None
     return found
+
+
+def filled(told: Mapping[str, Any]) -> dict[str, Any]:
+    """With what is not told as it is without."""
+    image, _, version = os.environ.get("PREDICTIVE_UNIT_IMAGE", "").rpartition(":")
+    empty = {"platform": "", "inputs": [], "outputs": [], "custom": {}}
+    return {"name": image, "versions": [version], **empty, **told}
 
 
 def problem_of(found: Mapping[str, Any]) -> str:

@@ -30,7 +30,14 @@ from sampan.components.serving.engine.programs.seldon_microservice.payloads impo
 )
 
 PREDICT, TRANSFORM_INPUT, TRANSFORM_OUTPUT = "predict", "transform_input", "transform_output"
-_METHOD_TAGS = {PREDICT: "predict", TRANSFORM_INPUT: "inputtransform", TRANSFORM_OUTPUT: "outputtransform"}
+_METHOD_TAGS = {
+    PREDICT: "predict",
+    TRANSFORM_INPUT: "inputtransform",
+    TRANSFORM_OUTPUT: "outputtransform",
+    "route": "router",
+    "aggregate": "aggregate",
+    "send_feedback": "feedback",
+}
 _NONE = object()
 
 
@@ -48,7 +55,7 @@ class Methods:
 
     def transform(self, method: str, request: Any) -> Any:
         """`method` is PREDICT, TRANSFORM_INPUT or TRANSFORM_OUTPUT. Raises SeldonMicroserviceException."""
-        raw = self._raw(method, request, _METHOD_TAGS[method])
+        raw = self._raw(method, request)
         if raw is not _NONE:
             return raw
         parts = parts_of(request)
@@ -58,7 +65,7 @@ class Methods:
         return answer(self.model, request, response.data, Told(parts.meta, metrics, response.tags))
 
     def route(self, request: Any) -> Any:
-        raw = self._raw("route", request, "router")
+        raw = self._raw("route", request)
         if raw is not _NONE:
             return raw
         parts = parts_of(request)
@@ -70,7 +77,7 @@ class Methods:
         return answer(self.model, request, np.array([[int(response.data)]]), told)
 
     def aggregate(self, request: Any) -> Any:
-        raw = self._raw("aggregate", request, "aggregate")
+        raw = self._raw("aggregate", request)
         if raw is not _NONE:
             return raw
         messages = request.get("seldonMessages") if isinstance(request, Mapping) else request
@@ -90,7 +97,7 @@ class Methods:
             raise SeldonMicroserviceException("Invalid JSON: feedback is an object")
         reward = float(request.get("reward") or 0)
         self.metrics.reward(reward)
-        raw = self._raw("send_feedback", request, "feedback")
+        raw = self._raw("send_feedback", request)
         if raw is not _NONE:
             return raw
         asked, truth = _object(request, "request"), _object(request, "truth")
@@ -131,7 +138,14 @@ class Methods:
         except SeldonNotImplementedError:
             return SeldonResponse(None)
 
-    def _raw(self, method: str, request: Any, tag: str) -> Any:
+    def count_raw(self, metrics: list[Any], method: str) -> bool:
+        """Those that a class wrote into a whole message itself; whether they stay in it."""
+        known = [{"type": "COUNTER", **each} for each in metrics if isinstance(each, Mapping)]
+        if are_valid(known):
+            self.metrics.update(known, _METHOD_TAGS[method])
+        return self._tells_metrics
+
+    def _raw(self, method: str, request: Any) -> Any:
         """What the class's own way with whole messages gives; _NONE where it has none."""
         for name in (f"{method}_rest", f"{method}_raw"):
             if not self.has_own(name):
@@ -142,10 +156,8 @@ class Methods:
                 continue
             meta = found.get("meta") if isinstance(found, Mapping) else None
             metrics = meta.get("metrics") if isinstance(meta, Mapping) else None
-            if metrics and are_valid(metrics):
-                self.metrics.update(metrics, tag)
-                if not self._tells_metrics:
-                    del found["meta"]["metrics"]
+            if isinstance(metrics, list) and metrics and not self.count_raw(metrics, method):
+                del found["meta"]["metrics"]
             return found
         return _NONE
 

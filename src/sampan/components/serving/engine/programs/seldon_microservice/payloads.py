@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import importlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,10 +24,7 @@ from sampan.components.serving.engine.programs.seldon_microservice.component imp
 )
 
 Message = Mapping[str, Any]
-_NO_TFTENSOR = (
-    "tftensor needs TensorFlow's own messages, which this server does not have: send the same numbers as tensor or "
-    "ndarray"
-)
+_TFTENSORS = "sampan.components.serving.engine.programs.seldon_microservice.tftensors"
 
 
 @dataclass(slots=True)
@@ -83,8 +81,13 @@ def features_of(data: Mapping[str, Any]) -> Any:
     if "ndarray" in data:
         return _array(data["ndarray"])
     if "tftensor" in data:
-        raise SeldonMicroserviceException(_NO_TFTENSOR)
+        return _tftensor(data["tftensor"])
     return np.array([])
+
+
+def tftensor_of(array: Any) -> dict[str, Any]:
+    found: dict[str, Any] = _tftensors().json_of(array)
+    return found
 
 
 def answer(model: Any, request: Message, result: Any, told: Told) -> dict[str, Any]:
@@ -101,6 +104,8 @@ def answer(model: Any, request: Message, result: Any, told: Told) -> dict[str, A
         given = request.get("data")
         found["data"] = _data(array, result, given if isinstance(given, Mapping) else None)
         found["data"]["names"] = list(class_names(model, array))
+    elif _is_any(result):
+        found["customData"] = result
     else:
         raise SeldonMicroserviceException(
             f"Unknown data type returned as payload (must be list or np array):{result}"
@@ -141,6 +146,27 @@ def merged(metas: list[Mapping[str, Any] | None]) -> dict[str, Any]:
     return {"tags": tags, "requestPath": path, "metrics": metrics}
 
 
+def _tftensor(told: Any) -> Any:
+    try:
+        return _tftensors().array_of(told)
+    except (TypeError, ValueError) as error:
+        raise SeldonMicroserviceException(f"data.tftensor cannot be read: {error}") from error
+
+
+def _tftensors() -> Any:
+    try:
+        return importlib.import_module(_TFTENSORS)
+    except ImportError as error:
+        raise SeldonMicroserviceException(
+            f"tftensor needs protobuf, which the model's environment lacks: {error}", 500
+        ) from error
+
+
+def _is_any(value: Any) -> bool:
+    """Whether it is protobuf's message that holds any other."""
+    return getattr(getattr(value, "DESCRIPTOR", None), "full_name", "") == "google.protobuf.Any"
+
+
 def _array(value: Any) -> Any:
     try:
         return np.array(value)
@@ -152,6 +178,8 @@ def _array(value: Any) -> Any:
 def _data(array: Any, result: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
     listed = array.tolist() if isinstance(result, np.ndarray) else result
     is_number = np.issubdtype(array.dtype, np.number)
+    if is_number and given is not None and "tftensor" in given:
+        return {"tftensor": tftensor_of(array)}
     if is_number and (given is None or "tensor" in given):
         return {"tensor": {"shape": list(array.shape), "values": array.ravel().tolist()}}
     return {"ndarray": listed}

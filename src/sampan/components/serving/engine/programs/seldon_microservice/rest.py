@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -15,15 +16,17 @@ from typing import Any
 import numpy as np
 
 from sampan.components.serving.engine.programs.seldon_microservice import methods as known
+from sampan.components.serving.engine.programs.seldon_microservice import openapi
 from sampan.components.serving.engine.programs.seldon_microservice.component import (
     SeldonMicroserviceException,
 )
-from sampan.components.serving.engine.programs.seldon_microservice.forms import message_of
+from sampan.components.serving.engine.programs.seldon_microservice.error_handlers import ErrorHandlers
+from sampan.components.serving.engine.programs.seldon_microservice.forms import message_of, raw_of
 from sampan.components.serving.engine.programs.seldon_microservice.metadata import metadata_of
 from sampan.components.serving.engine.programs.seldon_microservice.methods import Methods
 from sampan.components.serving.engine.programs.seldon_microservice.metrics import CONTENT_TYPE
 from sampan.components.serving.engine.programs.wire.heads import Headers
-from sampan.components.serving.engine.programs.wire.server import Request, Response, text
+from sampan.components.serving.engine.programs.wire.server import Request, Response
 
 MOST_BYTES = 512 * 1024 * 1024
 _JSON: Headers = [("Content-Type", "application/json")]
@@ -34,6 +37,8 @@ class Rest:
 
     def __init__(self, methods: Methods, threads: Executor) -> None:
         self._methods, self._threads = methods, threads
+        self._handlers = ErrorHandlers(methods.model)
+        self._passes_bytes = os.environ.get("PAYLOAD_PASSTHROUGH", "").lower() in ("1", "true", "t")
         self.metadata = metadata_of(methods.model)
         ask, predict = methods.transform, known.PREDICT
         self._asked: Mapping[str, Callable[[Any], Any]] = {
@@ -53,6 +58,7 @@ class Rest:
             "/health/status": methods.health_status,
             "/api/v1.0/health/status": methods.health_status,
             "/metadata": self._told_metadata,
+            "/seldon.json": openapi.microservice,
             "/api/v1.0/metadata": self._told_metadata,
         }
 
@@ -61,7 +67,7 @@ class Rest:
         if method == "OPTIONS":
             return _shared(Response(200))
         if path == "/health/ping":
-            return text(200, "pong") if method == "GET" else text(405, "GET is for this path")
+            return Response(200, [("Content-Type", "text/html; charset=utf-8")], b"pong")
         if path in self._read:
             return await self._answer(self._read[path]) if method in ("GET", "HEAD") else _not_here(path)
         call = self._asked.get(path) if method in ("GET", "POST") else None
@@ -70,6 +76,8 @@ class Rest:
             return _not_here(path)
         body = await request.read(MOST_BYTES)
         query = request.head.target.partition("?")[2]
+        if self._passes_bytes and call is self._asked["/predict"]:
+            return await self._answer(lambda: call(raw_of(query, body)))
         return await self._answer(lambda: call(message_of(request.get("content-type"), query, body)))
 
     async def metrics(self, request: Request) -> Response:
@@ -83,6 +91,8 @@ class Rest:
         except SeldonMicroserviceException as error:
             found, status = error.to_dict(), error.status_code
         except Exception as error:
+            if (told := self._handlers.answer(error)) is not None:
+                return _shared(told)
             traceback.print_exc()
             failure = SeldonMicroserviceException(
                 str(error), status_code=500, reason="MICROSERVICE_INTERNAL_ERROR"

@@ -56,9 +56,9 @@ class Looks:
                     output.print_list(console, found, namespaces=everywhere)
                 elif form == "name":
                     for each in found:
-                        console.out(f"inferenceservice/{each.name}")
+                        console.out(str(Ref.of(each)))
                 else:
-                    objects = [reached.endpoints.get(Ref(each.namespace, each.name)) for each in found]
+                    objects = [reached.endpoints.get(Ref.of(each)) for each in found]
                     print_document(console, objects, form)
 
     def get(

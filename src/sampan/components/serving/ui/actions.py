@@ -9,7 +9,11 @@ from typing import Any
 from nicegui import ui
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
+)
 from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import places
 from sampan.components.serving.ui.summary import Endpoint
@@ -20,7 +24,7 @@ from sampan.ui.objects.making import MANAGER
 
 MERGE = "application/merge-patch+json"
 _NOT_FOUND = 404
-_STOPPABLE = (INFERENCE_SERVICES.kind, INFERENCE_GRAPHS.kind)
+_STOPPABLE = (INFERENCE_SERVICES.kind, INFERENCE_GRAPHS.kind, LLM_INFERENCE_SERVICES.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Found:
     by_path: bool = False
 
 
+_OWN = frozenset({b"serving", b"seldon", b"publishers"})
 _Claim = tuple[bool, tuple[str, str], str, Entry]
 """Whether by a tag, the age, the tag."""
 
@@ -57,6 +58,8 @@ class Table:
         self._hosts: dict[bytes, list[_Claim]] = {}
         self._prefixes: dict[bytes, list[_Claim]] = {}
         self._depths: tuple[int, ...] = ()
+        self._firsts: set[bytes] = set()
+        """First parts of paths that are no prefix of the gateway's own."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -97,6 +100,14 @@ class Table:
     def has_host(self, host: bytes) -> bool:
         return host in self._hosts
 
+    def has_path(self, target: bytes) -> bool:
+        """Below a namespace's own name: language models have such paths."""
+        return (
+            bool(self._firsts)
+            and target[1:].partition(b"/")[0] in self._firsts
+            and (self.by_path(target) is not None)
+        )
+
     def by_host(self, host: bytes, target: bytes) -> Found | None:
         claims = self._hosts.get(host)
         if not claims:
@@ -118,6 +129,7 @@ class Table:
     def _measure(self) -> None:
         depths = {prefix.count(b"/") for prefix in self._prefixes}
         self._depths = tuple(sorted(depths, reverse=True))
+        self._firsts = {prefix[1:].partition(b"/")[0] for prefix in self._prefixes} - _OWN
 
 
 def _hosts(route: Route) -> Iterator[tuple[str, str]]:

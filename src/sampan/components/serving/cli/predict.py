@@ -19,7 +19,7 @@ from sampan.components.serving.sdk import payloads
 from sampan.components.serving.sdk.endpoints import Ref
 from sampan.components.serving.sdk.payloads import Given
 from sampan.components.serving.sdk.predicting import Predictor
-from sampan.console.frame import CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.frame import CommandError, HomeOption, NamespaceOption, Platform, check_form
 from sampan.kube.errors import NotFoundError
 
 _MOST_SHOWN = 100
@@ -57,11 +57,12 @@ class Predict:
             ),
         ],
         protocol: Annotated[
-            str, typer.Option(help="v1 or v2. [default: what the endpoint was made for]", show_default=False)
+            str,
+            typer.Option(help="v1 or v2. \\[default: what the endpoint was made for]", show_default=False),
         ] = "",
         model: Annotated[
             str,
-            typer.Option("--model", help="The model's name. [default: the endpoint's]", show_default=False),
+            typer.Option("--model", help="The model's name. \\[default: the endpoint's]", show_default=False),
         ] = "",
         batch: Annotated[
             int, typer.Option("--batch", "-b", min=0, help="Send so many rows at a time; 0 for all at once.")
@@ -85,8 +86,7 @@ class Predict:
         """
         console = Console(highlight=False)
         with told():
-            if form not in _FORMS:
-                raise CommandError(f"--output {form!r}: it is one of {', '.join(_FORMS)}")
+            check_form(form, _FORMS)
             given = payloads.read(data, sys.stdin.read() if data == "-" else "")
             if form == "raw" and batch:
                 raise CommandError("--output raw shows one answer: leave --batch out")

@@ -20,7 +20,7 @@ from sampan.components.serving.sdk.endpoints import Ref
 from sampan.components.serving.sdk.plan import Options
 from sampan.components.serving.sdk.predicting import Predictor
 from sampan.components.serving.sdk.serve import of_source
-from sampan.console.frame import INTERRUPTED, CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.frame import INTERRUPTED, CommandError, HomeOption, NamespaceOption, Platform, check_form
 from sampan.console.printing import print_document
 from sampan.kube import meta
 
@@ -53,18 +53,18 @@ class ServeCommand:
                 help="A file or folder, run:RUN/STEP/OUTPUT, an artifact's id, or a URI (s3://, https://, hf://, …).",
             ),
         ],
-        name: Annotated[str, typer.Option(help="[default: from the model's]", show_default=False)] = "",
+        name: Annotated[str, typer.Option(help="\\[default: from the model's]", show_default=False)] = "",
         format_: Annotated[
             str,
             typer.Option(
                 "--format",
-                help="sklearn, onnx, … [default: by the files]",
+                help="sklearn, onnx, … \\[default: by the files]",
                 show_default=False,
             ),
         ] = "",
         runtime: Annotated[
             str,
-            typer.Option(help="A ServingRuntime. [default: which fits]", show_default=False),
+            typer.Option(help="A ServingRuntime. \\[default: which fits]", show_default=False),
         ] = "",
         protocol: Annotated[str, typer.Option(help="v1 or v2.", show_default=False)] = "",
         least: Annotated[
@@ -121,8 +121,8 @@ class ServeCommand:
         """
         console = Console(highlight=False)
         with told():
-            if form not in ("", *_FORMS):
-                raise CommandError(f"--output {form!r}: it is yaml or json")
+            if form:
+                check_form(form, _FORMS)
             options = Options(
                 format=format_,
                 runtime=runtime,

@@ -1,7 +1,8 @@
 """LLMInferenceService and LLMInferenceServiceConfig: schemas of both versions.
 
 Source: kserve/kserve 0.20 pkg/apis/serving/{v1alpha1,v1alpha2}/llm_inference_service_types.go. Objects of the Gateway
-API and of KEDA that a spec may hold are not written out.
+API and of KEDA that a spec may hold are not written out. Upstream's rules of `scaling` are admission's
+(`engine/language_models/checks.py`): in a definition they would load the library of CEL with the first configuration.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from sampan.kube.crd_schemas import (
     an_object,
     built_in,
     kind,
-    ruled,
 )
 from sampan.kube.meta import Object
 
@@ -109,11 +109,6 @@ _WORKLOAD: Schema = {
     "worker": about(pod_like({}), "The other pods of a model on several machines."),
     "kvCacheOffloading": _OFFLOADING,
 }
-_EXCLUSIVE = (
-    "!(has(self.replicas) && has(self.scaling))",
-    "replicas and scaling are mutually exclusive; use scaling for autoscaled deployments or replicas for static "
-    "deployments",
-)
 _LORA = an_object(
     {
         "adapters": {
@@ -174,18 +169,17 @@ def _model(*required: str, more: Schema | None = None) -> Schema:
 
 
 def _spec(model: Schema) -> Schema:
-    made = an_object(
+    return an_object(
         {
             "model": model,
             "storageInitializer": an_object({"enabled": BOOLEAN}),
             **_WORKLOAD,
-            "prefill": ruled(an_object(_WORKLOAD), *_EXCLUSIVE),
+            "prefill": an_object(_WORKLOAD),
             "router": _ROUTER,
             "tracing": _TRACING,
             "baseRefs": a_list(_NAMED),
         }
     )
-    return ruled(made, *_EXCLUSIVE)
 
 
 _OBSERVED = an_object({**_TYPED_REFERENCE, "readyReplicas": INT32}, "kind", "name")

@@ -42,6 +42,8 @@ def check_config(config: Object, _old: Object | None, _around: Surroundings, err
             "disabled",
         )
     _check_replicas(child(spec, "router", "scheduler"), errors)
+    for at, workload in _workloads(spec):
+        _check_scaling(at, workload, errors)
     try:
         checked(spec)
     except TemplateError as error:

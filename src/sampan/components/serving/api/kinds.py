@@ -45,6 +45,11 @@ KFSERVING_INFERENCE_SERVICES = Resource(
 )
 """Served as v1alpha2 too. Each is followed by an InferenceService of KServe's, which is what runs."""
 
+KFSERVING_TRAINED_MODELS = Resource(
+    KFSERVING_GROUP, "v1alpha1", "TrainedModel", "trainedmodels", singular="trainedmodel"
+)
+"""Likewise followed by one of KServe's."""
+
 SELDON_DEPLOYMENTS = Resource(
     SELDON_GROUP,
     "v1",

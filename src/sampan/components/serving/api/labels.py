@@ -48,6 +48,7 @@ CONTAINER = "kserve-container"
 TRANSFORMER_CONTAINER = "transformer-container"
 STORAGE_INITIALIZER = "storage-initializer"
 AGENT = "agent"
+QUEUE_PROXY = "queue-proxy"
 MODEL_DIR = "/mnt/models"
 
 NAMESPACE = "kserve"

@@ -107,11 +107,12 @@ class Looks:
         self,
         endpoint: EndpointArgument,
         component: Annotated[
-            str, typer.Option(help="predictor, transformer or explainer. [default: all]", show_default=False)
+            str,
+            typer.Option(help="predictor, transformer or explainer. \\[default: all]", show_default=False),
         ] = "",
         container: Annotated[
             str,
-            typer.Option("--container", "-c", help="Such as agent. [default: all]", show_default=False),
+            typer.Option("--container", "-c", help="Such as agent. \\[default: all]", show_default=False),
         ] = "",
         tail: Annotated[
             int, typer.Option(min=0, help="Only so many of the last lines of each; 0 for all.")

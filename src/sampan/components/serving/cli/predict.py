@@ -56,11 +56,12 @@ class Predict:
             ),
         ],
         protocol: Annotated[
-            str, typer.Option(help="v1 or v2. [default: what the endpoint was made for]", show_default=False)
+            str,
+            typer.Option(help="v1 or v2. \\[default: what the endpoint was made for]", show_default=False),
         ] = "",
         model: Annotated[
             str,
-            typer.Option("--model", help="The model's name. [default: the endpoint's]", show_default=False),
+            typer.Option("--model", help="The model's name. \\[default: the endpoint's]", show_default=False),
         ] = "",
         batch: Annotated[
             int, typer.Option("--batch", "-b", min=0, help="Send so many rows at a time; 0 for all at once.")

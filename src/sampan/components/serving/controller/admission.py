@@ -33,6 +33,7 @@ _ENGINE = "sampan.components.serving.engine"
 _CHECKS: dict[Resource, tuple[str, str]] = {
     kinds.INFERENCE_SERVICES: ("validation.services", "check"),
     kinds.KFSERVING_INFERENCE_SERVICES: ("kfserving.checking", "check"),
+    kinds.KFSERVING_TRAINED_MODELS: ("kfserving.trained_models", "check"),
     kinds.SERVING_RUNTIMES: ("validation.runtimes", "check"),
     kinds.CLUSTER_SERVING_RUNTIMES: ("validation.runtimes", "check"),
     kinds.TRAINED_MODELS: ("validation.trained_models", "check"),

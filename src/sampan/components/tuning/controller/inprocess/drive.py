@@ -70,7 +70,10 @@ class Drive:
         self._status = Coalesced(self._write, _STATUS_SECONDS)
         self._held: Object = experiment
         """As it was last written here, or read."""
-        self._around: Circumstances | None = None
+        self._known: Known | None = None
+        """As it was last acted on."""
+        self._ended: Circumstances | None = None
+        """What it has ended with."""
         self._trying: Trying | None = None
         self._refused = ""
         """Why trials cannot be made."""
@@ -119,12 +122,10 @@ class Drive:
             return
         await self._load(known)
         writers = [self._tasks.spawn(each.run()) for each in (self._status, self._suggestions.writer)]
+        for each in writers:
+            each.add_done_callback(lambda _: self._news.set())
         while await self._turn():
-            news = asyncio.create_task(self._news.wait())
-            try:
-                await asyncio.wait([news, *writers], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                news.cancel()
+            await self._news.wait()
             self._news.clear()
             for each in writers:
                 if each.done():
@@ -143,7 +144,7 @@ class Drive:
         around = self._circumstances(known)
         if end_of(self._tally, around) is None:
             self._act(known)
-            self._around = self._circumstances(known)
+            self._known = known
             self._status.touch()
             return True
         await self._end(around)
@@ -196,10 +197,11 @@ class Drive:
             self._refused = f"trials cannot be made: {error}"
             return
         # It counts from here on; its own time and version come with the write.
-        self._tally.put({**trial, "metadata": {**trial["metadata"], "creationTimestamp": self._ground.now()}})
-        self._tasks.spawn(self._create(known, trial), name=meta.name(trial))
+        now = self._ground.now()
+        self._tally.put({**trial, "metadata": {**trial["metadata"], "creationTimestamp": now}})
+        self._tasks.spawn(self._create(known, trial, now), name=meta.name(trial))
 
-    async def _create(self, known: Known, trial: Object) -> None:
+    async def _create(self, known: Known, trial: Object, created: str) -> None:
         assert self._trying is not None
         name, namespace = meta.name(trial), meta.namespace(trial)
         try:
@@ -209,6 +211,7 @@ class Drive:
             if owners.controller_of(made) != owners.controller_of(trial):
                 self._refused = f"a Trial of the name {name} is there, which is not of this experiment"
                 return
+            self._tally.put(made)
         except ApiError as error:
             self._tally.remove(name)
             self._refused = f"trials cannot be made: {error.message}"
@@ -216,7 +219,8 @@ class Drive:
             asyncio.get_running_loop().call_later(5, self._news.set)
             return
         self._refused = ""
-        self._tally.put(made)
+        if meta.metadata(made).get("creationTimestamp") != created:
+            self._tally.put(made)
         self._trials[name] = made
         self._trying.begin(known, made)
 
@@ -277,15 +281,16 @@ class Drive:
         # Before anybody can start it anew.
         await self._trying.end([self._trials[name] for name in list(self._trials)])
         await self._trying.close()
-        self._around = around
+        self._ended = around
         await self._suggestions.writer.flush()
         await self._status.flush()
         await self._ground.experiments.reached(self._version)
 
     async def _write(self) -> None:
-        if self._around is None:
+        around = self._ended or (self._known and self._circumstances(self._known))
+        if around is None:
             return
-        status = status_of(meta.status(self._held), self._tally, self._around, self._ground.now())
+        status = status_of(meta.status(self._held), self._tally, around, self._ground.now())
         await self._patch(status)
 
     async def _patch(self, status: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from sampan.components.tuning.store.tables import observations
 from sampan.store.database import Database
 
 _ROWS = observations.c
-_BOUND = {
+_BOUND: dict[str, sa.BindParameter[Any]] = {
     name: sa.bindparam(name) for name in ("namespace", "trial", "at", "time", "name", "value", "origin")
 }
 _MOST_OF_NAME, _MOST_OF_ORIGIN = 1024, 512

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from sampan.sdk import tune
 from sampan.sdk.sending import connect
 from sampan.testing.server import HttpError, ServerProcess
@@ -50,6 +52,8 @@ class Chaos:
     server: ServerProcess
     chosen: random.Random
     name: str = "shaken"
+    database: str = ""
+    """Of PostgreSQL; empty for the home's own."""
     kills: Counter[str] = field(default_factory=Counter)
 
     def submit(self, space: Any, **asked: Any) -> None:
@@ -160,12 +164,10 @@ class Chaos:
 
     def _check_values(self, trials: list[Any]) -> list[float]:
         """What is kept of each that succeeded is what it measured, each value once. The heights."""
-        with closing(sqlite3.connect(self.server.home / "sampan.db")) as database:
-            rows = database.execute("SELECT trial, value FROM katib_observations WHERE name = 'height'")
-            kept: dict[str, list[float]] = {}
-            for trial, value in rows:
-                if value != "unavailable":
-                    kept.setdefault(trial, []).append(float(value))
+        kept: dict[str, list[float]] = {}
+        for trial, value in self._rows():
+            if value != "unavailable":
+                kept.setdefault(trial, []).append(float(value))
         heights = []
         for each in trials:
             if ends(each) != "Succeeded":
@@ -182,6 +184,14 @@ class Chaos:
             assert round(float(metric["min"]), 6) == round(wanted[0], 6)
             heights.append(float(metric["latest"]))
         return heights
+
+    def _rows(self) -> list[tuple[str, str]]:
+        query = "SELECT trial, value FROM katib_observations WHERE name = 'height'"
+        if self.database:
+            with psycopg.connect(self.database) as connection:
+                return [(trial, value) for trial, value in connection.execute(query)]
+        with closing(sqlite3.connect(self.server.home / "sampan.db")) as database:
+            return list(database.execute(query))
 
     def _check_nothing_left(self) -> None:
         deadline = time.monotonic() + 60

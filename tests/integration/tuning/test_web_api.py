@@ -6,20 +6,27 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from starlette.datastructures import QueryParams
 from starlette.routing import Mount
 
 from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
 from sampan.components.tuning.api.observing import MetricLog
 from sampan.components.tuning.api.suggesting import SuggestingError
+from sampan.components.tuning.controller.counting import count
 from sampan.components.tuning.controller.remembering import Remembering
+from sampan.components.tuning.engine.counting import Totals
 from sampan.components.tuning.rest import trial_log
 from sampan.components.tuning.rest.door import Api, endpoints
+from sampan.components.tuning.rest.metrics import metrics
+from sampan.components.tuning.rest.place import place_of
 from sampan.kube import rbac
 from sampan.kube.kinds import PODS
+from sampan.reconcile.cache import Caches
 
 sys.path.insert(0, str(Path(__file__).parent))
 from web_kit import ADMIN, ALICE, Kit, experiment, kit
@@ -71,6 +78,60 @@ def test_trials_are_columns_and_changes_come_alone(tmp_path: Path) -> None:
         assert changed["total"] == 3
         assert (await kit.get(f"{E}/trials", names="three"))["columns"]["name"] == ["three"]
         assert (await kit.ask(f"{E}/trials?since=yesterday")).status_code == 400
+
+    play(tmp_path, scenario)
+
+
+def test_katibs_counters(tmp_path: Path) -> None:
+    async def scenario(kit: Kit) -> None:
+        nothing = (await kit.ask("/tuning/v1/metrics")).text.splitlines()
+        assert "# TYPE katib_trials_current gauge" in nothing
+        assert all(each.startswith("#") for each in nothing)
+        # One that was there before is counted by nobody but those that count what there is.
+        await kit.experiment("before")
+        caches, totals = Caches(kit.client), Totals()
+        count(caches, totals)
+        kinds = [caches.of(EXPERIMENTS), caches.of(TRIALS)]
+        for each in kinds:
+            each.start()
+            await each.synced()
+        held = replace(kit.sources, caches=lambda: caches, totals=lambda: totals)
+        try:
+            await kit.experiment()
+            await kit.trial("one", metrics=LOSSES)
+            await kit.trial("two", "MetricsUnavailable")
+            await kit.trial("three", "Failed", namespace="team-b")
+            await kit.trial("four", "Running")
+            await kit.client.delete(TRIALS, "one", "default")
+            ended = {"type": "Failed", "status": "True", "reason": "x", "message": "y"}
+            failed = {"status": {"conditions": [ended]}}
+            last = await kit.client.patch(EXPERIMENTS, "random", failed, "default", subresource="status")
+            await kinds[0].reached(last["metadata"]["resourceVersion"])
+            while totals.trials.events["deleted"].total() < 1:
+                await asyncio.sleep(0.01)
+            answer = await metrics(held, place_of({}), QueryParams())
+        finally:
+            for each in kinds:
+                await each.stop()
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        lines = bytes(answer.body).decode().splitlines()
+        assert "# HELP katib_experiment_created_total The total number of created experiments" in lines
+        assert "# TYPE katib_trials_current gauge" in lines
+        assert [each for each in lines if not each.startswith("#")] == [
+            'katib_experiment_created_total{namespace="default"} 1',
+            'katib_experiment_failed_total{namespace="default"} 1',
+            'katib_experiments_current{namespace="default",status="Failed"} 1',
+            'katib_experiments_current{namespace="default",status="Unknown"} 1',
+            'katib_trial_created_total{namespace="default"} 3',
+            'katib_trial_created_total{namespace="team-b"} 1',
+            'katib_trial_succeeded_total{namespace="default"} 1',
+            'katib_trial_failed_total{namespace="team-b"} 1',
+            'katib_trial_metrics_unavailable_total{namespace="default"} 1',
+            'katib_trial_deleted_total{namespace="default"} 1',
+            'katib_trials_current{namespace="default",status="MetricsUnavailable"} 1',
+            'katib_trials_current{namespace="default",status="Running"} 1',
+            'katib_trials_current{namespace="team-b",status="Failed"} 1',
+        ]
 
     play(tmp_path, scenario)
 

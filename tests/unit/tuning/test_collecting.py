@@ -11,6 +11,7 @@ from sampan.components.tuning.api.observing import MetricLog, finite
 from sampan.components.tuning.api.suggesting import Objective, Rule
 from sampan.components.tuning.engine.collecting.exposition import samples
 from sampan.components.tuning.engine.collecting.lines import DEFAULT_FILTER, Lines, filter_problem
+from sampan.components.tuning.engine.collecting.own import trouble_of
 from sampan.components.tuning.engine.collecting.wanted import wanted_of
 from sampan.components.tuning.engine.trial.observation import Sums
 from sampan.components.tuning.engine.trial.stopping import StopRules
@@ -222,3 +223,23 @@ def test_lines_that_are_made_to_take_long_do_not() -> None:
     found = lines("a", filters=[r"(a)=([a-z]+)"]).take("a=b " * 16_000, TIME).found
     assert found[:2] == (("a", "b"), ("a", "b"))
     assert list(samples("a" + " " * 16_000 + "\na 1", ["a"])) == [("a", "1")]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"terminated": {"exitCode": 0}}, ""),
+        ({"running": {}}, ""),
+        ({"terminated": {"exitCode": 3}}, "its collector own ended with exit code 3; its log says more"),
+        (
+            {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}},
+            "its collector own never ran: ImagePullBackOff: no such image",
+        ),
+    ],
+)
+def test_what_became_of_a_collector_of_ones_own_is_told(state, said):
+    custom = {"collector": {"kind": "Custom", "customCollector": {"name": "own", "image": "mine/own:1"}}}
+    found = {"status": {"containerStatuses": [{"name": "main", "state": {"waiting": {}}}]}}
+    found["status"]["containerStatuses"].append({"name": "own", "state": state})
+    assert trouble_of({"spec": {"metricsCollector": custom}}, [found]) == said
+    assert trouble_of({"spec": {"metricsCollector": {}}}, [found]) == ""

@@ -58,6 +58,21 @@ DOCUMENT = {
         ("vals.#(b==~*)#.a", [1, 2, 4, 5]),
         ("vals.#(a>=4)#|#", 2),
         ("nothing.at.all", MISSING),
+        # An object is a document of one line.
+        ("..#", 1),
+        ("..0.age", 37),
+        ("..1", MISSING),
+        ("..#.name.first", ["Tom"]),
+        ("..#(age>40)#", []),
+        ("..#(age=37).name.last", "Anderson"),
+        ("name|..0.first", "Tom"),
+        ("@dig:first", ["Tom", "Dale", "Roger", "Jane"]),
+        ("@dig:first|0", "Tom"),
+        ("friends.@dig:nets.0", ["ig", "fb", "ig"]),
+        ("friends.@dig:nets.0|#", 3),
+        ('@dig:#(first="Roger").age|0', 68),
+        ("name.@dig:nothing", []),
+        ("@dig", []),
         ("children.9", MISSING),
         ("name.#", MISSING),
     ],
@@ -71,7 +86,10 @@ def test_a_path_finds_what_gjson_finds(path, expected):
     ("path", "word"),
     [
         ("", "empty"),
-        ("..#", "JSON lines"),
+        ("..", "nothing beside it"),
+        ("a|..", "nothing beside it"),
+        ("@dig:a..b", "nothing beside it"),
+        ("@dig:#(a.@dig:b)", "within @dig"),
         ("a..b", "nothing beside it"),
         ("a|", "nothing beside it"),
         ('a.#(b=="c"', "never closes"),
@@ -139,3 +157,12 @@ def test_a_path_that_doubles_what_it_finds_finds_nothing(path: str) -> None:
     with pytest.raises(PathError, match="more than"):
         get(run, path)
     assert judge(run, path, "").condition == RUNNING
+
+
+def test_digging_in_what_is_deep_ends() -> None:
+    deep: dict[str, object] = {"a": "x" * 100_000}
+    for _ in range(400):
+        deep = {"b": deep}
+    assert get(deep, "@dig:a") == ["x" * 100_000]
+    with pytest.raises(PathError, match="more than"):
+        get(deep, "@dig:@this.@tostr")

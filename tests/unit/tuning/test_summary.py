@@ -109,3 +109,28 @@ def test_a_trial_that_cannot_start_says_why() -> None:
 )
 def test_only_numbers_are_compared(text: str | None, value: float | None) -> None:
     assert number(text) == value
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "over"),
+    [
+        ({"resumePolicy": "LongRunning", "maxTrialCount": 3}, {}, True),
+        ({"resumePolicy": "LongRunning", "maxTrialCount": 5}, {}, False),
+        ({"resumePolicy": "FromVolume", "maxTrialCount": 5}, {}, False),
+        ({"resumePolicy": "Never", "maxTrialCount": 5}, {}, True),
+        ({"resumePolicy": "LongRunning", "maxTrialCount": 5}, {"sampan.dev/stop": "true"}, True),
+    ],
+)
+def test_one_whose_budget_has_grown_is_not_over(
+    spec: dict[str, object], annotations: dict[str, str], over: bool
+) -> None:
+    done = {"type": "Succeeded", "status": "True", "reason": "ExperimentMaxTrialsReached"}
+    found = summarise(
+        {
+            "metadata": {"name": "a", "annotations": annotations},
+            "spec": spec,
+            "status": {"conditions": [done], "trials": 3},
+        }
+    )
+    assert found.state == State.SUCCEEDED
+    assert found.is_over is over

@@ -110,6 +110,7 @@ class TuningComponent:
             self._services,
             self._algorithms,
             lambda: self._around.caches if self._around is not None else None,
+            lambda: self._around.totals if self._around is not None else None,
         )
 
     def _algorithms(self) -> Any:

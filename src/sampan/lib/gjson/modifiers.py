@@ -1,4 +1,5 @@
-"""What GJSON does to values once they are found: modifiers, comparisons in queries, patterns. For `paths`.
+"""What GJSON does to values once they are found: modifiers but `@dig`, which is a path, comparisons in queries,
+patterns. For `paths`.
 
 Source: tidwall/gjson v1.18 gjson.go (queryMatches, modifiers), tidwall/match v1.1.
 """
@@ -31,7 +32,7 @@ def check(step: str, error: type[ValueError]) -> None:
     name = step[1:].partition(":")[0]
     if name not in _MODIFIERS:
         raise error(
-            f"there is no modifier @{name}; there are: {', '.join(f'@{each}' for each in _MODIFIERS)}"
+            f"there is no modifier @{name}; there are: {', '.join(f'@{each}' for each in (*_MODIFIERS, 'dig'))}"
         )
 
 

@@ -4,7 +4,7 @@ Conditions of Katib's trials and of KServe's inference graphs are such paths.
 
 Source of the language: tidwall/gjson v1.18 SYNTAX.md and gjson.go (the version that kubeflow/katib 0.19 and
 kserve/kserve 0.20 use): keys with wildcards and escapes, indexes, `#`, queries, dots against pipes, modifiers,
-multipaths and literals. Left out are paths over JSON lines (`..`), for an object is one document.
+multipaths, literals, and paths over JSON lines (`..`): a value is the only line.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ MISSING: Any = type("Missing", (), {"__repr__": lambda _self: "MISSING"})()
 MAX_PATH = 2048
 _MAX_DEPTH = 16
 _MOST_FOUND = 4_000_000
+_LINES, _DIG = "..", "@dig"
 _OPEN, _CLOSE = "([{", ")]}"
 _OPERATORS = ("!=", "!%", "==", "<=", ">=", "=", "<", ">", "%")
 _WILD = re.compile(r"(?<!\\)[*?]")
@@ -67,14 +68,17 @@ def _check(path: str, depth: int) -> None:
         raise PathError(f"the path has more than {MAX_PATH} characters")
     if not path.strip():
         raise PathError("the path is empty")
-    if path.startswith(".."):
-        raise PathError("paths over JSON lines (..) find nothing in one object")
     for step in _parsed(path):
         _check_step(step.text, depth)
 
 
 def _check_step(text: str, depth: int) -> None:
-    if text.startswith("@"):
+    if _is_dig(text):
+        if path := text[len(_DIG) + 1 :]:
+            if _DIG in path:
+                raise PathError(f"{_DIG} is within {_DIG}, which already looks everywhere")
+            _check(path, depth + 1)
+    elif text.startswith("@"):
         modifiers.check(text, PathError)
     elif text[:1] in ("[", "{"):
         for _, inner in _selected(text):
@@ -136,6 +140,10 @@ def _each(value: list[Any], step: str, depth: int) -> list[Any] | None:
 
 
 def _apply(value: Any, step: str, depth: int) -> Any:
+    if step == _LINES:
+        return [value]
+    if _is_dig(step):
+        return list(_dug(value, step[len(_DIG) + 1 :], depth))
     if step.startswith("@"):
         return modifiers.apply(value, step, MISSING)
     if step[:1] in ("[", "{"):
@@ -147,6 +155,27 @@ def _apply(value: Any, step: str, depth: int) -> Any:
     if isinstance(value, list):
         return _element(value, step, depth)
     return MISSING
+
+
+def _is_dig(step: str) -> bool:
+    return step == _DIG or step.startswith(f"{_DIG}:")
+
+
+def _dug(value: Any, path: str, depth: int) -> Iterator[Any]:
+    """What the path finds in the value and in all within it, from the outside to the inside."""
+    if _DIG in path:
+        raise PathError(f"{_DIG} is within {_DIG}, which already looks everywhere")
+    steps, left, room = _parsed(path) if path else (), [value], _MOST_FOUND
+    while left:
+        one = left.pop()
+        found = _walk(one, steps, depth + 1) if steps else MISSING
+        if found is not MISSING:
+            room -= extent(_bounded(found), _MOST_FOUND)
+            if room < 0:
+                raise PathError(f"it makes more than {_MOST_FOUND} characters of the object")
+            yield found
+        within = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        left.extend(reversed(list(within)))
 
 
 def _member(value: dict[str, Any], step: str) -> Any:
@@ -258,9 +287,17 @@ def _literal(step: str) -> Any:
 def _parsed(path: str) -> tuple[_Step, ...]:
     steps: list[_Step] = []
     start, piped = 0, False
+    if path.startswith(_LINES):
+        steps.append(_Step(_LINES, False))
+        start = len(_LINES)
     for position in _separators(path):
+        if position < start:
+            continue
         steps.append(_Step(path[start:position], piped))
         piped, start = path[position] == "|", position + 1
+        if piped and path.startswith(_LINES, start):
+            steps.append(_Step(_LINES, piped))
+            piped, start = False, start + len(_LINES)
     steps.append(_Step(path[start:], piped))
     if any(not step.text for step in steps):
         raise PathError("a dot or pipe has nothing beside it")
@@ -288,11 +325,13 @@ def _separators(path: str) -> Iterator[int]:
 
 
 def _argument_end(path: str, at: int) -> int:
-    """Where a modifier with its argument, or a literal, ends."""
-    while at < len(path) and path[at] not in ".|":
+    """Where a modifier with its argument, or a literal, ends: an argument that is no JSON, at the next pipe."""
+    argument = re.compile(r"@[^:.|]*:(?![{[\"])").match(path, at)
+    ends, at = ("|", argument.end()) if argument else (".|", at)
+    while at < len(path) and path[at] not in ends:
         if path[at] == '"':
             at = _string_end(path, at)
-        elif path[at] in "[{":
+        elif path[at] in "[{" or (argument and path[at] == "("):
             at = _closing(path, at)
         at += 1
     return at

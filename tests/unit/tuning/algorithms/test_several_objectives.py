@@ -98,7 +98,9 @@ def test_who_does_not_know_of_several_objectives_says_so(algorithm: str) -> None
 
 
 def test_optunas_gaussian_process_says_what_it_lacks() -> None:
-    with pytest.raises(InvalidSettingsError, match=r"GPSampler needs torch .* bayesianoptimization"):
+    with pytest.raises(
+        InvalidSettingsError, match=r"GPSampler needs PyTorch .*pip install torch.* bayesianoptimization"
+    ):
         checking.check(_problem("GPSampler"))
 
 

@@ -38,7 +38,7 @@ LOCAL_MODEL_CACHES = _kind("v1alpha1", "LocalModelCache", namespaced=False)
 LOCAL_MODEL_NAMESPACE_CACHES = _kind("v1alpha1", "LocalModelNamespaceCache")
 LOCAL_MODEL_NODE_GROUPS = _without_status("LocalModelNodeGroup", namespaced=False)
 LOCAL_MODEL_NODES = _kind("v1alpha1", "LocalModelNode", namespaced=False)
-"""Those that keep models on nodes are served and checked, and nothing acts on them: there is one node here."""
+"""What keeps models on nodes: `controller/local_models`."""
 
 KFSERVING_INFERENCE_SERVICES = Resource(
     KFSERVING_GROUP, "v1beta1", "InferenceService", "inferenceservices", singular="inferenceservice"

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from sampan.components.tuning.api import labels, reading
+from sampan.components.tuning.api.ending import restarts
 from sampan.components.tuning.api.observing import Metric
 from sampan.components.tuning.api.suggesting import Objective, Parameter
 from sampan.kube import meta
@@ -101,6 +102,13 @@ class Summary:
     is_nas: bool = False
     is_in_process: bool = False
     is_deleting: bool = False
+    restarts: bool = False
+    """Whether it has ended and will go on, for its budget has grown: whoever acts on it has not seen that yet."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and stays so."""
+        return self.state.is_finished and not self.restarts
 
     @property
     def done(self) -> int:
@@ -158,6 +166,7 @@ def summarise(experiment: Object) -> Summary:
         is_nas=isinstance(spec.get("nasConfig"), Mapping),
         is_in_process=meta.annotations(experiment).get(labels.TRIALS_IN) == "in-process",
         is_deleting=meta.is_deleting(experiment),
+        restarts=restarts(experiment),
     )
 
 

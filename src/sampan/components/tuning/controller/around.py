@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sampan.client.protocol import Client
 from sampan.components import PodFiles
 from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.api.suggesting import Algorithms
+from sampan.components.tuning.engine.counting import Totals
 from sampan.components.tuning.store.observations import Observations
 from sampan.components.tuning.store.trial_pods import TrialPods
 from sampan.kube.kinds import Resource
@@ -45,3 +46,5 @@ class Around:
     """Pods that trials have had; None where pods run elsewhere."""
     attendant_log: Callable[[Object, str, Sequence[str]], None] | None = None
     """Adds lines to the log of a container that has no process."""
+    totals: Totals = field(default_factory=Totals)
+    """What has become of experiments and trials since this process began."""

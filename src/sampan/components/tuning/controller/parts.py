@@ -9,6 +9,7 @@ from sampan.components.tuning.api.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.api.suggesting import Algorithms
 from sampan.components.tuning.controller.around import Around
+from sampan.components.tuning.controller.counting import count
 from sampan.components.tuning.controller.experiments.reconciler import ExperimentReconciler
 from sampan.components.tuning.controller.inprocess.reconciler import InProcessReconciler
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
@@ -45,6 +46,7 @@ def around(services: Services, settings: TuningSettings, algorithms: Algorithms 
 
 def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
     """All but those of `foreign` definitions, in the order in which to start them."""
+    count(around.caches, around.totals)
     # One line for each kind; one that somebody else acts on is left to them.
     tallies, katib_config = Tallies(around.caches.of(TRIALS)), KatibConfigMap(around.client)
     suggestions = SuggestionReconciler(around, tallies, katib_config)

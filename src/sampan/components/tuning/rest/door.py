@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
-from sampan.components.tuning.rest import answers, best, overview, trial_log
+from sampan.components.tuning.rest import answers, best, metrics, overview, trial_log
 from sampan.components.tuning.rest.place import Place, place_of
 from sampan.components.tuning.rest.sources import Sources
 from sampan.kube import meta
@@ -44,6 +44,10 @@ class Endpoint:
 
 def _list(place: Place) -> tuple[What, ...]:
     return ((EXPERIMENTS, "", "", "list"),)
+
+
+def _counted(place: Place) -> tuple[What, ...]:
+    return (EXPERIMENTS, "", "", "list"), (TRIALS, "", "", "list")
 
 
 def _whole(place: Place) -> tuple[What, ...]:
@@ -89,6 +93,7 @@ def endpoints() -> tuple[Endpoint, ...]:
     """All of them. Security tests ask at each."""
     return (
         Endpoint("/experiments", _list, _overview),
+        Endpoint("/metrics", _counted, metrics.metrics),
         Endpoint("/namespaces/{namespace}/experiments", _list, _overview),
         Endpoint(f"{_EXPERIMENT}/trials", _whole, answers.trials),
         Endpoint(f"{_EXPERIMENT}/curves", _whole, answers.curves),

@@ -10,6 +10,7 @@ from typing import Any
 from sampan.client.protocol import Client
 from sampan.components import Services
 from sampan.components.tuning.api.kinds import TRIALS
+from sampan.components.tuning.engine.counting import Totals
 from sampan.components.tuning.rest.place import Place
 from sampan.components.tuning.rest.trials import Trials
 from sampan.components.tuning.store.observations import Observations
@@ -29,6 +30,10 @@ class Sources:
     """`engine.builtin.BuiltIn`, the one that the controllers ask too."""
     trials: Trials
     pods: TrialPods
+    caches: Callable[[], Caches | None] = lambda: None
+    """The controllers', None while there are none."""
+    totals: Callable[[], Totals | None] = lambda: None
+    """What they have counted."""
     is_local: bool = True
     """Whether the logs of pods are files of this home."""
 
@@ -38,9 +43,12 @@ class Sources:
 
 
 def sources_of(
-    services: Services, algorithms: Callable[[], Any], caches: Callable[[], Caches | None] = lambda: None
+    services: Services,
+    algorithms: Callable[[], Any],
+    caches: Callable[[], Caches | None] = lambda: None,
+    totals: Callable[[], Totals | None] = lambda: None,
 ) -> Sources:
-    """`caches` gives the controllers', None while there are none."""
+    """`caches` and `totals` give the controllers', None while there are none."""
     return Sources(
         services.client,
         services.clock,
@@ -49,5 +57,7 @@ def sources_of(
         algorithms,
         Trials(services.client, caches),
         TrialPods(services.database),
+        caches,
+        totals,
         is_local=services.pod_files is None,
     )

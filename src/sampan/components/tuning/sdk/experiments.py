@@ -77,7 +77,7 @@ class Experiments:
     def wait(self, ref: Ref, timeout_seconds: float | None = None) -> Summary:
         """Until it has ended, however. Raises TimeoutError, NotFoundError once it is deleted."""
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        while not (found := self.summary(ref)).state.is_finished:
+        while not (found := self.summary(ref)).is_over:
             if deadline is not None and time.monotonic() > deadline:
                 said = f": {found.message}" if found.message else ""
                 raise TimeoutError(f"{ref} is still {found.state} after {timeout_seconds:.0f} s{said}")

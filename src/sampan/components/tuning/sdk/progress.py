@@ -45,7 +45,7 @@ def show(experiments: Experiments, ref: Ref, console: Console | None = None) -> 
             asked = time.monotonic()
             summary = experiments.summary(ref)
             progress.update(summary, experiments.trials(ref))
-            if summary.state.is_finished:
+            if summary.is_over:
                 return summary
             time.sleep(max(_LOOK_SECONDS, _LOOK_SHARE * (time.monotonic() - asked)))
 

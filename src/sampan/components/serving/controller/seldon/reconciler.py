@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sampan.client.protocol import ListOptions
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import SELDON_DEPLOYMENTS
 from sampan.components.serving.controller.around import Around
@@ -21,6 +20,7 @@ from sampan.components.serving.controller.inference_services.children import (
     TakenError,
 )
 from sampan.components.serving.controller.inference_services.standard import is_complete, verdict
+from sampan.components.serving.controller.seldon.budgets import Budgets
 from sampan.components.serving.controller.seldon.models import Models
 from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.inference_services import failures
@@ -38,12 +38,11 @@ from sampan.kube.kinds import (
     CONFIG_MAPS,
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
-    POD_DISRUPTION_BUDGETS,
     SERVICES,
 )
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
-from sampan.reconcile.apply import apply_child, delete_if_present, update_status
+from sampan.reconcile.apply import delete_if_present, update_status
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.controller import Controller, Source, own
 from sampan.reconcile.events import EventRecorder
@@ -66,6 +65,7 @@ class SeldonReconciler:
         )
         self._storage = ModelStorage(around)
         self._models = Models(self._storage)
+        self._budgets = Budgets(around)
         self._recorder = EventRecorder(around.client, around.clock, "seldon-controller-manager")
         self._controller: Controller[Request] | None = None
 
@@ -126,7 +126,7 @@ class SeldonReconciler:
         seen = [await self._deployment(sdep, each, wanted, mine) for each in wanted.deployments.values()]
         for scaler in wanted.autoscalers.values():
             await mine.keep(HORIZONTAL_POD_AUTOSCALERS, scaler)
-        await self._budgets(sdep, wanted)
+        await self._budgets.keep(sdep, wanted)
         if all(each.verdict.is_true for each in seen):
             await mine.collect()
         else:
@@ -168,21 +168,6 @@ class SeldonReconciler:
         return status.Seen(
             deployment, found, found.status == FALSE and found.reason == "ProgressDeadlineExceeded"
         )
-
-    async def _budgets(self, sdep: Object, wanted: Desired) -> None:
-        """Few have any: read from the API, by the deployments' names."""
-        selector = f"{labels.SELDON_DEPLOYMENT}={names.seldon_id(meta.name(sdep))}"
-        if not wanted.budgets and not meta.status(sdep).get("deploymentStatus"):
-            return
-        found = await self._client.list(
-            POD_DISRUPTION_BUDGETS, meta.namespace(sdep), ListOptions(label_selector=selector)
-        )
-        there = {meta.name(each): each for each in found.items}
-        for name, budget in wanted.budgets.items():
-            await apply_child(self._client, POD_DISRUPTION_BUDGETS, sdep, budget, there.get(name))
-        for name, each in there.items():
-            if name not in wanted.budgets:
-                await delete_if_present(self._client, POD_DISRUPTION_BUDGETS, each)
 
     async def _refuse(
         self, sdep: Object, reason: str, message: str, again: timedelta | None = None

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from sampan.components.tuning.api import labels
+from sampan.components.tuning.api.ending import is_completed, is_stopped, restarts
 from sampan.components.tuning.api.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.specs import Known, Specs
@@ -22,11 +23,8 @@ from sampan.components.tuning.engine.experiment.status import (
     Circumstances,
     conditions_after,
     end_of,
-    is_completed,
     is_settled,
-    is_stopped,
     restarted,
-    restarts,
     status_of,
 )
 from sampan.components.tuning.engine.experiment.tally import Tally

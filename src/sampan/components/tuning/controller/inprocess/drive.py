@@ -18,6 +18,7 @@ from typing import Any
 from sampan.client.protocol import ListOptions
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.conditions import RUNNING
+from sampan.components.tuning.api.ending import is_completed, is_stopped, restarts
 from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
 from sampan.components.tuning.controller.experiments.specs import Known
 from sampan.components.tuning.controller.inprocess.coalescing import Coalesced
@@ -30,10 +31,7 @@ from sampan.components.tuning.engine.experiment.budget import budget_of
 from sampan.components.tuning.engine.experiment.status import (
     Circumstances,
     end_of,
-    is_completed,
-    is_stopped,
     restarted,
-    restarts,
     status_of,
 )
 from sampan.components.tuning.engine.experiment.tally import PENDING, Tally

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from sampan.client.protocol import ListOptions
 from sampan.components.tuning.api import labels
+from sampan.components.tuning.api.ending import is_completed, restarts
 from sampan.components.tuning.api.kinds import EXPERIMENTS, TRIALS
 from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.experiments.specs import Specs
@@ -17,7 +18,7 @@ from sampan.components.tuning.controller.inprocess.drive import Drive
 from sampan.components.tuning.controller.inprocess.ground import Ground
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.services import Services
-from sampan.components.tuning.engine.experiment.status import held_up, is_completed, restarts
+from sampan.components.tuning.engine.experiment.status import held_up
 from sampan.components.tuning.engine.inprocess.places import folder_of
 from sampan.components.tuning.engine.inprocess.workers import WORKER_LABEL, runs_in_process
 from sampan.kube import meta

@@ -14,6 +14,7 @@ from typing import Any
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.conditions import conditions_of
 from sampan.components.tuning.api.defaults import with_defaults
+from sampan.components.tuning.api.ending import is_completed
 from sampan.components.tuning.api.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 from sampan.components.tuning.api.reading import problem_of
 from sampan.components.tuning.api.suggesting import (
@@ -27,7 +28,6 @@ from sampan.components.tuning.controller.around import Around
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.services import Asked, NotReadyError, Services
 from sampan.components.tuning.controller.tallies import Tallies
-from sampan.components.tuning.engine.experiment.status import is_completed
 from sampan.components.tuning.engine.experiment.tally import Tally
 from sampan.components.tuning.engine.inprocess.workers import is_in_process, runs_in_process
 from sampan.components.tuning.engine.suggestion import status as says

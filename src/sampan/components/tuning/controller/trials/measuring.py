@@ -16,7 +16,7 @@ from sampan.components.tuning.controller.collecting.admission import collects
 from sampan.components.tuning.controller.collecting.collector import Collector
 from sampan.components.tuning.controller.collecting.following import Collected, Following
 from sampan.components.tuning.controller.trials.trial_pods import TrialPods
-from sampan.components.tuning.engine.collecting import lines
+from sampan.components.tuning.engine.collecting import lines, own
 from sampan.components.tuning.engine.collecting.wanted import CUSTOM, NONE, READ_HERE, Wanted
 from sampan.components.tuning.engine.trial.observation import strategies_of, unavailable
 from sampan.kube import meta
@@ -78,14 +78,16 @@ class Measuring:
             following = await self._ended_pods(trial, following, waited)
         found = await self._collector.collected(following)
         patience = _REPORT_SECONDS.get(wanted.kind, 0.0)
+        trouble = own.trouble_of(trial, following.pods.values()) if wanted.kind == CUSTOM else ""
         if not found.sums.has_objective and waited < patience:
             name = wanted.objective.metric
-            raise _not_yet(
-                f"the run has succeeded; somebody has {patience:g} s to report {name}", waited, patience
-            )
+            said = f"the run has succeeded; somebody has {patience:g} s to report {name}"
+            raise _not_yet(f"{said}; {trouble}" if trouble else said, waited, patience)
         problem = _problem(wanted, found)
         if problem and not following.pods and wanted.kind in READ_HERE:
             problem = f"{problem}; {await self._why_no_pods(wanted.namespace)}"
+        if problem and trouble:
+            problem = f"{problem}; {trouble}"
         if not found.sums.has_objective:
             now = rfc3339(self._clock.now())
             await self._observations.report(

@@ -84,8 +84,9 @@ def _gp(problem: Problem) -> None:
     dimensions(problem.parameters)
     if importlib.util.find_spec("torch") is None:
         raise InvalidSettingsError(
-            f"{problem.algorithm} needs torch in the environment of the platform, where it is not; "
-            "bayesianoptimization has a Gaussian process that does without"
+            f"{problem.algorithm} needs PyTorch where the platform runs, and it is not there: install it into the "
+            "platform's own Python (pip install torch; the build for CPUs will do), or take bayesianoptimization, "
+            "which has a Gaussian process that does without"
         )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.conditions import (
     CREATED,
     EARLY_STOPPED,
@@ -27,6 +26,7 @@ from sampan.components.tuning.api.conditions import (
     marked,
     without,
 )
+from sampan.components.tuning.api.ending import MAX_TRIALS_REASON, STOPPED_REASON, is_completed
 from sampan.components.tuning.api.suggesting import Problem
 from sampan.components.tuning.engine.experiment.tally import PENDING, Tally
 from sampan.kube import meta
@@ -36,11 +36,8 @@ _CREATED_REASON = "ExperimentCreated"
 _RUNNING_REASON = "ExperimentRunning"
 _RESTARTING_REASON = "ExperimentRestarting"
 _GOAL_REASON = "ExperimentGoalReached"
-MAX_TRIALS_REASON = "ExperimentMaxTrialsReached"
 _END_REASON = "ExperimentSuggestionEndReached"
 FAILED_REASON = "ExperimentFailed"
-STOPPED_REASON = "ExperimentStopped"
-"""Ours: upstream's are deleted."""
 _RUNNING = "Experiment is running"
 _COUNTS = {
     "trialsSucceeded": SUCCEEDED,
@@ -78,38 +75,10 @@ class Circumstances:
     """Whether its user has ended it (`labels.STOP`)."""
 
 
-def is_completed(experiment: Object) -> bool:
-    conditions = conditions_of(experiment)
-    return holds(conditions, SUCCEEDED) or holds(conditions, FAILED)
-
-
 def is_settled(experiment: Object) -> bool:
     """Whether it is completed, and so are all trials that it has counted: what becomes of those changes nothing."""
     status = meta.status(experiment)
     return is_completed(experiment) and not status.get("trialsRunning") and not status.get("trialsPending")
-
-
-def is_restartable(experiment: Object) -> bool:
-    """Whether a completed one may go on if its budget grows."""
-    done = find(conditions_of(experiment), SUCCEEDED) or {}
-    return (
-        done.get("status") == "True"
-        and done.get("reason") in (MAX_TRIALS_REASON, STOPPED_REASON)
-        and meta.spec(experiment).get("resumePolicy") in ("LongRunning", "FromVolume")
-    )
-
-
-def restarts(experiment: Object) -> bool:
-    """Whether a completed one goes on, for its budget has grown."""
-    most = meta.spec(experiment).get("maxTrialCount")
-    made = int(meta.status(experiment).get("trials") or 0)
-    stays = is_stopped(experiment) or not is_restartable(experiment)
-    return not stays and (most is None or int(most) > made)
-
-
-def is_stopped(experiment: Object) -> bool:
-    """Whether its user wants it ended."""
-    return meta.annotations(experiment).get(labels.STOP) == "true"
 
 
 def restarted(experiment: Object, now: str) -> Object:

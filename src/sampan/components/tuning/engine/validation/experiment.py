@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.tuning.api.ending import is_completed, is_restartable
 from sampan.components.tuning.api.reading import problem_of
 from sampan.components.tuning.api.suggesting import InvalidSettingsError, Problem
-from sampan.components.tuning.engine.experiment.status import is_completed, is_restartable
 from sampan.components.tuning.engine.validation import collector, parameters, template
 from sampan.components.tuning.engine.validation.reading import Anything, at, items, number, text
 from sampan.components.tuning.engine.validation.template import Surroundings

@@ -285,9 +285,11 @@ class Drive:
         await self._ground.experiments.reached(self._version)
 
     async def _write(self) -> None:
-        around = self._ended or (self._known and self._circumstances(self._known))
+        around = self._ended
         if around is None:
-            return
+            if self._known is None:
+                return
+            around = self._circumstances(self._known)
         status = status_of(meta.status(self._held), self._tally, around, self._ground.now())
         await self._patch(status)
 

@@ -332,6 +332,18 @@ def test_credentials_are_those_of_the_account_or_of_the_entry():
         job(download(storage={"key": "nothing"}), reads=reads)
 
 
+@pytest.mark.parametrize(
+    "more", [{"serviceAccountName": "puller"}, {"storage": {"key": "mine"}}, {"storage": {}}]
+)
+def test_where_users_are_apart_none_has_the_secrets_of_the_downloads(more):
+    entry = download(namespace="team", **more).entry
+    with pytest.raises(StorageError, match="with many users"):
+        jobs.wanted(Download(entry, "worker", "gpu", apart=True))
+    assert jobs.wanted(Download(entry, "worker", "gpu"))
+    of_cluster = download(**more).entry
+    assert jobs.wanted(Download(of_cluster, "worker", "gpu", apart=True))
+
+
 def test_in_the_embedded_cluster_what_is_kept_outlives_its_source_and_shares_nothing_with_users():
     config = StorageConfig(own=OwnRules(is_embedded=True, cache="/cache", file_roots=("/a/{namespace}",)))
     reads = Reads("jobs", {}, owner="team")

@@ -198,3 +198,12 @@ def test_whoever_follows_hears_of_what_has_changed_and_gone() -> None:
     tally.put(trial("a", "Succeeded", value=1))
     tally.remove("b")
     assert changes.names == {"a", "b"}
+
+
+def test_trials_that_somebody_deleted_are_asked_for_again() -> None:
+    ended = tally_of(trial("a", "Succeeded", value=1))
+    # Two more had been suggested, which nobody holds any more.
+    assert budget_of(2, 12, ended, [], suggested=3).requests == 5
+    # One that is held is made anew.
+    budget = budget_of(2, 12, ended, ["b"], suggested=2)
+    assert (list(budget.create), budget.requests) == (["b"], 3)

@@ -37,6 +37,7 @@ from sampan.components.tuning.controller.experiments.reconciler import Experimen
 from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.reconciler import SuggestionReconciler
 from sampan.components.tuning.controller.tallies import Tallies
+from sampan.components.tuning.store import tables
 from sampan.kube import meta
 from sampan.kube.errors import ApiError, NotFoundError
 from sampan.kube.kinds import NAMESPACES, Resource
@@ -319,6 +320,7 @@ async def _run(home: Path, scenario: Scenario) -> None:
     api = ApiServer(database, clock)
     api.admission.add(HOOKS)
     database.create(api.tables)
+    database.create(tables.metadata)
     await api.start()
     labels = {"katib.kubeflow.org/metrics-collector-injection": "enabled"}
     await api.client.create(NAMESPACES, {"metadata": {"name": "team", "labels": labels}})

@@ -158,6 +158,22 @@ def test_pending_and_failing_trials_are_named_with_what_they_say() -> None:
     assert "no such file" in one.text
 
 
+def test_what_a_pending_trial_says_is_said_once() -> None:
+    answer = columns([("t-1", "Created", None, {}), ("t-2", "Created", None, {})])
+    answer["columns"]["message"] = ["no room for t-1", "no room for t-2"]
+    shown = trials.of_columns(answer)
+    said = "Experiment is running: no trial runs; t-2: no room for t-2"
+    for more, titles in (
+        ("", ["2 trials wait to begin"]),
+        ("; none has succeeded", ["2 trials wait to begin", "What it waits for"]),
+    ):
+        told = [*RUNNING[:-1], ("Running", "ExperimentRunning", said + more)]
+        found = waiting.notices(
+            summarise(experiment("a", told, {"trials": 2, "trialsPending": 2})), {}, shown
+        )
+        assert [each.title for each in found] == titles
+
+
 def test_all_is_well_says_nothing() -> None:
     shown = trials.of_columns(columns([("t-1", "Succeeded", 1.0, {}), ("t-2", "Running", None, {})]))
     running = summarise(experiment("a", RUNNING, {"trials": 2, "trialsSucceeded": 1}))

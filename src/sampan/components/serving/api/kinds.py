@@ -34,6 +34,10 @@ TRAINED_MODELS = _kind("v1alpha1", "TrainedModel", "tm")
 INFERENCE_GRAPHS = _kind("v1alpha1", "InferenceGraph", "ig")
 CLUSTER_STORAGE_CONTAINERS = _without_status("ClusterStorageContainer", namespaced=False)
 
+LLM_INFERENCE_SERVICES = _kind("v1alpha2", "LLMInferenceService", "llmisvc")
+LLM_INFERENCE_SERVICE_CONFIGS = _kind("v1alpha2", "LLMInferenceServiceConfig")
+"""Served as v1alpha1 too."""
+
 LOCAL_MODEL_CACHES = _kind("v1alpha1", "LocalModelCache", namespaced=False)
 LOCAL_MODEL_NAMESPACE_CACHES = _kind("v1alpha1", "LocalModelNamespaceCache")
 LOCAL_MODEL_NODE_GROUPS = _without_status("LocalModelNodeGroup", namespaced=False)
@@ -44,6 +48,11 @@ KFSERVING_INFERENCE_SERVICES = Resource(
     KFSERVING_GROUP, "v1beta1", "InferenceService", "inferenceservices", singular="inferenceservice"
 )
 """Served as v1alpha2 too. Each is followed by an InferenceService of KServe's, which is what runs."""
+
+KFSERVING_TRAINED_MODELS = Resource(
+    KFSERVING_GROUP, "v1alpha1", "TrainedModel", "trainedmodels", singular="trainedmodel"
+)
+"""Likewise followed by one of KServe's."""
 
 SELDON_DEPLOYMENTS = Resource(
     SELDON_GROUP,

@@ -8,6 +8,9 @@ from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KFSERVING_INFERENCE_SERVICES,
+    KFSERVING_TRAINED_MODELS,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+    LLM_INFERENCE_SERVICES,
     LOCAL_MODEL_CACHES,
     LOCAL_MODEL_NAMESPACE_CACHES,
     LOCAL_MODEL_NODES,
@@ -22,6 +25,9 @@ from sampan.components.serving.controller.gateway.parts import around
 from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.components.serving.controller.kfserving import KFServingReconciler
+from sampan.components.serving.controller.kfserving_models import KFServingModelReconciler
+from sampan.components.serving.controller.language_models.configs import LanguageModelConfigReconciler
+from sampan.components.serving.controller.language_models.reconciler import LanguageModelReconciler
 from sampan.components.serving.controller.local_models import parts as local_models
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
@@ -47,11 +53,14 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         INFERENCE_SERVICES: inference_services(around),
         INFERENCE_GRAPHS: (InferenceGraphReconciler(around).controller(),),
         TRAINED_MODELS: trained_models(around),
+        LLM_INFERENCE_SERVICES: (LanguageModelReconciler(around).controller(),),
+        LLM_INFERENCE_SERVICE_CONFIGS: (LanguageModelConfigReconciler(around).controller(),),
         SELDON_DEPLOYMENTS: (SeldonReconciler(around).controller(),),
         KFSERVING_INFERENCE_SERVICES: (
             KFServingReconciler(around, configs).controller(),
             ConfigReconciler(around, configs).controller(),
         ),
+        KFSERVING_TRAINED_MODELS: (KFServingModelReconciler(around).controller(),),
         LOCAL_MODEL_CACHES: local_models.caches(around, LOCAL_MODEL_CACHES, configs),
         LOCAL_MODEL_NAMESPACE_CACHES: local_models.caches(around, LOCAL_MODEL_NAMESPACE_CACHES, configs),
         LOCAL_MODEL_NODES: local_models.agent(around, configs),

@@ -37,6 +37,9 @@ from sampan.console.frame import (
 from sampan.console.printing import age, local_time, print_as, print_document
 from sampan.kube import meta
 
+_LABEL = 11
+"""How wide the words before what `get` shows are."""
+
 
 @dataclass(frozen=True)
 class Acts:
@@ -214,9 +217,7 @@ class Acts:
 
     def delete(
         self,
-        experiments: Annotated[
-            list[str], typer.Argument(metavar="EXPERIMENT...", help="Experiments' names.")
-        ],
+        experiments: Annotated[list[str], typer.Argument(metavar="EXPERIMENT", help="Experiments' names.")],
         namespace: NamespaceOption = "",
         home: HomeOption = None,
     ) -> None:
@@ -270,9 +271,9 @@ def _print_one(console: Console, summary: Summary) -> None:
     console.print(Text(summary.name, "bold"))
     for name, value in rows:
         if value:
-            console.print(Text.assemble((f"  {name:<11}", "dim"), value), soft_wrap=True)
+            console.print(Text.assemble((f"  {name:<{_LABEL}}", "dim"), value), soft_wrap=True)
     if summary.best is not None:
-        console.print(Text.assemble("  ", best_text(summary)), soft_wrap=True)
+        console.print(Text.assemble("  ", best_text(summary, width=_LABEL)), soft_wrap=True)
     else:
         console.print(foot(summary))
 

@@ -36,7 +36,8 @@ def read_params(given: Sequence[str]) -> dict[str, Space]:
             raise TuneError(f"--param {text!r}: {_HOW}") from None
     if not found:
         raise TuneError(
-            "name what is to be tuned, before the script: sampan tune --param lr=log:1e-5..1e-1 train.py"
+            "name what is to be tuned, before the script, for what stands after it is its own: "
+            "sampan tune run --param lr=log:1e-5..1e-1 train.py"
         )
     return found
 

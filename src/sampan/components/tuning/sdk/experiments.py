@@ -13,7 +13,7 @@ from sampan.components.tuning.api.summary import Summary, TrialSummary, summaris
 from sampan.components.tuning.sdk.plan import TuneError
 from sampan.kube import meta, owners
 from sampan.kube.errors import ApiError, NotFoundError
-from sampan.kube.kinds import CONFIG_MAPS
+from sampan.kube.kinds import CONFIG_MAPS, Resource
 from sampan.kube.meta import Object
 
 _POLL_SECONDS = 0.2
@@ -120,8 +120,14 @@ class Experiments:
         self.session.delete(kinds.EXPERIMENTS, ref.name, ref.namespace)
 
     def exists(self, ref: Ref) -> bool:
+        return self._has(kinds.EXPERIMENTS, ref)
+
+    def has_trial(self, ref: Ref) -> bool:
+        return self._has(kinds.TRIALS, ref)
+
+    def _has(self, resource: Resource, ref: Ref) -> bool:
         try:
-            self.session.get(kinds.EXPERIMENTS, ref.name, ref.namespace)
+            self.session.get(resource, ref.name, ref.namespace)
         except NotFoundError:
             return False
         return True

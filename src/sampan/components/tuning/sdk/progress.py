@@ -180,11 +180,13 @@ def print_end(console: Console, summary: Summary) -> None:
         console.print(best_text(summary), soft_wrap=True)
 
 
-def best_text(summary: Summary) -> Text:
+def best_text(summary: Summary, width: int = 4) -> Text:
+    """`width` of the word before it."""
     assert summary.best is not None
     values = " ".join(f"{name}={figure(text)}" for name, text in summary.best.values.items())
     parameters = ", ".join(f"{name}={figure(text)}" for name, text in summary.best.assignments.items())
-    return Text.assemble(("best  ", "dim"), (values, "bold green"), f"  {parameters}")
+    gap = "  " if width <= len("best") else ""
+    return Text.assemble((f"{'best':<{width}}{gap}", "dim"), (values, "bold green"), f"  {parameters}")
 
 
 def state_text(state: State) -> Text:

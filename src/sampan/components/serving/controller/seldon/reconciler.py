@@ -50,6 +50,12 @@ from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 
 _LATER = timedelta(seconds=10)
 _OWNERS = Owners(SELDON_DEPLOYMENTS, labels.SELDON_DEPLOYMENT, "seldon-controller-manager", names.seldon_id)
+_MADE = {
+    SERVICES: "CreateService",
+    DEPLOYMENTS: "CreateDeployment",
+    HORIZONTAL_POD_AUTOSCALERS: "CreateHPA",
+}
+"""Kinds, and the reason of the event that tells of one."""
 _NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What comes of reading a spec that no schema has seen to."""
 
@@ -120,7 +126,7 @@ class SeldonReconciler:
             told["template"] = await self._models.bring(told["template"], fetch, meta.namespace(sdep), config)
 
     async def _keep(self, sdep: Object, wanted: Desired, mine: Own) -> Result:
-        before = {meta.name(each) for each in mine.all(DEPLOYMENTS)}
+        before = {kind: {meta.name(each) for each in mine.all(kind)} for kind in _MADE}
         for service in wanted.services.values():
             await mine.keep(SERVICES, service)
         seen = [await self._deployment(sdep, each, wanted, mine) for each in wanted.deployments.values()]
@@ -133,9 +139,11 @@ class SeldonReconciler:
             for kind in (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS):
                 for left in mine.all(kind):
                     mine.leave(kind, meta.name(left))
-        for name in wanted.deployments:
-            if name not in before:
-                self._recorder.normal(sdep, "CreateDeployment", f'Created Deployment "{name}"')
+        made = (wanted.services, wanted.deployments, wanted.autoscalers)
+        for (kind, reason), names_ in zip(_MADE.items(), made, strict=True):
+            for name in names_:
+                if name not in before[kind]:
+                    self._recorder.normal(sdep, reason, f'Created {kind.kind} "{name}"')
         await self._write(sdep, status.running(sdep, wanted, seen, rfc3339(self._around.clock.now())))
         return DONE
 

@@ -19,6 +19,7 @@ from sampan.components.serving.engine.local_models import models, volumes
 from sampan.components.serving.engine.local_models.config import LocalModelConfig
 from sampan.components.serving.engine.storage import containers, initializer, mounts, uris
 from sampan.components.serving.engine.storage.config import StorageConfig
+from sampan.components.serving.engine.storage.errors import INVALID_SPEC, StorageError
 from sampan.components.serving.engine.storage.reads import Reads
 from sampan.components.serving.engine.storage.wanted import StorageSpec, StorageUri, Wanted
 from sampan.kube import meta
@@ -63,6 +64,12 @@ class Download:
 def wanted(download: Download) -> Wanted:
     """As the initializer of an InferenceService would want it. Raises StorageError."""
     uris.check(download.source, "sourceModelUri")
+    if download.apart and download.namespace and account(download):
+        raise StorageError(
+            INVALID_SPEC,
+            "with many users a LocalModelNamespaceCache names neither serviceAccountName nor storage: the Secrets of "
+            "the namespace in which models are downloaded are nobody's of its users",
+        )
     storage = mapping(download.entry.get("storage"))
     spec = None
     if key := text(storage.get("key")):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sampan.components.serving.api import labels
+from sampan.components.serving.api.reading import mappings, text
 from sampan.components.serving.engine.storage import containers, credentials, mounts, s3, uris
 from sampan.components.serving.engine.storage.config import OwnRules, StorageConfig
 from sampan.components.serving.engine.storage.reads import Reads
@@ -32,6 +33,9 @@ ROOTS_VARIABLE, HOSTS_VARIABLE, TMP_VARIABLE, KEPT_VARIABLE = (
     "SAMPAN_MODEL_KEPT",
 )
 """What our own program of the initializer reads, beside upstream's."""
+LOGINS_VARIABLE = "SAMPAN_PULL_SECRETS"
+_LOGINS_PLACE = "/mnt/pull-secrets"
+_LOGIN_FILES = {".dockerconfigjson": "config.json", ".dockercfg": ".dockercfg"}
 _TMP_VOLUME, _TMP_PLACE = "machine-tmp", "/mnt/machine/tmp"
 _CA_VOLUME, _CA_CONFIG_MAP = "cabundle-cert", "global-ca-bundle"
 _CA_VARIABLE, _CA_FOLDER_VARIABLE = "CA_BUNDLE_CONFIGMAP_NAME", "CA_BUNDLE_VOLUME_MOUNT_POINT"
@@ -116,8 +120,28 @@ def _add_own_rules(parts: Parts, made: dict[str, Any]) -> None:
         mounts.add_volume(parts.spec, shown.volume)
         mounts.add_mount(made, shown)
         said[TMP_VARIABLE] = shown.path
-    for name, text in said.items():
-        mounts.set_variable(made, name, text)
+    said |= _logins(parts, made)
+    for name, value in said.items():
+        mounts.set_variable(made, name, value)
+
+
+def _logins(parts: Parts, made: dict[str, Any]) -> dict[str, str]:
+    """The Secrets with which a kubelet would pull images, where a model is one: the pod's, or its account's."""
+    if not any(uris.oci(str(each)) for each in made.get("args") or ()):
+        return {}
+    account = parts.reads.service_account or {}
+    named = mappings(parts.spec.get("imagePullSecrets")) or mappings(account.get("imagePullSecrets"))
+    folders = []
+    for index, secret in enumerate(dict.fromkeys(text(each.get("name")) for each in named)):
+        if not secret:
+            continue
+        files = [{"key": key, "path": path} for key, path in _LOGIN_FILES.items()]
+        told = {"secretName": secret, "items": files, "optional": True, "defaultMode": 0o400}
+        shown = mounts.Show({"name": f"pull-secret-{index}", "secret": told}, f"{_LOGINS_PLACE}/{index}")
+        mounts.add_volume(parts.spec, shown.volume)
+        mounts.add_mount(made, shown)
+        folders.append(shown.path)
+    return {LOGINS_VARIABLE: json.dumps(folders)} if folders else {}
 
 
 def own_rules(own: OwnRules, namespace: str, *, is_read_only: bool) -> dict[str, str]:

@@ -30,7 +30,12 @@ from sampan.components.tuning.engine.experiment.status import (
 from sampan.components.tuning.engine.experiment.tally import Tally
 from sampan.components.tuning.engine.experiment.trials import trial_of
 from sampan.components.tuning.engine.inprocess.workers import is_in_process, runs_in_process
-from sampan.components.tuning.engine.suggestion.desired import assignments_of, requests_of, suggestion_of
+from sampan.components.tuning.engine.suggestion.desired import (
+    assignments_of,
+    count_of,
+    requests_of,
+    suggestion_of,
+)
 from sampan.components.tuning.engine.suggestion.status import said_by
 from sampan.components.tuning.engine.template.generator import TemplateError
 from sampan.kube import meta, owners
@@ -129,7 +134,8 @@ class ExperimentReconciler:
         unborn = [each for each in assignments_of(suggestion or {}) if str(each.get("name")) not in tally]
         names = [str(each.get("name")) for each in unborn]
         problem = known.problem
-        budget = budget_of(problem.parallel_trial_count, problem.max_trial_count, tally, names)
+        parallel, most = problem.parallel_trial_count, problem.max_trial_count
+        budget = budget_of(parallel, most, tally, names, count_of(suggestion or {}))
         await self._ask(known, suggestion, budget)
         await self._delete(found, budget)
         chosen = unborn[: len(budget.create)]

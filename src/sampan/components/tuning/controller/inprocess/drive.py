@@ -49,6 +49,7 @@ from sampan.reconcile.apply import delete_if_present, merge_difference
 from sampan.reconcile.reconciler import Request, request_for
 
 _STATUS_SECONDS = 0.1
+_REFUSED_SECONDS = 5.0
 _PAGE = 500
 
 
@@ -73,8 +74,8 @@ class Drive:
         self._ended: Circumstances | None = None
         """What it has ended with."""
         self._trying: Trying | None = None
-        self._refused = ""
-        """Why trials cannot be made."""
+        self._refused, self._refused_until = "", float("-inf")
+        """Why trials cannot be made, and when it is tried again."""
         self._version = meta.resource_version(experiment)
 
     async def run(self) -> None:
@@ -102,6 +103,7 @@ class Drive:
             self._news.set()
         if new is None:
             self._tally.remove(name)
+            self._suggestions.find_again(name)
         elif meta.is_deleting(new) and name in self._tally:
             self._tally.put(new)
 
@@ -179,14 +181,25 @@ class Drive:
             self._trying.begin(known, self._trials[name], is_again=True)
         unborn = self._suggestions.unborn()
         names = [str(each.get("name")) for each in unborn]
-        budget = budget_of(problem.parallel_trial_count, problem.max_trial_count, self._tally, names)
-        chosen = {name: each for name, each in zip(names, unborn, strict=True) if name in set(budget.create)}
-        for assignment in chosen.values():
-            self._make(known, assignment)
+        parallel, most = problem.parallel_trial_count, problem.max_trial_count
+        budget = budget_of(parallel, most, self._tally, names, self._suggestions.count)
+        for each in self._chosen([each for each in unborn if str(each.get("name")) in set(budget.create)]):
+            self._make(known, each)
         if budget.requests is not None:
             self._suggestions.want(known, budget.requests)
 
     # Trials.
+
+    def _chosen(self, assignments: Sequence[Object]) -> Sequence[Object]:
+        """Those of which trials are made now: while they are refused, one every few seconds."""
+        if not self._refused:
+            return assignments
+        now = self._ground.clock.monotonic()
+        if now < self._refused_until:
+            return ()
+        self._refused_until = now + _REFUSED_SECONDS
+        asyncio.get_running_loop().call_later(_REFUSED_SECONDS, self._news.set)
+        return assignments[:1]
 
     def _make(self, known: Known, assignment: Object) -> None:
         try:
@@ -194,33 +207,44 @@ class Drive:
         except TemplateError as error:
             self._refused = f"trials cannot be made: {error}"
             return
-        # It counts from here on; its own time and version come with the write.
-        now = self._ground.now()
-        self._tally.put({**trial, "metadata": {**trial["metadata"], "creationTimestamp": now}})
-        self._tasks.spawn(self._create(known, trial, now), name=meta.name(trial))
+        if not self._refused:
+            # It counts from here on; its own time and version come with the write.
+            created = {"creationTimestamp": self._ground.now()}
+            self._tally.put({**trial, "metadata": {**trial["metadata"], **created}})
+        self._tasks.spawn(self._create(known, trial, assignment), name=meta.name(trial))
 
-    async def _create(self, known: Known, trial: Object, created: str) -> None:
+    async def _create(self, known: Known, trial: Object, assignment: Object) -> None:
         assert self._trying is not None
-        name, namespace = meta.name(trial), meta.namespace(trial)
+        name = meta.name(trial)
         try:
-            made = await self._ground.client.create(TRIALS, trial)
-        except AlreadyExistsError:
-            made = await self._ground.client.get(TRIALS, name, namespace)
+            made = await self._created(trial)
             if owners.controller_of(made) != owners.controller_of(trial):
-                self._refused = f"a Trial of the name {name} is there, which is not of this experiment"
+                why = f"a Trial of the name {name} is there, which is not of this experiment"
+                self._put_off(name, assignment, why)
                 return
-            self._tally.put(made)
         except ApiError as error:
-            self._tally.remove(name)
-            self._refused = f"trials cannot be made: {error.message}"
-            # Looked at again as soon as something changes, and now and then.
-            asyncio.get_running_loop().call_later(5, self._news.set)
+            self._put_off(name, assignment, f"trials cannot be made: {error.message}")
             return
-        self._refused = ""
-        if meta.metadata(made).get("creationTimestamp") != created:
-            self._tally.put(made)
+        if self._refused:
+            self._refused = ""
+            self._news.set()
+        self._tally.put(made)
         self._trials[name] = made
         self._trying.begin(known, made)
+
+    async def _created(self, trial: Object) -> Object:
+        """What is there of that name then. Raises ApiError."""
+        try:
+            return await self._ground.client.create(TRIALS, trial)
+        except AlreadyExistsError:
+            return await self._ground.client.get(TRIALS, meta.name(trial), meta.namespace(trial))
+
+    def _put_off(self, name: str, assignment: Object, why: str) -> None:
+        """No trial could be made of it: it is tried again in a while."""
+        self._tally.remove(name)
+        self._suggestions.give_back(assignment)
+        self._refused = why
+        self._news.set()
 
     def _on_status(self, trial: Object, *, has_ended: bool) -> None:
         if meta.name(trial) not in self._tally:

@@ -84,6 +84,24 @@ class Suggestions:
         self._loose = [each for each in self._loose if str(each.get("name")) not in self._tally]
         return self._loose
 
+    def give_back(self, assignment: Object) -> None:
+        """It was taken for a trial, of which there is none."""
+        self._loose = [
+            assignment,
+            *(each for each in self._loose if each.get("name") != assignment.get("name")),
+        ]
+
+    def find_again(self, name: str) -> None:
+        """Somebody has deleted the trial of that name: it is made anew, as upstream does, if its assignment is held."""
+        for each in assignments_of(self._held):
+            if each.get("name") == name:
+                self.give_back(each)
+
+    @property
+    def count(self) -> int:
+        """Of all assignments so far."""
+        return count_of(self._held)
+
     @property
     def said(self) -> says.Said:
         if self._said[0] is not self._held:

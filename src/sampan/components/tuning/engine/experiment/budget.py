@@ -23,8 +23,11 @@ class Budget:
     """Of the suggestion; None to leave them as they are."""
 
 
-def budget_of(parallel: int, most: int | None, tally: Tally, unborn: Sequence[str]) -> Budget:
-    """`most`: maxTrialCount. `unborn`: names of assignments that have no trial, oldest first."""
+def budget_of(
+    parallel: int, most: int | None, tally: Tally, unborn: Sequence[str], suggested: int = 0
+) -> Budget:
+    """`most`: maxTrialCount. `unborn`: names of assignments that have no trial, oldest first. `suggested`: how many
+    assignments there have been."""
     staying = tally.staying()
     surplus = staying[: max(0, len(staying) - parallel)]
     if surplus:
@@ -37,4 +40,6 @@ def budget_of(parallel: int, most: int | None, tally: Tally, unborn: Sequence[st
     create = unborn[:needed]
     # No new ones are asked for until it is known how the stopped ones did.
     to_come = max(len(create), needed - len(tally.awaiting_metrics))
-    return Budget(create=create, requests=len(tally) + to_come)
+    # Somebody may have deleted trials whose assignments nobody holds any more.
+    born = max(len(tally), suggested - len(unborn))
+    return Budget(create=create, requests=born + to_come)

@@ -46,7 +46,7 @@ def notices(experiment: Summary, suggestion: Object, trials: Trials) -> list[Not
     if pending:
         count = words.counted(len(pending), "trial waits|trials wait")
         found.append(Notice("idle", f"{count} to begin", _common(pending), "", _names(pending)))
-    waits = _waits(experiment)
+    waits = _waits(experiment, pending)
     if (
         experiment.state == State.RUNNING
         and waits
@@ -89,9 +89,11 @@ def _no_trial(experiment: Summary, suggestion: Object) -> Notice:
     return Notice("idle", title, text)
 
 
-def _waits(experiment: Summary) -> str:
-    """What its condition says beyond that it runs."""
+def _waits(experiment: Summary, pending: Sequence[Trial]) -> str:
+    """What its condition says beyond that it runs, and beyond what trials say that are shown."""
     message = experiment.message
+    for each in pending:
+        message = message.replace(f"no trial runs; {each.name}: {each.message}", "").rstrip(" :;")
     usual = not message or message.lower().rstrip(".") in ("experiment is running", "experiment is created")
     return "" if usual else message
 

@@ -61,7 +61,14 @@ class Ended:
     why: str = ""
 
 
-def make_models(home: Path, known: dict[str, Any], root: Path, upstream: Path, data: Path) -> None:
+def make_models(
+    home: Path,
+    known: dict[str, Any],
+    root: Path,
+    upstream: Path,
+    data: Path,
+    otherwise: str = "serving_models.py",
+) -> None:
     """Each in the environment of the image that serves it."""
 
     async def python(image: str, installs: Sequence[str]) -> str:
@@ -77,7 +84,7 @@ def make_models(home: Path, known: dict[str, Any], root: Path, upstream: Path, d
         done = root / f".{name}"
         if not done.exists():
             maker = asyncio.run(python(each["image"], each.get("installs", ())))
-            script = each.get("script", "serving_models.py")
+            script = each.get("script", otherwise)
             command = [maker, str(_HERE / script), name, str(root), str(data), str(upstream)]
             made = subprocess.run(command, check=False, capture_output=True, text=True)
             if made.returncode:

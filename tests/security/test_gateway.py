@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sampan.components.serving.api.routing import Private
 from sampan.components.serving.engine.gateway.table import Limits
 from sampan.testing.gateways import HOST, Asked, Rig, backend, play, request, rig, say
 from sampan.web.guards import User
@@ -270,6 +271,35 @@ def test_a_token_of_the_cluster_is_its_users_and_stays_here() -> None:
             assert server.asked[-1].get("authorization") == "Bearer sk-1"
 
     play(test, reviewer=_Reviewer())
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_what_containers_said_last_is_for_whoever_may_read_the_object(is_refused: bool) -> None:
+    """Pods of any namespace may call; what a model's log says is for those who could read it anyway."""
+    why = Private("it ended with exit code 1: password=hunter2", "it ended")
+
+    async def said(rig: Rig, *headers: str) -> tuple[int, bool]:
+        one = backend()
+        rig.route(one, refusal=why if is_refused else "")
+        rig.core.trouble = lambda _backend: why
+        answer = await (await rig.client()).ask(request("/", b"{}", *headers))
+        assert is_refused or "hunter2" in rig.done[-1].why
+        assert b"it ended" in answer.body or answer.status == 403
+        return answer.status, b"hunter2" in answer.body
+
+    async def of_this_machine(rig: Rig) -> None:
+        assert await said(rig) == (503, True)
+        assert await said(rig, "Authorization: Bearer good") == (503, True)
+        assert await said(rig, "Authorization: Bearer sk-1") == (503, True)
+
+    async def of_a_pod(rig: Rig) -> None:
+        assert await said(rig) == (503, False)
+        assert await said(rig, "Authorization: Bearer sk-1") == (503, False)
+        assert await said(rig, "Authorization: Bearer bad") == (403, False)
+        assert await said(rig, "Authorization: Bearer good") == (503, True)
+
+    play(of_this_machine, reviewer=_Reviewer())
+    play(of_a_pod, reviewer=_Reviewer(), pods={"127.0.0.1": "default"})
 
 
 def test_what_is_cluster_local_does_not_exist_outside() -> None:

@@ -189,6 +189,7 @@ class Platform:
             served=_served_by(api),
             reviewer=api.gate,
             pod_port=self._pod_port,
+            before_pods_end=agent.draining.register,
         )
         for component in components:
             await component.start(services)

@@ -184,6 +184,7 @@ class Watcher(Protocol):
 
         Without a resourceVersion the objects that exist come first, as ADDED. Ends only when the caller stops
         iterating or the server closes; raises ExpiredError when the version is no longer kept: list again.
+        Objects may be shared with others who watch: never change one, copy it first.
         """
         ...
 

@@ -5,7 +5,7 @@ Components never import each other, save for another's `api` room; they meet thr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -55,6 +55,10 @@ class Reviewer(Protocol):
     def may(self, user: User, verb: str, resource: Resource, namespace: str, name: str) -> bool: ...
 
 
+BeforePodsEnd = Callable[["Object"], "Coroutine[Any, Any, None] | None"]
+"""For a pod that is to end: what it waits for before, as long as its grace period allows, if anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the composition root hands to a component's door."""
@@ -91,6 +95,9 @@ class Services:
     pod_port: Callable[[str, int], tuple[str, int]] | None = None
     """By a pod's address and port: where that is on this machine. Raises OSError for one that nobody may be led to.
     None where pods run elsewhere."""
+    before_pods_end: Callable[[BeforePodsEnd], Callable[[], None]] | None = None
+    """Has the given function called before a pod is asked to end; what comes back takes that away again. None where
+    pods run elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from pathlib import Path
@@ -12,6 +12,7 @@ import typer
 
 from sampan.client.http import HttpError
 from sampan.client.kubeconfig import Connection, KubeconfigError
+from sampan.client.session import Session
 from sampan.console.errors import say_error
 from sampan.kube.errors import ApiError
 
@@ -42,6 +43,13 @@ class Platform(Protocol):
         ...
 
 
+@contextmanager
+def connected(platform: Platform, home: Path | None) -> Iterator[tuple[Server, Session]]:
+    """A server that answers, and a session with the API server where the pods are."""
+    with platform.connect(home) as server, Session(platform.kubernetes(home), server.url) as session:
+        yield server, session
+
+
 class CommandError(Exception):
     """Said to the user as it is."""
 
@@ -59,12 +67,13 @@ NamespaceOption = Annotated[
 
 FORMS = ("table", "yaml", "json", "name")
 FormOption = Annotated[str, typer.Option("--output", "-o", help="table, yaml, json or name.")]
+EverywhereOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")]
 
 
-def check_form(form: str) -> None:
+def check_form(form: str, forms: Sequence[str] = FORMS, option: str = "--output") -> None:
     """Raises CommandError."""
-    if form not in FORMS:
-        raise CommandError(f"--output {form!r}: it is one of {', '.join(FORMS)}")
+    if form not in forms:
+        raise CommandError(f"{option} {form!r}: it is one of {', '.join(forms)}")
 
 
 E = TypeVar("E", bound=Enum)

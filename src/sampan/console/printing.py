@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,24 @@ def print_document(console: Console, value: Any, form: str) -> None:
         documents = value if isinstance(value, list) else [value]
         text = yaml.dump_all(documents, Dumper=_Readable, sort_keys=False, allow_unicode=True).rstrip()
     console.out(text, highlight=False)
+
+
+def print_as(
+    console: Console,
+    form: str,
+    *,
+    table: Callable[[], Any],
+    names: Callable[[], Iterable[str]],
+    document: Callable[[], Any],
+) -> None:
+    """In one of `frame.FORMS`; only that one is made."""
+    if form == "table":
+        table()
+    elif form == "name":
+        for name in names():
+            console.out(name)
+    else:
+        print_document(console, document(), form)
 
 
 class _Readable(yaml.SafeDumper):

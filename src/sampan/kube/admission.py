@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 
-Operation = Literal["CREATE", "UPDATE"]
+Operation = Literal["CREATE", "UPDATE", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class MutatingHook:
 
 
 Validate = Callable[[AdmissionRequest, Object, Object | None, Reader], None]
-"""(request, object, the stored one or None, reader). Raises InvalidError or ForbiddenError for what may not be."""
+"""(request, object, the stored one or None, reader). Raises InvalidError or ForbiddenError for what may not be. Of a
+deletion both are the object that is to go."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,11 +86,13 @@ def start(
     python: str = sys.executable,
     environ: dict[str, str] | None = None,
     module: str = MODULE,
+    program: Sequence[str] = (),
 ) -> Served:
-    """Ready, or AssertionError with what it said. `folder` keeps its log."""
+    """Ready, or AssertionError with what it said. `folder` keeps its log. `program` is another server's, called so."""
     log = folder / "server.log"
     grpc_port = free_port()
-    command = [python, "-m", module, "--host=127.0.0.1", "--http_port=0", f"--grpc_port={grpc_port}", *words]
+    own = ["--port=0"] if program else ["--http_port=0", f"--grpc_port={grpc_port}"]
+    command = [python, "-m", module, *program, "--host=127.0.0.1", *own, *words]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

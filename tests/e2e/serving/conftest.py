@@ -74,6 +74,27 @@ class Made:
     """Of the environment that serves them."""
 
 
+@pytest.fixture(scope="session")
+def language_models(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Cases of Transformers, made once. Nobody writes there."""
+    folder = tmp_path_factory.mktemp("language-models")
+    library = LIBRARIES["transformers"]
+    python, maker = interpreters(home_with_frameworks(folder / "home"), library)
+    return Made(make(maker, library, folder / "cases"), python)
+
+
+@pytest.fixture(scope="session")
+def taught(language_models: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `cases/taught_language_model.py` makes."""
+    folder = tmp_path_factory.mktemp("taught")
+    program = CASES / "taught_language_model.py"
+    done = subprocess.run(
+        [language_models.python, str(program), str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Callable[[str], Made]:
     """The cases of a framework, by its name in LIBRARIES; `here` for what this environment can make of scikit-learn."""

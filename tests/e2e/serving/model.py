@@ -45,16 +45,39 @@ async def main():
 asyncio.run(main())
 """
 
+PLAIN = """
+import http.server, json, os, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.2)
+        body = json.dumps({"version": os.environ["VERSION"], "pid": os.getpid()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
+"""
+"""Ends at once when it is to end, whatever it is at."""
+
 
 def service(
-    name: str, version: str = "1", *, annotations: dict[str, str] | None = None, **predictor: Any
+    name: str,
+    version: str = "1",
+    *,
+    annotations: dict[str, str] | None = None,
+    program: str = PROGRAM,
+    **predictor: Any,
 ) -> dict[str, Any]:
     """An InferenceService of it."""
     environ = [{"name": "VERSION", "value": version}]
     container = {
         "name": "kserve-container",
         "image": "python:3.11",
-        "command": ["python", "-c", PROGRAM],
+        "command": ["python", "-c", program],
         "env": environ,
         "ports": [{"containerPort": 8080, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},

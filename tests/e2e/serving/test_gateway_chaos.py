@@ -15,7 +15,7 @@ import pytest
 from sampan.testing.server import HttpError, ServerProcess
 
 from .load import Load
-from .model import service
+from .model import PLAIN, service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -113,6 +113,33 @@ def test_a_new_version_under_load_loses_no_request(server: ServerProcess, mode: 
         until(lambda: len(pods(server, name)) == 1, 90)
         made.until(500)
     assert set(made.statuses) == {200}
+
+
+@pytest.mark.parametrize("mode", ["Knative", "Standard"])
+def test_a_program_that_finishes_nothing_loses_no_request_either(server: ServerProcess, mode: str) -> None:
+    name = f"plain-{mode.lower()}"
+    annotations = {"serving.kserve.io/deploymentMode": mode, **SHORT}
+
+    def put(version: str, count: int) -> None:
+        replicas = {"minReplicas": count, "maxReplicas": count}
+        apply(server, service(name, version, annotations=annotations, program=PLAIN, **replicas))
+
+    put("1", 2)
+    until(lambda: is_ready(server, name))
+    with load(server, name) as made:
+        made.until(50)
+        put("2", 2)
+        until(lambda: newest(made) == "2")
+        made.until(50)
+        put("2", 1)
+        until(lambda: len(pods(server, name)) == 1, 90)
+        made.until(50)
+        # Whoever is asked while all of it goes has an answer too.
+        server.call("DELETE", f"{PATH}/{name}")
+        until(lambda: not pods(server, name), 90)
+    assert set(made.statuses) <= {200, 404, 503}
+    first = next(at for at, each in enumerate(made.outcomes) if each.status != 200)
+    assert first > 150
 
 
 def test_a_canary_gets_its_part_and_a_promotion_loses_no_request(server: ServerProcess) -> None:

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,15 @@ KIND = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture
-def llama(made: Callable[[str], Any]) -> tuple[Path, str]:
-    found = made("transformers")
-    return next(each for each in found.cases if each.name == "llama"), found.python
+@pytest.fixture(scope="module")
+def llama(language_models: Any) -> tuple[Path, str]:
+    return next(each for each in language_models.cases if each.name == "llama"), language_models.python
 
 
-@pytest.fixture
-def server(llama: tuple[Path, str], tmp_path: Path) -> Iterator[Served]:
+@pytest.fixture(scope="module")
+def server(llama: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder, python = llama
+    tmp_path = tmp_path_factory.mktemp("llama")
     package = package_folder(tmp_path / "programs", "serving")
     words = (
         "--runtime=huggingface",
@@ -48,9 +48,9 @@ def server(llama: tuple[Path, str], tmp_path: Path) -> Iterator[Served]:
         yield served
 
 
-def test_answers_are_transformers_own(made: Callable[[str], Any], tmp_path: Path) -> None:
+def test_answers_are_transformers_own(language_models: Any, tmp_path: Path) -> None:
     """Several models in one server: a folder of folders; those with arguments of their own get one each."""
-    found = made("transformers")
+    found = language_models
     package = package_folder(tmp_path / "programs", "serving")
     together = tmp_path / "models"
     environ = {"PYTHONPATH": str(package)}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
 
-from sampan.cluster.network.directory import ServiceDirectory, View
+from sampan.cluster.network.directory import Listener, ServiceDirectory, View
 from sampan.cluster.network.relay import Relay
 from sampan.reconcile.cache import Caches
 
@@ -26,9 +25,9 @@ class _NoPods:
 
 class _Directory:
     def __init__(self) -> None:
-        self.tell: Callable[[Mapping[tuple[str, str], View]], None] = lambda _: None
+        self.tell: Listener = lambda _: None
 
-    def add_listener(self, listener: Callable[[Mapping[tuple[str, str], View]], None]) -> None:
+    def add_listener(self, listener: Listener) -> None:
         self.tell = listener
 
 

@@ -266,6 +266,52 @@ def test_a_pre_stop_hook_has_the_grace_period_at_most(machine: Any) -> None:
     asyncio.run(main())
 
 
+def test_a_pod_is_asked_to_end_when_it_has_done_what_it_does_for_others(machine: Any) -> None:
+    async def main() -> None:
+        async with machine.up() as node:
+            may_end, asked = asyncio.Event(), []
+
+            async def answered() -> None:
+                await may_end.wait()
+
+            def busy(pod: Any) -> Any:
+                asked.append(pod["metadata"]["name"])
+                return answered() if pod["metadata"]["name"] == "busy" else None
+
+            def broken(pod: Any) -> Any:
+                raise KeyError(pod["metadata"]["name"])
+
+            node.agent.draining.register(broken)
+            leave = node.agent.draining.register(busy)
+            script = "trap 'echo asked; exit 0' TERM; while :; do sleep 0.05; done"
+            for name in ("idle", "busy"):
+                await node.create(name, ["sh", "-c", script])
+            busy_pod = await node.until("busy", lambda pod: "running" in (status(pod).get("state") or {}))
+            await node.until("idle", lambda pod: "running" in (status(pod).get("state") or {}))
+            for name in ("busy", "idle"):
+                await node.client.delete(PODS, name, "default")
+            await node.gone("idle")
+            assert sorted(asked) == ["busy", "idle"]
+            assert await node.log(busy_pod) == ""
+            may_end.set()
+            await node.gone("busy")
+            assert await node.log(busy_pod) == "asked\n"
+            # No longer than the pod has to end, and nobody is asked who has left.
+            may_end.clear()
+            await node.create("busy", ["sleep", "100"])
+            await node.until("busy", lambda pod: "running" in (status(pod).get("state") or {}))
+            await node.client.delete(PODS, "busy", "default", DeleteOptions(grace_period_seconds=1))
+            await node.gone("busy")
+            leave()
+            await node.create("busy", ["sleep", "100"])
+            await node.until("busy", lambda pod: "running" in (status(pod).get("state") or {}))
+            await node.client.delete(PODS, "busy", "default")
+            await node.gone("busy")
+            assert len(asked) == 3
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("path", ["/dev/termination-log", "/opt/last/words"])
 def test_last_words(machine: Any, node_kit: Any, path: str) -> None:
     async def main() -> None:

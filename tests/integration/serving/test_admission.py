@@ -18,6 +18,9 @@ from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
+    LOCAL_MODEL_CACHES,
+    LOCAL_MODEL_NAMESPACE_CACHES,
+    LOCAL_MODEL_NODE_GROUPS,
     SERVING_RUNTIMES,
     TRAINED_MODELS,
 )
@@ -25,7 +28,7 @@ from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.component import ServingComponent
 from sampan.components.serving.controller.shipping import ship
 from sampan.kube import meta
-from sampan.kube.errors import InvalidError
+from sampan.kube.errors import ForbiddenError, InvalidError
 from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES, Resource
 from sampan.testing.apiserver import embedded
 
@@ -190,3 +193,50 @@ def test_nobody_makes_a_service_of_knative_on_which_nothing_would_act(tmp_path: 
 
 def test_whoever_switches_the_controllers_off_has_no_hooks() -> None:
     assert ServingComponent(ServingSettings(controllers="off")).admission == ()
+
+
+LOCAL = "internal.serving.kserve.io/localmodel"
+
+
+def test_a_service_takes_its_model_from_a_cache_which_stays_while_it_does(tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        limits = {"storageLimit": "1Gi", "persistentVolumeSpec": {}, "persistentVolumeClaimSpec": {}}
+        told = {"sourceModelUri": "s3://models/iris", "modelSize": "1Gi", "nodeGroups": ["workers"]}
+        with pytest.raises(InvalidError, match="NodeGroup workers not found"):
+            await client.create(
+                LOCAL_MODEL_NAMESPACE_CACHES, an_object(LOCAL_MODEL_NAMESPACE_CACHES, told, "own")
+            )
+        await client.create(LOCAL_MODEL_NODE_GROUPS, an_object(LOCAL_MODEL_NODE_GROUPS, limits, "workers"))
+        await client.create(LOCAL_MODEL_CACHES, an_object(LOCAL_MODEL_CACHES, told))
+        with pytest.raises(InvalidError, match="LocalModelCache iris has the same StorageURI"):
+            await client.create(LOCAL_MODEL_CACHES, an_object(LOCAL_MODEL_CACHES, told, "again"))
+        sklearn = {"sklearn": {"storageUri": "s3://models/iris/1"}}
+        made = await client.create(INFERENCE_SERVICES, service(sklearn))
+        assert meta.labels(made)[LOCAL] == "iris"
+        assert meta.annotations(made)[f"{LOCAL}-pvc-name"] == "iris-workers"
+        assert meta.annotations(made)[f"{LOCAL}-sourceuri"] == "s3://models/iris"
+        said = "LocalModelCache iris is being used by InferenceService iris"
+        with pytest.raises(ForbiddenError, match=said):
+            await client.delete(LOCAL_MODEL_CACHES, "iris")
+        # One of the namespace comes first from the next write on.
+        await client.create(
+            LOCAL_MODEL_NAMESPACE_CACHES, an_object(LOCAL_MODEL_NAMESPACE_CACHES, told, "own")
+        )
+        touched = {"metadata": {"labels": {"touched": "1"}}}
+        made = await client.patch(INFERENCE_SERVICES, "iris", touched, "default")
+        assert meta.labels(made) == {LOCAL: "own", f"{LOCAL}-namespace": "default", "touched": "1"}
+        await client.delete(LOCAL_MODEL_CACHES, "iris")
+        said = "LocalModelNamespaceCache default/own is being used by InferenceService default/iris"
+        with pytest.raises(ForbiddenError, match=said):
+            await client.delete(LOCAL_MODEL_NAMESPACE_CACHES, "own", "default")
+        # Who wants none has none, whatever labels he brings.
+        forged = {"serving.kserve.io/disable-localmodel": "true", f"{LOCAL}-pvc-name": "others"}
+        made = await client.create(
+            INFERENCE_SERVICES, service(sklearn, name="free", annotations=forged, labels={LOCAL: "own"})
+        )
+        assert LOCAL not in meta.labels(made)
+        assert f"{LOCAL}-pvc-name" not in meta.annotations(made)
+        await client.delete(INFERENCE_SERVICES, "iris", "default")
+        await client.delete(LOCAL_MODEL_NAMESPACE_CACHES, "own", "default")
+
+    run(tmp_path, scenario)

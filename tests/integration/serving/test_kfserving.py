@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,20 @@ import pytest
 from sampan.app.definitions import install
 from sampan.client.protocol import Client, Object, PatchType, WriteOptions
 from sampan.components.serving.api.definitions import DEFINITIONS
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KFSERVING_INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import (
+    INFERENCE_SERVICES,
+    KFSERVING_INFERENCE_SERVICES,
+    KFSERVING_TRAINED_MODELS,
+    TRAINED_MODELS,
+)
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.component import ServingComponent
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.configuration import ConfigReconciler
 from sampan.components.serving.controller.kfserving import KFServingReconciler
+from sampan.components.serving.controller.kfserving_models import KFServingModelReconciler
 from sampan.kube import meta, owners
-from sampan.kube.errors import InvalidError
+from sampan.kube.errors import InvalidError, NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS, EVENTS, NAMESPACES
 from sampan.lib.clock import SystemClock
 from sampan.reconcile.cache import Cache, Caches
@@ -69,7 +76,11 @@ def run(folder: Path, scenario: Callable[[Scene], Awaitable[None]]) -> None:
             around = Around(server.client, clock, caches, settings, folder, "http://127.0.0.1:1", None)
             configs = Cache(server.client, CONFIG_MAPS, namespace="kserve")
             await server.client.create(NAMESPACES, {"metadata": {"name": "kserve"}})
-            controllers = (KFServingReconciler(around, configs), ConfigReconciler(around, configs))
+            controllers = (
+                KFServingReconciler(around, configs),
+                KFServingModelReconciler(around),
+                ConfigReconciler(around, configs),
+            )
             manager = Manager([each.controller() for each in controllers])
             await manager.start()
             try:
@@ -198,5 +209,77 @@ def test_a_section_of_the_config_map_that_cannot_be_read_is_said(tmp_path: Path)
         assert event["message"].startswith("deploy: it must be JSON")
         await scene.client.create(NEW, service(FLOWERS, NEW))
         await scene.mirror()
+
+    run(tmp_path, scenario)
+
+
+def test_trained_models_are_followed_told_of_and_go_with_their_service(tmp_path: Path) -> None:
+    told = {"storageUri": "s3://models/one", "framework": "sklearn", "memory": "1Gi"}
+
+    def model(name: str, service: str = "many") -> Object:
+        metadata = {"name": name, "namespace": "default", "annotations": {"serving.kubeflow.org/x": "1"}}
+        return {"metadata": metadata, "spec": {"inferenceService": service, "model": told}}
+
+    async def until(look: Callable[[], Awaitable[Any]]) -> Any:
+        async with asyncio.timeout(20):
+            while not (found := await look()):
+                await asyncio.sleep(0.02)
+        return found
+
+    async def scenario(scene: Scene) -> None:
+        client = scene.client
+
+        async def find(resource: Any, name: str) -> Object | None:
+            try:
+                return await client.get(resource, name, "default")
+            except NotFoundError:
+                return None
+
+        with pytest.raises(InvalidError, match="must start with alphabetical character"):
+            await client.create(KFSERVING_TRAINED_MODELS, model("1st"))
+        wrong = model("wrong")
+        wrong["spec"]["model"] = {**told, "storageUri": "ftp://models/one"}
+        with pytest.raises(InvalidError, match="storageUri field is invalid"):
+            await client.create(KFSERVING_TRAINED_MODELS, wrong)
+        predictor = {"sklearn": {"resources": {"limits": {"memory": "2Gi"}}}}
+        await client.create(NEW, {"metadata": {"name": "many", "namespace": "default"},
+                                  "spec": {"predictor": predictor}})  # fmt: skip
+        taken = await client.create(TRAINED_MODELS, model("taken"))
+        for name in ("one", "taken"):
+            await client.create(KFSERVING_TRAINED_MODELS, model(name))
+        running = await until(lambda: find(TRAINED_MODELS, "one"))
+        assert running["spec"] == {"inferenceService": "many", "model": told}
+        assert meta.annotations(running) == {"serving.kserve.io/x": "1"}
+        said = {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "url": "http://many/v1/models/one:predict",
+        }
+        await client.patch(TRAINED_MODELS, "one", {"status": said}, "default", subresource="status")
+
+        async def is_told() -> bool:
+            found = await client.get(KFSERVING_TRAINED_MODELS, "one", "default")
+            return said.items() <= meta.status(found).items()
+
+        await until(is_told)
+
+        async def is_refused() -> bool:
+            found = await client.get(KFSERVING_TRAINED_MODELS, "taken", "default")
+            return any(each.get("reason") == "NameTaken" for each in meta.status(found).get("conditions", ()))
+
+        await until(is_refused)
+        assert meta.uid(await client.get(TRAINED_MODELS, "taken", "default")) == meta.uid(taken)
+        # What somebody else changes is changed back, and what is deleted comes back.
+        await client.delete(TRAINED_MODELS, "one", "default")
+        again = await until(lambda: find(TRAINED_MODELS, "one"))
+        assert meta.uid(again) != meta.uid(running)
+        await client.delete(NEW, "many", "default")
+        # There is no garbage collector here.
+        with suppress(NotFoundError):
+            await client.delete(INFERENCE_SERVICES, "many", "default")
+
+        async def has_gone() -> bool:
+            return await find(KFSERVING_TRAINED_MODELS, "one") is None
+
+        await until(has_gone)
 
     run(tmp_path, scenario)

@@ -69,3 +69,14 @@ def test_who_is_far_behind_is_handed_little_at_a_time_and_waits_for_none_of_it()
             assert [change.rev for change in await subscription.next()] == [100]
 
     asyncio.run(main())
+
+
+def test_what_was_decoded_is_shared_by_those_who_read_at_once_and_then_let_go() -> None:
+    one = Change(1, "things", "ns", "n", deleted=False, data=b'{"a": 1}', previous=b'{"a": 0}')
+    assert one.object is one.object
+    assert one.previous_object is one.previous_object
+    kept = one.object
+    one.settle()
+    assert one.object == kept == {"a": 1}
+    assert one.object is not kept
+    assert one.previous_object == {"a": 0}

@@ -12,7 +12,7 @@ from sampan.cluster.network import addresses, links, names, routes
 from sampan.cluster.network.addresses import POD_NETWORK, SERVICE_NETWORK, PodAddresses
 from sampan.cluster.network.directory import View
 from sampan.cluster.network.pods import PodNetwork
-from sampan.cluster.network.relay import host_ports, wanted_places
+from sampan.cluster.network.relay import host_ports, places_of, wanted_places
 from sampan.cluster.node.runtimes.launcher import sockets
 
 
@@ -188,11 +188,13 @@ def test_files_of_pods_are_rewritten_in_place(tmp_path: Path) -> None:
 def test_ports_that_the_machine_opens() -> None:
     ports = [{"port": 80, "nodePort": 30080, "protocol": "TCP"}]
     balanced = View(service(type="LoadBalancer", ports=ports), "127.96.0.1", {"TCP/80": ["127.64.0.1:8080"]})
-    assert wanted_places([balanced]) == {
+    places = places_of(balanced)
+    assert places is not None
+    assert wanted_places([places]) == {
         place: ["127.64.0.1:8080"] for place in (("127.96.0.1", 80), ("127.0.0.1", 30080), ("127.0.0.1", 80))
     }
     own = {"metadata": {"name": "kubernetes", "namespace": "default"}, "spec": {"ports": ports}}
-    assert wanted_places([View(own, "127.96.0.1", {"TCP/80": ["127.0.0.1:8080"]})]) == {}
+    assert places_of(View(own, "127.96.0.1", {"TCP/80": ["127.0.0.1:8080"]})) is None
     containers = [{"name": "a", "ports": [{"containerPort": 80, "hostPort": 8000}, {"containerPort": 81}]}]
     running = {**pod(containers=containers), "status": {"podIP": "127.64.0.1"}}
     assert host_ports(running) == {("127.0.0.1", 8000): ["127.64.0.1:80"]}

@@ -57,6 +57,20 @@ def test_an_object_may_have_several_routes() -> None:
     )
 
 
+def test_prefixes_of_all_depths_are_found_for_as_long_as_somebody_has_one() -> None:
+    table = Table()
+    entries = [entry(name, "default", f"{name}.h") for name in ("one", "two")]
+    for each in (*entries, entries[0]):
+        table.put(each)
+    table.remove(entries[0].key)
+    assert table.by_path(b"/serving/default/one/v1") is None
+    assert table.by_path(b"/serving/default/two/v1") is not None
+    table.remove(entries[1].key)
+    assert table.by_path(b"/serving/default/two/v1") is None
+    table.put(entries[0])
+    assert table.by_path(b"/serving/default/one/v1") is not None
+
+
 def test_prefixes_are_whole_parts_of_a_path_as_it_was_sent() -> None:
     table = Table()
     table.put(entry("iris", "default", "h"))

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from sampan.components.serving.engine.programs.modelserver.contract import LoadError, ModelError, Source
+from sampan.components.serving.engine.programs.modelserver.contract import (
+    LoadError,
+    ModelError,
+    ParameterError,
+    Source,
+)
 from sampan.components.serving.engine.programs.modelserver.errors import RequestError
 from sampan.components.serving.engine.programs.modelserver.openai import failed, route_of
 from sampan.components.serving.engine.programs.modelserver.runtimes.language import (
@@ -39,7 +44,7 @@ def test_routes(path: str, route: str | None) -> None:
 
 
 def test_failures_have_openais_shape() -> None:
-    told = json.loads(failed(wishes.ParameterError("stop", "no")).body)["error"]
+    told = json.loads(failed(ParameterError("stop", "no")).body)["error"]
     assert told == {"message": "no", "type": "invalid_request_error", "param": "stop", "code": "400"}
     answer = failed(RequestError(503, "later"))
     assert (answer.status, json.loads(answer.body)["error"]["type"]) == (503, "InternalServerError")
@@ -116,7 +121,7 @@ def test_completions_say_what_they_want() -> None:
     ],
 )
 def test_a_completion_that_is_wrong_is_told_where(body: dict[str, Any], param: str) -> None:
-    with pytest.raises(wishes.ParameterError) as found:
+    with pytest.raises(ParameterError) as found:
         wishes.completion(body)
     assert found.value.param == param
 
@@ -129,7 +134,7 @@ def test_chats_have_their_own_names() -> None:
     assert wishes.chat({"max_tokens": 7}).wish.max_tokens == 7
     for body in (
         {"top_logprobs": 2},
-        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "table"}},
         {"tool_choice": "required"},
     ):
         with pytest.raises(ModelError):
@@ -165,7 +170,7 @@ def test_messages_are_texts() -> None:
     ],
 )
 def test_messages_that_are_none_are_refused(body: dict[str, Any]) -> None:
-    with pytest.raises(wishes.ParameterError):
+    with pytest.raises(ParameterError):
         conversations.messages_of(body)
 
 
@@ -173,7 +178,7 @@ def test_a_template_is_told_whether_an_answer_is_to_begin() -> None:
     assert conversations.template_arguments({})["add_generation_prompt"] is True
     given = conversations.template_arguments({"continue_final_message": True})
     assert (given["add_generation_prompt"], given["continue_final_message"]) == (False, True)
-    with pytest.raises(wishes.ParameterError):
+    with pytest.raises(ParameterError):
         conversations.template_arguments({"continue_final_message": True, "add_generation_prompt": True})
 
 
@@ -226,7 +231,6 @@ def test_arguments_are_upstreams() -> None:
 @pytest.mark.parametrize(
     ("told", "says"),
     [
-        ({"backend": "vllm"}, "vLLM is no part"),
         ({"backend": "jax"}, "--backend"),
         ({"dtype": "int8"}, "--dtype"),
         ({"max_model_len": "long"}, "--max_model_len"),

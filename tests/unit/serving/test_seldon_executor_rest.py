@@ -194,6 +194,22 @@ def test_a_model_that_there_is_not_is_said() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "folder", "file"),
+    [("seldon", "/api/v1.0/doc/", "seldon.json"), ("v2", "/v2/docs/", "dataplane.yaml")],
+)
+def test_it_describes_its_own_api(protocol: str, folder: str, file: str) -> None:
+    async def scenario(ask: Asked) -> None:
+        status, body, headers = await ask("GET", folder)
+        assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert file.encode() in body
+        status, body, _ = await ask("GET", folder + file)
+        assert (status, json.loads(body)["openapi"][0]) == (200, "3")
+        assert (await ask("GET", f"{folder}nothing"))[0] == 404
+
+    run(scenario, protocol)
+
+
 def test_requests_are_counted_on_both_sides() -> None:
     async def scenario(ask: Asked) -> None:
         await ask("POST", "/api/v1.0/predictions", DATA)

@@ -585,3 +585,28 @@ class TestConfig:
         }
         env = env_of(initializer(injected(model("s3://b/m"), template(annotations=asked))))
         assert (env["CONFIDENTIAL_ENABLED"], env["CONFIDENTIAL_RESOURCE_ID"]) == ("true", "kbs:///a")
+
+
+EMBEDDED = StorageConfig(own=OwnRules(is_embedded=True))
+
+
+def pull_secrets(made):
+    volumes = made["spec"].get("volumes") or ()
+    return [each["secret"]["secretName"] for each in volumes if each["name"].startswith("pull-secret-")]
+
+
+def test_models_in_images_are_fetched_with_the_pull_secrets_of_the_pod_or_its_account():
+    uri, of_account = model("oci://registry.example/team/iris:1"), account()
+    of_account["imagePullSecrets"] = [{"name": "of-account"}]
+    made = injected(uri, config=EMBEDDED, sa=of_account)
+    assert pull_secrets(made) == ["of-account"]
+    (mount,) = [each for each in initializer(made)["volumeMounts"] if each["name"] == "pull-secret-0"]
+    assert mount["readOnly"] is True
+    assert env_of(initializer(made))["SAMPAN_PULL_SECRETS"] == json.dumps([mount["mountPath"]])
+    # The server itself sees none of them.
+    assert all(each["name"] != "pull-secret-0" for each in made["spec"]["containers"][0]["volumeMounts"])
+    pod = template()
+    pod["spec"]["imagePullSecrets"] = [{"name": "a"}, {"name": "b"}, {"name": "a"}, {}]
+    assert pull_secrets(injected(uri, pod, config=EMBEDDED, sa=of_account)) == ["a", "b"]
+    assert pull_secrets(injected(model("s3://x"), pod, config=EMBEDDED, sa=of_account)) == []
+    assert pull_secrets(injected(uri, pod, sa=of_account)) == []

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -19,6 +18,8 @@ from sampan.kube.meta import Object
 
 _RING_EVENTS = 1024
 _RING_BYTES = 4 * 1024 * 1024
+_DECODED_SECONDS = 0.5
+"""For which a change keeps what was decoded for its watchers: five to ten times its data, and most read it at once."""
 BATCH_BYTES = 64 * 1024
 """What one watcher is handed at once, and so keeps from the others' memory while it does not read."""
 
@@ -27,6 +28,11 @@ _decode = msgspec.json.Decoder().decode
 
 class Change:
     """One committed change of one object."""
+
+    __slots__ = (
+        *("_is_fresh", "_object", "_previous_object"),
+        *("data", "deleted", "name", "namespace", "previous", "resource", "rev"),
+    )
 
     def __init__(  # noqa: PLR0913  a row of the log, column by column
         self,
@@ -47,6 +53,9 @@ class Change:
         self.data = data
         """The object after the change; of a deletion, its last state."""
         self.previous = previous
+        self._object: Object | None = None
+        self._previous_object: Object | None = None
+        self._is_fresh = True
 
     @property
     def type(self) -> Literal["ADDED", "MODIFIED", "DELETED"]:
@@ -54,16 +63,28 @@ class Change:
             return "DELETED"
         return "ADDED" if self.previous is None else "MODIFIED"
 
-    # Shared by all watchers, hence never to be changed: for matching selectors only.
+    # Shared by all watchers and whoever they hand them to, hence never to be changed.
 
-    @cached_property
+    @property
     def object(self) -> Object:
-        found: Object = _decode(self.data)
+        found: Object = self._object or _decode(self.data)
+        if self._is_fresh:
+            self._object = found
         return found
 
-    @cached_property
+    @property
     def previous_object(self) -> Object | None:
-        return None if self.previous is None else _decode(self.previous)
+        if self.previous is None:
+            return None
+        found: Object = self._previous_object or _decode(self.previous)
+        if self._is_fresh:
+            self._previous_object = found
+        return found
+
+    def settle(self) -> None:
+        """Most have seen it: what is decoded from now on is not kept."""
+        self._is_fresh = False
+        self._object = self._previous_object = None
 
     @property
     def size(self) -> int:
@@ -82,6 +103,7 @@ class ChangeFeed:
         self._ring: deque[Change] = deque()
         self._bytes = 0
         self._waiters: set[asyncio.Future[None]] = set()
+        self._fresh: list[Change] = []
 
     def append(self, change: Change) -> None:
         self._ring.append(change)
@@ -90,7 +112,15 @@ class ChangeFeed:
             evicted = self._ring.popleft()
             self._bytes -= evicted.size
             self.complete_since = evicted.rev
+        if not self._fresh:
+            asyncio.get_running_loop().call_later(_DECODED_SECONDS, self._settle)
+        self._fresh.append(change)
         self._wake()
+
+    def _settle(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        for change in fresh:
+            change.settle()
 
     def end(self) -> None:
         """Watchers see what is left, and then the end."""

@@ -126,7 +126,7 @@ class InProcessClient:
         async for batch in watch(self._verbs, resource, namespace, options):
             for event in batch:
                 if event.type != "BOOKMARK":
-                    yield WatchEvent(event.type, decode(event.data))
+                    yield WatchEvent(event.type, event.object())
 
     async def bind(self, pod: str, namespace: str, node: str) -> None:
         await binding.bind(self._verbs, pod, namespace, node)

@@ -25,20 +25,27 @@ class Seen(NamedTuple):
     type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
     data: bytes
     revision: int
+    change: Change | None = None
+    """Whose data it is, where it is just that."""
+
+    def object(self) -> Object:
+        """Shared with the other watchers, hence never to be changed."""
+        change = self.change
+        return change.object if change is not None and change.data is self.data else decode(self.data)
 
 
 def seen(change: Change, predicate: Callable[[Object], bool] | None) -> Seen | None:
     """An object that stops matching is DELETED to this watcher, one that starts to is ADDED."""
     if predicate is None:
-        return Seen(change.type, change.data, change.rev)
+        return Seen(change.type, change.data, change.rev, change)
     before = change.previous_object is not None and predicate(change.previous_object)
     now = not change.deleted and predicate(change.object)
     if now:
-        return Seen("MODIFIED" if before else "ADDED", change.data, change.rev)
+        return Seen("MODIFIED" if before else "ADDED", change.data, change.rev, change)
     if not before:
         return None
     if change.deleted:
-        return Seen("DELETED", change.data, change.rev)
+        return Seen("DELETED", change.data, change.rev, change)
     assert change.previous_object is not None
     metadata = {**change.previous_object["metadata"], "resourceVersion": str(change.rev)}
     return Seen("DELETED", encode({**change.previous_object, "metadata": metadata}), change.rev)

@@ -238,6 +238,8 @@ class Writing:
         passage = passages.current.get()
         if passage is not None and passage.prepared(current.rev) is None:
             passage.validated(subject_of("DELETE", resource, old["metadata"]), None, old, current.rev)
+        if "deletionTimestamp" not in old["metadata"]:
+            self.admission.check_deletion(resource, old, txn)
         if lifecycle.begin_deletion(strategy, new, options, self.clock):
             # What watchers see of an object that went at once is its last state, without marks of deletion.
             last = new if "deletionTimestamp" in old["metadata"] else old

@@ -32,6 +32,7 @@ _COALESCE_SECONDS = 0.02
 _LOOKUP_SECONDS = 5.0
 _PUBLISHING = "publishing"
 _Key = tuple[str, str]
+Listener = Callable[[Mapping[_Key, "View | None"]], None]
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class View:
     """Stands for another Service of the cluster."""
     found: list[tuple[str, str]] = field(default_factory=list)
     """Of a headless one the endpoints that its name leads to: address, hostname."""
+    texts: dict[bool, str] = field(default_factory=dict)
+    """Its lines of hosts files: in its own namespace, and in others."""
 
 
 class ServiceDirectory:
@@ -61,6 +64,7 @@ class ServiceDirectory:
         self._network = network
         self._files = files
         self._views: dict[_Key, View] = {}
+        self._aliases: set[_Key] = set()
         self._early: dict[_Key, dict[str, tuple[str, str]]] = {}
         """Of a Service that publishes pods which are not ready: uids of this node's to address and hostname."""
         self._named: dict[str, list[_Key]] = {}
@@ -69,14 +73,14 @@ class ServiceDirectory:
         self._wake = asyncio.Event()
         self._tasks = TaskSet("service directory")
         self._texts: dict[str, str] = {}
-        self._listeners: list[Callable[[Mapping[_Key, View]], None]] = []
+        self._listeners: list[Listener] = []
 
     @property
     def caches(self) -> Sequence[Cache]:
         return (self._services, self._slices)
 
-    def add_listener(self, listener: Callable[[Mapping[_Key, View]], None]) -> None:
-        """Called with all Services after each change. Must be quick."""
+    def add_listener(self, listener: Listener) -> None:
+        """Called with the Services that have changed, None for one that is gone. Must be quick."""
         self._listeners.append(listener)
 
     async def start(self) -> None:
@@ -97,8 +101,8 @@ class ServiceDirectory:
     def hosts(self, namespace: str) -> str:
         text = self._texts.get(namespace)
         if text is None:
-            lines = [line for view in self._views.values() for line in _lines(view, namespace)]
-            text = self._texts[namespace] = "".join(f"{line}\n" for line in lines)
+            text = "".join([_lines(view, namespace) for view in self._views.values()])
+            self._texts[namespace] = text
         return text
 
     def links(self, namespace: str, *, all_services: bool) -> dict[str, str]:
@@ -157,8 +161,8 @@ class ServiceDirectory:
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, {}
         # Last those that stand for another Service, which may be among the changed ones.
-        aliases = [key for key, view in self._views.items() if view.alias and key not in dirty]
-        for key in [*sorted(dirty, key=self._is_external), *aliases]:
+        changed = [*sorted(dirty, key=self._is_external), *(self._aliases - dirty.keys())]
+        for key in changed:
             try:
                 self._update(key)
             except Exception as error:
@@ -167,8 +171,9 @@ class ServiceDirectory:
         if dirty:
             self._texts.clear()
             self._network.refresh()
+            told = {key: self._views.get(key) for key in changed}
             for listener in self._listeners:
-                listener(self._views)
+                listener(told)
 
     def _is_external(self, key: _Key) -> bool:
         service = self._services.get(*key)
@@ -177,12 +182,15 @@ class ServiceDirectory:
     def _update(self, key: _Key) -> None:
         service = self._services.get(*key)
         before = self._views.pop(key, None)
+        self._aliases.discard(key)
         view = self._view(service, f"{key[0]}/{key[1]}") if service is not None else None
         if before is not None and before.address and (view is None or view.address != before.address):
             self._files.remove(before.address)
         if view is None:
             return
         self._views[key] = view
+        if view.alias:
+            self._aliases.add(key)
         if view.address:
             with contextlib.suppress(OSError):
                 self._files.write(view.address, view.ports, routes.sticky_seconds(view.service))
@@ -228,6 +236,7 @@ class ServiceDirectory:
         except (OSError, TimeoutError):
             return
         view.found = [(str(each[4][0]), "") for each in found]
+        view.texts.clear()
         self._texts.clear()
         self._network.refresh()
 
@@ -236,6 +245,10 @@ def _namespace_of_publishing(service: Object) -> tuple[str, ...]:
     return (meta.namespace(service),) if endpoints.publishes(service) else ()
 
 
-def _lines(view: View, namespace: str) -> list[str]:
+def _lines(view: View, namespace: str) -> str:
     local = meta.namespace(view.service) == namespace
-    return names.service_lines(view.service, view.address, view.found, local=local)
+    text = view.texts.get(local)
+    if text is None:
+        lines = names.service_lines(view.service, view.address, view.found, local=local)
+        text = view.texts[local] = "".join(f"{line}\n" for line in lines)
+    return text

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import errno
 import resource
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -124,7 +125,7 @@ class Relay:
     def __init__(self, caches: Caches, directory: ServiceDirectory) -> None:
         self._pods = caches.of(PODS)
         self._doors: dict[Place, _Door] = {}
-        self._views: Mapping[tuple[str, str], View] = {}
+        self._services: dict[tuple[str, str], Places] = {}
         self._host_ports: dict[str, dict[Place, Sequence[str]]] = {}
         self._refused: set[Place] = set()
         self._sides: set[_Side] = set()
@@ -155,8 +156,13 @@ class Relay:
 
     # What is wanted.
 
-    def _services_changed(self, views: Mapping[tuple[str, str], View]) -> None:
-        self._views = views
+    def _services_changed(self, changed: Mapping[tuple[str, str], View | None]) -> None:
+        for key, view in changed.items():
+            places = places_of(view) if view is not None else None
+            if places is not None:
+                self._services[key] = places
+            else:
+                self._services.pop(key, None)
         self._wake.set()
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -179,7 +185,7 @@ class Relay:
                 log.error("ports were not opened", exc=error)
 
     async def _open_and_close(self) -> None:
-        wanted = wanted_places(self._views.values())
+        wanted = wanted_places(self._services.values())
         for places in self._host_ports.values():
             wanted.update(places)
         for place in self._doors.keys() - wanted.keys():
@@ -194,18 +200,22 @@ class Relay:
     async def _open(self, place: Place, targets: Sequence[str]) -> None:
         loop = asyncio.get_running_loop()
         try:
+            listening = _listening(place)
+            # Who stops meanwhile finds it among the doors.
             server = await loop.create_server(
-                lambda: _Front(self._sides, self._connect(place)), *place, reuse_address=True
+                lambda: _Front(self._sides, self._connect(place)), sock=listening, start_serving=False
             )
+            self._doors[place] = _Door(server, targets)
+            await server.start_serving()
         except (OSError, OverflowError, ValueError) as error:
+            if place in self._doors:
+                self._doors.pop(place).server.close()
             self._refused.add(place)
             refused = isinstance(error, OSError) and error.errno == errno.EACCES
             why = "only root may" if refused else str(error)
             log.info(
                 "a service's port is not opened on the machine", address=f"{place[0]}:{place[1]}", why=why
             )
-            return
-        self._doors[place] = _Door(server, targets)
 
     # Connections.
 
@@ -252,41 +262,44 @@ class _Front(_Side):
         self._begin(self)
 
 
-def wanted_places(views: Iterable[View]) -> dict[Place, Sequence[str]]:
-    """The ports of the machine that lead to Services, and where to. The first who wants one has it."""
-    found: dict[Place, Sequence[str]] = {}
-    cluster: dict[Place, Sequence[str]] = {}
-    most = min(_MAX_CLUSTER_PORTS, _spare_sockets())
-    for view in views:
-        if is_api_service(view.service):
-            # Which listens on the machine itself.
-            continue
-        try:
-            own = _places(view)
-        except (TypeError, ValueError, AttributeError, LookupError) as error:
-            log.warning("a service has no ports here", name=meta.name(view.service), error=repr(error))
-            continue
-        found.update(own.node_ports)
-        for place, targets in own.balanced.items():
-            found.setdefault(place, targets)
-        for place, targets in own.cluster.items():
-            if len(cluster) < most:
-                cluster[place] = targets
-    return {**cluster, **found}
-
-
 @dataclass(frozen=True, slots=True)
-class _Places:
-    """Of one Service."""
+class Places:
+    """Of one Service: ports of the machine, and where they lead."""
 
     node_ports: dict[Place, Sequence[str]]
     balanced: dict[Place, Sequence[str]]
     cluster: dict[Place, Sequence[str]]
 
 
-def _places(view: View) -> _Places:
+def wanted_places(services: Iterable[Places]) -> dict[Place, Sequence[str]]:
+    """The ports of the machine that lead to Services, and where to. The first who wants one has it."""
+    found: dict[Place, Sequence[str]] = {}
+    cluster: dict[Place, Sequence[str]] = {}
+    most = min(_MAX_CLUSTER_PORTS, _spare_sockets())
+    for own in services:
+        found.update(own.node_ports)
+        for place, targets in own.balanced.items():
+            found.setdefault(place, targets)
+        if len(cluster) < most:
+            cluster.update(own.cluster)
+    return {**cluster, **found}
+
+
+def places_of(view: View) -> Places | None:
+    """None for one that has no ports here."""
+    if is_api_service(view.service):
+        # Which listens on the machine itself.
+        return None
+    try:
+        return _places(view)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        log.warning("a service has no ports here", name=meta.name(view.service), error=repr(error))
+        return None
+
+
+def _places(view: View) -> Places:
     spec = meta.spec(view.service)
-    found = _Places({}, {}, {})
+    found = Places({}, {}, {})
     for port in spec.get("ports") or ():
         targets = view.ports.get(f"TCP/{port['port']}")
         if targets is None:
@@ -296,6 +309,18 @@ def _places(view: View) -> _Places:
         if spec.get("type") == "LoadBalancer":
             found.balanced[LOCALHOST, int(port["port"])] = targets
         found.cluster[view.address, int(port["port"])] = targets
+    return found
+
+
+def _listening(place: Place) -> socket.socket:
+    """Bound. Raises OSError, OverflowError."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(place)
+    except BaseException:
+        found.close()
+        raise
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object, WatchEvent
 from sampan.cluster.network.pods import PodNetwork
 from sampan.cluster.node import node_object
+from sampan.cluster.node.draining import Draining
 from sampan.cluster.node.execution import RuntimeExecutor
 from sampan.cluster.node.factory import ContainerFactory, EnvironmentSource, NodeFacts, Sources
 from sampan.cluster.node.gpus import GpuAllocator
@@ -92,6 +93,7 @@ class NodeAgent:
         if isinstance(client, TokenSource):
             self._account_tokens = factory.tokens = Tokens(client, clock)
         starter = Starter(factory, self._runtime, gpus, clock)
+        self.draining = Draining()
         self._parts = NodeParts(
             client,
             clock,
@@ -102,6 +104,7 @@ class NodeAgent:
             self._recorder,
             self._network,
             RuntimeExecutor(self._runtime),
+            self.draining,
         )
         self._workers: dict[str, PodWorker] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}

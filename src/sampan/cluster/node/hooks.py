@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +51,26 @@ async def run(hook: Mapping[str, Any], target: Target, execute: Executor) -> Non
 
 
 async def pre_stop(
-    hook: Mapping[str, Any], target: Target, execute: Executor, grace_seconds: float, clock: Clock
+    before: Sequence[Coroutine[Any, Any, None]], container: str, grace_seconds: float, clock: Clock
 ) -> tuple[float, str]:
-    """Runs the hook within the grace period: what is left of it, and why the hook failed, if it did."""
-    began, failure = clock.monotonic(), ""
+    """Does what comes before the end, the hook among it, within the grace period: what is left of that, and why the
+    hook failed, if it did."""
+    began = clock.monotonic()
+    tasks = [asyncio.ensure_future(each) for each in before]
     try:
-        async with asyncio.timeout(None if math.isinf(grace_seconds) else grace_seconds):
-            await run(hook, target, execute)
-    except TimeoutError:
-        log.info("preStop hook not completed in grace period", container=target.id)
-    except HandlerError as error:
-        failure = error.message
+        limit = None if math.isinf(grace_seconds) else grace_seconds
+        done, late = await asyncio.wait(tasks, timeout=limit)
+    finally:
+        for task in tasks:
+            task.cancel()
+    if late:
+        log.info("preStop hook not completed in grace period", container=container)
+    failure = ""
+    for error in (task.exception() for task in done):
+        if isinstance(error, HandlerError):
+            failure = error.message
+        elif error is not None:
+            log.error("what comes before a container's end failed", container=container, exc=error)
     left = grace_seconds - (clock.monotonic() - began)
     return max(left, MINIMUM_GRACE_SECONDS), failure
 

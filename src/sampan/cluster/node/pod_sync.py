@@ -28,6 +28,7 @@ from sampan.cluster.node import (
     termination,
 )
 from sampan.cluster.node.adoption import adopt
+from sampan.cluster.node.draining import Draining
 from sampan.cluster.node.gpus import GpuAllocator, remembered
 from sampan.cluster.node.handlers import Executor, HandlerError, Target
 from sampan.cluster.node.layout import Layout, container_id
@@ -72,6 +73,7 @@ class NodeParts:
     recorder: EventRecorder
     network: PodNetwork
     execute: Executor
+    draining: Draining
 
 
 class PodWorker:
@@ -487,21 +489,25 @@ class PodWorker:
         if not record.is_stopping:
             record.is_stopping = True
             self._events.killing(record, message)
-            hook = hooks.hook_of(record.spec, "preStop")
-            if hook is not None and grace_seconds > 0:
-                grace_seconds = await self._pre_stop(record, container, hook, grace_seconds)
+            if grace_seconds > 0:
+                grace_seconds = await self._pre_stop(record, container, grace_seconds)
         try:
             await self._parts.runtime.stop(container, grace_seconds, hooks.stop_signal(record.spec))
         except RuntimeFailureError as error:
             log.warning("container not stopped", pod=self.name, container=record.name, why=error.message)
 
-    async def _pre_stop(
-        self, record: ContainerRecord, container: str, hook: Mapping[str, Any], grace_seconds: float
-    ) -> float:
-        """The grace that the hook leaves. A container that ends by itself needs no hook any more."""
-        target = self._target(record, record.restart)
-        run = hooks.pre_stop(hook, target, self._parts.execute, grace_seconds, self._parts.clock)
-        task = asyncio.ensure_future(run)
+    async def _pre_stop(self, record: ContainerRecord, container: str, grace_seconds: float) -> float:
+        """The grace that is left when its hook is done and, where all of the pod ends, what it does for others.
+
+        A container that ends by itself is waited for no longer.
+        """
+        hook = hooks.hook_of(record.spec, "preStop")
+        before = self._parts.draining.begin(self._pod) if self._stopping.is_set() else []
+        if hook is not None:
+            before.append(hooks.run(hook, self._target(record, record.restart), self._parts.execute))
+        if not before:
+            return grace_seconds
+        task = asyncio.ensure_future(hooks.pre_stop(before, container, grace_seconds, self._parts.clock))
         end = asyncio.ensure_future(self._parts.runtime.wait(container))
         try:
             await asyncio.wait({task, end}, return_when=asyncio.FIRST_COMPLETED)

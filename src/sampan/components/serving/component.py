@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -62,6 +62,7 @@ class ServingComponent:
         self._tasks = TaskSet("serving")
         self._managers: list[Manager] = []
         self._gateway: Any = None
+        self._leave: Callable[[], None] = lambda: None
         self._services: Services | None = None
 
     async def start(self, services: Services) -> None:
@@ -80,6 +81,7 @@ class ServingComponent:
         return await self.interceptor.named_handlers()
 
     async def stop(self) -> None:
+        self._leave()
         await self._tasks.close()
         for manager in reversed(self._managers):
             await manager.stop()
@@ -116,4 +118,6 @@ class ServingComponent:
             raise
         self._gateway = gateway
         self.interceptor.open(gateway)
+        if services.before_pods_end is not None:
+            self._leave = services.before_pods_end(gateway.before_pod_ends)
         return around, gateway

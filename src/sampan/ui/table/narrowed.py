@@ -1,6 +1,6 @@
 """A table of all that is there, narrowed, sorted, paged, some of it picked. What is shown stands in the address.
 
-listed = NarrowedTable(page, VIEW, query.from_address(page.query))
+listed = NarrowedTable(page, VIEW)
 SearchBox("Name", listed.wanted.text, lambda text: listed.narrow(text=text))
 listed.build()
 await page.live(path, lambda found: listed.take([…]))
@@ -8,32 +8,23 @@ await page.live(path, lambda found: listed.take([…]))
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nicegui import ui
 
 from sampan.ui import widgets, words
 from sampan.ui.context import PageContext
+from sampan.ui.table.narrowing import Narrowing
 from sampan.ui.table.pager import Pager
 from sampan.ui.table.table import Column, DataTable, Row
 
 _SIZE = 100
 
 
-class Wanted(Protocol):
-    """What is asked for: a frozen dataclass, with whatever else narrows."""
-
-    @property
-    def sort(self) -> str: ...
-    @property
-    def descending(self) -> bool: ...
-
-
 Item = TypeVar("Item")
-Asked = TypeVar("Asked", bound=Wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +37,13 @@ class PickedAction(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
-class View(Generic[Item, Asked]):
+class View(Generic[Item]):
     label: str
     noun: str
     """Of one and of many: `job|jobs`."""
     columns: Sequence[Column]
     row: Callable[[Item], Row]
-    chosen: Callable[[Sequence[Item], Asked], list[Item]]
-    to_address: Callable[[Asked], Mapping[str, str]]
+    narrowing: Narrowing[Item]
     home: str
     """The page's path, where nothing is narrowed."""
     offer: Callable[[], None]
@@ -63,11 +53,11 @@ class View(Generic[Item, Asked]):
     picked: Sequence[PickedAction[Item]] = ()
 
 
-class NarrowedTable(Generic[Item, Asked]):
-    def __init__(self, page: PageContext, view: View[Item, Asked], wanted: Asked) -> None:
+class NarrowedTable(Generic[Item]):
+    def __init__(self, page: PageContext, view: View[Item]) -> None:
         self._page = page
         self._view = view
-        self.wanted = wanted
+        self.wanted = view.narrowing.from_address(page.query)
         self._all: Sequence[Item] = ()
         self._shown: dict[str, Item] = {}
         self._start = 0
@@ -98,12 +88,11 @@ class NarrowedTable(Generic[Item, Asked]):
 
     def narrow(self, **changed: Any) -> None:
         """To what the fields of `wanted` then say."""
-        # mypy cannot see that what is asked for is a dataclass: a protocol has no way to say so.
-        self.wanted = replace(self.wanted, **changed)  # type: ignore[type-var]
+        self.wanted = replace(self.wanted, **changed)
         self._start = 0
         self._is_empty = None
         self._pager.restart()
-        self._page.set_query(**self._view.to_address(self.wanted))
+        self._page.set_query(**self._view.narrowing.to_address(self.wanted))
         self._show()
 
     def unpick(self) -> None:
@@ -111,7 +100,7 @@ class NarrowedTable(Generic[Item, Asked]):
         self._bar.set_visibility(False)
 
     def _show(self) -> None:
-        found = self._view.chosen(self._all, self.wanted)
+        found = self._view.narrowing.chosen(self._all, self.wanted)
         self._start = self._start if self._start < len(found) else 0
         part = found[self._start : self._start + _SIZE]
         rows = [self._view.row(item) for item in part]

@@ -116,6 +116,37 @@ def test_pods_come_and_go(tmp_path: Path) -> None:
     play(tmp_path, test)
 
 
+def test_pods_are_found_by_whatever_their_service_selects_now(tmp_path: Path) -> None:
+    async def test(kit: Kit) -> None:
+        for name in ("x", "y"):
+            await kit.service(name, {"common": "all", "app": name})
+            await kit.pod(name, {"common": "all", "app": name}, ready=True, ip="127.0.0.2")
+        # Two objects lead to one Service, and a third to the other.
+        await kit.route("a")
+        await kit.route("b")
+        await kit.route("c", service="y")
+        pools = kit.rig.core.pools
+        x, y = ("default", "x", 80), ("default", "y", 80)
+
+        def names(key: tuple[str, str, int]) -> set[str]:
+            return {member.place.pod for member in pools[key].members.values()} if key in pools else set()
+
+        await kit.until(lambda: names(x) == {"x"} and names(y) == {"y"})
+        await kit.client.patch(PODS, "x", {"metadata": {"labels": {"app": "y"}}}, "default")
+        await kit.until(lambda: names(x) == set() and names(y) == {"x", "y"})
+        await kit.client.patch(SERVICES, "x", {"spec": {"selector": {"app": "y"}}}, "default")
+        await kit.until(lambda: names(x) == {"x", "y"})
+        await kit.client.delete(CONFIG_MAPS, "a", "default")
+        await kit.client.patch(CONFIG_MAPS, "c", {"data": {"service": "x"}}, "default")
+        await kit.until(lambda: y not in pools)
+        assert names(x) == {"x", "y"}
+        await kit.client.delete(CONFIG_MAPS, "b", "default")
+        await kit.client.delete(CONFIG_MAPS, "c", "default")
+        await kit.until(lambda: not pools)
+
+    play(tmp_path, test)
+
+
 def test_endpoints_that_somebody_wrote_lead_nowhere(tmp_path: Path) -> None:
     async def test(kit: Kit) -> None:
         await kit.route()

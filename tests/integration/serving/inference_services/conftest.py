@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -281,23 +282,44 @@ Scenario = Callable[[Serving], Awaitable[None]]
 Runner = Callable[[Scenario], None]
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a cluster in which nothing has happened yet: scenarios begin with copies of it."""
+    path = tmp_path_factory.mktemp("prepared") / "sampan.db"
+    asyncio.run(_prepare(path))
+    return path
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Runner:
+def run(tmp_path: Path, prepared: Path) -> Runner:
     """Runs a scenario against a fresh cluster with namespace `team`, then stops everything cleanly."""
+    shutil.copy(prepared, tmp_path / "sampan.db")
     return lambda scenario: asyncio.run(_run(tmp_path, scenario))
 
 
-async def _run(home: Path, scenario: Scenario) -> None:
-    database, clock = Database.sqlite(home / "sampan.db"), SystemClock()
-    api = ApiServer(database, clock)
-    api.registry.add(KNATIVE_SERVICES)
+async def _prepare(path: Path) -> None:
+    database, api = _server(path)
     database.create(api.tables)
     await api.start()
-    client = api.client
     for name in ("team", "kserve"):
-        await client.create(NAMESPACES, {"metadata": {"name": name}})
-    assert not await install(client, DEFINITIONS)
-    await client.create(CLUSTER_SERVING_RUNTIMES, RUNTIME)
+        await api.client.create(NAMESPACES, {"metadata": {"name": name}})
+    assert not await install(api.client, DEFINITIONS)
+    await api.client.create(CLUSTER_SERVING_RUNTIMES, RUNTIME)
+    await api.stop()
+    await database.close()
+
+
+def _server(path: Path) -> tuple[Database, ApiServer]:
+    database = Database.sqlite(path)
+    api = ApiServer(database, SystemClock())
+    api.registry.add(KNATIVE_SERVICES)
+    return database, api
+
+
+async def _run(home: Path, scenario: Scenario) -> None:
+    database, api = _server(home / "sampan.db")
+    await api.start()
+    client, clock = api.client, SystemClock()
     workloads = controllers(
         client, clock, api.registry, home / "volumes", Caches(client), Backoff(timedelta())
     )

@@ -237,6 +237,9 @@ def test_no_spec_stops_what_is_made_of_it():
     templates = Templates.__new__(Templates)
     templates._around, templates.storage, templates._agents = Around(), Same(), Same()
 
+    # One loop for all: making one takes longer than most specs do.
+    loop = asyncio.Runner()
+
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(SPECS)
     def holds(spec):
@@ -249,10 +252,11 @@ def test_no_spec_stops_what_is_made_of_it():
         }
         for component in reading.components(isvc):
             with suppress(RefusedError):
-                asyncio.run(templates.of(isvc, component, 1))
+                loop.run(templates.of(isvc, component, 1))
         routes(isvc, Around().configured().domain)
 
-    holds()
+    with loop:
+        holds()
 
 
 def test_deployments_of_nobody_are_left_alone(run):

@@ -49,6 +49,11 @@ async def becomes(serving: Serving, state: str, name: str = "m", part: str = "")
     return found
 
 
+async def told_of(serving: Serving, reason: str, count: int) -> bool:
+    """Whether there are as many events of the reason, each about another object."""
+    return len(set(await serving.events(reason, "m"))) == count
+
+
 async def names_are(serving: Serving, kind: Any, *names: str) -> None:
     async def look() -> bool:
         return await serving.names(kind) == sorted(names)
@@ -80,6 +85,8 @@ def test_it_becomes_available_and_what_it_no_longer_wants_goes(seldon: Callable[
         assert sorted(status["deploymentStatus"]) == ["m-a-0-classifier", "m-b-0-classifier"]
         assert status["serviceStatus"]["m-a"]["httpEndpoint"] == "m-a.team:8000"
         assert all(each["status"] == "True" for each in status["conditions"])
+        for reason, count in (("CreateService", 4), ("CreateDeployment", 2)):
+            await serving.until(lambda reason=reason, count=count: told_of(serving, reason, count))
         await change(serving, predictor("a", "other"))
         await names_are(serving, DEPLOYMENTS, "m-a-0-other")
         await names_are(serving, SERVICES, "m-a", "m-a-other")

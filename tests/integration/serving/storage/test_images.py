@@ -13,6 +13,7 @@ import pytest
 
 from sampan.components.serving.engine.programs.initializer import images
 from sampan.components.serving.engine.programs.initializer.errors import StorageError
+from sampan.components.serving.engine.programs.initializer.logins import login
 
 
 def layer(files, links=None):
@@ -131,6 +132,56 @@ def test_a_login(registry, fetch, tmp_path):
     auth = base64.b64encode(b"me:secret").decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {f"127.0.0.1:{store.port}": {"auth": auth}}}))
     assert fetch(f"{store.image}:1", {"DOCKER_CONFIG": str(tmp_path)}) == {"a": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("file", "keys", "gets"),
+    [
+        ("config.json", ["{registry}"], True),
+        ("config.json", ["http://{registry}/v2/"], True),
+        ("config.json", ["{registry}/team"], True),
+        ("config.json", ["{registry}/team/iris", "{registry}/te"], True),
+        ("config.json", ["*.0.0.*:{port}"], True),
+        ("config.json", ["{registry}/other"], False),
+        ("config.json", ["*:{port}"], False),
+        ("config.json", ["example.com"], False),
+        (".dockercfg", ["{registry}"], True),
+    ],
+)
+def test_logins_of_pull_secrets(registry, fetch, tmp_path, file, keys, gets):
+    store = registry(layer({"models/a": b"1"}), login="me:secret")
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    (tmp_path / "first" / "config.json").write_text("{not json")
+    names = [each.format(registry=f"127.0.0.1:{store.port}", port=store.port) for each in keys]
+    auths = {each: {"username": "me", "password": "secret"} for each in names}
+    said = {"auths": auths} if file == "config.json" else auths
+    (tmp_path / "second" / file).write_text(json.dumps(said))
+    folders = json.dumps([str(tmp_path / each) for each in ("none", "first", "second")])
+    environ = {"SAMPAN_PULL_SECRETS": folders, "HOME": str(tmp_path)}
+    if gets:
+        assert fetch(f"{store.image}:1", environ) == {"a": b"1"}
+    else:
+        with pytest.raises(StorageError, match="OCI authentication failed"):
+            fetch(f"{store.image}:1", environ)
+
+
+@pytest.mark.parametrize(
+    ("key", "fits"),
+    [
+        ("https://index.docker.io/v1/", True),
+        ("docker.io", True),
+        ("registry-1.docker.io", True),
+        ("docker.io/team", True),
+        ("docker.io/tea", False),
+        ("index.docker.io.evil.example", False),
+        ("ghcr.io", False),
+    ],
+)
+def test_the_hub_has_several_names(tmp_path, key, fits):
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {key: {"auth": "bWU6c2VjcmV0"}}}))
+    found = login("registry-1.docker.io", "team/iris", {"DOCKER_CONFIG": str(tmp_path)})
+    assert found == ("bWU6c2VjcmV0" if fits else "")
 
 
 def test_what_is_not_there_and_what_is_another(registry, fetch):

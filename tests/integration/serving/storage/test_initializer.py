@@ -478,7 +478,9 @@ class TestHub:
     def test_another_content_than_the_hub_says(self, hub, fetch, tmp_path):
         store = hub({"model.safetensors": BIG})
         real = store.answer
-        store.answer = lambda asked: (200, {}, BIG[:-1] + b"x") if "/resolve/" in asked.path else real(asked)
+        store.answer = lambda asked: (
+            (200, {}, BIG[:-1] + bytes([BIG[-1] ^ 1])) if "/resolve/" in asked.path else real(asked)
+        )
         with pytest.raises(StorageError, match="is not what its store says it is: its sha256"):
             fetch("hf://org/model", {"HF_ENDPOINT": store.url}, tmp_path / "m")
         assert not (tmp_path / "m/model.safetensors").exists()

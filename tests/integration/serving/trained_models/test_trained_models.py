@@ -217,7 +217,7 @@ def test_it_waits_a_moment_for_its_service_and_goes_with_it(tmp_path, monkeypatc
 def test_one_whose_service_never_comes_goes(tmp_path, monkeypatch):
     from datetime import timedelta
 
-    monkeypatch.setattr(reconciler, "_GRACE", timedelta(seconds=1))
+    monkeypatch.setattr(reconciler, "GRACE", timedelta(seconds=1))
 
     async def play(it):
         await it.model("alone")

@@ -11,6 +11,7 @@ import pytest
 from sampan.components.pipelines.api.wire_filter import parse_filter
 from sampan.components.pipelines.ui.run_list import bulk, query, rows, views
 from sampan.components.pipelines.ui.run_list.query import RunQuery
+from sampan.ui.table.acting import summary
 
 NOW = datetime(2026, 3, 1, 12, 30, 45, tzinfo=UTC)
 WANTED = RunQuery(
@@ -155,11 +156,11 @@ def test_views_that_are_not_as_they_should_be_are_left_out(kept: Any) -> None:
 
 def test_what_is_lost_is_named_before_many_are_deleted() -> None:
     delete = next(action for action in bulk.ACTIONS if action.name == "delete")
-    picked = [run(display_name=f"run {number}") for number in range(8)]
+    picked = [run(display_name=f"run {number}") for number in range(12)]
 
-    told = bulk.lost(delete, picked)
-    assert told[:5] == [f"run {number}" for number in range(5)]
-    assert told[5] == "and 3 more"
+    told = bulk.RUNS.question(delete, picked)
+    assert told[:7] == [f"run {number}" for number in range(7)]
+    assert told[7] == "and 5 more"
     assert any("files" in line for line in told)
-    assert bulk.summary(delete, 7, 8) == "7 of 8 runs deleted."
-    assert bulk.summary(delete, 1, 1) == "1 run deleted."
+    assert summary("run|runs", "deleted", 7, 8) == "7 of 8 runs deleted."
+    assert summary("run|runs", "deleted", 1, 1) == "1 run deleted."

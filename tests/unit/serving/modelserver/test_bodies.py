@@ -58,6 +58,7 @@ def test_numbers_have_their_datatype(datatype: str, data: list[Any], dtype: str)
         (entry(shape=[-2]), "none below zero"),
         (entry(shape=[2.0]), "none below zero"),
         (entry(shape=[1] * 40), "at most 32 sizes"),
+        (entry(shape=[0, 2**62, 2**62], data=[]), "is too large"),
         (entry(data=5), "has to be a list"),
         (entry(datatype="FP8"), "is none of BOOL"),
         (entry(name=""), "no name"),

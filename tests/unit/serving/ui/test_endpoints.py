@@ -10,12 +10,13 @@ import pytest
 
 from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import actions, figures, home, places, search
-from sampan.components.serving.ui.endpoint_list import query, rows
-from sampan.components.serving.ui.endpoint_list.query import Listed, Wanted
+from sampan.components.serving.ui.endpoint_list import rows
+from sampan.components.serving.ui.endpoint_list.query import NARROWING, Listed
 from sampan.components.serving.ui.endpoint_page import drawn_graph, header, notice, pod_rows, traffic_card
 from sampan.components.serving.ui.endpoint_page.parts import Shown
 from sampan.components.serving.ui.figures import Figures
 from sampan.components.serving.ui.summary import Endpoint, summarise
+from sampan.ui.table.narrowing import Wanted
 
 _OPTIONAL = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-26T10:00:00Z"}
 
@@ -217,8 +218,8 @@ def listed(name: str, state: State = State.READY, **more: Any) -> Listed:
 
 def test_what_is_asked_for_stands_in_the_address() -> None:
     wanted = Wanted("iris", ("Ready", "Asleep"), "InferenceGraph", "p95", False)
-    assert query.from_address(query.to_address(wanted)) == wanted
-    assert query.to_address(query.from_address({"sort": "nothing", "state": "x", "kind": "Pod"})) == {
+    assert NARROWING.from_address(NARROWING.to_address(wanted)) == wanted
+    assert NARROWING.to_address(NARROWING.from_address({"sort": "nothing", "state": "x", "kind": "Pod"})) == {
         "find": "",
         "state": "",
         "kind": "",
@@ -230,11 +231,11 @@ def test_what_is_asked_for_stands_in_the_address() -> None:
 def test_those_that_nobody_asks_come_last() -> None:
     slow, fast = Figures(p95_seconds=1.0), Figures(p95_seconds=0.1)
     found = [listed("quiet"), listed("fast", figures=fast), listed("slow", figures=slow)]
-    names = [each.endpoint.name for each in query.chosen(found, Wanted(sort="p95"))]
+    names = [each.endpoint.name for each in NARROWING.chosen(found, Wanted(sort="p95"))]
     assert names == ["slow", "fast", "quiet"]
-    names = [each.endpoint.name for each in query.chosen(found, Wanted(sort="p95", descending=False))]
+    names = [each.endpoint.name for each in NARROWING.chosen(found, Wanted(sort="p95", descending=False))]
     assert names == ["fast", "slow", "quiet"]
-    assert [each.endpoint.name for each in query.chosen(found, Wanted("slo"))] == ["slow"]
+    assert [each.endpoint.name for each in NARROWING.chosen(found, Wanted("slo"))] == ["slow"]
 
 
 def test_home_shows_what_is_wrong_first() -> None:

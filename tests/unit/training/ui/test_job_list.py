@@ -10,10 +10,12 @@ from tests.unit.training.ui.training_objects import job
 
 from sampan.components.training.api.summary import State, Summary, summarise
 from sampan.components.training.ui import actions, following, home, places, search, states
-from sampan.components.training.ui.job_list import bulk, query, rows
-from sampan.components.training.ui.job_list.query import Wanted
+from sampan.components.training.ui.job_list import bulk, rows
+from sampan.components.training.ui.job_list.query import NARROWING
 from sampan.ui.api import ApiFailureError
 from sampan.ui.objects import copies
+from sampan.ui.table.acting import summary
+from sampan.ui.table.narrowing import Wanted
 
 FAILED = ("Failed", "PyTorchJob train is failed because 1 Worker replica(s) failed.")
 
@@ -30,23 +32,23 @@ def some() -> list[Summary]:
 
 
 def names(wanted: Wanted) -> list[str]:
-    return [each.name for each in query.chosen(some(), wanted)]
+    return [each.name for each in NARROWING.chosen(some(), wanted)]
 
 
 def test_the_newest_come_first_and_what_the_address_says_narrows_them() -> None:
     assert names(Wanted()) == ["gamma", "beta", "alpha"]
     assert names(Wanted(descending=False)) == ["alpha", "beta", "gamma"]
     assert names(Wanted(sort="name", descending=False)) == ["alpha", "beta", "gamma"]
-    assert names(query.from_address({"state": "Failed,nonsense"})) == ["beta"]
-    assert names(query.from_address({"kind": "TFJob"})) == ["alpha"]
-    assert names(query.from_address({"find": "TORCH"})) == ["gamma", "beta"]
+    assert names(NARROWING.from_address({"state": "Failed,nonsense"})) == ["beta"]
+    assert names(NARROWING.from_address({"kind": "TFJob"})) == ["alpha"]
+    assert names(NARROWING.from_address({"find": "TORCH"})) == ["gamma", "beta"]
 
 
 def test_an_address_says_what_it_is_read_from() -> None:
     wanted = Wanted("x", ("Running", "Failed"), "TFJob", "name", False)
-    assert query.from_address(query.to_address(wanted)) == wanted
-    assert not any(query.to_address(Wanted()).values())
-    assert query.from_address({"kind": "Pod", "sort": "__class__", "state": ","}) == Wanted()
+    assert NARROWING.from_address(NARROWING.to_address(wanted)) == wanted
+    assert not any(NARROWING.to_address(Wanted()).values())
+    assert NARROWING.from_address({"kind": "Pod", "sort": "__class__", "state": ","}) == Wanted()
 
 
 def test_a_row_says_why_a_job_failed_and_how_many_of_each_role_there_are() -> None:
@@ -113,8 +115,8 @@ def test_only_what_fits_is_done_to_the_picked() -> None:
         action.name: [job.name for job in (alpha, beta, gamma) if action.fits(job)] for action in bulk.ACTIONS
     }
     assert fits == {"suspend": ["alpha", "gamma"], "resume": [], "delete": ["alpha", "beta", "gamma"]}
-    assert bulk.summary(bulk.BY_NAME["delete"], 2, 3) == "2 of 3 jobs deleted."
-    assert bulk.summary(bulk.BY_NAME["delete"], 0, 3) == ""
+    assert summary("job|jobs", "deleted", 2, 3) == "2 of 3 jobs deleted."
+    assert summary("job|jobs", "deleted", 0, 3) == ""
 
 
 def test_each_kind_is_suspended_and_scaled_where_it_keeps_that() -> None:

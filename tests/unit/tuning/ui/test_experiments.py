@@ -9,11 +9,12 @@ from tests.unit.tuning.ui.tuning_objects import at, columns, experiment
 from sampan.components.tuning.api.ending import is_stopped
 from sampan.components.tuning.api.summary import summarise
 from sampan.components.tuning.ui import search, states, steering, trials
-from sampan.components.tuning.ui.experiment_list import query, rows
-from sampan.components.tuning.ui.experiment_list.query import Wanted
+from sampan.components.tuning.ui.experiment_list import rows
+from sampan.components.tuning.ui.experiment_list.query import NARROWING
 from sampan.components.tuning.ui.experiment_page import network, searched, trial_rows, waiting
 from sampan.components.tuning.ui.experiment_page.trial_rows import Wanted as WantedTrials
 from sampan.ui.objects import copies
+from sampan.ui.table.narrowing import Wanted
 
 RUNNING = [
     ("Created", "ExperimentCreated", "Experiment is created"),
@@ -28,8 +29,8 @@ def _best(value: str) -> dict[str, Any]:
 
 def test_what_is_wanted_is_said_in_the_address_and_read_back() -> None:
     wanted = Wanted("dig", ("Running", "Failed"), "tpe", "best", False)
-    assert query.from_address(query.to_address(wanted)) == wanted
-    assert query.from_address({"state": "Nonsense", "sort": "colour"}) == Wanted()
+    assert NARROWING.from_address(NARROWING.to_address(wanted)) == wanted
+    assert NARROWING.from_address({"state": "Nonsense", "sort": "colour"}) == Wanted()
 
 
 def test_experiments_are_narrowed_and_sorted_and_those_without_a_value_are_last() -> None:
@@ -38,10 +39,10 @@ def test_experiments_are_narrowed_and_sorted_and_those_without_a_value_are_last(
         summarise(experiment("none", RUNNING)),
         summarise(experiment("high", RUNNING, _best("0.9"), algorithm={"algorithmName": "grid"})),
     ]
-    names = lambda wanted: [each.name for each in query.chosen(found, wanted)]  # noqa: E731
+    names = lambda wanted: [each.name for each in NARROWING.chosen(found, wanted)]  # noqa: E731
     assert names(Wanted(sort="best")) == ["high", "low", "none"]
     assert names(Wanted(sort="best", descending=False)) == ["low", "high", "none"]
-    assert names(Wanted(algorithm="grid")) == ["high"]
+    assert names(Wanted(kind="grid")) == ["high"]
     assert names(Wanted("lr")) == ["none", "low", "high"]
     assert names(Wanted(states=("Failed",))) == []
 

@@ -24,6 +24,7 @@ from sampan.components.tuning.ui.new_experiment.wanted import (
     Template,
     Wanted,
 )
+from sampan.kube import meta
 
 RANGES = (
     Range("lr", "double", "1e-5", "0.1", distribution="logUniform"),
@@ -188,3 +189,11 @@ def test_the_form_begins_with_something_that_runs() -> None:
 
 def test_the_first_experiment_can_be_cloned_in_the_form() -> None:
     assert reading.wanted(first_experiment.experiment("first", "default")) is not None
+
+
+def test_one_that_was_stopped_is_cloned_in_the_form_too() -> None:
+    stopped = first_experiment.experiment("first", "default")
+    stopped["metadata"]["annotations"] = {"sampan.dev/stop": "true"}
+    found = reading.wanted(stopped)
+    assert found is not None
+    assert not meta.annotations(building.experiment(found))

@@ -25,7 +25,7 @@ from sampan.cluster.apiserver.admission.judging import Judge
 from sampan.cluster.apiserver.admission.mirror import Mirror
 from sampan.cluster.apiserver.storage import Key, Storage, Transaction
 from sampan.kube import rbac
-from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, ValidatingHook
+from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Operation, ValidatingHook
 from sampan.kube.errors import BadRequestError
 from sampan.kube.kinds import (
     LIMIT_RANGES,
@@ -150,15 +150,23 @@ class Pipeline:
 
     def check(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
         """After it, on the object as it will be stored. Raises ForbiddenError, InvalidError."""
-        for hook in self._validating.get(request.resource.key, ()):
-            if hook.concerns(request):
-                hook.validate(request, obj, old, TransactionReader(txn, self))
+        self._validate(request, obj, old, txn)
         if request.subresource == "":
             for check in self._checks.get(request.resource.key, ()):
                 check(request, obj, old)
         # Last, because it counts what nothing refuses any more.
         if request.namespace and (quotas := self._quotas.of(request.namespace)):
             resourcequota.charge(request, quotas, obj, old, txn)
+
+    def check_deletion(self, resource: Resource, obj: Object, txn: Transaction) -> None:
+        """Of what somebody asks to delete. Raises ForbiddenError, InvalidError."""
+        if resource.key in self._validating:
+            self._validate(request_for("DELETE", resource, obj), obj, obj, txn)
+
+    def _validate(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
+        for hook in self._validating.get(request.resource.key, ()):
+            if hook.concerns(request):
+                hook.validate(request, obj, old, TransactionReader(txn, self))
 
     def released(self, resource: Resource, obj: Object, txn: Transaction) -> None:
         """That an object is gone."""
@@ -167,10 +175,12 @@ class Pipeline:
             resourcequota.charge(request_for("UPDATE", resource, obj), quotas, None, obj, txn)
 
 
-def request_for(operation: str, resource: Resource, obj: Object, subresource: str = "") -> AdmissionRequest:
+def request_for(
+    operation: Operation, resource: Resource, obj: Object, subresource: str = ""
+) -> AdmissionRequest:
     user, metadata = identity.current.get(), obj["metadata"]
     return AdmissionRequest(
-        "CREATE" if operation == "CREATE" else "UPDATE",
+        operation,
         resource,
         str(metadata.get("namespace") or "") if resource.namespaced else "",
         str(metadata.get("name") or ""),

@@ -6,6 +6,7 @@ the tests and examples of Argo Workflows; `cowsay` draws; `http-echo` answers ev
 `openmpi` and `hydra` are fronts of their `mpirun`. The larger ones are files of `stand_ins`. `serving` is a package for
 images that serve models: `python3 -m sampan_serving.modelserver` and others (decision 0063); `model-servers` are the
 programs that it stands for: Triton's, MLServer's, TorchServe's, TensorFlow Serving's and OpenVINO's (decision 0065);
+`vllm` is vLLM's (decision 0078);
 `seldon` is `seldon-core-microservice`, for users' classes (decision 0074).
 
 Source of argosay's subcommands: argo-workflows 3.7 test/e2e/images/argosay/v2.
@@ -255,6 +256,7 @@ PROGRAMS: Mapping[str, Program] = {
     "seldon": Program(
         {"seldon-core-microservice": _MICROSERVICE}, {"/s2i/bin/run": "seldon-core-microservice"}
     ),
+    "vllm": Program({"vllm": _AS_MODEL_SERVER}),
     "model-servers": Program(dict.fromkeys(_MODEL_SERVERS, _AS_MODEL_SERVER)),
 }
 

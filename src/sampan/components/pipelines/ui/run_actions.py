@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sampan.ui import widgets
-from sampan.ui.api import ApiFailureError, segment
+from sampan.ui.api import segment
 from sampan.ui.context import PageContext
 
 Run = Mapping[str, Any]
@@ -75,18 +75,3 @@ def lost_with(count: int) -> list[str]:
         "The logs of the steps",
         "Artifacts that no other run uses, with their files",
     ]
-
-
-async def each(
-    runs: list[Run], act: Callable[[Run], Awaitable[Any]], note: Callable[[int], None] | None = None
-) -> list[tuple[str, str]]:
-    """Does something to one after the other. The names of those that refused it, and why."""
-    failures: list[tuple[str, str]] = []
-    for number, run in enumerate(runs, 1):
-        try:
-            await act(run)
-        except ApiFailureError as error:
-            failures.append((str(run["display_name"]), error.message))
-        if note is not None:
-            note(number)
-    return failures

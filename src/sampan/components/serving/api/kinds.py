@@ -38,12 +38,17 @@ LOCAL_MODEL_CACHES = _kind("v1alpha1", "LocalModelCache", namespaced=False)
 LOCAL_MODEL_NAMESPACE_CACHES = _kind("v1alpha1", "LocalModelNamespaceCache")
 LOCAL_MODEL_NODE_GROUPS = _without_status("LocalModelNodeGroup", namespaced=False)
 LOCAL_MODEL_NODES = _kind("v1alpha1", "LocalModelNode", namespaced=False)
-"""Those that keep models on nodes are served and checked, and nothing acts on them: there is one node here."""
+"""What keeps models on nodes: `controller/local_models`."""
 
 KFSERVING_INFERENCE_SERVICES = Resource(
     KFSERVING_GROUP, "v1beta1", "InferenceService", "inferenceservices", singular="inferenceservice"
 )
 """Served as v1alpha2 too. Each is followed by an InferenceService of KServe's, which is what runs."""
+
+KFSERVING_TRAINED_MODELS = Resource(
+    KFSERVING_GROUP, "v1alpha1", "TrainedModel", "trainedmodels", singular="trainedmodel"
+)
+"""Likewise followed by one of KServe's."""
 
 SELDON_DEPLOYMENTS = Resource(
     SELDON_GROUP,

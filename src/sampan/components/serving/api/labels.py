@@ -54,4 +54,13 @@ NAMESPACE = "kserve"
 """Where `inferenceservice-config` is."""
 CONFIG = "inferenceservice-config"
 
+LOCAL_MODEL = "internal.serving.kserve.io/localmodel"
+LOCAL_MODEL_NAMESPACE = "internal.serving.kserve.io/localmodel-namespace"
+"""Labels: the LocalModelCache that an InferenceService takes its model from, and the namespace of one that has one."""
+LOCAL_MODEL_SOURCE = "internal.serving.kserve.io/localmodel-sourceuri"
+LOCAL_MODEL_CLAIM = "internal.serving.kserve.io/localmodel-pvc-name"
+"""Annotations beside them."""
+NODE_GROUP = "serving.kserve.io/nodegroup"
+NO_LOCAL_MODEL = "serving.kserve.io/disable-localmodel"
+
 SELDON_DEPLOYMENT = "seldon-deployment-id"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,25 @@ class Rule:
     """In place of what `path` matched."""
 
 
+class Private(str):
+    """Why an endpoint cannot serve, in words that may be its containers' own: for whoever may read its object.
+
+    `plain` is what all others are told.
+    """
+
+    __slots__ = ("plain",)
+    plain: str
+
+    def __new__(cls, words: str, plain: str) -> Self:
+        made = super().__new__(cls, words)
+        made.plain = plain
+        return made
+
+
+def plain(why: str) -> str:
+    return why.plain if isinstance(why, Private) else why
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     kind: str
@@ -66,6 +86,7 @@ class Route:
     timeout_seconds: float = 300.0
     """Until an answer begins; it may go on for as long as it flows."""
     refusal: str = ""
-    """Why nothing can be served now, such as `it is stopped`: every request is answered 503 with it."""
+    """Why nothing can be served now, such as `it is stopped`: every request is answered 503 with it, if it is Private
+    in its plain form to whoever may not read the object."""
     is_public: bool = True
     """False: only what comes from within the cluster is served."""

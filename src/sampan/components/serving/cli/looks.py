@@ -16,6 +16,7 @@ from sampan.components.serving.sdk.endpoints import Ref
 from sampan.console.frame import (
     INTERRUPTED,
     CommandError,
+    EverywhereOption,
     FormOption,
     HomeOption,
     NamespaceOption,
@@ -23,7 +24,7 @@ from sampan.console.frame import (
     check_form,
     one_of,
 )
-from sampan.console.printing import print_document
+from sampan.console.printing import print_as
 from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError
 
@@ -37,9 +38,7 @@ class Looks:
     def list_endpoints(
         self,
         state: Annotated[str, typer.Option(help="In one state only: ready, asleep, failed, …")] = "",
-        everywhere: Annotated[
-            bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")
-        ] = False,
+        everywhere: EverywhereOption = False,
         form: FormOption = "table",
         namespace: NamespaceOption = "",
         home: HomeOption = None,
@@ -52,14 +51,15 @@ class Looks:
             with reach(self.platform, home, namespace) as reached:
                 found = reached.endpoints.newest(None if everywhere else reached.namespace)
                 found = [each for each in found if wanted in (None, each.state)]
-                if form == "table":
-                    output.print_list(console, found, namespaces=everywhere)
-                elif form == "name":
-                    for each in found:
-                        console.out(f"inferenceservice/{each.name}")
-                else:
-                    objects = [reached.endpoints.get(Ref(each.namespace, each.name)) for each in found]
-                    print_document(console, objects, form)
+                print_as(
+                    console,
+                    form,
+                    table=lambda: output.print_list(console, found, namespaces=everywhere),
+                    names=lambda: [f"inferenceservice/{each.name}" for each in found],
+                    document=lambda: [
+                        reached.endpoints.get(Ref(each.namespace, each.name)) for each in found
+                    ],
+                )
 
     def get(
         self,
@@ -74,12 +74,13 @@ class Looks:
             check_form(form)
             with reach(self.platform, home, namespace) as reached:
                 ref = reached.find(endpoint)
-                if form == "table":
-                    output.print_one(console, reached.endpoints.summary(ref))
-                elif form == "name":
-                    console.out(str(ref))
-                else:
-                    print_document(console, reached.endpoints.get(ref), form)
+                print_as(
+                    console,
+                    form,
+                    table=lambda: output.print_one(console, reached.endpoints.summary(ref)),
+                    names=lambda: [str(ref)],
+                    document=lambda: reached.endpoints.get(ref),
+                )
 
     def revisions(
         self,
@@ -94,15 +95,13 @@ class Looks:
             check_form(form)
             with reach(self.platform, home, namespace) as reached:
                 found = reached.endpoints.revisions(reached.find(endpoint))
-                if form == "table":
-                    output.print_revisions(console, found)
-                elif form == "name":
-                    for each in found:
-                        console.out(each.name)
-                else:
-                    print_document(
-                        console, [{**asdict(each), "tags": list(each.tags)} for each in found], form
-                    )
+                print_as(
+                    console,
+                    form,
+                    table=lambda: output.print_revisions(console, found),
+                    names=lambda: [each.name for each in found],
+                    document=lambda: [{**asdict(each), "tags": list(each.tags)} for each in found],
+                )
 
     def logs(  # noqa: PLR0913  a command's options
         self,
@@ -152,13 +151,13 @@ class Looks:
             check_form(form)
             with reach(self.platform, home, namespace) as reached:
                 found = reached.endpoints.events(reached.find(endpoint))
-                if form == "table":
-                    output.print_events(console, found)
-                elif form == "name":
-                    for each in found:
-                        console.out(f"event/{meta.name(each)}")
-                else:
-                    print_document(console, found, form)
+                print_as(
+                    console,
+                    form,
+                    table=lambda: output.print_events(console, found),
+                    names=lambda: [f"event/{meta.name(each)}" for each in found],
+                    document=lambda: found,
+                )
 
 
 def _print_logs(

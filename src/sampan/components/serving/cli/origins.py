@@ -12,7 +12,7 @@ from sampan.components.serving.cli.frame import EndpointArgument, reach, told
 from sampan.components.serving.sdk import lineage
 from sampan.components.serving.sdk.lineage import Lineage
 from sampan.console.frame import FormOption, HomeOption, NamespaceOption, Platform, check_form
-from sampan.console.printing import local_time, print_document
+from sampan.console.printing import local_time, print_as
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Origins:
             check_form(form)
             with reach(self.platform, home, namespace) as reached:
                 found = lineage.of_endpoint(reached.endpoints, reached.find(endpoint))
-                if form == "table":
-                    _print(console, endpoint, found)
-                elif form == "name":
-                    for each in found:
-                        console.out(str((each.artifact or {}).get("artifact_id", "")))
-                else:
-                    print_document(console, [_document(each) for each in found], form)
+                print_as(
+                    console,
+                    form,
+                    table=lambda: _print(console, endpoint, found),
+                    names=lambda: [str((each.artifact or {}).get("artifact_id", "")) for each in found],
+                    document=lambda: [_document(each) for each in found],
+                )
 
 
 def _document(found: Lineage) -> dict[str, Any]:

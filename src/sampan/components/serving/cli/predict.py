@@ -18,7 +18,7 @@ from sampan.components.serving.sdk import payloads
 from sampan.components.serving.sdk.endpoints import Ref
 from sampan.components.serving.sdk.payloads import Given
 from sampan.components.serving.sdk.predicting import Predictor
-from sampan.console.frame import CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.frame import CommandError, HomeOption, NamespaceOption, Platform, check_form
 from sampan.kube.errors import NotFoundError
 
 _MOST_SHOWN = 100
@@ -84,8 +84,7 @@ class Predict:
         """
         console = Console(highlight=False)
         with told():
-            if form not in _FORMS:
-                raise CommandError(f"--output {form!r}: it is one of {', '.join(_FORMS)}")
+            check_form(form, _FORMS)
             given = payloads.read(data, sys.stdin.read() if data == "-" else "")
             if form == "raw" and batch:
                 raise CommandError("--output raw shows one answer: leave --batch out")

@@ -20,7 +20,7 @@ from sampan.components.serving.sdk.endpoints import Ref
 from sampan.components.serving.sdk.plan import Options
 from sampan.components.serving.sdk.predicting import Predictor
 from sampan.components.serving.sdk.serve import of_source
-from sampan.console.frame import INTERRUPTED, CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.frame import INTERRUPTED, CommandError, HomeOption, NamespaceOption, Platform, check_form
 from sampan.console.printing import print_document
 from sampan.kube import meta
 
@@ -121,8 +121,8 @@ class ServeCommand:
         """
         console = Console(highlight=False)
         with told():
-            if form not in ("", *_FORMS):
-                raise CommandError(f"--output {form!r}: it is yaml or json")
+            if form:
+                check_form(form, _FORMS)
             options = Options(
                 format=format_,
                 runtime=runtime,

@@ -13,19 +13,27 @@ from functools import cache
 from typing import Any
 
 from sampan.components.serving.api import kinds
-from sampan.components.serving.api.labels import CONFIG, KNATIVE, NAMESPACE
+from sampan.components.serving.api.labels import CONFIG, KNATIVE, LOCAL_MODEL, NAMESPACE, NO_LOCAL_MODEL
 from sampan.components.serving.api.reading import mapping
 from sampan.kube import meta, owners
-from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader, ValidatingHook
-from sampan.kube.errors import invalid
+from sampan.kube.admission import (
+    AdmissionRequest,
+    Hook,
+    MutatingHook,
+    Reader,
+    ValidatingHook,
+    forbidden_details,
+)
+from sampan.kube.errors import ForbiddenError, invalid
 from sampan.kube.fielderrors import FieldErrors
-from sampan.kube.kinds import CONFIG_MAPS, Resource
+from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES, Resource
 from sampan.kube.meta import Object
 
 _ENGINE = "sampan.components.serving.engine"
 _CHECKS: dict[Resource, tuple[str, str]] = {
     kinds.INFERENCE_SERVICES: ("validation.services", "check"),
     kinds.KFSERVING_INFERENCE_SERVICES: ("kfserving.checking", "check"),
+    kinds.KFSERVING_TRAINED_MODELS: ("kfserving.trained_models", "check"),
     kinds.SERVING_RUNTIMES: ("validation.runtimes", "check"),
     kinds.CLUSTER_SERVING_RUNTIMES: ("validation.runtimes", "check"),
     kinds.TRAINED_MODELS: ("validation.trained_models", "check"),
@@ -36,6 +44,7 @@ _CHECKS: dict[Resource, tuple[str, str]] = {
     kinds.LOCAL_MODEL_NAMESPACE_CACHES: ("validation.others", "check_cache"),
 }
 """The module and function for each kind."""
+_LOCAL_MODELS = (kinds.LOCAL_MODEL_CACHES, kinds.LOCAL_MODEL_NAMESPACE_CACHES)
 _BY_KEY = {resource.key: check for resource, check in _CHECKS.items()}
 
 
@@ -43,8 +52,9 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
     """`deployment_mode`: of InferenceServices that name none where the ConfigMap says nothing."""
     mode = KNATIVE if deployment_mode == "auto" else deployment_mode
 
-    def put_defaults(_request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> Object:
-        return _of_api("defaults").with_defaults(obj, _config(reader, mode), old)  # type: ignore[no-any-return]
+    def put_defaults(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> Object:
+        found: Object = _of_api("defaults").with_defaults(obj, _config(reader, mode), old)
+        return _with_local_model(found, request.namespace, reader)
 
     def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> None:
         """Raises InvalidError."""
@@ -62,8 +72,37 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
             "inferenceservice-defaults", (kinds.INFERENCE_SERVICES,), put_defaults, ("CREATE", "UPDATE")
         ),
         ValidatingHook("serving", tuple(_CHECKS), validate, subresources=("",)),
+        ValidatingHook("local-models", _LOCAL_MODELS, _may_go, ("DELETE",)),
         ValidatingHook("knative-services", (kinds.KNATIVE_SERVICES,), _of_ours, ("CREATE",)),
     )
+
+
+def _with_local_model(isvc: Object, namespace: str, reader: Reader) -> Object:
+    """With what says which cache its model is taken from."""
+    caches, of_namespace = (
+        reader.all(kind, where) for kind, where in zip(_LOCAL_MODELS, ("", namespace), strict=True)
+    )
+    held = (*meta.labels(isvc), *meta.annotations(isvc))
+    if not caches and not of_namespace and not any(LOCAL_MODEL in each for each in held):
+        return isvc
+    data = mapping((reader.get(CONFIG_MAPS, CONFIG, NAMESPACE) or {}).get("data"))
+    is_enabled = _module("local_models.config").LocalModelConfig.of(data).is_enabled
+    if not is_enabled or NO_LOCAL_MODEL in meta.annotations(isvc):
+        caches, of_namespace = [], []
+    return _module("local_models.matching").labelled(isvc, of_namespace, caches)  # type: ignore[no-any-return]
+
+
+def _may_go(request: AdmissionRequest, cache: Object, _old: Object | None, reader: Reader) -> None:
+    """Not while InferenceServices take their model from it. Raises ForbiddenError."""
+    where = request.namespace
+    for namespace in [where] if where else map(meta.name, reader.all(NAMESPACES)):
+        for isvc in reader.all(kinds.INFERENCE_SERVICES, namespace):
+            if _module("local_models.matching").uses(isvc, cache) and not meta.is_deleting(isvc):
+                its, user = (f"{where}/{each}" if where else each for each in map(meta.name, (cache, isvc)))
+                raise ForbiddenError(
+                    f"{request.resource.kind} {its} is being used by InferenceService {user}",
+                    details=forbidden_details(request),
+                )
 
 
 def _of_ours(request: AdmissionRequest, obj: Object, _old: Object | None, _reader: Reader) -> None:

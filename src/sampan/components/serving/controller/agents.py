@@ -17,7 +17,7 @@ from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.storage import own_rules
 from sampan.components.serving.engine.agent import injection
 from sampan.components.serving.engine.agent.config import AgentConfig
-from sampan.components.serving.engine.storage import injection as storage
+from sampan.components.serving.engine.storage import initializer as storage
 from sampan.components.serving.engine.storage.config import StorageConfig
 from sampan.components.serving.engine.storage.credentials import of_account
 from sampan.components.serving.engine.storage.reads import Reads, secret_names, service_account_name

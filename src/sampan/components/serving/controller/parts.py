@@ -8,6 +8,10 @@ from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KFSERVING_INFERENCE_SERVICES,
+    KFSERVING_TRAINED_MODELS,
+    LOCAL_MODEL_CACHES,
+    LOCAL_MODEL_NAMESPACE_CACHES,
+    LOCAL_MODEL_NODES,
     SELDON_DEPLOYMENTS,
     TRAINED_MODELS,
 )
@@ -19,6 +23,8 @@ from sampan.components.serving.controller.gateway.parts import around
 from sampan.components.serving.controller.graphs.reconciler import InferenceGraphReconciler
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.components.serving.controller.kfserving import KFServingReconciler
+from sampan.components.serving.controller.kfserving_models import KFServingModelReconciler
+from sampan.components.serving.controller.local_models import parts as local_models
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.components.serving.controller.seldon.reconciler import SeldonReconciler
@@ -48,6 +54,10 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
             KFServingReconciler(around, configs).controller(),
             ConfigReconciler(around, configs).controller(),
         ),
+        KFSERVING_TRAINED_MODELS: (KFServingModelReconciler(around).controller(),),
+        LOCAL_MODEL_CACHES: local_models.caches(around, LOCAL_MODEL_CACHES, configs),
+        LOCAL_MODEL_NAMESPACE_CACHES: local_models.caches(around, LOCAL_MODEL_NAMESPACE_CACHES, configs),
+        LOCAL_MODEL_NODES: local_models.agent(around, configs),
     }
     acts_on_all = around.settings.controllers == "on"
     return [

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sampan.client.protocol import Client, PatchType, WriteOptions
 from sampan.components.serving.api.kinds import CLUSTER_STORAGE_CONTAINERS
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.engine.local_models import matching
 from sampan.components.serving.engine.storage.config import OwnRules, StorageConfig
 from sampan.components.serving.engine.storage.credentials import needs_own_s3
 from sampan.components.serving.engine.storage.injection import with_storage
@@ -57,18 +59,30 @@ class ModelStorage:
         asked = wanted(component)
         if not asked.uris:
             return template
-        reads = await self._reads(asked, template, namespace, config)
+        asked = matching.claimed(asked, template)
+        name = service_account_name(template)
+        reads = await self._reads(name, asked, template, namespace, config)
         return with_storage(template, asked, reads, config)
 
-    async def _reads(self, asked: Wanted, template: Object, namespace: str, config: StorageConfig) -> Reads:
-        account = await self._get(SERVICE_ACCOUNTS, service_account_name(template), namespace)
+    async def reads(
+        self, account: str, asked: Wanted, namespace: str, config: StorageConfig, owner: str
+    ) -> Reads:
+        """For a download in `namespace` that nobody's pod asks for, with the Secrets of an account, if there is one.
+        What may be fetched is what `owner`, another namespace, may. Raises StorageError, ApiError."""
+        found = await self._reads(account, asked, {}, namespace, config)
+        return replace(found, owner=owner)
+
+    async def _reads(
+        self, name: str, asked: Wanted, template: Object, namespace: str, config: StorageConfig
+    ) -> Reads:
+        account = await self._get(SERVICE_ACCOUNTS, name, namespace) if name else {}
         names = secret_names(template, asked, account, config)
         found = await asyncio.gather(*(self._get(SECRETS, name, namespace) for name in names))
         secrets = {meta.name(each): each for each in found if each is not None}
         own_s3 = None
         if self._own_s3 is not None and needs_own_s3(asked):
             own_s3 = await self._own_s3_secret(namespace, self._own_s3(namespace))
-        return Reads(namespace, account, secrets, tuple(self.containers.list()), own_s3)
+        return Reads(namespace, account, secrets, tuple(self.containers.list()), own_s3=own_s3)
 
     async def _own_s3_secret(self, namespace: str, bucket: Bucket) -> Object:
         """In the namespace of the pods, which can refer to no other."""

@@ -19,6 +19,7 @@ from sampan.components.training.sdk.choosing import resource_by_kind
 from sampan.components.training.sdk.jobs import summary_of
 from sampan.console.frame import (
     INTERRUPTED,
+    EverywhereOption,
     FormOption,
     HomeOption,
     NamespaceOption,
@@ -26,7 +27,7 @@ from sampan.console.frame import (
     check_form,
     one_of,
 )
-from sampan.console.printing import local_time, print_document
+from sampan.console.printing import local_time, print_as
 from sampan.kube import meta
 
 
@@ -41,9 +42,7 @@ class Acts:
         kind: Annotated[str, typer.Option(help="Of one kind only.")] = "",
         state: Annotated[str, typer.Option(help="In one state only: running, failed, …")] = "",
         limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 50,
-        everywhere: Annotated[
-            bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")
-        ] = False,
+        everywhere: EverywhereOption = False,
         form: FormOption = "table",
         namespace: NamespaceOption = "",
         home: HomeOption = None,
@@ -58,18 +57,20 @@ class Acts:
                 kinds = (resource_by_kind(kind),) if kind else None
                 found = reached.jobs.newest(place, kinds) if kinds else reached.jobs.newest(place)
                 found = [each for each in found if wanted in (None, each.state)][:limit]
-                if form == "table":
-                    print_jobs(console, found, namespaces=everywhere)
-                elif form == "name":
-                    for each in found:
-                        console.out(f"{each.kind.lower()}/{each.name}")
-                else:
-                    refs = [(resource_by_kind(each.kind), each) for each in found]
-                    objects = [
-                        {**reached.jobs.session.get(resource, each.name, each.namespace), "kind": each.kind}
-                        for resource, each in refs
-                    ]
-                    print_document(console, objects, form)
+                session = reached.jobs.session
+                print_as(
+                    console,
+                    form,
+                    table=lambda: print_jobs(console, found, namespaces=everywhere),
+                    names=lambda: [f"{each.kind.lower()}/{each.name}" for each in found],
+                    document=lambda: [
+                        {
+                            **session.get(resource_by_kind(each.kind), each.name, each.namespace),
+                            "kind": each.kind,
+                        }
+                        for each in found
+                    ],
+                )
 
     def get(
         self,
@@ -85,12 +86,13 @@ class Acts:
             with reach(self.platform, home, namespace) as reached:
                 ref = reached.find(job)
                 found = reached.jobs.get(ref)
-                if form == "table":
-                    print_job(console, found, summary_of(found), reached.jobs.pods(ref))
-                elif form == "name":
-                    console.out(f"{ref.kind.lower()}/{ref.name}")
-                else:
-                    print_document(console, found, form)
+                print_as(
+                    console,
+                    form,
+                    table=lambda: print_job(console, found, summary_of(found), reached.jobs.pods(ref)),
+                    names=lambda: [f"{ref.kind.lower()}/{ref.name}"],
+                    document=lambda: found,
+                )
 
     def logs(  # noqa: PLR0913  a command's options
         self,

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from sampan.client.session import Session
 from sampan.components.training.sdk.jobs import JobRef, Jobs, NoSuchJobError
 from sampan.components.training.sdk.plan import PlanError
 from sampan.console import frame
@@ -42,7 +41,7 @@ class Reached:
 
 @contextmanager
 def reach(platform: Platform, home: Path | None, namespace: str = "") -> Iterator[Reached]:
-    with platform.connect(home) as server, Session(platform.kubernetes(home), server.url) as session:
+    with frame.connected(platform, home) as (server, session):
         yield Reached(Jobs(session), server, namespace or session.namespace)
 
 

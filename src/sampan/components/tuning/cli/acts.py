@@ -26,6 +26,7 @@ from sampan.components.tuning.sdk.experiments import Ref
 from sampan.components.tuning.sdk.progress import best_text, figure, foot, state_text, table
 from sampan.console.frame import (
     CommandError,
+    EverywhereOption,
     FormOption,
     HomeOption,
     NamespaceOption,
@@ -33,7 +34,7 @@ from sampan.console.frame import (
     check_form,
     one_of,
 )
-from sampan.console.printing import age, local_time, print_document
+from sampan.console.printing import age, local_time, print_as, print_document
 from sampan.kube import meta
 
 _LABEL = 11
@@ -50,9 +51,7 @@ class Acts:
         self,
         state: Annotated[str, typer.Option(help="In one state only: running, succeeded, failed, …")] = "",
         limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 50,
-        everywhere: Annotated[
-            bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")
-        ] = False,
+        everywhere: EverywhereOption = False,
         form: FormOption = "table",
         namespace: NamespaceOption = "",
         home: HomeOption = None,
@@ -65,14 +64,15 @@ class Acts:
             with reach(self.platform, home, namespace) as reached:
                 found = reached.experiments.newest(None if everywhere else reached.namespace)
                 found = [each for each in found if wanted in (None, each.state)][:limit]
-                if form == "table":
-                    _print_list(console, found, namespaces=everywhere)
-                elif form == "name":
-                    for each in found:
-                        console.out(f"experiment/{each.name}")
-                else:
-                    objects = [reached.experiments.get(Ref(each.namespace, each.name)) for each in found]
-                    print_document(console, objects, form)
+                print_as(
+                    console,
+                    form,
+                    table=lambda: _print_list(console, found, namespaces=everywhere),
+                    names=lambda: [f"experiment/{each.name}" for each in found],
+                    document=lambda: [
+                        reached.experiments.get(Ref(each.namespace, each.name)) for each in found
+                    ],
+                )
 
     def create(
         self,
@@ -108,13 +108,13 @@ class Acts:
             check_form(form)
             with reach(self.platform, home, namespace) as reached:
                 ref = reached.find(experiment)
-                found = reached.experiments.get(ref)
-                if form == "table":
-                    _print_one(console, reached.experiments.summary(ref))
-                elif form == "name":
-                    console.out(str(ref))
-                else:
-                    print_document(console, found, form)
+                print_as(
+                    console,
+                    form,
+                    table=lambda: _print_one(console, reached.experiments.summary(ref)),
+                    names=lambda: [str(ref)],
+                    document=lambda: reached.experiments.get(ref),
+                )
 
     def watch(
         self, experiment: ExperimentArgument, namespace: NamespaceOption = "", home: HomeOption = None

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sampan.components.tuning.cli.frame import ExperimentArgument, Reached, reach, told
 from sampan.components.tuning.sdk.experiments import Ref
-from sampan.console.frame import INTERRUPTED, CommandError, HomeOption, NamespaceOption, Platform
+from sampan.console.frame import INTERRUPTED, CommandError, HomeOption, NamespaceOption, Platform, check_form
 from sampan.kube.errors import NotFoundError
 
 _FORMS = ("json", "yaml", "env", "run", "experiment")
@@ -48,8 +48,7 @@ class Figures:
         """Print the best parameters, ready for use."""
         console = Console(highlight=False)
         with told():
-            if form not in _FORMS:
-                raise CommandError(f"--as {form!r}: it is one of {', '.join(_FORMS)}")
+            check_form(form, _FORMS, "--as")
             with reach(self.platform, home, namespace) as reached:
                 ref = reached.find(experiment)
                 query = {"as": form, **({"trial": trial} if trial else {})}

@@ -46,7 +46,7 @@ class Reached:
 
 @contextmanager
 def reach(platform: Platform, home: Path | None, namespace: str = "") -> Iterator[Reached]:
-    with platform.connect(home) as server, Session(platform.kubernetes(home), server.url) as session:
+    with frame.connected(platform, home) as (server, session):
         yield Reached(Experiments(session), server, namespace or session.namespace)
 
 

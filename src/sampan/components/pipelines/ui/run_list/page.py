@@ -12,6 +12,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from sampan.components.pipelines.ui import run_actions
+from sampan.components.pipelines.ui.run_actions import Run
 from sampan.components.pipelines.ui.run_list import bulk, query, rows
 from sampan.components.pipelines.ui.run_list.saved import SavedViews
 from sampan.components.pipelines.ui.states import shown
@@ -19,6 +20,7 @@ from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext, Stop
 from sampan.ui.controls.controls import Chips, Choice
+from sampan.ui.table.acting import Action
 from sampan.ui.table.search_box import SearchBox
 from sampan.ui.table.table import Column, DataTable
 
@@ -304,7 +306,7 @@ class RunList:
             if not any(action.fits(run) for run in chosen):
                 widgets.set_enabled(found, False, f"None of these can be {action.past}")
 
-    def _ask(self, action: bulk.Action) -> None:
+    def _ask(self, action: Action[Run]) -> None:
         bulk.ask(self._page, action, self._chosen(), self._unpick)
 
     def _chosen(self) -> list[dict[str, Any]]:

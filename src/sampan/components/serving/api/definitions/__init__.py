@@ -42,6 +42,7 @@ DEFINITIONS: tuple[Object, ...] = (
         _SERVICE_COLUMNS,
         columns_of={"v1alpha2": (URL, READY, *kfserving.V1ALPHA2_COLUMNS, AGE)},
     ),
+    definition({kinds.KFSERVING_TRAINED_MODELS: models.TRAINED_MODEL}, _WITH_URL),
     definition(
         {
             replace(kinds.SELDON_DEPLOYMENTS, version=version): SELDON_DEPLOYMENT

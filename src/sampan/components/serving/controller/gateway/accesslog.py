@@ -111,7 +111,7 @@ def line(done: Done) -> bytes:
     if trace := head.get(b"traceparent"):
         found["trace"] = trace.decode("latin-1")[:64]
     if done.why:
-        found["why"] = done.why
+        found["why"] = str(done.why)
     return msgspec.json.encode(found) + b"\n"
 
 

@@ -33,6 +33,7 @@ class RefusalError(Exception):
     def __init__(self, status: int, why: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         super().__init__(why)
         self.status = status
+        self.why = why
         self.headers = headers
 
 
@@ -98,6 +99,18 @@ class Admission:
             what = f"{route.kind} {route.name} in {route.namespace}"
             raise RefusalError(403, f"{user.name} may not get {what}, and so not use it")
         return True
+
+    def may_read(self, head: Head, entry: Entry) -> bool:
+        """Whether whoever asks may know what the object's status says. Pods show a token for it, as for the API."""
+        if self._reviewer is None:
+            return True
+        authorization = head.get(b"authorization")
+        user = self._reviewer.who(authorization.decode("latin-1")) if authorization else None
+        if user is None:
+            return not head.is_secure and not self.namespace_of(head.peer)
+        route = entry.route
+        resource = _RESOURCES.get(route.kind)
+        return resource is not None and self._reviewer.may(user, "get", resource, route.namespace, route.name)
 
     def _check_origin(self, head: Head, entry: Entry) -> None:
         given, fetched = head.get(b"origin"), head.get(b"sec-fetch-site")

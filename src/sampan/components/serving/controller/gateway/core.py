@@ -12,21 +12,21 @@ from itertools import count
 from time import monotonic
 from typing import Protocol
 
-from sampan.components.serving.api.routing import Backend
+from sampan.components.serving.api.routing import Backend, Private, plain
 from sampan.components.serving.controller.gateway.admission import (
     Admission,
     RefusalError,
     UnknownNameError,
 )
 from sampan.components.serving.controller.gateway.exchange import Exchange, Work
-from sampan.components.serving.controller.gateway.pools import Member, Pool
+from sampan.components.serving.controller.gateway.pools import Member, Parting, Pool
 from sampan.components.serving.controller.gateway.rules import Ways
 from sampan.components.serving.engine.gateway import heads
 from sampan.components.serving.engine.gateway.heads import Passed
 from sampan.components.serving.engine.gateway.meter import Meter
 from sampan.components.serving.engine.gateway.places import Place
 from sampan.components.serving.engine.gateway.statistics import Name, Statistics
-from sampan.components.serving.engine.gateway.table import Found, Key, Table
+from sampan.components.serving.engine.gateway.table import Entry, Found, Key, Table
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.web.interception import Head, Receiver
@@ -87,6 +87,7 @@ class Core:
         self.table = Table()
         self.ways: dict[Key, Ways] = {}
         self.pools: dict[PoolKey, Pool] = {}
+        self.parting = Parting()
         self.meter = Meter(self.now)
         self.statistics = Statistics(self.now)
         self.admission = admission
@@ -224,7 +225,7 @@ class Core:
         hides_token = self.admission.admit(head, entry)
         route = entry.route
         if route.refusal:
-            raise RefusalError(503, route.refusal)
+            raise RefusalError(503, self.told(route.refusal, head, entry))
         chosen = self.ways[entry.key].choose(found.target, found.tag)
         if chosen is None:
             raise RefusalError(404, "the endpoint does not serve this path")
@@ -283,7 +284,13 @@ class Core:
 
     def why_none(self, work: Work) -> str:
         why = self.trouble(work.backend) or self.waits_for(work.backend)
-        return f"no server of the model was ready in time: {why}" if why else ""
+        what = "no server of the model was ready in time"
+        return Private(f"{what}: {why}", what) if why else ""
+
+    def told(self, why: str, head: Head, entry: Entry) -> str:
+        """What is said to whoever sends `head`: what containers said last is not for everybody."""
+        is_for_all = not isinstance(why, Private) or self.admission.may_read(head, entry)
+        return str(why) if is_for_all else plain(why)
 
     # A connection.
 

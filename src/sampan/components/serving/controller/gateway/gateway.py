@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sampan.client.protocol import Object
 from sampan.components.serving.api.demand import Demand
 from sampan.components.serving.controller.gateway.accesslog import AccessLog
 from sampan.components.serving.controller.gateway.admission import Admission, Reviewer
 from sampan.components.serving.controller.gateway.core import Core, Dialler
 from sampan.components.serving.controller.gateway.exchange import Exchange
+from sampan.components.serving.controller.gateway.pools import Member
 from sampan.components.serving.controller.gateway.reach import PodPort
 from sampan.components.serving.controller.gateway.watching import Source, Watching
 from sampan.components.serving.engine.gateway.statistics import Statistics
@@ -65,6 +67,7 @@ class Gateway:
         self._pod_port = surroundings.pod_port
         self._watching = Watching(self._core, caches, sources)
         self._tasks = TaskSet("gateway upkeep")
+        self._stopped = asyncio.Event()
 
     @property
     def demand(self) -> Demand:
@@ -85,10 +88,28 @@ class Gateway:
         log.info("gateway ready", routes=len(self._core.table))
 
     async def stop(self) -> None:
+        self._stopped.set()
         await self._tasks.close()
         await self._core.stop()
         if self._log is not None:
             await self._log.close()
+
+    def before_pod_ends(self, pod: Object) -> Coroutine[Any, Any, None] | None:
+        """What it has to answer. None where it has nothing to."""
+        members = self._watching.leaves(pod)
+        return self._answered(members) if members else None
+
+    async def _answered(self, members: Sequence[Member]) -> None:
+        """Returns when no request is with any of them, or when the gateway stops."""
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        try:
+            for member in members:
+                if member.in_flight:
+                    done = asyncio.get_running_loop().create_future()
+                    member.on_done.append(done)
+                    await asyncio.wait((done, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
 
     # door.Ready
 

@@ -145,8 +145,8 @@ class Passing(grpc.GenericRpcHandler):
             finally:
                 work.pool.release(member)
         except RefusalError as refusal:
-            status, why = refusal.status, str(refusal)
-            raise
+            status, why = refusal.status, str(refusal.why)
+            raise RefusalError(status, core.told(refusal.why, head, work.entry)) from refusal
         except _MovedError:
             status = 0
             raise

@@ -38,7 +38,7 @@ class Waiter(Protocol):
 class Member:
     """A pod."""
 
-    __slots__ = ("failures", "idle", "in_flight", "not_before", "place")
+    __slots__ = ("failures", "idle", "in_flight", "not_before", "on_done", "place")
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -47,13 +47,33 @@ class Member:
         """The last one used is the last in the list, and the first to be used again."""
         self.not_before = 0.0
         self.failures = 0
+        self.on_done: list[asyncio.Future[None]] = []
+        """Of those who wait until no request is with it any more."""
+
+
+class Parting:
+    """Pods that no pool has any more, and that still answer what they were asked."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, list[Member]] = {}
+
+    def add(self, member: Member) -> None:
+        self.members.setdefault(member.place.uid, []).append(member)
+
+    def done(self, member: Member) -> None:
+        left = [each for each in self.members.get(member.place.uid, ()) if each is not member]
+        if left:
+            self.members[member.place.uid] = left
+        else:
+            self.members.pop(member.place.uid, None)
 
 
 class Pool:
     """For one event loop. `most` requests at a time may be with one pod, 0 for any number."""
 
-    def __init__(self, now: Callable[[], float], most: int = 0) -> None:
+    def __init__(self, now: Callable[[], float], most: int = 0, parting: Parting | None = None) -> None:
         self.most = most
+        self._parting = parting or Parting()
         self.members: dict[str, Member] = {}
         self.waiting: deque[Waiter] = deque()
         self.is_closed = False
@@ -81,6 +101,8 @@ class Pool:
         member = self.members.pop(uid, None)
         if member is not None:
             self._drop_idle(member)
+            if member.in_flight:
+                self._parting.add(member)
 
     @property
     def has_coming(self) -> bool:
@@ -104,6 +126,12 @@ class Pool:
 
     def release(self, member: Member) -> None:
         member.in_flight -= 1
+        if not member.in_flight:
+            self._parting.done(member)
+            waiting, member.on_done = member.on_done, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
         if self.waiting:
             self.serve()
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sampan.client.protocol import Object
-from sampan.components.serving.api.routing import Backend, Route
+from sampan.components.serving.api.routing import Backend, Private, Route, plain
+from sampan.components.serving.controller.gateway.behind import Behind
 from sampan.components.serving.controller.gateway.core import Core, PoolKey
-from sampan.components.serving.controller.gateway.pools import Pool
+from sampan.components.serving.controller.gateway.pools import Member, Pool
 from sampan.components.serving.controller.gateway.rules import Ways
 from sampan.components.serving.engine.gateway import troubles
 from sampan.components.serving.engine.gateway.limits import LimitError, limits_of
-from sampan.components.serving.engine.gateway.places import place, selects
-from sampan.components.serving.engine.gateway.table import Entry, Limits
+from sampan.components.serving.engine.gateway.places import Place, State, place, selects
+from sampan.components.serving.engine.gateway.table import Entry, Key, Limits
 from sampan.kube import meta
 from sampan.kube.kinds import DEPLOYMENTS, PODS, SERVICES
 from sampan.lib.log import get_logger
@@ -22,7 +23,6 @@ from sampan.reconcile.cache import Cache, Caches
 log = get_logger(__name__)
 
 _ADDRESS = "gateway-address"
-_NAMESPACE = "namespace"
 _NEW_SECONDS = 10.0
 """In which an object that has no routes may be about to get them."""
 
@@ -45,12 +45,18 @@ class Watching:
         self._pods = caches.of(PODS)
         self._deployments = caches.of(DEPLOYMENTS)
         self._pods.add_index(_ADDRESS, _addresses)
-        self._pods.add_index(_NAMESPACE, lambda pod: (meta.namespace(pod),))
+        self._behind = Behind(self._services, self._pods)
         self._backends: dict[PoolKey, Backend] = {}
+        self._users: dict[PoolKey, set[Key]] = {}
+        """The routes that lead to a pool."""
+        self._unused: set[PoolKey] = set()
+        """Pools to which perhaps no route leads any more."""
+        self._leaving: set[str] = set()
+        """Uids of pods that are about to end."""
+        self._targets: dict[tuple[str, str], set[PoolKey]] = {}
+        """By the namespace and name of the Deployment behind them."""
         self._routeless: dict[tuple[str, str, str], float] = {}
         """Objects that have no routes, or none yet, and since when."""
-        self._keys: dict[str, set[PoolKey]] = {}
-        """By namespace."""
 
     @property
     def caches(self) -> Sequence[Cache]:
@@ -119,7 +125,7 @@ class Watching:
             before = self._core.table.get(entry.key)
             if before == entry:
                 continue
-            self._make_pools(route)
+            self._make_pools(entry, before)
             self._core.table.put(entry)
             self._core.ways[entry.key] = Ways(route, self._core.ways.get(entry.key))
             if taken := self._core.table.shadowed(entry):
@@ -145,6 +151,7 @@ class Watching:
         while (entry := self._core.table.get((kind, namespace, name, first))) is not None:
             self._core.table.remove(entry.key)
             self._core.ways.pop(entry.key, None)
+            self._leave(entry, _keys_of(entry.route))
             first += 1
         if self._core.table.get((kind, namespace, name, 0)) is None:
             self._core.statistics.forget(namespace, name, kind)
@@ -156,29 +163,51 @@ class Watching:
 
     # Pools.
 
-    def _make_pools(self, route: Route) -> None:
+    def _make_pools(self, entry: Entry, before: Entry | None) -> None:
         """Before the route leads to them."""
-        for backend in _backends_of(route):
-            key = (backend.namespace, backend.service, backend.port)
-            self._backends[key] = backend
+        keys = _keys_of(entry.route)
+        for key, backend in keys.items():
+            self._users.setdefault(key, set()).add(entry.key)
+            self._lead(key, backend)
             pool = self._core.pools.get(key)
             if pool is not None:
                 pool.most = backend.container_concurrency
                 continue
-            self._core.pools[key] = Pool(self._core.now, backend.container_concurrency)
-            self._keys.setdefault(backend.namespace, set()).add(key)
+            pool = Pool(self._core.now, backend.container_concurrency, self._core.parting)
+            self._core.pools[key] = pool
+            self._behind.follow(key)
             self._fill(key)
+        if before is not None:
+            self._leave(entry, _keys_of(before.route).keys() - keys.keys())
+
+    def _lead(self, key: PoolKey, backend: Backend | None) -> None:
+        """Pods behind this pool are `backend`'s from now on, or nobody's."""
+        before = self._backends.pop(key, None)
+        if before is not None and before.target is not None:
+            where = before.target.namespace, before.target.name
+            self._targets[where].discard(key)
+            if not self._targets[where]:
+                del self._targets[where]
+        if backend is not None:
+            self._backends[key] = backend
+            if backend.target is not None:
+                self._targets.setdefault((backend.target.namespace, backend.target.name), set()).add(key)
+
+    def _leave(self, entry: Entry, keys: Iterable[PoolKey]) -> None:
+        for key in keys:
+            self._users[key].discard(entry.key)
+            self._unused.add(key)
 
     def _settle(self) -> None:
         """Pools to which no route leads any more are closed."""
-        used = {
-            (backend.namespace, backend.service, backend.port)
-            for entry in self._core.table.entries()
-            for backend in _backends_of(entry.route)
-        }
-        for key in self._core.pools.keys() - used:
-            pool, backend = self._core.pools.pop(key), self._backends.pop(key)
-            self._keys[key[0]].discard(key)
+        unused, self._unused = self._unused, set()
+        for key in unused:
+            if self._users.get(key):
+                continue
+            self._users.pop(key, None)
+            pool, backend = self._core.pools.pop(key), self._backends[key]
+            self._lead(key, None)
+            self._behind.leave(key)
             pool.close()
             if backend.target is not None:
                 self._core.meter.forget(backend.target)
@@ -189,41 +218,62 @@ class Watching:
         pool, (namespace, name, port) = self._core.pools[key], key
         service = self._services.get(namespace, name)
         left = set(pool.members)
-        for pod in self._pods.by_index(_NAMESPACE, namespace) if service is not None else ():
-            if service is not None and selects(service, pod):
-                found = place(service, port, pod)
-                if found is not None:
-                    left.discard(found.uid)
-                    pool.put(found)
+        for pod in self._behind.pods(namespace, name):
+            found = self._place(service, port, pod) if service is not None else None
+            if found is not None:
+                left.discard(found.uid)
+                pool.put(found)
         for uid in left:
             pool.drop(uid)
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         service = new or old or {}
-        for key in self._keys.get(meta.namespace(service), ()):
-            if key[1] == meta.name(service):
-                self._fill(key)
+        where = meta.namespace(service), meta.name(service)
+        self._behind.service_changed(*where)
+        for key in self._behind.of_service(*where):
+            self._fill(key)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old or {}
-        for key in self._keys.get(meta.namespace(pod), ()):
+        for key in self._behind.keys(old, new):
             pool = self._core.pools[key]
             service = self._services.get(key[0], key[1])
             if service is None:
                 continue
-            found = place(service, key[2], pod) if new is not None and selects(service, pod) else None
+            is_one = new is not None and selects(service, pod)
+            found = self._place(service, key[2], pod) if is_one else None
             if found is not None:
                 pool.put(found)
             else:
                 pool.drop(meta.uid(pod))
             self._reconsider(key, pool)
+        if new is None:
+            self._leaving.discard(meta.uid(pod))
+
+    def _place(self, service: Object, port: int, pod: Object) -> Place | None:
+        """A pod that ends does, even if what is known of it here is older."""
+        found = place(service, port, pod)
+        if found is not None and found.uid in self._leaving:
+            return replace(found, state=State.LEAVING)
+        return found
+
+    def leaves(self, pod: Object) -> list[Member]:
+        """Before a pod ends: it gets nothing more. Those that still have requests to answer."""
+        uid = meta.uid(pod)
+        if self._pods.get(meta.namespace(pod), meta.name(pod)) is not None:
+            self._leaving.add(uid)
+        found = list(self._core.parting.members.get(uid, ()))
+        for key in self._behind.keys(pod):
+            pool = self._core.pools[key]
+            member = pool.members.get(uid)
+            if member is not None:
+                pool.put(replace(member.place, state=State.LEAVING))
+                found.append(member)
+        return [member for member in found if member.in_flight]
 
     def _deployment_changed(self, _old: Object | None, new: Object | None) -> None:
-        if new is None or not troubles.of_deployment(new):
-            return
-        for key in self._keys.get(meta.namespace(new), ()):
-            target = self._backends[key].target
-            if target is not None and target.name == meta.name(new):
+        if new is not None and troubles.of_deployment(new):
+            for key in list(self._targets.get((meta.namespace(new), meta.name(new)), ())):
                 self._reconsider(key, self._core.pools[key])
 
     def _reconsider(self, key: PoolKey, pool: Pool) -> None:
@@ -243,24 +293,27 @@ class Watching:
         pods = self._members(backend)
         found = [troubles.of_pod(pod) for pod in pods]
         if found:
-            return f"no server of the model can start: {found[0]}" if all(found) else ""
+            return _because("no server of the model can start", found[0]) if all(found) else ""
         target = backend.target
         deployment = self._deployments.get(target.namespace, target.name) if target is not None else None
         why = troubles.of_deployment(deployment) if deployment is not None else ""
-        return f"no server of the model can be made: {why}" if why else ""
+        return _because("no server of the model can be made", why) if why else ""
 
     def waits_for(self, backend: Backend) -> str:
         return next((found for pod in self._members(backend) if (found := troubles.waits(pod))), "")
 
     def _members(self, backend: Backend) -> list[Object]:
-        service = self._services.get(backend.namespace, backend.service)
-        if service is None:
-            return []
         return [
-            pod
-            for pod in self._pods.by_index(_NAMESPACE, backend.namespace)
-            if selects(service, pod) and not meta.is_deleting(pod)
+            pod for pod in self._behind.pods(backend.namespace, backend.service) if not meta.is_deleting(pod)
         ]
+
+
+def _because(what: str, why: str) -> str:
+    return Private(f"{what}: {why}", f"{what}: {plain(why)}")
+
+
+def _keys_of(route: Route) -> dict[PoolKey, Backend]:
+    return {(each.namespace, each.service, each.port): each for each in _backends_of(route)}
 
 
 def _backends_of(route: Route) -> Iterable[Backend]:

@@ -74,6 +74,7 @@ class InferenceServiceReconciler:
             own(self._services),
             *self._children.sources(),
             *self._surroundings.sources(),
+            *self._templates.local_models.sources(),
             reads(self._templates.storage.containers),
             reads(self._autoscaling.cache),
         ]

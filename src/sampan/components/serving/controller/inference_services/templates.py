@@ -12,6 +12,8 @@ from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.controller.agents import PodAgents
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.inference_services.around_one import Surroundings
+from sampan.components.serving.controller.local_models import waiting
+from sampan.components.serving.controller.local_models.waiting import Waiting
 from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.inference_services import pods
 from sampan.components.serving.engine.inference_services import spec as reading
@@ -53,6 +55,7 @@ class Templates:
     def __init__(self, around: Around, surroundings: Surroundings) -> None:
         self._around = surroundings
         self.storage = ModelStorage(around)
+        self.local_models = Waiting(around)
         self._agents = PodAgents(around)
 
     async def of(self, isvc: Object, component: Component, probe_seconds: int) -> Made:
@@ -73,6 +76,8 @@ class Templates:
                 "spec.predictor.workerSpec asks for a model on several machines, which is not supported here: take"
                 " it away, or use a container that spreads its model by itself"
             )
+        if component.kind == PREDICTOR and (why := self.local_models.why(isvc)):
+            raise RefusedError(component.kind, waiting.REASON, why, may_pass=True)
         runtime, told = self._runtime(isvc, component)
         predictor = reading.predictor(isvc).name
         disallowed = self._around.configured().disallowed

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sampan.client.protocol import ListOptions
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import SELDON_DEPLOYMENTS
 from sampan.components.serving.controller.around import Around
@@ -21,6 +20,7 @@ from sampan.components.serving.controller.inference_services.children import (
     TakenError,
 )
 from sampan.components.serving.controller.inference_services.standard import is_complete, verdict
+from sampan.components.serving.controller.seldon.budgets import Budgets
 from sampan.components.serving.controller.seldon.models import Models
 from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.inference_services import failures
@@ -38,12 +38,11 @@ from sampan.kube.kinds import (
     CONFIG_MAPS,
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
-    POD_DISRUPTION_BUDGETS,
     SERVICES,
 )
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
-from sampan.reconcile.apply import apply_child, delete_if_present, update_status
+from sampan.reconcile.apply import delete_if_present, update_status
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.controller import Controller, Source, own
 from sampan.reconcile.events import EventRecorder
@@ -51,6 +50,12 @@ from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 
 _LATER = timedelta(seconds=10)
 _OWNERS = Owners(SELDON_DEPLOYMENTS, labels.SELDON_DEPLOYMENT, "seldon-controller-manager", names.seldon_id)
+_MADE = {
+    SERVICES: "CreateService",
+    DEPLOYMENTS: "CreateDeployment",
+    HORIZONTAL_POD_AUTOSCALERS: "CreateHPA",
+}
+"""Kinds, and the reason of the event that tells of one."""
 _NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What comes of reading a spec that no schema has seen to."""
 
@@ -66,6 +71,7 @@ class SeldonReconciler:
         )
         self._storage = ModelStorage(around)
         self._models = Models(self._storage)
+        self._budgets = Budgets(around)
         self._recorder = EventRecorder(around.client, around.clock, "seldon-controller-manager")
         self._controller: Controller[Request] | None = None
 
@@ -120,22 +126,24 @@ class SeldonReconciler:
             told["template"] = await self._models.bring(told["template"], fetch, meta.namespace(sdep), config)
 
     async def _keep(self, sdep: Object, wanted: Desired, mine: Own) -> Result:
-        before = {meta.name(each) for each in mine.all(DEPLOYMENTS)}
+        before = {kind: {meta.name(each) for each in mine.all(kind)} for kind in _MADE}
         for service in wanted.services.values():
             await mine.keep(SERVICES, service)
         seen = [await self._deployment(sdep, each, wanted, mine) for each in wanted.deployments.values()]
         for scaler in wanted.autoscalers.values():
             await mine.keep(HORIZONTAL_POD_AUTOSCALERS, scaler)
-        await self._budgets(sdep, wanted)
+        await self._budgets.keep(sdep, wanted)
         if all(each.verdict.is_true for each in seen):
             await mine.collect()
         else:
             for kind in (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS):
                 for left in mine.all(kind):
                     mine.leave(kind, meta.name(left))
-        for name in wanted.deployments:
-            if name not in before:
-                self._recorder.normal(sdep, "CreateDeployment", f'Created Deployment "{name}"')
+        made = (wanted.services, wanted.deployments, wanted.autoscalers)
+        for (kind, reason), names_ in zip(_MADE.items(), made, strict=True):
+            for name in names_:
+                if name not in before[kind]:
+                    self._recorder.normal(sdep, reason, f'Created {kind.kind} "{name}"')
         await self._write(sdep, status.running(sdep, wanted, seen, rfc3339(self._around.clock.now())))
         return DONE
 
@@ -168,21 +176,6 @@ class SeldonReconciler:
         return status.Seen(
             deployment, found, found.status == FALSE and found.reason == "ProgressDeadlineExceeded"
         )
-
-    async def _budgets(self, sdep: Object, wanted: Desired) -> None:
-        """Few have any: read from the API, by the deployments' names."""
-        selector = f"{labels.SELDON_DEPLOYMENT}={names.seldon_id(meta.name(sdep))}"
-        if not wanted.budgets and not meta.status(sdep).get("deploymentStatus"):
-            return
-        found = await self._client.list(
-            POD_DISRUPTION_BUDGETS, meta.namespace(sdep), ListOptions(label_selector=selector)
-        )
-        there = {meta.name(each): each for each in found.items}
-        for name, budget in wanted.budgets.items():
-            await apply_child(self._client, POD_DISRUPTION_BUDGETS, sdep, budget, there.get(name))
-        for name, each in there.items():
-            if name not in wanted.budgets:
-                await delete_if_present(self._client, POD_DISRUPTION_BUDGETS, each)
 
     async def _refuse(
         self, sdep: Object, reason: str, message: str, again: timedelta | None = None

@@ -26,7 +26,8 @@ from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 
 OF_SERVICE = "service"
 """Index of TrainedModels: NAMESPACE/SERVICE."""
-_GRACE = timedelta(seconds=5)
+GRACE = timedelta(seconds=5)
+"""How long one waits for its service."""
 
 
 class TrainedModelReconciler:
@@ -66,7 +67,7 @@ class TrainedModelReconciler:
         """It goes with its service, and waits for one that is still to come."""
         age = self._clock.now() - parse_rfc3339(str(meta.metadata(model).get("creationTimestamp")))
         had_one = models.PARENT in meta.labels(model)
-        if had_one or age >= _GRACE:
+        if had_one or age >= GRACE:
             self._recorder.warning(
                 model,
                 "InferenceServiceNotFound",
@@ -75,7 +76,7 @@ class TrainedModelReconciler:
             await delete_if_present(self._client, TRAINED_MODELS, model)
             return DONE
         await update_status(self._client, TRAINED_MODELS, model, status.waiting(model, now))
-        return Result(_GRACE - age)
+        return Result(GRACE - age)
 
     async def _label(self, model: Object, isvc: Object, *, has_place: bool) -> Object:
         wanted = {models.PARENT: meta.name(isvc), models.ALLOCATED: meta.name(isvc) if has_place else None}

@@ -56,6 +56,8 @@ class Table:
         self._entries: dict[Key, Entry] = {}
         self._hosts: dict[bytes, list[_Claim]] = {}
         self._prefixes: dict[bytes, list[_Claim]] = {}
+        self._counts: dict[int, int] = {}
+        """How many claims there are to prefixes of so many parts."""
         self._depths: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -73,8 +75,9 @@ class Table:
         for host, tag in _hosts(entry.route):
             _claim(self._hosts, host.encode(), (bool(tag), entry.age, tag, entry))
         for prefix in entry.route.prefixes:
-            _claim(self._prefixes, prefix.rstrip("/").encode(), (False, entry.age, "", entry))
-        self._measure()
+            name = prefix.rstrip("/").encode()
+            _claim(self._prefixes, name, (False, entry.age, "", entry))
+            self._count(name, 1)
 
     def remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
@@ -83,8 +86,9 @@ class Table:
         for host, _ in _hosts(entry.route):
             _unclaim(self._hosts, host.encode(), entry)
         for prefix in entry.route.prefixes:
-            _unclaim(self._prefixes, prefix.rstrip("/").encode(), entry)
-        self._measure()
+            name = prefix.rstrip("/").encode()
+            _unclaim(self._prefixes, name, entry)
+            self._count(name, -1)
 
     def shadowed(self, entry: Entry) -> list[str]:
         """Names that it claims and an older object has."""
@@ -115,9 +119,13 @@ class Table:
                 return Found(claims[0][3], (path[end:] or b"/") + mark + query, by_path=True)
         return None
 
-    def _measure(self) -> None:
-        depths = {prefix.count(b"/") for prefix in self._prefixes}
-        self._depths = tuple(sorted(depths, reverse=True))
+    def _count(self, prefix: bytes, by: int) -> None:
+        depth = prefix.count(b"/")
+        before = self._counts.pop(depth, 0)
+        if before + by:
+            self._counts[depth] = before + by
+        if not before or not before + by:
+            self._depths = tuple(sorted(self._counts, reverse=True))
 
 
 def _hosts(route: Route) -> Iterator[tuple[str, str]]:

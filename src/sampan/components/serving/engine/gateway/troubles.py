@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sampan.components.serving.api.routing import Private
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
@@ -28,7 +29,8 @@ def of_pod(pod: Object) -> str:
         for container in status.get(key) or ():
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") in _STUCK:
-                return _line(f"container {container.get('name')}: {_why(container, waiting)}")
+                words = _line(f"container {container.get('name')}: {_why(container, waiting)}")
+                return Private(words, str(waiting["reason"]))
     return ""
 
 
@@ -48,7 +50,8 @@ def of_deployment(deployment: Object) -> str:
     """Pods that could not even be made."""
     for condition in meta.status(deployment).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            return _line(f"{condition.get('reason')}: {condition.get('message')}")
+            reason = str(condition.get("reason"))
+            return Private(_line(f"{reason}: {condition.get('message')}"), reason)
     return ""
 
 

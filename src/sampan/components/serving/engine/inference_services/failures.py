@@ -19,6 +19,8 @@ from sampan.kube.meta import Object
 _MESSAGE_LIMIT = 2000
 _PASSING = frozenset(("", "ContainerCreating", "PodInitializing"))
 """Reasons to wait that pass by themselves."""
+_WITH_THEIR_NODE = ("Terminated", "NodeShutdown")
+"""Kubernetes 1.31 pkg/kubelet/nodeshutdown. So do all pods end when the embedded cluster is stopped, whatever code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,13 @@ class Failure:
 
 
 def newest_first(found: Sequence[Object]) -> list[Object]:
-    """Pods that are not on their way out."""
-    alive = [pod for pod in found if not meta.is_deleting(pod)]
+    """Pods that are not on their way out, and have not ended with their node: others come in the place of those."""
+    alive = [pod for pod in found if not meta.is_deleting(pod) and not _went_with_its_node(pod)]
     return sorted(alive, key=lambda pod: str(meta.metadata(pod).get("creationTimestamp") or ""), reverse=True)
+
+
+def _went_with_its_node(pod: Object) -> bool:
+    return pods.phase(pod) == pods.FAILED and meta.status(pod).get("reason") in _WITH_THEIR_NODE
 
 
 def ready_count(found: Sequence[Object]) -> int:

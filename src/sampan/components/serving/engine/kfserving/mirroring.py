@@ -50,12 +50,12 @@ class Mirror:
 def mirror(service: Object, config: Config, rolled_out: str) -> Mirror:
     """`rolled_out`: the `default` of the Mirror that last was ready."""
     said = endpoints(service)
-    metadata = _metadata(service)
+    its = metadata(service)
     default = _digest(said.default)
     is_waiting = False
     if said.canary is None:
         spec = _components(said.default)
-    elif deployment_mode({"metadata": metadata}, config) == STANDARD:
+    elif deployment_mode({"metadata": its}, config) == STANDARD:
         spec = _beside(said)
     elif rolled_out == default:
         spec = _newest(said)
@@ -64,7 +64,7 @@ def mirror(service: Object, config: Config, rolled_out: str) -> Mirror:
     made = {
         "apiVersion": INFERENCE_SERVICES.api_version,
         "kind": INFERENCE_SERVICES.kind,
-        "metadata": metadata,
+        "metadata": its,
         "spec": spec,
     }
     return Mirror(with_defaults(made, config), default, is_waiting)
@@ -141,7 +141,7 @@ def _as_text(value: Any) -> Any:
     return f"{value:g}" if isinstance(value, float) else value
 
 
-def _metadata(service: Object) -> Object:
+def metadata(service: Object) -> Object:
     said = meta.metadata(service)
     annotations = {
         key.replace(_OLD_PREFIX, _NEW_PREFIX, 1) if key.startswith(_OLD_PREFIX) else key: value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.routing import Backend, Route, Rule, Target
+from sampan.components.serving.api.routing import Backend, Private, Route, Rule, Target
 from sampan.components.serving.engine.graphs import status as graphs
 from sampan.components.serving.engine.inference_services import addresses, names
 from sampan.components.serving.engine.inference_services import conditions as known
@@ -78,7 +78,9 @@ def _refusal(graph: Object, *, is_made: bool) -> str:
     ready = known.find(meta.status(graph), known.READY)
     is_served = ready.get("status") == known.TRUE or "url" in meta.status(graph)
     if ready.get("status") == known.FALSE and not is_served:
-        return str(ready.get("message") or ready.get("reason") or "it is not ready")
+        return Private(
+            str(ready.get("message") or ready.get("reason") or "it is not ready"), "it is not ready"
+        )
     return "" if is_made else "its router has not been made yet"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.labels import PREDICTOR
-from sampan.components.serving.api.routing import Backend, Route, Rule, Target
+from sampan.components.serving.api.routing import Backend, Private, Route, Rule, Target
 from sampan.components.serving.engine.inference_services import addresses, names
 from sampan.components.serving.engine.inference_services import conditions as known
 from sampan.components.serving.engine.inference_services import spec as reading
@@ -164,7 +164,8 @@ def _refusal(isvc: Object, component: Component) -> str:
     type_ = known.COMPONENT_READY[component.kind]
     found = known.find(meta.status(isvc), type_)
     if found.get("status") == known.FALSE:
-        return str(found.get("message") or found.get("reason") or f"its {component.kind} is not ready")
+        plain = f"its {component.kind} is not ready"
+        return Private(str(found.get("message") or found.get("reason") or plain), plain)
     return "" if status.get("latestCreatedRevision") else f"its {component.kind} has not been made yet"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sampan.components.serving.api.reading import child, mapping, text, whole
-from sampan.components.serving.api.routing import Backend, Route, Rule, Target
+from sampan.components.serving.api.routing import Backend, Private, Route, Rule, Target
 from sampan.components.serving.engine.inference_services import addresses
 from sampan.components.serving.engine.inference_services.addresses import AddressError, Domain
 from sampan.components.serving.engine.seldon import desired, names, spec
@@ -97,7 +97,7 @@ def _refusal(sdep: Object, *, is_made: bool) -> str:
         return "its predictors have not been made yet"
     deployments = [mapping(each) for each in mapping(status.get("deploymentStatus")).values()]
     if status.get("state") == "Failed" and not any(each.get("availableReplicas") for each in deployments):
-        return text(status.get("description")) or "it has failed"
+        return Private(text(status.get("description")) or "it has failed", "it has failed")
     told = [each.get("replicas") for each in spec.predictors(sdep)]
     if all(each == 0 for each in [*told, *([] if told else [0])]) or meta.spec(sdep).get("replicas") == 0:
         return "it has no replicas: set spec.replicas to 1 or more, and it starts"

@@ -23,6 +23,8 @@ class Reads:
     """By name: those of `secret_names` that are there."""
     containers: Sequence[Object] = ()
     """All ClusterStorageContainers."""
+    owner: str = ""
+    """The namespace whose files and hosts count, where that is another."""
     own_s3: Object | None = None
     """A Secret with the keys of the platform's own S3: for `s3://` where nothing else gives any."""
 

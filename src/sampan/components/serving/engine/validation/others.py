@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from sampan.components.serving.api.kinds import LOCAL_MODEL_CACHES, LOCAL_MODEL_NAMESPACE_CACHES
-from sampan.components.serving.api.reading import child, mappings, text
+from sampan.components.serving.api.kinds import LOCAL_MODEL_CACHES, LOCAL_MODEL_NODE_GROUPS
+from sampan.components.serving.api.reading import child, mappings, text, texts
 from sampan.components.serving.engine.validation.surroundings import Surroundings
 from sampan.kube import meta
 from sampan.kube.fielderrors import FieldErrors
@@ -39,10 +39,26 @@ def check_storage_container(
 
 
 def check_cache(cache: Object, _old: Object | None, around: Surroundings, errors: FieldErrors) -> None:
-    kind = LOCAL_MODEL_NAMESPACE_CACHES if meta.namespace(cache) else LOCAL_MODEL_CACHES
+    """A LocalModelCache is the only one of its URI. One of a namespace names groups that are there."""
+    if meta.namespace(cache):
+        _check_groups(cache, around, errors)
+        return
     uri = text(child(cache, "spec").get("sourceModelUri"))
-    for other in around.all(kind, meta.namespace(cache)):
+    for other in around.all(LOCAL_MODEL_CACHES, ""):
         if meta.name(other) != meta.name(cache) and child(other, "spec").get("sourceModelUri") == uri:
             errors.invalid(
-                "spec.sourceModelUri", uri, f"{kind.kind} {meta.name(other)} has the same StorageURI {uri}"
+                "spec.sourceModelUri",
+                uri,
+                f"LocalModelCache {meta.name(other)} has the same StorageURI {uri}",
+            )
+
+
+def _check_groups(cache: Object, around: Surroundings, errors: FieldErrors) -> None:
+    there = {meta.name(each) for each in around.all(LOCAL_MODEL_NODE_GROUPS, "")}
+    for index, name in enumerate(texts(child(cache, "spec").get("nodeGroups"))):
+        if name not in there:
+            errors.invalid(
+                f"spec.nodeGroups[{index}]",
+                name,
+                f"NodeGroup {name} not found: make a LocalModelNodeGroup of that name first",
             )

@@ -10,8 +10,8 @@ from nicegui import ui
 
 from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import actions, first_endpoint, measuring, places, states
-from sampan.components.serving.ui.endpoint_list import query, rows
-from sampan.components.serving.ui.endpoint_list.query import Listed, Wanted
+from sampan.components.serving.ui.endpoint_list import rows
+from sampan.components.serving.ui.endpoint_list.query import NARROWING, Listed
 from sampan.components.serving.ui.figures import NONE, Figures, Key
 from sampan.components.serving.ui.summary import Endpoint, summarise
 from sampan.kube.meta import Object
@@ -19,6 +19,7 @@ from sampan.ui import widgets
 from sampan.ui.context import PageContext
 from sampan.ui.controls.controls import Chips, Choice
 from sampan.ui.objects.following import Followed
+from sampan.ui.table.acting import Action
 from sampan.ui.table.narrowed import NarrowedTable, PickedAction, View
 from sampan.ui.table.search_box import SearchBox
 
@@ -35,19 +36,18 @@ class _List:
         self._page = page
         self._endpoints: Sequence[Endpoint] = ()
         self._figures: Mapping[Key, Figures] = {}
-        view: View[Listed, Wanted] = View(
+        view: View[Listed] = View(
             "Endpoints",
             "endpoint|endpoints",
             rows.COLUMNS,
             row=lambda each: rows.row(each, page.href),
-            chosen=query.chosen,
-            to_address=query.to_address,
+            narrowing=NARROWING,
             home=places.LIST,
             offer=lambda: first_endpoint.offer(page),
             act=self._act,
             picked=[self._picked_action(each) for each in actions.ACTIONS],
         )
-        self._table = NarrowedTable(page, view, query.from_address(page.query))
+        self._table = NarrowedTable(page, view)
 
     async def build(self) -> None:
         page = self._page
@@ -90,11 +90,11 @@ class _List:
             [Listed(each, figures.get((each.kind, each.name), NONE)) for each in self._endpoints]
         )
 
-    def _picked_action(self, action: actions.Action) -> PickedAction[Listed]:
+    def _picked_action(self, action: Action[Endpoint]) -> PickedAction[Listed]:
         kind = "danger" if action.name == "delete" else ""
         return PickedAction(action.label, action.icon, partial(self._ask_many, action), kind)
 
-    def _ask_many(self, action: actions.Action, listed: list[Listed]) -> None:
+    def _ask_many(self, action: Action[Endpoint], listed: list[Listed]) -> None:
         actions.ask(self._page, action, [each.endpoint for each in listed], self._table.unpick)
 
     def _act(self, listed: Listed, name: str) -> Any:

@@ -14,6 +14,7 @@ from sampan.components.serving.ui.summary import Endpoint
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
 from sampan.ui.copied.copied import ORIGIN, Copied
+from sampan.ui.table.acting import Action
 from sampan.ui.times import told
 
 
@@ -81,7 +82,7 @@ class Header:
             with _fact("Namespace"):
                 widgets.text(endpoint.namespace)
 
-    def _ask(self, action: actions.Action, endpoint: Endpoint) -> None:
+    def _ask(self, action: Action[Endpoint], endpoint: Endpoint) -> None:
         after = (lambda: self._page.go(places.LIST)) if action.name == "delete" else (lambda: None)
         actions.ask(self._page, action, [endpoint], after)
 

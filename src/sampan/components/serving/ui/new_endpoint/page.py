@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import (
     CLUSTER_SERVING_RUNTIMES,
     INFERENCE_GRAPHS,
@@ -63,7 +64,9 @@ async def build(page: PageContext) -> None:
     if start is None and original is not None:
         # It has what the form has no field for.
         name = meta.name(original) if is_change else copies.next_name(meta.name(original), taken)
-        new.edit(yamltext.dump(copies.copy_of(original, name)))
+        # A clone of what is stopped runs.
+        notes = () if is_change else (labels.STOP,)
+        new.edit(yamltext.dump(copies.copy_of(original, name, notes)))
         return
     start = start or Wanted()
     if not is_change:

@@ -12,12 +12,13 @@ from sampan.components.training.api.kinds import ALL_JOB_KINDS
 from sampan.components.training.api.summary import State, Summary, summarise
 from sampan.components.training.ui import actions, places, states
 from sampan.components.training.ui.following import Jobs
-from sampan.components.training.ui.job_list import bulk, query, rows
-from sampan.components.training.ui.job_list.query import Wanted
+from sampan.components.training.ui.job_list import bulk, rows
+from sampan.components.training.ui.job_list.query import NARROWING
 from sampan.kube.meta import Object
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
 from sampan.ui.controls.controls import Chips, Choice
+from sampan.ui.table.acting import Action
 from sampan.ui.table.narrowed import NarrowedTable, PickedAction, View
 from sampan.ui.table.search_box import SearchBox
 
@@ -32,19 +33,18 @@ async def build(page: PageContext) -> None:
 class _List:
     def __init__(self, page: PageContext) -> None:
         self._page = page
-        view: View[Summary, Wanted] = View(
+        view: View[Summary] = View(
             "Training jobs",
             "job|jobs",
             rows.COLUMNS,
             row=lambda job: rows.row(job, page.href),
-            chosen=query.chosen,
-            to_address=query.to_address,
+            narrowing=NARROWING,
             home=places.LIST,
             offer=self._offer,
             act=self._act,
             picked=[self._picked_action(each) for each in bulk.ACTIONS],
         )
-        self._table = NarrowedTable(page, view, query.from_address(page.query))
+        self._table = NarrowedTable(page, view)
 
     async def build(self) -> None:
         page = self._page
@@ -84,11 +84,11 @@ class _List:
             command=COMMAND,
         )
 
-    def _picked_action(self, action: bulk.Action) -> PickedAction[Summary]:
+    def _picked_action(self, action: Action[Summary]) -> PickedAction[Summary]:
         kind = "danger" if action.name == "delete" else ""
         return PickedAction(action.label, action.icon, partial(self._ask_many, action), kind)
 
-    def _ask_many(self, action: bulk.Action, jobs: list[Summary]) -> None:
+    def _ask_many(self, action: Action[Summary], jobs: list[Summary]) -> None:
         bulk.ask(self._page, action, jobs, self._table.unpick)
 
     def _act(self, job: Summary, name: str) -> Any:

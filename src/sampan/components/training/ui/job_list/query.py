@@ -1,65 +1,24 @@
-"""What of all jobs is shown, in which order: from the address, and back. Pure."""
+"""What can be asked of the list of jobs. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sampan.components.training.api.kinds import ALL_JOB_KINDS
 from sampan.components.training.api.summary import State, Summary
+from sampan.ui.table.narrowing import Narrowing
 
-_STATES = {state.value: state for state in State}
-_KINDS = {resource.kind for resource in ALL_JOB_KINDS}
-_SORTS = ("name", "state", "created", "framework")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    text: str = ""
-    states: tuple[str, ...] = ()
-    kind: str = ""
-    sort: str = "created"
-    descending: bool = True
-
-
-def from_address(query: Mapping[str, str]) -> Wanted:
-    """What the address says that means nothing is left out."""
-    states = tuple(each for each in query.get("state", "").split(",") if each in _STATES)
-    kind = query.get("kind", "")
-    sort = query.get("sort", "")
-    return Wanted(
-        query.get("find", ""),
-        states,
-        kind if kind in _KINDS else "",
-        sort if sort in _SORTS else "created",
-        query.get("order", "desc") != "asc",
-    )
-
-
-def to_address(wanted: Wanted) -> dict[str, str]:
-    """Empty where it is as usual."""
-    return {
-        "find": wanted.text,
-        "state": ",".join(wanted.states),
-        "kind": wanted.kind,
-        "sort": "" if wanted.sort == "created" else wanted.sort,
-        "order": "" if wanted.descending else "asc",
-    }
-
-
-def chosen(jobs: Sequence[Summary], wanted: Wanted) -> list[Summary]:
-    """Those that are wanted, in order; of two alike the newer first."""
-    text = wanted.text.lower()
-    found = [
-        job
-        for job in jobs
-        if (not wanted.states or job.state in wanted.states)
-        and (not wanted.kind or job.kind == wanted.kind)
-        and (not text or any(text in each.lower() for each in (job.name, job.framework, job.kind)))
-    ]
-    found.sort(key=lambda job: (job.created, job.name), reverse=True)
-    if wanted.sort != "created":
-        found.sort(key=lambda job: str(getattr(job, wanted.sort)).lower(), reverse=wanted.descending)
-    elif not wanted.descending:
-        found.reverse()
-    return found
+_KEYS: Mapping[str, Callable[[Summary], Any]] = {
+    "name": lambda job: job.name.lower(),
+    "state": lambda job: job.state,
+    "created": lambda job: job.created,
+    "framework": lambda job: job.framework.lower(),
+}
+NARROWING = Narrowing(
+    _KEYS,
+    states=frozenset(map(str, State)),
+    kinds=frozenset(each.kind for each in ALL_JOB_KINDS),
+    kind_of=lambda job: job.kind,
+    words=lambda job: (job.name, job.framework, job.kind),
+)

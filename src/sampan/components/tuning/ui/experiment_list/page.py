@@ -8,8 +8,8 @@ from nicegui import ui
 
 from sampan.components.tuning.api.summary import State, Summary, summarise
 from sampan.components.tuning.ui import actions, first_experiment, places, states
-from sampan.components.tuning.ui.experiment_list import query, rows
-from sampan.components.tuning.ui.experiment_list.query import Wanted
+from sampan.components.tuning.ui.experiment_list import rows
+from sampan.components.tuning.ui.experiment_list.query import NARROWING
 from sampan.ui import widgets
 from sampan.ui.context import PageContext
 from sampan.ui.controls.controls import Chips, Choice
@@ -26,19 +26,18 @@ async def build(page: PageContext) -> None:
 class _List:
     def __init__(self, page: PageContext) -> None:
         self._page = page
-        view: View[Summary, Wanted] = View(
+        view: View[Summary] = View(
             "Tuning experiments",
             "experiment|experiments",
             rows.COLUMNS,
             row=lambda each: rows.row(each, page.href),
-            chosen=query.chosen,
-            to_address=query.to_address,
+            narrowing=NARROWING,
             home=places.LIST,
             offer=lambda: first_experiment.offer(page),
             act=self._act,
             picked=[PickedAction("Delete", "delete", self._delete_picked, "danger")],
         )
-        self._table = NarrowedTable(page, view, query.from_address(page.query))
+        self._table = NarrowedTable(page, view)
 
     async def build(self) -> None:
         page = self._page
@@ -60,8 +59,8 @@ class _List:
             self._algorithm = Choice(
                 "Algorithm",
                 [("", "Any algorithm")],
-                wanted.algorithm,
-                lambda name: narrow(algorithm=name),
+                wanted.kind,
+                lambda name: narrow(kind=name),
             )
 
     def _take(self, found: Any) -> None:

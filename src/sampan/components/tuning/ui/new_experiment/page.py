@@ -75,7 +75,7 @@ async def build(page: PageContext) -> None:
     if start is None and original is not None:
         # It has what the form has no field for.
         name = copies.next_name(meta.name(original), taken, actions.MOST_NAME)
-        making.edit(yamltext.dump(copies.copy_of(original, name)))
+        making.edit(yamltext.dump(copies.copy_of(original, name, reading.NOTES)))
         return
     assert start is not None
     name = copies.next_name(start.name, taken, actions.MOST_NAME)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.defaults import with_defaults
 from sampan.components.tuning.api.reading import named_values, parameters_of
 from sampan.components.tuning.ui.new_experiment import building, program
@@ -25,6 +26,8 @@ from sampan.ui.objects import copies, yamltext
 
 _KNOWN_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob", "MPIJob", "JAXJob", "PaddleJob", "TrainJob", "Job")
 """Whose conditions and labels are filled in, so that the form need not show them."""
+NOTES = frozenset({labels.STOP})
+"""Annotations of the one experiment: a clone of one that was stopped runs."""
 
 
 def wanted(experiment: Object) -> Wanted | None:
@@ -140,7 +143,7 @@ def _essence(experiment: Object) -> Any:
     if isinstance(objective, dict):
         # Their order means nothing.
         spec["objective"] = {**objective, "metricStrategies": named_values(objective.get("metricStrategies"))}
-    return meta.labels(experiment), copies.own_annotations(experiment), _written(spec)
+    return meta.labels(experiment), copies.own_annotations(experiment, NOTES), _written(spec)
 
 
 def _written(value: Any) -> Any:

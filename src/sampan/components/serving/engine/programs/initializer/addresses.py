@@ -12,12 +12,17 @@ from fnmatch import fnmatchcase
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# Metadata of cloud machines at addresses that are not link-local.
-_METADATA = (
-    ipaddress.ip_network("fd00:ec2::254/128"),
-    ipaddress.ip_network("100.100.100.200/32"),
-    ipaddress.ip_network("168.63.129.16/32"),
+_CARRYING = tuple(
+    map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "::ffff:0:0/96"))
+)
+"""Whose last four bytes are an address of the old kind, for whoever translates (RFC 6052, 8215, 4291, 7915)."""
+_OWN = tuple(map(ipaddress.ip_address, ("::", "::1")))
+# Metadata of cloud machines at addresses that are not link-local: of Amazon, Google, Alibaba, Azure and Oracle.
+_METADATA = tuple(
+    map(
+        ipaddress.ip_address,
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    )
 )
 
 
@@ -39,7 +44,9 @@ class Reach:
 def is_public(address: Address) -> bool:
     """Whether an address is one of the open internet, looking through those that carry another inside."""
     inner = _carried(address)
-    return is_public(inner) if inner is not None else address.is_global and not address.is_multicast
+    if inner is not None:
+        return is_public(inner)
+    return address.is_global and not address.is_multicast and address not in _METADATA
 
 
 def is_reserved(address: Address) -> bool:
@@ -47,9 +54,7 @@ def is_reserved(address: Address) -> bool:
     inner = _carried(address)
     if inner is not None:
         return is_reserved(inner)
-    if any(address.version == network.version and address in network for network in _METADATA):
-        return True
-    return address.is_link_local or address.is_multicast or address.is_unspecified
+    return address in _METADATA or address.is_link_local or address.is_multicast or address.is_unspecified
 
 
 def _fits(host: str, address: Address, entry: str) -> bool:
@@ -63,7 +68,6 @@ def _fits(host: str, address: Address, entry: str) -> bool:
 def _carried(address: Address) -> ipaddress.IPv4Address | None:
     if not isinstance(address, ipaddress.IPv6Address):
         return None
-    inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-    if inner is None and address in _NAT64:
-        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return inner
+    if address not in _OWN and any(address in network for network in _CARRYING):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour or (address.teredo or (None, None))[1]

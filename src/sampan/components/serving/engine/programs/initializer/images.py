@@ -8,7 +8,6 @@ v1.1 says (layer.md).
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import platform
@@ -32,6 +31,7 @@ from sampan.components.serving.engine.programs.initializer.errors import (
     unauthorized,
 )
 from sampan.components.serving.engine.programs.initializer.items import Item
+from sampan.components.serving.engine.programs.initializer.logins import login
 from sampan.components.serving.engine.programs.initializer.transfer import Transfer
 from sampan.components.serving.engine.programs.initializer.web import Answer, Ask, Web
 
@@ -110,7 +110,7 @@ class _Registry:
     def __init__(self, reference: _Reference, environ: Mapping[str, str], web: Web) -> None:
         self._reference = reference
         self._web = web
-        self._login = _login(reference.registry, environ)
+        self._login = login(reference.registry, reference.name, environ)
         self._headers: dict[str, str] = {}
 
     def manifest(self) -> dict[str, Any]:
@@ -237,19 +237,3 @@ def _refused(answer: Answer, reference: _Reference) -> StorageError:
     if answer.status == 404:
         return missing("OCI", f"{what}:{reference.version}")
     return StorageError(f"OCI error: {what}: {answer.status} {answer.reason}")
-
-
-def _login(registry: str, environ: Mapping[str, str]) -> str:
-    """Of the registry, in the file that container tools share; empty where there is none."""
-    folder = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME", "/"), ".docker"))
-    try:
-        auths = json.loads(Path(folder, "config.json").read_text()).get("auths") or {}
-        found = auths.get(registry) or auths.get(f"https://{registry}") or {}
-        if found.get("auth"):
-            return str(found["auth"])
-        if found.get("username"):
-            return base64.b64encode(f"{found['username']}:{found.get('password', '')}".encode()).decode()
-    except (OSError, ValueError, AttributeError):
-        # Nobody has logged in, or not so that it could be read.
-        return ""
-    return ""

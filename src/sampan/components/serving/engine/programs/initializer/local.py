@@ -1,6 +1,7 @@
 """Files of this machine: linked, as upstream does, so that they cost nothing.
 
-Pods have a /tmp of their own: what lies in the machine's is copied from where the pod was given it.
+Pods have a /tmp of their own: what lies in the machine's is copied from where the pod was given it. So is what is to be
+kept when its source goes.
 Source: kserve/kserve v0.20.0 python/storage/kserve_storage/kserve_storage.py (_download_local).
 """
 
@@ -20,6 +21,8 @@ ROOTS_VARIABLE = "SAMPAN_FILE_ROOTS"
 """A JSON list of folders below which files must lie; without it any may be served."""
 TMP_VARIABLE = "SAMPAN_MACHINE_TMP"
 """Where the machine's /tmp is shown."""
+KEPT_VARIABLE = "SAMPAN_MODEL_KEPT"
+"""Whether what is brought is to be there when its source is not any more."""
 _PREFIX = "file://"
 _TMP = "/tmp"  # noqa: S108
 _MOST_LINKS = 40
@@ -42,7 +45,7 @@ def bring(uri: str, target: Path, environ: Mapping[str, str], patterns: Patterns
         if (each.name.startswith(".") and source.is_dir()) or not patterns.take(each.name):
             continue
         place = target / each.name
-        if machine.is_shown(source):
+        if machine.is_shown(source) or environ.get(KEPT_VARIABLE) == "true":
             machine.copy(each, place)
         elif place.resolve() != each.resolve():
             with places.arriving(place) as part:

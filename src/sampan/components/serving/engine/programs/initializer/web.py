@@ -1,7 +1,8 @@
 """HTTP for all that is fetched: each name is resolved once, each address checked, and the one that was checked is used.
 
-So a name cannot mean another machine a moment later, and each redirect is checked as the first address was. Proxies
-are not used: they would resolve the name again.
+So a name cannot mean another machine a moment later, and each redirect is checked as the first address was. A proxy is
+asked for the address that was checked where private ones are not allowed, for it would resolve the name again; where
+they are, for the name, which this machine may not know at all.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from sampan.components.serving.engine.programs.initializer.addresses import Address, Reach, is_public
+from sampan.components.serving.engine.programs.initializer.addresses import Reach, is_public, is_reserved
 from sampan.components.serving.engine.programs.initializer.errors import StorageError, UnreachableError, shown
+from sampan.components.serving.engine.programs.initializer.proxies import Proxies, Proxy
 
 _MAX_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -109,6 +111,7 @@ class Web:
         self._connect_seconds = _seconds(environ, "S3_CONNECT_TIMEOUT", _CONNECT_SECONDS)
         self._read_seconds = _seconds(environ, "S3_READ_TIMEOUT", _READ_SECONDS)
         self._contexts: dict[Trust, ssl.SSLContext] = {}
+        self._proxies = Proxies(environ)
 
     @contextlib.contextmanager
     def ask(self, ask: Ask) -> Iterator[Answer]:
@@ -116,17 +119,18 @@ class Web:
         url, headers, came_from_public = ask.url, dict(ask.headers), False
         for _ in range(_MAX_REDIRECTS + 1):
             parts = checked(url)
-            connection, address = self._connect(parts, ask.trust)
+            way = self._way(parts)
+            if came_from_public and not way.is_public:
+                raise StorageError(f"{shown(url)}: a server of the internet leads to a private address")
+            connection = self._connect(parts, way, ask.trust)
             answer: Answer | None = None
             try:
-                if came_from_public and not is_public(address):
-                    raise StorageError(f"{shown(url)}: a server of the internet leads to a private address")
-                answer = self._send(connection, parts, ask, headers)
+                answer = self._send(connection, parts, way, ask, headers)
                 location = answer.header("Location")
                 if not ask.follow or answer.status not in _REDIRECTS or not location:
                     yield answer
                     return
-                came_from_public = came_from_public or is_public(address)
+                came_from_public = came_from_public or way.is_public
                 target = urljoin(url, location)
                 if _origin(checked(target)) != _origin(parts):
                     headers = {name: text for name, text in headers.items() if name.lower() not in _SECRETS}
@@ -158,19 +162,35 @@ class Web:
                 )
         return addresses[0]
 
-    def _connect(self, parts: SplitResult, trust: Trust) -> tuple[http.client.HTTPConnection, Address]:
+    def _way(self, parts: SplitResult) -> _Way:
+        """Raises StorageError, UnreachableError."""
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        address = self.address_of(host, port)
+        proxy = self._proxies.of(parts)
         try:
-            plain = socket.create_connection((address, port), self._connect_seconds)
-        except OSError as error:
-            raise UnreachableError(f"Failed to connect to '{host}:{port}': {error}") from error
+            address = self.address_of(host, port)
+        except UnreachableError:
+            if proxy is None or self.reach.private_hosts is not None:
+                raise
+            # Only the proxy knows it.
+            return _Way(host, port, proxy, is_public=True)
+        is_open = is_public(ipaddress.ip_address(address))
+        named = host if proxy is not None and self.reach.private_hosts is None else address
+        return _Way(named, port, proxy, is_open)
+
+    def _connect(self, parts: SplitResult, way: _Way, trust: Trust) -> http.client.HTTPConnection:
+        host, proxy = parts.hostname or "", way.proxy
+        if proxy is None:
+            plain = self._opened(way.host, way.port, f"{host}:{way.port}")
+        else:
+            place = _unreserved(proxy.host, proxy.port)
+            plain = self._opened(place, proxy.port, f"the proxy {proxy.host}:{proxy.port}")
         try:
-            plain.settimeout(self._read_seconds)
-            connection = http.client.HTTPConnection(host, port)
+            connection = http.client.HTTPConnection(host, way.port)
             connection.sock = plain
             if parts.scheme == "https":
+                if proxy is not None:
+                    proxy.open_tunnel(plain, way.host, way.port)
                 connection.sock = self._context(trust).wrap_socket(plain, server_hostname=host)
         except ssl.SSLCertVerificationError as error:
             plain.close()
@@ -181,8 +201,16 @@ class Web:
             plain.close()
             if isinstance(error, StorageError):
                 raise
-            raise UnreachableError(f"Failed to speak TLS with '{host}:{port}': {error}") from error
-        return connection, ipaddress.ip_address(address)
+            raise UnreachableError(f"Failed to speak TLS with '{host}:{way.port}': {error}") from error
+        return connection
+
+    def _opened(self, address: str, port: int, what: str) -> socket.socket:
+        try:
+            plain = socket.create_connection((address, port), self._connect_seconds)
+        except OSError as error:
+            raise UnreachableError(f"Failed to connect to '{what}': {error}") from error
+        plain.settimeout(self._read_seconds)
+        return plain
 
     def _context(self, trust: Trust) -> ssl.SSLContext:
         if trust == Trust():
@@ -192,9 +220,17 @@ class Web:
         return self._contexts[trust]
 
     def _send(
-        self, connection: http.client.HTTPConnection, parts: SplitResult, ask: Ask, headers: Mapping[str, str]
+        self,
+        connection: http.client.HTTPConnection,
+        parts: SplitResult,
+        way: _Way,
+        ask: Ask,
+        headers: Mapping[str, str],
     ) -> Answer:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if way.proxy is not None and parts.scheme == "http":
+            target = f"http://{way.authority}{target}"
+            headers = {**headers, **way.proxy.headers}
         sent = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "sampan-storage-initializer"}
         sent |= {"Host": parts.netloc.rpartition("@")[2], **headers}
         try:
@@ -208,6 +244,33 @@ class Web:
             # A header or path with a line break in it.
             raise StorageError(f"{shown(ask.url)} cannot be asked for: {error}") from error
         return Answer(body.status, body.reason, parts.geturl(), body.headers, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """To a server."""
+
+    host: str
+    """The address that was checked, or what a proxy is asked for."""
+    port: int
+    proxy: Proxy | None
+    is_public: bool
+
+    @property
+    def authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _unreserved(host: str, port: int) -> str:
+    """Of a proxy, which may be anywhere but where nothing is ever asked. Raises StorageError, UnreachableError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UnreachableError(f"The proxy '{host}' is not known: {error}") from error
+    address = str(found[0][4][0]).partition("%")[0]
+    if is_reserved(ipaddress.ip_address(address)):
+        raise StorageError(f"The proxy '{host}' is a machine's own address")
+    return address
 
 
 def checked(url: str) -> SplitResult:

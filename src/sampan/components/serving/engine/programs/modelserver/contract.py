@@ -48,6 +48,14 @@ class ModelError(Exception):
     """A request that the model cannot answer: its input is wrong (400). The message says what to send."""
 
 
+class ParameterError(ModelError):
+    """A field of a request that is wrong: `param` names it."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
 class LoadError(Exception):
     """A model that cannot be loaded. The message says why, and what to do."""
 

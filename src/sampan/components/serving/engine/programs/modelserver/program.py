@@ -15,6 +15,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import LoadE
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
 
 _CUSTOM = "sampan.components.serving.engine.programs.modelserver.custom.adapter"
+_VLLM = "sampan.components.serving.engine.programs.modelserver.vllm.start"
 _TENSORFLOW_SERVING = "sampan.components.serving.engine.programs.modelserver.tfserving.start"
 EXIT_NOT_LOADED = 1
 _FILES = 16_384
@@ -66,6 +67,10 @@ def prepare(given: Arguments) -> Repository:
         tensorflow: Any = importlib.import_module(_TENSORFLOW_SERVING)
         versioned: Repository = tensorflow.repository(given)
         return versioned
+    if given.options.get("vllm"):
+        language: Any = importlib.import_module(_VLLM)
+        written: Repository = language.repository(given)
+        return written
     if not given.runtime:
         raise LoadError("neither --runtime nor --model_class says what serves the model")
     asked = {"predictor_host": given.predictor_host, "predictor_protocol": given.predictor_protocol}

@@ -69,6 +69,8 @@ class Repository:
         self._options = dict(options or {})
         self._models: dict[str, Served] = {}
         self._loading: dict[str, asyncio.Lock] = {}
+        self.aliases: dict[str, str] = {}
+        """Further names of models, each with the name that it stands for."""
         self.on_change: Callable[[], None] = lambda: None
         self.extension: Extension | None = None
         """Another server's API, beside this one's."""
@@ -88,6 +90,9 @@ class Repository:
             _close(before, lane)
         self.on_change()
         return served
+
+    def knows(self, name: str) -> bool:
+        return name in self._models or name in self.aliases
 
     def find(self, name: str) -> Served | None:
         return self._models.get(name)
@@ -109,7 +114,7 @@ class Repository:
 
     def ready(self, name: str) -> Served:
         """Raises RequestError: 404, or 503 with why."""
-        served = self._models.get(name)
+        served = self._models.get(self.aliases.get(name, name))
         if served is None:
             raise unknown_model(name)
         if served.state is not READY and served.model is None:

@@ -1,8 +1,8 @@
 """Other model servers' command lines, as this one's: `python3 -m sampan_serving.modelserver.stand_in tritonserver …`.
 
 The embedded cluster starts it where an image's own program would run (`catalogue.toml`), so that ServingRuntimes of
-Triton, MLServer, TorchServe, TensorFlow Serving and OpenVINO work as they are written. What concerns resources, logs
-and back ends of theirs is passed over in silence; what would change answers is not there to be told.
+Triton, MLServer, TorchServe, TensorFlow Serving, OpenVINO and vLLM work as they are written. What concerns resources,
+logs and back ends of theirs is passed over in silence; what would change answers is not there to be told.
 Sources: kserve v0.20.0 config/runtimes; triton-inference-server/server docs/user_guide (model_repository.md);
 SeldonIO/MLServer 1.7 docs/reference/settings.md; pytorch/serve 0.12 docs/configuration.md; tensorflow/serving
 tensorflow_serving/model_servers/main.cc; openvinotoolkit/model_server docs/parameters.md.
@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sampan.components.serving.engine.programs.modelserver import program
+from sampan.components.serving.engine.programs.modelserver.vllm import arguments as vllm
 
 _MODELS = "/mnt/models"
 _KSERVE_PORT = "8080"
@@ -35,7 +36,7 @@ def translated(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     name = Path(words[0]).name if words else ""
     if name not in _PROGRAMS:
         raise SystemExit(f"{name or 'no program'} is none that Sampan stands in for: {', '.join(_PROGRAMS)}")
-    rest = [word for word in words[1:] if Path(word).name != name]
+    rest = list(words[2:] if len(words) > 1 and Path(words[1]).name == name else words[1:])
     arguments = _PROGRAMS[name](options(rest), rest, environ)
     return [f"--{key}={value}" for key, value in arguments.items() if value]
 
@@ -152,6 +153,10 @@ def _openvino(told: Options, words: Sequence[str], environ: Mapping[str, str]) -
     }
 
 
+def _vllm(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    return vllm.translated(words, environ)
+
+
 def _own_name(environ: Mapping[str, str]) -> str:
     """Of a model that lies in the folder itself, where those of a repository have the names of their folders."""
     return environ.get("INFERENCE_SERVICE_NAME", "")
@@ -165,6 +170,7 @@ _PROGRAMS: Mapping[str, Callable[[Options, Sequence[str], Mapping[str, str]], di
     "tensorflow_model_server": _tensorflow,
     "tf_serving_entrypoint.sh": _tensorflow_image,
     "ovms": _openvino,
+    "vllm": _vllm,
 }
 
 

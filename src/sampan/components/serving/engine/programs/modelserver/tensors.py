@@ -90,7 +90,11 @@ def shaped(name: str, array: Array, shape: Sequence[int]) -> Array:
     wanted = math.prod(shape)
     if array.size != wanted:
         raise bad(f"input {name!r} has {array.size} elements, its shape {list(shape)} has {wanted}")
-    return array.reshape(shape)
+    try:
+        return array.reshape(shape)
+    except ValueError:
+        # Of nothing, with sizes beyond what an array may have.
+        raise bad(f"the shape {list(shape)} of input {name!r} is too large") from None
 
 
 def _texts(name: str, values: list[Any]) -> Array:

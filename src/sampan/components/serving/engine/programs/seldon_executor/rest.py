@@ -134,6 +134,7 @@ class Rest:
                 (get, r"/v2/models/(?P<model>[^/]+)/ready", "status", self._status),
                 (get, r"/v2/models/(?P<model>[^/]+)", "metadata", self._metadata),
                 (get, r"/v2/health/(ready|live)", "status", self._checked),
+                (get, r"/v2/docs/?(?P<model>[^/]*)", "", self._inference_doc),
             ]
         return [(methods, re.compile(path), service, answer) for methods, path, service, answer in told]
 
@@ -195,6 +196,10 @@ class Rest:
     async def _doc(self, request: Request, headers: Headers, file: str) -> Response:
         content_type, body = openapi.page(self._sender.namespace, self._sender.deployment, file)
         return Response(200 if body else 404, [("Content-Type", content_type)], body)
+
+    async def _inference_doc(self, request: Request, headers: Headers, file: str) -> Response:
+        told = openapi.inference_page(self._sender.namespace, self._sender.deployment, file)
+        return Response(200 if told[1] else 404, [("Content-Type", told[0])], told[1])
 
     async def _is_ready(self) -> bool:
         units = [unit for unit in self._predictor.graph.all() if unit.host]

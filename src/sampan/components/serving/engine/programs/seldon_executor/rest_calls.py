@@ -8,7 +8,6 @@ Source: seldon-core 1.18.2 executor/api/rest/{client,utils,tensorflow,kfserving}
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import ssl
 import time
@@ -37,6 +36,8 @@ from sampan.components.serving.engine.programs.wire.heads import HeadError, Head
 JSON = "application/json"
 SELDON, TENSORFLOW, V2, KFSERVING = "seldon", "tensorflow", "v2", "kfserving"
 MOST_BYTES = 512 * 1024 * 1024
+_ANY_UNPACKED, _MOST_TIMES = 16 * 1024 * 1024, 200
+"""What any body may become that came compressed, and how many times its size."""
 BINARY = "Inference-Header-Content-Length"
 """Of the Open Inference Protocol: how much of the body is JSON, where tensors follow it as bytes."""
 _OWN = frozenset(
@@ -86,14 +87,22 @@ class Payload:
     @property
     def plain(self) -> bytes:
         """Without the encoding. Raises CallError."""
-        try:
-            if self.encoding == "gzip":
-                return gzip.decompress(self.body)
-            if self.encoding == "deflate":
-                return zlib.decompress(self.body)
-        except (OSError, EOFError, zlib.error) as error:
-            raise CallError(f"the body is no {self.encoding}: {error}", 400) from error
-        return self.body
+        return _unpacked(self.body, self.encoding) if self.encoding in ("gzip", "deflate") else self.body
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """Few bytes become many more only where that is little. Raises CallError."""
+    # 31 reads gzip's heads, 15 zlib's.
+    unpacking = zlib.decompressobj(31 if encoding == "gzip" else 15)
+    try:
+        unpacked = unpacking.decompress(body, max(_ANY_UNPACKED, _MOST_TIMES * len(body)))
+    except zlib.error as error:
+        raise CallError(f"the body is no {encoding}: {error}", 400) from error
+    if unpacking.unconsumed_tail:
+        raise CallError(f"the body is too large: it has more than {len(unpacked)} bytes, unpacked", 413)
+    if not unpacking.eof:
+        raise CallError(f"the body is no {encoding}: it ends before its end", 400)
+    return unpacked
 
 
 class RestCalls:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import time
 import urllib.parse
-import zlib
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
@@ -26,6 +25,7 @@ from sampan.components.serving.engine.programs.modelserver.http.messages import 
     error,
     head_of,
 )
+from sampan.components.serving.engine.programs.modelserver.http.unpacking import UnpackError, unpacked
 
 _OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -196,7 +196,10 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         encoding = headers.get("content-encoding")
         if encoding is not None and encoding.lower() not in _PLAIN:
-            body = _unpacked(body, encoding.lower(), self._limits.body_bytes)
+            try:
+                body = unpacked(body, encoding.lower(), self._limits.body_bytes)
+            except UnpackError as problem:
+                raise _RefusedError(problem.status, problem.message) from problem
         url, _, query = self._url.decode("latin-1").partition("?")
         if "%" in url:
             url = urllib.parse.unquote(url)
@@ -354,22 +357,6 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
-
-
-def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise _RefusedError(415, f"the content-encoding {encoding!r} is none of gzip, deflate")
-    # 47: gzip's and zlib's headers are told apart.
-    unpacking = zlib.decompressobj(47)
-    try:
-        unpacked = unpacking.decompress(body, limit)
-    except zlib.error:
-        raise _RefusedError(400, f"the body is not {encoding}") from None
-    if unpacking.unconsumed_tail:
-        raise _RefusedError(413, f"a request has {limit} bytes at most")
-    if not unpacking.eof:
-        raise _RefusedError(400, f"the body ends before its {encoding} does")
-    return unpacked
 
 
 async def _discard(answer: Stream) -> None:

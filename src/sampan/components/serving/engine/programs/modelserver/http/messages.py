@@ -12,6 +12,7 @@ JSON = "application/json"
 REASONS: Mapping[int, str] = {
     200: "OK",
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",

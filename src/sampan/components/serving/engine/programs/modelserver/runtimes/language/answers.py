@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import orjson
 
+from sampan.components.serving.engine.programs.modelserver.contract import ParameterError
 from sampan.components.serving.engine.programs.modelserver.errors import RequestError
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.rows import Chance, Piece
-from sampan.components.serving.engine.programs.modelserver.runtimes.language.wishes import ParameterError
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.tools import Call
 
 DONE = b"data: [DONE]\n\n"
 ASSISTANT = "assistant"
@@ -56,9 +57,16 @@ class Form:
         self._spell, self._is_chat = spell, is_chat
         self._offsets: dict[int, int] = {}
 
-    def whole(self, texts: Sequence[Piece], usage: Usage) -> dict[str, Any]:
+    def whole(
+        self, texts: Sequence[Piece], usage: Usage, calls: Sequence[Sequence[Call]] = ()
+    ) -> dict[str, Any]:
         kind = "chat.completion" if self._is_chat else "text_completion"
         choices = [self._choice(index, piece) for index, piece in enumerate(texts)]
+        for choice, own in zip(choices, calls, strict=False):
+            if own:
+                message = choice["message"]
+                message["content"] = message["content"] or None
+                message["tool_calls"] = [each.document() for each in own]
         return {**self._head, "object": kind, "choices": choices, "usage": usage.document()}
 
     def opening(self, count: int) -> list[bytes]:
@@ -76,6 +84,11 @@ class Form:
         if self._is_chat:
             message = choice.pop("message")
             choice["delta"] = {"content": message["content"]} if piece.text or not piece.finish else {}
+        return self._event([choice])
+
+    def calls(self, index: int, calls: Sequence[Call]) -> bytes:
+        told = [{"index": place, **each.document()} for place, each in enumerate(calls)]
+        choice = {"index": index, "delta": {"tool_calls": told}, "logprobs": None, "finish_reason": None}
         return self._event([choice])
 
     def closing(self, usage: Usage) -> bytes:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.components.serving.engine.programs.modelserver.runtimes.language.wishes import ParameterError
+from sampan.components.serving.engine.programs.modelserver.contract import ParameterError
 
 _PASSED_ON = ("name", "tool_call_id", "reasoning_content")
 

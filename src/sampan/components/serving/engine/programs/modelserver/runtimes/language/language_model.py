@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import (
     Array,
     Metadata,
     ModelError,
+    ParameterError,
     Tensor,
     TensorSpec,
 )
@@ -26,23 +27,28 @@ from sampan.components.serving.engine.programs.modelserver.errors import Request
 from sampan.components.serving.engine.programs.modelserver.runtimes.language import (
     answers,
     conversations,
+    speaking,
     steps,
     tasks,
+    tools,
     wishes,
 )
-from sampan.components.serving.engine.programs.modelserver.runtimes.language.answers import Form, Usage
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.adapters import with_adapter
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.answers import Form
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.batch import tried
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.encoders import texts_of_tensors
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.guiding import Guided, Guiding
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.pretrained import Pretrained
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.rows import (
-    LENGTH,
     Chance,
-    Piece,
     Row,
-    Sampling,
     chance_of,
 )
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.sampling import sampling_of
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.settings import Settings
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.structure import AUTO
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.whole import Whole
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.writing import Prompt, Writing
 
 _MAX_ROWS = 1024
 """That are written or wait to be."""
@@ -58,25 +64,23 @@ _SPECIAL: Mapping[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    text: str
-    tokens: list[int]
-
-
 class LanguageModel:
     speaks_openai = True
 
     def __init__(self, settings: Settings, task: str, found: Pretrained) -> None:
         self._torch = importlib.import_module("torch")
         self._settings, self._task = settings, task
+        self._found = found
         self._tokenizer, self._model, self._max_length = found.tokenizer, found.model, found.max_length
         self._tokenizing = threading.Lock()
         self._ends = _ends(self._model.generation_config, self._tokenizer)
+        self._guiding = Guiding(self._tokenizer, self._size, self._ends)
+        self._template = settings.chat_template or _own_template(self._tokenizer)
+        self._parser = tools.parser_of(settings.tool_parser, self._template)
         pad = self._tokenizer.pad_token_id
         self._whole = Whole(self._model, pad if pad is not None else min(self._ends, default=0))
         self._steps = self._joining()
-        self._rows = 0
+        self._rows = self._read_tokens = self._written_tokens = 0
         inputs = (TensorSpec("input-0", "BYTES", (-1,)),)
         self.metadata = Metadata(
             settings.name, "huggingface", inputs, (TensorSpec("output-0", "BYTES", (-1,)),)
@@ -85,9 +89,10 @@ class LanguageModel:
     def _joining(self) -> steps.Steps | None:
         config = self._model.generation_config
         special = [name for name, plain in _SPECIAL.items() if getattr(config, name, None) not in plain]
-        if self._task != tasks.GENERATION or special or not steps.joined(self._model):
+        if self._task != tasks.GENERATION or special:
             return None
-        return steps.Steps(self._model, self._settings.max_sequences)
+        abilities = tried(self._model)
+        return steps.Steps(self._model, self._settings.max_sequences, abilities) if abilities.joins else None
 
     async def v1(self, verb: str, body: Any, headers: Mapping[str, str]) -> Any:
         if verb != "predict":
@@ -112,26 +117,67 @@ class LanguageModel:
         if route == "completions":
             asked, told, echoes = wishes.completion(body)
             if echoes and self._task == tasks.TRANSLATION:
-                raise wishes.ParameterError("echo", "'echo' is not supported by encoder-decoder models")
+                raise ParameterError("echo", "'echo' is not supported by encoder-decoder models")
             special = wishes.adds_special(body)
             prompts = await asyncio.to_thread(lambda: [self._prompt(each, special=special) for each in told])
         elif route == "chat/completions":
-            asked, echoes = wishes.chat(body), False
+            asked, echoes = self._with_marks(wishes.chat(body)), False
             prompts = [await asyncio.to_thread(self._conversation, body)]
         else:
             raise ModelError(f"Model {self._settings.name} does not support {answers.api_of(route)}")
-        writing = Writing(self, asked.wish, [each for each in prompts for _ in range(asked.n)], echoes=echoes)
+        every = [each for each in prompts for _ in range(asked.n)]
+        guided = await self._guided(asked.wish, len(every))
+        writing = Writing(self, asked.wish, every, guided, echoes=echoes)
         form = Form(self._settings.name, self.spell, is_chat=route != "completions")
         usage = sum(len(each.tokens) for each in prompts)
+        readers = self._readers(asked, len(writing.rows))
         if asked.is_stream:
-            return _streamed(writing, form, usage if asked.with_usage else None)
-        pieces = await writing.whole()
-        return form.whole(pieces, Usage(usage, sum(each.tokens for each in pieces)))
+            return speaking.streamed(writing, form, usage if asked.with_usage else None, readers)
+        return await speaking.whole(writing, form, usage, readers)
 
     def close(self) -> None:
         self._whole.close()
         if self._steps is not None:
             self._steps.close()
+
+    # For vLLM's API
+
+    @property
+    def max_length(self) -> int:
+        return self._max_length
+
+    def with_adapter(self, name: str, folder: str) -> LanguageModel:
+        """Raises LoadError."""
+        model = with_adapter(self._model, name, folder)
+        found = replace(self._found, model=model)
+        return LanguageModel(replace(self._settings, name=name), self._task, found)
+
+    def tokenized(self, body: Mapping[str, Any]) -> tuple[list[int], list[str]]:
+        """Of a prompt or a chat, with each as a text. Raises ModelError."""
+        if "messages" in body:
+            tokens = self._conversation(body).tokens
+        else:
+            told = body.get("prompt")
+            if not isinstance(told, str):
+                raise ParameterError("prompt", "'prompt' has to be a text")
+            tokens = self._prompt(told, special=wishes.adds_special(body)).tokens
+        return tokens, [str(each) for each in self._tokenizer.convert_ids_to_tokens(tokens)]
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """Raises ModelError."""
+        return self._prompt(list(tokens)).text
+
+    def numbers(self) -> dict[str, float]:
+        """How much is being written."""
+        here = self._steps
+        room = max(self._settings.max_sequences * self._max_length, 1)
+        return {
+            "running": here.running if here is not None else self._rows,
+            "waiting": here.waiting if here is not None else 0,
+            "cache_usage": round(here.remembered / room, 6) if here is not None else 0.0,
+            "prompt_tokens": self._read_tokens,
+            "written_tokens": self._written_tokens,
+        }
 
     # For Writing
 
@@ -147,10 +193,12 @@ class LanguageModel:
             raise RequestError(503, "too many requests wait for the model: try again later")
         self._rows += count
 
-    def leave(self, count: int) -> None:
-        self._rows -= count
+    def leave(self, rows: Sequence[Row]) -> None:
+        self._rows -= len(rows)
+        self._read_tokens += sum(len(each.prompt) for each in rows)
+        self._written_tokens += sum(len(each.tokens) for each in rows)
 
-    def row(self, prompt: Prompt, wish: wishes.Wish, place: int, say: Any) -> Row:
+    def row(self, prompt: Prompt, wish: wishes.Wish, place: int, guided: Guided | None, say: Any) -> Row:
         if wish.seed is not None and place:
             # Several answers to one prompt are not to be the same.
             wish = replace(wish, seed=wish.seed + place)
@@ -158,12 +206,13 @@ class LanguageModel:
             self._torch,
             prompt.tokens,
             wish,
-            _sampling(wish, self._model.generation_config),
+            sampling_of(wish, self._model.generation_config, self._settings),
             self._ends,
             self._limit(prompt, wish),
             lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=wish.skips_special)),
             say,
             reads_along=self._task == tasks.GENERATION,
+            guided=guided,
         )
 
     def of_prompt(self, prompt: Prompt, top: int) -> list[Chance]:
@@ -175,6 +224,29 @@ class LanguageModel:
         rest = zip(prompt.tokens[1:], logits, strict=False)
         first = [Chance(each, None) for each in prompt.tokens[:1]]
         return first + [chance_of(torch, own, token, top) for token, own in rest]
+
+    @property
+    def _size(self) -> int:
+        return int(self._model.get_input_embeddings().num_embeddings)
+
+    async def _guided(self, wish: wishes.Wish, count: int) -> list[Guided]:
+        """Of each text. Raises ModelError."""
+        guide = wish.guide
+        if guide is None:
+            return []
+        return await asyncio.to_thread(lambda: [self._guiding.guided(guide) for _ in range(count)])
+
+    def _with_marks(self, asked: wishes.Asked) -> wishes.Asked:
+        """Where a call begins with a token that texts are told without."""
+        if asked.tools.choice != AUTO or not tools.needs_special(self._parser):
+            return asked
+        return replace(asked, wish=replace(asked.wish, skips_special=False))
+
+    def _readers(self, asked: wishes.Asked, count: int) -> list[speaking.Reader]:
+        told = () if asked.wish.skips_special else tuple(map(str, self._tokenizer.all_special_tokens))
+        special = tuple(each for each in told if each not in tools.MARKS)
+        made = (asked.tools.reader(self._parser, special) for _ in range(count))
+        return [each for each in made if each is not None]
 
     # What is written about
 
@@ -188,19 +260,25 @@ class LanguageModel:
             if isinstance(told, str):
                 tokens = list(self._tokenizer(told, add_special_tokens=special)["input_ids"])
                 text = told
+                self._check(tokens)
             else:
-                tokens, text = told, str(self._tokenizer.decode(told))
-        size = int(self._model.get_input_embeddings().num_embeddings)
-        if not tokens or max(tokens) >= size:
-            raise wishes.ParameterError(
-                "prompt", "the prompt is empty" if not tokens else f"tokens have to be below {size}"
-            )
+                tokens = told
+                self._check(tokens)
+                text = str(self._tokenizer.decode(told))
         return Prompt(text, tokens)
+
+    def _check(self, tokens: Sequence[int]) -> None:
+        """Raises ParameterError."""
+        if not tokens or max(tokens) >= self._size:
+            raise ParameterError(
+                "prompt", "the prompt is empty" if not tokens else f"tokens have to be below {self._size}"
+            )
 
     def _conversation(self, body: Mapping[str, Any]) -> Prompt:
         messages, given = conversations.messages_of(body), conversations.template_arguments(body)
+        given["chat_template"] = given["chat_template"] or self._settings.chat_template or None
         if given["chat_template"] is None and self._tokenizer.chat_template is None:
-            raise wishes.ParameterError(
+            raise ParameterError(
                 "chat_template",
                 "As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat "
                 "template if the tokenizer does not define one.",
@@ -208,7 +286,7 @@ class LanguageModel:
         try:
             text = self._tokenizer.apply_chat_template(messages, **given)
         except Exception as error:
-            raise wishes.ParameterError(
+            raise ParameterError(
                 "messages", f"the chat template does not take them: {told(error)}"
             ) from error
         # The template wrote the special tokens.
@@ -227,102 +305,10 @@ class LanguageModel:
         return limit
 
 
-class Writing:
-    """One request's rows, and what they say. Whoever leaves it ends them."""
-
-    def __init__(
-        self, model: LanguageModel, wish: wishes.Wish, prompts: Sequence[Prompt], *, echoes: bool = False
-    ) -> None:
-        self._model, self._wish, self._prompts, self._echoes = model, wish, prompts, echoes
-        self._said: asyncio.Queue[tuple[int, Piece | BaseException]] = asyncio.Queue()
-        self._loop = asyncio.get_running_loop()
-        self.rows = [model.row(each, wish, place, self._hear(place)) for place, each in enumerate(prompts)]
-
-    async def pieces(self) -> AsyncIterator[tuple[int, Piece]]:
-        """As they come, with the number of the answer that each is of. Raises what went wrong."""
-        self._model.take(len(self.rows))
-        try:
-            for place, prompt in enumerate(self._prompts):
-                if self._echoes:
-                    yield place, await asyncio.to_thread(self._echo, prompt)
-                self._begin(place)
-            left = len(self.rows)
-            while left:
-                place, said = await self._said.get()
-                if isinstance(said, BaseException):
-                    raise said
-                left -= said.finish is not None
-                yield place, said
-        finally:
-            for row in self.rows:
-                row.is_cancelled = True
-            self._model.leave(len(self.rows))
-
-    async def whole(self) -> list[Piece]:
-        found: list[list[Piece]] = [[] for _ in self.rows]
-        pieces = self.pieces()
-        try:
-            async for place, piece in pieces:
-                found[place].append(piece)
-        finally:
-            await pieces.aclose()  # type: ignore[attr-defined]
-        return [answers.joined(each) for each in found]
-
-    def _begin(self, place: int) -> None:
-        row = self.rows[place]
-        if row.limit:
-            self._model.submit(row)
-        else:
-            row.end(LENGTH)
-
-    def _echo(self, prompt: Prompt) -> Piece:
-        top = self._wish.top_logprobs
-        return Piece(prompt.text, () if top is None else tuple(self._model.of_prompt(prompt, top)))
-
-    def _hear(self, place: int) -> Any:
-        def hear(said: Piece | BaseException) -> None:
-            # From another thread, which may outlive the loop.
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._said.put_nowait, (place, said))
-
-        return hear
-
-
-async def _streamed(writing: Writing, form: Form, prompt_tokens: int | None) -> AsyncIterator[bytes]:
-    written = 0
-    pieces = writing.pieces()
-    try:
-        for event in form.opening(len(writing.rows)):
-            yield event
-        async for place, piece in pieces:
-            written += piece.tokens
-            if piece.text or piece.finish or piece.chances:
-                yield form.part(place, piece)
-        if prompt_tokens is not None:
-            yield form.closing(Usage(prompt_tokens, written))
-    except Exception as problem:
-        # The code has been sent: it is said as vLLM says it.
-        yield form.failure(told(problem))
-    finally:
-        await pieces.aclose()  # type: ignore[attr-defined]
-    yield answers.DONE
-
-
-def _sampling(wish: wishes.Wish, config: Any) -> Sampling:
-    own = _or(config.temperature, 1.0) if config.do_sample else 0.0
-    temperature = wish.temperature if wish.temperature is not None else own
-    if wish.temperature is None and (wish.top_p not in (None, 1.0) or wish.top_k) and not own:
-        temperature = 1.0
-    return Sampling(
-        temperature=temperature,
-        top_p=_or(wish.top_p, _or(config.top_p, 1.0) if config.do_sample else 1.0),
-        top_k=int(_or(wish.top_k, _or(config.top_k, 0) if config.do_sample else 0)),
-        repetition_penalty=_or(wish.repetition_penalty, _or(config.repetition_penalty, 1.0)),
-    )
-
-
-def _or(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None else value
+def _own_template(tokenizer: Any) -> str:
+    """Several have names: that for tools speaks of calls."""
+    found = tokenizer.chat_template or ""
+    return "\n".join(map(str, found.values())) if isinstance(found, dict) else str(found)
 
 
 def _ends(config: Any, tokenizer: Any) -> frozenset[int]:

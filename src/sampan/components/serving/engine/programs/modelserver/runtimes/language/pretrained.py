@@ -92,7 +92,7 @@ def longest(config: Any, told: int | None) -> int:
 def _tokenizer(settings: Settings) -> Any:
     with _explained(settings, "tokenizer"):
         return _transformers().AutoTokenizer.from_pretrained(
-            settings.model,
+            settings.tokenizer or settings.model,
             revision=settings.tokenizer_revision,
             do_lower_case=settings.lower_case,
             trust_remote_code=settings.trust_remote_code,

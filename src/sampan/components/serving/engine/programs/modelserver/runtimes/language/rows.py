@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.guiding import Guided
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.texts import Stopping, Unrolling
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.wishes import Wish
 
@@ -44,6 +45,7 @@ class Sampling:
     """0 takes the likeliest."""
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
     repetition_penalty: float = 1.0
 
 
@@ -60,6 +62,8 @@ class Row:
     say: Callable[[Piece | BaseException], None]
     reads_along: bool = True
     """The prompt is part of the text, so that words of it count as repeated."""
+    guided: Guided | None = None
+    """The text is to have a form."""
     is_cancelled: bool = False
     finish: str | None = None
     tokens: list[int] = field(default_factory=list)
@@ -87,6 +91,8 @@ class Row:
         """The next token, of the likelihoods of all."""
         logits = logits.detach().float().cpu()
         changed = self._changed(logits)
+        if self.guided is not None:
+            changed = self.guided.allowed(self.torch, changed)
         token = int(changed.argmax()) if not self.sampling.temperature else self._sampled(changed)
         if self.wish.top_logprobs is not None:
             self._chances.append(chance_of(self.torch, logits, token, self.wish.top_logprobs))
@@ -96,6 +102,8 @@ class Row:
         """It is part of the text."""
         self.tokens.append(token)
         self._counts[token] += 1
+        if self.guided is not None:
+            self.guided.take(token)
         if token in self.ends and not self.wish.ignores_end:
             self._end(STOP)
             return
@@ -103,6 +111,8 @@ class Row:
         if self._stopping.is_met:
             self.finish = STOP
             self._tell(text)
+        elif self.guided is not None and self.guided.is_over:
+            self._end(STOP, text)
         elif len(self.tokens) >= self.limit:
             self._end(LENGTH, text)
         elif text:
@@ -131,7 +141,8 @@ class Row:
 
     def _changed(self, logits: Any) -> Any:
         wish, torch = self.wish, self.torch
-        too_early = self.ends if len(self.tokens) < wish.min_tokens else ()
+        is_early = len(self.tokens) < wish.min_tokens and self.guided is None
+        too_early = self.ends if is_early else ()
         repeats = self.sampling.repetition_penalty
         has_penalties = wish.frequency_penalty or wish.presence_penalty
         if not (too_early or wish.bias or repeats != 1.0 or (has_penalties and self._counts)):
@@ -165,8 +176,8 @@ class Row:
             outside = ordered.cumsum(dim=-1) - ordered >= how.top_p
             outside[0] = False
             shares[places[outside]] = 0.0
-        if self.wish.min_p:
-            shares[shares < self.wish.min_p * shares.max()] = 0.0
+        if how.min_p:
+            shares[shares < how.min_p * shares.max()] = 0.0
         return int(torch.multinomial(shares, 1, generator=self._random))
 
 

@@ -1,15 +1,20 @@
 """What the program's arguments say of a model of Transformers. Read by `huggingface.load`; pure.
 
 Source: kserve 0.20 python/huggingfaceserver/huggingfaceserver/__main__.py. `--allow_pickled_weights` is ours: weights
-come from safetensors alone unless it is given. `--max_num_seqs` has its name from vLLM.
+come from safetensors alone unless it is given. `--max_num_seqs`, `--tokenizer`, `--chat_template`,
+`--tool_call_parser`, `--generation_config` and `--override_generation_config` are vLLM's.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from sampan.components.serving.engine.programs.modelserver.contract import LoadError, Source
+from sampan.components.serving.engine.programs.modelserver.runtimes.language import tools
 
 BACKENDS = ("auto", "huggingface", "vllm")
 DTYPES = ("auto", "float16", "float32", "bfloat16", "float", "half")
@@ -37,12 +42,24 @@ class Settings:
     probabilities: bool = False
     raw_logits: bool = False
     max_sequences: int = 16
+    tokenizer: str = ""
+    """Where it is another's than the model's."""
+    chat_template: str = ""
+    """In place of the tokenizer's."""
+    tool_parser: str = ""
+    """Of `tools`; empty for what the chat template tells."""
+    samples: bool = False
+    """A request that says nothing of randomness is written at random, as vLLM has it, not by the likeliest words."""
+    own_generation: bool = True
+    """The model's own generation_config counts."""
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    """What counts before it."""
 
 
 def settings_of(source: Source) -> Settings:
     """Raises LoadError."""
     told = source.options
-    _check_backend(told)
+    is_vllm = _one_of(told, "backend", BACKENDS) == "vllm" or _flag(told, "vllm")
     model = told.get("model_id", "")
     probabilities, raw_logits = _flag(told, "return_probabilities"), _flag(told, "return_raw_logits")
     if probabilities and raw_logits:
@@ -66,15 +83,35 @@ def settings_of(source: Source) -> Settings:
         probabilities=probabilities,
         raw_logits=raw_logits,
         max_sequences=_whole(told, "max_num_seqs") or 16,
+        tokenizer=told.get("tokenizer", ""),
+        chat_template=_template(told.get("chat_template", "")),
+        tool_parser=_one_of(told, "tool_call_parser", ("", *tools.PARSERS)),
+        samples=is_vllm,
+        own_generation=told.get("generation_config", "auto") != "vllm",
+        generation=_json(told, "override_generation_config", {}),
     )
 
 
-def _check_backend(told: Mapping[str, str]) -> None:
-    if _one_of(told, "backend", BACKENDS) == "vllm":
+def _template(told: str) -> str:
+    """Itself, or a file that holds it. Raises LoadError."""
+    if not told or "{" in told or "\n" in told:
+        return told
+    try:
+        return Path(told).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise LoadError(
-            "--backend=vllm: vLLM is no part of this environment; auto and huggingface are served by Transformers. "
-            "Run vLLM's own image in containers (docs/serving.md)."
-        )
+            f"--chat_template={told}: neither a template nor a file that can be read: {error}"
+        ) from None
+
+
+def _json(told: Mapping[str, str], name: str, otherwise: Any) -> Any:
+    text = told.get(name)
+    if not text:
+        return otherwise
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise LoadError(f"--{name}={text}: is no JSON: {error}") from None
 
 
 def _one_of(told: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -49,6 +49,7 @@ class Whole:
             and wish.top_logprobs is None
             and wish.temperature is None
             and not wish.stop
+            and row.guided is None
         )
 
     def _search(self, row: Row) -> None:

@@ -9,24 +9,18 @@ vllm/entrypoints/openai/{completion,chat_completion}/protocol.py.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sampan.components.serving.engine.programs.modelserver.contract import ModelError
+from sampan.components.serving.engine.programs.modelserver.contract import ModelError, ParameterError
+from sampan.components.serving.engine.programs.modelserver.runtimes.language import structure
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.structure import Guide, Tools
 
 MAX_CHOICES = 128
 MAX_TOP = 20
 MAX_STOPS = 16
 COMPLETION_TOKENS = 16
 """What a completion that does not say gets, as OpenAI has it."""
-
-
-class ParameterError(ModelError):
-    """A field of a request that is wrong: `param` names it."""
-
-    def __init__(self, param: str, message: str) -> None:
-        super().__init__(message)
-        self.param = param
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,7 @@ class Wish:
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
-    min_p: float = 0.0
+    min_p: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
     keeps_stop: bool = False
@@ -51,6 +45,7 @@ class Wish:
     min_tokens: int = 0
     ignores_end: bool = False
     skips_special: bool = True
+    guide: Guide | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +55,7 @@ class Asked:
     is_stream: bool
     with_usage: bool
     """A stream's last piece says how many tokens there were."""
+    tools: Tools = field(default_factory=Tools)
 
 
 def completion(body: Mapping[str, Any]) -> tuple[Asked, list[str | list[int]], bool]:
@@ -73,11 +69,6 @@ def completion(body: Mapping[str, Any]) -> tuple[Asked, list[str | list[int]], b
 
 def chat(body: Mapping[str, Any]) -> Asked:
     """Raises ModelError."""
-    told = body.get("response_format")
-    if told is not None and (not isinstance(told, Mapping) or told.get("type") != "text"):
-        raise ParameterError("response_format", "'response_format' other than text is not supported")
-    if body.get("tool_choice") not in (None, "none", "auto"):
-        raise ParameterError("tool_choice", "'tool_choice' other than none and auto is not supported")
     _refused(body, "functions", "audio", "prediction")
     top = _integer(body, "top_logprobs", 0, MAX_TOP)
     if _flag(body, "logprobs"):
@@ -86,7 +77,12 @@ def chat(body: Mapping[str, Any]) -> Asked:
         raise ParameterError("top_logprobs", "'top_logprobs' needs 'logprobs' to be true")
     else:
         top = None
-    return _asked(body, top, body.get("max_completion_tokens", body.get("max_tokens")))
+    limit = body.get("max_completion_tokens")
+    asked = _asked(body, top, body.get("max_tokens") if limit is None else limit)
+    tools = structure.tools_of(body)
+    if (guide := tools.guide()) is not None:
+        asked = replace(asked, wish=replace(asked.wish, guide=guide))
+    return replace(asked, tools=tools)
 
 
 def prompts_of(told: Any) -> list[str | list[int]]:
@@ -141,7 +137,6 @@ def _text_of(instance: Any) -> str | None:
 
 
 def _asked(body: Mapping[str, Any], top_logprobs: int | None, max_tokens: Any) -> Asked:
-    _refused(body, "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs")
     if _flag(body, "use_beam_search"):
         raise ParameterError("use_beam_search", "'use_beam_search' is not supported")
     limit = _integer({"max_tokens": max_tokens}, "max_tokens", 0, 1 << 31)
@@ -151,7 +146,7 @@ def _asked(body: Mapping[str, Any], top_logprobs: int | None, max_tokens: Any) -
         temperature=_number(body, "temperature", 0.0, 2.0),
         top_p=_number(body, "top_p", 0.0, 1.0),
         top_k=0 if top_k == -1 else top_k,
-        min_p=_number(body, "min_p", 0.0, 1.0) or 0.0,
+        min_p=_number(body, "min_p", 0.0, 1.0),
         seed=_integer(body, "seed", -(1 << 63), (1 << 63) - 1),
         stop=_stops(body),
         keeps_stop=_flag(body, "include_stop_str_in_output"),
@@ -163,6 +158,7 @@ def _asked(body: Mapping[str, Any], top_logprobs: int | None, max_tokens: Any) -
         min_tokens=_integer(body, "min_tokens", 0, 1 << 31) or 0,
         ignores_end=_flag(body, "ignore_eos"),
         skips_special=_flag(body, "skip_special_tokens", True),
+        guide=structure.guide_of(body),
     )
     n = _integer(body, "n", 1, MAX_CHOICES)
     options = body.get("stream_options")

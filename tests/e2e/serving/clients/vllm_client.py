@@ -1,0 +1,104 @@
+"""OpenAI's own client, unmodified, with a server that stands at vLLM's place: what it gets, as JSON.
+
+Called with the address; the model has learned what `cases/taught_language_model.py` teaches.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import openai
+
+client = openai.OpenAI(base_url=sys.argv[1], api_key="sesame", max_retries=0)
+CITY = {"city": {"type": "string", "maxLength": 12}}
+WEATHER: Any = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {
+            "type": "object",
+            "properties": CITY,
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+    },
+}
+NAMED: Any = {"type": "function", "function": {"name": "weather"}}
+SCHEMA: Any = {
+    "type": "object",
+    "properties": {"count": {"type": "integer", "minimum": 0, "maximum": 99}, "unit": {"enum": ["C", "F"]}},
+    "required": ["count", "unit"],
+    "additionalProperties": False,
+}
+
+
+def chat(text: str, model: str = "tiny", **more: Any) -> Any:
+    messages: Any = [{"role": "user", "content": text}]
+    return client.chat.completions.create(model=model, messages=messages, temperature=0, **more)
+
+
+def calls(answer: Any) -> list[Any]:
+    choice = answer.choices[0]
+    told = [
+        [each.function.name, json.loads(each.function.arguments)] for each in choice.message.tool_calls or []
+    ]
+    return [choice.message.content, told, choice.finish_reason]
+
+
+def streamed_calls() -> list[Any]:
+    chunks = [each.choices[0] for each in chat("weather in paris", tools=[WEATHER], stream=True)]
+    text = "".join(each.delta.content or "" for each in chunks)
+    told = [each for chunk in chunks for each in chunk.delta.tool_calls or []]
+    written = [[each.index, each.function.name, json.loads(each.function.arguments)] for each in told]
+    return [text, written, chunks[-1].finish_reason]
+
+
+def formed(**more: Any) -> Any:
+    return chat("hello", **more).choices[0].message.content
+
+
+def refused(make: Any) -> list[Any]:
+    try:
+        make()
+    except openai.APIStatusError as error:
+        return [error.status_code, (error.body or {}).get("param"), error.message]
+    raise AssertionError("it was answered")
+
+
+def main() -> None:
+    schema: Any = {"type": "json_schema", "json_schema": {"name": "measure", "schema": SCHEMA}}
+    nonsense: Any = {"type": "json_schema", "json_schema": {"name": "no", "schema": {"type": "nonsense"}}}
+    stranger = openai.OpenAI(base_url=sys.argv[1], api_key="nobody", max_retries=0)
+    parsed = [json.loads(formed(response_format=schema, max_tokens=60)) for _ in range(2)]
+    found = {
+        "models": [[each.id, each.parent] for each in client.models.list()],  # type: ignore[attr-defined]
+        "hello": chat("hello").choices[0].message.content,
+        "alias": chat("hello", "publishers/a/models/tiny").choices[0].message.content,
+        "adapter": chat("hello", "polite", max_tokens=24).choices[0].message.content,
+        "calls": calls(chat("weather in paris", tools=[WEATHER])),
+        "no_tools": chat("weather in paris").choices[0].message.content,
+        "streamed_calls": streamed_calls(),
+        "named": calls(chat("hello", tools=[WEATHER], tool_choice=NAMED, max_tokens=80)),
+        "parsed": parsed,
+        "streamed_form": "".join(
+            each.choices[0].delta.content or ""
+            for each in chat("hello", response_format=schema, max_tokens=60, stream=True)
+        ),
+        "chosen": formed(extra_body={"structured_outputs": {"choice": ["red", "green"]}}),
+        "matched": formed(extra_body={"guided_regex": "[0-9]{3}-[a-f]{2}"}),
+        "drawn": [
+            chat("zebras", max_tokens=16, extra_body={"temperature": 2.0}, seed=seed)
+            .choices[0]
+            .message.content
+            for seed in (1, 1, 2, 3)
+        ],
+        "nonsense": refused(lambda: chat("hello", response_format=nonsense)),
+        "unknown": refused(lambda: chat("hello", "nobody")),
+        "stranger": refused(lambda: stranger.models.list()),
+    }
+    print(json.dumps(found))
+
+
+main()

@@ -1,0 +1,146 @@
+"""The server at vLLM's place: its command line, OpenAI's own client, tools, forms, adapters, and its other routes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sampan.cluster.node.environments.programs import package_folder
+from sampan.testing.clients import interpreter_with
+from sampan.testing.model_servers import Served, serving
+
+CLIENT = Path(__file__).with_name("clients") / "vllm_client.py"
+MODULE = "sampan_serving.modelserver.stand_in"
+HELLO = "hello there friend, how are you today?"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def server(language_models: Any, taught: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    tmp_path = tmp_path_factory.mktemp("vllm")
+    words = (
+        *("--served-model-name", "tiny", "publishers/a/models/tiny"),
+        *("--max-model-len=400", "--enable-lora", "--enforce-eager", "--gpu-memory-utilization", "0.9"),
+        *("--api-key", "sesame"),
+        *("--lora-modules", json.dumps({"name": "polite", "path": str(taught / "adapter")})),
+        f"merged={taught / 'adapter'}",
+    )
+    environ = {"PYTHONPATH": str(package_folder(tmp_path / "programs", "serving"))}
+    program = ("vllm", "serve", str(taught / "model"))
+    how = {"python": language_models.python, "module": MODULE, "environ": environ, "program": program}
+    with serving(tmp_path, *words, **how) as served:
+        yield served
+
+
+def ask(server: Served, path: str, body: Any) -> tuple[int, Any]:
+    headers = {"authorization": "Bearer sesame", "content-type": "application/json"}
+    status, answer = server.send("POST", path, json.dumps(body).encode(), headers)
+    return status, json.loads(answer)
+
+
+def test_openais_client(server: Served, language_models: Any, taught: Path, tmp_path: Path) -> None:
+    python = interpreter_with("openai")
+    done = subprocess.run(
+        [python, str(CLIENT), f"{server.url}/v1"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["models"] == [
+        ["tiny", None],
+        ["publishers/a/models/tiny", None],
+        ["polite", "tiny"],
+        ["merged", "tiny"],
+    ]
+    assert found["hello"] == found["alias"] == HELLO
+    assert found["adapter"] == merged(taught, language_models.python)
+    assert found["adapter"] != HELLO[: len(found["adapter"])]
+    paris = ["weather", {"city": "Paris"}]
+    assert found["calls"] == ["one moment ", [paris], "tool_calls"]
+    assert found["streamed_calls"] == ["one moment ", [[0, *paris]], "tool_calls"]
+    assert found["no_tools"].startswith("one moment <tool_call>")
+    text, named, finish = found["named"]
+    assert (text, finish, [each[0] for each in named]) == (None, "stop", ["weather"])
+    assert list(named[0][1]) == ["city"]
+    one, two = found["parsed"]
+    assert one == two == json.loads(found["streamed_form"])
+    assert 0 <= one["count"] <= 99
+    assert one["unit"] in ("C", "F")
+    assert found["chosen"] in ("red", "green")
+    assert re.fullmatch("[0-9]{3}-[a-f]{2}", found["matched"])
+    assert found["drawn"][0] == found["drawn"][1]
+    assert len(set(found["drawn"])) > 1
+    assert found["nonsense"][:2] == [400, "response_format"]
+    assert found["unknown"][0] == 404
+    assert found["stranger"][0] == 401
+
+
+def merged(taught: Path, python: str) -> str:
+    """What Transformers makes of the model that has the adapter's weights in it."""
+    program = (
+        "import sys, transformers\n"
+        "words = transformers.AutoTokenizer.from_pretrained(sys.argv[1])\n"
+        "model = transformers.AutoModelForCausalLM.from_pretrained(sys.argv[1])\n"
+        "told = [{'role': 'user', 'content': 'hello'}]\n"
+        "text = words.apply_chat_template(told, add_generation_prompt=True, tokenize=False)\n"
+        "ids = words(text, return_tensors='pt', add_special_tokens=False)\n"
+        "made = model.generate(input_ids=ids['input_ids'], attention_mask=ids['attention_mask'],"
+        " max_new_tokens=24, do_sample=False)\n"
+        "print(words.decode(made[0, ids['input_ids'].shape[1]:], skip_special_tokens=True), end='')\n"
+    )
+    done = subprocess.run(
+        [python, "-c", program, str(taught / "merged")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_vllm_has_beside_openais_routes(server: Served) -> None:
+    assert server.send("GET", "/health") == (200, b"")
+    assert server.send("GET", "/ping")[0] == 200
+    assert server.get("/version")[1]["version"]
+    status, told = server.post("/tokenize", {"model": "tiny", "prompt": "hello", "return_token_strs": True})
+    assert (status, told["count"], told["max_model_len"]) == (200, len(told["tokens"]), 400)
+    assert len(told["token_strs"]) == told["count"]
+    assert server.post("/detokenize", {"tokens": told["tokens"]}) == (200, {"prompt": "hello"})
+    assert server.post("/detokenize", {"tokens": [1 << 40]})[0] == 400
+    assert server.post("/v1/completions", {"prompt": "hello"})[0] == 401
+    status, answer = ask(server, "/v1/completions", {"prompt": "hello", "max_tokens": 3})
+    assert (status, answer["model"]) == (200, "tiny")
+    metrics = server.send("GET", "/metrics")[1].decode()
+    written = re.search(r'vllm:generation_tokens_total\{engine="0",model_name="tiny"\} (\d+)', metrics)
+    assert written
+    assert int(written[1]) >= 3
+
+
+def test_long_prompts_beside_streams_and_again(server: Served) -> None:
+    """Read in parts, while others are written, and from what is remembered of them: the answers stay the same."""
+    long = "the rain in paris falls on friends " * 12
+    wanted = {}
+
+    def write(name: str, prompt: str) -> None:
+        body = {"prompt": prompt, "max_tokens": 12, "temperature": 0, "ignore_eos": True}
+        status, answer = ask(server, "/v1/completions", body)
+        assert status == 200, answer
+        assert answer["usage"]["prompt_tokens"] + 12 == answer["usage"]["total_tokens"]
+        found[name] = answer["choices"][0]["text"]
+
+    prompts = {f"{place}": long + "x" * (place % 3) for place in range(6)} | {"short": "hello"}
+    found: dict[str, str] = {}
+    for name, prompt in prompts.items():
+        write(name, prompt)
+    wanted = dict(found)
+    found.clear()
+    threads = [threading.Thread(target=write, args=each) for each in prompts.items()]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert found == wanted

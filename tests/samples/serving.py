@@ -35,6 +35,7 @@ from sampan.testing.server import ServerProcess
 _HERE = Path(__file__).parent
 _KUBECTL = "1.37.1"
 _NAMESPACE = "kserve-ci-e2e-test"
+_LANGUAGES = ("clusterservingruntime", "kserve-huggingfaceserver")
 _CLIENT = (
     "kserve==0.21.0",
     "kubernetes==35.0.0",
@@ -103,21 +104,25 @@ def prepare(server: ServerProcess, storage: str, s3: S3, upstream: Path) -> None
     """What upstream's setup-kserve.sh puts into the cluster, and where its buckets and its hub are."""
     environ = {**os.environ, "KUBECONFIG": str(server.home / "kubeconfig")}
 
-    def ask(*command: str, text: str = "") -> None:
+    def ask(*command: str, text: str = "") -> str:
         words = [kubectl(_KUBECTL), *command]
         done = subprocess.run(words, env=environ, input=text, capture_output=True, text=True, timeout=90)
         if done.returncode:
             raise SystemExit(f"kubectl {' '.join(command)}: {done.stderr}")
+        return done.stdout
 
     ask("delete", "namespace", _NAMESPACE, "--ignore-not-found")
     ask("create", "namespace", _NAMESPACE)
     told = [{"name": "STORAGE_EMULATOR_HOST", "value": storage}]
     where = [{"op": "add", "path": "/spec/container/env", "value": told}]
     ask("patch", "clusterstoragecontainer", "default", "--type=json", "-p", json.dumps(where))
-    hub = [
-        {"op": "add", "path": "/spec/containers/0/env/-", "value": {"name": "HF_ENDPOINT", "value": storage}}
+    found = json.loads(ask("get", *_LANGUAGES, "-o", "json"))["spec"]["containers"][0].get("env", [])
+    env = [
+        *(each for each in found if each["name"] != "HF_ENDPOINT"),
+        {"name": "HF_ENDPOINT", "value": storage},
     ]
-    ask("patch", "clusterservingruntime", "kserve-huggingfaceserver", "--type=json", "-p", json.dumps(hub))
+    hub = [{"op": "add", "path": "/spec/containers/0/env", "value": env}]
+    ask("patch", *_LANGUAGES, "--type=json", "-p", json.dumps(hub))
     ask("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": _s3_service(s3)}))
     for name in ("storage-config", "seaweedfs-s3-creds"):
         secret = (upstream / f"config/overlays/test/s3-local-backend/{name}-secret.yaml").read_text()

@@ -13,7 +13,9 @@ from sampan.cli.options import HomeOption, SettingsOption, fail, load_settings
 
 
 def images(
-    image: Annotated[str | None, typer.Argument(help="An image, such as pytorch/pytorch:2.4.0.")] = None,
+    image: Annotated[
+        str | None, typer.Argument(metavar="IMAGE", help="An image, such as pytorch/pytorch:2.4.0.")
+    ] = None,
     home: HomeOption = None,
     file: SettingsOption = None,
 ) -> None:

@@ -14,14 +14,14 @@ HomeOption = Annotated[
     Path | None,
     typer.Option(
         "--home",
-        help="The folder that holds everything. [default: $SAMPAN_HOME or ~/.sampan]",
+        help="The folder that holds everything. \\[default: $SAMPAN_HOME or ~/.sampan]",
         show_default=False,
     ),
 ]
 SettingsOption = Annotated[
     Path | None,
     typer.Option(
-        "--settings", help="Settings file. [default: settings.toml in the home folder]", show_default=False
+        "--settings", help="Settings file. \\[default: settings.toml in the home folder]", show_default=False
     ),
 ]
 

@@ -17,9 +17,9 @@ from sampan.store.database import StorageError, StorageFullError
 def up(  # noqa: PLR0913  a command has as many options as it has
     home: HomeOption = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8080]")
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one. \\[default: 8080]")
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. \\[default: 127.0.0.1]")] = None,
     kubeconfig: Annotated[
         Path | None,
         typer.Option(
@@ -28,7 +28,7 @@ def up(  # noqa: PLR0913  a command has as many options as it has
         ),
     ] = None,
     context: Annotated[
-        str | None, typer.Option(help="Context of the kubeconfig. [default: its current one]")
+        str | None, typer.Option(help="Context of the kubeconfig. \\[default: its current one]")
     ] = None,
     s3: Annotated[
         bool | None,
@@ -39,8 +39,7 @@ def up(  # noqa: PLR0913  a command has as many options as it has
     file: SettingsOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Start the platform: Kubernetes API, pipelines, node agent, in this one process; or, with --kubeconfig, pipelines
-    on a cluster that there is.
+    """Start the platform, all in this one process; or, with --kubeconfig, on a cluster that there is.
 
     Ctrl-C stops it and the pods it runs; runs that were under way go on with the next `sampan up`.
     """

@@ -57,11 +57,11 @@ class CommandError(Exception):
 HomeOption = Annotated[
     Path | None,
     typer.Option(
-        "--home", help="The server's home. [default: $SAMPAN_HOME or ~/.sampan]", show_default=False
+        "--home", help="The server's home. \\[default: $SAMPAN_HOME or ~/.sampan]", show_default=False
     ),
 ]
 NamespaceOption = Annotated[
-    str, typer.Option("--namespace", help="[default: the kubeconfig's]", show_default=False)
+    str, typer.Option("--namespace", help="\\[default: the kubeconfig's]", show_default=False)
 ]
 
 

@@ -5,6 +5,7 @@ Source: k8s.io/apimachinery/pkg/util/strategicpatch/patch.go, v1.31.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sampan.kube.errors import BadRequestError
@@ -57,7 +58,7 @@ def _merge_object(schema: Schema, shape: Shape, target: dict[str, Any], patch: d
         name = _directed(key, _ORDER)
         if name is not None and name not in patch and isinstance(result.get(name), list):
             child = _child(schema, shape, name)
-            result[name] = _ordered(result[name], _listed(key, value), child.merge_key)
+            result[name] = _ordered(result[name], _listed(key, value), result[name], child.merge_key)
     return result
 
 
@@ -70,12 +71,18 @@ def _merge_value(schema: Schema, shape: Shape, current: Any, value: Any, order: 
     if not isinstance(value, list) or shape.merge_key is None:
         return value
     before = current if isinstance(current, list) else []
-    merged = (
-        _merge_values(before, value)
-        if not shape.merge_key
-        else _merge_items(schema, shape, shape.merge_key, before, value)
-    )
-    return merged if order is None else _ordered(merged, _listed(_ORDER, order), shape.merge_key)
+    if not shape.merge_key:
+        merged = _merge_values(before, value)
+    elif _replaces(value):
+        return [item for item in value if _DIRECTIVE not in item]
+    else:
+        merged = _merge_items(schema, shape, shape.merge_key, before, value)
+    merged = _ordered(merged, value, before, shape.merge_key)
+    return merged if order is None else _ordered(merged, _listed(_ORDER, order), before, shape.merge_key)
+
+
+def _replaces(patch: list[Any]) -> bool:
+    return any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch)
 
 
 def _merge_values(current: list[Any], added: list[Any]) -> list[Any]:
@@ -86,8 +93,6 @@ def _merge_items(
     schema: Schema, shape: Shape, merge_key: str, current: list[Any], patch: list[Any]
 ) -> list[Any]:
     assert shape.item is not None
-    if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
-        return [item for item in patch if _DIRECTIVE not in item]
     merged = list(current)
     for item in patch:
         if not isinstance(item, dict):
@@ -105,18 +110,36 @@ def _merge_items(
     return merged
 
 
-def _ordered(items: list[Any], order: list[Any], merge_key: str | None) -> list[Any]:
-    """Items named by `order` take its order, in the places that such items have; others stay where they are."""
+def _ordered(items: list[Any], order: list[Any], before: list[Any], merge_key: str | None) -> list[Any]:
+    """Items that `order` names, in its order; among them the others, each before the first that it was before. So
+    what is new comes first."""
 
     def identity(item: Any) -> Any:
-        return item.get(merge_key) if merge_key and isinstance(item, dict) else item
+        found = item.get(merge_key) if merge_key and isinstance(item, dict) else item
+        return found if isinstance(found, str | int | float) else repr(found)
 
-    wanted = [identity(each) for each in order]
+    wanted = _places(identity(each) for each in order)
+    stood = _places(identity(each) for each in before)
     named = sorted(
-        (item for item in items if identity(item) in wanted), key=lambda item: wanted.index(identity(item))
+        (item for item in items if identity(item) in wanted), key=lambda item: wanted[identity(item)]
     )
-    queue = iter(named)
-    return [next(queue) if identity(item) in wanted else item for item in items]
+    others = [item for item in items if identity(item) not in wanted]
+    others.sort(key=lambda item: stood.get(identity(item), -1))
+    found: list[Any] = []
+    for item in named:
+        at = stood.get(identity(item), -1)
+        while others and -1 < stood.get(identity(others[0]), -1) < at:
+            found.append(others.pop(0))
+        found.append(item)
+    return found + others
+
+
+def _places(identities: Iterable[Any]) -> dict[Any, int]:
+    """Of each the first."""
+    found: dict[Any, int] = {}
+    for at, each in enumerate(identities):
+        found.setdefault(each, at)
+    return found
 
 
 def _position(items: list[Any], merge_key: str, value: Any) -> int | None:

@@ -44,6 +44,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("requirements", "journey", "last_words"),
     [
         (KSERVE, "kserve_sdk.py", "the journey of kserve's SDK is over"),
+        (KSERVE, "kserve_local_models.py", "the journey of kserve's local models is over"),
         (TRITON, "triton_endpoint.py", "the journey of tritonclient is over"),
     ],
 )

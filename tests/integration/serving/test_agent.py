@@ -27,37 +27,8 @@ from sampan.components.serving.engine.programs.agent.probing import probe_of
 from sampan.components.serving.engine.programs.wire.server import Request, Response
 
 sys.path.insert(0, str(Path(__file__).parent))
-from wire_kit import Got, ask, json_answer, play, served, until
-
-
-@contextlib.asynccontextmanager
-async def agent(component: str, *args: str, probe: str = "") -> AsyncIterator[str]:
-    port = component.rpartition(":")[2]
-    options = arguments.read(["--component-port", port, *args])
-    made = Agent(options, probe_of(probe, int(port)))
-    made.start()
-    own = await made.server.listen(0, "127.0.0.1")
-    try:
-        yield f"http://127.0.0.1:{own}"
-    finally:
-        await made.server.close(0.2)
-        await made.close()
-
-
-class Sink:
-    """Gets events."""
-
-    def __init__(self) -> None:
-        self.events: list[Got] = []
-        self.answers: list[int] = []
-
-    async def __call__(self, request: Request) -> Response:
-        body = await request.read(10**8)
-        self.events.append(Got(0, request.headers, body))
-        return Response(self.answers.pop(0) if self.answers else 202)
-
-    def kinds(self) -> list[str]:
-        return sorted(each.get("ce-type") for each in self.events)
+from agent_kit import Sink, agent
+from wire_kit import ask, json_answer, play, served, until
 
 
 async def model(request: Request) -> Response:
@@ -583,7 +554,6 @@ def test_a_marshaller_of_ones_own_writes_the_file(monkeypatch: pytest.MonkeyPatc
     [
         (["--log-url", "gs://a", "--log-store-path", "x"], "not to gs://"),
         (["--log-url", "s3://a"], "storage.path"),
-        (["--log-url", "s3://a", "--log-store-path", "x", "--log-store-format", "parquet"], "marshallerUrl"),
         (["--log-url", "s3://a", "--log-store-path", "x"], "AWS_ACCESS_KEY_ID"),
         (["--log-url", "ftp://a"], "ftp"),
     ],

@@ -149,12 +149,33 @@ def test_strategic_merge_by_key() -> None:
     containers = [{"name": "main", "env": [{"name": "B", "value": "2"}]}, {"name": "new", "image": "three"}]
     result = patched(POD, {"spec": {"containers": containers, "args": ["3"]}})
     assert result["spec"]["args"] == ["3"]
-    assert [each["name"] for each in result["spec"]["containers"]] == ["main", "side", "new"]
+    assert [each["name"] for each in result["spec"]["containers"]] == ["main", "new", "side"]
     assert result["spec"]["containers"][0] == {
         "name": "main",
         "image": "one",
-        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+        "env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("names", "order", "wanted"),
+    [
+        (["new"], None, "new main side last"),
+        (["side", "new"], None, "main side new last"),
+        (["last", "main"], None, "side last main"),
+        (["new"], ["main", "new"], "main new side last"),
+        (["new"], ["main", "side", "last", "new"], "main side last new"),
+        (["new"], ["new", "last"], "new main side last"),
+        ([], ["last", "main"], "side last main"),
+    ],
+)
+def test_the_order_of_a_patch_counts(names: list[str], order: list[str] | None, wanted: str) -> None:
+    target = {"spec": {"containers": [{"name": name} for name in ("main", "side", "last")]}}
+    spec: dict[str, Any] = {"containers": [{"name": name} for name in names]} if names else {}
+    if order is not None:
+        spec["$setElementOrder/containers"] = [{"name": name} for name in order]
+    found = patched(target, {"spec": spec})["spec"]["containers"]
+    assert " ".join(each["name"] for each in found) == wanted
 
 
 def test_strategic_merge_deletes() -> None:
@@ -167,7 +188,7 @@ def test_strategic_merge_deletes() -> None:
         "spec": {"containers": [{"name": "side", "$patch": "delete"}]},
     }
     result = patched(POD, patch)
-    assert result["metadata"] == {"labels": {}, "finalizers": ["y", "z"]}
+    assert result["metadata"] == {"labels": {}, "finalizers": ["z", "y"]}
     assert [each["name"] for each in result["spec"]["containers"]] == ["main"]
 
 

@@ -89,13 +89,14 @@ def test_lists_merge_by_their_keys() -> None:
     assert container["command"] == ["mine"]
     assert container["args"] == ["--a"]
     assert container["env"] == [
-        {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
         {"name": "B", "value": "2"},
+        {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
         {"name": "C", "value": "3"},
     ]
+    # The predictor's come first, as a strategic merge has it.
     assert container["ports"] == [
-        {"containerPort": 8080, "name": "h1", "protocol": "TCP"},
         {"containerPort": 9000, "name": "h2c"},
+        {"containerPort": 8080, "name": "h1", "protocol": "TCP"},
     ]
     assert container["volumeMounts"] == [{"mountPath": "/dev/shm", "name": "other"}]
 
@@ -136,7 +137,7 @@ def test_the_pod_is_the_runtimes_with_the_predictors_say() -> None:
         ],
         "nodeSelector": {"a": "1", "b": "2"},
         "tolerations": [{"key": "gpu"}],
-        "imagePullSecrets": [{"name": "one"}, {"name": "two"}],
+        "imagePullSecrets": [{"name": "two"}, {"name": "one"}],
         "schedulerName": "theirs",
         "serviceAccountName": "models",
     }

@@ -610,3 +610,18 @@ def test_models_in_images_are_fetched_with_the_pull_secrets_of_the_pod_or_its_ac
     assert pull_secrets(injected(uri, pod, config=EMBEDDED, sa=of_account)) == ["a", "b"]
     assert pull_secrets(injected(model("s3://x"), pod, config=EMBEDDED, sa=of_account)) == []
     assert pull_secrets(injected(uri, pod, sa=of_account)) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "place", "path"),
+    [
+        ("pvc://claim/iris/model.joblib", "/mnt/models/model.joblib", "iris/model.joblib"),
+        ("pvc://claim/MODEL.ONNX", "/mnt/models/MODEL.ONNX", "MODEL.ONNX"),
+        ("pvc://claim/iris/v1.2", "/mnt/models", "iris/v1.2"),
+        ("pvc://claim/iris.joblib/", "/mnt/models", "iris.joblib/"),
+        ("pvc://claim", "/mnt/models", None),
+    ],
+)
+def test_a_file_of_a_claim_keeps_its_name(uri, place, path):
+    (mount,) = injected(model(uri))["spec"]["containers"][0]["volumeMounts"]
+    assert (mount["mountPath"], mount.get("subPath")) == (place, path)

@@ -252,7 +252,7 @@ def test_no_spec_stops_what_is_made_of_it():
         }
         for component in reading.components(isvc):
             with suppress(RefusedError):
-                loop.run(templates.of(isvc, component, 1))
+                loop.run(templates.of(isvc, component, has_revisions=True))
         routes(isvc, Around().configured().domain)
 
     with loop:

@@ -205,3 +205,17 @@ def test_clients_of_knative_see_the_component(run):
         await serving.gone(KNATIVE_SERVICES, "iris-predictor")
 
     run(scenario)
+
+
+def test_metrics_are_added_up_beside_the_model(run):
+    async def scenario(serving):
+        annotations = {"serving.kserve.io/enable-metric-aggregation": "true"}
+        await serving.make(metadata={"annotations": annotations})
+        await serving.becomes()
+        (deployment,) = await serving.all(DEPLOYMENTS)
+        names = [each["name"] for each in deployment["spec"]["template"]["spec"]["containers"]]
+        assert names == ["kserve-container", "queue-proxy"]
+        service = await serving.one(SERVICES, "iris-predictor-00001")
+        assert service["spec"]["ports"][0]["targetPort"] == 8080
+
+    run(scenario)

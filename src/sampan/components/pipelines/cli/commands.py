@@ -37,11 +37,12 @@ class Commands:
         file: Annotated[
             Path,
             typer.Argument(
-                help="Python with @dsl.pipeline, compiled YAML, zip, tar.gz, or an Argo Workflow."
+                metavar="FILE",
+                help="Python with @dsl.pipeline, compiled YAML, zip, tar.gz, or an Argo Workflow.",
             ),
         ],
         param: ParamOption = None,
-        name: Annotated[str, typer.Option(help="The run's name. [default: the pipeline's]")] = "",
+        name: Annotated[str, typer.Option(help="The run's name. \\[default: the pipeline's]")] = "",
         pipeline: Annotated[str, typer.Option(help="Which pipeline of a Python file with several.")] = "",
         detach: Annotated[bool, typer.Option("--detach", "-d", help="Start it and return.")] = False,
         pause_on_failure: Annotated[

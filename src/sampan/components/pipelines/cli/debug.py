@@ -36,11 +36,13 @@ class DebugCommand:
     def debug(  # noqa: PLR0913  a command's options
         self,
         run: RunArgument,
-        step: Annotated[str, typer.Argument(help="A step's name, or its path in the run.")],
+        step: Annotated[str, typer.Argument(metavar="STEP", help="A step's name, or its path in the run.")],
         command: Annotated[
-            list[str] | None, typer.Argument(metavar="[-- COMMAND…]", help="In place of a shell.")
+            list[str] | None, typer.Argument(metavar="-- COMMAND", help="In place of a shell.")
         ] = None,
-        attempt: Annotated[int, typer.Option(min=0, help="Which attempt. [default: the last]")] = 0,
+        attempt: Annotated[
+            int, typer.Option(min=0, help="Which attempt. \\[default: the last]", show_default=False)
+        ] = 0,
         iteration: Annotated[
             str, typer.Option(metavar="I[.J]", help="Which iteration of the loops around.")
         ] = "",
@@ -52,8 +54,9 @@ class DebugCommand:
     ) -> None:
         """Open a shell where a step ran: same environment, volumes and inputs.
 
-        The step's own command is the file `./step`. What it writes there overwrites nothing. A step that still runs is
-        entered itself; else a pod is made, which is removed afterwards.
+        The step's own command is the file `./step`. What it writes there overwrites nothing.
+
+        A step that still runs is entered itself; else a pod is made, which is removed afterwards.
         """
         console = Console(stderr=True, highlight=False)
         with told(), open_runs(self.platform, home) as (runs, server):

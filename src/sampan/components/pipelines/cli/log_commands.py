@@ -25,13 +25,18 @@ class LogCommands:
     def logs(  # noqa: PLR0913  a command has a parameter for each of its options
         self,
         run: Annotated[
-            str, typer.Argument(metavar="[RUN]", help="A run's name, its id, or the id's beginning.")
+            str, typer.Argument(metavar="RUN", help="A run's name, its id, or the id's beginning.")
         ] = "",
         step: Annotated[
-            str, typer.Argument(help="A step's name; several match in a loop. [default: all steps]")
+            str,
+            typer.Argument(
+                metavar="STEP", help="A step's name; several match in a loop. \\[default: all steps]"
+            ),
         ] = "",
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-        attempt: Annotated[int, typer.Option(min=0, help="Only this attempt. [default: all]")] = 0,
+        attempt: Annotated[
+            int, typer.Option(min=0, help="Only this attempt. \\[default: all]", show_default=False)
+        ] = 0,
         iteration: Annotated[
             str, typer.Option(metavar="I[.J]", help="Only this iteration of the loops around.")
         ] = "",

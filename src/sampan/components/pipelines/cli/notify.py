@@ -62,7 +62,7 @@ class NotifyCommands:
 
     def create(  # noqa: PLR0913  a command has as many options as it has
         self,
-        name: Annotated[str, typer.Argument(help="The notification's name.")],
+        name: Annotated[str, typer.Argument(metavar="NAME", help="The notification's name.")],
         webhook: Annotated[
             str, typer.Option(help="A URL that gets a CloudEvent; - reads it from standard input.")
         ] = "",

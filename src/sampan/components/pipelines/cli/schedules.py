@@ -65,13 +65,16 @@ class ScheduleCommands:
     def create(  # noqa: PLR0913  a command has as many options as it has
         self,
         pipeline: Annotated[
-            str, typer.Argument(help="Python or a compiled package; or the name of an uploaded pipeline.")
+            str,
+            typer.Argument(
+                metavar="PIPELINE", help="Python or a compiled package; or the name of an uploaded pipeline."
+            ),
         ],
         cron: Annotated[
             str, typer.Option(help="Six fields, seconds first, or the five of a crontab; or @daily.")
         ] = "",
         time_zone: Annotated[
-            str, typer.Option(help="In which --cron is meant, as Europe/Berlin. [default: the server's]")
+            str, typer.Option(help="In which --cron is meant, as Europe/Berlin. \\[default: the server's]")
         ] = "",
         every: Annotated[str, typer.Option(help="An interval, such as 90s, 15m, 1h30m or 1d.")] = "",
         param: Annotated[
@@ -83,7 +86,7 @@ class ScheduleCommands:
                 help="A parameter of the runs. [[ScheduledTime.2006-01-02]] and its kin are replaced.",
             ),
         ] = None,
-        name: Annotated[str, typer.Option(help="The schedule's name. [default: the pipeline's]")] = "",
+        name: Annotated[str, typer.Option(help="The schedule's name. \\[default: the pipeline's]")] = "",
         start: Annotated[str, typer.Option(help="No tick before, as 2026-01-31T09:00.")] = "",
         end: Annotated[str, typer.Option(help="No tick after.")] = "",
         max_concurrency: Annotated[

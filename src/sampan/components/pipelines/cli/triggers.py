@@ -59,7 +59,10 @@ class TriggerCommands:
     def create(  # noqa: PLR0913  a command has as many options as it has
         self,
         pipeline: Annotated[
-            str, typer.Argument(help="Python or a compiled package; or the name of an uploaded pipeline.")
+            str,
+            typer.Argument(
+                metavar="PIPELINE", help="Python or a compiled package; or the name of an uploaded pipeline."
+            ),
         ],
         webhook: Annotated[
             bool, typer.Option("--webhook", help="On a webhook: its URL and secret are told.")
@@ -86,7 +89,7 @@ class TriggerCommands:
         ] = "",
         state: Annotated[
             list[str] | None,
-            typer.Option("--state", help="Of that end: succeeded, failed, canceled. [default: succeeded]"),
+            typer.Option("--state", help="Of that end: succeeded, failed, canceled. \\[default: succeeded]"),
         ] = None,
         param: Annotated[
             list[str] | None,
@@ -103,7 +106,7 @@ class TriggerCommands:
                 "--if", metavar="PATH=PATTERN", help="Of the event, as body.ref=refs/heads/*. Repeatable."
             ),
         ] = None,
-        name: Annotated[str, typer.Option(help="The trigger's name. [default: the pipeline's]")] = "",
+        name: Annotated[str, typer.Option(help="The trigger's name. \\[default: the pipeline's]")] = "",
         max_concurrency: Annotated[
             int, typer.Option(min=1, max=100, help="How many of its runs may be unfinished.")
         ] = 10,

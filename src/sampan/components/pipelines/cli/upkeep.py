@@ -74,7 +74,7 @@ class CacheCommands:
 
     def rm(
         self,
-        ids: Annotated[list[str], typer.Argument(metavar="ID…", help="As `sampan cache ls` shows them.")],
+        ids: Annotated[list[str], typer.Argument(metavar="ID", help="As `sampan cache ls` shows them.")],
         home: HomeOption = None,
     ) -> None:
         """Forget results: the next step of the kind runs again. The runs that have them stay as they are."""

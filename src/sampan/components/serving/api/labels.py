@@ -48,6 +48,7 @@ CONTAINER = "kserve-container"
 TRANSFORMER_CONTAINER = "transformer-container"
 STORAGE_INITIALIZER = "storage-initializer"
 AGENT = "agent"
+QUEUE_PROXY = "queue-proxy"
 MODEL_DIR = "/mnt/models"
 
 NAMESPACE = "kserve"
@@ -64,3 +65,5 @@ NODE_GROUP = "serving.kserve.io/nodegroup"
 NO_LOCAL_MODEL = "serving.kserve.io/disable-localmodel"
 
 SELDON_DEPLOYMENT = "seldon-deployment-id"
+LLM_INFERENCE_SERVICE = "sampan.dev/llminferenceservice"
+"""Of all that is made for one: by it they are found."""

@@ -25,7 +25,9 @@ class Acts:
     def traffic(
         self,
         endpoint: EndpointArgument,
-        percent: Annotated[int, typer.Argument(min=0, max=100, help="What the newest revision gets.")],
+        percent: Annotated[
+            int, typer.Argument(metavar="PERCENT", min=0, max=100, help="What the newest revision gets.")
+        ],
         namespace: NamespaceOption = "",
         home: HomeOption = None,
     ) -> None:
@@ -97,9 +99,7 @@ class Acts:
 
     def delete(
         self,
-        endpoints: Annotated[
-            list[str], typer.Argument(metavar="ENDPOINT...", help="InferenceServices' names.")
-        ],
+        endpoints: Annotated[list[str], typer.Argument(metavar="ENDPOINT", help="InferenceServices' names.")],
         namespace: NamespaceOption = "",
         home: HomeOption = None,
     ) -> None:

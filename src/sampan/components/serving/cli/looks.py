@@ -55,10 +55,8 @@ class Looks:
                     console,
                     form,
                     table=lambda: output.print_list(console, found, namespaces=everywhere),
-                    names=lambda: [f"inferenceservice/{each.name}" for each in found],
-                    document=lambda: [
-                        reached.endpoints.get(Ref(each.namespace, each.name)) for each in found
-                    ],
+                    names=lambda: [str(Ref.of(each)) for each in found],
+                    document=lambda: [reached.endpoints.get(Ref.of(each)) for each in found],
                 )
 
     def get(
@@ -107,11 +105,12 @@ class Looks:
         self,
         endpoint: EndpointArgument,
         component: Annotated[
-            str, typer.Option(help="predictor, transformer or explainer. [default: all]", show_default=False)
+            str,
+            typer.Option(help="predictor, transformer or explainer. \\[default: all]", show_default=False),
         ] = "",
         container: Annotated[
             str,
-            typer.Option("--container", "-c", help="Such as agent. [default: all]", show_default=False),
+            typer.Option("--container", "-c", help="Such as agent. \\[default: all]", show_default=False),
         ] = "",
         tail: Annotated[
             int, typer.Option(min=0, help="Only so many of the last lines of each; 0 for all.")

@@ -53,18 +53,18 @@ class ServeCommand:
                 help="A file or folder, run:RUN/STEP/OUTPUT, an artifact's id, or a URI (s3://, https://, hf://, …).",
             ),
         ],
-        name: Annotated[str, typer.Option(help="[default: from the model's]", show_default=False)] = "",
+        name: Annotated[str, typer.Option(help="\\[default: from the model's]", show_default=False)] = "",
         format_: Annotated[
             str,
             typer.Option(
                 "--format",
-                help="sklearn, onnx, … [default: by the files]",
+                help="sklearn, onnx, … \\[default: by the files]",
                 show_default=False,
             ),
         ] = "",
         runtime: Annotated[
             str,
-            typer.Option(help="A ServingRuntime. [default: which fits]", show_default=False),
+            typer.Option(help="A ServingRuntime. \\[default: which fits]", show_default=False),
         ] = "",
         protocol: Annotated[str, typer.Option(help="v1 or v2.", show_default=False)] = "",
         least: Annotated[

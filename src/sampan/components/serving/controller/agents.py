@@ -45,8 +45,9 @@ class PodAgents:
         if not injection.is_wanted(component, template):
             return template
         accounts = [injection.logger_account(component)]
-        if injection.PULLER in meta.annotations(template):
-            accounts.append(service_account_name(template))
+        if accounts[0] or injection.PULLER in meta.annotations(template):
+            # What the logger's own says comes later, and counts.
+            accounts.insert(0, service_account_name(template))
         access = await self._access(template, namespace, [each for each in accounts if each], data)
         if injection.PULLER in meta.annotations(template) and self._own.is_embedded:
             access = self._as_puller(access, namespace)

@@ -154,7 +154,7 @@ class Acts:
 
     def delete(
         self,
-        jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="Jobs' names.")],
+        jobs: Annotated[list[str], typer.Argument(metavar="JOB", help="Jobs' names.")],
         namespace: NamespaceOption = "",
         home: HomeOption = None,
     ) -> None:
@@ -186,7 +186,7 @@ class Acts:
     def scale(
         self,
         job: JobArgument,
-        nodes: Annotated[int, typer.Argument(min=0, help="How many nodes it is to have.")],
+        nodes: Annotated[int, typer.Argument(metavar="NODES", min=0, help="How many nodes it is to have.")],
         namespace: NamespaceOption = "",
         home: HomeOption = None,
     ) -> None:

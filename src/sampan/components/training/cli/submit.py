@@ -51,9 +51,12 @@ class Submit:
     def run(  # noqa: PLR0913  a command's options
         self,
         context: typer.Context,
-        script: Annotated[Path, typer.Argument(help="Python to run on every node; what follows is for it.")],
+        script: Annotated[
+            Path,
+            typer.Argument(metavar="SCRIPT", help="Python to run on every node; what follows is for it."),
+        ],
         arguments: Annotated[
-            list[str] | None, typer.Argument(metavar="[ARGUMENTS]...", help="Arguments of the script.")
+            list[str] | None, typer.Argument(metavar="ARGUMENTS", help="Arguments of the script.")
         ] = None,
         nodes: Annotated[
             int, typer.Option("--nodes", "-n", min=1, max=1000, help="Pods that train together.")
@@ -63,12 +66,12 @@ class Submit:
         ] = None,
         kind: Annotated[
             str,
-            typer.Option(help="The kind of job: trainjob, pytorchjob, tfjob, … [default: by the imports]"),
+            typer.Option(help="The kind of job: trainjob, pytorchjob, tfjob, … \\[default: by the imports]"),
         ] = "",
         runtime: Annotated[
             str, typer.Option(help="The TrainJob's runtime, as `sampan train runtimes` lists them.")
         ] = "",
-        image: Annotated[str, typer.Option(help="[default: the runtime's, or the framework's]")] = "",
+        image: Annotated[str, typer.Option(help="\\[default: the runtime's, or the framework's]")] = "",
         package: Annotated[
             list[str] | None, typer.Option("--package", "-p", help="To install before; several times.")
         ] = None,
@@ -97,14 +100,14 @@ class Submit:
             str, typer.Option(metavar="MIN:MAX", help="As many nodes as there are, within these bounds.")
         ] = "",
         retries: Annotated[
-            int | None, typer.Option(min=0, help="Of nodes that fail. [default: none]")
+            int | None, typer.Option(min=0, help="Of nodes that fail. \\[default: none]")
         ] = None,
         deadline: Annotated[str, typer.Option(help="Fail when it takes longer, as 2h.")] = "",
         priority: Annotated[str, typer.Option(metavar="CLASS", help="A PriorityClass.")] = "",
         service_account: Annotated[
             str, typer.Option("--service-account", help="As whom its pods call the API.")
         ] = "",
-        name: Annotated[str, typer.Option(help="[default: the script's, and five letters]")] = "",
+        name: Annotated[str, typer.Option(help="\\[default: the script's, and five letters]")] = "",
         namespace: NamespaceOption = "",
         follow: Annotated[bool, typer.Option("--follow/--detach", help="Show its logs, or return.")] = True,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be created.")] = False,

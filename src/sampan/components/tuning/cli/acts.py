@@ -217,9 +217,7 @@ class Acts:
 
     def delete(
         self,
-        experiments: Annotated[
-            list[str], typer.Argument(metavar="EXPERIMENT...", help="Experiments' names.")
-        ],
+        experiments: Annotated[list[str], typer.Argument(metavar="EXPERIMENT", help="Experiments' names.")],
         namespace: NamespaceOption = "",
         home: HomeOption = None,
     ) -> None:

@@ -64,7 +64,7 @@ class Figures:
         tail: Annotated[int | None, typer.Option(min=0, help="The last lines.")] = None,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False,
         container: Annotated[
-            str, typer.Option("--container", "-c", help="[default: the one that trains]")
+            str, typer.Option("--container", "-c", help="\\[default: the one that trains]")
         ] = "",
         namespace: NamespaceOption = "",
         home: HomeOption = None,
@@ -87,7 +87,7 @@ class Figures:
         self,
         trial: TrialArgument,
         metric: Annotated[
-            list[str] | None, typer.Option("--metric", help="[default: all]; several times.")
+            list[str] | None, typer.Option("--metric", help="\\[default: all]; several times.")
         ] = None,
         form: Annotated[str, typer.Option("--output", "-o", help="chart or json.")] = "chart",
         namespace: NamespaceOption = "",
@@ -111,7 +111,7 @@ class Figures:
     def importance(
         self,
         experiment: ExperimentArgument,
-        metric: Annotated[str, typer.Option("--metric", help="[default: the objective]")] = "",
+        metric: Annotated[str, typer.Option("--metric", help="\\[default: the objective]")] = "",
         form: Annotated[str, typer.Option("--output", "-o", help="chart or json.")] = "chart",
         namespace: NamespaceOption = "",
         home: HomeOption = None,

@@ -42,10 +42,13 @@ class Run:
     def run(  # noqa: PLR0913  a command's options
         self,
         script: Annotated[
-            Path, typer.Argument(help="Python that a trial runs; what follows is for it, always.")
+            Path,
+            typer.Argument(
+                metavar="SCRIPT", help="Python that a trial runs; what follows is for it, always."
+            ),
         ],
         arguments: Annotated[
-            list[str] | None, typer.Argument(metavar="[ARGUMENTS]...", help="Arguments of the script.")
+            list[str] | None, typer.Argument(metavar="ARGUMENTS", help="Arguments of the script.")
         ] = None,
         param: Annotated[
             list[str] | None,
@@ -68,7 +71,7 @@ class Run:
         most: Annotated[int, typer.Option("--max", "-n", min=1, help="How many trials.")] = 20,
         parallel: Annotated[int, typer.Option("--parallel", "-j", min=1, help="How many at a time.")] = 2,
         failures: Annotated[
-            int | None, typer.Option(min=0, help="Failed trials that end it. [default: --max]")
+            int | None, typer.Option(min=0, help="Failed trials that end it. \\[default: --max]")
         ] = None,
         algorithm: Annotated[str, typer.Option(help="tpe, random, grid, cmaes, …")] = "tpe",
         setting: Annotated[
@@ -89,7 +92,7 @@ class Run:
         nodes: Annotated[int, typer.Option("--nodes", min=1, max=1000, help="Of each trial.")] = 1,
         nproc: Annotated[int | None, typer.Option("--nproc", min=1, help="Processes on each node.")] = None,
         runtime: Annotated[str, typer.Option(help="Of a trainjob.")] = "",
-        image: Annotated[str, typer.Option(help="[default: a Python, or the framework's]")] = "",
+        image: Annotated[str, typer.Option(help="\\[default: a Python, or the framework's]")] = "",
         package: Annotated[
             list[str] | None, typer.Option("--package", help="To install before; several times.")
         ] = None,
@@ -104,7 +107,7 @@ class Run:
         memory: Annotated[str, typer.Option(help="Of each trial, as 4Gi.")] = "",
         gpu: Annotated[int, typer.Option(min=0, help="Of each trial.")] = 0,
         timeout: Annotated[int | None, typer.Option(min=1, help="Seconds that a trial may take.")] = None,
-        name: Annotated[str, typer.Option(help="[default: the script's, and five letters]")] = "",
+        name: Annotated[str, typer.Option(help="\\[default: the script's, and five letters]")] = "",
         namespace: NamespaceOption = "",
         detach: Annotated[bool, typer.Option("--detach", "-d", help="Return at once.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be created.")] = False,

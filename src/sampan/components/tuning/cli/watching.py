@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-from sampan.components.tuning.api.summary import State
+from sampan.components.tuning.api.summary import State, TrialState
 from sampan.components.tuning.cli.frame import Reached
 from sampan.components.tuning.sdk.experiments import Ref
 from sampan.components.tuning.sdk.progress import show
@@ -29,6 +29,12 @@ def follow(console: Console, reached: Reached, ref: Ref) -> None:
         console.print(f"[yellow]{ref.name} was deleted.[/]")
         raise typer.Exit(1) from None
     if summary.state is not State.SUCCEEDED:
+        if summary.counts.get(TrialState.METRICS_UNAVAILABLE):
+            metric = summary.objective.metric
+            console.print(
+                f"What a trial measures it prints as {metric}=0.93, on a line of its own; --objective names another.",
+                markup=False,
+            )
         console.print(f"[dim]More: sampan tune trials {ref.name}, sampan tune logs TRIAL[/]")
         raise typer.Exit(1)
     console.print(f"[dim]Use it: sampan tune best {ref.name} --as yaml|env|run[/]")

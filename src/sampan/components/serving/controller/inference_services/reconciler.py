@@ -29,7 +29,6 @@ from sampan.components.serving.engine.inference_services import conditions as kn
 from sampan.components.serving.engine.inference_services import spec as reading
 from sampan.components.serving.engine.inference_services import standard, status
 from sampan.components.serving.engine.inference_services.conditions import FALSE, MET, Verdict
-from sampan.components.serving.engine.inference_services.revisions import PROBE_SECONDS
 from sampan.components.serving.engine.inference_services.spec import Component
 from sampan.components.serving.engine.inference_services.status import (
     CanarySeen,
@@ -47,7 +46,6 @@ from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result
 
 _LATER = timedelta(seconds=10)
-_PROBE_SECONDS = 10
 _MODEL_MESH = "ModelMesh"
 _MAY_PASS = (401, 403, 404, 408, 425, 429)
 """Of the API's refusals of what is wrong, those that may have their reason elsewhere than in the object."""
@@ -142,8 +140,7 @@ class InferenceServiceReconciler:
     async def _keep(
         self, isvc: Object, mode: str, component: Component, mine: Own
     ) -> tuple[ComponentSeen, Mapping[str, str]]:
-        probe_seconds = PROBE_SECONDS if mode == labels.KNATIVE else _PROBE_SECONDS
-        made = await self._templates.of(isvc, component, probe_seconds)
+        made = await self._templates.of(isvc, component, has_revisions=mode == labels.KNATIVE)
         try:
             if mode == labels.KNATIVE:
                 return await self._knative.keep(isvc, component, made, mine), made.runtime

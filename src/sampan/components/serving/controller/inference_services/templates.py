@@ -18,13 +18,17 @@ from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.inference_services import pods
 from sampan.components.serving.engine.inference_services import spec as reading
 from sampan.components.serving.engine.inference_services.pods import Runtime, SpecError
+from sampan.components.serving.engine.inference_services.revisions import PROBE_SECONDS
 from sampan.components.serving.engine.inference_services.spec import Component
+from sampan.components.serving.engine.metrics.injection import with_accelerator, with_metrics
 from sampan.components.serving.engine.selection.choosing import UnselectableError, select
 from sampan.components.serving.engine.selection.merging import merged
 from sampan.components.serving.engine.storage.errors import StorageError
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
+_PROBE_SECONDS = 10
+"""Kubernetes' own, in mode Standard."""
 _NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What comes of reading a spec that no schema has seen to."""
 
@@ -46,7 +50,7 @@ class Made:
     plain: Object
     """As the spec and the runtime say it."""
     injected: Object
-    """With what brings the model in, and the agent."""
+    """With what brings the model in, the agent, and what names the revision in metrics."""
     runtime: Mapping[str, str] = field(default_factory=dict)
     """For the status: which runtime it is."""
 
@@ -58,10 +62,10 @@ class Templates:
         self.local_models = Waiting(around)
         self._agents = PodAgents(around)
 
-    async def of(self, isvc: Object, component: Component, probe_seconds: int) -> Made:
+    async def of(self, isvc: Object, component: Component, *, has_revisions: bool) -> Made:
         """Raises RefusedError, ApiError."""
         try:
-            return await self._of(isvc, component, probe_seconds)
+            return await self._of(isvc, component, has_revisions)
         except (UnselectableError, SpecError) as error:
             raise RefusedError(component.kind, error.reason, str(error)) from error
         except StorageError as error:
@@ -70,7 +74,7 @@ class Templates:
             message = f"spec.{component.kind} cannot be read: {type(error).__name__}: {error}"
             raise RefusedError(component.kind, "InvalidPredictorSpec", message) from error
 
-    async def _of(self, isvc: Object, component: Component, probe_seconds: int) -> Made:
+    async def _of(self, isvc: Object, component: Component, has_revisions: bool) -> Made:
         if component.spec.get("workerSpec") is not None:
             raise SpecError(
                 "spec.predictor.workerSpec asks for a model on several machines, which is not supported here: take"
@@ -83,9 +87,11 @@ class Templates:
         disallowed = self._around.configured().disallowed
         plain = pods.template(isvc, component, runtime, disallowed, predictor)
         namespace, data = meta.namespace(isvc), self._around.data
-        injected = pods.with_default_probes(plain, period_seconds=probe_seconds)
+        seconds = PROBE_SECONDS if has_revisions else _PROBE_SECONDS
+        injected = pods.with_default_probes(plain, period_seconds=seconds)
         injected = await self.storage.add(component.spec, injected, namespace, self.storage.config(data))
         injected = await self._agents.add(component.spec, injected, namespace, data)
+        injected = with_metrics(with_accelerator(injected), data, has_revisions=has_revisions)
         return Made(plain, pods.canonical(injected), told)
 
     def _runtime(self, isvc: Object, component: Component) -> tuple[Runtime | None, Mapping[str, str]]:

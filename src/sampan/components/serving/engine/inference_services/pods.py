@@ -96,7 +96,9 @@ def canonical(template: Object) -> Object:
 
 def serving_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """That requests come to: the transformer, where it shares the predictor's pod."""
-    containers: Sequence[Mapping[str, Any]] = spec.get("containers") or ({},)
+    told: Sequence[Mapping[str, Any]] = spec.get("containers") or ()
+    beside = (labels.AGENT, labels.QUEUE_PROXY)
+    containers = [each for each in told if each.get("name") not in beside] or [{}]
     named = {str(each.get("name")): each for each in containers}
     return named.get(labels.TRANSFORMER_CONTAINER) or next(
         (each for each in containers if each.get("ports")), containers[0]

@@ -73,7 +73,8 @@ def _add_several(parts: Parts, left: Sequence[StorageUri], targets: Sequence[dic
         if each.uri.startswith(uris.PVC):
             claim, path = uris.claim(each.uri)
             volume = mounts.claimed(uris.volume_name(each.mount_path), claim)
-            mounts.show(parts.spec, mounts.Show(volume, each.mount_path, path, parts.is_read_only), targets)
+            place = uris.place(path, each.mount_path)
+            mounts.show(parts.spec, mounts.Show(volume, place, path, parts.is_read_only), targets)
     fetched = [each for each in left if not each.uri.startswith(uris.PVC)]
     if not fetched:
         return
@@ -103,7 +104,7 @@ def _add_one(parts: Parts, wanted: StorageUri, targets: Sequence[dict[str, Any]]
     if wanted.uri.startswith(uris.PVC):
         claim, path = uris.claim(wanted.uri)
         volume = mounts.claimed(_CLAIM_VOLUME, claim)
-        shown = mounts.Show(volume, labels.MODEL_DIR, path, parts.is_read_only)
+        shown = mounts.Show(volume, uris.place(path, labels.MODEL_DIR), path, parts.is_read_only)
         mounts.show(parts.spec, shown, targets)
     else:
         shown = mounts.Show(mounts.empty(_VOLUME), labels.MODEL_DIR, is_read_only=parts.is_read_only)

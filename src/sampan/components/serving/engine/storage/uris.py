@@ -25,6 +25,24 @@ _MORE_PREFIXES = ("oci+modelcar://", "oci+fetch://")
 _AZURE_BLOB = re.compile(r"https://(.+?)\.blob\.core\.windows\.net/(.+)")
 _AZURE_HOST = "blob.core.windows.net"
 _OCI_MODE = re.compile(r"oci\+(?P<mode>[a-z]+)://(?P<rest>.*)", re.DOTALL)
+_FILES = (
+    *(".joblib", ".pkl", ".pickle", ".skops", ".cloudpickle"),
+    *(
+        ".bst",
+        ".json",
+        ".ubj",
+        ".txt",
+        ".onnx",
+        ".pmml",
+        ".pt",
+        ".pth",
+        ".pt2",
+        ".mar",
+        ".pdmodel",
+        ".safetensors",
+    ),
+)
+"""Endings of models that are one file."""
 _NO_NAME = re.compile(r"[^a-z0-9-]+")
 _LONGEST_NAME = 63
 
@@ -54,6 +72,14 @@ def claim(uri: str) -> tuple[str, str]:
     if not name:
         raise StorageError(INVALID_URI, f"{uri}: write it as pvc://CLAIM/PATH")
     return name, path
+
+
+def place(path: str, folder: str) -> str:
+    """Where what is at a path of a claim is shown: in the folder, or as it.
+
+    A file as the folder itself, as upstream has it, has lost its name, and with it what kind of model it is."""
+    name = posixpath.basename(path)
+    return posixpath.join(folder, name) if name.lower().endswith(_FILES) else folder
 
 
 def is_in_tmp(uri: str) -> bool:

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sampan.components.serving.engine.programs.agent import arguments, probing
@@ -21,7 +22,7 @@ from sampan.components.serving.engine.programs.agent.proxy import Next, Proxy
 from sampan.components.serving.engine.programs.agent.storing import Store, is_store
 from sampan.components.serving.engine.programs.puller.puller import Puller
 from sampan.components.serving.engine.programs.wire.running import Server, run, serve
-from sampan.components.serving.engine.programs.wire.server import Request, Response, Tunnel
+from sampan.components.serving.engine.programs.wire.server import Request, Response, Take, Tunnel
 
 
 class Agent:
@@ -39,13 +40,16 @@ class Agent:
             folders = Path(pulled.config_folder), Path(pulled.model_folder)
             self._puller = Puller(*folders, options.component_port, os.environ)
         self._first: Next = self._proxy
+        take: Take = self._proxy.http2
         if options.batcher is not None:
             self._first = self._batcher = Batcher(options.batcher, self._proxy, self._first)
         if options.logger is not None:
-            self._first = self._logging(options.logger, self._first)
-        self.server = Server(self.handle, http2=self._proxy.http2)
+            logger = self._logging(options.logger, self._first)
+            self._first = logger
+            take = partial(logger.http2, self._proxy)
+        self.server = Server(self.handle, http2=take)
 
-    def _logging(self, options: LoggerOptions, following: Next) -> Next:
+    def _logging(self, options: LoggerOptions, following: Next) -> Logger:
         self._sink = Store(options) if is_store(options.url) else CloudEvents(options)
         self._queue = Queue(self._sink.deliver, options.workers)
         return Logger(options, self._queue.put, following)

@@ -22,6 +22,8 @@ from sampan.components.serving.engine.programs.wire.server import (
 )
 
 Body = bytes | AsyncIterator[bytes]
+Seen = Callable[[bytes], None]
+"""Told what passes in one direction of a connection."""
 Next = Callable[[Request, Body], Awaitable[Response | Tunnel]]
 """What a request comes to next; the body may be another than the request's own."""
 HOST = "127.0.0.1"
@@ -66,11 +68,13 @@ class Proxy:
         answer = await self._pool.request("POST", self._origin, path, headers, body)
         return answer.status, await answer.read(most)
 
-    async def http2(self, transport: asyncio.Transport, behind: bytes) -> asyncio.Protocol:
+    async def http2(
+        self, transport: asyncio.Transport, behind: bytes, asked: Seen | None = None, told: Seen | None = None
+    ) -> asyncio.Protocol:
         """A connection that speaks HTTP/2, such as gRPC, led on as it is. Raises OSError."""
         loop = asyncio.get_running_loop()
-        other, _ = await loop.create_connection(_Held, self._origin.host, self._origin.port)
-        return join(transport, behind, other, b"")
+        other, held = await loop.create_connection(_Held, self._origin.host, self._origin.port)
+        return join(transport, behind, other, bytes(held.first), asked, told)
 
     async def close(self) -> None:
         await self._pool.close()
@@ -108,22 +112,34 @@ def _tunnel(answer: Answer) -> Tunnel:
 
 
 class _Held(asyncio.Protocol):
-    """Reads nothing until it is joined: the other side may speak first."""
+    """Until it is joined: the other side may speak first, and a loop may read although it was told to wait."""
+
+    def __init__(self) -> None:
+        self.first = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).pause_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self.first += data
 
 
 class _Half(asyncio.Protocol):
     """One end of two that are joined: what comes here goes to the other. Both close when both have said all."""
 
     def __init__(
-        self, own: asyncio.Transport, other: asyncio.Transport, ended: set[asyncio.Transport]
+        self,
+        own: asyncio.Transport,
+        other: asyncio.Transport,
+        ended: set[asyncio.Transport],
+        seen: Seen | None,
     ) -> None:
-        self._own, self._other, self._ended = own, other, ended
+        self._own, self._other, self._ended, self._seen = own, other, ended, seen
 
     def data_received(self, data: bytes) -> None:
         self._other.write(data)
+        if self._seen is not None:
+            self._seen(data)
 
     def eof_received(self) -> bool:
         self._ended.add(self._own)
@@ -143,14 +159,24 @@ class _Half(asyncio.Protocol):
 
 
 def join(
-    transport: asyncio.Transport, behind: bytes, other: asyncio.Transport, first: bytes
+    transport: asyncio.Transport,
+    behind: bytes,
+    other: asyncio.Transport,
+    first: bytes,
+    asked: Seen | None = None,
+    told: Seen | None = None,
 ) -> asyncio.Protocol:
-    """The protocol for `transport`; `behind` and `first` were read of the two already."""
+    """The protocol for `transport`; `behind` and `first` were read of the two already. `asked` sees what comes from
+    `transport`, `told` what comes from the other."""
     ended: set[asyncio.Transport] = set()
-    other.set_protocol(_Half(other, transport, ended))
+    other.set_protocol(_Half(other, transport, ended, told))
     if behind:
         other.write(behind)
+        if asked is not None:
+            asked(behind)
     if first:
         transport.write(first)
+        if told is not None:
+            told(first)
     other.resume_reading()
-    return _Half(transport, other, ended)
+    return _Half(transport, other, ended, asked)

@@ -1,8 +1,8 @@
 """Files of events in a store of objects: gathered, written in a format, put under names that tell whose they are.
 
 Source: kserve 0.20 pkg/logger/store.go (names of objects), batch_immediate.go, batch_size.go, batch_timed.go,
-marshaller_{json,csv,http}.go. Here only S3 and what speaks it is written to, and Parquet takes a marshaller of the
-user's own (`marshallerUrl`): other stores and that format are refused when the agent starts.
+marshaller_{json,csv,parquet,http}.go. Here only S3 and what speaks it is written to: other stores are refused when
+the agent starts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import os
 import posixpath
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
+from sampan.components.serving.engine.programs.agent import parquet
 from sampan.components.serving.engine.programs.agent.arguments import OWN_MARSHALLER, LoggerOptions
 from sampan.components.serving.engine.programs.agent.events import COLUMNS, Event, record, row
 from sampan.components.serving.engine.programs.initializer import s3, signing
@@ -28,6 +30,8 @@ from sampan.components.serving.engine.programs.wire.client import Pool, TooLarge
 from sampan.components.serving.engine.programs.wire.heads import HeadError
 
 SCHEMES = ("s3", "s3a")
+_TRUTH = "tlsSkipVerify"
+"""The column that is no text, where a format knows others."""
 _PAUSES = (0.5, 1.0, 2.0)
 _MOST_BYTES = 256 * 1024 * 1024
 _MARSHALLER_SECONDS = 30.0
@@ -50,10 +54,6 @@ class Store:
             )
         if not options.store_path:
             raise ValueError("logger.storage.path: say below which folder the files are to be")
-        if options.store_format == "parquet" and options.marshaller_url == OWN_MARSHALLER:
-            raise ValueError(
-                "Parquet is written by a service of your own: name it in logger.marshallerUrl, or take csv"
-            )
         self._options, self._web = options, Web(Reach(), environ=environ)
         try:
             self._bucket = s3.bucket_of(parts.netloc, environ, self._web)
@@ -161,5 +161,9 @@ def written(batch: Sequence[Event], options: LoggerOptions) -> bytes:
         writer.writerow(COLUMNS)
         writer.writerows(row(event, options) for event in batch)
         return lines.getvalue().encode()
+    if options.store_format == "parquet":
+        rows = [row(event, options) for event in batch]
+        texts: dict[str, Any] = {name: [each[at] for each in rows] for at, name in enumerate(COLUMNS)}
+        return parquet.written({**texts, _TRUTH: [each == "true" for each in texts[_TRUTH]]})
     records = [record(event, options) for event in batch]
     return json.dumps(records[0] if len(records) == 1 else records).encode()

@@ -1,0 +1,1 @@
+"""How what scrapes metrics finds those of an InferenceService's pods, pure."""

@@ -15,9 +15,16 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute
 
 from sampan.components import Converters, Front, Services
+from sampan.components.serving.api import language_models
 from sampan.components.serving.api.conversion import converted
 from sampan.components.serving.api.definitions import DEFINITIONS
-from sampan.components.serving.api.kinds import KFSERVING_INFERENCE_SERVICES, KNATIVE_SERVICES
+from sampan.components.serving.api.kinds import (
+    GROUP,
+    KFSERVING_INFERENCE_SERVICES,
+    KNATIVE_SERVICES,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+    LLM_INFERENCE_SERVICES,
+)
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
@@ -47,7 +54,11 @@ class ServingComponent:
     reviewed_paths: Sequence[str] = ()
     proven_paths: Sequence[str] = ()
     converters: Converters = MappingProxyType(
-        {(KFSERVING_INFERENCE_SERVICES.group, KFSERVING_INFERENCE_SERVICES.kind): converted}
+        {
+            (KFSERVING_INFERENCE_SERVICES.group, KFSERVING_INFERENCE_SERVICES.kind): converted,
+            (GROUP, LLM_INFERENCE_SERVICES.kind): language_models.converted,
+            (GROUP, LLM_INFERENCE_SERVICE_CONFIGS.kind): language_models.converted,
+        }
     )
     ui_module = "sampan.components.serving.ui"
 

@@ -55,10 +55,8 @@ class Looks:
                     console,
                     form,
                     table=lambda: output.print_list(console, found, namespaces=everywhere),
-                    names=lambda: [f"inferenceservice/{each.name}" for each in found],
-                    document=lambda: [
-                        reached.endpoints.get(Ref(each.namespace, each.name)) for each in found
-                    ],
+                    names=lambda: [str(Ref.of(each)) for each in found],
+                    document=lambda: [reached.endpoints.get(Ref.of(each)) for each in found],
                 )
 
     def get(

@@ -9,6 +9,8 @@ from sampan.components.serving.api.kinds import (
     INFERENCE_SERVICES,
     KFSERVING_INFERENCE_SERVICES,
     KFSERVING_TRAINED_MODELS,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+    LLM_INFERENCE_SERVICES,
     LOCAL_MODEL_CACHES,
     LOCAL_MODEL_NAMESPACE_CACHES,
     LOCAL_MODEL_NODES,
@@ -24,6 +26,8 @@ from sampan.components.serving.controller.graphs.reconciler import InferenceGrap
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.kfserving_models import KFServingModelReconciler
+from sampan.components.serving.controller.language_models.configs import LanguageModelConfigReconciler
+from sampan.components.serving.controller.language_models.reconciler import LanguageModelReconciler
 from sampan.components.serving.controller.local_models import parts as local_models
 from sampan.components.serving.controller.model_cache import ModelCache
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
@@ -49,6 +53,8 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         INFERENCE_SERVICES: inference_services(around),
         INFERENCE_GRAPHS: (InferenceGraphReconciler(around).controller(),),
         TRAINED_MODELS: trained_models(around),
+        LLM_INFERENCE_SERVICES: (LanguageModelReconciler(around).controller(),),
+        LLM_INFERENCE_SERVICE_CONFIGS: (LanguageModelConfigReconciler(around).controller(),),
         SELDON_DEPLOYMENTS: (SeldonReconciler(around).controller(),),
         KFSERVING_INFERENCE_SERVICES: (
             KFServingReconciler(around, configs).controller(),

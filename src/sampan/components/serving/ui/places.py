@@ -5,13 +5,20 @@ from __future__ import annotations
 from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
     SELDON_DEPLOYMENTS,
     TRAINED_MODELS,
 )
 from sampan.kube.kinds import Resource
 from sampan.ui.api import segment
 
-KINDS = (INFERENCE_SERVICES, INFERENCE_GRAPHS, SELDON_DEPLOYMENTS, TRAINED_MODELS)
+KINDS = (
+    INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
+    INFERENCE_GRAPHS,
+    SELDON_DEPLOYMENTS,
+    TRAINED_MODELS,
+)
 """That have pages."""
 LIST = "/serving"
 NEW = "/serving/new"

@@ -9,6 +9,7 @@ from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
     SELDON_DEPLOYMENTS,
     TRAINED_MODELS,
 )
@@ -42,6 +43,7 @@ _PARTS = {
 _SECONDS = 4.0
 _SELECTORS = {
     INFERENCE_SERVICES.kind: labels.INFERENCE_SERVICE,
+    LLM_INFERENCE_SERVICES.kind: labels.LLM_INFERENCE_SERVICE,
     INFERENCE_GRAPHS.kind: labels.INFERENCE_GRAPH,
     SELDON_DEPLOYMENTS.kind: labels.SELDON_DEPLOYMENT,
 }

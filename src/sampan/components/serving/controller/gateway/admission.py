@@ -21,7 +21,11 @@ from sampan.web.interception import Head
 
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _RESOURCES: dict[str, Resource] = {
-    each.kind: each for each in (kinds.INFERENCE_SERVICES, kinds.INFERENCE_GRAPHS, kinds.SELDON_DEPLOYMENTS)
+    each.kind: each
+    for each in (
+        *(kinds.INFERENCE_SERVICES, kinds.INFERENCE_GRAPHS, kinds.SELDON_DEPLOYMENTS),
+        kinds.LLM_INFERENCE_SERVICES,
+    )
 }
 _PREFLIGHT_SECONDS = b"600"
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
@@ -66,7 +70,9 @@ class Admission:
 
     def unknown(self, head: Head) -> Exception:
         """There is no such endpoint."""
-        if head.host.endswith(self._names) or head.target.startswith((b"/serving/", b"/seldon/")):
+        if head.host.endswith(self._names) or head.target.startswith(
+            (b"/serving/", b"/seldon/", b"/publishers/")
+        ):
             return UnknownNameError()
         name = head.host.decode("latin-1")[:100]
         return RefusalError(403, f'this server does not answer to the name "{name}"')

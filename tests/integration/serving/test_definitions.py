@@ -300,7 +300,7 @@ def test_language_models_take_what_upstreams_samples_say(tmp_path: Path) -> None
         body = an_object(LLM_INFERENCE_SERVICE_CONFIGS, config)
         await client.create(LLM_INFERENCE_SERVICE_CONFIGS, body, options=STRICT)
         for wrong in (
-            {"replicas": 1, "scaling": {"maxReplicas": 2}, "model": {"uri": "hf://a/b"}},
+            {"scaling": {"minReplicas": 1}, "model": {"uri": "hf://a/b"}},
             {"model": {"name": "without-a-place"}},
             {"model": {"uri": "hf://a/b"}, "replicas": -1},
             {"model": {"uri": "hf://a/b"}, "parallelism": {"tensor": 0}},

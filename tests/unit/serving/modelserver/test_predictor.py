@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import grpc
 import pytest
 
 from sampan.components.serving.engine.programs.modelserver.custom.predictor import Predictor, PredictorConfig
+from sampan.components.serving.engine.programs.modelserver.grpc_messages import message
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,25 @@ def test_the_headers_of_an_answer_are_those_that_were_sent() -> None:
         assert found == (b"{}", {"content-length": "2", "x-own": "1"})
 
     asyncio.run(main())
+
+
+def test_a_predictor_of_grpc_is_asked_by_grpc_whether_it_is_ready() -> None:
+    async def main() -> list[bool]:
+        async def ready(request: Any, _context: Any) -> Any:
+            return message("ModelReadyResponse")(ready=request.name == "there")
+
+        server = grpc.aio.server()
+        asked, told = message("ModelReadyRequest").FromString, lambda each: each.SerializeToString()
+        methods = {"ModelReady": grpc.unary_unary_rpc_method_handler(ready, asked, told)}
+        name = "inference.GRPCInferenceService"
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, methods)])
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        predictor = Predictor(PredictorConfig(f"127.0.0.1:{port}", "grpc-v2"))
+        found = [await predictor.is_ready(each) for each in ("there", "elsewhere")]
+        await server.stop(0)
+        found.append(await predictor.is_ready("there"))
+        await predictor.close()
+        return found
+
+    assert asyncio.run(main()) == [True, False, False]

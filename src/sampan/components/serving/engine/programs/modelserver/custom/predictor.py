@@ -20,6 +20,8 @@ from sampan.components.serving.engine.programs.modelserver.errors import Request
 V1, V2, GRPC = "v1", "v2", "grpc-v2"
 FORWARDED = frozenset({"x-request-id", "x-b3-traceid", "authorization", "traceparent", "tracestate"})
 _MAX_IDLE = 64
+_READY_SECONDS = 10.0
+"""For the predictor to say whether it is ready: who asks asks again."""
 _HEAD_LIMIT = 256 * 1024
 _PACKAGE = "sampan.components.serving.engine.programs.modelserver"
 
@@ -86,6 +88,23 @@ class Predictor:
     async def rpc(self, model: str, inference: v2.Inference, headers: Mapping[str, str]) -> Any:
         """V2 over gRPC: the outputs. Raises RequestError."""
         messages: Any = importlib.import_module(f"{_PACKAGE}.grpc_inference")
+        asked = messages.request_of(model, inference)
+        return messages.outputs_of(await self._called("ModelInfer", asked, headers, self._config.timeout))
+
+    async def is_ready(self, model: str) -> bool:
+        try:
+            if self._config.protocol == GRPC:
+                made: Any = importlib.import_module(f"{_PACKAGE}.grpc_messages").message
+                asked = made("ModelReadyRequest")(name=model)
+                return bool((await self._called("ModelReady", asked, {}, _READY_SECONDS)).ready)
+            path = f"/v2/models/{model}/ready" if self._config.protocol == V2 else f"/v1/models/{model}"
+            await self._sent(path, None, {}, _READY_SECONDS)
+        except (RequestError, OSError):
+            return False
+        return True
+
+    async def _called(self, method: str, asked: Any, headers: Mapping[str, str], seconds: float) -> Any:
+        """A method of V2's gRPC. Raises RequestError."""
         grpc: Any = importlib.import_module("grpc")
         made: Any = importlib.import_module(f"{_PACKAGE}.grpc_messages").message
         if self._channel is None:
@@ -96,27 +115,14 @@ class Predictor:
             else:
                 self._channel = aio.insecure_channel(self.target, options)
         call = self._channel.unary_unary(
-            "/inference.GRPCInferenceService/ModelInfer",
+            f"/inference.GRPCInferenceService/{method}",
             request_serializer=lambda request: request.SerializeToString(),
-            response_deserializer=made("ModelInferResponse").FromString,
+            response_deserializer=made(f"{method}Response").FromString,
         )
         try:
-            response = await call(
-                messages.request_of(model, inference),
-                timeout=self._config.timeout,
-                metadata=tuple(headers.items()),
-            )
+            return await call(asked, timeout=seconds, metadata=tuple(headers.items()))
         except grpc.RpcError as error:
             raise RequestError(_HTTP.get(error.code().name, 500), str(error.details())) from None
-        return messages.outputs_of(response)
-
-    async def is_ready(self, model: str) -> bool:
-        path = f"/v2/models/{model}/ready" if self._config.protocol == V2 else f"/v1/models/{model}"
-        try:
-            await self._sent(path, None, {})
-        except (RequestError, OSError):
-            return False
-        return True
 
     async def close(self) -> None:
         for _, writer in self._idle:
@@ -126,13 +132,13 @@ class Predictor:
             await self._channel.close()
 
     async def _sent(
-        self, path: str, body: bytes | None, headers: Mapping[str, str]
+        self, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float | None = None
     ) -> tuple[bytes, dict[str, str]]:
         tries = self._config.retries + 1
         while True:
             tries -= 1
             try:
-                async with asyncio.timeout(self._config.timeout):
+                async with asyncio.timeout(self._config.timeout if seconds is None else seconds):
                     status, own, answer = await self._exchange(self._base + path, body, headers)
             except TimeoutError:
                 raise RequestError(504, "the predictor did not answer in time") from None

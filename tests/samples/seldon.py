@@ -178,7 +178,7 @@ def main() -> int:
         root = given.buckets or work / "buckets"
         root.mkdir(parents=True, exist_ok=True)
         make_models(home, told["models"], root, upstream, upstream, "seldon_models.py")
-        images(home, built(told), upstream)
+        images(home, built(told), upstream, root)
         build(home, told["images"])
         with stores(root) as storage, ServerProcess(home) as server:
             prepare(server, storage)

@@ -44,12 +44,14 @@ def own(cache: Cache) -> Source[Request]:
     return mapped(cache, lambda obj: (request_for(obj),))
 
 
-def owned(cache: Cache, owner: Resource) -> Source[Request]:
-    """Children whose controller is an `owner`: a change of the child reconciles its owner."""
+def owned(
+    cache: Cache, owner: Resource, *, but: Callable[[Object], bool] = lambda _: False
+) -> Source[Request]:
+    """Children whose controller is an `owner`: a change of the child reconciles its owner. `but`: those that do not."""
 
     def requests(obj: Object) -> Iterable[Request]:
         controller = owners.controller_of(obj)
-        if controller is None or controller.get("kind") != owner.kind:
+        if controller is None or but(obj) or controller.get("kind") != owner.kind:
             return ()
         group = str(controller.get("apiVersion", "")).rpartition("/")[0]
         if group != owner.group:

@@ -159,6 +159,9 @@ class _Ready:
     def __init__(self, core: Core) -> None:
         self._core = core
 
+    def has_path(self, target: bytes) -> bool:
+        return self._core.table.has_path(target)
+
     def has_host(self, host: bytes, peer: str) -> bool:
         return self._core.table.has_host(host)
 

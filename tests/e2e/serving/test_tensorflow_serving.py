@@ -33,7 +33,7 @@ from sampan.testing.homes import home_with_frameworks
 from sampan.testing.model_servers import Served, serving
 from sampan.testing.server import ServerProcess
 
-from .conftest import CASES, LIBRARIES, interpreters
+from .conftest import CASES, LIBRARIES, Library, interpreters
 
 MODULE = "sampan_serving.modelserver"
 SECONDS = 300
@@ -122,6 +122,31 @@ def test_the_documents_model_answers_as_documented(
         assert server.post("/v2/models/half/infer", asked)[1]["outputs"][0]["data"] == [2.5]
         assert server.get("/v2/health/ready") == (200, {"ready": True})
         assert b"half" in server.send("GET", "/monitoring/prometheus/metrics")[1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_its_own_client(
+    models: tuple[str, Path], run: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = home_with_frameworks(tmp_path_factory.mktemp("client"))
+    image = LIBRARIES["tensorflow"].image
+    _, client = interpreters(home, Library(image, "", installs=("tensorflow-serving-api",)))
+    with run("--model_name=half", f"--model_dir={models[1] / 'half_plus_two'}") as server:
+        program = Path(__file__).with_name("clients") / "tensorflow_serving_client.py"
+        command = [client, str(program), f"127.0.0.1:{server.grpc_port}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "status": [[123, 30]],
+        "predict": [2.5, 3.0, 4.5],
+        "version": 123,
+        "classify": [["", 4.0]],
+        "regress": [2.5, 3.0],
+        "several": ["regression_result", "classification_result"],
+        "signatures": ["classify_x_to_y", "serving_default", "tensorflow/serving/regress"],
+        "none": "NOT_FOUND",
+    }
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import threading
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ import pytest
 
 from sampan.cluster.node.environments.programs import package_folder
 from sampan.testing.clients import interpreter_with
+from sampan.testing.homes import home_with_frameworks
 from sampan.testing.model_servers import Served, serving
+from sampan.testing.server import ServerProcess
 
 CLIENT = Path(__file__).with_name("clients") / "vllm_client.py"
 MODULE = "sampan_serving.modelserver.stand_in"
+SERVING = "/apis/serving.kserve.io"
 HELLO = "hello there friend, how are you today?"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -118,6 +123,95 @@ def test_what_vllm_has_beside_openais_routes(server: Served) -> None:
     written = re.search(r'vllm:generation_tokens_total\{engine="0",model_name="tiny"\} (\d+)', metrics)
     assert written
     assert int(written[1]) >= 3
+
+
+def wait(server: ServerProcess, path: str) -> Any:
+    deadline = time.monotonic() + 400
+    while True:
+        found = server.call("GET", path)
+        told = {each["type"]: each for each in found.get("status", {}).get("conditions", [])}
+        if told.get("Ready", {}).get("status") == "True":
+            return found
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)
+
+
+def said(url: str, model: str = "tiny") -> str:
+    messages = [{"role": "user", "content": "hello"}]
+    body = json.dumps({"model": model, "messages": messages, "temperature": 0}).encode()
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(f"{url}/v1/chat/completions", body, headers)
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        return str(json.loads(answer.read())["choices"][0]["message"]["content"])
+
+
+def test_endpoints_of_kserves(taught: Path, tmp_path: Path) -> None:
+    """An LLMInferenceService as upstream's samples write one, and the runtime vllmserver, in one cluster."""
+    small = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "2", "memory": "4Gi"}}
+    main = {
+        "name": "main",
+        "image": "public.ecr.aws/q9t5s3a7/vllm-cpu-release-repo:v0.19.0",
+        "securityContext": {"runAsNonRoot": False},
+        "env": [
+            {"name": "VLLM_CPU_KVCACHE_SPACE", "value": "1"},
+            {"name": "VLLM_ADDITIONAL_ARGS", "value": "--max-model-len 300"},
+        ],
+        "resources": small,
+        "livenessProbe": {
+            "httpGet": {"path": "/health", "port": 8000, "scheme": "HTTPS"},
+            "periodSeconds": 30,
+        },
+    }
+    adapters = [{"name": "polite", "uri": f"file://{taught / 'adapter'}"}]
+    spec = {
+        "model": {"uri": f"file://{taught / 'model'}", "name": "tiny", "lora": {"adapters": adapters}},
+        "replicas": 1,
+        "router": {"scheduler": {}, "route": {}, "gateway": {}},
+        "template": {"containers": [main]},
+    }
+    model = {
+        "modelFormat": {"name": "vLLM"},
+        "storageUri": f"file://{taught / 'model'}",
+        "runtime": "kserve-vllmserver",
+        "resources": small,
+        "startupProbe": {"initialDelaySeconds": 0, "periodSeconds": 1, "failureThreshold": 600},
+    }
+    with ServerProcess(home_with_frameworks(tmp_path / "home")) as server:
+        server.call(
+            "POST",
+            f"{SERVING}/v1alpha1/namespaces/default/llminferenceservices",
+            {
+                "apiVersion": "serving.kserve.io/v1alpha1",
+                "kind": "LLMInferenceService",
+                "metadata": {"name": "words"},
+                "spec": spec,
+            },
+        )
+        server.call(
+            "POST",
+            f"{SERVING}/v1beta1/namespaces/default/inferenceservices",
+            {
+                "apiVersion": "serving.kserve.io/v1beta1",
+                "kind": "InferenceService",
+                "metadata": {"name": "tiny"},
+                "spec": {"predictor": {"model": model}},
+            },
+        )
+        found = wait(server, f"{SERVING}/v1alpha2/namespaces/default/llminferenceservices/words")
+        port = server.url.rpartition(":")[2]
+        assert found["status"]["url"] == f"http://localhost:{port}/default/words"
+        for path in ("/default/words", "/publishers/default/models/tiny"):
+            assert said(server.url + path) == HELLO
+        assert said(f"{server.url}/default/words", "publishers/default/models/tiny") == HELLO
+        assert said(f"{server.url}/default/words", "polite") != HELLO
+        with urllib.request.urlopen(f"{server.url}/default/words/v1/models", timeout=60) as answer:
+            names = [each["id"] for each in json.loads(answer.read())["data"]]
+        assert names == [
+            *("tiny", "publishers/default/models/tiny"),
+            *("polite", "publishers/default/models/polite"),
+        ]
+        wait(server, f"{SERVING}/v1beta1/namespaces/default/inferenceservices/tiny")
+        assert said(f"{server.url}/serving/default/tiny") == HELLO
 
 
 def test_long_prompts_beside_streams_and_again(server: Served) -> None:

@@ -20,6 +20,8 @@ from sampan.components.serving.api.kinds import (
     CLUSTER_STORAGE_CONTAINERS,
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+    LLM_INFERENCE_SERVICES,
     SELDON_DEPLOYMENTS,
     SERVING_RUNTIMES,
     TRAINED_MODELS,
@@ -275,3 +277,44 @@ def test_another_server_gets_the_types_written_out() -> None:
     assert "port" not in predictor["model"]["properties"]["readinessProbe"]["properties"]["httpGet"].get(
         "required", ()
     )
+
+
+def test_language_models_take_what_upstreams_samples_say(tmp_path: Path) -> None:
+    main = {
+        "name": "main",
+        "resources": {"limits": {"cpu": "1", "memory": "10Gi"}},
+        "livenessProbe": {"initialDelaySeconds": 30, "periodSeconds": 30},
+    }
+    spec = {
+        "model": {"uri": "hf://facebook/opt-125m", "lora": {"adapters": [{"name": "a", "uri": "hf://a/b"}]}},
+        "replicas": 1,
+        "router": {"scheduler": {}, "route": {}, "gateway": {}},
+        "template": {"containers": [main], "initContainers": [{"name": "storage-initializer"}]},
+        "prefill": {"template": {"containers": [main]}},
+        "baseRefs": [{"name": "base"}],
+    }
+
+    async def scenario(client: Client, http: httpx.AsyncClient) -> None:
+        await client.create(LLM_INFERENCE_SERVICES, an_object(LLM_INFERENCE_SERVICES, spec), options=STRICT)
+        config = {"template": {"containers": [{"name": "main", "image": "x"}]}, "router": {"scheduler": {}}}
+        body = an_object(LLM_INFERENCE_SERVICE_CONFIGS, config)
+        await client.create(LLM_INFERENCE_SERVICE_CONFIGS, body, options=STRICT)
+        for wrong in (
+            {"scaling": {"minReplicas": 1}, "model": {"uri": "hf://a/b"}},
+            {"model": {"name": "without-a-place"}},
+            {"model": {"uri": "hf://a/b"}, "replicas": -1},
+            {"model": {"uri": "hf://a/b"}, "parallelism": {"tensor": 0}},
+        ):
+            with pytest.raises(InvalidError):
+                await client.create(
+                    LLM_INFERENCE_SERVICES, an_object(LLM_INFERENCE_SERVICES, wrong, "wrong"), options=STRICT
+                )
+        path = "/apis/serving.kserve.io/v1alpha1/namespaces/default/llminferenceservices/iris"
+        answer = await http.get(path)
+        assert answer.json()["apiVersion"] == "serving.kserve.io/v1alpha1"
+        accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+        table = (await http.get(path.rpartition("/")[0], headers={"accept": accept})).json()
+        names = [each["name"] for each in table["columnDefinitions"]]
+        assert names == ["Name", "URL", "Ready", "Reason", "Age", "URLs"]
+
+    run(tmp_path, scenario)

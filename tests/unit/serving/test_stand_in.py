@@ -55,6 +55,27 @@ def test_mlserver() -> None:
     assert "--workers=3" in translated(["mlserver", "start"], {**environ, "MLSERVER_PARALLEL_WORKERS": "3"})
 
 
+def test_mlservers_runtime_for_transformers() -> None:
+    environ = {
+        "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_huggingface.HuggingFaceRuntime",
+        "MLSERVER_MODEL_NAME": "m",
+        "MLSERVER_MODEL_URI": "/mnt/models",
+        "PREDICTIVE_UNIT_PARAMETERS": json.dumps(
+            [
+                {"name": "task", "type": "STRING", "value": "text-generation"},
+                {"name": "pretrained_model", "type": "STRING", "value": "distilgpt2"},
+            ]
+        ),
+    }
+    found = translated(["mlserver", "start"], environ)
+    assert found[-3:] == ["--runtime=huggingface", "--task=text_generation", "--model_id=distilgpt2"]
+    environ["MLSERVER_MODEL_HUGGINGFACE_TASK"] = "translation_en_to_fr"
+    assert "--task=text2text_generation" in translated(["mlserver", "start"], environ)
+    environ["MLSERVER_MODEL_HUGGINGFACE_TASK"] = "image-classification"
+    with pytest.raises(SystemExit, match="image-classification"):
+        translated(["mlserver", "start"], environ)
+
+
 def test_tensorflow_serving() -> None:
     words = [
         "tensorflow_model_server",

@@ -149,12 +149,17 @@ class ChangeFeed:
 
     async def changed(self, within_seconds: float | None) -> None:
         """Returns at the next change, or after `within_seconds`."""
-        waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
         self._waiters.add(waiter)
+        # `asyncio.wait` costs more than all else that a watcher does for a change.
+        timer = None if within_seconds is None else loop.call_later(within_seconds, _wake, waiter)
         try:
-            await asyncio.wait((waiter,), timeout=within_seconds)
+            await waiter
         finally:
             self._waiters.discard(waiter)
+            if timer is not None:
+                timer.cancel()
 
     def forget(self, rev: int) -> None:
         """Changes up to `rev` may be missing here: watchers read them from the tables."""
@@ -167,8 +172,12 @@ class ChangeFeed:
         if self._waiters:
             waiters, self._waiters = self._waiters, set()
             for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+                _wake(waiter)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class ChangeHub:

@@ -15,14 +15,21 @@ import sqlalchemy as sa
 from starlette.routing import BaseRoute
 
 from sampan.components import Converters, Front, Services
+from sampan.components.serving.api import language_models
 from sampan.components.serving.api.conversion import converted
 from sampan.components.serving.api.definitions import DEFINITIONS
-from sampan.components.serving.api.kinds import KFSERVING_INFERENCE_SERVICES, KNATIVE_SERVICES
+from sampan.components.serving.api.kinds import (
+    GROUP,
+    KFSERVING_INFERENCE_SERVICES,
+    KNATIVE_SERVICES,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+    LLM_INFERENCE_SERVICES,
+)
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
 from sampan.components.serving.controller.shipping import ship
-from sampan.components.serving.rest import statistics
+from sampan.components.serving.rest import logs, statistics
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -44,10 +51,14 @@ class ServingComponent:
     tables: Sequence[sa.MetaData] = ()
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
-    reviewed_paths: Sequence[str] = ()
+    reviewed_paths: Sequence[str] = (logs.PREFIX,)
     proven_paths: Sequence[str] = ()
     converters: Converters = MappingProxyType(
-        {(KFSERVING_INFERENCE_SERVICES.group, KFSERVING_INFERENCE_SERVICES.kind): converted}
+        {
+            (KFSERVING_INFERENCE_SERVICES.group, KFSERVING_INFERENCE_SERVICES.kind): converted,
+            (GROUP, LLM_INFERENCE_SERVICES.kind): language_models.converted,
+            (GROUP, LLM_INFERENCE_SERVICE_CONFIGS.kind): language_models.converted,
+        }
     )
     ui_module = "sampan.components.serving.ui"
 
@@ -72,7 +83,11 @@ class ServingComponent:
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
-        return statistics.routes(lambda: self._gateway.statistics if self._gateway is not None else None)
+        found = statistics.routes(lambda: self._gateway.statistics if self._gateway is not None else None)
+        services = self._services
+        if services is None or services.pod_files is not None:
+            return found
+        return [*found, *logs.routes(services.client, services.home)]
 
     def pod_routes(self) -> Sequence[BaseRoute]:
         return ()

@@ -27,6 +27,11 @@ _SEARCHED: Mapping[str, str] = {
 """Kinds that are looked through, and their icons."""
 _MOST_LOOKED_AT = "1000"
 """Of each kind: what a search costs is bounded, however much there is."""
+_REMARKS = frozenset({"ImageSubstituted"})
+"""Reasons of events that say how something is done, not that it goes wrong."""
+_COMING_UP = ("Readiness probe failed", "Startup probe failed")
+_OFTEN = 10
+"""Probes that failed, from which on a pod does not only take its time."""
 _MOST_HITS = 10
 
 
@@ -107,7 +112,16 @@ async def feed(api: Api, namespace: str, most: int) -> Sequence[Activity]:
         found = await api.get(events.path(namespace), query)
     except ApiFailureError:
         return ()
-    return [told(each, catalogue) for each in overview.latest(found.get("items") or ())[:most]]
+    news = [each for each in overview.latest(found.get("items") or ()) if is_news(each)]
+    return [told(each, catalogue) for each in news[:most]]
+
+
+def is_news(event: Mapping[str, Any]) -> bool:
+    """Whether somebody should look: not so for what every pod of a model says while it comes up. Pure."""
+    reason, message = str(event.get("reason") or ""), str(event.get("message") or event.get("note") or "")
+    if reason == "Unhealthy" and message.startswith(_COMING_UP):
+        return int(event.get("count") or 1) >= _OFTEN
+    return reason not in _REMARKS
 
 
 def told(event: Mapping[str, Any], catalogue: Catalogue) -> Activity:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sampan.dashboard.kubernetes import finding, overview
 from sampan.dashboard.kubernetes.kinds import Catalogue, Kind
 from sampan.dashboard.kubernetes.tables import Line
@@ -50,3 +52,18 @@ def test_warnings_that_say_the_same_are_told_once() -> None:
     ]
     told = finding.told(latest[0], Catalogue([PODS]))
     assert (told.text, told.path, told.at, told.tone) == ("Pod b: no", "/cluster/pods/n/b", "4", "warn")
+
+
+@pytest.mark.parametrize(
+    ("event", "is_news"),
+    [
+        ({"reason": "FailedScheduling", "message": "no room"}, True),
+        ({"reason": "ImageSubstituted", "message": "the program of this image is Sampan's"}, False),
+        ({"reason": "Unhealthy", "message": "Readiness probe failed: refused", "count": 2}, False),
+        ({"reason": "Unhealthy", "message": "Readiness probe failed: refused", "count": 10}, True),
+        ({"reason": "Unhealthy", "message": "Liveness probe failed: refused"}, True),
+        ({}, True),
+    ],
+)
+def test_what_every_pod_says_while_it_comes_up_is_no_news(event: dict[str, Any], is_news: bool) -> None:
+    assert finding.is_news(event) is is_news

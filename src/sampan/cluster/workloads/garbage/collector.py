@@ -129,7 +129,7 @@ class GarbageCollector:
             await self._let_dependents_go(node, node.resource)
         elif node.foreground:
             await self._delete_dependents(node, node.resource)
-        elif node.references and not node.deleting:
+        elif node.references and not node.deleting and not self._is_held(node):
             await self._check_owners(node, node.resource)
         return DONE
 
@@ -155,6 +155,19 @@ class GarbageCollector:
     async def _forget_owner(self, node: Node, owner: str) -> None:
         if node.resource is not None and (obj := await self._read(node, node.resource)) is not None:
             await self._drop_references(node.resource, obj, {owner})
+
+    def _is_held(self, node: Node) -> bool:
+        """Whether all its owners are there to stay: nothing has to be read to see that, and mostly it is so."""
+        for reference in node.references:
+            owner = self._graph.get(str(reference.get("uid")))
+            if owner is None or owner.resource is None or owner.foreground:
+                return False
+            kind = (owner.resource.api_version, owner.resource.kind, owner.name)
+            if kind != (reference.get("apiVersion"), reference.get("kind"), reference.get("name")):
+                return False
+            if owner.namespace not in ("", node.namespace):
+                return False
+        return True
 
     async def _check_owners(self, node: Node, resource: Resource) -> None:
         """Deletes the object when none of its owners stays."""

@@ -34,6 +34,10 @@ TRAINED_MODELS = _kind("v1alpha1", "TrainedModel", "tm")
 INFERENCE_GRAPHS = _kind("v1alpha1", "InferenceGraph", "ig")
 CLUSTER_STORAGE_CONTAINERS = _without_status("ClusterStorageContainer", namespaced=False)
 
+LLM_INFERENCE_SERVICES = _kind("v1alpha2", "LLMInferenceService", "llmisvc")
+LLM_INFERENCE_SERVICE_CONFIGS = _kind("v1alpha2", "LLMInferenceServiceConfig")
+"""Served as v1alpha1 too."""
+
 LOCAL_MODEL_CACHES = _kind("v1alpha1", "LocalModelCache", namespaced=False)
 LOCAL_MODEL_NAMESPACE_CACHES = _kind("v1alpha1", "LocalModelNamespaceCache")
 LOCAL_MODEL_NODE_GROUPS = _without_status("LocalModelNodeGroup", namespaced=False)

@@ -65,3 +65,5 @@ NODE_GROUP = "serving.kserve.io/nodegroup"
 NO_LOCAL_MODEL = "serving.kserve.io/disable-localmodel"
 
 SELDON_DEPLOYMENT = "seldon-deployment-id"
+LLM_INFERENCE_SERVICE = "sampan.dev/llminferenceservice"
+"""Of all that is made for one: by it they are found."""

@@ -71,6 +71,7 @@ class Summary:
     """Whether its newest pods have failed, or cannot be made."""
     ended: bool = False
     """Of one that is broken: whether its own program has ended, which waiting does not mend."""
+    kind: str = "InferenceService"
 
 
 def summarise(isvc: Object) -> Summary:

@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from sampan.client.session import Session
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, LLM_INFERENCE_SERVICES
 from sampan.components.serving.sdk.endpoints import Endpoints, Ref
 from sampan.components.serving.sdk.errors import ServingError
 from sampan.console import frame
 from sampan.console.frame import CommandError, Platform, Server
 
-EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="An InferenceService's name.")]
+EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its name.")]
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")]
 
 
@@ -34,10 +35,16 @@ class Reached:
 
     def find(self, name: str) -> Ref:
         """Raises CommandError where there is none."""
-        ref = Ref(self.namespace, name.removeprefix("inferenceservice/").removeprefix("isvc/"))
-        if not self.endpoints.exists(ref):
+        kind, slash, plain = name.partition("/")
+        refs = [
+            Ref(self.namespace, plain if slash else name, resource)
+            for resource in (INFERENCE_SERVICES, LLM_INFERENCE_SERVICES)
+            if not slash or kind in (resource.singular, *resource.short_names)
+        ]
+        ref = next((each for each in refs if self.endpoints.exists(each)), None)
+        if ref is None:
             raise CommandError(
-                f"no endpoint in namespace {self.namespace} is called {ref.name!r}; `sampan endpoints list` lists them"
+                f"no endpoint in namespace {self.namespace} is called {name!r}; `sampan endpoints list` lists them"
             )
         return ref
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from sampan.components.serving.api.kinds import LLM_INFERENCE_SERVICES
 from sampan.components.serving.cli.frame import Reached, TimeoutOption, reach, told
 from sampan.components.serving.sdk import payloads
 from sampan.components.serving.sdk.endpoints import Ref
@@ -100,7 +101,12 @@ def _predict(console: Console, reached: Reached, ref: Ref, wanted: _Wanted) -> N
     try:
         asked = predictor.asked(ref, wanted.protocol, wanted.model)
     except NotFoundError:
-        reached.find(ref.name)
+        found = reached.find(ref.name)
+        if found.resource == LLM_INFERENCE_SERVICES:
+            url = reached.endpoints.summary(found).url
+            raise CommandError(
+                f"{ref.name} talks as OpenAI's API does: ask it with OpenAI's client at {url}/v1, or on its page"
+            ) from None
         raise
     if wanted.batch or wanted.output is not None:
         parts = payloads.batches(wanted.given, wanted.batch or max(len(wanted.given.rows), 1))

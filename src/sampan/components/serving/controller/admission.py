@@ -40,6 +40,8 @@ _CHECKS: dict[Resource, tuple[str, str]] = {
     kinds.INFERENCE_GRAPHS: ("validation.graphs", "check"),
     kinds.CLUSTER_STORAGE_CONTAINERS: ("validation.others", "check_storage_container"),
     kinds.SELDON_DEPLOYMENTS: ("seldon.checks", "check"),
+    kinds.LLM_INFERENCE_SERVICES: ("language_models.checks", "check"),
+    kinds.LLM_INFERENCE_SERVICE_CONFIGS: ("language_models.checks", "check_config"),
     kinds.LOCAL_MODEL_CACHES: ("validation.others", "check_cache"),
     kinds.LOCAL_MODEL_NAMESPACE_CACHES: ("validation.others", "check_cache"),
 }
@@ -56,6 +58,9 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
         found: Object = _of_api("defaults").with_defaults(obj, _config(reader, mode), old)
         return _with_local_model(found, request.namespace, reader)
 
+    def name_model(_request: AdmissionRequest, obj: Object, _old: Object | None, _reader: Reader) -> Object:
+        return _of_api("language_models").with_defaults(obj)  # type: ignore[no-any-return]
+
     def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> None:
         """Raises InvalidError."""
         if meta.is_deleting(obj) or (old is not None and _is_same(obj, old)):
@@ -70,6 +75,9 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
     return (
         MutatingHook(
             "inferenceservice-defaults", (kinds.INFERENCE_SERVICES,), put_defaults, ("CREATE", "UPDATE")
+        ),
+        MutatingHook(
+            "llminferenceservice-defaults", (kinds.LLM_INFERENCE_SERVICES,), name_model, ("CREATE", "UPDATE")
         ),
         ValidatingHook("serving", tuple(_CHECKS), validate, subresources=("",)),
         ValidatingHook("local-models", _LOCAL_MODELS, _may_go, ("DELETE",)),

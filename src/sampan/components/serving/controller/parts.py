@@ -9,6 +9,8 @@ from sampan.components.serving.api.kinds import (
     INFERENCE_SERVICES,
     KFSERVING_INFERENCE_SERVICES,
     KFSERVING_TRAINED_MODELS,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+    LLM_INFERENCE_SERVICES,
     LOCAL_MODEL_CACHES,
     LOCAL_MODEL_NAMESPACE_CACHES,
     LOCAL_MODEL_NODES,
@@ -24,8 +26,11 @@ from sampan.components.serving.controller.graphs.reconciler import InferenceGrap
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.kfserving_models import KFServingModelReconciler
+from sampan.components.serving.controller.language_models.configs import LanguageModelConfigReconciler
+from sampan.components.serving.controller.language_models.reconciler import LanguageModelReconciler
 from sampan.components.serving.controller.local_models import parts as local_models
 from sampan.components.serving.controller.model_cache import ModelCache
+from sampan.components.serving.controller.remembering import Remembering
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.components.serving.controller.seldon.reconciler import SeldonReconciler
 from sampan.components.serving.controller.trained_models.parts import trained_models
@@ -49,6 +54,8 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         INFERENCE_SERVICES: inference_services(around),
         INFERENCE_GRAPHS: (InferenceGraphReconciler(around).controller(),),
         TRAINED_MODELS: trained_models(around),
+        LLM_INFERENCE_SERVICES: (LanguageModelReconciler(around).controller(),),
+        LLM_INFERENCE_SERVICE_CONFIGS: (LanguageModelConfigReconciler(around).controller(),),
         SELDON_DEPLOYMENTS: (SeldonReconciler(around).controller(),),
         KFSERVING_INFERENCE_SERVICES: (
             KFServingReconciler(around, configs).controller(),
@@ -65,4 +72,4 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         for kind, runnables in made.items()
         if acts_on_all or kind.key not in foreign
         for runnable in runnables
-    ] + ([ModelCache(around)] if around.is_embedded else [])
+    ] + ([ModelCache(around), Remembering(around)] if around.is_embedded else [])

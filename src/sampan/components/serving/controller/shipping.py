@@ -1,4 +1,5 @@
-"""What serving brings along: the runtimes, who fetches models, and the ConfigMap that says how all is done.
+"""What serving brings along: the runtimes, who fetches models, what language models begin with, and the ConfigMap that
+says how all is done.
 
 How ours and others' are told apart: `reconcile.shipping`. For the component's door, before the server is ready.
 """
@@ -8,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sampan.client.protocol import Client
-from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, CLUSTER_STORAGE_CONTAINERS
+from sampan.components.serving.api.kinds import (
+    CLUSTER_SERVING_RUNTIMES,
+    CLUSTER_STORAGE_CONTAINERS,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+)
 from sampan.components.serving.api.labels import KNATIVE
+from sampan.components.serving.api.language_presets import presets
 from sampan.components.serving.api.runtimes import config_map, runtimes, storage_container
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.kube.kinds import CONFIG_MAPS, Resource
@@ -26,6 +32,7 @@ async def ship(
     wanted: list[tuple[Resource, Object]] = [
         *((CLUSTER_SERVING_RUNTIMES, each) for each in runtimes(is_embedded=is_embedded)),
         (CLUSTER_STORAGE_CONTAINERS, storage_container(is_embedded=is_embedded)),
+        *((LLM_INFERENCE_SERVICE_CONFIGS, each) for each in presets(is_embedded=is_embedded)),
     ]
     wanted = [(resource, each) for resource, each in wanted if resource.key not in foreign]
     if is_embedded:

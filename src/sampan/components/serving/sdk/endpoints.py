@@ -1,24 +1,30 @@
-"""InferenceServices in a cluster, for commands and handles: made, read, waited for, changed, ended. Blocking."""
+"""InferenceServices in a cluster, for commands and handles: made, read, waited for, changed, ended. Blocking.
+
+LLMInferenceServices are looked at, stopped, started and deleted too.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sampan.client.session import Session
-from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.api import labels, language_summary
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, LLM_INFERENCE_SERVICES
+from sampan.components.serving.api.reading import mapping, mappings
 from sampan.components.serving.api.summary import State, Summary, summarise
 from sampan.components.serving.sdk.errors import ServingError
 from sampan.kube import meta, owners
 from sampan.kube.errors import ApiError, NotFoundError
-from sampan.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EVENTS, PODS
+from sampan.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EVENTS, PODS, Resource
 from sampan.kube.meta import Object
 
 MANAGER = "sampan.dev/serve"
 _CANARY = "canaryTrafficPercent"
+_COMPONENTS = (labels.PREDICTOR, labels.TRANSFORMER, labels.EXPLAINER)
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS, _SHORT_PATIENCE_SECONDS = 15.0, 2.0
 """How long something is broken before it counts as that: a pod for which there is no room may get it yet."""
@@ -28,9 +34,15 @@ _PATIENCE_SECONDS, _SHORT_PATIENCE_SECONDS = 15.0, 2.0
 class Ref:
     namespace: str
     name: str
+    resource: Resource = INFERENCE_SERVICES
 
     def __str__(self) -> str:
-        return f"inferenceservice/{self.name}"
+        return f"{self.resource.singular}/{self.name}"
+
+    @classmethod
+    def of(cls, summary: Summary) -> Ref:
+        kinds = {each.kind: each for each in (INFERENCE_SERVICES, LLM_INFERENCE_SERVICES)}
+        return cls(summary.namespace, summary.name, kinds[summary.kind])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +106,20 @@ class Endpoints:
             )
 
     def get(self, ref: Ref) -> Object:
-        found = self.session.get(INFERENCE_SERVICES, ref.name, ref.namespace)
-        return {**found, "apiVersion": INFERENCE_SERVICES.api_version, "kind": INFERENCE_SERVICES.kind}
+        found = self.session.get(ref.resource, ref.name, ref.namespace)
+        return {**found, "apiVersion": ref.resource.api_version, "kind": ref.resource.kind}
 
     def summary(self, ref: Ref) -> Summary:
-        return summarise(self.get(ref))
+        is_language_model = ref.resource == LLM_INFERENCE_SERVICES
+        return (language_summary.summarise if is_language_model else summarise)(self.get(ref))
 
     def newest(self, namespace: str | None) -> list[Summary]:
         """The newest first; of all namespaces for None."""
         found = [summarise(each) for each in self.session.list(INFERENCE_SERVICES, namespace)]
+        # An older cluster does not serve them.
+        with suppress(NotFoundError):
+            listed = self.session.list(LLM_INFERENCE_SERVICES, namespace)
+            found += [language_summary.summarise(each) for each in listed]
         return sorted(found, key=lambda each: (each.created, each.name), reverse=True)
 
     def exists(self, ref: Ref) -> bool:
@@ -138,6 +155,7 @@ class Endpoints:
 
     def set_traffic(self, ref: Ref, percent: int | None) -> None:
         """What the newest revision gets beside the one before; None for all, for good. Raises ServingError."""
+        _check_kind(ref, "it has no revisions")
         found = self.summary(ref)
         if found.mode == labels.STANDARD:
             raise ServingError(
@@ -147,6 +165,7 @@ class Endpoints:
 
     def rollback(self, ref: Ref) -> str:
         """All requests go to the revision before; its name. Raises ServingError where there is none."""
+        _check_kind(ref, "it has no revisions")
         status = meta.status(self.get(ref))
         part = ((status.get("components") or {}).get(labels.PREDICTOR)) or {}
         latest, rolled = part.get("latestReadyRevision"), part.get("latestRolledoutRevision")
@@ -167,12 +186,13 @@ class Endpoints:
 
     def scale(self, ref: Ref, minimum: int | None, maximum: int | None) -> None:
         """Bounds of how many pods there are; None leaves one as it is."""
+        _check_kind(ref, "how many pods it has stands in spec.replicas, or spec.scaling")
         counts = {"minReplicas": minimum, "maxReplicas": maximum}
         given = {key: value for key, value in counts.items() if value is not None}
         self._patch(ref, {"spec": {"predictor": given}})
 
     def delete(self, ref: Ref) -> None:
-        self.session.delete(INFERENCE_SERVICES, ref.name, ref.namespace)
+        self.session.delete(ref.resource, ref.name, ref.namespace)
 
     # Looking into it
 
@@ -195,15 +215,40 @@ class Endpoints:
         for line in self.session.stream_lines(path, {"container": container, **query}, "*/*", own=False):
             yield line.decode("utf-8", "replace")
 
+    def gone(self, ref: Ref, component: str = "") -> list[Object]:
+        """Pods that are no more and of whose output something is left, the oldest first: `uid`, `name`, `runs`. Of
+        InferenceServices whose pods run on the machine of the server; else empty."""
+        if ref.resource != INFERENCE_SERVICES:
+            return []
+        try:
+            found = mappings(mapping(self.session.read(_kept(ref), own=True)).get("items"))
+        except NotFoundError:
+            return []
+        there = {meta.uid(pod) for pod in self.pods(ref)}
+        return [
+            each
+            for each in found
+            if each["uid"] not in there and each["runs"] and component in ("", each.get("component"))
+        ]
+
+    def gone_log(self, ref: Ref, pod: Object, run: Object, tail: int = 0) -> Iterator[str]:
+        """Of one of the pod's `runs`."""
+        query = {"container": str(run["container"]), "restart": str(run["restart"])}
+        query |= {"tailLines": str(tail)} if tail else {}
+        path = f"{_kept(ref)}/{pod['uid']}/log"
+        for line in self.session.stream_lines(path, query, "*/*"):
+            yield line.decode("utf-8", "replace")
+
     def events(self, ref: Ref) -> list[Object]:
         """Of it and of what was made for it, the oldest first."""
-        mine = (f"{ref.name}-predictor", f"{ref.name}-transformer", f"{ref.name}-explainer")
+        parts = ("kserve",) if ref.resource == LLM_INFERENCE_SERVICES else _COMPONENTS
+        mine = tuple(f"{ref.name}-{part}" for part in parts)
         found = [
             each
             for each in self.session.list(EVENTS, ref.namespace)
             if (
                 (about := each.get("involvedObject") or {}).get("name") == ref.name
-                and about.get("kind") == INFERENCE_SERVICES.kind
+                and about.get("kind") == ref.resource.kind
             )
             or str(about.get("name") or "").startswith(mine)
         ]
@@ -211,12 +256,12 @@ class Endpoints:
 
     def _found(self, ref: Ref) -> Object | None:
         try:
-            return self.session.get(INFERENCE_SERVICES, ref.name, ref.namespace)
+            return self.session.get(ref.resource, ref.name, ref.namespace)
         except NotFoundError:
             return None
 
     def _patch(self, ref: Ref, change: Any) -> None:
-        self.session.patch(INFERENCE_SERVICES, ref.name, change, ref.namespace)
+        self.session.patch(ref.resource, ref.name, change, ref.namespace)
 
     def _forget(self, resource: Any, name: str, namespace: str) -> None:
         try:
@@ -237,7 +282,20 @@ def event_time(event: Object) -> str:
     )
 
 
+def _kept(ref: Ref) -> str:
+    return f"/apis/logs.serving.sampan.dev/v1/namespaces/{ref.namespace}/inferenceservices/{ref.name}/pods"
+
+
+def _check_kind(ref: Ref, why: str) -> None:
+    """Raises ServingError."""
+    if ref.resource != INFERENCE_SERVICES:
+        raise ServingError(f"{ref.name} is an {ref.resource.kind}: {why}")
+
+
 def _selector(ref: Ref, component: str) -> str:
+    if ref.resource == LLM_INFERENCE_SERVICES:
+        # All of it is of one component.
+        return f"{labels.LLM_INFERENCE_SERVICE}={ref.name}"
     chosen = f"{labels.INFERENCE_SERVICE}={ref.name}"
     return f"{chosen},{labels.COMPONENT}={component}" if component else chosen
 

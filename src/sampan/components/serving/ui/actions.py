@@ -7,7 +7,11 @@ from functools import partial
 from typing import Any
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
+)
 from sampan.components.serving.api.summary import State
 from sampan.components.serving.ui import places
 from sampan.components.serving.ui.summary import Endpoint
@@ -18,7 +22,7 @@ from sampan.ui.table.acting import Acted, Action
 
 MERGE = "application/merge-patch+json"
 _NOT_FOUND = 404
-_STOPPABLE = (INFERENCE_SERVICES.kind, INFERENCE_GRAPHS.kind)
+_STOPPABLE = (INFERENCE_SERVICES.kind, INFERENCE_GRAPHS.kind, LLM_INFERENCE_SERVICES.kind)
 
 
 def path_of(endpoint: Endpoint) -> str:

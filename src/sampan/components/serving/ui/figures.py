@@ -8,12 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES, SELDON_DEPLOYMENTS
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
+    SELDON_DEPLOYMENTS,
+)
 from sampan.kube import meta
 from sampan.ui.objects import amounts
 
 _LABELS = (
     (labels.INFERENCE_SERVICE, INFERENCE_SERVICES.kind),
+    (labels.LLM_INFERENCE_SERVICE, LLM_INFERENCE_SERVICES.kind),
     (labels.INFERENCE_GRAPH, INFERENCE_GRAPHS.kind),
     (labels.SELDON_DEPLOYMENT, SELDON_DEPLOYMENTS.kind),
 )

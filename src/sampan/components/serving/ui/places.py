@@ -5,13 +5,20 @@ from __future__ import annotations
 from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
     SELDON_DEPLOYMENTS,
     TRAINED_MODELS,
 )
 from sampan.kube.kinds import Resource
 from sampan.ui.api import segment
 
-KINDS = (INFERENCE_SERVICES, INFERENCE_GRAPHS, SELDON_DEPLOYMENTS, TRAINED_MODELS)
+KINDS = (
+    INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
+    INFERENCE_GRAPHS,
+    SELDON_DEPLOYMENTS,
+    TRAINED_MODELS,
+)
 """That have pages."""
 LIST = "/serving"
 NEW = "/serving/new"
@@ -68,6 +75,12 @@ def statistics(namespace: str) -> str:
 def history(kind: str, namespace: str, name: str) -> str:
     """Of one endpoint, in steps of ten seconds."""
     return f"{_STATISTICS.format(segment(namespace))}/{segment(kind)}/{segment(name)}"
+
+
+def kept_pods(owner: tuple[str, str]) -> str:
+    """Pods that an InferenceService has had, by its namespace and name; below it what they printed."""
+    namespace, name = map(segment, owner)
+    return f"/apis/logs.serving.sampan.dev/v1/namespaces/{namespace}/inferenceservices/{name}/pods"
 
 
 def gateway(kind: str, namespace: str, name: str) -> str:

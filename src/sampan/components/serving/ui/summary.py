@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.serving.api import labels, models
+from sampan.components.serving.api import labels, language_summary, models
 from sampan.components.serving.api import summary as read
 from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
     SELDON_DEPLOYMENTS,
     TRAINED_MODELS,
 )
@@ -83,6 +84,19 @@ def _service(obj: Object) -> Endpoint:
         canary_percent=found.canary_percent,
         is_knative=found.mode == labels.KNATIVE,
         components=tuple(each.kind for each in reading.components(obj)),
+    )
+
+
+def _language_model(obj: Object) -> Endpoint:
+    found = language_summary.summarise(obj)
+    return Endpoint(
+        **_common(obj, found.state, found.why),
+        url=found.url,
+        serves=found.format,
+        source=found.source,
+        model=language_summary.model_name(obj),
+        protocol=found.protocol,
+        copies=found.copies,
     )
 
 
@@ -162,6 +176,7 @@ def _common(obj: Object, state: State, why: str) -> dict[str, Any]:
 
 _BY_KIND = {
     INFERENCE_SERVICES.kind: _service,
+    LLM_INFERENCE_SERVICES.kind: _language_model,
     INFERENCE_GRAPHS.kind: _graph,
     SELDON_DEPLOYMENTS.kind: _seldon,
     TRAINED_MODELS.kind: _trained_model,

@@ -27,7 +27,7 @@ DEPLOYMENT_READY = "DeploymentReady"
 def conditions_of(obj: Mapping[str, Any]) -> list[Object]:
     """Those that are conditions; the list is the caller's, they are not."""
     status = obj.get("status")
-    found = status.get("conditions") if isinstance(status, Mapping) else None
+    found = status.get("conditions") if isinstance(status, (dict, Mapping)) else None
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 

@@ -84,7 +84,7 @@ def parameters_of(found: Any) -> tuple[Parameter, ...]:
 
 def metrics_of(observation: Any) -> dict[str, Metric]:
     """By name, of a status' observation."""
-    found = _mappings(observation.get("metrics")) if isinstance(observation, Mapping) else ()
+    found = _mappings(observation.get("metrics")) if isinstance(observation, (dict, Mapping)) else ()
     return {
         str(each.get("name")): Metric(
             str(each.get("name")),
@@ -143,10 +143,10 @@ def _nas(found: Any) -> NasConfig | None:
 
 def _mapping(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = found.get(key)
-    return value if isinstance(value, Mapping) else {}
+    # `dict` comes first: it is told apart ten times as fast, and is what objects of the API are made of.
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def _mappings(found: Any) -> Sequence[Mapping[str, Any]]:
-    # `dict` comes first: it is told apart ten times as fast, and is what objects of the API are made of.
     is_list = isinstance(found, list | tuple)
     return [each for each in found if isinstance(each, (dict, Mapping))] if is_list else []

@@ -4,7 +4,7 @@ Installed by the composition root before the component starts, on our API server
 else's are there. Pod specs are not written out: their places name the built-in type (decision 36).
 
     assembly    how a definition is put together, and what schemas share
-    inference_services, runtimes, graphs, models    KServe's kinds
+    inference_services, runtimes, graphs, models, language_models    KServe's kinds
     kfserving, seldon    those of its forerunner and of Seldon Core
 """
 
@@ -13,7 +13,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sampan.components.serving.api import kinds
-from sampan.components.serving.api.definitions import graphs, inference_services, kfserving, models, runtimes
+from sampan.components.serving.api.definitions import (
+    graphs,
+    inference_services,
+    kfserving,
+    language_models,
+    models,
+    runtimes,
+)
 from sampan.components.serving.api.definitions.assembly import AGE, READY, URL, definition
 from sampan.components.serving.api.definitions.seldon import SCALE, SELDON_DEPLOYMENT
 from sampan.kube.meta import Object
@@ -28,6 +35,22 @@ DEFINITIONS: tuple[Object, ...] = (
     definition({kinds.TRAINED_MODELS: models.TRAINED_MODEL}, _WITH_URL),
     definition({kinds.INFERENCE_GRAPHS: graphs.INFERENCE_GRAPH}, _WITH_URL),
     definition({kinds.CLUSTER_STORAGE_CONTAINERS: models.STORAGE_CONTAINER}),
+    definition(
+        {
+            kinds.LLM_INFERENCE_SERVICES: language_models.SERVICE,
+            replace(kinds.LLM_INFERENCE_SERVICES, version="v1alpha1"): language_models.SERVICE_V1ALPHA1,
+        },
+        language_models.COLUMNS,
+    ),
+    definition(
+        {
+            kinds.LLM_INFERENCE_SERVICE_CONFIGS: language_models.SERVICE_CONFIG,
+            replace(
+                kinds.LLM_INFERENCE_SERVICE_CONFIGS, version="v1alpha1"
+            ): language_models.SERVICE_CONFIG_V1ALPHA1,
+        },
+        language_models.CONFIG_COLUMNS,
+    ),
     definition({kinds.LOCAL_MODEL_CACHES: models.LOCAL_MODEL_CACHE}),
     definition({kinds.LOCAL_MODEL_NAMESPACE_CACHES: models.LOCAL_MODEL_CACHE}),
     definition({kinds.LOCAL_MODEL_NODE_GROUPS: models.LOCAL_MODEL_NODE_GROUP}),

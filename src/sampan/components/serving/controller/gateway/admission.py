@@ -20,7 +20,11 @@ from sampan.web.interception import Head
 
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _RESOURCES: dict[str, Resource] = {
-    each.kind: each for each in (kinds.INFERENCE_SERVICES, kinds.INFERENCE_GRAPHS, kinds.SELDON_DEPLOYMENTS)
+    each.kind: each
+    for each in (
+        *(kinds.INFERENCE_SERVICES, kinds.INFERENCE_GRAPHS, kinds.SELDON_DEPLOYMENTS),
+        kinds.LLM_INFERENCE_SERVICES,
+    )
 }
 _PREFLIGHT_SECONDS = b"600"
 
@@ -54,7 +58,9 @@ class Admission:
 
     def unknown(self, head: Head) -> Exception:
         """There is no such endpoint."""
-        if head.host.endswith(self._names) or head.target.startswith((b"/serving/", b"/seldon/")):
+        if head.host.endswith(self._names) or head.target.startswith(
+            (b"/serving/", b"/seldon/", b"/publishers/")
+        ):
             return UnknownNameError()
         name = head.host.decode("latin-1")[:100]
         return RefusalError(403, f'this server does not answer to the name "{name}"')

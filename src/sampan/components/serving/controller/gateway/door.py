@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from sampan.web.interception import Exchange, Head, Wire
 
-_PREFIXES = (b"/serving/", b"/seldon/")
+_PREFIXES = (b"/serving/", b"/seldon/", b"/publishers/")
 _CLUSTER = (b".svc", b".svc.cluster.local")
 _NONE = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _GRPC = "sampan.components.serving.controller.gateway.grpc_passing"
@@ -25,6 +25,10 @@ class Ready(Protocol):
     """The gateway, as this knows it."""
 
     def has_host(self, host: bytes, peer: str) -> bool: ...
+
+    def has_path(self, target: bytes) -> bool:
+        """Beside those of the prefixes."""
+        ...
 
     def exchange(self, head: Head, wire: Wire) -> Exchange: ...
 
@@ -61,7 +65,11 @@ class Door:
             each(None)
 
     def wants_path(self, target: bytes) -> bool:
-        return not self.is_closed and target.startswith(_PREFIXES)
+        if self.is_closed:
+            return False
+        if target.startswith(_PREFIXES):
+            return True
+        return self._ready is not None and self._ready.has_path(target)
 
     def wants_host(self, host: bytes, peer: str) -> bool:
         """Names below the domain are nobody else's, and are told so."""

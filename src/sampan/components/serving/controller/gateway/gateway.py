@@ -113,6 +113,9 @@ class Gateway:
 
     # door.Ready
 
+    def has_path(self, target: bytes) -> bool:
+        return self._core.table.has_path(target)
+
     def has_host(self, host: bytes, peer: str) -> bool:
         if self._core.table.has_host(host):
             return True

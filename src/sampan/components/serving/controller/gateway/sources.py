@@ -7,12 +7,22 @@ from urllib.parse import urlsplit
 
 from sampan.client.protocol import Object
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_GRAPHS, INFERENCE_SERVICES, SELDON_DEPLOYMENTS
+from sampan.components.serving.api.kinds import (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
+    SELDON_DEPLOYMENTS,
+)
 from sampan.components.serving.api.routing import Route
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.gateway.watching import Source
 from sampan.components.serving.engine.inference_services.configured import Configured, configured
-from sampan.components.serving.engine.routing import inference_graphs, inference_services, seldon_deployments
+from sampan.components.serving.engine.routing import (
+    inference_graphs,
+    inference_services,
+    language_models,
+    seldon_deployments,
+)
 from sampan.kube import meta
 from sampan.kube.kinds import CONFIG_MAPS
 from sampan.reconcile.cache import Cache
@@ -32,7 +42,11 @@ def sources(around: Around) -> Sequence[Source]:
     def of_seldon_deployment(obj: Object) -> Sequence[Route]:
         return seldon_deployments.routes(obj, config.read().domain)
 
+    def of_language_model(obj: Object) -> Sequence[Route]:
+        return language_models.routes(obj, config.read().domain)
+
     return [
+        Source(around.caches.of(LLM_INFERENCE_SERVICES), of_language_model, (config.cache,)),
         Source(around.caches.of(INFERENCE_SERVICES), of_inference_service, (config.cache,)),
         Source(around.caches.of(INFERENCE_GRAPHS), of_inference_graph, (config.cache,)),
         Source(around.caches.of(SELDON_DEPLOYMENTS), of_seldon_deployment, (config.cache,)),

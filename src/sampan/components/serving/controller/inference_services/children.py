@@ -37,7 +37,7 @@ from sampan.reconcile.reconciler import Request
 MANAGER = "inferenceservice-controller"
 _APPLIED = "sampan.dev/applied"
 """An annotation: what was written, so that what is gone from it is seen too."""
-_OF = "owner"
+_OF, _OF_LABEL = "owner", "owner-label"
 _OLD_KINDS = (SERVICES, DEPLOYMENTS)
 _SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
 """From the one that is taken first."""
@@ -81,6 +81,7 @@ class Children:
         self._pods = Cache(client, PODS, selector=self._selector)
         self._pods.add_index(labels.REVISION, lambda pod: _of_label(pod, labels.REVISION))
         self._pods.add_index("app", lambda pod: _of_label(pod, "app"))
+        self._pods.add_index(_OF_LABEL, lambda pod: _of_label(pod, owners_.label))
         self._kept: dict[tuple[str, str, str], str] = {}
         """Versions of objects that are as they are to be, though they do not read so: the API writes some values in a
         way of its own."""
@@ -137,6 +138,10 @@ class Children:
 
     def pods_of_app(self, namespace: str, app: str) -> Sequence[Object]:
         return self._pods.by_index("app", f"{namespace}/{app}")
+
+    def pods_of_owner(self, namespace: str, name: str) -> Sequence[Object]:
+        """By the label that all of an owner's have, with the value that it has there."""
+        return self._pods.by_index(_OF_LABEL, f"{namespace}/{name}")
 
     def _of_pod(self, old: Object | None, new: Object | None) -> Sequence[Request]:
         if old is not None and new is not None and _concerns(old) == _concerns(new):

@@ -47,6 +47,7 @@ class Found:
     by_path: bool = False
 
 
+_OWN = frozenset({b"serving", b"seldon", b"publishers"})
 _Claim = tuple[bool, tuple[str, str], str, Entry]
 """Whether by a tag, the age, the tag."""
 
@@ -59,6 +60,8 @@ class Table:
         self._counts: dict[int, int] = {}
         """How many claims there are to prefixes of so many parts."""
         self._depths: tuple[int, ...] = ()
+        self._firsts: dict[bytes, int] = {}
+        """First parts of paths that are no prefix of the gateway's own, and how often there is each."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -101,6 +104,14 @@ class Table:
     def has_host(self, host: bytes) -> bool:
         return host in self._hosts
 
+    def has_path(self, target: bytes) -> bool:
+        """Below a namespace's own name: language models have such paths."""
+        return (
+            bool(self._firsts)
+            and target[1:].partition(b"/")[0] in self._firsts
+            and (self.by_path(target) is not None)
+        )
+
     def by_host(self, host: bytes, target: bytes) -> Found | None:
         claims = self._hosts.get(host)
         if not claims:
@@ -126,6 +137,11 @@ class Table:
             self._counts[depth] = before + by
         if not before or not before + by:
             self._depths = tuple(sorted(self._counts, reverse=True))
+        first = prefix[1:].partition(b"/")[0]
+        if first not in _OWN:
+            self._firsts[first] = self._firsts.get(first, 0) + by
+            if not self._firsts[first]:
+                del self._firsts[first]
 
 
 def _hosts(route: Route) -> Iterator[tuple[str, str]]:

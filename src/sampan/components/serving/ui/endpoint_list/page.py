@@ -52,7 +52,8 @@ class _List:
     async def build(self) -> None:
         page = self._page
         with widgets.page_header(
-            "Endpoints", "Models that answer requests: InferenceServices, graphs of them, SeldonDeployments."
+            "Endpoints",
+            "Models that answer requests: InferenceServices, LLMInferenceServices, graphs, SeldonDeployments.",
         ):
             widgets.button("Runtimes", icon="layers", href=page.href(places.RUNTIMES))
             widgets.button("New endpoint", icon="add", kind="primary", href=page.href(places.NEW))

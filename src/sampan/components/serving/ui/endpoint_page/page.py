@@ -9,6 +9,7 @@ from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
     SELDON_DEPLOYMENTS,
     TRAINED_MODELS,
 )
@@ -42,6 +43,7 @@ _PARTS = {
 _SECONDS = 4.0
 _SELECTORS = {
     INFERENCE_SERVICES.kind: labels.INFERENCE_SERVICE,
+    LLM_INFERENCE_SERVICES.kind: labels.LLM_INFERENCE_SERVICE,
     INFERENCE_GRAPHS.kind: labels.INFERENCE_GRAPH,
     SELDON_DEPLOYMENTS.kind: labels.SELDON_DEPLOYMENT,
 }
@@ -75,6 +77,8 @@ class _EndpointPage:
         await page.live(places.api(self._resource, self._namespace, self._name), self._take)
         if self._shown is not None and self._resource == TRAINED_MODELS:
             self._owner = INFERENCE_SERVICES.kind, self._shown.endpoint.runtime
+        if self._shown is not None and self._owner[0] == INFERENCE_SERVICES.kind:
+            self._shown.owner = self._namespace, self._owner[1]
         if (label := _SELECTORS.get(self._owner[0])) and self._owner[1]:
             self._selector = f"{label}={self._owner[1]}"
             await self._follow("pods", f"/api/v1/namespaces/{segment(self._namespace)}/pods")

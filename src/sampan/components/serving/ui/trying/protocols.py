@@ -10,10 +10,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.serving.api import models
+from sampan.components.serving.api import language_summary, models
 from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
     SELDON_DEPLOYMENTS,
     TRAINED_MODELS,
 )
@@ -48,6 +49,9 @@ def ways(endpoint: Endpoint, obj: Object) -> list[Way]:
     gateway = places.gateway(endpoint.kind, endpoint.namespace, endpoint.name)
     if endpoint.kind == INFERENCE_GRAPHS.kind:
         return [Way(GRAPH, "Graph", f"{gateway}/", {"instances": [[0.0]]}, _first_model(obj))]
+    if endpoint.kind == LLM_INFERENCE_SERVICES.kind:
+        base = language_summary.path(obj) or f"/{segment(endpoint.namespace)}/{segment(endpoint.name)}"
+        return [Way(CHAT, "Chat", f"{base}/v1/chat/completions", _talk(endpoint.model), "", endpoint.model)]
     if endpoint.kind == SELDON_DEPLOYMENTS.kind:
         return _of_seldon(endpoint, obj, gateway)
     if endpoint.kind == TRAINED_MODELS.kind:
@@ -65,9 +69,13 @@ def _of_service(endpoint: Endpoint, gateway: str) -> list[Way]:
     if EXPLAINER in endpoint.components:
         found.append(Way(EXPLAIN, "Explain", f"{first}:explain", {"instances": [[0.0]]}, second, name))
     if endpoint.serves.startswith("huggingface") or "vllm" in endpoint.runtime:
-        talk = {"model": name, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 64}
-        found.insert(0, Way(CHAT, "Chat", f"{gateway}/openai/v1/chat/completions", talk, second, name))
+        path = f"{gateway}/openai/v1/chat/completions"
+        found.insert(0, Way(CHAT, "Chat", path, _talk(name), second, name))
     return found
+
+
+def _talk(model: str) -> Any:
+    return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 64}
 
 
 def _first_model(graph: Object) -> str:

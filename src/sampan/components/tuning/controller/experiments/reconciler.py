@@ -29,7 +29,7 @@ from sampan.components.tuning.engine.experiment.status import (
 )
 from sampan.components.tuning.engine.experiment.tally import Tally
 from sampan.components.tuning.engine.experiment.trials import trial_of
-from sampan.components.tuning.engine.inprocess.workers import runs_in_process
+from sampan.components.tuning.engine.inprocess.workers import is_in_process, runs_in_process
 from sampan.components.tuning.engine.suggestion.desired import (
     assignments_of,
     count_of,
@@ -76,11 +76,15 @@ class ExperimentReconciler:
             [
                 own(self._experiments),
                 owned(self._suggestions, EXPERIMENTS),
-                owned(self._trials, EXPERIMENTS),
+                owned(self._trials, EXPERIMENTS, but=self._is_driven),
                 reads(self._katib_config.cache),
             ],
             close=self._events.close,
         )
+
+    def _is_driven(self, trial: Object) -> bool:
+        """Whether `controller.inprocess` drives its experiment, which then is not looked at for each trial."""
+        return self._is_embedded and is_in_process(trial)
 
     async def reconcile(self, request: Request) -> Result:
         found = self._experiments.get(request.namespace, request.name)

@@ -69,7 +69,10 @@ class Drive:
         self._status = Coalesced(self._write, _STATUS_SECONDS)
         self._held: Object = experiment
         """As it was last written here, or read."""
-        self._around: Circumstances | None = None
+        self._known: Known | None = None
+        """As it was last acted on."""
+        self._ended: Circumstances | None = None
+        """What it has ended with."""
         self._trying: Trying | None = None
         self._refused, self._refused_until = "", float("-inf")
         """Why trials cannot be made, and when it is tried again."""
@@ -119,12 +122,10 @@ class Drive:
             return
         await self._load(known)
         writers = [self._tasks.spawn(each.run()) for each in (self._status, self._suggestions.writer)]
+        for each in writers:
+            each.add_done_callback(lambda _: self._news.set())
         while await self._turn():
-            news = asyncio.create_task(self._news.wait())
-            try:
-                await asyncio.wait([news, *writers], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                news.cancel()
+            await self._news.wait()
             self._news.clear()
             for each in writers:
                 if each.done():
@@ -143,7 +144,7 @@ class Drive:
         around = self._circumstances(known)
         if end_of(self._tally, around) is None:
             self._act(known)
-            self._around = self._circumstances(known)
+            self._known = known
             self._status.touch()
             return True
         await self._end(around)
@@ -302,15 +303,18 @@ class Drive:
         # Before anybody can start it anew.
         await self._trying.end([self._trials[name] for name in list(self._trials)])
         await self._trying.close()
-        self._around = around
+        self._ended = around
         await self._suggestions.writer.flush()
         await self._status.flush()
         await self._ground.experiments.reached(self._version)
 
     async def _write(self) -> None:
-        if self._around is None:
-            return
-        status = status_of(meta.status(self._held), self._tally, self._around, self._ground.now())
+        around = self._ended
+        if around is None:
+            if self._known is None:
+                return
+            around = self._circumstances(self._known)
+        status = status_of(meta.status(self._held), self._tally, around, self._ground.now())
         await self._patch(status)
 
     async def _patch(self, status: Mapping[str, Any]) -> None:

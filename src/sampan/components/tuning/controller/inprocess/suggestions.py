@@ -50,6 +50,7 @@ class Suggestions:
         self._ground, self._tally, self._tasks, self._news = ground, tally, tasks, news
         self._held: Object = {}
         self._written: Object = {}
+        self._said = self._held, says.said_by({})
         self._loose: list[Object] = []
         """Assignments that had no trial when they were last looked at."""
         self._asking: asyncio.Task[None] | None = None
@@ -103,7 +104,9 @@ class Suggestions:
 
     @property
     def said(self) -> says.Said:
-        return says.said_by(self._held)
+        if self._said[0] is not self._held:
+            self._said = self._held, says.said_by(self._held)
+        return self._said[1]
 
     def want(self, known: Known, requests: int) -> None:
         """So many in all. Asks for what is missing, unless it is being asked, or asking again would bring the same."""

@@ -147,10 +147,11 @@ class Trying:
             status = measured.stopped_early(status, end.message, now)
         else:
             status = measuring.failed(status, end.message, now)
-        # The next one may be made while this one's end is written. What it measured is kept before that.
+        # The next one may be made while this one's end is written.
         self._on_status({**trial, "status": status}, has_ended=True)
-        await self._ground.observations.report(namespace, name, end.metrics)
-        await self._write(trial, status)
+        # In this order, whatever a crash cuts off: the database keeps what comes first no later than what comes second.
+        kept = self._ground.observations.report(namespace, name, end.metrics)
+        await asyncio.gather(kept, self._write(trial, status))
 
     async def _write(self, trial: Object, status: Object) -> None:
         patch = {"metadata": {"uid": meta.uid(trial)}, "status": status}

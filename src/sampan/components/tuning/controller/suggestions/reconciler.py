@@ -29,7 +29,7 @@ from sampan.components.tuning.controller.katib_config import KatibConfigMap
 from sampan.components.tuning.controller.suggestions.services import Asked, NotReadyError, Services
 from sampan.components.tuning.controller.tallies import Tallies
 from sampan.components.tuning.engine.experiment.tally import Tally
-from sampan.components.tuning.engine.inprocess.workers import runs_in_process
+from sampan.components.tuning.engine.inprocess.workers import is_in_process, runs_in_process
 from sampan.components.tuning.engine.suggestion import status as says
 from sampan.components.tuning.engine.suggestion.desired import (
     count_of,
@@ -89,13 +89,19 @@ class SuggestionReconciler:
             [
                 own(self._suggestions),
                 mapped(self._experiments, lambda obj: (request_for(obj),)),
-                mapped(self._trials, _suggestion_of),
+                mapped(self._trials, self._suggestion_of),
                 *self.services.sources(),
             ],
             workers=_WORKERS,
             timeout_seconds=_TIMEOUT_SECONDS,
             close=self._stop,
         )
+
+    def _suggestion_of(self, trial: Object) -> tuple[Request, ...]:
+        name = meta.labels(trial).get(labels.EXPERIMENT)
+        if not name or (self._is_embedded and is_in_process(trial)):
+            return ()
+        return (Request(meta.namespace(trial), name),)
 
     async def reconcile(self, request: Request) -> Result:
         suggestion = self._suggestions.get(request.namespace, request.name)
@@ -263,8 +269,3 @@ class _Asking:
 def _without_status(experiment: Object) -> Object:
     """With its defaults. Its status may name thousands of trials."""
     return with_defaults({key: value for key, value in experiment.items() if key != "status"})
-
-
-def _suggestion_of(trial: Object) -> tuple[Request, ...]:
-    name = meta.labels(trial).get(labels.EXPERIMENT)
-    return (Request(meta.namespace(trial), name),) if name else ()

@@ -35,7 +35,7 @@ from sampan.kube.kinds import EVENTS, Resource
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
 from sampan.reconcile.apply import add_finalizer, remove_finalizer, update_status
-from sampan.reconcile.controller import Controller, own
+from sampan.reconcile.controller import Controller, Source
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result, request_for
 
@@ -78,8 +78,15 @@ class TrialReconciler:
         self._recorder = EventRecorder(around.client, around.clock, "trial-controller")
 
     def controller(self) -> Controller[Request]:
-        sources = [own(self._trials), self._pods.source()]
+        sources = [Source(self._trials, self._concerned), self._pods.source()]
         return Controller("trial", self.reconcile, sources, workers=8, close=self._recorder.close)
+
+    def _concerned(self, old: Object | None, new: Object | None) -> tuple[Request, ...]:
+        """Not one in process, of which there may be hundreds a second, until it is deleted."""
+        trial = new or old or {}
+        if new is not None and not meta.is_deleting(new) and self._is_embedded and is_in_process(new):
+            return ()
+        return (request_for(trial),)
 
     async def reconcile(self, request: Request) -> Result:
         trial = self._trials.get(request.namespace, request.name)

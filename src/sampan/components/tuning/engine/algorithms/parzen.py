@@ -107,11 +107,14 @@ class Mixture:
 
     def log_density(self, samples: Any) -> Any:
         """Of (m, d): (m)."""
-        each = np.log(np.maximum(self._weights, _SMALLEST)) + sum(
-            kernel.log_density(samples[:, place]) for place, kernel in enumerate(self._kernels)
-        )
+        # In place: the arrays are of samples times kernels, and making one costs as much as filling it.
+        each = self._kernels[0].log_density(samples[:, 0])
+        for place, kernel in enumerate(self._kernels[1:], start=1):
+            each += kernel.log_density(samples[:, place])
+        each += np.log(np.maximum(self._weights, _SMALLEST))
         most = each.max(axis=1)
-        return np.log(np.exp(each - most[:, None]).sum(axis=1)) + most
+        each -= most[:, None]
+        return np.log(np.exp(each, out=each).sum(axis=1)) + most
 
 
 def ages(count: int) -> Any:
@@ -163,8 +166,13 @@ class _Numbers:
                 (left[:, None] - self.means) / self.widths
             )
             return np.log(np.maximum(mass / within, _SMALLEST))[back]
-        distance = (at[:, None] - self.means) / self.widths
-        return -0.5 * distance * distance - np.log(self.widths * within) - 0.5 * math.log(2 * math.pi)
+        distance = at[:, None] - self.means
+        distance /= self.widths
+        found = -0.5 * distance
+        found *= distance
+        found -= np.log(self.widths * within)
+        found -= 0.5 * math.log(2 * math.pi)
+        return found
 
 
 def _choice_kernels(axis: Axis, observed: Any, prior_weight: float) -> _Choices:

@@ -69,16 +69,16 @@ class Tpe:
         for places in self._together(table):
             if not table.conditions.is_active(table.space[places[0]].name, values):
                 continue
-            chosen = [table.space[place] for place in places]
+            spans = [table.spans[place] for place in places]
             at = _best(
-                [Axis.of(each.span) for each in chosen],
+                [Axis.of(each) for each in spans],
                 _that_mean_it(good[:, places]),
                 _that_mean_it(rest[:, places]),
                 settings,
                 source,
             )
-            for each, where in zip(chosen, at, strict=True):
-                values[each.name] = each.text(latent(each.span, float(where)))
+            for place, span, where in zip(places, spans, at, strict=True):
+                values[table.space[place].name] = table.space[place].text(latent(span, float(where)))
         return values
 
     def _together(self, table: Table) -> list[list[int]]:

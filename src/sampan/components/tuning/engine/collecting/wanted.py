@@ -90,7 +90,7 @@ def wanted_of(trial: Object) -> Wanted:
         path=path,
         format=str(file.get("format") or TEXT) if kind == FILE else TEXT,
         http=_mapping(source.get("httpGet")),
-        rules=tuple(_rules(spec.get("earlyStoppingRules"))),
+        rules=rules_of(spec),
         pod_labels={str(key): str(each) for key, each in _mapping(spec.get("primaryPodLabels")).items()},
         container=str(spec.get("primaryContainerName") or ""),
     )
@@ -120,17 +120,18 @@ def _kind(collecting: Mapping[str, Any]) -> str:
     return str(_mapping(collecting.get("collector")).get("kind") or STDOUT)
 
 
-def _rules(found: Any) -> list[Rule]:
-    return [
+def rules_of(spec: Mapping[str, Any]) -> tuple[Rule, ...]:
+    """Of the spec of a trial: when it is to be stopped early."""
+    return tuple(
         Rule(
             str(each.get("name") or ""),
             str(each.get("value") or ""),
             str(each.get("comparison") or ""),
             _whole(each.get("startStep")),
         )
-        for each in _list(found)
+        for each in _list(spec.get("earlyStoppingRules"))
         if isinstance(each, Mapping)
-    ]
+    )
 
 
 def _whole(found: Any) -> int:
@@ -138,7 +139,7 @@ def _whole(found: Any) -> int:
 
 
 def _mapping(found: Any) -> Mapping[str, Any]:
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, (dict, Mapping)) else {}
 
 
 def _list(found: Any) -> Sequence[Any]:

@@ -226,15 +226,19 @@ def account_of(trial: Object, arrival: int) -> Account:
     state = next((state for state in STATES if state in true), PENDING)
     last = conditions[-1] if conditions else {}
     message = str(last.get("message") or "")
-    objective = objective_of(meta.spec(trial))
+    value, has_text = None, False
+    if record.metrics:
+        objective = objective_of(meta.spec(trial))
+        value = None if state in (FAILED, KILLED) else value_of(record.metrics, objective)
+        has_text = state == SUCCEEDED and is_text(record.metrics.get(objective.metric))
     return Account(
         record=record,
         order=(f"{meta.metadata(trial).get('creationTimestamp') or ''} {arrival:012}", record.name),
         state=state,
         deleting=meta.is_deleting(trial),
-        value=None if state in (FAILED, KILLED) else value_of(record.metrics, objective),
+        value=value,
         awaits_metrics=state == EARLY_STOPPED and not record.metrics,
-        has_text=state == SUCCEEDED and is_text(record.metrics.get(objective.metric)),
+        has_text=has_text,
         since=str(last.get("lastTransitionTime") or ""),
         message="" if message == _SAID_OF_NOTHING.get(str(last.get("type"))) else message,
     )

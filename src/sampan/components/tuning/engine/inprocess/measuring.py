@@ -10,7 +10,7 @@ from sampan.components.tuning.api.conditions import KILLED, RUNNING, conditions_
 from sampan.components.tuning.api.observing import MetricLog, finite
 from sampan.components.tuning.api.reading import objective_of
 from sampan.components.tuning.api.suggesting import Curve, Objective, Problem, Pruner
-from sampan.components.tuning.engine.collecting.wanted import wanted_of
+from sampan.components.tuning.engine.collecting.wanted import rules_of
 from sampan.components.tuning.engine.early_stopping.rivals import Rivals
 from sampan.components.tuning.engine.experiment.tally import Changes, Tally
 from sampan.components.tuning.engine.trial import status as says
@@ -74,9 +74,10 @@ class Measuring:
     """Of one attempt of a trial."""
 
     def __init__(self, trial: Object) -> None:
-        self.objective = objective_of(meta.spec(trial))
+        spec = meta.spec(trial)
+        self.objective = objective_of(spec)
         self._sums = Sums(self.objective)
-        self._rules = StopRules(wanted_of(trial).rules, self.objective)
+        self._rules = StopRules(rules_of(spec), self.objective)
         self._why = ""
 
     def recall(self, logs: Sequence[MetricLog]) -> None:

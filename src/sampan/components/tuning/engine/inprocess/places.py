@@ -14,4 +14,4 @@ def folder_of(home: Path, namespace: str, experiment: str) -> Path:
 
 def log_of(folder: Path, trial: str) -> Path:
     """What a trial prints, as it is: its worker's standard output and standard error."""
-    return folder / "logs" / f"{trial[:_MOST_NAME]}.log"
+    return folder.joinpath("logs", f"{trial[:_MOST_NAME]}.log")

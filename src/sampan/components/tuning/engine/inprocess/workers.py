@@ -28,18 +28,23 @@ def runs_in_process(experiment: Object) -> bool:
     """Whether it is asked for, and the template is one of a function. Only where pods see this machine's folders."""
     if meta.annotations(experiment).get(labels.TRIALS_IN) != IN_PROCESS:
         return False
-    container = _container(experiment)
+    return _calls_a_function(_template(experiment))
+
+
+def _calls_a_function(template: Mapping[str, Any]) -> bool:
+    container = _container(template)
     command = [*(container.get("command") or ()), *(container.get("args") or ())]
     return tuple(command[:2]) == _BOOT and PROGRAM in command[2:4]
 
 
 def is_in_process(trial: Object) -> bool:
     """Of a trial, by its experiment's annotation and its own run."""
-    held = {"metadata": {"annotations": dict(meta.annotations(trial))}}
+    if meta.annotations(trial).get(labels.TRIALS_IN) != IN_PROCESS:
+        return False
     run = meta.spec(trial).get("runSpec")
     primary = meta.spec(trial).get("primaryContainerName")
     template = {"trialSpec": run, "primaryContainerName": primary}
-    return runs_in_process({**held, "spec": {"trialTemplate": template}})
+    return _calls_a_function(template)
 
 
 def worker_pod(experiment: Object, name: str, folder: str, address: str) -> Object:
@@ -98,17 +103,17 @@ def _template(experiment: Object) -> Mapping[str, Any]:
     return _mapping(meta.spec(experiment).get("trialTemplate"))
 
 
-def _container(experiment: Object) -> Mapping[str, Any]:
+def _container(template: Mapping[str, Any]) -> Mapping[str, Any]:
     """The primary one of a template that is a Job."""
-    template = _template(experiment)
     job = _mapping(template.get("trialSpec"))
     if job.get("kind") != "Job":
         return {}
     pod = _mapping(_mapping(_mapping(job.get("spec")).get("template")).get("spec"))
     primary = template.get("primaryContainerName")
-    found = [each for each in pod.get("containers") or () if isinstance(each, Mapping)]
+    found = [each for each in pod.get("containers") or () if isinstance(each, (dict, Mapping))]
     return next((each for each in found if each.get("name") == primary), {})
 
 
 def _mapping(found: Any) -> Mapping[str, Any]:
-    return found if isinstance(found, Mapping) else {}
+    # `dict` comes first: it is told apart ten times as fast.
+    return found if isinstance(found, (dict, Mapping)) else {}

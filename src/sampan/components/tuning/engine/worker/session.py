@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from itertools import compress, count
+from operator import is_not
 
 from sampan.components.tuning.api.suggesting import TrialRecord
 from sampan.components.tuning.engine.worker import messages
@@ -57,15 +59,17 @@ class Session:
 def news(known: Sequence[TrialRecord], trials: Sequence[TrialRecord]) -> tuple[tuple[TrialRecord, ...], bool]:
     """What somebody who knows `known` must be told, and whether that is everything: where the order is another or one
     is gone, that is quicker than to say how."""
-    if len(trials) < len(known) or any(old.name != new.name for old, new in zip(known, trials, strict=False)):
+    if len(trials) < len(known):
         return tuple(trials), True
-    changed = [new for old, new in zip(known, trials, strict=False) if not _same(old, new)]
+    # Most are the very same, and thousands of those are passed over in no time.
+    others = [(known[place], trials[place]) for place in compress(count(), map(is_not, known, trials))]
+    if any(old.name != new.name for old, new in others):
+        return tuple(trials), True
+    changed = [new for old, new in others if not _same(old, new)]
     return (*changed, *trials[len(known) :]), False
 
 
 def _same(old: TrialRecord, new: TrialRecord) -> bool:
-    if old is new:
-        return True
     if old.condition in _FINAL and old.condition == new.condition:
         # What has ended changes no more, and is most of a long experiment.
         return old.completion_time == new.completion_time and len(old.metrics) == len(new.metrics)

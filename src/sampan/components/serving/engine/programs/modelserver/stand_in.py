@@ -20,6 +20,8 @@ from sampan.components.serving.engine.programs.modelserver import program
 from sampan.components.serving.engine.programs.modelserver.vllm import arguments as vllm
 
 _MODELS = "/mnt/models"
+_PARAMETERS = "PREDICTIVE_UNIT_PARAMETERS"
+"""What Seldon's operator tells of a unit."""
 _KSERVE_PORT = "8080"
 Options = Mapping[str, str]
 
@@ -69,14 +71,46 @@ def _triton(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> 
 def _mlserver(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
     folder = next((word for word in words if word != "start" and not word.startswith("-")), "")
     folder = environ.get("MLSERVER_MODEL_URI") or folder or environ.get("MLSERVER_MODELS_DIR") or _MODELS
+    is_language = environ.get("MLSERVER_MODEL_IMPLEMENTATION", "").endswith(".HuggingFaceRuntime")
     return {
         "model_name": environ.get("MLSERVER_MODEL_NAME") or _own_name(environ),
         "model_dir": folder,
         "http_port": environ.get("MLSERVER_HTTP_PORT") or "8080",
         "grpc_port": environ.get("MLSERVER_GRPC_PORT") or "8081",
         "workers": environ.get("MLSERVER_PARALLEL_WORKERS", "").removeprefix("0"),
-        "runtime": "choosing",
+        **(_language(environ) if is_language else {"runtime": "choosing"}),
     }
+
+
+_PIPELINES = {
+    **dict.fromkeys(("text-classification", "sentiment-analysis"), "sequence_classification"),
+    **dict.fromkeys(("token-classification", "ner"), "token_classification"),
+    **dict.fromkeys(("text2text-generation", "summarization", "translation"), "text2text_generation"),
+    "fill-mask": "fill_mask",
+    "feature-extraction": "text_embedding",
+    "text-generation": "text_generation",
+}
+"""Of Transformers' pipelines, as MLServer's runtime names them, what the model is for."""
+
+
+def _language(environ: Mapping[str, str]) -> dict[str, str]:
+    """MLServer's runtime for Transformers. Source: SeldonIO/MLServer 1.3.5 runtimes/huggingface settings.py.
+
+    Raises SystemExit for a pipeline of another kind.
+    """
+    try:
+        told = {str(each["name"]): str(each["value"]) for each in json.loads(environ[_PARAMETERS])}
+    except (KeyError, TypeError, ValueError):
+        told = {}
+    prefix = "MLSERVER_MODEL_HUGGINGFACE_"
+    told |= {
+        key.removeprefix(prefix).lower(): text for key, text in environ.items() if key.startswith(prefix)
+    }
+    task = told.get("task", "")
+    kind = _PIPELINES.get(task) or (_PIPELINES["translation"] if task.startswith("translation_") else "")
+    if task and not kind:
+        raise SystemExit(f"the task {task} is none that is served here: known are {', '.join(_PIPELINES)}")
+    return {"runtime": "huggingface", "task": kind, "model_id": told.get("pretrained_model", "")}
 
 
 def _torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

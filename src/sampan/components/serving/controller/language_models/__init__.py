@@ -1,0 +1,1 @@
+"""LLMInferenceServices and LLMInferenceServiceConfigs: `reconciler` and `configs`, with `files` for the models'."""

@@ -130,7 +130,7 @@ def test_only_what_is_needed_is_loaded_when_ready(tmp_path: Path) -> None:
     program = Path(__file__).with_name("loaded_modules.py")
     done = subprocess.run(
         [sys.executable, str(program), "up", "--home", str(tmp_path / "home"), "--port", "0"],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=110, check=True,
     )  # fmt: skip
     packages = set(next(line for line in done.stdout.splitlines() if line.startswith("PACKAGES")).split()[1:])
     assert packages - ALLOWED_PACKAGES == set()

@@ -300,6 +300,11 @@ def test_a_file_becomes_an_endpoint_by_one_line(server: ServerProcess, tmp_path:
     assert "no run has left" in sampan(server, "endpoints", "lineage", "seven")
     sampan(server, "endpoints", "stop", "seven")
     assert "stopped" in sampan(server, "endpoints", "get", "seven")
+    # Its pods go, and what they have printed stays.
+    pods = "/api/v1/namespaces/default/pods?labelSelector=serving.kserve.io/inferenceservice=seven"
+    _until(lambda: not server.call("GET", pods)["items"])
+    assert "Successfully copied" in sampan(server, "endpoints", "logs", "seven")
+    assert "seven-predictor-00001" in sampan(server, "endpoints", "logs", "seven", "--gone")
     sampan(server, "endpoints", "start", "seven")
     sampan(server, "endpoints", "delete", "seven")
     assert "is called 'seven'" in sampan(server, "predict", "seven", "-d", "[[1]]", code=1)

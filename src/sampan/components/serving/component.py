@@ -28,8 +28,8 @@ from sampan.components.serving.api.kinds import (
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
-from sampan.components.serving.controller.shipping import ship
-from sampan.components.serving.rest import statistics
+from sampan.components.serving.controller.shipping import ship, ship_presets
+from sampan.components.serving.rest import logs, statistics
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
@@ -51,7 +51,7 @@ class ServingComponent:
     tables: Sequence[sa.MetaData] = ()
     fronts: Sequence[Front] = ()
     audiences: Sequence[str] = ()
-    reviewed_paths: Sequence[str] = ()
+    reviewed_paths: Sequence[str] = (logs.PREFIX,)
     proven_paths: Sequence[str] = ()
     converters: Converters = MappingProxyType(
         {
@@ -83,7 +83,11 @@ class ServingComponent:
             self._tasks.spawn(self._start_controllers(services), name="controllers")
 
     def routes(self) -> Sequence[BaseRoute]:
-        return statistics.routes(lambda: self._gateway.statistics if self._gateway is not None else None)
+        found = statistics.routes(lambda: self._gateway.statistics if self._gateway is not None else None)
+        services = self._services
+        if services is None or services.pod_files is not None:
+            return found
+        return [*found, *logs.routes(services.client, services.home)]
 
     def pod_routes(self) -> Sequence[BaseRoute]:
         return ()
@@ -108,6 +112,8 @@ class ServingComponent:
 
     async def _start_controllers(self, services: Services) -> None:
         around, gateway = await self._start_gateway(services)
+        is_embedded, foreign = services.pod_files is None, services.foreign_definitions
+        await ship_presets(services.client, is_embedded=is_embedded, foreign=foreign)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
         controllers = parts.controllers(around, services.foreign_definitions)
         made = Manager([*parts.scaling(around, gateway), *controllers])

@@ -16,8 +16,8 @@ from sampan.components.serving.engine.inference_services import spec as reading
 from sampan.components.serving.engine.inference_services.configured import configured
 from sampan.components.serving.engine.routing.inference_services import routes
 from sampan.kube import meta
-from sampan.kube.errors import ApiError
-from sampan.kube.kinds import DEPLOYMENTS, EVENTS, SERVICES
+from sampan.kube.errors import AlreadyExistsError, ApiError
+from sampan.kube.kinds import DEPLOYMENTS, EVENTS, SECRETS, SERVICE_ACCOUNTS, SERVICES
 
 from .conftest import condition, sklearn, traffic
 
@@ -114,6 +114,36 @@ def test_no_runtime_is_told_of_and_one_that_comes_is_taken(run):
             lambda status: status["components"]["predictor"]["latestReadyRevision"].endswith("2")
         )
         assert traffic(isvc) == [("2", 100, True, "")]
+
+    run(scenario)
+
+
+def test_credentials_that_come_and_change_are_seen_at_once(run):
+    async def scenario(serving):
+        await serving.make(predictor=sklearn("s3://models/1"))
+        await serving.becomes()
+
+        async def initializer(told):
+            async def look():
+                deployment = await serving.get(DEPLOYMENTS, "iris-predictor-00001-deployment")
+                template = meta.spec(deployment)["template"]["spec"]
+                return told in str(template["initContainers"])
+
+            await serving.until(look)
+
+        keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        where = {"serving.kserve.io/s3-endpoint": "first.example"}
+        secret = {"metadata": {"name": "keys", "namespace": "team", "annotations": where}, "stringData": keys}
+        await serving.client.create(SECRETS, secret)
+        account = {"metadata": {"name": "default", "namespace": "team"}, "secrets": [{"name": "keys"}]}
+        try:
+            await serving.client.create(SERVICE_ACCOUNTS, account)
+        except AlreadyExistsError:
+            await serving.client.patch(SERVICE_ACCOUNTS, "default", account, "team")
+        await initializer("first.example")
+        where["serving.kserve.io/s3-endpoint"] = "second.example"
+        await serving.client.patch(SECRETS, "keys", {"metadata": {"annotations": where}}, "team")
+        await initializer("second.example")
 
     run(scenario)
 

@@ -118,14 +118,25 @@ class Looks:
         follow: Annotated[
             bool, typer.Option("--follow", "-f", help="Go on as they come, of the newest pod.")
         ] = False,
+        gone: Annotated[
+            bool, typer.Option("--gone", help="First those of pods that are gone, the oldest first.")
+        ] = False,
         namespace: NamespaceOption = "",
         home: HomeOption = None,
     ) -> None:
-        """Show what the pods of an endpoint have printed, from fetching the model on."""
+        """Show what the pods of an endpoint have printed, from fetching the model on.
+
+        Where it has no pods at the moment, what the last one has printed.
+        """
         console = Console(highlight=False, soft_wrap=True)
         with told(), reach(self.platform, home, namespace) as reached:
             ref = reached.find(endpoint)
             found = reached.endpoints.pods(ref, component)
+            kept = reached.endpoints.gone(ref, component) if gone or not found else []
+            for pod in kept if gone else kept[-1:]:
+                _print_kept(console, reached, ref, pod, (container, tail))
+            if kept and not found:
+                return
             if not found:
                 summary = reached.endpoints.summary(ref)
                 said = f": {summary.why}" if summary.why else ""
@@ -157,6 +168,15 @@ class Looks:
                     names=lambda: [f"event/{meta.name(each)}" for each in found],
                     document=lambda: found,
                 )
+
+
+def _print_kept(console: Console, reached: Reached, ref: Ref, pod: meta.Object, how: tuple[str, int]) -> None:
+    container, tail = how
+    for run in pod["runs"]:
+        if container in ("", run["container"]):
+            head = f"{pod['name']} {run['container']}"
+            for line in reached.endpoints.gone_log(ref, pod, run, tail):
+                console.print(Text.assemble((f"{head}  ", "dim"), Text.from_ansi(line)))
 
 
 def _print_logs(

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.client.protocol import Client
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.controller.storage import own_rules
 from sampan.components.serving.engine.agent import injection
 from sampan.components.serving.engine.agent.config import AgentConfig
@@ -23,18 +23,15 @@ from sampan.components.serving.engine.storage.credentials import of_account
 from sampan.components.serving.engine.storage.reads import Reads, secret_names, service_account_name
 from sampan.components.serving.engine.storage.wanted import Wanted
 from sampan.kube import meta
-from sampan.kube.errors import NotFoundError
-from sampan.kube.kinds import SECRETS, SERVICE_ACCOUNTS, Resource
+from sampan.kube.kinds import SECRETS, SERVICE_ACCOUNTS
 from sampan.kube.meta import Object
 
 _NOTHING_WANTED = Wanted()
 
 
 class PodAgents:
-    """Secrets and service accounts are read when they are needed, and not kept."""
-
-    def __init__(self, around: Around) -> None:
-        self._client: Client = around.client
+    def __init__(self, around: Around, credentials: Credentials) -> None:
+        self._get = credentials.get
         self._own = own_rules(around)
 
     async def add(
@@ -79,9 +76,3 @@ class PodAgents:
             mounts |= {str(each["mountPath"]): each for each in made.mounts}
             volumes |= {str(each["name"]): each for each in made.volumes}
         return injection.Access(tuple(env.values()), tuple(mounts.values()), tuple(volumes.values()))
-
-    async def _get(self, resource: Resource, name: str, namespace: str) -> Object | None:
-        try:
-            return await self._client.get(resource, name, namespace)
-        except NotFoundError:
-            return None

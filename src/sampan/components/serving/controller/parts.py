@@ -30,6 +30,7 @@ from sampan.components.serving.controller.language_models.configs import Languag
 from sampan.components.serving.controller.language_models.reconciler import LanguageModelReconciler
 from sampan.components.serving.controller.local_models import parts as local_models
 from sampan.components.serving.controller.model_cache import ModelCache
+from sampan.components.serving.controller.remembering import Remembering
 from sampan.components.serving.controller.scaling.autoscaler import Autoscaler
 from sampan.components.serving.controller.seldon.reconciler import SeldonReconciler
 from sampan.components.serving.controller.trained_models.parts import trained_models
@@ -71,4 +72,4 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         for kind, runnables in made.items()
         if acts_on_all or kind.key not in foreign
         for runnable in runnables
-    ] + ([ModelCache(around)] if around.is_embedded else [])
+    ] + ([ModelCache(around), Remembering(around)] if around.is_embedded else [])

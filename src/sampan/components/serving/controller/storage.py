@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sampan.client.protocol import Client, PatchType, WriteOptions
 from sampan.components.serving.api.kinds import CLUSTER_STORAGE_CONTAINERS
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.engine.local_models import matching
 from sampan.components.serving.engine.storage.config import OwnRules, StorageConfig
 from sampan.components.serving.engine.storage.credentials import needs_own_s3
@@ -24,8 +25,7 @@ from sampan.components.serving.engine.storage.injection import with_storage
 from sampan.components.serving.engine.storage.reads import Reads, secret_names, service_account_name
 from sampan.components.serving.engine.storage.wanted import Wanted, wanted
 from sampan.kube import meta
-from sampan.kube.errors import NotFoundError
-from sampan.kube.kinds import SECRETS, SERVICE_ACCOUNTS, Resource
+from sampan.kube.kinds import SECRETS, SERVICE_ACCOUNTS
 from sampan.kube.meta import Object
 from sampan.reconcile.apply import is_part
 from sampan.reconcile.cache import Cache
@@ -38,10 +38,9 @@ OWN_S3_SECRET = "sampan-s3"  # noqa: S105  a name
 
 
 class ModelStorage:
-    """Secrets and service accounts are read when they are needed, and not kept."""
-
-    def __init__(self, around: Around) -> None:
+    def __init__(self, around: Around, credentials: Credentials) -> None:
         self._client: Client = around.client
+        self._get = credentials.get
         self._own = own_rules(around)
         # Its keys open every bucket: with many users nobody is given them.
         self._own_s3 = None if around.has_many_users else around.own_s3
@@ -94,12 +93,6 @@ class ModelStorage:
         return await self._client.patch(
             SECRETS, OWN_S3_SECRET, wanted_secret, namespace, patch_type=PatchType.APPLY, options=options
         )
-
-    async def _get(self, resource: Resource, name: str, namespace: str) -> Object | None:
-        try:
-            return await self._client.get(resource, name, namespace)
-        except NotFoundError:
-            return None
 
 
 def own_s3_secret(namespace: str, bucket: Bucket) -> Object:

@@ -14,6 +14,7 @@ from typing import Any
 from sampan.client.session import Session
 from sampan.components.serving.api import labels, language_summary
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES, LLM_INFERENCE_SERVICES
+from sampan.components.serving.api.reading import mapping, mappings
 from sampan.components.serving.api.summary import State, Summary, summarise
 from sampan.components.serving.sdk.errors import ServingError
 from sampan.kube import meta, owners
@@ -214,6 +215,30 @@ class Endpoints:
         for line in self.session.stream_lines(path, {"container": container, **query}, "*/*", own=False):
             yield line.decode("utf-8", "replace")
 
+    def gone(self, ref: Ref, component: str = "") -> list[Object]:
+        """Pods that are no more and of whose output something is left, the oldest first: `uid`, `name`, `runs`. Of
+        InferenceServices whose pods run on the machine of the server; else empty."""
+        if ref.resource != INFERENCE_SERVICES:
+            return []
+        try:
+            found = mappings(mapping(self.session.read(_kept(ref), own=True)).get("items"))
+        except NotFoundError:
+            return []
+        there = {meta.uid(pod) for pod in self.pods(ref)}
+        return [
+            each
+            for each in found
+            if each["uid"] not in there and each["runs"] and component in ("", each.get("component"))
+        ]
+
+    def gone_log(self, ref: Ref, pod: Object, run: Object, tail: int = 0) -> Iterator[str]:
+        """Of one of the pod's `runs`."""
+        query = {"container": str(run["container"]), "restart": str(run["restart"])}
+        query |= {"tailLines": str(tail)} if tail else {}
+        path = f"{_kept(ref)}/{pod['uid']}/log"
+        for line in self.session.stream_lines(path, query, "*/*"):
+            yield line.decode("utf-8", "replace")
+
     def events(self, ref: Ref) -> list[Object]:
         """Of it and of what was made for it, the oldest first."""
         parts = ("kserve",) if ref.resource == LLM_INFERENCE_SERVICES else _COMPONENTS
@@ -255,6 +280,10 @@ def event_time(event: Object) -> str:
         or meta.metadata(event).get("creationTimestamp")
         or ""
     )
+
+
+def _kept(ref: Ref) -> str:
+    return f"/apis/logs.serving.sampan.dev/v1/namespaces/{ref.namespace}/inferenceservices/{ref.name}/pods"
 
 
 def _check_kind(ref: Ref, why: str) -> None:

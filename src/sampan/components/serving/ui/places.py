@@ -77,6 +77,12 @@ def history(kind: str, namespace: str, name: str) -> str:
     return f"{_STATISTICS.format(segment(namespace))}/{segment(kind)}/{segment(name)}"
 
 
+def kept_pods(owner: tuple[str, str]) -> str:
+    """Pods that an InferenceService has had, by its namespace and name; below it what they printed."""
+    namespace, name = map(segment, owner)
+    return f"/apis/logs.serving.sampan.dev/v1/namespaces/{namespace}/inferenceservices/{name}/pods"
+
+
 def gateway(kind: str, namespace: str, name: str) -> str:
     """Where the platform's own port answers for it."""
     first = "seldon" if kind == SELDON_DEPLOYMENTS.kind else "serving"

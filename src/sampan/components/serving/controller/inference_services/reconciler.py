@@ -14,6 +14,7 @@ from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.controller.inference_services.around_one import Surroundings, is_frozen
 from sampan.components.serving.controller.inference_services.children import (
     Children,
@@ -59,7 +60,8 @@ class InferenceServiceReconciler:
         self._services = around.caches.of(INFERENCE_SERVICES)
         self._surroundings = Surroundings(around)
         self._children = Children(around.client, served=None if around.is_embedded else around.served)
-        self._templates = Templates(around, self._surroundings)
+        self._credentials = Credentials(around.client, self._services)
+        self._templates = Templates(around, self._surroundings, self._credentials)
         self._autoscaling = Configured(around.client)
         self._knative = KnativeMode(self._children, self._autoscaling)
         self._standard = StandardMode(self._children)
@@ -72,6 +74,7 @@ class InferenceServiceReconciler:
             own(self._services),
             *self._children.sources(),
             *self._surroundings.sources(),
+            *self._credentials.sources(),
             *self._templates.local_models.sources(),
             reads(self._templates.storage.containers),
             reads(self._autoscaling.cache),

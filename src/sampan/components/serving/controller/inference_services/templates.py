@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.controller.agents import PodAgents
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.controller.inference_services.around_one import Surroundings
 from sampan.components.serving.controller.local_models import waiting
 from sampan.components.serving.controller.local_models.waiting import Waiting
@@ -56,11 +57,11 @@ class Made:
 
 
 class Templates:
-    def __init__(self, around: Around, surroundings: Surroundings) -> None:
+    def __init__(self, around: Around, surroundings: Surroundings, credentials: Credentials) -> None:
         self._around = surroundings
-        self.storage = ModelStorage(around)
+        self.storage = ModelStorage(around, credentials)
         self.local_models = Waiting(around)
-        self._agents = PodAgents(around)
+        self._agents = PodAgents(around, credentials)
 
     async def of(self, isvc: Object, component: Component, *, has_revisions: bool) -> Made:
         """Raises RefusedError, ApiError."""

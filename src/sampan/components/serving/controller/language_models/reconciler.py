@@ -15,6 +15,7 @@ from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import LLM_INFERENCE_SERVICE_CONFIGS, LLM_INFERENCE_SERVICES
 from sampan.components.serving.api.reading import child, mappings
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.controller.inference_services.children import (
     Children,
     NotServedError,
@@ -70,7 +71,8 @@ class LanguageModelReconciler:
         self._children = Children(
             around.client, _OWNERS, served=None if around.is_embedded else around.served
         )
-        self._storage = ModelStorage(around)
+        self._credentials = Credentials(around.client, self._services)
+        self._storage = ModelStorage(around, self._credentials)
         self._files = ModelFiles(self._storage)
         self._recorder = EventRecorder(around.client, around.clock, "LLMInferenceServiceController")
         where = urlsplit(around.url)
@@ -84,6 +86,7 @@ class LanguageModelReconciler:
             Source(self._presets, self._of_preset),
             Source(self._services, self._of_group),
             Source(self._configs, self._of_config),
+            *self._credentials.sources(),
         ]
         self._controller = Controller(
             "llminferenceservice", self.reconcile, sources, workers=2, close=self._close

@@ -22,6 +22,7 @@ from sampan.components.serving.api.kinds import (
 from sampan.components.serving.api.labels import CONFIG, NAMESPACE
 from sampan.components.serving.api.reading import by_text, mapping, text
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.controller.local_models import folders
 from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.local_models import jobs, models, nodes, volumes
@@ -50,7 +51,7 @@ class NodeAgent:
         self._groups = around.caches.of(LOCAL_MODEL_NODE_GROUPS)
         self._nodes = around.caches.of(NODES)
         self._jobs = Cache(around.client, JOBS, selector=ListOptions(label_selector=jobs.SELECTOR))
-        self._storage = ModelStorage(around)
+        self._storage = ModelStorage(around, Credentials(around.client, self._locals))
         self._recorder = EventRecorder(around.client, around.clock, "localmodelnode-agent")
 
     def controller(self) -> Controller[Request]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import SELDON_DEPLOYMENTS
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.controller.inference_services.children import (
     Children,
     NotServedError,
@@ -69,7 +70,8 @@ class SeldonReconciler:
         self._children = Children(
             around.client, _OWNERS, served=None if around.is_embedded else around.served
         )
-        self._storage = ModelStorage(around)
+        self._credentials = Credentials(around.client, self._deployments)
+        self._storage = ModelStorage(around, self._credentials)
         self._models = Models(self._storage)
         self._budgets = Budgets(around)
         self._recorder = EventRecorder(around.client, around.clock, "seldon-controller-manager")
@@ -81,6 +83,7 @@ class SeldonReconciler:
             *self._children.sources(),
             Source(self._configs, self._of_config),
             Source(self._of_kserve, self._of_config),
+            *self._credentials.sources(),
         ]
         self._controller = Controller(
             "seldondeployment", self.reconcile, sources, workers=2, close=self._close

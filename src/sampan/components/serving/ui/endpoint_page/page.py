@@ -77,6 +77,8 @@ class _EndpointPage:
         await page.live(places.api(self._resource, self._namespace, self._name), self._take)
         if self._shown is not None and self._resource == TRAINED_MODELS:
             self._owner = INFERENCE_SERVICES.kind, self._shown.endpoint.runtime
+        if self._shown is not None and self._owner[0] == INFERENCE_SERVICES.kind:
+            self._shown.owner = self._namespace, self._owner[1]
         if (label := _SELECTORS.get(self._owner[0])) and self._owner[1]:
             self._selector = f"{label}={self._owner[1]}"
             await self._follow("pods", f"/api/v1/namespaces/{segment(self._namespace)}/pods")

@@ -36,6 +36,8 @@ class Shown:
     endpoint: Endpoint
     pods: Sequence[Object] = ()
     """The newest first."""
+    owner: tuple[str, str] = ("", "")
+    """Namespace and name of the InferenceService whose pods these are; empty where they are something else's."""
     deployments: Sequence[Object] = ()
     told: Told = NOTHING
     """What the model has said of itself, once it was asked."""

@@ -1,0 +1,1 @@
+"""What serving keeps of its own, in files of the home folder."""

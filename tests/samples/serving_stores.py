@@ -65,7 +65,12 @@ class Stores(http.server.BaseHTTPRequestHandler):
     def _hub(self, words: list[str]) -> None:
         """`api/models/REPOSITORY[/revision/REVISION]`, `REPOSITORY/resolve/REVISION/FILE`. Any revision is the one."""
         if words[:2] == ["api", "models"]:
-            name = "/".join(words[2:]).partition("/revision/")[0]
+            name, is_tree, _ = "/".join(words[2:]).partition("/tree/")
+            if is_tree:
+                # No repository has folders here.
+                self._answer(None, {"X-Error-Code": "EntryNotFound"})
+                return
+            name = name.partition("/revision/")[0]
             folder = self.root / HUB / name
             files = [each.name for each in sorted(folder.glob("*"))]
             told = {

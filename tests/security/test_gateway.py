@@ -94,6 +94,33 @@ def test_no_request_is_hidden_in_another() -> None:
     _each(test, SMUGGLING)
 
 
+def test_nothing_is_a_request_behind_one_that_is_refused_for_its_form() -> None:
+    """Where it ends might be seen in another way: the connection ends with the answer."""
+
+    async def test(rig: Rig) -> None:
+        server = await _one(rig)
+        for coding in ("gzip, chunked", "identity, chunked"):
+            client = await rig.client()
+            asked = HEAD + f"Transfer-Encoding: {coding}\r\n\r\n0\r\n\r\n".encode()
+            refused = await client.ask(asked)
+            assert (refused.status, refused.get("connection")) == (501, "close")
+        assert server.asked == []
+
+    play(test)
+
+
+def test_blanks_around_a_length_are_none_of_it() -> None:
+    async def test(rig: Rig) -> None:
+        server = await _one(rig)
+        client = await rig.client()
+        for length in ("5", " 5 ", "\t5\t", "5  "):
+            asked = HEAD + f"Content-Length:{length}\r\n\r\nhello".encode()
+            assert (await client.ask(asked)).status == 200
+        assert [(each.get("content-length"), each.body) for each in server.asked] == [("5", b"hello")] * 4
+
+    play(test)
+
+
 LINES = (
     "GET http://other-default.localhost/ HTTP/1.1",
     "GET //other HTTP/1.1",
@@ -132,6 +159,11 @@ HOSTS = (
     (f"{HOST}, localhost",),
     (f"x@{HOST}",),
     (f"{HOST}/x",),
+    (f"{HOST}:80@localhost",),
+    (f"{HOST}:x",),
+    (f"{HOST}:-1",),
+    (f"{HOST}:123456",),
+    (f"[{HOST}]",),
     (f"{HOST}.evil.example",),
     ("evil.example",),
     ("169.254.169.254",),

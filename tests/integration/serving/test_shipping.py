@@ -10,9 +10,13 @@ from pathlib import Path
 from sampan.app.definitions import install
 from sampan.client.protocol import Client
 from sampan.components.serving.api.definitions import DEFINITIONS
-from sampan.components.serving.api.kinds import CLUSTER_SERVING_RUNTIMES, CLUSTER_STORAGE_CONTAINERS
+from sampan.components.serving.api.kinds import (
+    CLUSTER_SERVING_RUNTIMES,
+    CLUSTER_STORAGE_CONTAINERS,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+)
 from sampan.components.serving.api.settings import ServingSettings
-from sampan.components.serving.controller.shipping import ship
+from sampan.components.serving.controller.shipping import ship, ship_presets
 from sampan.kube import meta
 from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES
 from sampan.testing.apiserver import embedded
@@ -37,6 +41,10 @@ def test_runtimes_storage_and_the_config_map_are_there(tmp_path: Path) -> None:
         names = {meta.name(each) for each in runtimes.items}
         assert {"kserve-sklearnserver", "kserve-mlserver", "kserve-tritonserver"} <= names
         assert len(names) == 13
+        # Their rules are costly to check: after the server is ready.
+        assert not (await client.list(LLM_INFERENCE_SERVICE_CONFIGS)).items
+        await ship_presets(client, is_embedded=True)
+        assert (await client.list(LLM_INFERENCE_SERVICE_CONFIGS)).items
         container = await client.get(CLUSTER_STORAGE_CONTAINERS, "default")
         assert {"prefix": "s3://"} in container["spec"]["supportedUriFormats"]
         config = (await client.get(CONFIG_MAPS, "inferenceservice-config", "kserve"))["data"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sampan.components.serving.engine.programs.seldon_executor import units
+from sampan.components.serving.engine.programs.seldon_executor import rest_calls, units
 from sampan.components.serving.engine.programs.seldon_executor.execution import (
     CallError,
     Execution,
@@ -206,6 +206,43 @@ def test_routes_are_read_in_every_form(answer: Any, route: int) -> None:
 def test_answers_become_requests_by_protocol(protocol: str, given: Told, chained: Told) -> None:
     found = calls(protocol).chained(Payload(json.dumps(given).encode()), Unit("m"))
     assert json.loads(found.body) == chained
+
+
+@pytest.mark.parametrize(
+    ("refusals", "error", "tries"),
+    [(2, ConnectionRefusedError, 3), (99, ConnectionRefusedError, 5), (1, ConnectionResetError, 1)],
+)
+def test_who_refuses_to_be_asked_is_asked_again(
+    refusals: int, error: type[Exception], tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        asked = 0
+
+        async def request(self, *_: Any) -> Any:
+            self.asked += 1
+            if self.asked <= refusals:
+                raise error("no")
+            return Found()
+
+    class Found:
+        status = 200
+
+        async def read(self, _most: int) -> bytes:
+            return b"{}"
+
+        def get(self, _name: str, default: str = "") -> str:
+            return default
+
+    monkeypatch.setattr(rest_calls, "_PAUSES", (0, 0, 0, 0))
+    pool: Any = Refusing()
+    unit = Unit("m", host="h", http_port=1)
+    asked = RestCalls(pool, "seldon", []).ask(unit, "predict", Payload(b"{}"))
+    if refusals == 2:
+        assert asyncio.run(asked).body == b"{}"
+    else:
+        with pytest.raises(CallError):
+            asyncio.run(asked)
+    assert pool.asked == tries
 
 
 @pytest.mark.parametrize("text", ["", "no base64", base64.b64encode(b"[]").decode()])

@@ -28,7 +28,7 @@ from sampan.components.serving.api.kinds import (
 from sampan.components.serving.api.settings import ServingSettings
 from sampan.components.serving.controller.admission import hooks
 from sampan.components.serving.controller.gateway.door import Door
-from sampan.components.serving.controller.shipping import ship
+from sampan.components.serving.controller.shipping import ship, ship_presets
 from sampan.components.serving.rest import logs, statistics
 from sampan.kube.admission import Hook
 from sampan.kube.kinds import Resource
@@ -112,6 +112,8 @@ class ServingComponent:
 
     async def _start_controllers(self, services: Services) -> None:
         around, gateway = await self._start_gateway(services)
+        is_embedded, foreign = services.pod_files is None, services.foreign_definitions
+        await ship_presets(services.client, is_embedded=is_embedded, foreign=foreign)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
         controllers = parts.controllers(around, services.foreign_definitions)
         made = Manager([*parts.scaling(around, gateway), *controllers])

@@ -1,6 +1,8 @@
 // A chart: ECharts draws it, loaded with the page's first one. Texts are drawn as text, in tooltips too.
 const TOKEN = /^var\((--[a-z0-9-]+)\)$/;
 const REPLACED = ["series", "xAxis", "yAxis", "parallelAxis", "visualMap"];
+// Safari has no such callback.
+const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 300));
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 export function number(value) {
@@ -52,16 +54,31 @@ export default {
     this.sizes.observe(this.$refs.box);
     this.themes = new MutationObserver(() => this.paint());
     this.themes.observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    this.paint();
+    this.awaitTurn();
   },
   beforeUnmount() {
     this.gone = true;
     clearTimeout(this.telling);
+    this.views?.disconnect();
     this.sizes?.disconnect();
     this.themes?.disconnect();
     this.chart?.dispose();
   },
   methods: {
+    // Thousands of points take a tenth of a second: what is in view comes first, the others when nothing else is to do.
+    awaitTurn() {
+      const begin = () => {
+        this.views.disconnect();
+        if (this.hasTurn) return;
+        this.hasTurn = true;
+        this.paint();
+      };
+      this.views = new IntersectionObserver((entries) => {
+        if (entries.some((entry) => entry.isIntersecting)) begin();
+        else idle(begin);
+      });
+      this.views.observe(this.$refs.box);
+    },
     draw(figure) {
       this.shown = Vue.markRaw(figure);
       this.paint();
@@ -76,7 +93,7 @@ export default {
       if (this.brushes) this.chart.on("axisareaselected", () => this.tellBrush());
     },
     paint() {
-      if (!this.echarts || this.gone) return;
+      if (!this.hasTurn || this.gone) return;
       this.begin();
       const options = resolved(this.shown.options, getComputedStyle(document.body));
       options.animation = !calm.matches;

@@ -1,7 +1,8 @@
 """What serving brings along: the runtimes, who fetches models, what language models begin with, and the ConfigMap that
 says how all is done.
 
-How ours and others' are told apart: `reconcile.shipping`. For the component's door, before the server is ready.
+How ours and others' are told apart: `reconcile.shipping`. For the component's door: `ship` before the server is ready,
+`ship_presets` after.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ async def ship(
     wanted: list[tuple[Resource, Object]] = [
         *((CLUSTER_SERVING_RUNTIMES, each) for each in runtimes(is_embedded=is_embedded)),
         (CLUSTER_STORAGE_CONTAINERS, storage_container(is_embedded=is_embedded)),
-        *((LLM_INFERENCE_SERVICE_CONFIGS, each) for each in presets(is_embedded=is_embedded)),
     ]
     wanted = [(resource, each) for resource, each in wanted if resource.key not in foreign]
     if is_embedded:
@@ -40,3 +40,11 @@ async def ship(
         mode = KNATIVE if settings.deployment_mode == "auto" else settings.deployment_mode
         wanted.append((CONFIG_MAPS, config_map(settings.domain, mode)))
     await shipping.ship(client, _MANAGER, wanted)
+
+
+async def ship_presets(client: Client, *, is_embedded: bool, foreign: Collection[str] = ()) -> None:
+    """Likewise what language models begin with; whose rules are costly to check, and which are watched by who reads
+    them."""
+    if LLM_INFERENCE_SERVICE_CONFIGS.key not in foreign:
+        wanted = [(LLM_INFERENCE_SERVICE_CONFIGS, each) for each in presets(is_embedded=is_embedded)]
+        await shipping.ship(client, _MANAGER, wanted)

@@ -7,6 +7,7 @@ without TLS; on the port with TLS only pods may, which the address tells that th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,6 +28,8 @@ _RESOURCES: dict[str, Resource] = {
     )
 }
 _PREFLIGHT_SECONDS = b"600"
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+"""What else may stand in a URL's place for it, a user among it, others may read in another way."""
 
 
 class UnknownNameError(Exception):
@@ -34,11 +37,20 @@ class UnknownNameError(Exception):
 
 
 class RefusalError(Exception):
-    def __init__(self, status: int, why: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        why: str,
+        headers: list[tuple[bytes, bytes]] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
         super().__init__(why)
         self.status = status
         self.why = why
         self.headers = headers
+        self.is_last = is_last
+        """Whether nothing that follows on the connection may be taken for a request."""
 
 
 class Reviewer(Protocol):
@@ -67,19 +79,27 @@ class Admission:
 
     def check_form(self, head: Head) -> None:
         """Whatever two servers could read in two ways. Raises RefusalError."""
+        status, why = self._wrong_form(head)
+        if status:
+            raise RefusalError(status, why, is_last=True)
+
+    def _wrong_form(self, head: Head) -> tuple[int, str]:
         if not head.host:
-            raise RefusalError(400, "a request needs exactly one Host header")
+            return 400, "a request needs exactly one Host header"
+        if _HOST.fullmatch((head.get(b"host") or head.host).strip()) is None:
+            return 400, "the Host of a request must be a name, with a port or without"
         if head.version not in ("1.1", "1.0"):
-            raise RefusalError(505, "HTTP/1.1 is spoken here")
+            return 505, "HTTP/1.1 is spoken here"
         if not head.target.startswith(b"/") or b"#" in head.target:
-            raise RefusalError(400, "the target of a request must be a path")
+            return 400, "the target of a request must be a path"
         if not heads.is_understood(head):
-            raise RefusalError(501, "of transfer codings only chunked is understood")
+            return 501, "of transfer codings only chunked is understood"
         if head.method in (b"CONNECT", b"TRACE"):
-            raise RefusalError(405, "this method is not for endpoints")
+            return 405, "this method is not for endpoints"
+        return 0, ""
 
     def check_length(self, head: Head, most: int) -> None:
-        length = head.get(b"content-length")
+        length = head.get(b"content-length").strip()
         if length and (not length.isdigit() or int(length) > most):
             raise RefusalError(413, f"the body is larger than {most} bytes")
 

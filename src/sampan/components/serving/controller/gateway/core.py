@@ -123,7 +123,7 @@ class Core:
         try:
             work = self._find(exchange)
         except RefusalError as refusal:
-            exchange.refuse(refusal.status, str(refusal), refusal.headers)
+            exchange.refuse(refusal.status, str(refusal), refusal.headers, is_last=refusal.is_last)
             return
         except UnknownNameError:
             self._hold(exchange)

@@ -246,14 +246,21 @@ class Exchange:
             self._core.waits_no_longer(self.work)
         self._core.begin_anew(self)
 
-    def refuse(self, status: int, why: str, added: list[tuple[bytes, bytes]] | None = None) -> None:
-        """An answer of our own."""
+    def refuse(
+        self,
+        status: int,
+        why: str,
+        added: list[tuple[bytes, bytes]] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
+        """An answer of our own, behind which no other comes if it is the last."""
         if self.is_over:
             return
         if self._has_begun:
             self._cut(status)
             return
-        keep = self._is_complete and self.wire.is_kept and not self.head.upgrade
+        keep = self._is_complete and self.wire.is_kept and not self.head.upgrade and not is_last
         more = [*(added or ()), *self._core.added(self)]
         if status == 503:
             more.append((b"retry-after", b"1"))

@@ -97,7 +97,7 @@ def request_bytes(head: Head, passed: Passed) -> bytes:
     )
     if is_chunked:
         lines.append(b"transfer-encoding: chunked")
-    elif length := head.get(b"content-length"):
+    elif length := head.get(b"content-length").strip():
         lines.append(b"content-length: " + length)
     if head.upgrade:
         lines.append(b"connection: upgrade\r\nupgrade: " + head.upgrade)

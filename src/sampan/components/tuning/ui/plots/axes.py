@@ -13,6 +13,7 @@ from sampan.components.tuning.ui.trials import Trial, Trials
 _WIDE = 1000
 """From here on, a span of positive numbers is shown by logarithms."""
 _LOG = ("logUniform", "logNormal")
+_RANGES = ("double", "int")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,12 @@ def of(parameters: Sequence[Parameter], trials: Trials) -> list[Axis]:
     names = [*declared, *(name for name in trials.parameters if name not in declared)]
     found = []
     for name in names:
-        values = list(
-            dict.fromkeys(each.parameters[name] for each in trials.items if name in each.parameters)
-        )
+        given = [each.parameters[name] for each in trials.items if name in each.parameters]
         parameter = declared.get(name)
+        if parameter is not None and parameter.type in _RANGES and (numbers := _numbers(given)) is not None:
+            found.append(_range(name, parameter, numbers))
+            continue
+        values = list(dict.fromkeys(given))
         if parameter is None and (len(values) < 2 or any(len(each) > 64 for each in values)):
             continue
         found.append(_axis(name, parameter, values))
@@ -58,10 +61,14 @@ def _axis(name: str, parameter: Parameter | None, values: Sequence[str]) -> Axis
         listed = parameter.space.list if parameter is not None else ()
         return Axis(name, "category", tuple(dict.fromkeys((*listed, *values))))
     if parameter is not None and parameter.type != "discrete":
-        # As it is searched: a few small values do not make it a matter of logarithms.
-        is_log = parameter.space.distribution in _LOG and min(known, default=1.0) > 0
-        return Axis(name, "log" if is_log else "value")
+        return _range(name, parameter, known)
     return Axis(name, of_values(known))
+
+
+def _range(name: str, parameter: Parameter, known: Sequence[float]) -> Axis:
+    # As it is searched: a few small values do not make it a matter of logarithms.
+    is_log = parameter.space.distribution in _LOG and min(known, default=1.0) > 0
+    return Axis(name, "log" if is_log else "value")
 
 
 def of_values(values: Sequence[float]) -> str:
@@ -87,6 +94,15 @@ def sampled(trials: Trials, most: int) -> list[Trial]:
 def _value(metrics: Mapping[str, float | None], name: str) -> float:
     value = metrics.get(name)
     return math.inf if value is None else value
+
+
+def _numbers(texts: Sequence[str]) -> list[float] | None:
+    """Of all, as quickly as thousands can be read; None where one is no number."""
+    try:
+        found = list(map(float, texts))
+    except (TypeError, ValueError):
+        return None
+    return found if all(map(math.isfinite, found)) else None
 
 
 def _number(text: Any) -> float | None:

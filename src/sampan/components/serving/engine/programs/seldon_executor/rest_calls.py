@@ -1,6 +1,7 @@
 """Units asked over HTTP. Messages are passed on as they came; only what combines or chains reads them.
 
-Not so here: tensors of the Open Inference Protocol that come as bytes behind the JSON go on as such.
+Not so here: tensors of the Open Inference Protocol that come as bytes behind the JSON go on as such, and a unit that
+refuses connections is tried again for a moment.
 
 Source: seldon-core 1.18.2 executor/api/rest/{client,utils,tensorflow,kfserving}.go, executor/api/util/utils.go.
 """
@@ -30,12 +31,14 @@ from sampan.components.serving.engine.programs.seldon_executor.execution import 
 )
 from sampan.components.serving.engine.programs.seldon_executor.graph import Unit
 from sampan.components.serving.engine.programs.seldon_executor.metrics import Metrics
-from sampan.components.serving.engine.programs.wire.client import Origin, Pool, TooLargeError
+from sampan.components.serving.engine.programs.wire.client import Answer, Origin, Pool, TooLargeError
 from sampan.components.serving.engine.programs.wire.heads import HeadError, Headers, end_to_end
 
 JSON = "application/json"
 SELDON, TENSORFLOW, V2, KFSERVING = "seldon", "tensorflow", "v2", "kfserving"
 MOST_BYTES = 512 * 1024 * 1024
+_PAUSES = (0.05, 0.1, 0.2, 0.4)
+"""Seconds between tries."""
 _ANY_UNPACKED, _MOST_TIMES = 16 * 1024 * 1024, 200
 """What any body may become that came compressed, and how many times its size."""
 BINARY = "Inference-Header-Content-Length"
@@ -132,7 +135,7 @@ class RestCalls:
         origin, began = Origin(unit.host, unit.http_port), time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._pool.request(verb, origin, path, headers, given.body if given else b"")
+                answer = await self._sent(verb, origin, path, headers, given.body if given else b"")
                 body = await answer.read(MOST_BYTES)
         except (OSError, ssl.SSLError, HeadError, TooLargeError, TimeoutError) as error:
             reason = (
@@ -151,6 +154,15 @@ class RestCalls:
                 found,
             )
         return found
+
+    async def _sent(self, verb: str, origin: Origin, path: str, headers: Headers, body: bytes) -> Answer:
+        """Tries again where nobody listens, as while a unit's pods are replaced: nothing was sent."""
+        for pause in _PAUSES:
+            try:
+                return await self._pool.request(verb, origin, path, headers, body)
+            except ConnectionRefusedError:
+                await asyncio.sleep(pause)
+        return await self._pool.request(verb, origin, path, headers, body)
 
     async def combine(self, unit: Unit, given: Sequence[Payload]) -> Payload:
         bodies = []

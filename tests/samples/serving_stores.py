@@ -75,7 +75,7 @@ class Stores(http.server.BaseHTTPRequestHandler):
             files = [each.name for each in sorted(folder.glob("*"))]
             told = {
                 "id": name,
-                "sha": _sha(name.encode()),
+                "sha": self._commit(name),
                 "siblings": [{"rfilename": file} for file in files],
             }
             self._answer(json.dumps(told).encode() if files else None, {"X-Error-Code": "RepoNotFound"})
@@ -85,8 +85,13 @@ class Stores(http.server.BaseHTTPRequestHandler):
         content = file.read_bytes() if rest and file.is_file() else None
         etag = f'"{_sha(content or b"")}"'
         self._answer(
-            content, {"X-Repo-Commit": _sha(name.encode()), "ETag": etag, "X-Error-Code": "EntryNotFound"}
+            content, {"X-Repo-Commit": self._commit(name), "ETag": etag, "X-Error-Code": "EntryNotFound"}
         )
+
+    def _commit(self, name: str) -> str:
+        """Of what the repository holds, for clients keep it by that."""
+        files = sorted((self.root / HUB / name).glob("*"))
+        return _sha(b"".join(each.read_bytes() for each in files))
 
     def _answer(self, body: bytes | None, headers: dict[str, str] | None = None) -> None:
         self.send_response(404 if body is None else 200)

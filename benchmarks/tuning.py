@@ -103,6 +103,22 @@ def rate() -> None:
     table("Empty trials in-process, 500 at random, median of 3", rows)
 
 
+def many() -> None:
+    """10,000 empty trials in one experiment, in-process at random, two at a time."""
+    count = 10_000
+    with server() as it:
+        tune.use(connect(it.home))
+        _tuned("random", 20, 1)
+        before = memory_mib(it)
+        seconds = _tuned("random", count, 2)
+        rows = [
+            ("all of them", f"{seconds:.0f} s", f"{seconds / count * 1000:.2f} ms a trial"),
+            ("memory of the process tree", f"{memory_mib(it):.0f} MiB", f"{before:.0f} MiB before"),
+        ]
+        _disconnect()
+    table("An experiment of 10,000 trials", rows)
+
+
 def pods() -> None:
     """A trial that is a Job beside the Job alone, one after the other, warm."""
     count = 15
@@ -231,6 +247,7 @@ def _experiment(it: ServerProcess, name: str, count: int) -> float:
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "bookkeeping": bookkeeping,
     "rate": rate,
+    "many": many,
     "pods": pods,
     "ray": ray,
 }

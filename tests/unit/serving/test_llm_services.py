@@ -129,6 +129,22 @@ def test_what_comes_along_can_be_combined(is_embedded: bool) -> None:
     assert len(found.applied) == 5
 
 
+def test_certificates_that_upstreams_configurations_mount_may_be_missing() -> None:
+    secret = {
+        "name": "tls-certs",
+        "secret": {"secretName": "{{ ChildName .ObjectMeta.Name `-kserve-self-signed-certs` }}"},
+    }
+    template = {"containers": [{"name": "main"}], "volumes": [secret]}
+    known = {each["metadata"]["name"]: each for each in presets(is_embedded=True)}
+    obj = service(template=template)
+    found = combining.combined(
+        obj, lambda namespace, name: known.get(name) if namespace == "kserve" else None
+    )
+    made = desired.template(obj, found, desired.workloads(obj, found)[0], [])
+    told = {"secretName": "words-kserve-self-signed-certs", "optional": True}
+    assert made["spec"]["volumes"] == [{"name": "tls-certs", "secret": told}]
+
+
 def check(obj: dict[str, Any], old: dict[str, Any] | None = None, kind: Any = checks.check) -> list[str]:
     errors = FieldErrors()
     around = Surroundings.__new__(Surroundings)

@@ -105,6 +105,12 @@ def template(obj: Object, combined: Combined, workload: Workload, own: list[Adap
     spec: Object = copy.deepcopy(mapping(workload.spec.get("template")))
     main = next(each for each in mappings(spec.get("containers")) if each.get("name") == names.MAIN)
     _speak_http(main)
+    for volume in mappings(spec.get("volumes")):
+        if child(volume, "secret").get("secretName") == names.child(
+            meta.name(obj), "-kserve-self-signed-certs"
+        ):
+            # Upstream's configurations mount it; TLS is off, and nobody makes it.
+            volume["secret"] = {**volume["secret"], "optional": True}
     if not _is_shell(main):
         _add_words(main, _additional(main))
     _add_adapters(obj, main, combined, own)

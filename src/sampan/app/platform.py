@@ -92,6 +92,7 @@ class Platform:
         self._api: ApiServer | None = None
         self.interception: Interception | None = None
         self.adopt: Adopt | None = None
+        self.ready = asyncio.Event()
 
     @property
     def client(self) -> Client:
@@ -190,6 +191,7 @@ class Platform:
             reviewer=api.gate,
             pod_port=self._pod_port,
             before_pods_end=agent.draining.register,
+            ready=self.ready,
         )
         for component in components:
             await component.start(services)

@@ -91,6 +91,7 @@ class RemotePlatform:
         self._ends: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self.interception: Interception | None = None
         self.adopt: Adopt | None = None
+        self.ready = asyncio.Event()
         try:
             self._connection = connect(settings.cluster)
             self._client = RemoteClient(self._connection)
@@ -137,6 +138,7 @@ class RemotePlatform:
             # Among the pods of the cluster their addresses lead to them.
             pod_port=_as_it_is if cluster.kubeconfig == IN_CLUSTER else None,
             foreign_definitions=await install(self._client, definitions, for_other_servers(_built_in_schema)),
+            ready=self.ready,
         )
         for component in components:
             await component.start(services)

@@ -137,6 +137,7 @@ async def _serve(
                 cluster=settings.cluster.context or settings.cluster.kubeconfig,
             )
         )
+        platform.ready.set()
         await stopping.wait()
         on_stopping()
     finally:
@@ -158,6 +159,8 @@ class _Platform(Protocol):
     interception: Interception | None
     adopt: Adopt | None
     """Requests that are not the application's, after `start`."""
+    ready: asyncio.Event
+    """To be set when the server has said that it is ready."""
 
     async def start(self) -> ASGIApp: ...
     def close_streams(self) -> None: ...

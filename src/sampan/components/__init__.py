@@ -5,8 +5,9 @@ Components never import each other, save for another's `api` room; they meet thr
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -55,6 +56,12 @@ class Reviewer(Protocol):
     def may(self, user: User, verb: str, resource: Resource, namespace: str, name: str) -> bool: ...
 
 
+def _happened() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 BeforePodsEnd = Callable[["Object"], "Coroutine[Any, Any, None] | None"]
 """For a pod that is to end: what it waits for before, as long as its grace period allows, if anything."""
 
@@ -98,6 +105,8 @@ class Services:
     before_pods_end: Callable[[BeforePodsEnd], Callable[[], None]] | None = None
     """Has the given function called before a pod is asked to end; what comes back takes that away again. None where
     pods run elsewhere."""
+    ready: asyncio.Event = field(default_factory=_happened)
+    """Set when the server has said that it is ready: what takes long to load waits for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,6 @@ _TRANSFERS = "sampan.components.pipelines.rest.transfers"
 _CHANNELS = "sampan.components.pipelines.engine.notifications.channels"
 _SPECIFICATION = "sampan.components.pipelines.api.specification"
 
-_LOAD_DELAY_SECONDS = 0.2
-"""Long enough for the server to say that it is ready before two cores are busy with imports."""
-
 
 class _Engine(RunEngine, WorkflowEngine, Protocol):
     async def start(self) -> None: ...
@@ -203,7 +200,7 @@ class PipelinesComponent:
             await self._moving.stop()
 
     async def _start_engine(self, services: Services) -> _Engine:
-        await asyncio.sleep(_LOAD_DELAY_SECONDS)
+        await services.ready.wait()
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
         files = self._moving.files if self._moving is not None else None
         if files is None:

@@ -38,8 +38,8 @@ from sampan.reconcile.manager import Manager
 
 _PARTS = "sampan.components.serving.controller.parts"
 _GATEWAY = "sampan.components.serving.controller.gateway.parts"
-_LOAD_DELAY_SECONDS = 0.5
-"""Long enough for the server to say that it is ready before two cores are busy with imports."""
+_LOAD_DELAY_SECONDS = 0.3
+"""After the server was ready: components are loaded one after the other, for what they load keeps a core busy."""
 
 
 class ServingComponent:
@@ -122,7 +122,7 @@ class ServingComponent:
 
     async def _start_gateway(self, services: Services) -> tuple[Any, Any]:
         """Before the others: requests may be there already. Returns what the controllers are made of, and it."""
-        await self.interceptor.asked(_LOAD_DELAY_SECONDS)
+        await self.interceptor.asked(services.ready, _LOAD_DELAY_SECONDS)
         try:
             parts: Any = await asyncio.to_thread(importlib.import_module, _GATEWAY)
             around = parts.around(services, self._settings)

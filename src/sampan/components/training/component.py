@@ -35,8 +35,8 @@ _REPORTS = "sampan.components.training.rest.reports"
 _PARTS = "sampan.components.training.controller.parts"
 _REMEMBERING = "sampan.components.training.controller.remembering"
 _PREFIX = "/training/v1"
-_LOAD_DELAY_SECONDS = 0.3
-"""Long enough for the server to say that it is ready before two cores are busy with imports."""
+_LOAD_DELAY_SECONDS = 0.1
+"""After the server was ready: components are loaded one after the other, for what they load keeps a core busy."""
 
 
 class TrainingComponent:
@@ -111,6 +111,7 @@ class TrainingComponent:
             self._tasks.spawn(ship(services.client, with_public=False), name="shipping")
 
     async def _start_controllers(self, services: Services) -> None:
+        await services.ready.wait()
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
         gang_scheduler = self._settings.gang_scheduler
@@ -121,6 +122,7 @@ class TrainingComponent:
         await self._manager.start()
 
     async def _remember(self, services: Services) -> None:
+        await services.ready.wait()
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module: Any = await asyncio.to_thread(importlib.import_module, _REMEMBERING)
         self._remembering = module.Remembering(services.client, services.home, self._settings.keep_logs_days)

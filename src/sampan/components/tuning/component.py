@@ -39,8 +39,8 @@ _BUILT_IN = "sampan.components.tuning.engine.builtin"
 _SHIPPING = "sampan.components.tuning.controller.shipping"
 _KATIB = "sampan.components.tuning.rest.katib"
 _PREFIX, _KATIB_PREFIX = "/tuning/v1", "/katib"
-_LOAD_DELAY_SECONDS = 0.4
-"""Long enough for the server to say that it is ready before two cores are busy with imports."""
+_LOAD_DELAY_SECONDS = 0.2
+"""After the server was ready: components are loaded one after the other, for what they load keeps a core busy."""
 
 
 class TuningComponent:
@@ -122,6 +122,7 @@ class TuningComponent:
         return self._built_in
 
     async def _start_controllers(self, services: Services) -> None:
+        await services.ready.wait()
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         parts: Any = await asyncio.to_thread(importlib.import_module, _PARTS)
         if services.pod_files is None:
@@ -133,6 +134,7 @@ class TuningComponent:
         await self._manager.start()
 
     async def _remember(self, services: Services) -> None:
+        await services.ready.wait()
         await asyncio.sleep(_LOAD_DELAY_SECONDS)
         module: Any = await asyncio.to_thread(importlib.import_module, _REMEMBERING)
         self._remembering = module.remembering(services, self._settings.keep_logs_days)

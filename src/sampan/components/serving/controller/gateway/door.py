@@ -6,7 +6,6 @@ Loaded at the start, so it imports little.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -45,11 +44,15 @@ class Door:
         self._asked = asyncio.Event()
         self.is_closed = False
 
-    async def asked(self, seconds: float) -> None:
-        """Returns with the first request, or after so long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._asked.wait()
+    async def asked(self, ready: asyncio.Event, seconds: float) -> None:
+        """Returns with the first request, or so long after the server was ready."""
+        later = asyncio.ensure_future(_after(ready, seconds))
+        first = asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait((later, first), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            later.cancel()
+            first.cancel()
 
     def open(self, ready: Ready) -> None:
         self._ready = ready
@@ -169,3 +172,8 @@ class _Early:
         if self._has_started:
             real.start()
             real.flush()
+
+
+async def _after(ready: asyncio.Event, seconds: float) -> None:
+    await ready.wait()
+    await asyncio.sleep(seconds)

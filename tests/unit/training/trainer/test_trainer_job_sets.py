@@ -122,7 +122,7 @@ def pod_patch(name: str, **pod: Any) -> dict[str, Any]:
     return {"replicatedJobs": [{"name": name, "template": {"spec": {"template": pod}}}]}
 
 
-def test_patches_are_merged_by_name_and_keep_the_order() -> None:
+def test_patches_are_merged_by_name_in_their_order() -> None:
     jobs = [
         replicated("first", containers=[{"name": "node", "image": "a"}]),
         replicated(
@@ -168,12 +168,12 @@ def test_patches_are_merged_by_name_and_keep_the_order() -> None:
     assert pod_spec["tolerations"] == [{"key": "new"}]
     assert pod_spec["volumes"] == [{"name": "w", "emptyDir": {}}]
     assert pod_spec["containers"] == [
+        {"name": "s", "image": "b", "env": [{"name": "E", "value": "1"}]},
         {
             "name": "node",
             "image": "a",
-            "volumeMounts": [{"name": "v", "mountPath": "/v"}, {"name": "w", "mountPath": "/w"}],
+            "volumeMounts": [{"name": "w", "mountPath": "/w"}, {"name": "v", "mountPath": "/v"}],
         },
-        {"name": "s", "image": "b", "env": [{"name": "E", "value": "1"}]},
     ]
 
 

@@ -159,6 +159,8 @@ WVA = {"wva": {"hpa": {}}}
     ("spec", "told"),
     [
         ({}, ""),
+        ({"model": {"name": "words"}}, "spec.model.uri: Required value: say where the model is"),
+        ({"model": {"name": "words"}, "baseRefs": [{"name": "says-it"}]}, ""),
         ({"worker": {}}, "spec.worker: Invalid value: {}: when worker is specified, parallelism must be"),
         (
             {"parallelism": {"data": 2}},
@@ -273,6 +275,12 @@ def test_where_requests_go() -> None:
     [backend] = own.rules[0].backends
     assert (backend.service, backend.port, backend.target) == ("words-kserve-workload-svc", 8000, None)
     assert routes(service(), Domain()) == ()
+    # An adapter has a path of its own beside its model's.
+    models = [
+        {"name": each} for each in ("words", "publishers/team/models/words", "publishers/team/models/a")
+    ]
+    _, publisher = routes(ready(service(), addresses=[{"models": models}]), Domain())
+    assert publisher.prefixes == ("/publishers/team/models/words", "/publishers/team/models/a")
     # Without a route there is no way from outside.
     [inside] = routes(ready(service(), url=None), Domain())
     assert (inside.prefixes, inside.is_public) == ((), False)

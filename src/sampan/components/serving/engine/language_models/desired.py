@@ -132,10 +132,13 @@ def template(obj: Object, combined: Combined, workload: Workload, own: list[Adap
 
 
 def storage(combined: Combined, own: list[Adapter]) -> Object:
-    """What is fetched, as components of InferenceServices say it; empty for nothing."""
+    """What is fetched, as components of InferenceServices say it; empty for nothing. Raises CombineError."""
     if child(combined.spec, "storageInitializer").get("enabled") is False:
         return {}
     uri = text(child(combined.spec, "model").get("uri"))
+    if not uri:
+        told = "spec.model.uri is missing: neither the service nor a configuration in its baseRefs says it"
+        raise CombineError("CombineBaseError", told)
     if not own:
         return {"model": {"storageUri": uri}}
     several = [{"uri": each.uri, "mountPath": each.path} for each in own]

@@ -17,6 +17,9 @@ from sampan.dashboard.mounting import Platform
 from sampan.dashboard.serving import Serving
 from sampan.lib.clock import SystemClock
 from sampan.ui import widgets
+from sampan.ui.charts.cartesian import Axes, bars
+from sampan.ui.charts.chart import Chart
+from sampan.ui.charts.figure import Figure, Series
 from sampan.ui.context import PageContext
 from sampan.ui.contract import Interface, Page
 from sampan.ui.graph.model import Edge, Graph, Node
@@ -124,7 +127,29 @@ async def timeline_page(page: PageContext) -> None:
         widgets.button("Choose the last", lambda: view.select(f"r{count - 1}"))
 
 
-PAGES = (Page("/graph", "Graph", graph_page), Page("/timeline", "Timeline", timeline_page))
+def heights(number: int, word: str = "first") -> Figure:
+    return bars(f"Chart {number}", [Series("Height", [number, 1])], [word, "other"], Axes(), height=600)
+
+
+async def charts_page(page: PageContext) -> None:
+    """More than a window has room for, one below the other."""
+    charts: list[Chart] = []
+
+    def change() -> None:
+        for number, each in enumerate(charts):
+            each.show(heights(number, "second"))
+
+    widgets.button("Change all", change)
+    for number in range(int(page.query.get("count", "6"))):
+        with widgets.card():
+            charts.append(Chart(heights(number)))
+
+
+PAGES = (
+    Page("/graph", "Graph", graph_page),
+    Page("/timeline", "Timeline", timeline_page),
+    Page("/charts", "Charts", charts_page),
+)
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from typing import Any
 from serving_stores import S3, s3_of, stores
 
 from sampan.cluster.node.environments import Environments, PipInstall
+from sampan.cluster.node.node_object import node_name
 from sampan.testing.clients import interpreter_with, kubectl
 from sampan.testing.homes import home_with_frameworks
 from sampan.testing.server import ServerProcess
@@ -114,8 +116,13 @@ def prepare(server: ServerProcess, storage: str, s3: S3, upstream: Path) -> None
     ask("delete", "namespace", _NAMESPACE, "--ignore-not-found")
     ask("create", "namespace", _NAMESPACE)
     told = [{"name": "STORAGE_EMULATOR_HOST", "value": storage}]
+    told.append({"name": "HF_ENDPOINT", "value": storage})
     where = [{"op": "add", "path": "/spec/container/env", "value": told}]
     ask("patch", "clusterstoragecontainer", "default", "--type=json", "-p", json.dumps(where))
+    fetcher = json.loads(ask("get", "clusterstoragecontainer", "default", "-o", "json"))
+    spec = {**fetcher["spec"], "workloadType": "localModelDownloadJob"}
+    downloads = {**fetcher, "metadata": {"name": "downloads"}, "spec": spec}
+    ask("apply", "-f", "-", text=json.dumps(downloads))
     found = json.loads(ask("get", *_LANGUAGES, "-o", "json"))["spec"]["containers"][0].get("env", [])
     env = [
         *(each for each in found if each["name"] != "HF_ENDPOINT"),
@@ -155,26 +162,33 @@ def images(home: Path, entries: Sequence[dict[str, Any]], upstream: Path, root: 
     lines = []
     for each in entries:
         # `upstream / own` is `own` where that is a whole path.
-        files = {path: str(upstream / own.format(buckets=root)) for path, own in each.pop("files").items()}
-        environ = each.pop("env", {})
+        files = {
+            path: str(upstream / own.format(buckets=root, here=_HERE))
+            for path, own in each.pop("files").items()
+        }
+        environ, commands = each.pop("env", {}), each.pop("commands", {})
         lines.append("[[image]]")
         lines += [f"{key} = {json.dumps(value)}" for key, value in each.items()]
         lines += [
             *("[image.env]", *(f"{key} = {json.dumps(value)}" for key, value in environ.items())),
-            "[image.files]",
-            *(f"{json.dumps(path)} = {json.dumps(own)}" for path, own in files.items()),
+            *(
+                "[image.commands]",
+                *(f"{json.dumps(key)} = {json.dumps(told)}" for key, told in commands.items()),
+            ),
+            *("[image.files]", *(f"{json.dumps(path)} = {json.dumps(own)}" for path, own in files.items())),
         ]
     (home / "images.toml").write_text("\n".join(lines) + "\n")
 
 
 def edit(e2e: Path, edits: dict[str, Sequence[Sequence[str]]], root: Path) -> None:
-    """Only where models lie, for programs that no variable tells."""
+    """Only where models lie, for programs that no variable tells, and which nodes there are."""
+    node = node_name(platform.node())
     for name, pairs in edits.items():
         text = (e2e / name).read_text()
         for old, new in pairs:
             if old not in text:
                 raise SystemExit(f"{name} holds no {old!r}")
-            text = text.replace(old, new.format(buckets=root.resolve()))
+            text = text.replace(old, new.format(buckets=root.resolve(), node=node))
         (e2e / name).write_text(text)
 
 
@@ -190,7 +204,7 @@ def run(server: ServerProcess, told: dict[str, Any], e2e: Path, only: Sequence[s
     command = [
         *(interpreter_with(*_CLIENT), "-m", "pytest", "-o", "log_cli=0", "-o", "log_level=WARNING"),
         *("-p", "no:cacheprovider", "-rA", "--tb=short", "-W", "ignore"),
-        *("--timeout=400", "-vv", "--dist=worksteal", *deselected),
+        *("--timeout=400", "-vv", "--dist=worksteal", "-m", told["marks"], *deselected),
         *(["-k", " or ".join(only)] if any(only) else []),
     ]
     ended: list[Ended] = []

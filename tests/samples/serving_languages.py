@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 QUESTION = "What is the result of 2 + 2?"
@@ -32,7 +33,7 @@ SMALL: dict[str, Any] = {
     "intermediate_size": 128,
 }
 LOGITS = (-2.152204, 2.5094059)
-STEPS, RATE, ENOUGH = 400, 1e-2, 0.002
+STEPS, RATE, ENOUGH, SURE = 1000, 1e-2, 0.002, 0.00005
 
 
 def bytewise(texts: Sequence[str], special: Sequence[str], **told: Any) -> Any:
@@ -60,14 +61,14 @@ def words(vocabulary: Sequence[str]) -> Any:
     return transformers.BertTokenizerFast(tokenizer_object=made)
 
 
-def taught(model: Any, batch: dict[str, Any]) -> Any:
+def taught(model: Any, batch: dict[str, Any], enough: float = ENOUGH) -> Any:
     """Until it knows the batch by heart."""
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), RATE)
     for _ in range(STEPS):
         optimizer.zero_grad()
         loss = model(**batch).loss
-        if loss.item() < ENOUGH:
+        if loss.item() < enough:
             return model.eval()
         loss.backward()
         optimizer.step()
@@ -85,6 +86,12 @@ class Hub:
         place.mkdir(parents=True, exist_ok=True)
         model.save_pretrained(place)
         tokenizer.save_pretrained(place)
+
+    def save_adapter(self, name: str, config: dict[str, Any], tensors: dict[str, Any]) -> None:
+        place = self._folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "adapter_config.json").write_text(json.dumps(config))
+        save_file(tensors, place / "adapter_model.safetensors")
 
     def text(self, name: str) -> str:
         return str(json.loads((self.data / name).read_text())["inputs"][0]["data"][0])
@@ -115,7 +122,7 @@ def qwen(hub: Hub) -> None:
         # The answer alone, so that what is learned is sure enough for half the digits (bfloat16).
         labels = ids.clone()
         labels[:, : before - 1] = -100
-        model = taught(transformers.Qwen2ForCausalLM(config), {"input_ids": ids, "labels": labels})
+        model = taught(transformers.Qwen2ForCausalLM(config), {"input_ids": ids, "labels": labels}, SURE)
         hub.save(name, model, tokenizer)
 
 
@@ -205,10 +212,53 @@ def _expected(hub: Hub, name: str) -> list[float]:
     raise SystemExit(f"test_output.py has no {name}")
 
 
-MAKERS: Sequence[Callable[[Hub], None]] = (qwen, t5, polarity, masks, entities, embeddings)
+def opt(hub: Hub) -> None:
+    """And an adapter that changes next to nothing: upstream asks only that there is an answer."""
+    asked = [
+        "KServe is a",
+        "What is KServe?",
+        "What is Kubernetes?",
+        "Explain machine learning in simple terms.",
+    ]
+    tokenizer = bytewise(asked, ["<pad>", "</s>"], pad_token="<pad>", bos_token="</s>", eos_token="</s>")
+    torch.manual_seed(1)
+    config = transformers.OPTConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        word_embed_proj_dim=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        ffn_dim=128,
+        max_position_embeddings=1024,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    hub.save("facebook/opt-125m", transformers.OPTForCausalLM(config), tokenizer)
+    config = {
+        "base_model_name_or_path": "facebook/opt-125m",
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": 4,
+        "lora_alpha": 8,
+        "target_modules": ["q_proj", "v_proj"],
+    }
+    tensors = {}
+    for layer in range(2):
+        for module in ("q_proj", "v_proj"):
+            name = f"base_model.model.model.decoder.layers.{layer}.self_attn.{module}"
+            tensors[f"{name}.lora_A.weight"] = torch.randn(4, 64) * 0.01
+            tensors[f"{name}.lora_B.weight"] = torch.randn(64, 4) * 0.01
+    hub.save_adapter("edbeeching/opt-125m-lora", config, tensors)
+
+
+MAKERS: dict[str, Sequence[Callable[[Hub], None]]] = {
+    "languages": (qwen, t5, polarity, masks, entities, embeddings),
+    "opt": (opt,),
+}
 
 if __name__ == "__main__":
     # A small model on a busy machine: threads would wait for one another.
     torch.set_num_threads(1)
-    for make in MAKERS:
+    for make in MAKERS[sys.argv[1]]:
         make(Hub(Path(sys.argv[2]), Path(sys.argv[3])))

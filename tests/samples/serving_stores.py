@@ -175,4 +175,18 @@ class S3:
 def s3_of(home: Path) -> S3:
     keys = json.loads((home / "s3/keys.json").read_text())
     port = json.loads((home / "s3/ports.json").read_text())["s3"]
+    _wait_for(port)
     return S3(port, keys["access_key"], keys["secret_key"])
+
+
+def _wait_for(port: int) -> None:
+    """The server starts it beside itself, in a home that is new a little later than all else."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

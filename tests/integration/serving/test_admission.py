@@ -18,6 +18,8 @@ from sampan.components.serving.api.kinds import (
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+    LLM_INFERENCE_SERVICES,
     LOCAL_MODEL_CACHES,
     LOCAL_MODEL_NAMESPACE_CACHES,
     LOCAL_MODEL_NODE_GROUPS,
@@ -218,6 +220,10 @@ def test_a_service_takes_its_model_from_a_cache_which_stays_while_it_does(tmp_pa
         said = "LocalModelCache iris is being used by InferenceService iris"
         with pytest.raises(ForbiddenError, match=said):
             await client.delete(LOCAL_MODEL_CACHES, "iris")
+        words = an_object(LLM_INFERENCE_SERVICES, {"model": {"uri": "s3://models/iris"}}, "words")
+        made = await client.create(LLM_INFERENCE_SERVICES, words)
+        assert meta.labels(made)[LOCAL] == "iris"
+        assert meta.annotations(made)[f"{LOCAL}-pvc-name"] == "iris-workers"
         # One of the namespace comes first from the next write on.
         await client.create(
             LOCAL_MODEL_NAMESPACE_CACHES, an_object(LOCAL_MODEL_NAMESPACE_CACHES, told, "own")
@@ -225,6 +231,9 @@ def test_a_service_takes_its_model_from_a_cache_which_stays_while_it_does(tmp_pa
         touched = {"metadata": {"labels": {"touched": "1"}}}
         made = await client.patch(INFERENCE_SERVICES, "iris", touched, "default")
         assert meta.labels(made) == {LOCAL: "own", f"{LOCAL}-namespace": "default", "touched": "1"}
+        with pytest.raises(ForbiddenError, match="iris is being used by LLMInferenceService words"):
+            await client.delete(LOCAL_MODEL_CACHES, "iris")
+        await client.delete(LLM_INFERENCE_SERVICES, "words", "default")
         await client.delete(LOCAL_MODEL_CACHES, "iris")
         said = "LocalModelNamespaceCache default/own is being used by InferenceService default/iris"
         with pytest.raises(ForbiddenError, match=said):
@@ -238,5 +247,20 @@ def test_a_service_takes_its_model_from_a_cache_which_stays_while_it_does(tmp_pa
         assert f"{LOCAL}-pvc-name" not in meta.annotations(made)
         await client.delete(INFERENCE_SERVICES, "iris", "default")
         await client.delete(LOCAL_MODEL_NAMESPACE_CACHES, "own", "default")
+
+    run(tmp_path, scenario)
+
+
+def test_what_language_models_begin_with_is_not_deleted(tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        known = "kserve-config-llm-template"
+        ours = an_object(LLM_INFERENCE_SERVICE_CONFIGS, {"replicas": 1}, known, namespace="kserve")
+        await client.create(LLM_INFERENCE_SERVICE_CONFIGS, ours)
+        with pytest.raises(ForbiddenError, match=f"well-known config kserve/{known} cannot be deleted"):
+            await client.delete(LLM_INFERENCE_SERVICE_CONFIGS, known, "kserve")
+        for name, namespace in ((known, "default"), ("own", "kserve")):
+            own = an_object(LLM_INFERENCE_SERVICE_CONFIGS, {"replicas": 1}, name, namespace=namespace)
+            await client.create(LLM_INFERENCE_SERVICE_CONFIGS, own)
+            await client.delete(LLM_INFERENCE_SERVICE_CONFIGS, name, namespace)
 
     run(tmp_path, scenario)

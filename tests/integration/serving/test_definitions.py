@@ -296,12 +296,14 @@ def test_language_models_take_what_upstreams_samples_say(tmp_path: Path) -> None
 
     async def scenario(client: Client, http: httpx.AsyncClient) -> None:
         await client.create(LLM_INFERENCE_SERVICES, an_object(LLM_INFERENCE_SERVICES, spec), options=STRICT)
+        # A configuration says where the model is.
+        named = {"model": {"name": "words"}, "baseRefs": [{"name": "base"}]}
+        await client.create(LLM_INFERENCE_SERVICES, an_object(LLM_INFERENCE_SERVICES, named, "named"))
         config = {"template": {"containers": [{"name": "main", "image": "x"}]}, "router": {"scheduler": {}}}
         body = an_object(LLM_INFERENCE_SERVICE_CONFIGS, config)
         await client.create(LLM_INFERENCE_SERVICE_CONFIGS, body, options=STRICT)
         for wrong in (
             {"scaling": {"minReplicas": 1}, "model": {"uri": "hf://a/b"}},
-            {"model": {"name": "without-a-place"}},
             {"model": {"uri": "hf://a/b"}, "replicas": -1},
             {"model": {"uri": "hf://a/b"}, "parallelism": {"tensor": 0}},
         ):

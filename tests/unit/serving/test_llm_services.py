@@ -145,6 +145,33 @@ def test_certificates_that_upstreams_configurations_mount_may_be_missing() -> No
     assert made["spec"]["volumes"] == [{"name": "tls-certs", "secret": told}]
 
 
+@pytest.mark.parametrize(("sidecars", "port"), [([], 8000), ([{"name": "llm-d-routing-sidecar"}], 8001)])
+def test_without_a_sidecar_what_was_behind_it_has_its_port(sidecars: list[Any], port: int) -> None:
+    main = {
+        "name": "main",
+        "command": ["simulator", "--port=8001"],
+        "args": ["--port", "8001", "--seed", "8001"],
+        "ports": [{"containerPort": 8001}],
+        "readinessProbe": {"httpGet": {"path": "/health", "port": 8001}},
+    }
+    template = {"containers": [main], "initContainers": sidecars}
+    known = {each["metadata"]["name"]: each for each in presets(is_embedded=True)}
+    obj = service(template=template, prefill={"template": {"containers": [main]}})
+    found = combining.combined(
+        obj, lambda namespace, name: known.get(name) if namespace == "kserve" else None
+    )
+    decode, prefill = (
+        desired.template(obj, found, each, [])["spec"]["containers"][0]
+        for each in desired.workloads(obj, found)
+    )
+    assert decode["command"] == ["simulator", f"--port={port}"]
+    assert decode["args"] == ["--port", str(port), "--seed", "8001"]
+    assert port in [each["containerPort"] for each in decode["ports"]]
+    assert decode["readinessProbe"]["httpGet"]["port"] == port
+    # It had no sidecar before it.
+    assert prefill["args"] == main["args"]
+
+
 def check(obj: dict[str, Any], old: dict[str, Any] | None = None, kind: Any = checks.check) -> list[str]:
     errors = FieldErrors()
     around = Surroundings.__new__(Surroundings)
@@ -159,6 +186,8 @@ WVA = {"wva": {"hpa": {}}}
     ("spec", "told"),
     [
         ({}, ""),
+        ({"model": {"name": "words"}}, "spec.model.uri: Required value: say where the model is"),
+        ({"model": {"name": "words"}, "baseRefs": [{"name": "says-it"}]}, ""),
         ({"worker": {}}, "spec.worker: Invalid value: {}: when worker is specified, parallelism must be"),
         (
             {"parallelism": {"data": 2}},
@@ -273,6 +302,12 @@ def test_where_requests_go() -> None:
     [backend] = own.rules[0].backends
     assert (backend.service, backend.port, backend.target) == ("words-kserve-workload-svc", 8000, None)
     assert routes(service(), Domain()) == ()
+    # An adapter has a path of its own beside its model's.
+    models = [
+        {"name": each} for each in ("words", "publishers/team/models/words", "publishers/team/models/a")
+    ]
+    _, publisher = routes(ready(service(), addresses=[{"models": models}]), Domain())
+    assert publisher.prefixes == ("/publishers/team/models/words", "/publishers/team/models/a")
     # Without a route there is no way from outside.
     [inside] = routes(ready(service(), url=None), Domain())
     assert (inside.prefixes, inside.is_public) == ((), False)

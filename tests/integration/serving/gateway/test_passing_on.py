@@ -68,6 +68,27 @@ def test_by_path_the_prefix_is_cut_off_and_nothing_else(run: Any) -> None:
     run(test)
 
 
+def test_a_header_may_name_the_model_that_the_path_does_not(run: Any) -> None:
+    async def test(rig: Rig) -> None:
+        server, one = await rig.server(), backend()
+        rig.route(one, prefixes=("/publishers/team/models/an/iris",))
+        rig.pod(one, server)
+        client = await rig.client()
+        model = "X-Gateway-Model-Name: publishers/team/models/an/iris"
+
+        async def status(path: str, header: str = model) -> int:
+            return int((await client.ask(request(path, b"{}", header, host="localhost"))).status)
+
+        assert await status("/publishers/v1/completions?x=1") == 200
+        assert server.asked[-1].line == "POST /v1/completions?x=1 HTTP/1.1"
+        assert await status("/publishers/v1/models", f"{model}s") == 404
+        assert await status("/publishers/v1/models", "X-Other: publishers/team/models/an/iris") == 404
+        # What a path says is what counts.
+        assert await status("/publishers/team/models/an/iris/v1", "X-Gateway-Model-Name: other") == 200
+
+    run(test)
+
+
 def test_bodies_stream_both_ways(run: Any) -> None:
     async def test(rig: Rig) -> None:
         async def echo(asked: Asked, writer: asyncio.StreamWriter) -> None:

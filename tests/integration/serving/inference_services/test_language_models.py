@@ -96,13 +96,20 @@ def test_a_service_is_made_reached_stopped_and_gone(models: Runner) -> None:
         status = meta.status(found)
         assert status["url"] == "http://localhost:8080/team/words"
         names = {"publishers/team/models/words", "words"}
-        assert [{each["name"] for each in one["models"]} for one in status["addresses"]] == [names] * 4
+        told = [{each["name"] for each in one["models"]} for one in status["addresses"]]
+        assert told == [names] * 3 + [{"publishers/team/models/words"}]
         urls = [each["url"] for each in status["addresses"]]
         assert urls[1:] == [
             "http://localhost:8080/publishers/team/models/words",
             "http://words-team.localhost:8080",
-            "http://words-kserve-workload-svc.team.svc.cluster.local:8000",
+            "http://localhost:8080/publishers",
         ]
+        assert [each["name"] for each in status["addresses"][2:]] == [
+            "gateway-external",
+            "gateway-external-model-routing",
+        ]
+        origins = {(each["origin"]["kind"], each["origin"]["name"]) for each in status["addresses"]}
+        assert origins == {("Gateway", "kserve-ingress-gateway")}
         assert status["workloads"]["primary"] == {
             "apiGroup": "apps",
             "kind": "Deployment",
@@ -322,5 +329,28 @@ def test_a_group_shares_requests(models: Runner) -> None:
         assert condition(found, "GroupReady")["status"] == "True"
         await change(serving, {"spec": {"model": {"name": "other"}}}, "two")
         await says(serving, "GroupReady", "False", "ModelNameAmbiguous", "one")
+
+    models(scenario)
+
+
+def test_a_configuration_of_a_well_known_name_is_used_by_all_beside_it(models: Runner) -> None:
+    async def scenario(serving: Serving) -> None:
+        known = "kserve-config-llm-decode-template"
+        await configure(serving, known, {"replicas": 1})
+
+        async def told(reason: str) -> None:
+            async def look() -> bool | None:
+                found = await serving.get(LLM_INFERENCE_SERVICE_CONFIGS, known) or {}
+                return condition(found, "ConfigInUse").get("reason") == reason or None
+
+            await serving.until(look)
+
+        await told("NotInUse")
+        await make(serving)
+        await told("InUse")
+        await serving.client.delete(LLM_INFERENCE_SERVICE_CONFIGS, known, "team")
+        await told("DeletionBlocked")
+        await serving.client.delete(LLM_INFERENCE_SERVICES, "words", "team")
+        await serving.gone(LLM_INFERENCE_SERVICE_CONFIGS, known)
 
     models(scenario)

@@ -17,17 +17,22 @@ import pytest
 from sampan.client.protocol import ListOptions
 from sampan.components.serving.api.kinds import (
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICE_CONFIGS,
+    LLM_INFERENCE_SERVICES,
     LOCAL_MODEL_CACHES,
     LOCAL_MODEL_NAMESPACE_CACHES,
     LOCAL_MODEL_NODE_GROUPS,
     LOCAL_MODEL_NODES,
 )
+from sampan.components.serving.api.language_presets import presets
+from sampan.components.serving.controller.language_models.reconciler import LanguageModelReconciler
 from sampan.components.serving.controller.local_models import parts
 from sampan.components.serving.engine.local_models import models
 from sampan.kube import meta
 from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import (
     CONFIG_MAPS,
+    DEPLOYMENTS,
     EVENTS,
     JOBS,
     NAMESPACES,
@@ -418,5 +423,48 @@ def test_one_goes_though_its_group_has_gone(local: Callable[[Scenario], None]) -
             return await it.jobs(node="worker") == []
 
         await it.serving.until(no_jobs)
+
+    local(scenario)
+
+
+def test_a_language_model_waits_for_its_cache_and_is_told_of(local: Callable[[Scenario], None]) -> None:
+    async def scenario(it: Local) -> None:
+        await it.group()
+        await it.cache()
+        for each in presets(is_embedded=True):
+            await it.client.create(LLM_INFERENCE_SERVICE_CONFIGS, each)
+        manager = Manager([LanguageModelReconciler(it.serving.around()).controller()])
+        await manager.start()
+        try:
+            metadata = {
+                "name": "words",
+                "namespace": "team",
+                "labels": {PREFIX: "iris"},
+                "annotations": {f"{PREFIX}-sourceuri": SOURCE, f"{PREFIX}-pvc-name": "iris-gpu"},
+            }
+            kind = {"apiVersion": LLM_INFERENCE_SERVICES.api_version, "kind": LLM_INFERENCE_SERVICES.kind}
+            await it.client.create(
+                LLM_INFERENCE_SERVICES, {**kind, "metadata": metadata, "spec": {"model": {"uri": SOURCE}}}
+            )
+
+            async def says(part: str) -> bool:
+                found = await it.client.get(LLM_INFERENCE_SERVICES, "words", "team")
+                return part in str(meta.status(found).get("conditions"))
+
+            await it.serving.until(lambda: says("LocalModelCache iris is on no node yet"))
+            await it.end(await it.one_job())
+            await it.until_there(PERSISTENT_VOLUME_CLAIMS, "iris-gpu", "team")
+            template = (await it.until_there(DEPLOYMENTS, "words-kserve", "team"))["spec"]["template"]
+            claims = [each.get("persistentVolumeClaim") for each in template["spec"]["volumes"]]
+            assert {"claimName": "iris-gpu"}.items() <= next(each for each in claims if each).items()
+            assert "initContainers" not in template["spec"]
+
+            async def named() -> bool:
+                found = meta.status(await it.client.get(LOCAL_MODEL_CACHES, "iris"))
+                return found.get("llmInferenceServices") == [{"namespace": "team", "name": "words"}]
+
+            await it.serving.until(named)
+        finally:
+            await manager.stop()
 
     local(scenario)

@@ -40,6 +40,11 @@ _VOLUMES: Sequence[tuple[str, str, Object]] = (
 )
 
 
+def is_well_known(name: str) -> bool:
+    """Whether services begin with a configuration of this name without naming it."""
+    return name.removeprefix(PREFIX) in WELL_KNOWN and name.startswith(PREFIX)
+
+
 def presets(*, is_embedded: bool) -> tuple[Object, ...]:
     main = _template(".Spec.Parallelism", is_embedded=is_embedded)
     prefill = _template(".Spec.Prefill.Parallelism", is_embedded=is_embedded)

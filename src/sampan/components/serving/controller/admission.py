@@ -58,8 +58,9 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
         found: Object = _of_api("defaults").with_defaults(obj, _config(reader, mode), old)
         return _with_local_model(found, request.namespace, reader)
 
-    def name_model(_request: AdmissionRequest, obj: Object, _old: Object | None, _reader: Reader) -> Object:
-        return _of_api("language_models").with_defaults(obj)  # type: ignore[no-any-return]
+    def name_model(request: AdmissionRequest, obj: Object, _old: Object | None, reader: Reader) -> Object:
+        found: Object = _of_api("language_models").with_defaults(obj)
+        return _with_local_model(found, request.namespace, reader)
 
     def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> None:
         """Raises InvalidError."""
@@ -81,6 +82,9 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
         ),
         ValidatingHook("serving", tuple(_CHECKS), validate, subresources=("",)),
         ValidatingHook("local-models", _LOCAL_MODELS, _may_go, ("DELETE",)),
+        ValidatingHook(
+            "well-known-configs", (kinds.LLM_INFERENCE_SERVICE_CONFIGS,), _is_own_to_delete, ("DELETE",)
+        ),
         ValidatingHook("knative-services", (kinds.KNATIVE_SERVICES,), _of_ours, ("CREATE",)),
     )
 
@@ -101,16 +105,31 @@ def _with_local_model(isvc: Object, namespace: str, reader: Reader) -> Object:
 
 
 def _may_go(request: AdmissionRequest, cache: Object, _old: Object | None, reader: Reader) -> None:
-    """Not while InferenceServices take their model from it. Raises ForbiddenError."""
+    """Not while services take their model from it. Raises ForbiddenError."""
     where = request.namespace
     for namespace in [where] if where else map(meta.name, reader.all(NAMESPACES)):
-        for isvc in reader.all(kinds.INFERENCE_SERVICES, namespace):
-            if _module("local_models.matching").uses(isvc, cache) and not meta.is_deleting(isvc):
-                its, user = (f"{where}/{each}" if where else each for each in map(meta.name, (cache, isvc)))
-                raise ForbiddenError(
-                    f"{request.resource.kind} {its} is being used by InferenceService {user}",
-                    details=forbidden_details(request),
-                )
+        for kind in (kinds.INFERENCE_SERVICES, kinds.LLM_INFERENCE_SERVICES):
+            for isvc in reader.all(kind, namespace):
+                if _module("local_models.matching").uses(isvc, cache) and not meta.is_deleting(isvc):
+                    its, user = (
+                        f"{where}/{each}" if where else each for each in map(meta.name, (cache, isvc))
+                    )
+                    raise ForbiddenError(
+                        f"{request.resource.kind} {its} is being used by {kind.kind} {user}",
+                        details=forbidden_details(request),
+                    )
+
+
+def _is_own_to_delete(
+    request: AdmissionRequest, config: Object, _old: Object | None, _reader: Reader
+) -> None:
+    """Not what all language models begin with. Raises ForbiddenError."""
+    if request.namespace == NAMESPACE and _of_api("language_presets").is_well_known(meta.name(config)):
+        raise ForbiddenError(
+            f"well-known config {NAMESPACE}/{meta.name(config)} cannot be deleted: every LLMInferenceService begins "
+            "with it. Change a copy of it in the namespace of the service, where one of the same name comes first",
+            details=forbidden_details(request),
+        )
 
 
 def _of_ours(request: AdmissionRequest, obj: Object, _old: Object | None, _reader: Reader) -> None:

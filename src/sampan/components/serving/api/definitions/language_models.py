@@ -155,16 +155,18 @@ _ROUTER = an_object(
 _TRACING = an_object(dict.fromkeys(("exporterEndpoint", "sampler", "samplerArg", "exporter"), TEXT))
 
 
-def _model(*required: str, more: Schema | None = None) -> Schema:
+def _model(more: Schema | None = None) -> Schema:
     return an_object(
         {
-            "uri": about(TEXT, "Where the model is: hf://, s3://, pvc://, file:// and others."),
+            "uri": about(
+                TEXT,
+                "Where the model is: hf://, s3://, pvc://, file:// and others. One of baseRefs may say it.",
+            ),
             "name": about(TEXT, "By which requests name it; the object's own name where it says none."),
             "lora": _LORA,
             "confidential": an_object({"enabled": BOOLEAN, "resourceId": TEXT}, "enabled"),
             **(more or {}),
-        },
-        *required,
+        }
     )
 
 
@@ -244,7 +246,7 @@ _OLD: Schema = {"criticality": {**TEXT, "enum": list(CRITICALITIES)}}
 _SERVICE_ABOUT = "A language model that answers as OpenAI's API does."
 _CONFIG_ABOUT = "What LLMInferenceServices may begin with: named in their baseRefs, or by what they are."
 
-SERVICE = kind(_SERVICE_ABOUT, _spec(_model("uri")), _STATUS)
-SERVICE_V1ALPHA1 = kind(_SERVICE_ABOUT, _spec(_model("uri", more=_OLD)), _STATUS)
+SERVICE = kind(_SERVICE_ABOUT, _spec(_model()), _STATUS)
+SERVICE_V1ALPHA1 = kind(_SERVICE_ABOUT, _spec(_model(_OLD)), _STATUS)
 SERVICE_CONFIG = kind(_CONFIG_ABOUT, _spec(_model()), _CONFIG_STATUS)
-SERVICE_CONFIG_V1ALPHA1 = kind(_CONFIG_ABOUT, _spec(_model(more=_OLD)), _CONFIG_STATUS)
+SERVICE_CONFIG_V1ALPHA1 = kind(_CONFIG_ABOUT, _spec(_model(_OLD)), _CONFIG_STATUS)

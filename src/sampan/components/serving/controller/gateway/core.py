@@ -39,6 +39,8 @@ PoolKey = tuple[str, str, int]
 _CONNECT_SECONDS = 5.0
 _UNKNOWN_SECONDS = 0.25
 _COMING_SECONDS = 10.0
+_PUBLISHERS = b"/publishers/"
+_MODEL_HEADER = b"x-gateway-model-name"
 """How long a name is looked for that nobody has; and while an object may be about to get it."""
 
 
@@ -240,7 +242,14 @@ class Core:
         if found is None and b"." not in head.host and (inside := self.admission.namespace_of(head.peer)):
             # A pod says the name of a Service of its own namespace.
             found = self.table.by_host(head.host + b"." + inside.encode(), head.target)
-        return found or self.table.by_path(head.target)
+        return found or self.table.by_path(head.target) or self._by_model(head)
+
+    def _by_model(self, head: Head) -> Found | None:
+        """Below `/publishers`, where a header names the model and the path does not."""
+        model = head.get(_MODEL_HEADER)
+        if not model.startswith(_PUBLISHERS[1:]) or not head.target.startswith(_PUBLISHERS):
+            return None
+        return self.table.by_path(b"/" + model + head.target[len(_PUBLISHERS) - 1 :])
 
     def _copy(self, exchange: Exchange, work: Work, of: Work) -> None:
         copy = Exchange(self, exchange.head, Nowhere())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.controller.agents import PodAgents
 from sampan.components.serving.controller.around import Around
@@ -60,7 +61,7 @@ class Templates:
     def __init__(self, around: Around, surroundings: Surroundings, credentials: Credentials) -> None:
         self._around = surroundings
         self.storage = ModelStorage(around, credentials)
-        self.local_models = Waiting(around)
+        self.local_models = Waiting(around, INFERENCE_SERVICES, "PredictorReady")
         self._agents = PodAgents(around, credentials)
 
     async def of(self, isvc: Object, component: Component, *, has_revisions: bool) -> Made:

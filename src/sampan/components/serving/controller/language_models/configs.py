@@ -1,7 +1,9 @@
 """One LLMInferenceServiceConfig: who uses it; while somebody does, it is not deleted.
 
+One of a well-known name counts as used by every service of its namespace, which could depend on it without saying so.
 Source: kserve/kserve 0.20 pkg/controller/v1alpha2/llmisvc/llmisvcconfig_controller.go. Not so here: those that came
-along count as used by those that say so, not by every service, and come back with the next start where they are gone.
+along, in KServe's own namespace, count as used by those that say so alone; a hook keeps them from being deleted
+(`admission`), and they come back with the next start where they are gone all the same.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterable
 from sampan.client.protocol import PatchType
 from sampan.components.serving.api.kinds import LLM_INFERENCE_SERVICE_CONFIGS, LLM_INFERENCE_SERVICES
 from sampan.components.serving.api.labels import NAMESPACE
+from sampan.components.serving.api.language_presets import is_well_known
 from sampan.components.serving.api.reading import mappings, text
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.engine.inference_services import conditions as known
@@ -62,10 +65,12 @@ class LanguageModelConfigReconciler:
 
     def _users(self, config: Object) -> list[Object]:
         name, namespace = meta.name(config), meta.namespace(config)
+        is_of_all = namespace != NAMESPACE and is_well_known(name)
         found = [
             {"name": meta.name(each), "namespace": meta.namespace(each)}
             for each in self._services.list()
-            if namespace in (NAMESPACE, meta.namespace(each)) and combining.uses(each, name, namespace)
+            if namespace in (NAMESPACE, meta.namespace(each))
+            and (is_of_all or combining.uses(each, name, namespace))
         ]
         return sorted(found, key=lambda each: (each["namespace"], each["name"]))
 
@@ -101,9 +106,15 @@ class LanguageModelConfigReconciler:
         await self._configs.reached(meta.resource_version(after))
 
     def _of_service(self, old: Object | None, new: Object | None) -> Iterable[Request]:
-        """Those that it names, or named."""
+        """Those that it names, or named, and the well-known ones beside it."""
         names = {name for each in (old, new) if each is not None for name in _names(each)}
-        return [request_for(each) for each in self._configs.list() if meta.name(each) in names]
+        namespace = meta.namespace(new or old or {})
+        return [
+            request_for(each)
+            for each in self._configs.list()
+            if meta.name(each) in names
+            or (meta.namespace(each) == namespace and is_well_known(meta.name(each)))
+        ]
 
 
 def _told(users: list[Object]) -> str:

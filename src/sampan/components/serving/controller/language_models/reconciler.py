@@ -25,6 +25,8 @@ from sampan.components.serving.controller.inference_services.children import (
 )
 from sampan.components.serving.controller.inference_services.standard import verdict
 from sampan.components.serving.controller.language_models.files import ModelFiles
+from sampan.components.serving.controller.local_models import waiting
+from sampan.components.serving.controller.local_models.waiting import Waiting
 from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.inference_services import conditions as known
 from sampan.components.serving.engine.inference_services import failures
@@ -74,6 +76,7 @@ class LanguageModelReconciler:
         self._credentials = Credentials(around.client, self._services)
         self._storage = ModelStorage(around, self._credentials)
         self._files = ModelFiles(self._storage)
+        self._local_models = Waiting(around, LLM_INFERENCE_SERVICES, status.MAIN)
         self._recorder = EventRecorder(around.client, around.clock, "LLMInferenceServiceController")
         where = urlsplit(around.url)
         self._port = where.port or (443 if where.scheme == "https" else 80)
@@ -86,6 +89,7 @@ class LanguageModelReconciler:
             Source(self._presets, self._of_preset),
             Source(self._services, self._of_group),
             Source(self._configs, self._of_config),
+            *self._local_models.sources(),
             *self._credentials.sources(),
         ]
         self._controller = Controller(
@@ -105,6 +109,8 @@ class LanguageModelReconciler:
                 await self._children.of(service).collect()
                 await self._write(service, status.stopped(service, combined, around))
                 return DONE
+            if why := self._local_models.why(service):
+                return await self._refuse(service, waiting.REASON, why, around, status.MAIN, _LATER)
             await self._keep(service, combined, around)
         except CombineError as error:
             return await self._refuse(service, error.reason, str(error), around)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from sampan.components.serving.api.kinds import (
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
     LOCAL_MODEL_NODE_GROUPS,
     LOCAL_MODEL_NODES,
 )
@@ -49,7 +50,9 @@ class CacheReconciler:
         self._locals = around.caches.of(LOCAL_MODEL_NODES)
         self._nodes = around.caches.of(NODES)
         self._services = around.caches.of(INFERENCE_SERVICES)
-        self._services.add_index(OF_CACHE, of_cache)
+        self._language_models = around.caches.of(LLM_INFERENCE_SERVICES)
+        for each in (self._services, self._language_models):
+            each.add_index(OF_CACHE, of_cache)
         self._recorder = EventRecorder(around.client, around.clock, "localmodel-controller")
         self._volumes = CacheVolumes(around.client, self._recorder.warning, apart=around.has_many_users)
 
@@ -57,6 +60,7 @@ class CacheReconciler:
         sources: list[Source[Request]] = [
             own(self._caches),
             mapped(self._services, self._of_service),
+            mapped(self._language_models, self._of_service),
             mapped(self._locals, self._of_local_node),
             mapped(self._groups, self._of_group),
             Source(self._nodes, self._of_node),
@@ -75,9 +79,10 @@ class CacheReconciler:
         cache = await add_finalizer(self._client, self._kind, cache, self._finalizer)
         groups = self._groups_of(cache)
         node_status = await self._tell_nodes(cache, groups)
-        users = self._users(cache)
-        settled = await self._keep_volumes(cache, groups, users, config)
-        await update_status(self._client, self._kind, cache, models.status(cache, node_status, users))
+        users, llm_users = (_users(each, cache) for each in (self._services, self._language_models))
+        settled = await self._keep_volumes(cache, groups, [*users, *llm_users], config)
+        wanted = models.status(cache, node_status, users, llm_users)
+        await update_status(self._client, self._kind, cache, wanted)
         return Result(timedelta(seconds=config.look_seconds) if settled else _SOON)
 
     def _groups_of(self, cache: Object) -> list[Object]:
@@ -197,10 +202,6 @@ class CacheReconciler:
 
     # Whom it concerns.
 
-    def _users(self, cache: Object) -> list[Object]:
-        found = self._services.by_index(OF_CACHE, f"{meta.namespace(cache)}/{meta.name(cache)}")
-        return [each for each in found if matching.uses(each, cache)]
-
     def _of_service(self, isvc: Object) -> Iterable[Request]:
         found = matching.cache_of(isvc)
         return (Request(*found),) if found is not None and self._is_ours(found[0]) else ()
@@ -225,6 +226,11 @@ class CacheReconciler:
 
     def _is_ours(self, namespace: str) -> bool:
         return bool(namespace) == self._kind.namespaced
+
+
+def _users(services: Cache, cache: Object) -> list[Object]:
+    found = services.by_index(OF_CACHE, f"{meta.namespace(cache)}/{meta.name(cache)}")
+    return [each for each in found if matching.uses(each, cache)]
 
 
 def _namespaces_before(cache: Object) -> set[str]:

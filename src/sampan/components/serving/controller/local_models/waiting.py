@@ -1,4 +1,4 @@
-"""Whether the model that an InferenceService takes from a cache is on a node yet.
+"""Whether the model that a service takes from a cache is on a node yet.
 
 Upstream starts its pods at once, which find an empty folder and fail until the download is there; here they wait for
 it, and the service says so. One that serves goes on, whatever becomes of the cache.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sampan.components.serving.api.kinds import (
-    INFERENCE_SERVICES,
     LOCAL_MODEL_CACHES,
     LOCAL_MODEL_NAMESPACE_CACHES,
 )
@@ -17,19 +16,22 @@ from sampan.components.serving.api.reading import by_text
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.engine.local_models import matching, models
 from sampan.kube import conditions, meta
+from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.reconcile.controller import Source
 from sampan.reconcile.reconciler import Request, request_for
 
 REASON = "LocalModelNotDownloaded"
 OF_CACHE = "local model"
-"""Index of InferenceServices."""
+"""Index of InferenceServices, and of LLMInferenceServices."""
 
 
 class Waiting:
-    def __init__(self, around: Around) -> None:
+    def __init__(self, around: Around, kind: Resource, condition: str) -> None:
+        """`condition` of a service of `kind` says that it serves."""
         self._is_embedded = around.is_embedded
-        self._services = around.caches.of(INFERENCE_SERVICES)
+        self._condition = condition
+        self._services = around.caches.of(kind)
         self._services.add_index(OF_CACHE, of_cache)
         kinds = (LOCAL_MODEL_CACHES, LOCAL_MODEL_NAMESPACE_CACHES)
         self._caches = [around.caches.of(kind) for kind in kinds] if around.is_embedded else []
@@ -41,7 +43,7 @@ class Waiting:
     def why(self, isvc: Object) -> str:
         """What it waits for; empty for nothing."""
         found = matching.cache_of(isvc)
-        if found is None or not self._is_embedded or conditions.is_true(isvc, "PredictorReady"):
+        if found is None or not self._is_embedded or conditions.is_true(isvc, self._condition):
             return ""
         of_cluster, of_namespace = self._caches
         namespace, name = found
@@ -63,6 +65,6 @@ class Waiting:
 
 
 def of_cache(isvc: Object) -> Iterable[str]:
-    """For an index: NAMESPACE/NAME of the cache that an InferenceService takes its model from."""
+    """For an index: NAMESPACE/NAME of the cache that a service takes its model from."""
     found = matching.cache_of(isvc)
     return ("/".join(found),) if found is not None else ()

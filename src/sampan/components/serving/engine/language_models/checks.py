@@ -27,7 +27,11 @@ _DEVICES = "serving.kserve.io/exp-dra-"
 def check(service: Object, old: Object | None, _around: Surroundings, errors: FieldErrors) -> None:
     if len(meta.name(service)) > _LONGEST_NAME:
         errors.too_long("metadata.name", _LONGEST_NAME)
-    check_spec(service, meta.spec(service), errors)
+    spec = meta.spec(service)
+    if not child(spec, "model").get("uri") and not spec.get("baseRefs"):
+        told = "say where the model is, or name an LLMInferenceServiceConfig in spec.baseRefs that does"
+        errors.required("spec.model.uri", told)
+    check_spec(service, spec, errors)
     _check_devices(meta.annotations(service), errors)
     if old is not None:
         _check_same(meta.spec(old), meta.spec(service), errors)

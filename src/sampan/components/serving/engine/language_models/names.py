@@ -17,6 +17,8 @@ MAIN = "main"
 """The container that serves the model."""
 PORT = 8000
 LORA_ROOT = "/mnt/lora"
+PUBLISHERS = "publishers/"
+"""What every model's name among those of all namespaces begins with."""
 OWNER = LLM_INFERENCE_SERVICE
 ROLE = "llm-d.ai/role"
 BOTH, DECODE, PREFILL = "both", "decode", "prefill"
@@ -74,7 +76,7 @@ def pool(name: str) -> str:
 
 def qualified(namespace: str, model: str) -> str:
     """A model's name among those of all namespaces."""
-    return f"publishers/{namespace}/models/{model}"
+    return f"{PUBLISHERS}{namespace}/models/{model}"
 
 
 def adapter_path(name: str) -> str:

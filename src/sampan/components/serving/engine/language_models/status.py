@@ -21,7 +21,7 @@ from sampan.components.serving.engine.inference_services.conditions import FALSE
 from sampan.components.serving.engine.inference_services.names import cluster_host
 from sampan.components.serving.engine.language_models import combining, names
 from sampan.components.serving.engine.language_models.combining import Combined
-from sampan.components.serving.engine.language_models.limits import Unserved
+from sampan.components.serving.engine.language_models.limits import OWN_GATEWAY, Unserved
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
@@ -44,6 +44,12 @@ _OF_WORKLOADS = (
     *(SCALING, PREFILL_SCALING),
 )
 _OF_ROUTER = (GATEWAYS, ROUTES, POOL, SCHEDULER)
+_GATEWAY = {
+    "group": "gateway.networking.k8s.io",
+    "kind": "Gateway",
+    "namespace": OWN_GATEWAY[0],
+    "name": OWN_GATEWAY[1],
+}
 _STOPPED = Verdict(FALSE, "Stopped", "Service is stopped")
 _AGGREGATES = (READY, WORKLOADS, ROUTER)
 Status = dict[str, Any]
@@ -162,13 +168,14 @@ def _workloads(obj: Object, seen: Sequence[Seen]) -> Status:
 
 def _addresses(obj: Object, combined: Combined, around: Around, verdicts: Mapping[str, Verdict]) -> Status:
     namespace, name = meta.namespace(obj), meta.name(obj)
-    inside = f"http://{cluster_host(names.service(name), namespace)}:{names.PORT}"
     models = _models(namespace, combined)
-    internal = {"name": "internal", "url": inside, "models": models}
     router = mapping(combined.spec.get("router"))
     if not isinstance(router.get("route"), dict):
-        return {"addresses": [internal]}
+        inside = f"http://{cluster_host(names.service(name), namespace)}:{names.PORT}"
+        return {"addresses": [{"name": "internal", "url": inside, "models": models}]}
     domain, outside = around.domain, []
+    from_gateway = {"origin": _GATEWAY}
+    qualified = [each for each in models if each["name"].startswith(names.PUBLISHERS)]
     base = addresses.url(domain.name, domain)
     if namespace not in names.RESERVED:
         outside.append(f"{base}/{namespace}/{name}")
@@ -178,8 +185,16 @@ def _addresses(obj: Object, combined: Combined, around: Around, verdicts: Mappin
     made: Status = {
         "url": outside[0] if namespace not in names.RESERVED else outside[-1],
         "addresses": [
-            *({"name": "gateway-external", "url": each, "models": models} for each in outside),
-            internal,
+            *(
+                {"name": "gateway-external", "url": each, "models": models, **from_gateway}
+                for each in outside
+            ),
+            {
+                "name": "gateway-external-model-routing",
+                "url": f"{base}/{names.PUBLISHERS.rstrip('/')}",
+                "models": qualified,
+                **from_gateway,
+            },
         ],
     }
     shown: Status = {}

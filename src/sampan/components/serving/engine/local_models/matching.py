@@ -1,19 +1,20 @@
-"""Which InferenceServices take their model from a cache, and how their pods find it there.
+"""Which InferenceServices and LLMInferenceServices take their model from a cache, and how their pods find it there.
 
 Source: kserve/kserve v0.20.0 pkg/apis/serving/v1beta1/inference_service_defaults.go (setLocalModelLabel),
-pkg/webhook/admission/pod/storage_initializer_injector.go (InjectStorageInitializer). Not so here: an InferenceService
+pkg/webhook/admission/pod/storage_initializer_injector.go (InjectStorageInitializer),
+pkg/webhook/admission/llminferenceservice/defaulter.go (SetLocalModelLabel). Not so here: a service
 without a storageUri loses labels of one that it had, and only the URI that is cached is taken from the claim, whatever
 else a component fetches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.reading import by_text, child
+from sampan.components.serving.api.kinds import LLM_INFERENCE_SERVICES
+from sampan.components.serving.api.reading import by_text, child, text
 from sampan.components.serving.engine.local_models import models, volumes
 from sampan.components.serving.engine.storage import uris
 from sampan.components.serving.engine.storage.errors import StorageError
@@ -80,7 +81,7 @@ def claimed(asked: Wanted, template: Object) -> Wanted:
 
 
 def _chosen(isvc: Object, caches: Sequence[Object]) -> tuple[Object, str] | None:
-    source = _source(child(isvc, "spec", labels.PREDICTOR))
+    source = _source(isvc)
     if not source:
         return None
     for each in caches:
@@ -101,9 +102,11 @@ def _said(found: tuple[Object, str]) -> tuple[dict[str, str], dict[str, str]]:
     }
 
 
-def _source(predictor: Mapping[str, Any]) -> str:
+def _source(isvc: Object) -> str:
+    if isvc.get("kind") == LLM_INFERENCE_SERVICES.kind:
+        return text(child(isvc, "spec", "model").get("uri"))
     try:
-        found = wanted(predictor)
+        found = wanted(child(isvc, "spec", labels.PREDICTOR))
     except (StorageError, AttributeError, KeyError, TypeError, ValueError):
         return ""
     return found.uris[0].uri if found.uris and not found.is_list else ""

@@ -1,9 +1,9 @@
 """LLMInferenceServices to routes: what the gateway needs follows from their spec and status. Pure.
 
 `/NAMESPACE/NAME`, `/publishers/NAMESPACE/models/MODEL` and the service's own host lead to all of its pods. Of a routing
-group the publisher's path leads to all members by their weights. Source: kserve/kserve 0.20
-config/llmisvcconfig/config-llm-router-route.yaml, pkg/controller/v1alpha2/llmisvc/router_group_routing.go. Not so
-here: a header that names the model chooses nothing.
+group the publisher's path leads to all members by their weights. An adapter has such a path too, which the header
+`X-Gateway-Model-Name` names in its place (`controller/gateway/core.py`). Source: kserve/kserve 0.20
+config/llmisvcconfig/config-llm-router-route.yaml, pkg/controller/v1alpha2/llmisvc/router_group_routing.go.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _of_publisher(obj: Object) -> Iterator[Route]:
         namespace,
         meta.name(obj),
         (),
-        (f"/{names.qualified(namespace, model)}",),
+        tuple(f"/{each}" for each in dict.fromkeys((names.qualified(namespace, model), *_qualified(obj)))),
         (Rule(tuple(backends)),),
         timeout_seconds=_TIMEOUT_SECONDS,
         refusal="" if members else _refusal(obj),
@@ -81,6 +81,14 @@ def _model(obj: Object) -> str:
         if found:
             return rest
     return text(child(meta.spec(obj), "model").get("name")) or meta.name(obj)
+
+
+def _qualified(obj: Object) -> Iterator[str]:
+    """Of the model and its adapters, as its addresses tell."""
+    for address in mappings(meta.status(obj).get("addresses")):
+        for each in mappings(address.get("models")):
+            if (name := text(each.get("name"))).startswith(names.qualified(meta.namespace(obj), "")):
+                yield name
 
 
 def _backend(obj: Object, name: str, weight: int) -> Backend:

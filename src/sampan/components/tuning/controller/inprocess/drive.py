@@ -74,6 +74,7 @@ class Drive:
         self._ended: Circumstances | None = None
         """What it has ended with."""
         self._trying: Trying | None = None
+        self._creating: set[asyncio.Task[None]] = set()
         self._refused, self._refused_until = "", float("-inf")
         """Why trials cannot be made, and when it is tried again."""
         self._version = meta.resource_version(experiment)
@@ -82,9 +83,12 @@ class Drive:
         """Until the experiment has ended or is gone. Raises ApiError, StorageError, TerminalError."""
         try:
             await self._drive()
-        except asyncio.CancelledError:
+        except BaseException as error:
+            await self._tasks.close()
             if self._trying is not None:
-                await self._trying.abandon()
+                # Whoever drives it next runs these trials again: none may end here any more.
+                is_over = isinstance(error, asyncio.CancelledError)
+                await (self._trying.abandon() if is_over else self._trying.close())
             raise
         finally:
             await self._tasks.close()
@@ -211,7 +215,9 @@ class Drive:
             # It counts from here on; its own time and version come with the write.
             created = {"creationTimestamp": self._ground.now()}
             self._tally.put({**trial, "metadata": {**trial["metadata"], **created}})
-        self._tasks.spawn(self._create(known, trial, assignment), name=meta.name(trial))
+        creating = self._tasks.spawn(self._create(known, trial, assignment), name=meta.name(trial))
+        self._creating.add(creating)
+        creating.add_done_callback(self._creating.discard)
 
     async def _create(self, known: Known, trial: Object, assignment: Object) -> None:
         assert self._trying is not None
@@ -300,7 +306,8 @@ class Drive:
 
     async def _end(self, around: Circumstances) -> None:
         assert self._trying is not None
-        # Before anybody can start it anew.
+        # Before anybody can start it anew; those that are being made end with the others.
+        await asyncio.gather(*self._creating, return_exceptions=True)
         await self._trying.end([self._trials[name] for name in list(self._trials)])
         await self._trying.close()
         self._ended = around
@@ -314,6 +321,9 @@ class Drive:
             if self._known is None:
                 return
             around = self._circumstances(self._known)
+            if end_of(self._tally, around) is not None:
+                # Not before the ends of its trials are kept (`_end`).
+                return
         status = status_of(meta.status(self._held), self._tally, around, self._ground.now())
         await self._patch(status)
 

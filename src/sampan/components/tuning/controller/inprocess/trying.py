@@ -79,8 +79,8 @@ class Trying:
         """The experiment is over: what runs is ended, and says so."""
         for task in list(self._running.values()):
             task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
-        await asyncio.gather(*self._ending)
+        await asyncio.gather(*self._running.values(), *self._ending, return_exceptions=True)
+        self.check()
         for each in trials:
             account = self._tally.get(meta.name(each))
             if account is not None and not account.record.completion_time:
@@ -89,6 +89,8 @@ class Trying:
                 self._on_status({**each, "status": status}, has_ended=True)
 
     async def close(self) -> None:
+        """What has ended says so first; what runs is ended and says nothing."""
+        await asyncio.gather(*self._ending, return_exceptions=True)
         await self._tasks.close()
         await self.crew.close()
 
@@ -133,7 +135,7 @@ class Trying:
         # From here on it has ended, whatever becomes of the experiment.
         ending = self._tasks.spawn(self._finish(begun, end, measured), name=f"end/{name}")
         self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
+        ending.add_done_callback(self._has_ended)
         await asyncio.shield(ending)
 
     async def _finish(self, trial: Object, end: End, measured: Measuring) -> None:
@@ -149,9 +151,9 @@ class Trying:
             status = measuring.failed(status, end.message, now)
         # The next one may be made while this one's end is written.
         self._on_status({**trial, "status": status}, has_ended=True)
-        # In this order, whatever a crash cuts off: the database keeps what comes first no later than what comes second.
-        kept = self._ground.observations.report(namespace, name, end.metrics)
-        await asyncio.gather(kept, self._write(trial, status))
+        # An end whose values could not be kept is none: without it the trial is run again.
+        await self._ground.observations.report(namespace, name, end.metrics)
+        await self._write(trial, status)
 
     async def _write(self, trial: Object, status: Object) -> None:
         patch = {"metadata": {"uid": meta.uid(trial)}, "status": status}
@@ -181,6 +183,14 @@ class Trying:
 
     def _done(self, name: str, task: asyncio.Task[None]) -> None:
         self._running.pop(name, None)
+        self._note(task)
+        self.news()
+
+    def _has_ended(self, ending: asyncio.Task[None]) -> None:
+        self._ending.discard(ending)
+        # Here too: whoever awaits it may be cancelled before it hears of that.
+        self._note(ending)
+
+    def _note(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self._error = task.exception()
-        self.news()

@@ -145,6 +145,33 @@ def test_certificates_that_upstreams_configurations_mount_may_be_missing() -> No
     assert made["spec"]["volumes"] == [{"name": "tls-certs", "secret": told}]
 
 
+@pytest.mark.parametrize(("sidecars", "port"), [([], 8000), ([{"name": "llm-d-routing-sidecar"}], 8001)])
+def test_without_a_sidecar_what_was_behind_it_has_its_port(sidecars: list[Any], port: int) -> None:
+    main = {
+        "name": "main",
+        "command": ["simulator", "--port=8001"],
+        "args": ["--port", "8001", "--seed", "8001"],
+        "ports": [{"containerPort": 8001}],
+        "readinessProbe": {"httpGet": {"path": "/health", "port": 8001}},
+    }
+    template = {"containers": [main], "initContainers": sidecars}
+    known = {each["metadata"]["name"]: each for each in presets(is_embedded=True)}
+    obj = service(template=template, prefill={"template": {"containers": [main]}})
+    found = combining.combined(
+        obj, lambda namespace, name: known.get(name) if namespace == "kserve" else None
+    )
+    decode, prefill = (
+        desired.template(obj, found, each, [])["spec"]["containers"][0]
+        for each in desired.workloads(obj, found)
+    )
+    assert decode["command"] == ["simulator", f"--port={port}"]
+    assert decode["args"] == ["--port", str(port), "--seed", "8001"]
+    assert port in [each["containerPort"] for each in decode["ports"]]
+    assert decode["readinessProbe"]["httpGet"]["port"] == port
+    # It had no sidecar before it.
+    assert prefill["args"] == main["args"]
+
+
 def check(obj: dict[str, Any], old: dict[str, Any] | None = None, kind: Any = checks.check) -> list[str]:
     errors = FieldErrors()
     around = Surroundings.__new__(Surroundings)

@@ -2,7 +2,8 @@
 
 Source: kserve/kserve 0.20 pkg/controller/v1alpha2/llmisvc/{workload,workload_single_node,workload_lora,tracing,
 workload_kvcache}.go. Not so here: the pods of prefill take whole requests as the others do, for our engine does not
-split them; `scaling` is by the requests that come through the gateway; probes speak HTTP, as TLS is off.
+split them, and the others listen at the Service's port; `scaling` is by the requests that come through the gateway;
+probes speak HTTP, as TLS is off.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _HANDED_ON = (
     "prometheus.io",
     "internal.serving.kserve.io/localmodel",
 )
+_SIDECAR, _BEHIND = "llm-d-routing-sidecar", 8001
 _SHELLS = ("sh", "bash", "dash")
 _OTHER_SCHEMES = ("oci", "http", "https")
 _LORA_HELP = "supported schemes are hf://, s3://, pvc:// and the other places of models"
@@ -105,6 +107,8 @@ def template(obj: Object, combined: Combined, workload: Workload, own: list[Adap
     spec: Object = copy.deepcopy(mapping(workload.spec.get("template")))
     main = next(each for each in mappings(spec.get("containers")) if each.get("name") == names.MAIN)
     _speak_http(main)
+    if workload.role == names.DECODE:
+        _listen_itself(spec, main)
     for volume in mappings(spec.get("volumes")):
         if child(volume, "secret").get("secretName") == names.child(
             meta.name(obj), "-kserve-self-signed-certs"
@@ -246,6 +250,29 @@ def _speak_http(main: dict[str, Any]) -> None:
         asked = child(main, name, "httpGet")
         if asked.get("scheme") == "HTTPS":
             asked["scheme"] = "HTTP"
+
+
+def _listen_itself(spec: Object, main: dict[str, Any]) -> None:
+    """At the Service's port, where upstream has it behind its sidecar for routing, which is not here."""
+    there = [*mappings(spec.get("containers")), *mappings(spec.get("initContainers"))]
+    if any(each.get("name") == _SIDECAR for each in there):
+        return
+    for field_ in ("command", "args"):
+        words = texts(main.get(field_))
+        for place, word in enumerate(words):
+            before = words[place - 1] if place else ""
+            if word == f"--port={_BEHIND}" or (word == str(_BEHIND) and before == "--port"):
+                words[place] = word.replace(str(_BEHIND), str(names.PORT))
+        if words:
+            main[field_] = words
+    for each in mappings(main.get("ports")):
+        if each.get("containerPort") == _BEHIND:
+            each["containerPort"] = names.PORT
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        for way in ("httpGet", "tcpSocket"):
+            asked = child(main, name, way)
+            if asked.get("port") == _BEHIND:
+                asked["port"] = names.PORT
 
 
 def _add_adapters(obj: Object, main: dict[str, Any], combined: Combined, own: list[Adapter]) -> None:

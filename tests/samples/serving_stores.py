@@ -155,8 +155,21 @@ class S3:
             "aws_secret_access_key": self.secret_key,
             "region_name": self.environ["S3_REGION"],
         }
+        self._wait()
         told = json.dumps({"client": client, "buckets": buckets, "files": files})
         subprocess.run([python, "-c", _FILL], input=told.encode(), check=True, timeout=120)
+
+    def _wait(self) -> None:
+        """It comes some moments after the server."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
 
 def s3_of(home: Path) -> S3:

@@ -24,7 +24,7 @@ FEWEST = 3
 CASES = {
     "random": ("in-process", "random", ("server", "suggesting"), 6.0),
     "tpe": ("in-process", "tpe", ("server", "suggesting"), 6.0),
-    "workers": ("in-process", "random", ("server", "suggesting", "process", "pod"), 4.0),
+    "workers": ("in-process", "random", ("server", "suggesting", "process", "pod"), 6.0),
     "jobs": ("job", "tpe", ("server", "suggesting", "process", "pod"), 2.0),
 }
 """Where trials run, the algorithm, what is killed, and how many trials there are for each second."""
@@ -36,13 +36,16 @@ def disturb(chaos: Chaos, kinds: tuple[str, ...], count: int) -> None:
     while time.monotonic() < deadline or chaos.kills["server"] < FEWEST:
         if is_over(chaos.experiment()):
             break
-        # However fast trials are: the first kill of the server is due at the first fourth of them, and so on.
-        done = sum(bool(ends(each)) for each in chaos.trials())
-        if done * (FEWEST + 1) >= (chaos.kills["server"] + 1) * count:
-            chaos.kill("server")
-            continue
-        time.sleep(chaos.chosen.uniform(0.2, 1.5))
-        chaos.kill(chaos.chosen.choice(kinds))
+        pause = time.monotonic() + chaos.chosen.uniform(0.2, 1.5)
+        while not (is_due := server_is_due(chaos, count)) and time.monotonic() < pause:
+            time.sleep(0.05)
+        chaos.kill("server" if is_due else chaos.chosen.choice(kinds))
+
+
+def server_is_due(chaos: Chaos, count: int) -> bool:
+    """However fast trials are: its first kill is at the first fourth of them, and so on."""
+    done = sum(bool(ends(each)) for each in chaos.trials())
+    return done * (FEWEST + 1) >= (chaos.kills["server"] + 1) * count
 
 
 @pytest.mark.slow

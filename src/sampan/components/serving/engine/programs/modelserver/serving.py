@@ -80,7 +80,7 @@ async def _serve(
         await _catch_up(repository, above)
     if repository.extension is not None:
         await repository.extension.start()
-    await server.start(*listeners)
+    await server.start(*listeners, shared=above is not None)
     if above is not None:
         await control.connect(above.channel)
         control.say({"ready": os.getpid()})

@@ -26,16 +26,15 @@ def repository(given: Arguments) -> Repository:
         made.aliases[str(name)] = given.model_name
     root = given.options.get("model_id") or given.model_dir
     cards = Cards(root, getattr(model, "max_length", 0))
+    by_folder: dict[str, Any] = {}
     for each in json.loads(given.options.get("lora_modules") or "[]"):
         name, folder = each["name"], each["path"]
         if not hasattr(model, "with_adapter"):
             raise LoadError(f"The adapter {name}: adapters are of models that write texts.")
-        first = next((known for known, place in cards.adapters.items() if place == folder), "")
-        if first:
-            # One of several names.
-            made.aliases[name] = first
-        else:
-            made.add(name, model.with_adapter(name, folder))
+        # One of several names: an answer says the one that was asked, as vLLM has it of adapters.
+        known = by_folder.get(folder)
+        by_folder[folder] = model.with_adapter(name, folder) if known is None else known.named(name)
+        made.add(name, by_folder[folder])
         cards.adapters[name] = folder
     made.extension = VLLM(made, cards, json.loads(given.options.get("api_keys") or "[]"))
     return made

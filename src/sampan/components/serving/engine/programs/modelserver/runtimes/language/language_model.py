@@ -152,6 +152,10 @@ class LanguageModel:
         found = replace(self._found, model=model)
         return LanguageModel(replace(self._settings, name=name), self._task, found)
 
+    def named(self, name: str) -> LanguageModel:
+        """The same weights, answering under another name."""
+        return LanguageModel(replace(self._settings, name=name), self._task, self._found)
+
     def tokenized(self, body: Mapping[str, Any]) -> tuple[list[int], list[str]]:
         """Of a prompt or a chat, with each as a text. Raises ModelError."""
         if "messages" in body:

@@ -11,6 +11,7 @@ from typing import Any
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
+_TOLD_TO_END = 143
 _SHOWN = 600
 
 
@@ -31,7 +32,9 @@ def _said(state: Mapping[str, Any]) -> str:
         text = ": ".join(str(each) for each in parts if each) or "its container was not started"
         return f"never ran: {text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}"
     code = int(ended.get("exitCode") or 0)
-    return f"ended with exit code {code}; its log says more" if code else ""
+    # That it was told to end, with its pod, is no trouble.
+    is_trouble = code not in (0, _TOLD_TO_END)
+    return f"ended with exit code {code}; its log says more" if is_trouble else ""
 
 
 def _name(trial: Object) -> str:

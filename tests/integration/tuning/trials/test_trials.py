@@ -303,7 +303,10 @@ def test_a_job_that_somebody_deletes_is_made_anew(run):
 def test_a_job_that_goes_as_it_ends_has_ended(run):
     async def scenario(tuning):
         job = _plain_job("x")["spec"] | {"ttlSecondsAfterFinished": 0}
-        await tuning.trial("one", runSpec={"apiVersion": "batch/v1", "kind": "Job", "spec": job})
+        # Retained, for the trial takes other jobs away itself.
+        await tuning.trial(
+            "one", retainRun=True, runSpec={"apiVersion": "batch/v1", "kind": "Job", "spec": job}
+        )
         await tuning.runs("one", "accuracy=0.6")
         assert metric(await tuning.becomes("one", "Succeeded")) == ("0.6", "0.6", "0.6")
         await tuning.gone(JOBS, "one")

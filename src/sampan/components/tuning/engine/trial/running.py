@@ -67,8 +67,24 @@ def run_object(trial: Object) -> Object:
             f"spec.runSpec.metadata.namespace is {own}, but a trial runs in its own namespace: leave it out"
         )
     run.pop("status", None)
+    if not spec.get("retainRun"):
+        _keep_until_measured(run)
     _refuse_power(run)
     return owners.with_controller(run, trial)
+
+
+def _keep_until_measured(run: Object) -> None:
+    """A run that takes itself away may do so while nobody looks: whether it succeeded would be known to none, and it
+    would be made anew. The trial deletes it when it has been judged and measured."""
+    spec = run.get("spec")
+    if not isinstance(spec, dict):
+        return
+    spec.pop("ttlSecondsAfterFinished", None)
+    policy = spec.get("runPolicy")
+    if isinstance(policy, dict):
+        policy.pop("ttlSecondsAfterFinished", None)
+    if run["kind"] == "Workflow":
+        spec.pop("ttlStrategy", None)
 
 
 def _refuse_power(run: Object) -> None:

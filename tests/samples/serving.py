@@ -204,7 +204,7 @@ def run(server: ServerProcess, told: dict[str, Any], e2e: Path, only: Sequence[s
     command = [
         *(interpreter_with(*_CLIENT), "-m", "pytest", "-o", "log_cli=0", "-o", "log_level=WARNING"),
         *("-p", "no:cacheprovider", "-rA", "--tb=short", "-W", "ignore"),
-        *("--timeout=400", "-vv", "--dist=worksteal", "-m", told["marks"], *deselected),
+        *("--timeout=1200", "-vv", "--dist=worksteal", "-m", told["marks"], *deselected),
         *(["-k", " or ".join(only)] if any(only) else []),
     ]
     ended: list[Ended] = []

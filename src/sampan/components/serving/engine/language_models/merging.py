@@ -7,12 +7,14 @@ that Kubernetes' own types have.
 from __future__ import annotations
 
 from sampan.components.serving.api.reading import mapping
+from sampan.components.serving.engine.container_types import CONTAINER_TYPES
 from sampan.kube.errors import BadRequestError
 from sampan.kube.meta import Object
 from sampan.kube.schema import Schema
 from sampan.kube.strategic import strategic_merge
 
-_SCHEMA = Schema.parse("""
+_SCHEMA = Schema.parse(
+    """
 package sampan.serving serving.kserve.io/v1alpha2
 
 LLMInferenceServiceSpec
@@ -28,24 +30,9 @@ PodSpec
     imagePullSecrets:[Named]@name initContainers:[Container]@name nodeSelector:{string}
     resourceClaims:[Named]@name schedulingGates:[Named]@name topologySpreadConstraints:[Spread]@topologyKey
     volumes:[Named]@name!
-Container
-    env:[Named]@name ports:[Port]@containerPort volumeDevices:[Device]@devicePath
-    volumeMounts:[Mount]@mountPath resources:Resources
-Resources
-    claims:[Named]@name limits:{any} requests:{any}
-Aliases
-    ip!:string
-Device
-    devicePath!:string
-Mount
-    mountPath!:string
-Named
-    name!:string
-Port
-    containerPort!:int32
-Spread
-    topologyKey!:string
-""")
+"""
+    + CONTAINER_TYPES
+)
 
 
 class MergeError(Exception):

@@ -14,6 +14,7 @@ from typing import Any
 from sampan.components.serving.api import models
 from sampan.components.serving.api.labels import CONTAINER, TRANSFORMER_CONTAINER
 from sampan.components.serving.api.reading import by_text, child, mapping, mappings, named, text, texts
+from sampan.components.serving.engine.container_types import CONTAINER_TYPES
 from sampan.components.serving.engine.selection import servers
 from sampan.components.serving.engine.selection.choosing import INVALID_PREDICTOR, Selected, UnselectableError
 from sampan.components.serving.engine.selection.placeholders import PlaceholderError, metadata_of, replaced
@@ -23,31 +24,17 @@ from sampan.kube.meta import Object
 from sampan.kube.schema import Schema
 from sampan.kube.strategic import strategic_merge
 
-_SCHEMA = Schema.parse("""
+_SCHEMA = Schema.parse(
+    """
 package sampan.serving serving.kserve.io/v1beta1
 
 PodSpec
     containers:[Container]@name ephemeralContainers:[Container]@name hostAliases:[Aliases]@ip
     imagePullSecrets:[Named]@name initContainers:[Container]@name nodeSelector:{string}
     resourceClaims:[Named]@name schedulingGates:[Named]@name topologySpreadConstraints:[Spread]@topologyKey
-Container
-    env:[Named]@name ports:[Port]@containerPort volumeDevices:[Device]@devicePath
-    volumeMounts:[Mount]@mountPath resources:Resources
-Resources
-    claims:[Named]@name limits:{any} requests:{any}
-Aliases
-    ip!:string
-Device
-    devicePath!:string
-Mount
-    mountPath!:string
-Named
-    name!:string
-Port
-    containerPort!:int32
-Spread
-    topologyKey!:string
-""")
+"""
+    + CONTAINER_TYPES
+)
 """Where lists are merged, and by what. Others are replaced."""
 
 _OF_RUNTIMES = (

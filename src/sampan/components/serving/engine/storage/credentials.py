@@ -108,7 +108,7 @@ def of_spec(
     if args and args[0].startswith(f"{uris.SCHEME_PLACEHOLDER}://"):
         found.args = _resolved(args, kind, bucket)
     if spec.parameters:
-        found.env.append({"name": OVERRIDE_VARIABLE, "value": json.dumps(dict(spec.parameters))})
+        found.env.append({"name": OVERRIDE_VARIABLE, "value": _written(spec.parameters)})
     return found
 
 
@@ -222,6 +222,11 @@ def merge(env: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
             env[places[each["name"]]] = each
         else:
             env.append(each)
+
+
+def _written(parameters: Mapping[str, str]) -> str:
+    """As Go writes a map."""
+    return json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
 
 
 def _reference(variable: str, secret: str, key: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What mode Standard consists of: cases of kserve 0.20's tests of its reconcilers (deployment, service, hpa, domain)."""
+"""What mode Standard consists of: cases of kserve 0.20's tests of reconcilers (deployment, service, hpa, domain)."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class ModelStorage:
         found = await asyncio.gather(*(self._get(SECRETS, name, namespace) for name in names))
         secrets = {meta.name(each): each for each in found if each is not None}
         own_s3 = None
-        if self._own_s3 is not None and needs_own_s3(asked):
+        if self._own_s3 is not None and config.offers_own_s3 and needs_own_s3(asked):
             own_s3 = await self._own_s3_secret(namespace, self._own_s3(namespace))
         return Reads(namespace, account, secrets, tuple(self.containers.list()), own_s3=own_s3)
 

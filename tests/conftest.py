@@ -16,6 +16,10 @@ from pathlib import Path
 
 import pytest
 
+# Every server that a test starts would compile all of its code again: more than half of what a start costs.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_files() -> Iterator[None]:

@@ -1,5 +1,5 @@
-"""Where models of SeldonDeployments come from (seldon-core 1.18.2: model_initializer_injector_test.go, resources/credentials,
-components/rclone-storage-initializer/readme.md)."""
+"""Where models of SeldonDeployments come from: cases of seldon-core 1.18.2's model_initializer_injector_test.go and of
+its packages credentials/{gcs,s3}; components/rclone-storage-initializer/readme.md."""
 
 from __future__ import annotations
 

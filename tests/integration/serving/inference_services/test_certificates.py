@@ -1,4 +1,4 @@
-"""Certificates for model stores, in the namespaces of endpoints (kserve 0.20 controller_test.go, "Set CaBundle ConfigMap")."""
+"""Certificates for model stores, in the namespaces of endpoints (kserve 0.20, controller_test.go: "Set CaBundle …")."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def test_certificates_are_copied_to_where_models_are_fetched(run):
         patch = {"data": {"cabundle.crt": "certificates"}}
         await serving.client.patch(CONFIG_MAPS, "certs", patch, "kserve")
         await serving.becomes()
-        assert (await serving.one(CONFIG_MAPS, "global-ca-bundle"))["data"] == {"cabundle.crt": "certificates"}
+        assert (await serving.one(CONFIG_MAPS, "global-ca-bundle"))["data"] == {
+            "cabundle.crt": "certificates"
+        }
         (deployment,) = await serving.all(DEPLOYMENTS)
         spec = meta.spec(meta.spec(deployment)["template"])
         shown = [each for each in spec["volumes"] if each["name"] == "cabundle-cert"]
         assert [each["configMap"]["name"] for each in shown] == ["global-ca-bundle"]
-        assert any(
-            each["mountPath"] == "/etc/ssl/mine" for each in spec["initContainers"][0]["volumeMounts"]
-        )
+        assert any(each["mountPath"] == "/etc/ssl/mine" for each in spec["initContainers"][0]["volumeMounts"])
         await serving.client.patch(CONFIG_MAPS, "certs", {"data": {"cabundle.crt": "newer"}}, "kserve")
 
         async def newer():

@@ -158,7 +158,11 @@ def test_a_model_is_fetched_with_the_secrets_variables(seldon: Callable[[Scenari
         }
         await serving.client.create(NAMESPACES, {"metadata": {"name": "seldon-system"}})
         await serving.client.create(CONFIG_MAPS, config)
-        unit = {"implementation": "SKLEARN_SERVER", "modelUri": "mys3:models/iris", "envSecretRefName": "keys"}
+        unit = {
+            "implementation": "SKLEARN_SERVER",
+            "modelUri": "mys3:models/iris",
+            "envSecretRefName": "keys",
+        }
         await make(serving, {"name": "p", "graph": {"name": "classifier", **unit}})
         deployment = await serving.one(DEPLOYMENTS, "m-p-0-classifier")
         (fetching,) = meta.spec(meta.spec(deployment)["template"])["initContainers"]

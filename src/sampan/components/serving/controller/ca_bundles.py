@@ -1,8 +1,8 @@
 """Certificates that model stores are trusted by, copied from KServe's namespace into those of endpoints, whose pods can
 mount no others. Called by `storage`.
 
-Source: kserve/kserve v0.20.0 pkg/controller/v1beta1/inferenceservice/reconcilers/cabundleconfigmap. Not so here: what is
-missing is said in the endpoint's condition.
+Source: kserve/kserve v0.20.0 pkg/controller/v1beta1/inferenceservice/reconcilers/cabundleconfigmap. Not so here: what
+is missing is said in the endpoint's condition.
 """
 
 from __future__ import annotations

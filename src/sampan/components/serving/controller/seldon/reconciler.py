@@ -31,8 +31,8 @@ from sampan.components.serving.engine.seldon import config as configs
 from sampan.components.serving.engine.seldon import desired, names, spec, status
 from sampan.components.serving.engine.seldon.checks import check_with
 from sampan.components.serving.engine.seldon.config import SeldonConfig
-from sampan.components.serving.engine.seldon.storage import storage_config
 from sampan.components.serving.engine.seldon.desired import Desired
+from sampan.components.serving.engine.seldon.storage import storage_config
 from sampan.components.serving.engine.storage.errors import StorageError
 from sampan.kube import meta
 from sampan.kube.errors import ApiError, ConflictError, NotFoundError

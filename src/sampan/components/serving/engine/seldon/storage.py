@@ -1,6 +1,6 @@
 """How SeldonDeployments' models are fetched: what `seldon-config` says of it, and where rclone would look. Pure.
 
-Source: seldon-core 1.18.2 operator/controllers/model_initializer_injector.go, operator/controllers/resources/credentials,
+Source: seldon-core 1.18.2 operator/controllers/model_initializer_injector.go, operator/controllers/resources,
 components/rclone-storage-initializer. rclone's URIs are `REMOTE:BUCKET/PATH`, and its remotes are told by variables.
 """
 

@@ -46,11 +46,11 @@ class EpsilonGreedy(_Bandit):
         n_branches: Any = None,
         epsilon: float = 0.1,
         best_branch: Any = None,
-        verbose: Any = False,
         seed: Any = None,
-        history: Any = False,
         branch_names: Any = None,
+        **_of_logs: Any,
     ) -> None:
+        """`verbose` and `history` are taken, as upstream has them, and change no answer."""
         super().__init__(n_branches, seed, branch_names)
         self._epsilon = float(epsilon)
         self.best = int(best_branch) if best_branch else int(self._chance.integers(self.branches))
@@ -75,10 +75,9 @@ class ThompsonSampling(_Bandit):
     def __init__(
         self,
         n_branches: Any = None,
-        verbose: Any = False,
         seed: Any = None,
-        history: Any = False,
         branch_names: Any = None,
+        **_of_logs: Any,
     ) -> None:
         super().__init__(n_branches, seed, branch_names)
 

@@ -7,6 +7,7 @@ them, which knows more places; a Secret of rclone's variables is understood as f
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 from sampan.components.serving.api import labels
@@ -18,11 +19,14 @@ from sampan.kube.meta import Object
 
 _MOST = 63
 _RCLONE = {
-    "AWS_ACCESS_KEY_ID": "RCLONE_CONFIG_S3_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY": "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY",
-    "AWS_ENDPOINT_URL": "RCLONE_CONFIG_S3_ENDPOINT",
-    "AWS_DEFAULT_REGION": "RCLONE_CONFIG_S3_REGION",
+    "AWS_ACCESS_KEY_ID": "ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY": "SECRET_ACCESS_KEY",
+    "AWS_ENDPOINT_URL": "ENDPOINT",
+    "AWS_DEFAULT_REGION": "REGION",
 }
+"""By what S3's clients know, the ends of rclone's variables `RCLONE_CONFIG_REMOTE_…`."""
+_REMOTE = re.compile(r"[A-Za-z0-9_.+-]+:(?!//)")
+_SCHEMES = {"s3": "s3", "gs": "gs", "gcs": "gs"}
 _PROVISION = "kserve-provision-location"
 
 
@@ -35,17 +39,58 @@ class Models:
         container = named(mapping(template.get("spec")).get("containers"), fetch.container)
         if container is None:
             raise ValueError(f"Invalid configuration: cannot find container: {fetch.container}")
+        if brings_its_own(template, fetch):
+            return _seeing(template, fetch)
         alone = _alone(template, dict(container), fetch)
-        component = {"model": {"storageUri": _uri(fetch.uri)}}
+        component = {"model": {"storageUri": uri(fetch)}}
         made = await self._storage.add(component, alone, namespace, config)
         return _together(template, _renamed(made, fetch), fetch)
 
 
-def _uri(uri: str) -> str:
-    """rclone's own way to write one, `s3:bucket/path`, means the same."""
-    scheme, colon, rest = uri.partition(":")
-    is_own = colon and scheme in ("s3", "gs", "gcs") and not rest.startswith("//")
-    return f"{'gs' if scheme == 'gcs' else scheme}://{rest.lstrip('/')}" if is_own else uri
+def brings_its_own(template: Object, fetch: Fetch) -> bool:
+    """Whether an init container of the user's has the name that ours would have: then the URI means nothing."""
+    return named(mapping(template.get("spec")).get("initContainers"), _initializer(fetch)) is not None
+
+
+def uri(fetch: Fetch) -> str:
+    """rclone's own way to write one, `s3:bucket/path`, means the same; any other name of a remote (`minio:bucket/path`)
+    is that of a store of S3's kind which the Secret describes."""
+    remote, _, rest = fetch.uri.partition(":")
+    if not _REMOTE.match(fetch.uri) or (remote not in _SCHEMES and not fetch.secret):
+        return fetch.uri
+    return f"{_SCHEMES.get(remote, 's3')}://{rest.lstrip('/')}"
+
+
+def remote(fetch: Fetch) -> str:
+    """As rclone's variables name it."""
+    name = fetch.uri.partition(":")[0] if _REMOTE.match(fetch.uri) else "s3"
+    return name.upper().replace("-", "_")
+
+
+def _seeing(template: Object, fetch: Fetch) -> Object:
+    """The container sees what is brought."""
+    spec = dict(mapping(template.get("spec")))
+    mount = {"name": _provision(fetch), "mountPath": labels.MODEL_DIR, "readOnly": True}
+
+    def seeing(container: Object) -> Object:
+        mounts = mappings(container.get("volumeMounts"))
+        if any(each.get("mountPath") == labels.MODEL_DIR for each in mounts):
+            return container
+        return {**container, "volumeMounts": [*mounts, mount]}
+
+    spec["containers"] = [
+        seeing(each) if each.get("name") == fetch.container else each
+        for each in mappings(spec.get("containers"))
+    ]
+    return {**template, "spec": spec}
+
+
+def _initializer(fetch: Fetch) -> str:
+    return _short(f"{fetch.container}-model-initializer")
+
+
+def _provision(fetch: Fetch) -> str:
+    return _short(f"{fetch.container}-provision-location")
 
 
 def _alone(template: Object, container: dict[str, Any], fetch: Fetch) -> Object:
@@ -61,11 +106,11 @@ def _alone(template: Object, container: dict[str, Any], fetch: Fetch) -> Object:
 
 def _renamed(made: Object, fetch: Fetch) -> Object:
     """Initializer and volume with names of the container's own: a pod may have several."""
-    provision = _short(f"{fetch.container}-provision-location")
+    provision = _provision(fetch)
     spec = copy.deepcopy(mapping(made.get("spec")))
     for each in mappings(spec.get("initContainers")):
         if each.get("name") == labels.STORAGE_INITIALIZER:
-            each["name"] = _short(f"{fetch.container}-model-initializer")
+            each["name"] = _initializer(fetch)
             _credentials(each, fetch)
     for holder in (*mappings(spec.get("initContainers")), *mappings(spec.get("containers"))):
         for mount in mappings(holder.get("volumeMounts")):
@@ -90,9 +135,15 @@ def _credentials(initializer: Object, fetch: Fetch) -> None:
         *(
             {
                 "name": name,
-                "valueFrom": {"secretKeyRef": {"name": fetch.secret, "key": key, "optional": True}},
+                "valueFrom": {
+                    "secretKeyRef": {
+                        "name": fetch.secret,
+                        "key": f"RCLONE_CONFIG_{remote(fetch)}_{end}",
+                        "optional": True,
+                    }
+                },
             }
-            for name, key in _RCLONE.items()
+            for name, end in _RCLONE.items()
             if name not in there
         ),
     ]

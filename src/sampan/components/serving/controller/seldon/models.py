@@ -7,26 +7,18 @@ them, which knows more places; a Secret of rclone's variables is understood as f
 from __future__ import annotations
 
 import copy
-import re
+from dataclasses import replace
 from typing import Any
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.reading import mapping, mappings, named, text
 from sampan.components.serving.controller.storage import ModelStorage
+from sampan.components.serving.engine.seldon import storage
 from sampan.components.serving.engine.seldon.desired import Fetch
 from sampan.components.serving.engine.storage.config import StorageConfig
 from sampan.kube.meta import Object
 
 _MOST = 63
-_RCLONE = {
-    "AWS_ACCESS_KEY_ID": "ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY": "SECRET_ACCESS_KEY",
-    "AWS_ENDPOINT_URL": "ENDPOINT",
-    "AWS_DEFAULT_REGION": "REGION",
-}
-"""By what S3's clients know, the ends of rclone's variables `RCLONE_CONFIG_REMOTE_…`."""
-_REMOTE = re.compile(r"[A-Za-z0-9_.+-]+:(?!//)")
-_SCHEMES = {"s3": "s3", "gs": "gs", "gcs": "gs"}
 _PROVISION = "kserve-provision-location"
 
 
@@ -39,32 +31,22 @@ class Models:
         container = named(mapping(template.get("spec")).get("containers"), fetch.container)
         if container is None:
             raise ValueError(f"Invalid configuration: cannot find container: {fetch.container}")
-        if brings_its_own(template, fetch):
+        if _brings_its_own(template, fetch):
             return _seeing(template, fetch)
         alone = _alone(template, dict(container), fetch)
-        component = {"model": {"storageUri": uri(fetch)}}
+        component = {"model": {"storageUri": storage.uri_of(fetch.uri)}}
+        if fetch.secret:
+            config = replace(config, offers_own_s3=False)
         made = await self._storage.add(component, alone, namespace, config)
-        return _together(template, _renamed(made, fetch), fetch)
+        renamed = _renamed(made, fetch)
+        if not config.own.is_embedded:
+            _leave_rclone_its_own(renamed, fetch)
+        return _together(template, renamed, fetch)
 
 
-def brings_its_own(template: Object, fetch: Fetch) -> bool:
+def _brings_its_own(template: Object, fetch: Fetch) -> bool:
     """Whether an init container of the user's has the name that ours would have: then the URI means nothing."""
     return named(mapping(template.get("spec")).get("initContainers"), _initializer(fetch)) is not None
-
-
-def uri(fetch: Fetch) -> str:
-    """rclone's own way to write one, `s3:bucket/path`, means the same; any other name of a remote (`minio:bucket/path`)
-    is that of a store of S3's kind which the Secret describes."""
-    remote, _, rest = fetch.uri.partition(":")
-    if not _REMOTE.match(fetch.uri) or (remote not in _SCHEMES and not fetch.secret):
-        return fetch.uri
-    return f"{_SCHEMES.get(remote, 's3')}://{rest.lstrip('/')}"
-
-
-def remote(fetch: Fetch) -> str:
-    """As rclone's variables name it."""
-    name = fetch.uri.partition(":")[0] if _REMOTE.match(fetch.uri) else "s3"
-    return name.upper().replace("-", "_")
 
 
 def _seeing(template: Object, fetch: Fetch) -> Object:
@@ -135,18 +117,20 @@ def _credentials(initializer: Object, fetch: Fetch) -> None:
         *(
             {
                 "name": name,
-                "valueFrom": {
-                    "secretKeyRef": {
-                        "name": fetch.secret,
-                        "key": f"RCLONE_CONFIG_{remote(fetch)}_{end}",
-                        "optional": True,
-                    }
-                },
+                "valueFrom": {"secretKeyRef": {"name": fetch.secret, "key": key, "optional": True}},
             }
-            for name, end in _RCLONE.items()
+            for name, key in storage.keys_of(fetch.uri).items()
             if name not in there
         ),
     ]
+
+
+def _leave_rclone_its_own(made: Object, fetch: Fetch) -> None:
+    """An image of rclone's knows its own remotes by their names."""
+    for each in mappings(mapping(made.get("spec")).get("initContainers")):
+        args = each.get("args") or []
+        if "rclone" in text(each.get("image")) and args and args[0] == storage.uri_of(fetch.uri):
+            each["args"] = [fetch.uri, *args[1:]]
 
 
 def _together(template: Object, made: Object, fetch: Fetch) -> Object:

@@ -155,7 +155,7 @@ async def play(
         await running
         last = await clients[0].create(CONFIG_MAPS, config_map("last"))
         final = int(last["metadata"]["resourceVersion"])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not all(seen and seen[-1][0] >= final for seen in history.seen):
                 await asyncio.sleep(0.05)
         found = await clients[0].list(CONFIG_MAPS, NAMESPACE, ListOptions(label_selector=SELECTOR))

@@ -40,7 +40,7 @@ class Served:
     ) -> tuple[int, bytes]:
         request = urllib.request.Request(self.url + path, body, headers or {}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 self.headers = {name.lower(): value for name, value in answer.headers.items()}
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:

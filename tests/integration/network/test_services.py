@@ -115,7 +115,7 @@ def test_who_is_about_to_start_has_a_name_already(play: Any) -> None:
         ]
         assert lines == ["everyone.default.svc.cluster.local", "rank.everyone.default.svc.cluster.local"]
         cluster.network.release("rank")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while address in hosts("default"):
                 await asyncio.sleep(0.01)
 
@@ -316,7 +316,7 @@ def test_slices_say_what_endpoints_say(play: Any) -> None:
     async def scenario(cluster: Any) -> None:
         await cluster.service("web")
         address = await cluster.server("web-0")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 slices = (await cluster.client.list(ENDPOINT_SLICES, "default")).items
                 if slices and slices[0]["endpoints"] and slices[0]["endpoints"][0]["conditions"]["ready"]:
@@ -327,7 +327,7 @@ def test_slices_say_what_endpoints_say(play: Any) -> None:
         endpoint = slices[0]["endpoints"][0]
         assert (endpoint["addresses"], endpoint["targetRef"]["name"]) == ([address], "web-0")
         await cluster.client.delete(PODS, "web-0", "default")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await cluster.client.get(ENDPOINTS, "web", "default")).get("subsets"):
                 await asyncio.sleep(0.02)
 
@@ -394,7 +394,7 @@ def test_a_relay_passes_on_what_comes_and_each_end(play: Any) -> None:
         port = service["spec"]["ports"][0]["nodePort"]
         sent = bytes(range(256)) * 16384
         received = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             # Until the relay listens and the server behind it does, there is no answer.
             while not received:
                 with contextlib.suppress(OSError):

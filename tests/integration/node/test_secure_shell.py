@@ -199,7 +199,7 @@ def test_sshd_does_not_start_without_a_key(host: Host, tmp_path: Path) -> None:
         env=host.environ(tmp_path),
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 1
     assert b"no hostkeys available" in done.stderr
@@ -248,7 +248,7 @@ def test_a_server_that_does_not_hold_the_key_is_told_no_command(host: Host) -> N
             while data := sock.recv(4096):
                 heard += data
     assert b"secret words" not in heard
-    assert b"Host key verification failed" in client.communicate(timeout=30)[1]
+    assert b"Host key verification failed" in client.communicate(timeout=60)[1]
     assert client.returncode == 255
 
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampan.testing.model_servers import Served, free_port, serving
+from sampan.testing.connections import free_port
+from sampan.testing.model_servers import Served, serving
 
 LINEAR = Path(__file__).with_name("runtimes") / "linear.py"
 PREDICT = "/v1/models/lin:predict"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import textwrap
 import time
 import urllib.request
@@ -15,7 +14,7 @@ import pytest
 
 from sampan.client.protocol import ListOptions, PatchType
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
-from sampan.testing.connections import connected
+from sampan.testing.connections import connected, free_port
 
 from .conftest import SERVE, cluster_at
 
@@ -171,7 +170,7 @@ def test_without_addresses_of_their_own_pods_still_find_services(tmp_path: Path)
 
     async def main() -> None:
         async with cluster_at(tmp_path, pod_addresses=False) as cluster:
-            port = _free_port()
+            port = free_port()
             server = SERVE.replace("8080", str(port))
             await cluster.client.create(PODS, cluster.pod("one", server, labels={"app": "web"}))
             pod = await cluster.until("one", lambda pod: pod["status"].get("phase") == "Running")
@@ -180,12 +179,6 @@ def test_without_addresses_of_their_own_pods_still_find_services(tmp_path: Path)
             assert await cluster.run("asker", "print(fetch('web', 8000).split()[0])") == ["one"]
 
     asyncio.run(main())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_ports_by_name_and_endpoints_by_hand(play: Any) -> None:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sampan.cluster.node.environments.programs import program_folder
 from sampan.cluster.node.environments.stand_ins.secure_shell import keys, wire
+from sampan.testing.connections import free_port
 
 
 def make_home(folder: Path) -> Path:
@@ -40,12 +41,6 @@ def make_home(folder: Path) -> Path:
     for name in ("id_rsa.pub", "authorized_keys"):
         (ssh / name).write_bytes(public + b"\n")
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

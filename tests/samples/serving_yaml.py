@@ -41,14 +41,16 @@ from sampan.testing.server import HttpError, ServerProcess
 
 _HERE = Path(__file__).parent
 _KUBECTL = "1.37.1"
-_POLL_SECONDS = 0.5
+_POLL_SECONDS, _LOADS_SECONDS = 0.5, 60.0
+"""A TrainedModel is ready when its service has room for it, and then it is loaded."""
 _READY = {
     "InferenceService": "inferenceservices",
     "InferenceGraph": "inferencegraphs",
     "TrainedModel": "trainedmodels",
     "SeldonDeployment": "seldondeployments",
+    "Service": "services",
 }
-"""Kinds that must become ready, and their plurals."""
+"""Kinds that must become ready, and their plurals. Services are so of Knative alone."""
 _PROJECTS = {
     "kserve": ("python/kserve", "docs/samples"),
     "kfserving": ("python/kfserving", "docs/samples"),
@@ -120,6 +122,7 @@ class Runner:
     server: ServerProcess
     places: dict[str, str]
     """What edits may name: where the stores are."""
+    scratch: Path
     minutes: float = 0
     locks: dict[str, threading.Lock] = field(default_factory=dict)
     guard: threading.Lock = field(default_factory=threading.Lock)
@@ -136,9 +139,8 @@ class Runner:
         file = self.server.home / "kubeconfig"
         if not own:
             return file
-        other = self.server.home / "kubeconfigs" / own
+        other = self.scratch / own
         if not other.exists():
-            other.parent.mkdir(exist_ok=True)
             read = yaml.safe_load(file.read_text())
             for each in read["contexts"]:
                 each["context"]["namespace"] = own
@@ -148,6 +150,8 @@ class Runner:
     def run(self, sample: Sample) -> Ended:
         started = time.monotonic()
         texts = [self._text(sample, path) for path in (*sample.after, "")]
+        if absent := [old for old, _ in sample.edit if old not in "".join(self._texts_as_written(sample))]:
+            return Ended(sample, "WRONG", 0.0, f"it holds none of {absent}")
         own = "s" + re.sub(r"[^a-z0-9]+", "-", sample.name.lower())[-50:].strip("-")
         objects = [each for text in texts for each in documents(text)]
         named = {each["metadata"].get("namespace", own) for each in objects}
@@ -175,11 +179,12 @@ class Runner:
             for lock in locks:
                 lock.release()
 
+    def _texts_as_written(self, sample: Sample) -> list[str]:
+        return [(sample.file.parent / path).read_text() for path in (*sample.after, sample.file.name)]
+
     def _text(self, sample: Sample, path: str) -> str:
         text = (sample.file.parent / path if path else sample.file).read_text()
         for old, new in sample.edit:
-            if old not in text and not path:
-                raise SystemExit(f"{sample.name} holds no {old!r}")
             text = text.replace(old, new.format(**self.places))
         return text
 
@@ -188,15 +193,21 @@ class Runner:
             applied = self.kubectl("apply", "-f", "-", text=text, own=own)
             if applied.returncode:
                 return "REFUSED", applied.stderr
-        awaited = [each for each in objects if each["kind"] in _READY]
+        awaited = [each for each in objects if is_awaited(each)]
         if not awaited:
             return "TAKEN", ""
         state, why = self._end(sample, awaited, own)
-        if state == "READY" and sample.ask:
-            said = self._asked(sample, awaited[-1], own)
-            if sample.says:
-                return "ANSWERED", said
-        return state, why
+        if state != "READY" or not sample.ask:
+            return state, why
+        deadline = time.monotonic() + _LOADS_SECONDS * any(each["kind"] == "TrainedModel" for each in awaited)
+        while True:
+            try:
+                said = self._asked(sample, awaited[-1], own)
+                return ("ANSWERED", said) if sample.says else (state, why)
+            except UnansweredError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_POLL_SECONDS)
 
     def _end(self, sample: Sample, awaited: list[Any], own: str) -> tuple[str, str]:
         deadline = time.monotonic() + (self.minutes or sample.minutes) * 60
@@ -245,7 +256,7 @@ class Runner:
         lines = [
             f"{each['kind']} {each['metadata']['name']}: {told_of(self._get(each, own))}"
             for each in awaited
-            if each["kind"] in _READY
+            if is_awaited(each)
         ]
         for namespace in sorted({each["metadata"].get("namespace", own) for each in awaited}):
             lines += self._pods(namespace)
@@ -283,6 +294,10 @@ def documents(text: str) -> list[Any]:
     read = [each for each in read if isinstance(each, dict)]
     objects = [one for each in read for one in (each["items"] if each.get("kind") == "List" else [each])]
     return [each for each in objects if isinstance(each.get("metadata"), dict) and "kind" in each]
+
+
+def is_awaited(one: Any) -> bool:
+    return one["kind"] in _READY and (one["kind"] != "Service" or one["apiVersion"] != "v1")
 
 
 def is_ready(found: Any) -> bool:
@@ -472,12 +487,14 @@ def main() -> int:
         home = home_with_frameworks(given.home or Path(scratch) / "home")
         root = (given.buckets or Path(scratch) / "buckets").resolve()
         root.mkdir(parents=True, exist_ok=True)
+        kubeconfigs = Path(scratch) / "kubeconfigs"
+        kubeconfigs.mkdir()
         make(home, told_all, root, checkouts)
         images(home, known_images(told_all, checkouts), root, root)
         with stores(root) as storage, ServerProcess(home, options=("--port", "0", "--s3")) as server:
             s3 = s3_of(home)
             fill(s3, root)
-            runner = Runner(server, places(storage, root, s3), given.minutes)
+            runner = Runner(server, places(storage, root, s3), kubeconfigs, given.minutes)
             prepare(runner, storage)
             with ThreadPoolExecutor(given.jobs) as pool:
                 ended = list(pool.map(lambda each: told(runner.run(each)), samples))

@@ -115,7 +115,7 @@ def test_a_crash_after_the_row_went_is_made_good(open_cluster, go, document, mon
             run = await cluster.run(document)
             await cluster.database.write(lambda connection: runs.delete(connection, run.run_id))
             await cluster.restart_engine()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while files_of(cluster):
                     await asyncio.sleep(0.01)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -61,14 +62,18 @@ class Cluster:
         finally:
             os.close(folder)
         try:
-            writer.write(b'{"ready": true}\n')
-            while line := await reader.readline():
-                told = json.loads(line)
-                value = await self._function(told["parameters"]["x"])
-                said = {"id": told["id"], "end": "Succeeded", "metrics": [["loss", value]]}
-                writer.write(json.dumps(said).encode() + b"\n")
+            # The other side may end it at any moment, with an answer on its way.
+            with contextlib.suppress(ConnectionError):
+                writer.write(b'{"ready": true}\n')
+                while line := await reader.readline():
+                    told = json.loads(line)
+                    value = await self._function(told["parameters"]["x"])
+                    said = {"id": told["id"], "end": "Succeeded", "metrics": [["loss", value]]}
+                    writer.write(json.dumps(said).encode() + b"\n")
         finally:
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def close(self) -> None:
         tasks = list(self._tasks)

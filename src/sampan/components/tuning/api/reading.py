@@ -22,6 +22,10 @@ from sampan.components.tuning.api.suggesting import (
 from sampan.kube import meta
 from sampan.kube.meta import Object
 
+_NUMBER_DIGITS = 12
+_NUMBERED = "~"
+"""Behind every time."""
+
 
 def problem_of(experiment: Object, learnt: Mapping[str, str] | None = None) -> Problem:
     """`learnt` are settings that its algorithm has answered: they come before the experiment's."""
@@ -56,6 +60,21 @@ def record_of(trial: Object) -> TrialRecord:
         start_time=str(status.get("startTime") or ""),
         completion_time=str(status.get("completionTime") or ""),
     )
+
+
+def number_of(trial: Object) -> int | None:
+    """Its place among the trials of its experiment; None where it was made without one."""
+    found = meta.annotations(trial).get(labels.NUMBER, "")
+    return int(found) if found.isascii() and found.isdecimal() and len(found) <= _NUMBER_DIGITS else None
+
+
+def place_in_time(trial: Object) -> tuple[str, int]:
+    """By which trials of an experiment are in the order in which they were made: those without numbers, which older
+    versions have made, come first."""
+    number = number_of(trial)
+    if number is None:
+        return str(meta.metadata(trial).get("creationTimestamp") or ""), 0
+    return _NUMBERED, number
 
 
 def objective_of(spec: Mapping[str, Any]) -> Objective:

@@ -5,6 +5,7 @@ For objects that passed validation; what is amiss is left out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,6 +67,16 @@ def number_of(trial: Object) -> int | None:
     """Its place among the trials of its experiment; None where it was made without one."""
     found = meta.annotations(trial).get(labels.NUMBER, "")
     return int(found) if found.isascii() and found.isdecimal() and len(found) <= _NUMBER_DIGITS else None
+
+
+def annotated(annotations: Mapping[str, str], key: str) -> dict[str, str]:
+    """The JSON object of texts in an annotation; empty where it is something else."""
+    try:
+        found = json.loads(annotations.get(key, ""))
+    except (ValueError, RecursionError):
+        return {}
+    is_one = isinstance(found, dict) and all(isinstance(each, str) for each in found.values())
+    return found if is_one else {}
 
 
 def place_in_time(trial: Object) -> tuple[str, int]:

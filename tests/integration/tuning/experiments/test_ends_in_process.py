@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -22,6 +21,7 @@ from sampan.kube import meta
 from sampan.kube.kinds import PODS
 from sampan.reconcile.manager import Manager
 from sampan.store.database import StorageError
+from sampan.testing.connections import close
 
 if TYPE_CHECKING:
     from conftest import Scenario, Tuning
@@ -62,18 +62,14 @@ class Cluster:
         finally:
             os.close(folder)
         try:
-            # The other side may end it at any moment, with an answer on its way.
-            with contextlib.suppress(ConnectionError):
-                writer.write(b'{"ready": true}\n')
-                while line := await reader.readline():
-                    told = json.loads(line)
-                    value = await self._function(told["parameters"]["x"])
-                    said = {"id": told["id"], "end": "Succeeded", "metrics": [["loss", value]]}
-                    writer.write(json.dumps(said).encode() + b"\n")
+            writer.write(b'{"ready": true}\n')
+            while line := await reader.readline():
+                told = json.loads(line)
+                value = await self._function(told["parameters"]["x"])
+                said = {"id": told["id"], "end": "Succeeded", "metrics": [["loss", value]]}
+                writer.write(json.dumps(said).encode() + b"\n")
         finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+            await close(writer)
 
     async def close(self) -> None:
         tasks = list(self._tasks)

@@ -83,7 +83,11 @@ def _wanted(**changed: Any) -> Wanted:
         {"collected": Collected("PrometheusMetric", "/m", port=9090)},
         {"collected": Collected("StdOut", filters=("(a)=(b)",))},
         {"collected": Collected("Push")},
-        {"collected": Collected("Custom", "/out", filters=("(a)=(b)",), container=CONTAINER, place="Directory")},
+        {
+            "collected": Collected(
+                "Custom", "/out", filters=("(a)=(b)",), container=CONTAINER, place="Directory"
+            )
+        },
         {"collected": Collected("Custom", container=CONTAINER)},
         {"target": Target("loss", others={"latency": "minimize"}, bounds={"size": "<= 5e6"})},
         {"labels": {"team": "a"}, "annotations": {"sampan.dev/trials": "in-process", "why": '{"a": 1}'}},

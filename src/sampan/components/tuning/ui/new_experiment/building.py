@@ -28,7 +28,7 @@ from sampan.kube.meta import Object
 _LISTED = ("discrete", "categorical")
 _PLACED = ("File", "TensorFlowEvent")
 _OF_NETWORKS = {"darts": ("algorithm-settings", "search-space", "num-layers")}
-"""What algorithms that search for architectures give to trials. Source: kubeflow/katib 0.19 pkg/suggestion/v1beta1/nas."""
+"""What algorithms that search for architectures give to trials; Source: kubeflow/katib 0.19 examples/v1beta1/nas."""
 _OF_ENAS = ("architecture", "nn_config")
 
 

@@ -62,7 +62,7 @@ class SpaceFields:
 
     @property
     def is_network(self) -> bool:
-        return self._kind.read() == _NETWORK
+        return str(self._kind.read()) == _NETWORK
 
     def names(self) -> list[str]:
         """Of the parameters."""

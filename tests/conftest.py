@@ -16,6 +16,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples every time, for however long they take; `scripts/test-slow` looks for others.
+settings.register_profile(
+    "same", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.register_profile("others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("others" if os.environ.get("SAMPAN_TEST_OTHER_EXAMPLES") else "same")
 
 # Every server that a test starts would compile all of its code again: more than half of what a start costs.
 sys.dont_write_bytecode = False

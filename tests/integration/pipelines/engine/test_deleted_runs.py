@@ -153,7 +153,11 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(operations=OPERATIONS)
 def test_files_stay_exactly_as_long_as_something_refers_to_them(tmp_path_factory, operations):
     home = tmp_path_factory.mktemp("home")

@@ -81,8 +81,12 @@ class Sample:
     """A file beside it, or the text itself."""
     says: str = ""
     """JSON that the answer must hold; `"*"` is any value."""
+    of: str = ""
+    """The object that is asked, where it is not the last one."""
     at: str = ""
     """The Host, where it is not what the object's address says."""
+    logs: str = ""
+    """What one of the pods must have printed then."""
     minutes: float = 3
     waits: str = ""
     """It does not become ready, and says this."""
@@ -149,10 +153,10 @@ class Runner:
 
     def run(self, sample: Sample) -> Ended:
         started = time.monotonic()
-        texts = [self._text(sample, path) for path in (*sample.after, "")]
+        own = "s" + re.sub(r"[^a-z0-9]+", "-", sample.name.lower())[-50:].strip("-")
+        texts = [self._text(sample, path, own) for path in (*sample.after, "")]
         if absent := [old for old, _ in sample.edit if old not in "".join(self._texts_as_written(sample))]:
             return Ended(sample, "WRONG", 0.0, f"it holds none of {absent}")
-        own = "s" + re.sub(r"[^a-z0-9]+", "-", sample.name.lower())[-50:].strip("-")
         objects = [each for text in texts for each in documents(text)]
         named = {each["metadata"].get("namespace", own) for each in objects}
         with self._alone(named):
@@ -182,10 +186,10 @@ class Runner:
     def _texts_as_written(self, sample: Sample) -> list[str]:
         return [(sample.file.parent / path).read_text() for path in (*sample.after, sample.file.name)]
 
-    def _text(self, sample: Sample, path: str) -> str:
+    def _text(self, sample: Sample, path: str, own: str) -> str:
         text = (sample.file.parent / path if path else sample.file).read_text()
         for old, new in sample.edit:
-            text = text.replace(old, new.format(**self.places))
+            text = text.replace(old, new.format(namespace=own, **self.places))
         return text
 
     def _played(self, sample: Sample, texts: Sequence[str], objects: list[Any], own: str) -> tuple[str, str]:
@@ -199,10 +203,14 @@ class Runner:
         state, why = self._end(sample, awaited, own)
         if state != "READY" or not sample.ask:
             return state, why
-        deadline = time.monotonic() + _LOADS_SECONDS * any(each["kind"] == "TrainedModel" for each in awaited)
+        asked = next((each for each in awaited if each["metadata"]["name"] == sample.of), awaited[-1])
+        is_loaded_later = any(each["kind"] == "TrainedModel" for each in awaited)
+        deadline = time.monotonic() + _LOADS_SECONDS * (is_loaded_later or bool(sample.logs))
         while True:
             try:
-                said = self._asked(sample, awaited[-1], own)
+                said = self._asked(sample, asked, own)
+                if sample.logs and sample.logs not in (told := self._told(awaited, own)):
+                    raise UnansweredError(f"no pod says {sample.logs}:\n{told}")
                 return ("ANSWERED", said) if sample.says else (state, why)
             except UnansweredError:
                 if time.monotonic() >= deadline:
@@ -230,7 +238,7 @@ class Runner:
     def _asked(self, sample: Sample, one: Any, own: str) -> str:
         """The answer, of which all is held against what it must say. Raises UnansweredError."""
         name, namespace = one["metadata"]["name"], one["metadata"].get("namespace", own)
-        file = sample.file.parent / sample.body
+        file = sample.file.parent / sample.body.replace("{buckets}", self.places["buckets"])
         is_file = sample.body and len(sample.body) < 200 and file.is_file()
         body = file.read_bytes() if is_file else sample.body.encode()
         host = (sample.at or _host(self._get(one, own))).format(name=name, namespace=namespace)
@@ -275,9 +283,7 @@ class Runner:
             told += [each["message"] for each in status.get("conditions") or () if each.get("message")]
             lines.append(f"pods {own}: {status.get('phase')} {'; '.join(told)}")
             for container in pod["spec"]["containers"]:
-                path = (
-                    f"/api/v1/namespaces/{namespace}/pods/{own}/log?container={container['name']}&tailLines=6"
-                )
+                path = f"/api/v1/namespaces/{namespace}/pods/{own}/log?container={container['name']}&tailLines=20"
                 try:
                     lines += [f"    {line}" for line in self.server.text(path).splitlines()]
                 except HttpError:

@@ -25,10 +25,6 @@ class Net(torch.nn.Module):
     def forward(self, x):
         return self.fc(x.flatten(1))
 """
-STYLE = """
-name: "style"
-platform: "onnxruntime_onnx"
-"""
 INCOME = ("Age", "Workclass", "Education", "Marital Status", "Occupation", "Relationship", "Race", "Sex")
 INCOME += ("Capital Gain", "Capital Loss", "Hours per week", "Country")
 
@@ -199,8 +195,7 @@ def onnx(made: Made) -> None:
         [helper.make_tensor_value_info("output1", TensorProto.FLOAT, shape)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    library.save(model, str(made.file("kfserving-examples/models/onnx/style/1/model.onnx")))
-    made.file("kfserving-examples/models/onnx/style/config.pbtxt").write_text(STYLE)
+    library.save(model, str(made.file("kfserving-examples/models/onnx/onnx-model/1/model.onnx")))
     library.save(model, str(made.file("kfserving-examples/onnx/style/model.onnx")))
 
 

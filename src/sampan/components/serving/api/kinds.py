@@ -72,7 +72,7 @@ KNATIVE_SERVICES = Resource(
     "services",
     singular="service",
     short_names=("kservice", "ksvc"),
-    subresources=(),
+    subresources=("status",),
 )
 """In the embedded cluster alone: what is shown of components in mode Knative (`engine/inference_services`), and users'
 own, each followed by an InferenceService (`engine/knative`)."""

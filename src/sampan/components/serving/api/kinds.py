@@ -75,3 +75,13 @@ KNATIVE_SERVICES = Resource(
     subresources=(),
 )
 """What is shown of components in mode Knative, in the embedded cluster alone: `engine/inference_services`."""
+
+SCALED_OBJECTS = Resource(
+    "keda.sh",
+    "v1alpha1",
+    "ScaledObject",
+    "scaledobjects",
+    singular="scaledobject",
+    short_names=("so",),
+)
+"""KEDA's, where it is installed: what it scales components by is written there."""

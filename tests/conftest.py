@@ -16,6 +16,22 @@ from pathlib import Path
 
 import pytest
 
+# Every server that a test starts would compile all of its code again: more than half of what a start costs.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files() -> Iterator[None]:
+    """What the tests' own process puts into the machine's temporary folder (archives that are unpacked, secrets) ends
+    with them. The name is short, for sockets have addresses of 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as folder:
+        # PostgreSQL's server, which runs as another user, has its folder there.
+        Path(folder).chmod(0o755)
+        before, tempfile.tempdir = tempfile.tempdir, folder
+        yield
+        tempfile.tempdir = before
+
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:

@@ -19,10 +19,10 @@ from sampan.testing.server import ServerProcess
 
 # What may be loaded when the server says that it is ready: a new name here is paid for at every start.
 ALLOWED_PACKAGES = {
-    "anyio", "certifi", "click", "dotenv", "greenlet", "h11", "httptools", "idna", "markdown_it", "mdurl", "msgspec",
+    "anyio", "certifi", "click", "dotenv", "greenlet", "h11", "httptools", "idna", "msgspec",
     "psutil", "pygments", "python_multipart", "rich", "shellingham", "sqlalchemy", "starlette", "typer",
-    "typing_extensions", "uv", "uvicorn", "uvloop", "watchfiles", "yaml", "typing_inspection",
-    "annotated_doc", "annotated_types", "pydantic", "pydantic_core", "cython_runtime",
+    "typing_extensions", "uv", "uvicorn", "uvloop", "watchfiles", "yaml",
+    "annotated_doc", "cython_runtime",
 }  # fmt: skip
 
 

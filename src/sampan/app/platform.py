@@ -36,7 +36,7 @@ from sampan.cluster.network.pods import ROUTES, PodNetwork
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
-from sampan.cluster.scheduler import Scheduler
+from sampan.cluster.scheduler.service import Scheduler
 from sampan.cluster.workloads import Trust, controllers
 from sampan.cluster.workloads.volumes.matching import default_class
 from sampan.components import Front, Services

@@ -15,6 +15,7 @@ import pytest
 
 from sampan.client.protocol import ListOptions, PatchType
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
+from sampan.testing.connections import connected
 
 from .conftest import SERVE, cluster_at
 
@@ -397,11 +398,10 @@ def test_a_relay_passes_on_what_comes_and_each_end(play: Any) -> None:
             # Until the relay listens and the server behind it does, there is no answer.
             while not received:
                 with contextlib.suppress(OSError):
-                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                    writer.write(sent)
-                    writer.write_eof()
-                    received = await reader.read()
-                    writer.close()
+                    async with connected("127.0.0.1", port) as (reader, writer):
+                        writer.write(sent)
+                        writer.write_eof()
+                        received = await reader.read()
                 await asyncio.sleep(0.05)
         assert received == sent[::-1]
 

@@ -23,6 +23,7 @@ import pytest
 from sampan.client.streams import AttachOptions, ExecOptions
 from sampan.cluster.node.runtimes.podman_command import home_of
 from sampan.kube.kinds import SECRETS
+from sampan.testing.connections import connected
 
 pytestmark = [
     pytest.mark.slow,
@@ -296,10 +297,9 @@ async def test_two_pods_on_one_port_and_localhost_within_a_pod(
             assert log.strip() == name
         assert addresses["a"] != addresses["b"]
         for name, address in addresses.items():
-            reader, writer = await asyncio.open_connection(address, 8099)
-            writer.write(b"GET /name HTTP/1.0\r\n\r\n")
-            assert (await reader.read()).endswith(f"{name}\n".encode())
-            writer.close()
+            async with connected(address, 8099) as (reader, writer):
+                writer.write(b"GET /name HTTP/1.0\r\n\r\n")
+                assert (await reader.read()).endswith(f"{name}\n".encode())
             await node.client.delete(node.pods_kind, name, "default", node_kit.at_once)
             await node.gone(name)
 

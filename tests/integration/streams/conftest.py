@@ -26,6 +26,7 @@ from sampan.kube import meta
 from sampan.kube.kinds import PODS
 from sampan.lib.clock import SystemClock
 from sampan.testing.apiserver import embedded, loopback
+from sampan.testing.connections import close
 from sampan.web.guards import Guards, GuardSettings
 from sampan.web.spdy.frames import DICTIONARY
 
@@ -105,8 +106,10 @@ class Loop:
             async with asyncio.timeout(90):
                 await scenario(self.place)
         finally:
-            while OPENED:
-                OPENED.pop().close()
+            for each in OPENED:
+                each.transport.abort()
+            await close(*OPENED)
+            OPENED.clear()
             await self.place.clear()
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ import pytest
 from sampan.app.definitions import install
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.cluster.apiserver.server import ApiServer
-from sampan.cluster.scheduler import Scheduler
+from sampan.cluster.scheduler.service import Scheduler
 from sampan.cluster.workloads import controllers
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.components import Services

@@ -7,6 +7,7 @@ from typing import Any
 
 from sampan.components.serving.controller.gateway.reach import Forwarded
 from sampan.kube.errors import NotFoundError
+from sampan.testing.connections import close
 from sampan.testing.gateways import Asked, Rig, backend, request, say
 
 
@@ -29,7 +30,7 @@ class Far:
 
     async def close(self) -> None:
         self.is_closed = True
-        self._writer.close()
+        await close(self._writer)
 
 
 class Cluster:

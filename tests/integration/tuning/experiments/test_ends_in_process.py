@@ -21,6 +21,7 @@ from sampan.kube import meta
 from sampan.kube.kinds import PODS
 from sampan.reconcile.manager import Manager
 from sampan.store.database import StorageError
+from sampan.testing.connections import close
 
 if TYPE_CHECKING:
     from conftest import Scenario, Tuning
@@ -68,7 +69,7 @@ class Cluster:
                 said = {"id": told["id"], "end": "Succeeded", "metrics": [["loss", value]]}
                 writer.write(json.dumps(said).encode() + b"\n")
         finally:
-            writer.close()
+            await close(writer)
 
     async def close(self) -> None:
         tasks = list(self._tasks)

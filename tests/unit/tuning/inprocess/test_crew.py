@@ -22,6 +22,7 @@ from sampan.components.tuning.engine.template.generator import Template
 from sampan.kube.errors import ForbiddenError, NotFoundError
 from sampan.lib.clock import SystemClock
 from sampan.lib.tasks import TaskSet
+from sampan.testing.connections import close
 
 EXPERIMENT = {
     "apiVersion": "kubeflow.org/v1beta1",
@@ -55,7 +56,7 @@ class Cluster:
         for each in self.said:
             writer.write(json.dumps(each).encode() + b"\n")
         await reader.read()
-        writer.close()
+        await close(writer)
 
     async def delete(self, *_arguments: Any) -> None:
         raise NotFoundError("gone")

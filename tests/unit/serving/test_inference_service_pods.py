@@ -152,7 +152,7 @@ def test_models_that_come_by_themselves_bring_the_puller():
 
 def ports(containers, **component):
     of = reading.component(isvc(predictor={**CUSTOM, **component}), "predictor")
-    return pods.ports(of, {"containers": containers}, "iris-predictor")
+    return pods.ports(of, pods.main_container({"containers": containers}), "iris-predictor")
 
 
 def test_ports():
@@ -176,7 +176,7 @@ def test_ports():
 
 def test_a_long_name_is_no_long_port_name():
     of = reading.component(isvc(predictor=CUSTOM), "predictor")
-    (port,) = pods.ports(of, {"containers": [{}]}, "a-very-long-name-predictor")
+    (port,) = pods.ports(of, {}, "a-very-long-name-predictor")
     assert len(port["name"]) <= 15
     assert not port["name"].endswith("-")
 

@@ -7,22 +7,18 @@ them, which knows more places; a Secret of rclone's variables is understood as f
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.reading import mapping, mappings, named, text
 from sampan.components.serving.controller.storage import ModelStorage
+from sampan.components.serving.engine.seldon import storage
 from sampan.components.serving.engine.seldon.desired import Fetch
 from sampan.components.serving.engine.storage.config import StorageConfig
 from sampan.kube.meta import Object
 
 _MOST = 63
-_RCLONE = {
-    "AWS_ACCESS_KEY_ID": "RCLONE_CONFIG_S3_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY": "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY",
-    "AWS_ENDPOINT_URL": "RCLONE_CONFIG_S3_ENDPOINT",
-    "AWS_DEFAULT_REGION": "RCLONE_CONFIG_S3_REGION",
-}
 _PROVISION = "kserve-provision-location"
 
 
@@ -36,16 +32,14 @@ class Models:
         if container is None:
             raise ValueError(f"Invalid configuration: cannot find container: {fetch.container}")
         alone = _alone(template, dict(container), fetch)
-        component = {"model": {"storageUri": _uri(fetch.uri)}}
+        component = {"model": {"storageUri": storage.uri_of(fetch.uri)}}
+        if fetch.secret:
+            config = replace(config, offers_own_s3=False)
         made = await self._storage.add(component, alone, namespace, config)
-        return _together(template, _renamed(made, fetch), fetch)
-
-
-def _uri(uri: str) -> str:
-    """rclone's own way to write one, `s3:bucket/path`, means the same."""
-    scheme, colon, rest = uri.partition(":")
-    is_own = colon and scheme in ("s3", "gs", "gcs") and not rest.startswith("//")
-    return f"{'gs' if scheme == 'gcs' else scheme}://{rest.lstrip('/')}" if is_own else uri
+        renamed = _renamed(made, fetch)
+        if not config.own.is_embedded:
+            _leave_rclone_its_own(renamed, fetch)
+        return _together(template, renamed, fetch)
 
 
 def _alone(template: Object, container: dict[str, Any], fetch: Fetch) -> Object:
@@ -92,10 +86,18 @@ def _credentials(initializer: Object, fetch: Fetch) -> None:
                 "name": name,
                 "valueFrom": {"secretKeyRef": {"name": fetch.secret, "key": key, "optional": True}},
             }
-            for name, key in _RCLONE.items()
+            for name, key in storage.keys_of(fetch.uri).items()
             if name not in there
         ),
     ]
+
+
+def _leave_rclone_its_own(made: Object, fetch: Fetch) -> None:
+    """An image of rclone's knows its own remotes by their names."""
+    for each in mappings(mapping(made.get("spec")).get("initContainers")):
+        args = each.get("args") or []
+        if "rclone" in text(each.get("image")) and args and args[0] == storage.uri_of(fetch.uri):
+            each["args"] = [fetch.uri, *args[1:]]
 
 
 def _together(template: Object, made: Object, fetch: Fetch) -> Object:

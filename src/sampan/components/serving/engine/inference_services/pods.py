@@ -106,8 +106,16 @@ def canonical(template: Object) -> Object:
     return {**template, "spec": spec}
 
 
+def main_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """That requests come to in mode Standard, with ports or without: a sidecar's ports are not the service's."""
+    containers = [each for each in spec.get("containers") or () if isinstance(each, Mapping)] or [{}]
+    named = {str(each.get("name")): each for each in containers}
+    return named.get(labels.TRANSFORMER_CONTAINER) or named.get(labels.CONTAINER) or containers[0]
+
+
 def serving_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """That requests come to: the transformer, where it shares the predictor's pod."""
+    """That requests come to in mode Knative, where one container has ports: the transformer, where it shares the
+    predictor's pod."""
     told: Sequence[Mapping[str, Any]] = spec.get("containers") or ()
     beside = (labels.AGENT, labels.QUEUE_PROXY)
     containers = [each for each in told if each.get("name") not in beside] or [{}]
@@ -117,9 +125,9 @@ def serving_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     )
 
 
-def ports(of: Component, spec: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Of the Service in front of such pods: 80 for the first of the container's."""
-    told = [each for each in serving_container(spec).get("ports") or () if isinstance(each, Mapping)]
+def ports(of: Component, serving: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Of the Service in front of pods with such a container: 80 for the first of its ports."""
+    told = [each for each in serving.get("ports") or () if isinstance(each, Mapping)]
     if not told:
         told = [{"name": name[:15].rstrip("-"), "containerPort": HTTP_PORT}]
     found = [_port(each, 80 if index == 0 else int(each["containerPort"])) for index, each in enumerate(told)]
@@ -216,7 +224,9 @@ def _of_storage(of: Component) -> dict[str, str]:
     if isinstance(storage, Mapping):
         found[f"{_INTERNAL}/storage-spec"] = "true"
         if storage.get("parameters"):
-            found[f"{_INTERNAL}/storage-spec-param"] = json.dumps(storage["parameters"], sort_keys=True)
+            found[f"{_INTERNAL}/storage-spec-param"] = json.dumps(
+                storage["parameters"], sort_keys=True, separators=(",", ":")
+            )
         if storage.get("key"):
             found[f"{_INTERNAL}/storage-spec-key"] = str(storage["key"])
         if storage.get("path"):

@@ -412,8 +412,10 @@ def prepare(runner: Runner, storage: str) -> None:
     assert patched.returncode == 0, patched.stderr
 
 
-def known_images(told: Mapping[str, Any], checkouts: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Those whose programs are in the checkouts that are there."""
+def known_images(
+    told: Mapping[str, Any], checkouts: Mapping[str, Path], storage: str
+) -> list[dict[str, Any]]:
+    """Those whose programs are in the checkouts that are there, or that have to be told where the stores are."""
     of = {
         "kserve": tomllib.loads((_HERE / "serving.toml").read_text())["images"],
         "seldon": built(tomllib.loads((_HERE / "seldon.toml").read_text())),
@@ -422,7 +424,8 @@ def known_images(told: Mapping[str, Any], checkouts: Mapping[str, Path]) -> list
     for project, folder in checkouts.items():
         for each in (*of.get(project, ()), *told["images"].get(project, ())):
             files = {path: str(folder / own) for path, own in each["files"].items() if own[0] != "{"}
-            found.append({**each, "files": {**each["files"], **files}})
+            env = {name: value.format(stores=storage) for name, value in each.get("env", {}).items()}
+            found.append({**each, "env": env, "files": {**each["files"], **files}})
     return found
 
 
@@ -490,14 +493,19 @@ def main() -> int:
         kubeconfigs = Path(scratch) / "kubeconfigs"
         kubeconfigs.mkdir()
         make(home, told_all, root, checkouts)
-        images(home, known_images(told_all, checkouts), root, root)
-        with stores(root) as storage, ServerProcess(home, options=("--port", "0", "--s3")) as server:
+        server = ServerProcess(home, options=("--port", "0", "--s3"))
+        with stores(root) as storage:
+            images(home, known_images(told_all, checkouts, storage), root, root)
+            server.start()
             s3 = s3_of(home)
             fill(s3, root)
             runner = Runner(server, places(storage, root, s3), kubeconfigs, given.minutes)
             prepare(runner, storage)
-            with ThreadPoolExecutor(given.jobs) as pool:
-                ended = list(pool.map(lambda each: told(runner.run(each)), samples))
+            try:
+                with ThreadPoolExecutor(given.jobs) as pool:
+                    ended = list(pool.map(lambda each: told(runner.run(each)), samples))
+            finally:
+                server.stop()
     if given.table:
         print("\n".join(map(row, ended)))
     wrong = [one for one in ended if not one.is_expected]

@@ -79,6 +79,8 @@ def sklearn(made: Made) -> None:
     likely = LogisticRegression(max_iter=1000).fit(*load_iris(return_X_y=True))
     for path in ("sklearn/iris", "v1.11.0-dev/sklearn/iris", "v1.16.0-dev/sklearn/iris"):
         joblib.dump(likely, made.file("seldon-models", path, "model.joblib"))
+    for path in ("sklearn/iris", "iris", "dvc-iris"):
+        joblib.dump(likely, made.file(".s3", path, "model.joblib"))
     income = RandomForestClassifier(n_estimators=20, random_state=1).fit(*income_rows())
     joblib.dump(income, made.file("seldon-models/sklearn/income/model/model.joblib"))
     texts = [

@@ -131,7 +131,7 @@ def test_classes_and_scores(language_models: Any, tmp_path: Path) -> None:
     environ = {"PYTHONPATH": str(package_folder(tmp_path / "programs", "serving"))}
     how = {"python": language_models.python, "module": MODULE, "environ": environ}
     told = {
-        name: json.loads((cases[name] / "case.json").read_text())["v1"] for name in ("shares", "embedding")
+        name: json.loads((cases[name] / "case.json").read_text())["v1"][0] for name in ("shares", "embedding")
     }
     program = ("vllm", "serve", str(cases["shares"] / "model"))
     words = ("--runner", "pooling", "--convert", "classify", "--served-model-name=classes")

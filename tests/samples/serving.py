@@ -88,7 +88,14 @@ def make_models(
         if not done.exists():
             maker = asyncio.run(python(each["image"], each.get("installs", ())))
             script = each.get("script", otherwise)
-            command = [maker, str(_HERE / script), name, str(root), str(data), str(upstream)]
+            command = [
+                maker,
+                str(_HERE / script),
+                each.get("maker", name),
+                str(root),
+                str(data),
+                str(upstream),
+            ]
             made = subprocess.run(command, check=False, capture_output=True, text=True)
             if made.returncode:
                 raise SystemExit(f"{name} could not be made:\n{made.stderr}")

@@ -184,7 +184,7 @@ def test_names_by_the_configuration():
     [
         ("{{ printf .Name }}.x", "is not understood"),
         ("{{ .Name }}_{{ .Namespace }}", "invalid domain name"),
-        ("{{ .Annotations.none }}", "invalid domain name"),
+        ("{{ .Annotations.none }}", "is not among the object"),
     ],
 )
 def test_a_template_that_gives_no_name_is_told_of(template, why):

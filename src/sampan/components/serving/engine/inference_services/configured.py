@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampan.components.serving.api import labels
 from sampan.components.serving.engine.inference_services.addresses import DOMAIN_TEMPLATE, Domain
 from sampan.components.serving.engine.inference_services.pods import Disallowed
 from sampan.components.serving.engine.inference_services.standard import Rules
@@ -40,7 +41,9 @@ def configured(data: Mapping[str, Any], *, domain: str, port: int, deployment_mo
     )
     mode = _text(deploy, "defaultDeploymentMode") or deployment_mode
     service = _section(data, "service")
-    rollout = _child(_child(deploy, "deploymentRolloutStrategy"), "defaultRollout")
+    # What is said for all Deployments counts where services are in mode Standard by default, as upstream has it.
+    is_said = labels.MODES.get(mode, mode) == labels.STANDARD
+    rollout = _child(_child(deploy, "deploymentRolloutStrategy"), "defaultRollout") if is_said else {}
     rules = Rules(
         is_headless=service.get("serviceClusterIPNone") is True,
         max_surge=_text(rollout, "maxSurge"),

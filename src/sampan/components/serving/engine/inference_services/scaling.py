@@ -132,7 +132,11 @@ def _metrics(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
     told = spec.get("autoScaling")
     if isinstance(told, Mapping):
         found = [each.get("resource") for each in told.get("metrics") or () if isinstance(each, Mapping)]
-        return [_metric(each) for each in found if isinstance(each, Mapping)]
+        return [
+            _metric(each)
+            for each in found
+            if isinstance(each, Mapping) and each.get("name") in _DEFAULT_TARGETS
+        ]
     name, target = str(spec.get("scaleMetric") or "cpu"), spec.get("scaleTarget")
     if name == "cpu":
         return [_utilization(name, _CPU_UTILIZATION if target is None else int(target))]

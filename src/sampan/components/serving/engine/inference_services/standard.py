@@ -143,7 +143,7 @@ def _service(
 ) -> Object:
     wanted: dict[str, Any] = {
         "selector": {"app": metadata["labels"]["app"]},
-        "ports": pods.ports(component, spec, component.name),
+        "ports": pods.ports(component, pods.main_container(spec), component.name),
     }
     if rules.is_headless:
         wanted["clusterIP"] = "None"

@@ -107,10 +107,10 @@ def test_an_experiment_is_cloned_its_counts_are_changed_and_it_is_stopped(
     page.get_by_role("dialog").get_by_label("Trials in all").fill("8")
     page.get_by_role("dialog").get_by_role("button", name="Change").click()
     expect(page.get_by_text("0 / 8 trials")).to_be_visible()
-    expect(page.get_by_text("1 running")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("1 running")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop").click()
-    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=30_000)
+    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     expect(page.locator(".sp-page-header").get_by_text("stopped", exact=True)).to_be_visible()
     page.wait_for_timeout(2000)
     assert trials_of(tuned, "own") == []

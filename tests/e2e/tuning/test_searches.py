@@ -102,7 +102,7 @@ def verify(server: ServerProcess, experiment: Any) -> None:
     (reason,) = (each["reason"] for each in status["conditions"] if each["type"] == "Succeeded")
     if reason == "ExperimentMaxTrialsReached":
         assert status["trialsSucceeded"] + status.get("trialsEarlyStopped", 0) == spec["maxTrialCount"]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "Running" in (true := _true(server.call("GET", f"{NAMESPACE}/suggestions/{name}"))):
         # It ends after the experiment.
         assert time.monotonic() < deadline, true

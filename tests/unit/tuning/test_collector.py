@@ -95,7 +95,7 @@ def test_a_trial_that_cannot_be_read_keeps_no_other_waiting() -> None:
         await collector.start()
         for name in ("slow", "quick"):
             collector.attend(trial(name), [pod(name)])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await stopped.get() == ("team", "quick")
             assert collector.stops(("team", "quick")) == "loss 9 is greater than 5"
             # What is being read is closed when that has ended.

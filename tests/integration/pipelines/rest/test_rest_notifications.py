@@ -541,7 +541,7 @@ def test_a_receiver_that_hangs_delays_nobody_else(told: Told, receiver: Receiver
 
     async def while_it_hangs() -> None:
         assert told.sender is not None
-        for _ in range(200):
+        for _ in range(3000):
             await told.sender.turn()
             if len(receiver.got) == 5:
                 return

@@ -59,7 +59,15 @@ def test_it_runs_and_says_so_and_goes(run):
                 return found["spec"]["predictor"]["minReplicas"] == 0
 
             await serving.until(sleeps)
-            await serving.until(lambda: told("True"))
+            found = await serving.until(lambda: told("True"))
+            # What it says of itself is no change of what is wanted.
+            assert found["metadata"]["generation"] == 2
+
+            async def is_current():
+                found = await serving.get(KNATIVE_SERVICES, "dumper")
+                return found["status"]["observedGeneration"] == 2
+
+            await serving.until(is_current)
 
     run(scenario)
 

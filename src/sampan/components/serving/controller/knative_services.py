@@ -12,10 +12,9 @@ from sampan.components.serving.engine.knative import following
 from sampan.kube import meta, owners
 from sampan.kube.errors import BadRequestError, InvalidError
 from sampan.kube.fielderrors import FieldErrors
-from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.lib.clock import rfc3339
-from sampan.reconcile.apply import is_part
+from sampan.reconcile.apply import is_part, update_status
 from sampan.reconcile.controller import Controller, Source, mapped
 from sampan.reconcile.events import EventRecorder
 from sampan.reconcile.reconciler import DONE, Request, Result, request_for
@@ -69,7 +68,14 @@ class KnativeServiceReconciler:
         if running is not None and is_part(wanted, running):
             return running
         wanted["metadata"] = {**wanted["metadata"], "ownerReferences": [owners.owner_reference(service)]}
-        found = await self._apply(INFERENCE_SERVICES, wanted)
+        found = await self._client.patch(
+            INFERENCE_SERVICES,
+            meta.name(service),
+            wanted,
+            meta.namespace(service),
+            patch_type=PatchType.APPLY,
+            options=WriteOptions(field_manager=_MANAGER, force=True),
+        )
         await self._running.reached(meta.resource_version(found))
         return found
 
@@ -80,24 +86,10 @@ class KnativeServiceReconciler:
         return DONE
 
     async def _tell(self, service: Object, said: Object) -> bool:
-        """Whether it was otherwise. The kind has no subresource for its status."""
-        if meta.status(service) == said:
-            return False
-        names = {"name": meta.name(service), "namespace": meta.namespace(service)}
-        kind = {"apiVersion": KNATIVE_SERVICES.api_version, "kind": KNATIVE_SERVICES.kind}
-        found = await self._apply(KNATIVE_SERVICES, {**kind, "metadata": names, "status": said})
-        await self._services.reached(meta.resource_version(found))
-        return True
-
-    async def _apply(self, resource: Resource, obj: Object) -> Object:
-        return await self._client.patch(
-            resource,
-            meta.name(obj),
-            obj,
-            meta.namespace(obj),
-            patch_type=PatchType.APPLY,
-            options=WriteOptions(field_manager=_MANAGER, force=True),
-        )
+        """Whether it was otherwise."""
+        after = await update_status(self._client, KNATIVE_SERVICES, service, said)
+        await self._services.reached(meta.resource_version(after))
+        return after is not service
 
     def _followed(self, running: Object) -> list[Request]:
         known = self._services.get(meta.namespace(running), meta.name(running))

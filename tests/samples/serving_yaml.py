@@ -41,14 +41,16 @@ from sampan.testing.server import HttpError, ServerProcess
 
 _HERE = Path(__file__).parent
 _KUBECTL = "1.37.1"
-_POLL_SECONDS = 0.5
+_POLL_SECONDS, _LOADS_SECONDS = 0.5, 60.0
+"""A TrainedModel is ready when its service has room for it, and then it is loaded."""
 _READY = {
     "InferenceService": "inferenceservices",
     "InferenceGraph": "inferencegraphs",
     "TrainedModel": "trainedmodels",
     "SeldonDeployment": "seldondeployments",
+    "Service": "services",
 }
-"""Kinds that must become ready, and their plurals."""
+"""Kinds that must become ready, and their plurals. Services are so of Knative alone."""
 _PROJECTS = {
     "kserve": ("python/kserve", "docs/samples"),
     "kfserving": ("python/kfserving", "docs/samples"),
@@ -79,8 +81,12 @@ class Sample:
     """A file beside it, or the text itself."""
     says: str = ""
     """JSON that the answer must hold; `"*"` is any value."""
+    of: str = ""
+    """The object that is asked, where it is not the last one."""
     at: str = ""
     """The Host, where it is not what the object's address says."""
+    logs: str = ""
+    """What one of the pods must have printed then."""
     minutes: float = 3
     waits: str = ""
     """It does not become ready, and says this."""
@@ -120,6 +126,7 @@ class Runner:
     server: ServerProcess
     places: dict[str, str]
     """What edits may name: where the stores are."""
+    scratch: Path
     minutes: float = 0
     locks: dict[str, threading.Lock] = field(default_factory=dict)
     guard: threading.Lock = field(default_factory=threading.Lock)
@@ -136,9 +143,8 @@ class Runner:
         file = self.server.home / "kubeconfig"
         if not own:
             return file
-        other = self.server.home / "kubeconfigs" / own
+        other = self.scratch / own
         if not other.exists():
-            other.parent.mkdir(exist_ok=True)
             read = yaml.safe_load(file.read_text())
             for each in read["contexts"]:
                 each["context"]["namespace"] = own
@@ -147,8 +153,10 @@ class Runner:
 
     def run(self, sample: Sample) -> Ended:
         started = time.monotonic()
-        texts = [self._text(sample, path) for path in (*sample.after, "")]
         own = "s" + re.sub(r"[^a-z0-9]+", "-", sample.name.lower())[-50:].strip("-")
+        texts = [self._text(sample, path, own) for path in (*sample.after, "")]
+        if absent := [old for old, _ in sample.edit if old not in "".join(self._texts_as_written(sample))]:
+            return Ended(sample, "WRONG", 0.0, f"it holds none of {absent}")
         objects = [each for text in texts for each in documents(text)]
         named = {each["metadata"].get("namespace", own) for each in objects}
         with self._alone(named):
@@ -175,12 +183,13 @@ class Runner:
             for lock in locks:
                 lock.release()
 
-    def _text(self, sample: Sample, path: str) -> str:
+    def _texts_as_written(self, sample: Sample) -> list[str]:
+        return [(sample.file.parent / path).read_text() for path in (*sample.after, sample.file.name)]
+
+    def _text(self, sample: Sample, path: str, own: str) -> str:
         text = (sample.file.parent / path if path else sample.file).read_text()
         for old, new in sample.edit:
-            if old not in text and not path:
-                raise SystemExit(f"{sample.name} holds no {old!r}")
-            text = text.replace(old, new.format(**self.places))
+            text = text.replace(old, new.format(namespace=own, **self.places))
         return text
 
     def _played(self, sample: Sample, texts: Sequence[str], objects: list[Any], own: str) -> tuple[str, str]:
@@ -188,15 +197,25 @@ class Runner:
             applied = self.kubectl("apply", "-f", "-", text=text, own=own)
             if applied.returncode:
                 return "REFUSED", applied.stderr
-        awaited = [each for each in objects if each["kind"] in _READY]
+        awaited = [each for each in objects if is_awaited(each)]
         if not awaited:
             return "TAKEN", ""
         state, why = self._end(sample, awaited, own)
-        if state == "READY" and sample.ask:
-            said = self._asked(sample, awaited[-1], own)
-            if sample.says:
-                return "ANSWERED", said
-        return state, why
+        if state != "READY" or not sample.ask:
+            return state, why
+        asked = next((each for each in awaited if each["metadata"]["name"] == sample.of), awaited[-1])
+        is_loaded_later = any(each["kind"] == "TrainedModel" for each in awaited)
+        deadline = time.monotonic() + _LOADS_SECONDS * (is_loaded_later or bool(sample.logs))
+        while True:
+            try:
+                said = self._asked(sample, asked, own)
+                if sample.logs and sample.logs not in (told := self._told(awaited, own)):
+                    raise UnansweredError(f"no pod says {sample.logs}:\n{told}")
+                return ("ANSWERED", said) if sample.says else (state, why)
+            except UnansweredError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_POLL_SECONDS)
 
     def _end(self, sample: Sample, awaited: list[Any], own: str) -> tuple[str, str]:
         deadline = time.monotonic() + (self.minutes or sample.minutes) * 60
@@ -219,7 +238,7 @@ class Runner:
     def _asked(self, sample: Sample, one: Any, own: str) -> str:
         """The answer, of which all is held against what it must say. Raises UnansweredError."""
         name, namespace = one["metadata"]["name"], one["metadata"].get("namespace", own)
-        file = sample.file.parent / sample.body
+        file = sample.file.parent / sample.body.replace("{buckets}", self.places["buckets"])
         is_file = sample.body and len(sample.body) < 200 and file.is_file()
         body = file.read_bytes() if is_file else sample.body.encode()
         host = (sample.at or _host(self._get(one, own))).format(name=name, namespace=namespace)
@@ -245,7 +264,7 @@ class Runner:
         lines = [
             f"{each['kind']} {each['metadata']['name']}: {told_of(self._get(each, own))}"
             for each in awaited
-            if each["kind"] in _READY
+            if is_awaited(each)
         ]
         for namespace in sorted({each["metadata"].get("namespace", own) for each in awaited}):
             lines += self._pods(namespace)
@@ -264,9 +283,7 @@ class Runner:
             told += [each["message"] for each in status.get("conditions") or () if each.get("message")]
             lines.append(f"pods {own}: {status.get('phase')} {'; '.join(told)}")
             for container in pod["spec"]["containers"]:
-                path = (
-                    f"/api/v1/namespaces/{namespace}/pods/{own}/log?container={container['name']}&tailLines=6"
-                )
+                path = f"/api/v1/namespaces/{namespace}/pods/{own}/log?container={container['name']}&tailLines=20"
                 try:
                     lines += [f"    {line}" for line in self.server.text(path).splitlines()]
                 except HttpError:
@@ -283,6 +300,10 @@ def documents(text: str) -> list[Any]:
     read = [each for each in read if isinstance(each, dict)]
     objects = [one for each in read for one in (each["items"] if each.get("kind") == "List" else [each])]
     return [each for each in objects if isinstance(each.get("metadata"), dict) and "kind" in each]
+
+
+def is_awaited(one: Any) -> bool:
+    return one["kind"] in _READY and (one["kind"] != "Service" or one["apiVersion"] != "v1")
 
 
 def is_ready(found: Any) -> bool:
@@ -397,8 +418,10 @@ def prepare(runner: Runner, storage: str) -> None:
     assert patched.returncode == 0, patched.stderr
 
 
-def known_images(told: Mapping[str, Any], checkouts: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Those whose programs are in the checkouts that are there."""
+def known_images(
+    told: Mapping[str, Any], checkouts: Mapping[str, Path], storage: str
+) -> list[dict[str, Any]]:
+    """Those whose programs are in the checkouts that are there, or that have to be told where the stores are."""
     of = {
         "kserve": tomllib.loads((_HERE / "serving.toml").read_text())["images"],
         "seldon": built(tomllib.loads((_HERE / "seldon.toml").read_text())),
@@ -407,7 +430,8 @@ def known_images(told: Mapping[str, Any], checkouts: Mapping[str, Path]) -> list
     for project, folder in checkouts.items():
         for each in (*of.get(project, ()), *told["images"].get(project, ())):
             files = {path: str(folder / own) for path, own in each["files"].items() if own[0] != "{"}
-            found.append({**each, "files": {**each["files"], **files}})
+            env = {name: value.format(stores=storage) for name, value in each.get("env", {}).items()}
+            found.append({**each, "env": env, "files": {**each["files"], **files}})
     return found
 
 
@@ -472,15 +496,22 @@ def main() -> int:
         home = home_with_frameworks(given.home or Path(scratch) / "home")
         root = (given.buckets or Path(scratch) / "buckets").resolve()
         root.mkdir(parents=True, exist_ok=True)
+        kubeconfigs = Path(scratch) / "kubeconfigs"
+        kubeconfigs.mkdir()
         make(home, told_all, root, checkouts)
-        images(home, known_images(told_all, checkouts), root, root)
-        with stores(root) as storage, ServerProcess(home, options=("--port", "0", "--s3")) as server:
+        server = ServerProcess(home, options=("--port", "0", "--s3"))
+        with stores(root) as storage:
+            images(home, known_images(told_all, checkouts, storage), root, root)
+            server.start()
             s3 = s3_of(home)
             fill(s3, root)
-            runner = Runner(server, places(storage, root, s3), given.minutes)
+            runner = Runner(server, places(storage, root, s3), kubeconfigs, given.minutes)
             prepare(runner, storage)
-            with ThreadPoolExecutor(given.jobs) as pool:
-                ended = list(pool.map(lambda each: told(runner.run(each)), samples))
+            try:
+                with ThreadPoolExecutor(given.jobs) as pool:
+                    ended = list(pool.map(lambda each: told(runner.run(each)), samples))
+            finally:
+                server.stop()
     if given.table:
         print("\n".join(map(row, ended)))
     wrong = [one for one in ended if not one.is_expected]

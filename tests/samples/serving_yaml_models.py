@@ -25,10 +25,6 @@ class Net(torch.nn.Module):
     def forward(self, x):
         return self.fc(x.flatten(1))
 """
-STYLE = """
-name: "style"
-platform: "onnxruntime_onnx"
-"""
 INCOME = ("Age", "Workclass", "Education", "Marital Status", "Occupation", "Relationship", "Race", "Sex")
 INCOME += ("Capital Gain", "Capital Loss", "Hours per week", "Country")
 
@@ -79,6 +75,8 @@ def sklearn(made: Made) -> None:
     likely = LogisticRegression(max_iter=1000).fit(*load_iris(return_X_y=True))
     for path in ("sklearn/iris", "v1.11.0-dev/sklearn/iris", "v1.16.0-dev/sklearn/iris"):
         joblib.dump(likely, made.file("seldon-models", path, "model.joblib"))
+    for path in ("sklearn/iris", "iris", "dvc-iris"):
+        joblib.dump(likely, made.file(".s3", path, "model.joblib"))
     income = RandomForestClassifier(n_estimators=20, random_state=1).fit(*income_rows())
     joblib.dump(income, made.file("seldon-models/sklearn/income/model/model.joblib"))
     texts = [
@@ -197,8 +195,7 @@ def onnx(made: Made) -> None:
         [helper.make_tensor_value_info("output1", TensorProto.FLOAT, shape)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    library.save(model, str(made.file("kfserving-examples/models/onnx/style/1/model.onnx")))
-    made.file("kfserving-examples/models/onnx/style/config.pbtxt").write_text(STYLE)
+    library.save(model, str(made.file("kfserving-examples/models/onnx/onnx-model/1/model.onnx")))
     library.save(model, str(made.file("kfserving-examples/onnx/style/model.onnx")))
 
 

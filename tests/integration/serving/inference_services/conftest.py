@@ -35,7 +35,7 @@ from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
 
-_DEADLINE_SECONDS = 20.0
+_DEADLINE_SECONDS = 60.0
 URL = "http://127.0.0.1:8080"
 RUNTIME = {
     "apiVersion": CLUSTER_SERVING_RUNTIMES.api_version,

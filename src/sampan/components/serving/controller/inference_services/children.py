@@ -29,7 +29,7 @@ from sampan.kube.kinds import (
     Resource,
 )
 from sampan.kube.meta import Object
-from sampan.reconcile.apply import delete_if_present, is_part
+from sampan.reconcile.apply import delete_if_present, is_part, update_status
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.controller import Source, owned
 from sampan.reconcile.reconciler import Request
@@ -234,6 +234,11 @@ class Own:
         if replicas is not None:
             body["spec"] = {**body["spec"], "replicas": replicas}
         return await self._apply(resource, name, body)
+
+    async def tell(self, resource: Resource, obj: Object, status: Object) -> None:
+        """The status of what was kept. Raises ApiError."""
+        after = await update_status(self._client, self._caches[resource].resource, obj, status)
+        await self._caches[resource].reached(meta.resource_version(after))
 
     async def label(self, resource: Resource, obj: Object, name: str, value: str) -> None:
         """One label of what is left as it is otherwise. Raises ApiError."""

@@ -31,6 +31,8 @@ class Models:
         container = named(mapping(template.get("spec")).get("containers"), fetch.container)
         if container is None:
             raise ValueError(f"Invalid configuration: cannot find container: {fetch.container}")
+        if _brings_its_own(template, fetch):
+            return _seeing(template, fetch)
         alone = _alone(template, dict(container), fetch)
         component = {"model": {"storageUri": storage.uri_of(fetch.uri)}}
         if fetch.secret:
@@ -40,6 +42,37 @@ class Models:
         if not config.own.is_embedded:
             _leave_rclone_its_own(renamed, fetch)
         return _together(template, renamed, fetch)
+
+
+def _brings_its_own(template: Object, fetch: Fetch) -> bool:
+    """Whether an init container of the user's has the name that ours would have: then the URI means nothing."""
+    return named(mapping(template.get("spec")).get("initContainers"), _initializer(fetch)) is not None
+
+
+def _seeing(template: Object, fetch: Fetch) -> Object:
+    """The container sees what is brought."""
+    spec = dict(mapping(template.get("spec")))
+    mount = {"name": _provision(fetch), "mountPath": labels.MODEL_DIR, "readOnly": True}
+
+    def seeing(container: Object) -> Object:
+        mounts = mappings(container.get("volumeMounts"))
+        if any(each.get("mountPath") == labels.MODEL_DIR for each in mounts):
+            return container
+        return {**container, "volumeMounts": [*mounts, mount]}
+
+    spec["containers"] = [
+        seeing(each) if each.get("name") == fetch.container else each
+        for each in mappings(spec.get("containers"))
+    ]
+    return {**template, "spec": spec}
+
+
+def _initializer(fetch: Fetch) -> str:
+    return _short(f"{fetch.container}-model-initializer")
+
+
+def _provision(fetch: Fetch) -> str:
+    return _short(f"{fetch.container}-provision-location")
 
 
 def _alone(template: Object, container: dict[str, Any], fetch: Fetch) -> Object:
@@ -55,11 +88,11 @@ def _alone(template: Object, container: dict[str, Any], fetch: Fetch) -> Object:
 
 def _renamed(made: Object, fetch: Fetch) -> Object:
     """Initializer and volume with names of the container's own: a pod may have several."""
-    provision = _short(f"{fetch.container}-provision-location")
+    provision = _provision(fetch)
     spec = copy.deepcopy(mapping(made.get("spec")))
     for each in mappings(spec.get("initContainers")):
         if each.get("name") == labels.STORAGE_INITIALIZER:
-            each["name"] = _short(f"{fetch.container}-model-initializer")
+            each["name"] = _initializer(fetch)
             _credentials(each, fetch)
     for holder in (*mappings(spec.get("initContainers")), *mappings(spec.get("containers"))):
         for mount in mappings(holder.get("volumeMounts")):

@@ -81,6 +81,8 @@ class Sample:
     """A file beside it, or the text itself."""
     says: str = ""
     """JSON that the answer must hold; `"*"` is any value."""
+    loads_later: bool = False
+    """It is ready before what it needs is."""
     of: str = ""
     """The object that is asked, where it is not the last one."""
     at: str = ""
@@ -204,8 +206,8 @@ class Runner:
         if state != "READY" or not sample.ask:
             return state, why
         asked = next((each for each in awaited if each["metadata"]["name"] == sample.of), awaited[-1])
-        is_loaded_later = any(each["kind"] == "TrainedModel" for each in awaited)
-        deadline = time.monotonic() + _LOADS_SECONDS * (is_loaded_later or bool(sample.logs))
+        waits = sample.loads_later or sample.logs or any(each["kind"] == "TrainedModel" for each in awaited)
+        deadline = time.monotonic() + _LOADS_SECONDS * bool(waits)
         while True:
             try:
                 said = self._asked(sample, asked, own)
@@ -293,8 +295,9 @@ class Runner:
 
 def documents(text: str) -> list[Any]:
     """The objects of a file; none where it is no YAML, which kubectl says itself. JSON may have tabs."""
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith(("---", "#"))).strip()
     try:
-        read = [json.loads(text)] if text.lstrip().startswith("{") else list(yaml.safe_load_all(text))
+        read = [json.loads(bare)] if bare.startswith("{") else list(yaml.safe_load_all(text))
     except (ValueError, yaml.YAMLError):
         return []
     read = [each for each in read if isinstance(each, dict)]

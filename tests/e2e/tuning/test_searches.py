@@ -305,7 +305,7 @@ def test_the_example_ends(server: ServerProcess, name: str) -> None:
     best = experiment["status"]["currentOptimalTrial"]
     assigned = {each["name"]: each["value"] for each in best["parameterAssignments"]}
     if name == "enas":
-        assert max(value(each, "Validation-Accuracy") for each in trials(server, "digits-enas")) > 0.8
+        assert max(value(each, "Validation-Accuracy") for each in trials(server, "digits-enas")) > 0.75
         assert len(layers_graph(assigned["architecture"], assigned["nn_config"]).nodes) == 4 + 4
     else:
         assert len(cell_graph(best["observation"]["metrics"][0]["latest"]).nodes) == 2 + 2 + 1

@@ -324,7 +324,11 @@ async def _run(home: Path, scenario: Scenario) -> None:
         client, clock, api.registry, home / "volumes", Caches(client), Backoff(timedelta())
     )
     manager = Manager(workloads)
-    serving = Serving(Services(client, database, clock, home, url=URL))
+
+    async def served(api_version: str, kind: str) -> Resource | None:
+        return api.registry.by_kind(api_version, kind)
+
+    serving = Serving(Services(client, database, clock, home, url=URL, served=served))
     node, pending = Cache(client, PODS), set()
 
     def on_pod(old: Object | None, new: Object | None) -> None:

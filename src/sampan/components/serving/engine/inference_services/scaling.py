@@ -65,15 +65,10 @@ def needed_replicas(annotations: Mapping[str, str]) -> int:
 
 
 def autoscaler_class(annotations: Mapping[str, str]) -> str:
-    """In mode Standard. Raises ValueError for one that there is not, or that is not here."""
+    """In mode Standard. Raises ValueError for one that there is not."""
     wanted = annotations.get(labels.AUTOSCALER_CLASS) or HPA
     if wanted not in _CLASSES:
         raise ValueError(f"annotation {labels.AUTOSCALER_CLASS}: {wanted!r} is none of {', '.join(_CLASSES)}")
-    if wanted == KEDA:
-        raise ValueError(
-            f"annotation {labels.AUTOSCALER_CLASS}: ScaledObjects of KEDA are not made; {HPA} scales by CPU and "
-            f"memory, and {EXTERNAL} leaves it to a ScaledObject of your own"
-        )
     return wanted
 
 

@@ -85,6 +85,8 @@ class Sample:
     """It is ready before what it needs is."""
     of: str = ""
     """The object that is asked, where it is not the last one."""
+    code: int = 200
+    """Of the answer."""
     at: str = ""
     """The Host, where it is not what the object's address says."""
     logs: str = ""
@@ -252,9 +254,9 @@ class Runner:
                 said = answer.read().decode(errors="replace")
         except urllib.error.HTTPError as error:
             with error:
-                raise UnansweredError(
-                    f"{path} at {host}: {error.code} {error.read().decode()[:2000]}"
-                ) from error
+                said = error.read().decode(errors="replace")
+            if error.code != sample.code:
+                raise UnansweredError(f"{path} at {host}: {error.code} {said[:2000]}") from error
         except OSError as error:
             raise UnansweredError(f"{path} at {host}: {error}") from error
         if sample.says and not holds(_value(said), _value(sample.says)):

@@ -73,6 +73,38 @@ def test_an_exception_of_the_caller_comes_back_and_keeps_nothing(tmp_path: Path)
     assert asyncio.run(main()) == []
 
 
+def test_after_a_failure_writes_go_on_whoever_has_begun_them(tmp_path: Path) -> None:
+    async def main() -> list[int]:
+        database = opened(tmp_path)
+        prepared = database.prepare(sa.text("INSERT INTO numbers VALUES (:n)"))
+
+        def fails(connection: sa.Connection) -> None:
+            prepared.execute(connection, {"n": 1})
+            prepared.execute(connection, {"n": 1})
+
+        def both(connection: sa.Connection) -> None:
+            prepared.execute(connection, {"n": 3})
+            connection.execute(sa.insert(NUMBERS).values(n=4))
+
+        def half(connection: sa.Connection) -> None:
+            both(connection)
+            raise KeyError("half")
+
+        for broken, error in ((fails, StorageError), (half, KeyError), (fails, StorageError)):
+            with pytest.raises(error):
+                await database.write(broken)
+            await database.write(both)
+            assert await database.read(everything) == [3, 4]
+            await database.write(lambda connection: connection.execute(sa.delete(NUMBERS)))
+        await database.write(both)
+        database.change(lambda connection: connection.execute(sa.insert(NUMBERS).values(n=5)))
+        rows = await database.read(everything)
+        await database.close()
+        return rows
+
+    assert asyncio.run(main()) == [3, 4, 5]
+
+
 def test_acknowledged_writes_survive_sigkill(tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import asyncio, os, signal, sys

@@ -185,7 +185,8 @@ class Database:
         loop = asyncio.get_running_loop()
         write = _Write(fn, after, loop, loop.create_future())
         self._queue.put(write)
-        result: T = await asyncio.shield(write.future)
+        # Whoever gives up waiting takes nothing back: the write goes on, and so does its `after`.
+        result: T = await write.future
         return result
 
     async def close(self) -> None:
@@ -332,18 +333,20 @@ class _SqliteTransactions:
 
 
 def _settle(batch: list[_Write]) -> None:
+    # Who wrote goes on when this has returned, and is told first: before whoever else hears of it by `after`.
     for write in batch:
-        if write.error is None and write.after is not None:
-            try:
-                write.after(write.result)
-            except Exception as error:
-                log.error("after-commit callback failed", exc=error)
         if write.future.done():
             continue
         if write.error is not None:
             write.future.set_exception(write.error)
         else:
             write.future.set_result(write.result)
+    for write in batch:
+        if write.error is None and write.after is not None:
+            try:
+                write.after(write.result)
+            except Exception as error:
+                log.error("after-commit callback failed", exc=error)
 
 
 def _engine(url: str, *, writer: bool = False) -> sa.Engine:

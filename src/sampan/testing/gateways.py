@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from sampan.components.serving.controller.gateway.reach import Direct
 from sampan.components.serving.controller.gateway.rules import Ways
 from sampan.components.serving.engine.gateway.places import Place, State
 from sampan.components.serving.engine.gateway.table import Entry, Limits
+from sampan.testing.connections import Listener, Serve, close
 from sampan.web.guards import GuardSettings
 from sampan.web.interception import Head, Wire
 
@@ -69,30 +69,24 @@ class Server:
     connections: int = 0
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     port: int = 0
-    _server: asyncio.Server | None = None
+    _listener: Listener | None = None
 
     async def start(self, port: int = 0) -> Server:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._listener = await Listener(self._serve).start(port=port)
+        self.port = self._listener.port
         return self
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for writer in self.writers:
-            writer.transport.abort()
-        await asyncio.sleep(0)
+        if self._listener is not None:
+            await self._listener.stop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.writers.append(writer)
-        try:
-            while True:
-                asked = await read_request(reader)
-                self.asked.append(asked)
-                await self.answer(asked, writer)
-        except (EOFError, OSError):
-            writer.close()
+        while True:
+            asked = await read_request(reader)
+            self.asked.append(asked)
+            await self.answer(asked, writer)
 
 
 async def read_request(reader: asyncio.StreamReader) -> Asked:
@@ -175,7 +169,7 @@ class _Ready:
 class Rig:
     def __init__(self, core: Core, door: Door, port: int, done: list[Done]) -> None:
         self.core, self.door, self.port, self.done = core, door, port, done
-        self.servers: list[Server] = []
+        self.servers: list[Server | Listener] = []
         self.clients: list[Client] = []
 
     async def server(self, answer: Answer = ok) -> Server:
@@ -183,22 +177,11 @@ class Rig:
         self.servers.append(server)
         return server
 
-    async def raw(
-        self, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-    ) -> int:
+    async def raw(self, serve: Serve) -> int:
         """A server that is not ours to read requests for; its port."""
-        server = Server()
-
-        async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            server.writers.append(writer)
-            try:
-                await serve(reader, writer)
-            except (EOFError, OSError):
-                writer.close()
-
-        server._serve = served  # type: ignore[method-assign]
-        self.servers.append(await server.start())
-        return server.port
+        there = await Listener(serve).start()
+        self.servers.append(there)
+        return there.port
 
     async def client(self) -> Client:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -272,9 +255,6 @@ async def rig(
         await send({"type": "http.response.body", "body": b"platform"})
 
     interception = Interception(door, GuardSettings.bound_to("127.0.0.1"), frozenset({b"content.localhost"}))
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(256)
     # As uvicorn's server does, without its clock that ticks ten times a second.
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
     config.load()
@@ -286,26 +266,23 @@ async def rig(
         interception=interception,
         adopt=adopt,
     )
-    server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
-    made = Rig(core, door, listener.getsockname()[1], done)
+    listener = await Listener(protocol=protocol).start()
+    made = Rig(core, door, listener.port, done)
     try:
         yield made
     finally:
-        for client in made.clients:
-            client.close()
+        await close(*(client.writer for client in made.clients))
         for each in made.servers:
             await each.stop()
-        server.close()
-        await asyncio.sleep(0)
+        await listener.stop()
         await core.stop()
-        listener.close()
 
 
 def play(test: Callable[[Rig], Awaitable[None]], **options: Any) -> None:
     """Runs a test's coroutine with a rig of its own."""
 
     async def main() -> None:
-        async with asyncio.timeout(60), rig(**options) as made:
+        async with asyncio.timeout(90), rig(**options) as made:
             await test(made)
 
     asyncio.run(main())

@@ -15,6 +15,7 @@ from sampan.client.protocol import Client
 from sampan.kube.errors import InvalidError
 from sampan.kube.kinds import ENDPOINTS, NAMESPACES, PODS, SERVICES
 from sampan.testing.apiserver import embedded, loopback
+from sampan.testing.connections import connected, listening
 
 PORT = {"port": 80}
 
@@ -217,14 +218,12 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(f"{len(part) + 1:x}\r\n".encode() + part + b"\n\r\n")
         await writer.drain()
     writer.write(b"0\r\n\r\n")
-    writer.close()
 
 
 def test_the_proxy(tmp_path: Path) -> None:
     async def main() -> None:
-        backend = await asyncio.start_server(_echo, "127.0.0.1", 0)
-        port = backend.sockets[0].getsockname()[1]
         async with (
+            listening(_echo) as backend,
             embedded(tmp_path) as server,
             loopback(server.asgi) as url,
             httpx.AsyncClient(base_url=url, trust_env=False) as web,
@@ -241,7 +240,8 @@ def test_the_proxy(tmp_path: Path) -> None:
                 503,
                 'no endpoints available for service "web"',
             )
-            subsets = [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"name": "http", "port": port}]}]
+            ports = [{"name": "http", "port": backend.port}]
+            subsets = [{"addresses": [{"ip": "127.0.0.1"}], "ports": ports}]
             await client.create(ENDPOINTS, {"metadata": metadata, "subsets": subsets})
             for name in ("web", "web:80", "web:http", "http:web:http", "http:web:"):
                 assert (await web.get(f"{base}/{name}/proxy/x")).status_code == 201, name
@@ -266,8 +266,8 @@ def test_the_proxy(tmp_path: Path) -> None:
             assert wrong.json()["message"] == 'no service port "81" found for service "web"'
             assert (await web.get(f"{base}/a:b:c:d/proxy/")).status_code == 400
             assert (await web.get(f"{base}/none/proxy/")).status_code == 404
-            await _pods(client, web, port)
-            backend.close()
+            await _pods(client, web, backend.port)
+            backend.refuse()
             gone = await web.get(f"{base}/web/proxy/")
             assert (gone.status_code, gone.json()["reason"]) == (503, "ServiceUnavailable")
 
@@ -300,31 +300,28 @@ async def _switching(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     )
     while data := await reader.read(1000):
         writer.write(data * 2)
-    writer.close()
 
 
 def test_the_proxy_lets_both_sides_speak_something_else(tmp_path: Path) -> None:
     async def main() -> None:
-        backend = await asyncio.start_server(_switching, "127.0.0.1", 0)
-        port = backend.sockets[0].getsockname()[1]
-        async with embedded(tmp_path) as server, loopback(server.asgi) as url:
+        async with (
+            listening(_switching) as backend,
+            embedded(tmp_path) as server,
+            loopback(server.asgi) as url,
+        ):
             metadata = {"name": "one", "namespace": "default"}
             spec = {"containers": [{"name": "a", "image": "x"}]}
             await server.client.create(PODS, {"metadata": metadata, "spec": spec})
             status = {"status": {"podIP": "127.0.0.1"}}
             await server.client.patch(PODS, "one", status, "default", subresource="status")
             host, _, own = url.removeprefix("http://").partition(":")
-            reader, writer = await asyncio.open_connection(host, int(own))
-            path = f"/api/v1/namespaces/default/pods/one:{port}/proxy/ws"
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n".encode()
-            )
-            async with asyncio.timeout(10):
+            path = f"/api/v1/namespaces/default/pods/one:{backend.port}/proxy/ws"
+            async with asyncio.timeout(60), connected(host, int(own)) as (reader, writer):
+                head = f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+                writer.write(head.encode())
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
                 assert await reader.readexactly(6) == b"hello "
                 writer.write(b"abc")
                 assert await reader.readexactly(6) == b"abcabc"
-                writer.close()
-        backend.close()
 
     asyncio.run(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any, cast
 
 import pytest
@@ -11,6 +10,8 @@ import pytest
 from sampan.cluster.network.directory import Listener, ServiceDirectory, View
 from sampan.cluster.network.relay import Relay
 from sampan.reconcile.cache import Caches
+from sampan.testing.connections import Listener as Server
+from sampan.testing.connections import close, free_port, listening
 
 _BANNER = b"who speaks first\n"
 
@@ -39,28 +40,30 @@ def test_a_server_may_speak_before_its_end_is_joined(monkeypatch: Any, goes_at_o
         writer.write(_BANNER)
         if not goes_at_once:
             writer.write(await reader.readline())
-        writer.close()
+
+    async def scenario(there: Server, relay: Relay, directory: _Directory) -> None:
+        port = free_port()
+        spec = {"spec": {"ports": [{"port": port}]}, "metadata": {"name": "first"}}
+        directory.tell({("ns", "first"): View(spec, "127.0.0.1", {f"TCP/{port}": [there.address]})})
+        await close((await _connected(port))[1])
+        _hand_over_late(monkeypatch, there.port)
+        reader, writer = await _connected(port)
+        assert await reader.readline() == _BANNER
+        if not goes_at_once:
+            writer.write(b"an answer\n")
+            assert await reader.readline() == b"an answer\n"
+        assert await reader.read() == b""
+        await close(writer)
 
     async def main() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        target = server.sockets[0].getsockname()[1]
-        directory, port = _Directory(), _free_port()
+        directory = _Directory()
         relay = Relay(cast(Caches, _NoPods()), cast(ServiceDirectory, directory))
-        await relay.start()
-        spec = {"spec": {"ports": [{"port": port}]}, "metadata": {"name": "first"}}
-        directory.tell({("ns", "first"): View(spec, "127.0.0.1", {f"TCP/{port}": [f"127.0.0.1:{target}"]})})
-        (await _connected(port))[1].close()
-        _hand_over_late(monkeypatch, target)
-        async with asyncio.timeout(20):
-            reader, writer = await _connected(port)
-            assert await reader.readline() == _BANNER
-            if not goes_at_once:
-                writer.write(b"an answer\n")
-                assert await reader.readline() == b"an answer\n"
-            assert await reader.read() == b""
-        writer.close()
-        await relay.stop()
-        server.close()
+        async with asyncio.timeout(60), listening(serve) as there:
+            await relay.start()
+            try:
+                await scenario(there, relay, directory)
+            finally:
+                await relay.stop()
 
     asyncio.run(main())
 
@@ -80,15 +83,8 @@ def _hand_over_late(monkeypatch: Any, target: int) -> None:
 
 async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Once it listens."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                return await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.01)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    while True:
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)

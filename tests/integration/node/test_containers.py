@@ -23,6 +23,7 @@ import pytest
 from sampan.client.streams import AttachOptions, ExecOptions
 from sampan.cluster.node.runtimes.podman_command import home_of
 from sampan.kube.kinds import SECRETS
+from sampan.testing.connections import connected
 
 pytestmark = [
     pytest.mark.slow,
@@ -290,16 +291,15 @@ async def test_two_pods_on_one_port_and_localhost_within_a_pod(
                 lambda each: all(s.get("ready") for s in each["status"].get("containerStatuses") or [{}]),
             )
             addresses[name] = pod["status"]["podIP"]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not (log := await node.log(pod)):
                     await asyncio.sleep(0.1)
             assert log.strip() == name
         assert addresses["a"] != addresses["b"]
         for name, address in addresses.items():
-            reader, writer = await asyncio.open_connection(address, 8099)
-            writer.write(b"GET /name HTTP/1.0\r\n\r\n")
-            assert (await reader.read()).endswith(f"{name}\n".encode())
-            writer.close()
+            async with connected(address, 8099) as (reader, writer):
+                writer.write(b"GET /name HTTP/1.0\r\n\r\n")
+                assert (await reader.read()).endswith(f"{name}\n".encode())
             await node.client.delete(node.pods_kind, name, "default", node_kit.at_once)
             await node.gone(name)
 
@@ -364,7 +364,7 @@ async def _everything(execution: Any) -> tuple[int, bytes, bytes]:
             pieces.append(data)
         return b"".join(pieces)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         stdout, stderr = await asyncio.gather(drain("stdout"), drain("stderr"))
         code = await execution.wait()
         await execution.close()

@@ -14,6 +14,7 @@ import pytest
 
 from sampan.client.streams import ExecOptions
 from sampan.cluster.node.runtimes.process import ProcessRuntime
+from sampan.testing.connections import listening
 
 PYTHON = sys.executable
 
@@ -142,18 +143,11 @@ def test_the_machines_localhost_is_reached_where_the_pod_has_nothing(machine: An
     async def scenario(node: Any) -> None:
         async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"the machine")
-            writer.close()
 
-        server = await asyncio.start_server(greet, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        pod = await node.run(
-            "guest",
-            program(
-                f"import socket; print(socket.create_connection(('localhost', {port})).recv(99).decode())"
-            ),
-        )
-        server.close()
-        assert await node.log(pod) == "the machine\n"
+        async with listening(greet) as there:
+            call = f"socket.create_connection(('localhost', {there.port}))"
+            pod = await node.run("guest", program(f"import socket; print({call}.recv(99).decode())"))
+            assert await node.log(pod) == "the machine\n"
 
     play(machine, scenario)
 

@@ -25,6 +25,7 @@ from sampan.components.serving.engine.programs.agent.logging import Logger
 from sampan.components.serving.engine.programs.agent.main import Agent
 from sampan.components.serving.engine.programs.agent.probing import probe_of
 from sampan.components.serving.engine.programs.wire.server import Request, Response
+from sampan.testing.connections import connected, listening
 
 sys.path.insert(0, str(Path(__file__).parent))
 from agent_kit import Sink, agent
@@ -90,13 +91,11 @@ def test_answers_flow() -> None:
             served(streaming) as component,
             agent(component, "--log-url", where) as url,
         ):
-            port = int(url.rpartition(":")[2])
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            assert b"data: 1" in await reader.readuntil(b"data: 1\n\n")
-            released.set()
-            assert b"data: 2" in await reader.read()
-            writer.close()
+            async with connected("127.0.0.1", int(url.rpartition(":")[2])) as (reader, writer):
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                assert b"data: 1" in await reader.readuntil(b"data: 1\n\n")
+                released.set()
+                assert b"data: 2" in await reader.read()
             await until(lambda: len(sink.events) == 2)
         assert [each.body for each in sink.events if each.get("ce-type") == RESPONSE] == [
             b"data: 1\n\ndata: 2\n\n"
@@ -115,11 +114,8 @@ def test_upgrades_and_http2_are_led_through() -> None:
                 writer.write(first)
             while data := await reader.read(1000):
                 writer.write(data.upper())
-            writer.close()
 
-        server = await asyncio.start_server(echo, "127.0.0.1", 0)
-        component = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with agent(component) as url:
+        async with listening(echo) as there, agent(f"http://{there.address}") as url:
             for opening, answer in (
                 (
                     b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
@@ -127,15 +123,13 @@ def test_upgrades_and_http2_are_led_through() -> None:
                 ),
                 (b"PRI * HTTP/2.0\r\n\r\n", b"PRI * HTTP/2.0"),
             ):
-                reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-                writer.write(opening)
-                assert (await reader.readuntil(b"\r\n\r\n")).startswith(answer)
-                writer.write(b"hello")
-                assert await reader.readexactly(5) == b"HELLO"
-                writer.write_eof()
-                assert await reader.read() == b""
-                writer.close()
-        server.close()
+                async with connected("127.0.0.1", int(url.rpartition(":")[2])) as (reader, writer):
+                    writer.write(opening)
+                    assert (await reader.readuntil(b"\r\n\r\n")).startswith(answer)
+                    writer.write(b"hello")
+                    assert await reader.readexactly(5) == b"HELLO"
+                    writer.write_eof()
+                    assert await reader.read() == b""
 
     play(main)
 

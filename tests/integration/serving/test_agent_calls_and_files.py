@@ -15,6 +15,7 @@ import pytest
 
 from sampan.components.serving.engine.programs.agent import parquet
 from sampan.components.serving.engine.programs.agent.events import REQUEST, RESPONSE
+from sampan.testing import grpc_servers
 from sampan.testing.clients import interpreter_with
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,15 +30,9 @@ async def doubling() -> AsyncIterator[int]:
     async def doubled(body: bytes, _context: Any) -> bytes:
         return body * 2
 
-    server = grpc.aio.server()
     method = grpc.unary_unary_rpc_method_handler(doubled)
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("a.B", {"Double": method})])
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
+    async with grpc_servers.serving(grpc.method_handlers_generic_handler("a.B", {"Double": method})) as port:
         yield port
-    finally:
-        await server.stop(0)
 
 
 @pytest.mark.parametrize(("mode", "kinds"), [("all", [REQUEST, RESPONSE]), ("response", [RESPONSE])])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sampan.components.serving.engine.programs.wire import server as serving
 from sampan.components.serving.engine.programs.wire.server import Limits, Request, Response
+from sampan.testing.connections import Listener, close, connected
 
 sys.path.insert(0, str(Path(__file__).parent))
 from wire_kit import ask, json_answer, play, served
@@ -35,15 +37,13 @@ async def counted(request: Request) -> Response:
 
 
 async def said(url: str, data: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-    try:
-        writer.write(data)
-        async with asyncio.timeout(5):
-            return await reader.read()
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
+    async with connected("127.0.0.1", int(url.rpartition(":")[2])) as (reader, writer):
+        try:
+            writer.write(data)
+            async with asyncio.timeout(60):
+                return await reader.read()
+        except ConnectionError:
+            return b""
 
 
 @pytest.mark.parametrize("data", SMUGGLED, ids=range(len(SMUGGLED)))
@@ -70,12 +70,11 @@ def test_noise_stops_nothing() -> None:
                 for _ in range(random.randint(1, 4)):
                     noisy[random.randrange(len(noisy))] = random.randrange(256)
                 # What lacks its end is waited for: the other side goes.
-                reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-                writer.write(bytes(noisy))
-                writer.write_eof()
-                async with asyncio.timeout(5):
-                    answer = await reader.read()
-                writer.close()
+                async with connected("127.0.0.1", int(url.rpartition(":")[2])) as (reader, writer):
+                    writer.write(bytes(noisy))
+                    writer.write_eof()
+                    async with asyncio.timeout(60):
+                        answer = await reader.read()
                 assert b"Traceback" not in answer
             assert (await ask(url, {"a": 1})).status == 200
 
@@ -87,20 +86,19 @@ def test_who_is_slow_or_says_too_much_is_sent_away() -> None:
         server = serving.Connection
         connections: set[serving.Connection] = set()
         limits = Limits(head_seconds=0.2, read_seconds=0.3, idle_seconds=0.5, connections=2)
-        loop = asyncio.get_running_loop()
-        listener = await loop.create_server(lambda: server(counted, limits, connections), "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        there = await Listener(protocol=lambda: server(counted, limits, connections)).start()
+        url = f"http://{there.address}"
         assert await said(url, b"GET / HTTP/1.1\r\nHo") == b""
         slow = await said(url, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
         assert slow.startswith(b"HTTP/1.1 408 ")
         large = await said(url, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n")
         assert large.startswith(b"HTTP/1.1 413 ")
         assert await said(url, b"") == b""
-        held = [await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2])) for _ in range(2)]
+        limits = replace(limits, idle_seconds=60, head_seconds=60)
+        held = [await asyncio.open_connection(there.host, there.port) for _ in range(2)]
         assert await said(url, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == b""
-        for _, writer in held:
-            writer.close()
-        listener.close()
+        await close(*(writer for _, writer in held))
+        await there.stop()
 
     asyncio.run(main())
 
@@ -112,11 +110,11 @@ def test_a_pipeline_is_answered_in_order() -> None:
             answer = await said(url, asked + b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             places = [answer.index(b'"/%d"' % number) for number in range(5)] + [answer.index(b'"/last"')]
             assert places == sorted(places)
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-            writer.write(b"POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
-            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-            writer.write(b"hi")
-            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
-            writer.close()
+            async with connected("127.0.0.1", int(url.rpartition(":")[2])) as (reader, writer):
+                head = b"POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+                writer.write(head)
+                assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+                writer.write(b"hi")
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
 
     play(main)

@@ -26,6 +26,7 @@ from sampan.kube import meta
 from sampan.kube.kinds import PODS
 from sampan.lib.clock import SystemClock
 from sampan.testing.apiserver import embedded, loopback
+from sampan.testing.connections import close
 from sampan.web.guards import Guards, GuardSettings
 from sampan.web.spdy.frames import DICTIONARY
 
@@ -51,7 +52,7 @@ class Place:
         spec["automountServiceAccountToken"] = False
         pod = {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
         await self.client.create(PODS, pod)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.client.get(PODS, name, "default")
                 if found["status"].get("phase") == "Running":
@@ -62,7 +63,7 @@ class Place:
         at_once = DeleteOptions(grace_period_seconds=0)
         for pod in (await self.client.list(PODS, "default")).items:
             await self.client.delete(PODS, meta.name(pod), "default", at_once)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await self.client.list(PODS, "default")).items:
                 await asyncio.sleep(0.01)
 
@@ -105,8 +106,10 @@ class Loop:
             async with asyncio.timeout(90):
                 await scenario(self.place)
         finally:
-            while OPENED:
-                OPENED.pop().close()
+            for each in OPENED:
+                each.transport.abort()
+            await close(*OPENED)
+            OPENED.clear()
             await self.place.clear()
 
     def close(self) -> None:
@@ -234,7 +237,7 @@ class SpdyClient(Wire):
         return True
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 assert await self.step(), "the connection ended"
 

@@ -11,6 +11,7 @@ import pytest
 from sampan.client.streams import AttachOptions, ExecOptions
 from sampan.kube.errors import BadRequestError, InternalError, NotFoundError
 from sampan.kube.kinds import PODS
+from sampan.testing.connections import listening
 
 BOTH = pytest.mark.parametrize("which", ["client", "remote"])
 
@@ -94,25 +95,21 @@ def test_attaching(streams: Any, which: str) -> None:
 def test_ports(streams: Any, which: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write((await reader.readexactly(5)).upper() + bytes(300_000))
-        await writer.drain()
-        writer.close()
 
     async def scenario(place: Any) -> None:
         pod = await place.run("p")
         client = getattr(place, which)
-        server = await asyncio.start_server(answer, pod["status"]["podIP"], 0)
-        port = server.sockets[0].getsockname()[1]
-        connection = await client.connect("p", "default", port)
-        await connection.write(b"hello")
-        found = b""
-        while data := await connection.read():
-            found += data
-        await connection.close()
-        assert found == b"HELLO" + bytes(300_000)
-        server.close()
+        async with listening(answer, pod["status"]["podIP"]) as there:
+            connection = await client.connect("p", "default", there.port)
+            await connection.write(b"hello")
+            found = b""
+            while data := await connection.read():
+                found += data
+            await connection.close()
+            assert found == b"HELLO" + bytes(300_000)
 
         async def refused() -> None:
-            connection = await client.connect("p", "default", port)
+            connection = await client.connect("p", "default", there.port)
             try:
                 await connection.read()
             finally:

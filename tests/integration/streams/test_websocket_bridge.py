@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sampan.testing.apiserver import loopback
+from sampan.testing.connections import connected
 from sampan.web.websockets import WebSocketBridge
 
 LIMIT = 64 * 1024
@@ -53,7 +54,7 @@ def talk(scenario: Callable[[str, Echo], Awaitable[None]]) -> None:
     async def run() -> None:
         app = Echo()
         async with loopback(WebSocketBridge(app, LIMIT)) as url:
-            await asyncio.wait_for(scenario(url.replace("http", "ws"), app), 20)
+            await asyncio.wait_for(scenario(url.replace("http", "ws"), app), 60)
 
     asyncio.run(run())
 
@@ -92,11 +93,8 @@ def test_the_end_is_told_to_both() -> None:
             assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "as asked")
         async with connect(url):
             pass
-        for _ in range(100):
-            if app.left:
-                break
+        while not app.left:
             await asyncio.sleep(0.02)
-        assert app.left
 
     talk(scenario)
 
@@ -119,16 +117,14 @@ def test_what_is_no_websocket_passes_and_a_refusal_is_an_answer() -> None:
             await connect(url + "/refuse")
         assert refused.value.response.status_code == 403
         host, port = url.removeprefix("ws://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(
-            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n"
-        )
-        assert b" 400 " in await reader.readline()
-        writer.close()
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert b"plain" in await reader.read()
-        writer.close()
+        async with connected(host, int(port)) as (reader, writer):
+            writer.write(
+                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n"
+            )
+            assert b" 400 " in await reader.readline()
+        async with connected(host, int(port)) as (reader, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert b"plain" in await reader.read()
 
     talk(scenario)

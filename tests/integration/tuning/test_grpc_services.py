@@ -31,6 +31,7 @@ from sampan.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS
 from sampan.lib.clock import SystemClock
 from sampan.store.database import Database
 from sampan.testing.apiserver import embedded
+from sampan.testing.connections import Listener, close, connected
 
 TIME = "2026-01-01T00:00:00.5Z"
 
@@ -39,7 +40,7 @@ TIME = "2026-01-01T00:00:00.5Z"
 class Kit:
     client: Client
     address: str
-    leads: list[asyncio.Server] = field(default_factory=list)
+    leads: list[Listener] = field(default_factory=list)
 
     async def ask(
         self, path: str, fields: dict[str, Any] | bytes, token: str = "", source: str = "127.0.0.1"
@@ -55,7 +56,7 @@ class Kit:
         ) as channel:
             metadata = [("authorization", f"Bearer {token}")] if token else []
             call: Any = channel.unary_unary(f"/api.v1.beta1.{path}")
-            return message(f"{method}Reply").FromString(await call(data, timeout=20, metadata=metadata))
+            return message(f"{method}Reply").FromString(await call(data, timeout=60, metadata=metadata))
 
     async def refused(
         self, path: str, fields: dict[str, Any] | bytes, **how: str
@@ -82,12 +83,12 @@ class Kit:
             writer.close()
 
         async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            back = await asyncio.open_connection(host, int(port), local_addr=(source, 0))
-            await asyncio.gather(pump(reader, back[1]), pump(back[0], writer))
+            async with connected(host, int(port), local_addr=(source, 0)) as back:
+                await asyncio.gather(pump(reader, back[1]), pump(back[0], writer))
 
-        server = await asyncio.start_server(lead, "127.0.0.1", 0)
-        self.leads.append(server)
-        return f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        there = await Listener(lead).start()
+        self.leads.append(there)
+        return there.address
 
 
 @asynccontextmanager
@@ -115,7 +116,7 @@ async def kit(folder: Path) -> AsyncIterator[Kit]:
                 yield made
             finally:
                 for lead in made.leads:
-                    lead.close()
+                    await lead.stop()
                 await port.stop()
                 await built_in.close()
                 await database.close()
@@ -324,7 +325,9 @@ async def test_noise_at_the_port_harms_nobody(kit: Kit) -> None:
         writer.write((b"", preface, preface + settings, b"GET / HTTP/1.1\r\n\r\n")[at % 4] + noise)
         if at % 3:
             writer.write_eof()
-        writer.transport.abort() if at % 5 == 0 else writer.close()
+        if at % 5 == 0:
+            writer.transport.abort()
+        await close(writer)
     for _ in range(40):
         data = rng.randbytes(rng.randrange(200))
         for path in (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +23,8 @@ from sampan.components.tuning.api.suggesting import (
     SuggestingError,
 )
 from sampan.components.tuning.engine.remote_services import Patience, RemoteEarlyStopping, RemoteSuggestions
+from sampan.testing import grpc_servers
+from sampan.testing.connections import Listener
 
 Answering = Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]
 PROBLEM = Problem(
@@ -36,7 +37,7 @@ PROBLEM = Problem(
     settings={"depth": "3"},
     early_stopping="stopper",
 )
-SHORT = Patience(seconds=5, tries=2, pause_seconds=0.05)
+SHORT = Patience(seconds=60, tries=2, pause_seconds=0.05)
 
 
 async def no_log(*_: str) -> list[MetricLog]:
@@ -54,45 +55,31 @@ def runs(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 @asynccontextmanager
 async def listening(says: bytes) -> AsyncIterator[str]:
     """The address of one that says so to whoever connects, and hangs up after it; with no words it says nothing,
-    ever. Its connections are closed before the loop is: of an open one the collector of garbage complains later."""
-    writers: list[asyncio.StreamWriter] = []
+    ever."""
 
-    async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        if says:
-            writer.write(says)
-            writer.close()
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(says)
+        if not says:
+            await asyncio.get_running_loop().create_future()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    there = await Listener(answer).start()
     try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield there.address
     finally:
-        server.close()
-        await server.wait_closed()
-        for each in writers:
-            each.close()
-            with contextlib.suppress(OSError):
-                await each.wait_closed()
+        await there.stop()
 
 
 @asynccontextmanager
 async def serving(service: str, **methods: Answering) -> Any:
-    server = grpc.aio.server()
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
             answer, message(f"{name}Request").FromString, lambda each: each.SerializeToString()
         )
         for name, answer in methods.items()
     }
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler(f"api.v1.beta1.{service}", handlers)]
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
+    handler = grpc.method_handlers_generic_handler(f"api.v1.beta1.{service}", handlers)
+    async with grpc_servers.serving(handler) as port:
         yield f"127.0.0.1:{port}"
-    finally:
-        await server.stop(0)
 
 
 def giving(count: int) -> Answering:
@@ -219,16 +206,11 @@ async def test_something_else_that_listens_is_no_service() -> None:
 
 @runs
 async def test_an_answer_that_is_no_message_is_said() -> None:
-    server = grpc.aio.server()
-    handler = grpc.unary_unary_rpc_method_handler(_garbage)
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler("api.v1.beta1.Suggestion", {"GetSuggestions": handler})]
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    with pytest.raises(SuggestingError, match="no message of Katib's"):
-        await RemoteSuggestions(f"127.0.0.1:{port}", SHORT).suggest(PROBLEM, [], 1, 1)
-    await server.stop(0)
+    methods = {"GetSuggestions": grpc.unary_unary_rpc_method_handler(_garbage)}
+    handler = grpc.method_handlers_generic_handler("api.v1.beta1.Suggestion", methods)
+    async with grpc_servers.serving(handler) as port:
+        with pytest.raises(SuggestingError, match="no message of Katib's"):
+            await RemoteSuggestions(f"127.0.0.1:{port}", SHORT).suggest(PROBLEM, [], 1, 1)
 
 
 @runs

@@ -12,6 +12,7 @@ import pytest
 from sampan.app import grpc_port
 from sampan.app.grpc_port import GrpcPort
 from sampan.app.http import HttpServer
+from sampan.testing.connections import Listener, close, connected
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -22,19 +23,17 @@ class Library:
     """Stands for gRPC: answers what it is told."""
 
     def __init__(self) -> None:
-        self.server: Any = None
-
-    async def start(self) -> int:
         async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while data := await reader.read(1024):
                 writer.write(data)
-            writer.close()
 
-        self.server = await asyncio.start_server(echo, "127.0.0.1", 0)
-        return int(self.server.sockets[0].getsockname()[1])
+        self._listener = Listener(echo)
+
+    async def start(self) -> int:
+        return (await self._listener.start()).port
 
     async def stop(self, grace: float) -> None:
-        self.server.close()
+        await self._listener.stop()
 
 
 def play(scenario: Callable[[Open], Awaitable[None]]) -> None:
@@ -51,11 +50,10 @@ def play(scenario: Callable[[Open], Awaitable[None]]) -> None:
             return found
 
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await scenario(connect)
         finally:
-            for each in ends:
-                each.close()
+            await close(*ends)
             await port.stop()
             listener.close()
 
@@ -112,19 +110,17 @@ def test_what_begins_as_http2_at_the_other_port_is_handed_over() -> None:
         http = HttpServer(hello, listeners[1], adopt=port.adopt)
         await http.start()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 for _ in range(2):
-                    reader, writer = await asyncio.open_connection(*listeners[1].getsockname())
-                    writer.write(PREFACE + b"more")
-                    assert await reader.readexactly(len(PREFACE) + 4) == PREFACE + b"more"
-                    writer.close()
-                    reader, writer = await asyncio.open_connection(*listeners[1].getsockname())
-                    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-                    assert (await reader.readuntil(b"hi")).startswith(b"HTTP/1.1 200")
-                    # Later on it is not the beginning.
-                    writer.write(PREFACE)
-                    assert b"400 Bad Request" in await reader.read()
-                    writer.close()
+                    async with connected(*listeners[1].getsockname()) as (reader, writer):
+                        writer.write(PREFACE + b"more")
+                        assert await reader.readexactly(len(PREFACE) + 4) == PREFACE + b"more"
+                    async with connected(*listeners[1].getsockname()) as (reader, writer):
+                        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                        assert (await reader.readuntil(b"hi")).startswith(b"HTTP/1.1 200")
+                        # Later on it is not the beginning.
+                        writer.write(PREFACE)
+                        assert b"400 Bad Request" in await reader.read()
         finally:
             await http.stop()
             await port.stop()

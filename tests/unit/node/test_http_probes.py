@@ -9,6 +9,7 @@ import pytest
 
 from sampan.cluster.node.handlers import Target, ask
 from sampan.cluster.node.probes import Answer, Outcome
+from sampan.testing.connections import listening
 
 
 async def _no_exec(*_: Any) -> tuple[int, bytes]:
@@ -27,16 +28,11 @@ def answer_to(responses: dict[str, str], path: str = "/", headers: Any = (), sec
             await reader.read()
         else:
             writer.write(response.encode())
-        writer.close()
 
     async def main() -> Answer:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            http = {"port": port, "path": path, "httpHeaders": list(headers)}
-            answer = await ask({"httpGet": http}, Target("id", {}, "127.0.0.1"), seconds, _no_exec)
-            await asyncio.sleep(0.01)  # both ends close
-            return answer
+        async with listening(serve) as there:
+            http = {"port": there.port, "path": path, "httpHeaders": list(headers)}
+            return await ask({"httpGet": http}, Target("id", {}, there.host), seconds, _no_exec)
 
     return asyncio.run(main()), requests
 

@@ -11,6 +11,7 @@ import pytest
 from sampan.cluster.node import grpc_health, handlers
 from sampan.cluster.node.handlers import HandlerError
 from sampan.cluster.node.probes import LIVENESS, Outcome, Tally, killing, probes_of
+from sampan.testing.connections import listening
 
 
 def tally(success: int = 1, failure: int = 3) -> Tally:
@@ -78,15 +79,10 @@ def test_what_a_grpc_server_answers(frames: bytes, outcome: Outcome, text: str) 
         asked.append(await reader.readuntil(b"db") if frames else b"")
         # Settings, a ping to be answered, then the answer proper.
         writer.write(frame(4, 0, b"", 0) + frame(6, 0, b"12345678", 0) + frames if frames else b"")
-        writer.close()
 
     async def main() -> Any:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            answer = await grpc_health.check("127.0.0.1", port, "db", 5)
-            await asyncio.sleep(0.01)  # both ends close
-            return answer
+        async with listening(serve) as there:
+            return await grpc_health.check(there.host, there.port, "db", 60)
 
     answer = asyncio.run(main())
     assert answer.outcome is outcome

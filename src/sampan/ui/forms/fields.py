@@ -111,6 +111,11 @@ class Field(Element, component="field.js"):
         self.run_method("put", raw)
         self.tell(self.problem() if self._is_left else "")
 
+    def begin_anew(self, raw: Any) -> None:
+        """With that value, as if nobody had been here."""
+        self._is_left = False
+        self.put(raw)
+
     def focus(self) -> None:
         self.run_method("focusOn")
 

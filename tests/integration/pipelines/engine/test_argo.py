@@ -12,6 +12,7 @@ import yaml
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.store import runs
 from sampan.kube.kinds import CONFIG_MAPS
+from sampan.testing.connections import listening
 
 Json = dict[str, Any]
 
@@ -255,7 +256,7 @@ templates:
         async with open_cluster(sh=shell(failed)) as cluster:
             for strategy, state in (("", "CANCELED"), ("Stop", "FAILED"), ("Terminate", "FAILED")):
                 run_id = await cluster.submit(document)
-                await asyncio.sleep(0.3)
+                await cluster.until_state(run_id, "root/main/[0]/long", "RUNNING")
                 if strategy:
                     await cluster.engine.shut_down(run_id, strategy)
                 else:
@@ -291,8 +292,7 @@ templates:
     async def scenario() -> None:
         async with open_cluster(sh=shell(failed)) as cluster:
             run_id = await cluster.submit(document)
-            await asyncio.sleep(0.3)
-            assert cluster.tasks(run_id)["root/main/[0]/nap"].state == "SUCCEEDED"
+            await cluster.until_state(run_id, "root/main/[0]/nap", "SUCCEEDED")
             await cluster.restart_engine()
             waiting = cluster.tasks(run_id)["root/main/[0]/approve"]
             assert waiting.state == "RUNNING"
@@ -356,7 +356,7 @@ templates:
         async with open_cluster(sh=shell(failed)) as cluster:
             first = await cluster.submit(document)
             await cluster.wait(first)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not (await cluster.client.list(CONFIG_MAPS, "default")).items:
                     await asyncio.sleep(0.02)
             second = await cluster.submit(document)
@@ -424,26 +424,22 @@ def test_http_goes_where_it_may(open_cluster: Any, go: Any, failed: Any, allowed
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok")
-            await writer.drain()
-            writer.close()
 
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        document = workflow(
-            f"""
+        settings = PipelineSettings(allow_private_urls=allowed)
+        async with listening(answer) as there, open_cluster(settings, sh=shell(failed)) as cluster:
+            document = workflow(
+                f"""
 templates:
 - name: main
   http:
-    url: "http://127.0.0.1:{port}/"
+    url: "http://{there.address}/"
     successCondition: "response.statusCode == 201 && response.body contains 'ok'"
 """
-        )
-        async with open_cluster(PipelineSettings(allow_private_urls=allowed), sh=shell(failed)) as cluster:
+            )
             run_id = await cluster.submit(document)
             assert (await cluster.wait(run_id)).state == state
             error = cluster.tasks(run_id)["root/main"].error
             assert allowed or "private or loopback" in error
-        server.close()
 
     go(scenario())
 

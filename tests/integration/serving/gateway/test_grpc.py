@@ -18,6 +18,7 @@ from sampan.app.intercepting import Interception
 from sampan.components.serving.api.routing import Backend, Route, Rule
 from sampan.components.serving.controller.gateway.grpc_passing import Passing
 from sampan.components.serving.engine.gateway.places import Place, State
+from sampan.testing import grpc_servers
 from sampan.testing.gateways import HOST, Rig, backend, request, rig
 from sampan.web.guards import GuardSettings
 from sampan.web.interception import Head
@@ -78,13 +79,8 @@ async def speaking(rig: Rig, own: list[Any]) -> AsyncIterator[tuple[GrpcPort, st
 @asynccontextmanager
 async def model(name: bytes = b"iris") -> AsyncIterator[tuple[Model, int]]:
     found = Model(name)
-    server = grpc.aio.server(handlers=[found])
-    number = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
+    async with grpc_servers.serving(found) as number:
         yield found, number
-    finally:
-        await server.stop(0)
 
 
 def channel(address: str, authority: str = "") -> Any:

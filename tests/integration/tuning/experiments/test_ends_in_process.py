@@ -21,6 +21,7 @@ from sampan.kube import meta
 from sampan.kube.kinds import PODS
 from sampan.reconcile.manager import Manager
 from sampan.store.database import StorageError
+from sampan.testing.connections import close
 
 if TYPE_CHECKING:
     from conftest import Scenario, Tuning
@@ -67,8 +68,10 @@ class Cluster:
                 value = await self._function(told["parameters"]["x"])
                 said = {"id": told["id"], "end": "Succeeded", "metrics": [["loss", value]]}
                 writer.write(json.dumps(said).encode() + b"\n")
+        except ConnectionError:
+            return
         finally:
-            writer.close()
+            await close(writer)
 
     async def close(self) -> None:
         tasks = list(self._tasks)

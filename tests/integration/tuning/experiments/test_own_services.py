@@ -28,6 +28,7 @@ from sampan.kube.kinds import (
     Resource,
 )
 from sampan.kube.rbac import ROLE_BINDINGS, ROLES
+from sampan.testing import grpc_servers
 
 if TYPE_CHECKING:
     from conftest import Scenario, Tuning
@@ -87,22 +88,15 @@ async def serving(address: str, seen: list[int]) -> Any:
     async def validate(_request: Any, _context: Any) -> Any:
         return message("ValidateAlgorithmSettingsReply")()
 
-    server = grpc.aio.server()
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
             answer, message(f"{name}Request").FromString, lambda each: each.SerializeToString()
         )
         for name, answer in (("GetSuggestions", suggest), ("ValidateAlgorithmSettings", validate))
     }
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler("api.v1.beta1.Suggestion", handlers)]
-    )
-    server.add_insecure_port(f"{address}:6789")
-    await server.start()
-    try:
+    handler = grpc.method_handlers_generic_handler("api.v1.beta1.Suggestion", handlers)
+    async with grpc_servers.serving(handler, address=f"{address}:6789"):
         yield
-    finally:
-        await server.stop(0)
 
 
 def test_a_service_is_made_asked_and_taken_down(run: Run) -> None:

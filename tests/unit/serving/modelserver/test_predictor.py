@@ -10,6 +10,8 @@ import pytest
 
 from sampan.components.serving.engine.programs.modelserver.custom.predictor import Predictor, PredictorConfig
 from sampan.components.serving.engine.programs.modelserver.grpc_messages import message
+from sampan.testing import grpc_servers
+from sampan.testing.connections import listening
 
 
 @pytest.mark.parametrize(
@@ -30,15 +32,11 @@ def test_the_headers_of_an_answer_are_those_that_were_sent() -> None:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nX-Own: 1\r\n\r\n{}")
-            await writer.drain()
-            writer.close()
 
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        predictor = Predictor(PredictorConfig(f"127.0.0.1:{port}"))
-        found = await predictor.document("predict", "m", b"", {})
-        await predictor.close()
-        server.close()
+        async with listening(answer) as there:
+            predictor = Predictor(PredictorConfig(there.address))
+            found = await predictor.document("predict", "m", b"", {})
+            await predictor.close()
         assert found == (b"{}", {"content-length": "2", "x-own": "1"})
 
     asyncio.run(main())
@@ -49,16 +47,12 @@ def test_a_predictor_of_grpc_is_asked_by_grpc_whether_it_is_ready() -> None:
         async def ready(request: Any, _context: Any) -> Any:
             return message("ModelReadyResponse")(ready=request.name == "there")
 
-        server = grpc.aio.server()
         asked, told = message("ModelReadyRequest").FromString, lambda each: each.SerializeToString()
         methods = {"ModelReady": grpc.unary_unary_rpc_method_handler(ready, asked, told)}
         name = "inference.GRPCInferenceService"
-        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, methods)])
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        predictor = Predictor(PredictorConfig(f"127.0.0.1:{port}", "grpc-v2"))
-        found = [await predictor.is_ready(each) for each in ("there", "elsewhere")]
-        await server.stop(0)
+        async with grpc_servers.serving(grpc.method_handlers_generic_handler(name, methods)) as port:
+            predictor = Predictor(PredictorConfig(f"127.0.0.1:{port}", "grpc-v2"))
+            found = [await predictor.is_ready(each) for each in ("there", "elsewhere")]
         found.append(await predictor.is_ready("there"))
         await predictor.close()
         return found

@@ -15,15 +15,20 @@ from sampan.components.serving.api.kinds import (
     CLUSTER_STORAGE_CONTAINERS,
     LLM_INFERENCE_SERVICE_CONFIGS,
 )
-from sampan.components.serving.api.labels import KNATIVE
+from sampan.components.serving.api.labels import KNATIVE, NAMESPACE
 from sampan.components.serving.api.language_presets import presets
 from sampan.components.serving.api.runtimes import config_map, runtimes, storage_container
 from sampan.components.serving.api.settings import ServingSettings
-from sampan.kube.kinds import CONFIG_MAPS, Resource
+from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES, Resource
 from sampan.kube.meta import Object
 from sampan.reconcile import shipping
 
 _MANAGER = "sampan-serving"
+_NAMESPACE: Object = {
+    "apiVersion": NAMESPACES.api_version,
+    "kind": NAMESPACES.kind,
+    "metadata": {"name": NAMESPACE},
+}
 
 
 async def ship(
@@ -44,7 +49,11 @@ async def ship(
 
 async def ship_presets(client: Client, *, is_embedded: bool, foreign: Collection[str] = ()) -> None:
     """Likewise what language models begin with; whose rules are costly to check, and which are watched by who reads
-    them."""
-    if LLM_INFERENCE_SERVICE_CONFIGS.key not in foreign:
-        wanted = [(LLM_INFERENCE_SERVICE_CONFIGS, each) for each in presets(is_embedded=is_embedded)]
-        await shipping.ship(client, _MANAGER, wanted)
+    them. A cluster that has never seen KServe has no namespace for them: it is made, as KServe's own installation
+    does. Where it may not be, the reconciler begins with them all the same."""
+    if LLM_INFERENCE_SERVICE_CONFIGS.key in foreign:
+        return
+    if not is_embedded:
+        await shipping.ship(client, _MANAGER, [(NAMESPACES, _NAMESPACE)])
+    wanted = [(LLM_INFERENCE_SERVICE_CONFIGS, each) for each in presets(is_embedded=is_embedded)]
+    await shipping.ship(client, _MANAGER, wanted)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import LLM_INFERENCE_SERVICE_CONFIGS, LLM_INFERENCE_SERVICES
+from sampan.components.serving.api.language_presets import presets
 from sampan.components.serving.api.reading import child, mappings
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.credentials import Credentials
@@ -69,6 +70,7 @@ class LanguageModelReconciler:
         self._around, self._client = around, around.client
         self._services = around.caches.of(LLM_INFERENCE_SERVICES)
         self._presets = around.caches.of(LLM_INFERENCE_SERVICE_CONFIGS)
+        self._own_presets = {meta.name(each): each for each in presets(is_embedded=around.is_embedded)}
         self._configs = Cache(around.client, CONFIG_MAPS, namespace=labels.NAMESPACE)
         self._children = Children(
             around.client, _OWNERS, served=None if around.is_embedded else around.served
@@ -133,7 +135,7 @@ class LanguageModelReconciler:
     def _combined(self, service: Object) -> Combined:
         """Raises CombineError."""
         try:
-            found = combining.combined(service, self._presets.get)
+            found = combining.combined(service, self._preset)
             errors = FieldErrors()
             checks.check_spec(service, found.spec, errors)
         except CombineError:
@@ -144,6 +146,11 @@ class LanguageModelReconciler:
             told = "; ".join(f"{each.field}: {each.message}" for each in errors.causes)
             raise CombineError("CombineBaseError", told)
         return found
+
+    def _preset(self, namespace: str, name: str) -> Object | None:
+        """Those that come along are known though the cluster takes none: the namespace may be somebody else's."""
+        found = self._presets.get(namespace, name)
+        return found or (self._own_presets.get(name) if namespace == labels.NAMESPACE else None)
 
     async def _keep(self, service: Object, combined: Combined, around: status.Around) -> None:
         unserved = limits.unserved(service, combined.spec)

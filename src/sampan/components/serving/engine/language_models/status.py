@@ -202,7 +202,8 @@ def _addresses(obj: Object, combined: Combined, around: Around, verdicts: Mappin
         group = text(child(router, "route").get("group"))
         shown["group"] = {"name": group, "members": list(around.members)}
     if verdicts.get(SCHEDULER) is not None:
-        shown["scheduler"] = {"service": {"kind": "Service", "name": names.service(name), "group": ""}}
+        # Without the group, which is the empty text: Kubernetes 1.20 takes that for null, and refuses the status.
+        shown["scheduler"] = {"service": {"kind": "Service", "name": names.service(name)}}
     return {**made, "router": shown} if shown else made
 
 

@@ -72,9 +72,7 @@ def _add_several(parts: Parts, left: Sequence[StorageUri], targets: Sequence[dic
     for each in left:
         if each.uri.startswith(uris.PVC):
             claim, path = uris.claim(each.uri)
-            volume = mounts.claimed(uris.volume_name(each.mount_path), claim)
-            place = uris.place(path, each.mount_path)
-            mounts.show(parts.spec, mounts.Show(volume, place, path, parts.is_read_only), targets)
+            _show_claim(parts, uris.volume_name(each.mount_path), claim, (each.mount_path, path), targets)
     fetched = [each for each in left if not each.uri.startswith(uris.PVC)]
     if not fetched:
         return
@@ -103,9 +101,7 @@ def _add_several(parts: Parts, left: Sequence[StorageUri], targets: Sequence[dic
 def _add_one(parts: Parts, wanted: StorageUri, targets: Sequence[dict[str, Any]]) -> None:
     if wanted.uri.startswith(uris.PVC):
         claim, path = uris.claim(wanted.uri)
-        volume = mounts.claimed(_CLAIM_VOLUME, claim)
-        shown = mounts.Show(volume, uris.place(path, labels.MODEL_DIR), path, parts.is_read_only)
-        mounts.show(parts.spec, shown, targets)
+        _show_claim(parts, _CLAIM_VOLUME, claim, (labels.MODEL_DIR, path), targets)
     else:
         shown = mounts.Show(mounts.empty(_VOLUME), labels.MODEL_DIR, is_read_only=parts.is_read_only)
         mounts.show(parts.spec, shown, targets)
@@ -114,6 +110,16 @@ def _add_one(parts: Parts, wanted: StorageUri, targets: Sequence[dict[str, Any]]
     for variable in targets[0].get("env") or ():
         if variable.get("name") == URI_VARIABLE and variable.get("value"):
             variable["value"] = labels.MODEL_DIR
+
+
+def _show_claim(
+    parts: Parts, name: str, claim: str, places: tuple[str, str], targets: Sequence[dict[str, Any]]
+) -> None:
+    """`places`: where it is to be seen, and what of the claim."""
+    at, path = places
+    volume = mounts.of_claim(parts.spec, name, claim)
+    shown = mounts.Show(volume, uris.place(path, at), path, parts.is_read_only, is_shared=True)
+    mounts.show(parts.spec, shown, targets)
 
 
 def _add_initializer(parts: Parts, args: list[str], chosen: Any, shown: mounts.Show) -> None:

@@ -21,6 +21,8 @@ class Show:
     path: str
     sub_path: str = ""
     is_read_only: bool = True
+    is_shared: bool = False
+    """Whether a container may see it at several places."""
 
 
 def container(spec: Spec, name: str) -> dict[str, Any] | None:
@@ -28,7 +30,7 @@ def container(spec: Spec, name: str) -> dict[str, Any] | None:
 
 
 def show(spec: Spec, what: Show, containers: Iterable[dict[str, Any]]) -> None:
-    """To each container that has no mount of that volume yet."""
+    """To each container that has no mount of that volume yet, or, where it is shared, none there."""
     for each in containers:
         add_mount(each, what)
     add_volume(spec, what.volume)
@@ -37,7 +39,8 @@ def show(spec: Spec, what: Show, containers: Iterable[dict[str, Any]]) -> None:
 def add_mount(holder: dict[str, Any], what: Show) -> None:
     name = what.volume["name"]
     mounts = holder.get("volumeMounts") or []
-    if any(each.get("name") == name for each in mounts):
+    there = [each.get("mountPath") for each in mounts if each.get("name") == name]
+    if what.path in there or (there and not what.is_shared):
         return
     mount: dict[str, Any] = {"name": name, "mountPath": what.path}
     if what.sub_path:
@@ -59,6 +62,15 @@ def empty(name: str) -> dict[str, Any]:
 
 def claimed(name: str, claim: str) -> dict[str, Any]:
     return {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+
+
+def of_claim(spec: Spec, name: str, claim: str) -> dict[str, Any]:
+    """The pod's own volume of the claim, else one of that name: kubelets wait for ever for a claim's second volume
+    (kubernetes/kubernetes#82526)."""
+    for each in spec.get("volumes") or ():
+        if (each.get("persistentVolumeClaim") or {}).get("claimName") == claim:
+            return dict(each)
+    return claimed(name, claim)
 
 
 def set_variable(holder: dict[str, Any], name: str, value: str) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from nicegui import ui
 
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES, SELDON_DEPLOYMENTS, TRAINED_MODELS
+from sampan.components.serving.api.kinds import (
+    INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
+    SELDON_DEPLOYMENTS,
+    TRAINED_MODELS,
+)
 from sampan.components.serving.ui import actions, places, states
 from sampan.components.serving.ui.endpoint_page.parts import Shown
 from sampan.components.serving.ui.summary import Endpoint
@@ -16,6 +23,23 @@ from sampan.ui.context import PageContext
 from sampan.ui.copied.copied import ORIGIN, Copied
 from sampan.ui.table.acting import Action
 from sampan.ui.times import told
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    hint: str
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+_CHANGES: Mapping[str, _Change] = {
+    INFERENCE_SERVICES.kind: _Change(
+        "Another model, other replicas: the next revision, all at once or a part"
+    ),
+    LLM_INFERENCE_SERVICES.kind: _Change(
+        "Another model, adapters, replicas, arguments", {"kind": LLM_INFERENCE_SERVICES.plural}
+    ),
+}
+"""Of the kinds that the form makes."""
 
 
 class Header:
@@ -51,11 +75,11 @@ class Header:
                 kind = "primary" if action.name == "start" else ""
                 act = partial(self._ask, action, endpoint)
                 widgets.button(action.label, act, icon=action.icon, kind=kind)
-        if endpoint.kind == INFERENCE_SERVICES.kind:
-            change = page.href(places.NEW, change=endpoint.name, ns=endpoint.namespace)
-            found = widgets.button("Change", icon="tune", href=change)
-            widgets.explain(found, "Another model, other replicas: the next revision, all at once or a part")
-            clone = page.href(places.NEW, clone=endpoint.name, ns=endpoint.namespace)
+        if (told := _CHANGES.get(endpoint.kind)) is not None:
+            about = {"ns": endpoint.namespace, **told.query}
+            change = page.href(places.NEW, change=endpoint.name, **about)
+            widgets.explain(widgets.button("Change", icon="tune", href=change), told.hint)
+            clone = page.href(places.NEW, clone=endpoint.name, **about)
             widgets.button("Clone", icon="content_copy", href=clone)
         delete = actions.BY_NAME["delete"]
         widgets.button("Delete", partial(self._ask, delete, endpoint), icon="delete", kind="danger")

@@ -159,7 +159,7 @@ class TryPart:
         if (tokens := self._tokens.read()) is not None:
             request["max_tokens"] = int(tokens)
         self._asker.chat(way.path, request, str(self._message.raw))
-        self._message.put("")
+        self._message.begin_anew("")
 
     def update(self) -> None:
         state = self._shown.endpoint.state

@@ -76,3 +76,11 @@ def amount(value: Any) -> str:
 def environment(value: Any) -> str:
     wrong = next((each for each in value if not _VARIABLE.fullmatch(each)), None)
     return "" if wrong is None else f"{wrong!r} is no name of a variable"
+
+
+def adapters(value: Any) -> str:
+    """Of names and places."""
+    wrong = next((each for _, each in value.items() if not _SCHEME.fullmatch(str(each).strip())), None)
+    return (
+        "" if wrong is None else f"{wrong!r} is no address with a scheme, such as hf://organisation/adapter"
+    )

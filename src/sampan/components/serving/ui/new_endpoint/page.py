@@ -1,7 +1,7 @@
 """`/serving/new`: the form for an endpoint, and beside it the object that it makes, which can be edited instead.
 
-Its address says what it begins with: `clone` (an InferenceService of the namespace), `change` (the one that
-gets another revision), `model` and `format` (what is to be served).
+Its address says what it begins with: `kind` (llminferenceservices for a language model), `clone` (one of the namespace
+of that kind), `change` (the one that is to become another), `model` and `format` (what is to be served).
 """
 
 from __future__ import annotations
@@ -15,52 +15,70 @@ from sampan.components.serving.api.kinds import (
     CLUSTER_SERVING_RUNTIMES,
     INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
+    LLM_INFERENCE_SERVICES,
     SELDON_DEPLOYMENTS,
     SERVING_RUNTIMES,
     TRAINED_MODELS,
 )
 from sampan.components.serving.ui import places
-from sampan.components.serving.ui.new_endpoint import building, models_found, reading
+from sampan.components.serving.ui.new_endpoint import (
+    building,
+    language,
+    language_fields,
+    models_found,
+    reading,
+)
 from sampan.components.serving.ui.new_endpoint.fields import PLACES, Fields, Offered
+from sampan.components.serving.ui.new_endpoint.language import Language
+from sampan.components.serving.ui.new_endpoint.language_fields import LanguageFields
 from sampan.components.serving.ui.new_endpoint.wanted import Size, Wanted
 from sampan.kube import meta
+from sampan.kube.kinds import Resource
 from sampan.kube.meta import Object
 from sampan.ui import widgets
 from sampan.ui.api import Api, ApiFailureError, segment
 from sampan.ui.context import PageContext
 from sampan.ui.forms.form import Form
 from sampan.ui.objects import copies, following, yamltext
+from sampan.ui.objects.making import Fields as BuildFields
 from sampan.ui.objects.making import Making, NewObject, Read
 
 _CONFLICT = 409
 _MAKING = Making(
     "New endpoint",
     "endpoint",
-    kinds=(INFERENCE_SERVICES, INFERENCE_GRAPHS, SELDON_DEPLOYMENTS, TRAINED_MODELS),
+    kinds=(
+        *(INFERENCE_SERVICES, LLM_INFERENCE_SERVICES),
+        *(INFERENCE_GRAPHS, SELDON_DEPLOYMENTS, TRAINED_MODELS),
+    ),
     collection=places.api,
     page_of=places.endpoint,
     home=places.LIST,
     places=PLACES,
 )
+_OF_LANGUAGE = replace(_MAKING, title="New language model", places=language_fields.PLACES)
+_TO_REVISION = "What is written becomes its next revision; the one that serves goes on until it is ready."
+_TO_ANOTHER = "Its pods are replaced by others, one after the other; those that serve go on until they are."
 
 
 async def build(page: PageContext) -> None:
     is_change = bool(page.query.get("change"))
-    original = await _original(page, page.query.get("change") or page.query.get("clone") or "")
+    is_language = page.query.get("kind") == LLM_INFERENCE_SERVICES.plural
+    kind = LLM_INFERENCE_SERVICES if is_language else INFERENCE_SERVICES
+    original = await _original(page, kind, page.query.get("change") or page.query.get("clone") or "")
     taken = {meta.name(each) for each in await following.once(page.api, places.KINDS, page.namespace)}
-    making = _MAKING
+    making = _OF_LANGUAGE if is_language else _MAKING
     if is_change and original is not None:
         seen = meta.generation(original)
         title = f"Change {meta.name(original)}"
-        making = replace(_MAKING, title=title, replaces=lambda now, made: _changed(seen, now, made))
+        making = replace(making, title=title, replaces=lambda now, made: _changed(seen, now, made))
         page.set_title(title)
-        widgets.page_header(
-            title, "What is written becomes its next revision; the one that serves goes on until it is ready."
-        )
+        widgets.page_header(title, _TO_ANOTHER if is_language else _TO_REVISION)
     else:
-        widgets.page_header(making.title, f"In the namespace {page.namespace}.")
+        _build_header(page, making, is_language=is_language)
     new = NewObject(page, making)
-    start = reading.wanted(original) if original is not None else _beginning(page)
+    read = language.wanted if is_language else reading.wanted
+    start = read(original) if original is not None else _beginning(page, is_language=is_language)
     if start is None and original is not None:
         # It has what the form has no field for.
         name = meta.name(original) if is_change else copies.next_name(meta.name(original), taken)
@@ -71,20 +89,51 @@ async def build(page: PageContext) -> None:
     start = start or Wanted()
     if not is_change:
         name = copies.next_name(start.name or "model", taken)
-        start = replace(start, name=name, namespace=page.namespace, canary_percent=None)
+        start = replace(start, name=name, namespace=page.namespace)
+    if isinstance(start, Language):
+        await new.form(await _language_fields(page, start, is_change=is_change))
+    else:
+        kept = start if is_change else replace(start, canary_percent=None)
+        await new.form(await _model_fields(page, kept, is_change=is_change))
+
+
+async def _model_fields(page: PageContext, start: Wanted, *, is_change: bool) -> BuildFields:
     offered = await _offered(page.api, page.namespace)
-    chosen = start
 
     async def build_fields(form: Form, changed: Callable[[], None]) -> Read:
-        fields = Fields(form, chosen, offered, changed, is_change=is_change)
+        fields = Fields(form, start, offered, changed, is_change=is_change)
         fields.build()
         return lambda: building.service(fields.read())
 
-    await new.form(build_fields)
+    return build_fields
 
 
-def _beginning(page: PageContext) -> Wanted:
+async def _language_fields(page: PageContext, start: Language, *, is_change: bool) -> BuildFields:
+    models = await models_found.found(page.api, page.namespace)
+
+    async def build_fields(form: Form, changed: Callable[[], None]) -> Read:
+        fields = LanguageFields(form, start, models, changed, is_change=is_change)
+        fields.build()
+        return lambda: language.service(fields.read())
+
+    return build_fields
+
+
+def _build_header(page: PageContext, making: Making, *, is_language: bool) -> None:
+    """The other form is one click away."""
+    with widgets.page_header(making.title, f"In the namespace {page.namespace}."):
+        if is_language:
+            widgets.button("Another model", icon=places.ICON, href=page.href(places.NEW))
+        else:
+            href = page.href(places.NEW, kind=LLM_INFERENCE_SERVICES.plural)
+            found = widgets.button("A language model", icon="forum", href=href)
+            widgets.explain(found, "An LLMInferenceService: OpenAI's API, adapters, vLLM's arguments")
+
+
+def _beginning(page: PageContext, *, is_language: bool) -> Wanted | Language:
     query = page.query
+    if is_language:
+        return Language(uri=query.get("model", ""))
     return Wanted(
         format=query.get("format") or "sklearn", uri=query.get("model", ""), size=Size(least=0, most=2)
     )
@@ -99,12 +148,12 @@ def _changed(seen: int, now: Object, made: Object) -> Object:
     return building.changed(now, made)
 
 
-async def _original(page: PageContext, name: str) -> Object | None:
+async def _original(page: PageContext, kind: Resource, name: str) -> Object | None:
     """The one that is cloned or changed."""
     if not name:
         return None
-    found = await page.api.get(places.api(INFERENCE_SERVICES, page.namespace, name))
-    return {**found, "kind": INFERENCE_SERVICES.kind, "apiVersion": INFERENCE_SERVICES.api_version}
+    found = await page.api.get(places.api(kind, page.namespace, name))
+    return {**found, "kind": kind.kind, "apiVersion": kind.api_version}
 
 
 async def _offered(api: Api, namespace: str) -> Offered:

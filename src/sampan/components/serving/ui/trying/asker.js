@@ -22,6 +22,16 @@ export function said(line) {
   }
 }
 
+// Why a stream that has begun does not go on.
+export function broken(line) {
+  try {
+    const error = JSON.parse(line).error;
+    return error ? error.message || JSON.stringify(error) : "";
+  } catch {
+    return "";
+  }
+}
+
 export default {
   props: { label: String, quiet: Boolean },
   data() {
@@ -82,7 +92,9 @@ export default {
           const lines = rest.split("\n");
           rest = done ? "" : lines.pop();
           for (const line of lines) {
-            const piece = said(line.startsWith("data:") ? line.slice(5) : line);
+            const event = line.startsWith("data:") ? line.slice(5) : line;
+            const piece = said(event);
+            turn.problem = turn.problem || broken(event);
             if (piece && !turn.first) turn.first = performance.now() - own.began;
             turn.content += piece;
           }

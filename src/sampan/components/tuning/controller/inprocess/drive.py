@@ -237,7 +237,9 @@ class Drive:
         if self._refused:
             self._refused = ""
             self._news.set()
-        # It is counted anew as it begins.
+        if name not in self._tally:
+            # One that was counted already is counted anew as it begins.
+            self._tally.put(made)
         self._trials[name] = made
         self._trying.begin(known, made)
 

@@ -137,4 +137,5 @@ def test_only_what_is_needed_is_loaded_when_ready(tmp_path: Path) -> None:
     packages = set(next(line for line in done.stdout.splitlines() if line.startswith("PACKAGES")).split()[1:])
     assert packages - ALLOWED_PACKAGES == set()
     assert "ENGINE False" in done.stdout
+    assert "ENDPOINTS False" in done.stdout
     assert "OTHER DIALECTS False" in done.stdout

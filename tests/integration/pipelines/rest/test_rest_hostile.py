@@ -21,7 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sampan.components.pipelines.rest import PREFIXES, endpoints
+from sampan.components.pipelines.rest import PREFIXES
+from sampan.components.pipelines.rest.endpoints import endpoints
 from sampan.components.pipelines.store import tables
 
 TRAVERSALS = [

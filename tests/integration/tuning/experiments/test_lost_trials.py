@@ -80,6 +80,11 @@ def test_it_goes_on_when_there_is_room(run: Run, monkeypatch: pytest.MonkeyPatch
                 return "cannot be made" not in str((await tuning.get())["status"])
 
             await tuning.until(says_no_more)
+
+            async def counts_both() -> bool:
+                return (await tuning.get())["status"].get("trials") == 2
+
+            await tuning.until(counts_both)
         finally:
             await manager.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import os
@@ -15,6 +16,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples every time, for however long they take; `scripts/test-slow` looks for others.
+settings.register_profile(
+    "same", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.register_profile("others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("others" if os.environ.get("SAMPAN_TEST_OTHER_EXAMPLES") else "same")
 
 # Every server that a test starts would compile all of its code again: more than half of what a start costs.
 sys.dont_write_bytecode = False
@@ -61,6 +70,15 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[]
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def leftovers() -> Iterator[None]:
+    """What a test leaves open fails that test, every time, and not the one at which the collector of garbage comes by.
+    What was there before is not looked at, so this costs next to nothing."""
+    gc.freeze()
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -73,7 +73,7 @@ MORE = {
     "tuning-trial-failed": "/tuning/trials/default/{trial_hopeless}",
     "tuning-trial-running": "/tuning/trials/default/{trial_searching}?tab=metrics",
     "tuning-experiment-network": "/tuning/experiments/default/network?tab=network",
-    "tuning-new-yaml": "/tuning/new?clone=network",
+    "tuning-new-network": "/tuning/new?clone=network",
     "tuning-experiment-contour": "/tuning/experiments/default/landscape?tab=charts&charts=contour,distribution",
     "tuning-experiment-failed": "/tuning/experiments/default/hopeless",
     "tuning-experiment-running": "/tuning/experiments/default/searching",

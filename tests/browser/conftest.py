@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 from seed import Seeded, seed
 
 from sampan.testing.server import ServerProcess
 
 CHROMIUM = os.environ.get("SAMPAN_TEST_CHROMIUM") or shutil.which("chromium") or ""
+# Playwright's five seconds are for a machine that does nothing else.
+expect.set_options(timeout=60_000)
 _ARGUMENTS = ["--no-sandbox", "--disable-background-networking"]
 
 
@@ -72,7 +74,7 @@ def tab(browser: Browser) -> Iterator[OpenTab]:
         context = browser.new_context(**settings)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(address)

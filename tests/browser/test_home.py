@@ -26,5 +26,5 @@ def test_a_first_run_is_one_click_away(tab: Callable[..., Page], tmp_path: Path)
 
 
 def test_capacity_is_measured(page: Page) -> None:
-    expect(page.get_by_role("meter", name="CPU")).to_be_visible(timeout=25_000)
+    expect(page.get_by_role("meter", name="CPU")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("meter", name="Disk")).to_be_visible()

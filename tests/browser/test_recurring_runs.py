@@ -41,7 +41,7 @@ def test_it_ticks_on_its_page_is_paused_and_deleted(page: Page, schedule: Any) -
     expect(page.get_by_text("is paused.")).to_be_visible()
     expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
     ticks = page.get_by_role("table", name="Past ticks")
-    expect(ticks.get_by_text("the recurring run was paused").first).to_be_visible(timeout=15_000)
+    expect(ticks.get_by_text("the recurring run was paused").first).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Run now").click()
     expect(page.get_by_text("has started.")).to_be_visible()
     page.get_by_role("button", name="Delete").click()

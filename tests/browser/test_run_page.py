@@ -29,7 +29,7 @@ def test_a_run_is_watched_to_its_end(page: Page, server: ServerProcess) -> None:
     page.goto(f"{server.url}/ui/runs/{run_id}?tab=steps")
 
     expect(page.get_by_text("Running for")).to_be_visible()
-    expect(page.get_by_text("2 succeeded")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("2 succeeded")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("button", name="Resume with changes")).to_be_visible()
     page.get_by_role("button", name="Open train").click()
     panel = page.get_by_role("complementary", name="The step")
@@ -70,7 +70,7 @@ def test_a_failure_is_seen_mended_and_resumed(page: Page, server: ServerProcess,
 
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("resumed"))
     expect(page.get_by_text("Goes on from")).to_be_visible()
-    expect(page.get_by_role("button", name="Resume with changes")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name="Resume with changes")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("1 from cache")).to_be_visible()
     page.get_by_role("link", name=run_id[:8]).click()
     expect(page.get_by_text("Resumed by")).to_be_visible()
@@ -83,7 +83,7 @@ def test_a_run_is_stopped_after_a_question(page: Page, server: ServerProcess) ->
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Exit handlers still run", exact=False)).to_be_visible()
     dialog.get_by_role("button", name="Stop the run").click()
-    expect(page.get_by_role("button", name="Retry").first).to_be_visible(timeout=40_000)
+    expect(page.get_by_role("button", name="Retry").first).to_be_visible(timeout=60_000)
     assert server.call("GET", f"/apis/v2beta1/runs/{run_id}")["state"] == "CANCELED"
 
 
@@ -93,7 +93,7 @@ def test_a_paused_run_goes_on_with_a_fix(page: Page, server: ServerProcess, tmp_
     run_id = server.call("POST", "/apis/v2beta1/runs?pause_on_failure=true", body)["run_id"]
     page.goto(f"{server.url}/ui/runs/{run_id}")
     expect(page.get_by_role("heading", name="train failed, and the run waits for you")).to_be_visible(
-        timeout=30_000
+        timeout=60_000
     )
     fixed = tmp_path / "fixed.json"
     fixed.write_text(json.dumps(of_two("echo trained")))
@@ -103,4 +103,4 @@ def test_a_paused_run_goes_on_with_a_fix(page: Page, server: ServerProcess, tmp_
     dialog.locator("input[type=file]").set_input_files(fixed)
     expect(dialog.get_by_text("fixed.json is taken.")).to_be_visible()
     dialog.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("2 succeeded")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("2 succeeded")).to_be_visible(timeout=60_000)

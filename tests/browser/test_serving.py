@@ -134,7 +134,7 @@ def test_endpoints_are_narrowed_stopped_started_and_deleted(tab: OpenTab, served
     toolbar.get_by_role("button", name="Stop").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop 2 endpoints").click()
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="one", exact=True))
-    expect(row).to_contain_text("Stopped", timeout=30_000)
+    expect(row).to_contain_text("Stopped", timeout=60_000)
     row.get_by_role("button", name="Start").click()
     expect(row).to_contain_text("Ready", timeout=60_000)
     page.get_by_label("Pick one").check()

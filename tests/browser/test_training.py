@@ -48,7 +48,7 @@ def test_a_job_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, trained: Se
     page.get_by_role("button", name="Create").click()
 
     expect(page.get_by_role("heading", name="from-the-form", level=1)).to_be_visible()
-    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=30_000)
+    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("table", name="Replicas").get_by_role("row")).to_have_count(3)
 
     page.get_by_role("tab", name="Logs").click()
@@ -98,19 +98,19 @@ def test_a_job_is_suspended_resumed_scaled_and_run_again(tab: OpenTab, trained: 
     page.get_by_role("dialog").get_by_role("button", name="Scale").click()
     expect(page.get_by_text("Worker 0/1")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
-    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=30_000)
+    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Run again").click()
     expect(page.get_by_role("heading", name="own-2", level=1)).to_be_visible()
 
     _copy(trained, "tfjobs/learning", "learning-too")
     page.goto(f"{trained.url}/ui/training/tfjobs/default/learning-too")
-    expect(page.locator(".sp-page-header").get_by_text("Running", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.locator(".sp-page-header").get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
     before = _uid(trained, "learning-too-worker-0")
     page.get_by_role("button", name="Restart").click()
     page.get_by_role("dialog").get_by_role("button", name="Restart").click()
     expect(page.get_by_text("learning-too begins again.")).to_be_visible(timeout=60_000)
-    expect(page.locator(".sp-page-header").get_by_text("Running", exact=True)).to_be_visible(timeout=30_000)
-    deadline = time.monotonic() + 30
+    expect(page.locator(".sp-page-header").get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
+    deadline = time.monotonic() + 60
     while _uid(trained, "learning-too-worker-0") in ("", before):
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -133,7 +133,7 @@ def test_a_runtime_leads_to_a_job(tab: OpenTab, trained: ServerProcess) -> None:
     page.get_by_role("textbox", name=re.compile("^Name")).fill("by-runtime")
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("heading", name="by-runtime", level=1)).to_be_visible()
-    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=30_000)
+    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def test_a_webhook_is_made_and_fired(page: Page, server: ServerProcess, pipeline
         data=json.dumps({"word": "ahoy"}).encode(),
         headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         run_id = json.load(answer)["run_id"]
     events = page.get_by_role("table", name="Events")
     expect(events.get_by_text("Started a run")).to_be_visible()

@@ -107,10 +107,10 @@ def test_an_experiment_is_cloned_its_counts_are_changed_and_it_is_stopped(
     page.get_by_role("dialog").get_by_label("Trials in all").fill("8")
     page.get_by_role("dialog").get_by_role("button", name="Change").click()
     expect(page.get_by_text("0 / 8 trials")).to_be_visible()
-    expect(page.get_by_text("1 running")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("1 running")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop").click()
-    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=30_000)
+    expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     expect(page.locator(".sp-page-header").get_by_text("stopped", exact=True)).to_be_visible()
     page.wait_for_timeout(2000)
     assert trials_of(tuned, "own") == []
@@ -163,6 +163,16 @@ def test_an_architecture_is_a_graph(tab: OpenTab, tuned: ServerProcess) -> None:
     second = trials_of(tuned, "network")[1]
     page.get_by_label("Trial", exact=True).select_option(second)
     expect(page.get_by_role("tree", name=f"Architecture of {second}")).to_be_visible()
+    page.get_by_role("link", name="Clone").click()
+    form = page.get_by_role("form", name="New tuning experiment")
+    space = form.get_by_role("textbox", name=re.compile("^How it may be built"))
+    expect(space).to_have_value(re.compile("graphConfig:"))
+    space.fill("graphConfig: {}")
+    form.get_by_role("button", name="Check only").click()
+    expect(form.get_by_text("It has a graphConfig and operations")).to_be_visible()
+    form.get_by_role("radio", name="Values of parameters").check()
+    expect(space).to_be_hidden()
+    expect(form.get_by_role("group", name="Parameter 1")).to_be_visible()
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def planted(own_server: ServerProcess) -> Planted:
 def watched(browser: Browser, own_server: ServerProcess) -> Iterator[Watched]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     found = Watched(page, own_server)
 
     ours = (found.server.url, found.server.url.replace("127.0.0.1", "content.localhost"), "data:", "blob:")

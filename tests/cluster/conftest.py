@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from sampan.client.remote import RemoteClient
 from sampan.kube.kinds import NAMESPACES
 from sampan.lib.ids import random_suffix
 from sampan.testing.clients import interpreter_with
+from sampan.testing.connections import free_port
 from sampan.testing.server import ServerProcess
 
 CLUSTER = os.environ.get("SAMPAN_TEST_KUBECONFIG", "")
@@ -62,13 +62,6 @@ def cluster() -> Iterator[Cluster]:
     found.ask(lambda client: client.create(NAMESPACES, {"metadata": {"name": found.namespace}}))
     yield found
     found.ask(lambda client: client.delete(NAMESPACES, found.namespace))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def platform(home: Path, cluster: Cluster, **environ: str) -> ServerProcess:

@@ -16,6 +16,7 @@ def report(*_args: object) -> None:
     ours = sorted(packages - sys.stdlib_module_names - {"__main__", "sampan"})
     print("PACKAGES", *(name for name in ours if not name.startswith("_")), flush=True)
     print("ENGINE", "sampan.components.pipelines.engine.engine" in sys.modules, flush=True)
+    print("ENDPOINTS", "sampan.components.pipelines.rest.endpoints" in sys.modules, flush=True)
     print("OTHER DIALECTS", "sqlalchemy.dialects.postgresql" in sys.modules, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 

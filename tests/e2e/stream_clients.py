@@ -20,11 +20,11 @@ def official(config: str, port: int) -> dict[str, Any]:
     api = client.CoreV1Api()
     pod = api.connect_get_namespaced_pod_exec
     one = stream(pod, "p", "default", command=SCRIPT, _preload_content=False, **CALL)
-    one.run_forever(timeout=20)
+    one.run_forever(timeout=60)
     shell = stream(pod, "p", "default", command=["sh"], _preload_content=False, **{**CALL, "stdin": True})
     shell.write_stdin("x=" + "y" * 2_000_000 + "\n")
     shell.write_stdin("echo two\n")
-    line = shell.readline_stdout(timeout=20)
+    line = shell.readline_stdout(timeout=60)
     shell.close()
     forwarding = portforward(api.connect_get_namespaced_pod_portforward, "web", "default", ports=str(port))
     connection = forwarding.socket(port)
@@ -69,7 +69,7 @@ def kr8s(config: str, port: int) -> dict[str, Any]:
     api = kr8s.api(kubeconfig=config)
     out = Pod.get("p", api=api).exec(SCRIPT, check=False)
     forwarding = Pod.get("web", api=api).portforward(remote_port=port, local_port="auto")
-    with forwarding as local, urllib.request.urlopen(f"http://127.0.0.1:{local}/small", timeout=20) as answer:
+    with forwarding as local, urllib.request.urlopen(f"http://127.0.0.1:{local}/small", timeout=60) as answer:
         forwarded = answer.read().decode()
     return {"exec": out.stdout.decode(), "exit": out.returncode, "forwarded": forwarded}
 

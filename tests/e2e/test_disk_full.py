@@ -69,7 +69,7 @@ def test_a_run_waits_for_space_and_says_so(small_disk: Path) -> None:
             server.submit(pipeline("another", {"s0": task("count", n=1)}, step))
         assert refused.value.code == 507
         said = ""
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 60
         while "space" not in said and time.monotonic() < deadline:
             run = server.call("GET", f"/apis/v2beta1/runs/{run_id}")
             assert run["state"] not in FINAL_STATES, run

@@ -95,7 +95,7 @@ def test_a_shell_at_a_terminal_has_one_there_too(server: ServerProcess, tmp_path
         except OSError:
             break
     os.close(main)
-    assert process.wait(timeout=30) == 5
+    assert process.wait(timeout=60) == 5
     assert b"N=seven" in said
     assert b"/dev/" in said
     assert not debug_pods(server)
@@ -139,7 +139,7 @@ def test_a_stop_ends_every_process_of_a_step_also_those_that_left_its_group(
             if process.pid != os.getpid() and any(mark in text for text in process.info["cmdline"] or ())
         ]
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not alive():
         assert time.monotonic() < deadline, "the step did not start"
         time.sleep(0.1)

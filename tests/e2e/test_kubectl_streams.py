@@ -27,6 +27,7 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
+from sampan.testing.connections import free_port
 from sampan.testing.server import ServerProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -136,17 +137,11 @@ def run(server: ServerProcess, name: str, command: list[str], **container: Any) 
     return found
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never became so"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def can_connect(address: str, port: int) -> bool:

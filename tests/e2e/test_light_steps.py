@@ -87,7 +87,7 @@ def workers(server: ServerProcess) -> list[str]:
 
 
 def gone(server: ServerProcess) -> bool:
-    for _ in range(100):
+    for _ in range(600):
         if not workers(server):
             return True
         time.sleep(0.1)
@@ -156,12 +156,12 @@ def test_stopping_a_run_ends_a_call_that_does_not_listen(server: ServerProcess) 
     began = server.home / "began"
     source = f"def busy() -> int:\n    open({str(began)!r}, 'w').close()\n    while True:\n        pass\n"
     run_id = server.submit(marked(p.pipeline("busy", {"busy": p.task("busy")}, python("busy", source))))
-    for _ in range(200):
+    for _ in range(600):
         if began.exists():
             break
         time.sleep(0.1)
     server.call("POST", f"/apis/v2beta1/runs/{run_id}:terminate")
-    assert server.wait_run(run_id, timeout=30)["state"] == "CANCELED"
+    assert server.wait_run(run_id, timeout=60)["state"] == "CANCELED"
     assert gone(server)
 
 
@@ -185,7 +185,7 @@ def test_a_run_of_light_steps_goes_on_after_a_crash(server: ServerProcess) -> No
         for index in range(30)
     }
     run_id = server.submit(marked(p.pipeline("chain", tasks, python("step", source, n=INTEGER))))
-    for _ in range(200):
+    for _ in range(1200):
         if marks.exists() and len(marks.read_text().splitlines()) > 8:
             break
         time.sleep(0.05)

@@ -33,7 +33,7 @@ READ = shell('set -e; test -f "$0"; echo "got $0 $(cat "$0")" > "$1"', IN, TEXT)
 ASK = shell(
     """python3 - "$0" <<'PY'
 import sys, urllib.request
-answer = urllib.request.urlopen("http://minio-service.kubeflow:9000/status", timeout=20)
+answer = urllib.request.urlopen("http://minio-service.kubeflow:9000/status", timeout=60)
 open(sys.argv[1], "w").write(f"answered {answer.status}")
 PY""",
     TEXT,

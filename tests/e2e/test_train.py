@@ -69,7 +69,7 @@ def sampan(server: ServerProcess, *arguments: str, code: int = 0) -> str:
     return done.output
 
 
-def until(condition: Any, seconds: float = 40) -> Any:
+def until(condition: Any, seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline
@@ -142,7 +142,7 @@ def test_a_detached_job_is_found_again_and_stopped(server: ServerProcess, script
     assert following.stdout is not None
     assert "still here" in following.stdout.readline()
     following.send_signal(signal.SIGINT)
-    following.communicate(timeout=30)
+    following.communicate(timeout=60)
     assert following.returncode == 130
     assert "running" in sampan(server, "get", "long")
     sampan(server, "delete", "long")

@@ -63,7 +63,7 @@ def until_ended(server: ServerProcess, count: int) -> list[dict[str, Any]]:
 
 def post(url: str, body: bytes, **headers: str) -> dict[str, Any]:
     sent = {key.replace("_", "-"): value for key, value in headers.items()}
-    with urllib.request.urlopen(urllib.request.Request(url, body, sent), timeout=30) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, body, sent), timeout=60) as answer:
         return dict(json.loads(answer.read()))
 
 
@@ -129,7 +129,7 @@ def test_a_push_a_file_and_the_end_of_a_run_start_runs_and_are_told(
         (inbox / "a.csv").write_text("1")
         found = until_ended(server, 3)
         assert sorted(run["display_name"].rpartition(" ")[0] for run in found) == ["in", "on [push]", "then"]
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(got) < 4 and time.monotonic() < deadline:
             time.sleep(0.1)
         texts = [message["attachments"][0].get("text", "") for message in got[1:]]

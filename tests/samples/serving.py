@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import os
 import platform
@@ -37,7 +38,7 @@ from sampan.testing.server import ServerProcess
 _HERE = Path(__file__).parent
 _KUBECTL = "1.37.1"
 _NAMESPACE = "kserve-ci-e2e-test"
-_LANGUAGES = ("clusterservingruntime", "kserve-huggingfaceserver")
+_LANGUAGES = ("kserve-huggingfaceserver", "kserve-vllmserver")
 _CLIENT = (
     "kserve==0.21.0",
     "kubernetes==35.0.0",
@@ -88,7 +89,14 @@ def make_models(
         if not done.exists():
             maker = asyncio.run(python(each["image"], each.get("installs", ())))
             script = each.get("script", otherwise)
-            command = [maker, str(_HERE / script), name, str(root), str(data), str(upstream)]
+            command = [
+                maker,
+                str(_HERE / script),
+                each.get("maker", name),
+                str(root),
+                str(data),
+                str(upstream),
+            ]
             made = subprocess.run(command, check=False, capture_output=True, text=True)
             if made.returncode:
                 raise SystemExit(f"{name} could not be made:\n{made.stderr}")
@@ -102,17 +110,21 @@ def add_data(root: Path, data: Path) -> None:
             shutil.copy(file, data)
 
 
+def asked(server: ServerProcess, *command: str, text: str = "") -> str:
+    """What kubectl says."""
+    environ = {**os.environ, "KUBECONFIG": str(server.home / "kubeconfig")}
+    words: Sequence[str | Path] = [kubectl(_KUBECTL), *command]
+    done = subprocess.run(words, env=environ, input=text, capture_output=True, text=True, timeout=90)
+    if done.returncode:
+        raise SystemExit(f"kubectl {' '.join(command)}: {done.stderr}")
+    return str(done.stdout)
+
+
 def prepare(server: ServerProcess, storage: str, s3: S3, upstream: Path) -> None:
     """What upstream's setup-kserve.sh puts into the cluster, and where its buckets and its hub are."""
-    environ = {**os.environ, "KUBECONFIG": str(server.home / "kubeconfig")}
-
-    def ask(*command: str, text: str = "") -> str:
-        words = [kubectl(_KUBECTL), *command]
-        done = subprocess.run(words, env=environ, input=text, capture_output=True, text=True, timeout=90)
-        if done.returncode:
-            raise SystemExit(f"kubectl {' '.join(command)}: {done.stderr}")
-        return done.stdout
-
+    ask = functools.partial(asked, server)
+    # What KEDA is told is looked at; who would act on it is not there.
+    ask("apply", "-f", str(upstream / "test/crds/keda.yaml"))
     ask("delete", "namespace", _NAMESPACE, "--ignore-not-found")
     ask("create", "namespace", _NAMESPACE)
     told = [{"name": "STORAGE_EMULATOR_HOST", "value": storage}]
@@ -123,13 +135,18 @@ def prepare(server: ServerProcess, storage: str, s3: S3, upstream: Path) -> None
     spec = {**fetcher["spec"], "workloadType": "localModelDownloadJob"}
     downloads = {**fetcher, "metadata": {"name": "downloads"}, "spec": spec}
     ask("apply", "-f", "-", text=json.dumps(downloads))
-    found = json.loads(ask("get", *_LANGUAGES, "-o", "json"))["spec"]["containers"][0].get("env", [])
-    env = [
-        *(each for each in found if each["name"] != "HF_ENDPOINT"),
-        {"name": "HF_ENDPOINT", "value": storage},
-    ]
-    hub = [{"op": "add", "path": "/spec/containers/0/env", "value": env}]
-    ask("patch", *_LANGUAGES, "--type=json", "-p", json.dumps(hub))
+    for runtime in _LANGUAGES:
+        found = json.loads(ask("get", "clusterservingruntime", runtime, "-o", "json"))
+        env = [
+            *(
+                each
+                for each in found["spec"]["containers"][0].get("env", [])
+                if each["name"] != "HF_ENDPOINT"
+            ),
+            {"name": "HF_ENDPOINT", "value": storage},
+        ]
+        hub = [{"op": "add", "path": "/spec/containers/0/env", "value": env}]
+        ask("patch", "clusterservingruntime", runtime, "--type=json", "-p", json.dumps(hub))
     ask("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": _s3_service(s3)}))
     for name in ("storage-config", "seaweedfs-s3-creds"):
         secret = (upstream / f"config/overlays/test/s3-local-backend/{name}-secret.yaml").read_text()
@@ -193,29 +210,46 @@ def edit(e2e: Path, edits: dict[str, Sequence[Sequence[str]]], root: Path) -> No
 
 
 def run(server: ServerProcess, told: dict[str, Any], e2e: Path, only: Sequence[str], s3: S3) -> list[Ended]:
+    plugins = e2e.parent / "plugins"
+    plugins.mkdir()
+    shutil.copy(_HERE / "serving_tidying.py", plugins)
     environ = {
         **os.environ,
         **told["environ"],
         **s3.environ,
         "KUBECONFIG": str(server.home / "kubeconfig"),
         "KSERVE_INGRESS_HOST_PORT": server.url.removeprefix("http://"),
+        "PYTHONPATH": str(plugins),
     }
-    deselected = [f"--deselect={name}" for name, each in told["tests"].items() if each.get("is_left_out")]
+    left_out = {name for name, each in told["tests"].items() if each.get("is_left_out")}
     command = [
         *(interpreter_with(*_CLIENT), "-m", "pytest", "-o", "log_cli=0", "-o", "log_level=WARNING"),
-        *("-p", "no:cacheprovider", "-rA", "--tb=short", "-W", "ignore"),
-        *("--timeout=1200", "-vv", "--dist=worksteal", "-m", told["marks"], *deselected),
+        *("-p", "no:cacheprovider", "-p", "serving_tidying", "-rA", "--tb=short", "-W", "ignore"),
+        *("--timeout=1200", "-vv", "--dist=worksteal", "-m", told["marks"]),
         *(["-k", " or ".join(only)] if any(only) else []),
     ]
     ended: list[Ended] = []
     with (e2e / "output.txt").open("w") as output:
-        # Upstream too runs some by themselves: its tests of credentials write to the same account.
-        for files, workers in ((told["files"], "3"), (told["alone"], "0")):
-            report = e2e / f"report-{workers}.xml"
-            words = [*command, f"--junitxml={report}", "-n", workers, *files]
+        for place, each in enumerate(told["rounds"]):
+            configure(server, each.get("config", {}))
+            # Those that a later round names by themselves are not for this one.
+            later = {name for other in told["rounds"][place + 1 :] for name in other["files"] if "::" in name}
+            report = e2e / f"report-{place}.xml"
+            words = [
+                *(*command, f"--junitxml={report}", "-n", str(each["workers"])),
+                *(f"--deselect={name}" for name in sorted(left_out | later)),
+                *each["files"],
+            ]
             subprocess.run(words, cwd=e2e, env=environ, check=False, stdout=output, stderr=subprocess.STDOUT)
-            ended += [_ended(each) for each in ElementTree.parse(report).iter("testcase")]
+            ended += [_ended(case) for case in ElementTree.parse(report).iter("testcase")]
     return ended
+
+
+def configure(server: ServerProcess, config: dict[str, str]) -> None:
+    """What `inferenceservice-config` says otherwise than it comes, for the tests of a round."""
+    if config:
+        told = ["patch", "configmap", "inferenceservice-config", "-n", "kserve", "--type=merge"]
+        asked(server, *told, "-p", json.dumps({"data": config}))
 
 
 def _ended(case: ElementTree.Element) -> Ended:

@@ -87,6 +87,11 @@ class Hub:
         model.save_pretrained(place)
         tokenizer.save_pretrained(place)
 
+    def read_back(self, name: str, model: Any, tokenizer: Any) -> Any:
+        """The tokenizer as a server reads it: what the model's family splits texts by counts then."""
+        self.save(name, model, tokenizer)
+        return transformers.AutoTokenizer.from_pretrained(self._folder / name)
+
     def save_adapter(self, name: str, config: dict[str, Any], tensors: dict[str, Any]) -> None:
         place = self._folder / name
         place.mkdir(parents=True, exist_ok=True)
@@ -115,6 +120,8 @@ def qwen(hub: Hub) -> None:
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=None,
         )
+        model = transformers.Qwen2ForCausalLM(config)
+        tokenizer = hub.read_back(name, model, tokenizer)
         if end == "<|im_end|>":
             asked = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         before = len(tokenizer(asked)["input_ids"])
@@ -122,8 +129,7 @@ def qwen(hub: Hub) -> None:
         # The answer alone, so that what is learned is sure enough for half the digits (bfloat16).
         labels = ids.clone()
         labels[:, : before - 1] = -100
-        model = taught(transformers.Qwen2ForCausalLM(config), {"input_ids": ids, "labels": labels}, SURE)
-        hub.save(name, model, tokenizer)
+        hub.save(name, taught(model, {"input_ids": ids, "labels": labels}, SURE), tokenizer)
 
 
 def t5(hub: Hub) -> None:
@@ -212,6 +218,56 @@ def _expected(hub: Hub, name: str) -> list[float]:
     raise SystemExit(f"test_output.py has no {name}")
 
 
+def reranker(hub: Hub) -> None:
+    """Sure of which text answers the question, and which does not."""
+    told = json.loads((hub.data / "bge-reranker-base.json").read_text())
+    known = {each: place for place, each in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])}
+    split = pre_tokenizers.BertPreTokenizer()
+    for text in (told["query"], *told["documents"]):
+        for word, _ in split.pre_tokenize_str(text):
+            known.setdefault(word, len(known))
+    made = Tokenizer(models.WordLevel(known, unk_token="<unk>"))
+    made.pre_tokenizer = split
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    names = {
+        "bos_token": "<s>",
+        "cls_token": "<s>",
+        "eos_token": "</s>",
+        "sep_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+    }
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=made, **names)
+    torch.manual_seed(1)
+    config = transformers.XLMRobertaConfig(
+        **SMALL,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=130,
+        initializer_range=0.4,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        num_labels=1,
+    )
+    pairs = dict(tokenizer([told["query"]] * 2, told["documents"], return_tensors="pt", padding=True))
+    pairs.pop("token_type_ids", None)
+    model = transformers.XLMRobertaForSequenceClassification(config).eval()
+    with torch.no_grad():
+        head = model.classifier
+        states = model.roberta(**pairs).last_hidden_state[:, 0]
+        wrong, right = torch.tanh(head.dense(states))
+        # The line between the two, at whose ends the scores are -8 and 8.
+        weight = 16 * (right - wrong) / (right - wrong).square().sum()
+        head.out_proj.weight.copy_(weight[None])
+        head.out_proj.bias.copy_(-(weight @ (right + wrong)) / 2)
+        found = model(**pairs).logits[:, 0]
+    if not torch.allclose(found, torch.tensor([-8.0, 8.0]), atol=0.01):
+        raise SystemExit(f"the texts have the scores {found.tolist()}")
+    hub.save("BAAI/bge-reranker-base", model, tokenizer)
+
+
 def opt(hub: Hub) -> None:
     """And an adapter that changes next to nothing: upstream asks only that there is an answer."""
     asked = [
@@ -255,6 +311,7 @@ def opt(hub: Hub) -> None:
 MAKERS: dict[str, Sequence[Callable[[Hub], None]]] = {
     "languages": (qwen, t5, polarity, masks, entities, embeddings),
     "opt": (opt,),
+    "reranker": (reranker,),
 }
 
 if __name__ == "__main__":

@@ -143,6 +143,8 @@ def lightgbm(made: Made) -> None:
     x, y = load_iris(return_X_y=True)
     # Rows of their own, weighed so that no leaf has both.
     x, y = np.vstack([x, *[asked] * 20]), np.hstack([y, *[[1, 2]] * 20])
+    # And what V1's frames make of a row whose columns come one by one: the first alone, and none of the others.
+    x, y = np.vstack([x, *[[5.1, 0.0, 0.0, 0.0]] * 20]), np.hstack([y, [0] * 20])
     names = ["sepal_length_(cm)", "sepal_width_(cm)", "petal_length_(cm)", "petal_width_(cm)"]
     wanted = np.eye(3)[y] + np.where(np.arange(len(y)) % 2, 0.0, 0.3)[:, None]
 
@@ -157,6 +159,8 @@ def lightgbm(made: Made) -> None:
             model.set_leaf_output(tree, int(leaf), FIGURES[row][tree])
     if not np.array_equal(model.predict(pd.DataFrame(asked, columns=names)), np.array(FIGURES)):
         raise SystemExit("the rows of upstream's test are in one leaf")
+    if model.predict(np.array([[5.1, np.nan, np.nan, np.nan]])).argmax() != 0:
+        raise SystemExit("a row of one column alone is none of the first kind")
     for path in ("lightgbm/iris", "lightgbm/v2/iris"):
         model.save_model(made.file(KFSERVING, path, "model.bst"))
 

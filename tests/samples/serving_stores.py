@@ -1,7 +1,7 @@
-"""Where models of upstream's tests lie, in the place of the public ones: Google Cloud Storage, a Hugging Face hub, S3.
+"""Where upstream's models lie, in the place of the public ones: Google Cloud Storage, a Hugging Face hub, the web, S3.
 
-Started by serving.py. One small server answers for the first two, as far as reading goes, by the variables that every
-client of theirs knows; S3 is the platform's own.
+Started by serving.py and serving_yaml.py. One small server answers for the first two, as far as reading goes, by the
+variables that every client of theirs knows, and for files below `/files`; S3 is the platform's own.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class Stores(http.server.BaseHTTPRequestHandler):
         if address.path.startswith("/storage/v1/b/"):
             query = {key: values[0] for key, values in parse_qs(address.query).items()}
             self._bucket(address.path.removeprefix("/storage/v1/b/"), query.get("prefix", ""))
+        elif address.path.startswith("/files/"):
+            file = self.root / unquote(address.path.removeprefix("/files/"))
+            self._answer(file.read_bytes() if file.is_file() else None)
         else:
             self._hub(unquote(address.path).strip("/").split("/"))
 

@@ -28,7 +28,7 @@ class Target:
         host, _, port = self.server.url.removeprefix("http://").partition(":")
         return host, int(port)
 
-    def send(self, data: bytes, seconds: float = 5.0) -> bytes:
+    def send(self, data: bytes, seconds: float = 60.0) -> bytes:
         """Bytes on a connection of their own; what comes back until the server closes it."""
         received = b""
         with socket.create_connection(self.address, timeout=seconds) as connection:

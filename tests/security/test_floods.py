@@ -80,7 +80,7 @@ def test_bodies_that_do_not_end(stored: Any) -> None:
     with ExitStack() as stack:
         refused = 0
         for _ in range(200):
-            connection = stack.enter_context(socket.create_connection(stored.address, timeout=5))
+            connection = stack.enter_context(socket.create_connection(stored.address, timeout=60))
             connection.sendall(head + b"x" * 2_500_000)
             connection.setblocking(False)
             try:

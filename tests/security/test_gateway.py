@@ -43,7 +43,7 @@ def _each(test: Callable[[Rig, Any], Awaitable[None]], cases: Mapping[str, Any])
 
     async def one(name: str, case: Any) -> str:
         try:
-            async with asyncio.timeout(30), rig() as made:
+            async with asyncio.timeout(60), rig() as made:
                 await test(made, case)
         except (AssertionError, TimeoutError, EOFError) as error:
             return f"{name}: {error!r}"

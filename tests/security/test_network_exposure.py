@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from sampan.components.pipelines.rest import PREFIXES, endpoints
+from sampan.components.pipelines.rest import PREFIXES
+from sampan.components.pipelines.rest.endpoints import endpoints
 from sampan.components.tuning.rest import door as tuning
 from sampan.components.tuning.rest import katib
 

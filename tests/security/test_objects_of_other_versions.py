@@ -181,7 +181,7 @@ def test_controllers_go_on(server: ServerProcess) -> None:
     definition = {**DEFINITION, "metadata": {"name": "things.new.example.com"}}
     definition = {**definition, "spec": {**DEFINITION["spec"], "group": "new.example.com"}}
     server.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
-    for _ in range(200):
+    for _ in range(600):
         try:
             served = server.call("GET", "/apis/new.example.com/v1/things")["kind"] == "ThingList"
         except HttpError:

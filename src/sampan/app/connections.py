@@ -36,8 +36,10 @@ Adopt = Callable[[asyncio.Transport, bytes], None]
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. Between requests, uvicorn's keep-alive timeout holds."""
 
+    _is_in_head = False
     _head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
+    """Of a head that did not come at once."""
     _asked: bytes | None = None
     """What came after a request to upgrade; None where there was none."""
     _latest = b""
@@ -50,6 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._begin_head()
+        self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
@@ -61,7 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._adopt is not None and data.startswith(PREFACE):
                 self._hand_over(data)
                 return
-        if self._deadline is not None:
+        if self._is_in_head:
             if self._head_bytes > HEAD_BYTES:
                 self.send_400_response("The request's headers are too large.")
                 return
@@ -74,6 +77,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._latest = data
         super().data_received(data)
         self._latest = b""
+        if self._is_in_head:
+            self._watch_head()
 
     def _unsupported_upgrade_warning(self) -> None:
         """uvicorn calls it while it handles the parser's exception, which tells where the head ended."""
@@ -118,11 +123,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _begin_head(self) -> None:
-        if self._deadline is None:
+        if not self._is_in_head:
+            self._is_in_head = True
             self._head_bytes = 0
+
+    def _watch_head(self) -> None:
+        if self._deadline is None and not self.transport.is_closing():
             self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
 
     def _end_head(self) -> None:
+        self._is_in_head = False
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -132,6 +142,6 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle: Any = self.cycle
         if cycle is not None and not cycle.response_complete:
             # The next request of a pipeline waits for the answer to this one, not for its sender.
-            self._begin_head()
+            self._watch_head()
         elif not self.transport.is_closing():
             self.transport.close()

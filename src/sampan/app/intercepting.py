@@ -30,9 +30,13 @@ class Interception:
     """Which names are the server's own."""
     reserved: frozenset[bytes] = frozenset()
     """Names that are never given to it."""
+    spoken: frozenset[str] = frozenset()
+    """Names by which pods ask the services that the server itself has for gRPC."""
 
     @classmethod
-    def of(cls, components: Iterable[Component], server: ServerSettings) -> Interception | None:
+    def of(
+        cls, components: Iterable[Component], server: ServerSettings, spoken: Iterable[str] = ()
+    ) -> Interception | None:
         """`server.allowed_hosts` are all names that it has."""
         found = [each.interceptor for each in components if each.interceptor is not None]
         if not found:
@@ -40,7 +44,7 @@ class Interception:
         assert len(found) == 1, "one component answers below HTTP"
         content = hostname(server.content_host).encode("latin-1")
         own = GuardSettings.bound_to(server.host, server.allowed_hosts)
-        return cls(found[0], own, frozenset({content}))
+        return cls(found[0], own, frozenset({content}), frozenset(spoken))
 
     def wants_authority(self, authority: str, peer: str) -> bool:
         """Of gRPC: there are no paths to tell by."""
@@ -48,6 +52,7 @@ class Interception:
         name = host.encode("latin-1")
         return (
             not self.own.is_ours(host)
+            and host not in self.spoken
             and name not in self.reserved
             and self.interceptor.wants_host(name, peer)
         )

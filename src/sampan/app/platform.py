@@ -36,7 +36,7 @@ from sampan.cluster.network.pods import ROUTES, PodNetwork
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.logs import PodLogs
-from sampan.cluster.scheduler import Scheduler
+from sampan.cluster.scheduler.service import Scheduler
 from sampan.cluster.workloads import Trust, controllers
 from sampan.cluster.workloads.volumes.matching import default_class
 from sampan.components import Front, Services
@@ -140,8 +140,14 @@ class Platform:
         )
         own_names = await ensure_api_service(api.client, *network.api)
         api.gate.own_address = (addresses.LOCALHOST, where.port or 80)
+        spoken: tuple[str, ...] = ()
         for front in (front for component in components for front in component.fronts):
-            own_names += await self._ensure_front(front)
+            names = await self._ensure_front(front)
+            if front.speaks == "grpc":
+                # Never names of HTTP: they lead to the other port.
+                spoken += names
+            else:
+                own_names += names
         manager = Manager(
             [
                 *network_parts(api.client, caches, network, home / ROUTES),
@@ -208,7 +214,7 @@ class Platform:
         api.end_start()
         routes = [route for component in components for route in component.routes()]
         server = replace(settings.server, allowed_hosts=(*settings.server.allowed_hosts, *own_names))
-        self.interception = Interception.of(components, server)
+        self.interception = Interception.of(components, server, spoken)
         proven = [path for component in components for path in component.proven_paths]
         access = with_proven_paths(api.gate, proven)
         dashboard = mounting.Dashboard(
@@ -250,15 +256,14 @@ class Platform:
         return address, addresses.real_port(address, port, self._lowest_port)
 
     async def _ensure_front(self, front: Front) -> tuple[str, ...]:
-        """Returns the names that requests over HTTP may then have."""
+        """Returns the names that requests may then have."""
         where = urlsplit(self._url)
         port = where.port or 80
         if front.speaks == "grpc":
             if self._grpc is None:
                 return ()
             port = self._grpc.getsockname()[1]
-        names = await ensure_front(self.client, front, where.hostname or "", port)
-        return names if front.speaks == "http" else ()
+        return await ensure_front(self.client, front, where.hostname or "", port)
 
     async def _start_s3(self) -> Callable[[str], Bucket]:
         """Raises StoreUnusableError. Does not wait until it serves, which takes seconds."""

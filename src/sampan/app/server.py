@@ -58,6 +58,8 @@ def serve(settings: Settings, *, on_ready: Callable[[Ready], None], on_stopping:
     """Runs the server until SIGINT or SIGTERM. Raises HomeError, AlreadyRunningError, StartError, StorageError."""
     started = time.monotonic()
     home = Home(settings.home)
+    # Nearly all that is made until the server is ready stays, and most of it is code.
+    gc.disable()
     try:
         logs.configure(settings.server.log_level, settings.home / "logs" / "server.log")
         with _bind(settings.server.host, settings.server.port) as listener:
@@ -76,6 +78,7 @@ def serve(settings: Settings, *, on_ready: Callable[[Ready], None], on_stopping:
         log.error("the server could not start", why=error.message)
         raise StartError(f"the server could not start: {error.message}") from error
     finally:
+        gc.enable()
         home.release()
 
 
@@ -127,6 +130,7 @@ async def _serve(
         # What was loaded stays; and a look at all the objects in the caches, a tenth of a second, comes seldom.
         gc.freeze()
         gc.set_threshold(20_000, 50, 100)
+        gc.enable()
         on_ready(
             Ready(
                 url=url,

@@ -76,7 +76,10 @@ def _of_container(pod: Object, status: dict[str, Any]) -> Iterator[Trouble]:
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     if message := str(waiting.get("message") or ""):
         what = f"container {name} waiting message: {message}"
-        yield Trouble(meta.uid(pod), meta.name(pod), str(waiting.get("reason") or "Waiting"), what, message)
+        last = (status.get("lastState") or {}).get("terminated") or {}
+        code = last.get("exitCode")
+        detail = f"{message}; it last ended with exit code {code}" if code else message
+        yield Trouble(meta.uid(pod), meta.name(pod), str(waiting.get("reason") or "Waiting"), what, detail)
     if code := int(ended.get("exitCode") or 0):
         message = str(ended.get("message") or "")
         what = f"container {name} exitCode: {code} terminated message: {message}"

@@ -38,12 +38,12 @@ _BATCH_LIMIT = 256
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-class StorageFullError(Exception):
-    """The disk is full: nothing of the write was kept. Free space and try again."""
-
-
 class StorageError(Exception):
     """The database refused a write or cannot be read; the message says what to do."""
+
+
+class StorageFullError(StorageError):
+    """The disk is full: nothing of the write was kept. Free space and try again."""
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class Database:
                 fn(connection)
         except sa.exc.DBAPIError as error:
             failure = _translated(error)
-            if isinstance(failure, StorageError):
+            if not isinstance(failure, StorageFullError):
                 failure = StorageError(f"{self.name}: {failure}")
             raise failure from error
 
@@ -395,7 +395,7 @@ def _text_dumper() -> type:
     return Dumper
 
 
-def _translated(error: sa.exc.DBAPIError) -> StorageError | StorageFullError:
+def _translated(error: sa.exc.DBAPIError) -> StorageError:
     text = str(error.orig)
     if any(words in text for words in ("disk is full", "No space left", "disk I/O error", "disk full")):
         return StorageFullError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 """What is done with a connection, which is closed when this returns."""
 _BACKLOG = 256
 _LINGER_SECONDS = 5.0
+_PORTS = range(20_000, 30_000)
 
 
 class Listener:
@@ -120,6 +122,18 @@ async def connected(
         raise
     finally:
         await close(writer)
+
+
+def free_port() -> int:
+    """Where nobody listens, for a program that takes no port 0. It is none that the kernel hands out by itself, nor one
+    of Services: nobody who connects somewhere, meanwhile or while the program restarts, gets it."""
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("", port))
+                return port
+    raise OSError("no port is free")
 
 
 async def close(*writers: asyncio.StreamWriter) -> None:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sampan.testing.connections import free_port
+
 MODULE = "sampan.components.serving.engine.programs.modelserver"
 SOURCE = Path(__file__).parents[2]
 
@@ -40,7 +42,7 @@ class Served:
     ) -> tuple[int, bytes]:
         request = urllib.request.Request(self.url + path, body, headers or {}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 self.headers = {name.lower(): value for name, value in answer.headers.items()}
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
@@ -70,13 +72,7 @@ class Served:
     def end(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return self.process.wait(60)
 
 
 def start(

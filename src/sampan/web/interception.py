@@ -44,6 +44,9 @@ class Head:
         """The first header of this name, or empty."""
         return self._first.get(name, b"")
 
+    def has(self, name: bytes) -> bool:
+        return name in self._first
+
 
 class Taken(Protocol):
     """What a connection is given to (beside being an asyncio.Protocol)."""

@@ -25,7 +25,7 @@ _SYN = 1
 _SWITCHING = 101
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AnswerHead:
     status: int
     reason: bytes

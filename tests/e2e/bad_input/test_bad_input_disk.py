@@ -120,13 +120,13 @@ def test_a_run_under_way_goes_on_when_there_is_space(disk: Disk, server: ServerP
     with disk.full():
         gate.touch()
         time.sleep(1)
-    assert server.wait_run(run_id, timeout=30)["state"] == "SUCCEEDED"
+    assert server.wait_run(run_id, timeout=60)["state"] == "SUCCEEDED"
     # What a step prints while nothing can be written may be lost; what it printed before is not.
     assert server.text(log).startswith("before\n")
 
 
 def test_a_step_that_fills_the_disk_with_its_own_files_fails_alone(server: ServerProcess) -> None:
-    run = server.wait_run(server.submit(script('cat /dev/zero > "$TMPDIR/large"')), timeout=30)
+    run = server.wait_run(server.submit(script('cat /dev/zero > "$TMPDIR/large"')), timeout=60)
     assert run["state"] == "FAILED"
     assert run["error"]["message"].startswith("step: exit code 1")
     assert server.wait_run(server.submit(script("echo fine")))["state"] == "SUCCEEDED"

@@ -203,7 +203,7 @@ def test_the_life_of_an_object(server: ServerProcess, tmp_path: Path, storage: s
     ]
     assert not wrong, "\n".join(wrong)
     pods = f"/api/v1/namespaces/default/pods/{told['create_child']['child']}"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             server.call("GET", pods)

@@ -86,7 +86,7 @@ def rpc(address: str) -> None:
         client.start_stream(lambda result, error: answers.put((result, error)))
         for name in ("lin", "none", "lin"):
             client.async_stream_infer(name, inputs(over_grpc), request_id=name)
-        found = [answers.get(timeout=20) for _ in range(3)]
+        found = [answers.get(timeout=60) for _ in range(3)]
         client.stop_stream()
         assert [error is None for _, error in found] == [True, False, True]
         assert found[2][0].as_numpy("y").tolist() == [30, 10]

@@ -132,7 +132,7 @@ def unsaid(server: ServerProcess, case: dict[str, Any], run_id: str) -> list[str
         missing = {path: words for path, words in missing.items() if words not in said(found.get(path, {}))}
         time.sleep(0.2)
     server.call("POST", f"/apis/v2beta1/runs/{run_id}:terminate")
-    server.wait_run(run_id, timeout=30)
+    server.wait_run(run_id, timeout=60)
     return [f"{path} never says {words!r}" for path, words in missing.items()]
 
 

@@ -62,7 +62,7 @@ def check_predictor(served: Served) -> None:
             lambda each: each.SerializeToString(),
             message("ModelInferResponse").FromString,
         )
-        assert list(stub(request, timeout=20).outputs[0].contents.bytes_contents) == [b"X"]
+        assert list(stub(request, timeout=60).outputs[0].contents.bytes_contents) == [b"X"]
 
 
 def test_a_users_class_is_served_over_every_protocol(predictor: Served) -> None:

@@ -53,7 +53,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         told["instances"] = [each + 1 for each in told["instances"]]
         url = f"http://{args.predictor_host}/v1/models/{args.model_name}:predict"
         request = urllib.request.Request(url, json.dumps(told).encode())
-        body = urllib.request.urlopen(request, timeout=20).read()
+        body = urllib.request.urlopen(request, timeout=60).read()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -97,7 +97,7 @@ def make(server: ServerProcess, name: str, **spec: Any) -> None:
         "metadata": {"name": name},
         "spec": spec,
     }
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             server.call("POST", _PATH, body)
@@ -115,7 +115,7 @@ def patch(server: ServerProcess, name: str, change: dict[str, Any]) -> None:
         {"content-type": "application/merge-patch+json"},
         method="PATCH",
     )
-    with urllib.request.urlopen(request, timeout=20):
+    with urllib.request.urlopen(request, timeout=60):
         pass
 
 
@@ -135,7 +135,7 @@ def predict(server: ServerProcess, name: str, host: str = "", path: str = "") ->
     url = f"{server.url}{path}/v1/models/{name}:predict"
     headers = {"content-type": "application/json", **({"Host": host} if host else {})}
     request = urllib.request.Request(url, json.dumps({"instances": [1, 2]}).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         found: dict[str, Any] = json.loads(answer.read())
         return found
 

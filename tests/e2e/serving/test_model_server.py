@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampan.testing.model_servers import Served, free_port, serving
+from sampan.testing.connections import free_port
+from sampan.testing.model_servers import Served, serving
 
 LINEAR = Path(__file__).with_name("runtimes") / "linear.py"
 PREDICT = "/v1/models/lin:predict"
@@ -318,7 +319,7 @@ def test_many_at_a_time_get_their_own(server: Served) -> None:
     wrong: list[Any] = []
 
     def ask(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         for turn in range(1, 40):
             body = json.dumps({"instances": [[number, turn, 0, 0]]})
             connection.request("POST", PREDICT, body)
@@ -379,8 +380,10 @@ def test_nothing_is_accepted_before_the_model_is_loaded(tmp_path: Path) -> None:
     folder = linear(tmp_path)
     hold = tmp_path / "hold.py"
     hold.write_text(
-        f"import runpy, sys, time\nlinear = runpy.run_path({str(LINEAR)!r})\n"
-        "def load(source):\n    print('loading', flush=True)\n    time.sleep(1.5)\n    return linear['load'](source)\n"
+        f"import os, runpy, time\nlinear = runpy.run_path({str(LINEAR)!r})\n"
+        "def load(source):\n    print('loading', flush=True)\n"
+        f"    while not os.path.exists({str(tmp_path / 'go')!r}):\n"
+        "        time.sleep(0.01)\n    return linear['load'](source)\n"
     )
     port = free_port()
     words = ["--runtime", str(hold), "--model_name=lin", f"--model_dir={folder}", f"--http_port={port}"]
@@ -394,6 +397,7 @@ def test_nothing_is_accepted_before_the_model_is_loaded(tmp_path: Path) -> None:
             seen.append("accepted")
         except ConnectionRefusedError:
             seen.append("refused")
+        (tmp_path / "go").touch()
 
     log = tmp_path / "server.log"
     thread = threading.Thread(target=look)
@@ -414,11 +418,12 @@ def test_what_is_at_work_is_finished_before_the_end(tmp_path: Path) -> None:
             target=lambda: answers.append(served.post(PREDICT, {"instances": [[1, 2, 3, 4]]}))
         )
         thread.start()
-        time.sleep(0.2)
+        while "at work" not in served.log.read_text():
+            time.sleep(0.01)
         served.process.send_signal(signal.SIGTERM)
         thread.join()
         assert answers == [(200, {"predictions": [30]})]
-        assert served.process.wait(10) == 0
+        assert served.process.wait(60) == 0
         assert idle.recv(1) == b""
         idle.close()
 
@@ -435,7 +440,7 @@ def test_workers_share_a_port_and_are_replaced(tmp_path: Path) -> None:
     folder = linear(tmp_path, "lin")
     words = ["--runtime", str(LINEAR), f"--model_dir={folder}", "--workers=2", "--enable_grpc=false"]
     with serving(tmp_path, *words) as served:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while len(before := pids(served)) < 2 and time.monotonic() < until:
             pass
         assert len(before) == 2
@@ -448,7 +453,7 @@ def test_workers_share_a_port_and_are_replaced(tmp_path: Path) -> None:
         victim = before.pop()
         os.kill(int(victim), signal.SIGKILL)
         failures = 0
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             try:
                 found = pids(served)
@@ -478,7 +483,7 @@ def test_workers_that_are_killed_under_load_cost_what_they_were_at(tmp_path: Pat
     over = threading.Event()
 
     def ask(port: int, number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         count = 0
         while not over.is_set():
             try:
@@ -495,7 +500,7 @@ def test_workers_that_are_killed_under_load_cost_what_they_were_at(tmp_path: Pat
         counts.append(count)
 
     with serving(tmp_path, *words) as served:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while len(pids(served)) < 2:
             assert time.monotonic() < until
         threads = [threading.Thread(target=ask, args=(served.port, number)) for number in range(1, 9)]
@@ -543,7 +548,7 @@ def test_a_second_port_and_a_line_for_each_request(tmp_path: Path) -> None:
     words = ["--runtime", str(LINEAR), "--model_name=lin", f"--model_dir={linear(tmp_path)}"]
     with serving(tmp_path, *words, f"--other_http_port={other}") as served:
         for port in (served.port, other):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             connection.request(
                 "POST", PREDICT, '{"instances": [[1, 2, 3, 4]]}', {"x-request-id": f"at-{port}"}
             )

@@ -43,7 +43,7 @@ def ask(channel: grpc.Channel) -> Callable[..., Any]:
         stub = channel.unary_unary(
             f"/{SERVICE}/{method}", lambda request: request.SerializeToString(), answer
         )
-        return stub(message(f"{method}Request")(**fields), timeout=30)
+        return stub(message(f"{method}Request")(**fields), timeout=60)
 
     return call
 
@@ -101,14 +101,14 @@ def test_fields_have_the_protocols_numbers(channel: grpc.Channel) -> None:
     request = (
         field(1, b"lin") + field(3, b"i") + field(4, parameter) + field(5, inside) + field(6, field(1, b"y"))
     )
-    answer = channel.unary_unary(f"/{SERVICE}/ModelInfer")(request, timeout=30)
+    answer = channel.unary_unary(f"/{SERVICE}/ModelInfer")(request, timeout=60)
     output = (
         field(1, b"y") + field(2, b"FP64") + field(3, b"\x01") + field(5, field(7, struct.pack("<d", 60)))
     )
     assert answer == field(1, b"lin") + field(3, b"i") + field(5, output)
     # kserve's request to load names the model in its first field, Triton's in its second.
     for number in (1, 2):
-        loaded = channel.unary_unary(f"/{SERVICE}/RepositoryModelLoad")(field(number, b"lin"), timeout=30)
+        loaded = channel.unary_unary(f"/{SERVICE}/RepositoryModelLoad")(field(number, b"lin"), timeout=60)
         assert loaded == field(1, b"lin") + b"\x10\x01"
 
 
@@ -154,7 +154,7 @@ def test_a_stream_goes_on_after_an_error(channel: grpc.Channel) -> None:
         lambda request: request.SerializeToString(),
         message("ModelStreamInferResponse").FromString,
     )
-    answers = list(stub(iter([made(**good), made(model_name="none", id="2"), made(**good)]), timeout=30))
+    answers = list(stub(iter([made(**good), made(model_name="none", id="2"), made(**good)]), timeout=60))
     assert [list(each.infer_response.outputs[0].contents.fp64_contents) for each in answers[::2]] == [
         [30],
         [30],
@@ -181,4 +181,4 @@ def test_counts_are_those_of_both_protocols(ask: Callable[..., Any], server: Ser
 
 
 def test_probes_of_kubernetes_are_answered(channel: grpc.Channel) -> None:
-    assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=30) == b"\x08\x01"
+    assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=60) == b"\x08\x01"

@@ -101,7 +101,7 @@ def predict(address: str) -> Any:
     request = urllib.request.Request(
         f"http://{address}:8080/v1/models/iris:predict", b'{"instances": [[6.8, 2.8, 4.8, 1.4]]}'
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
 
 
@@ -116,7 +116,7 @@ def infer(address: str) -> list[int]:
             lambda each: each.SerializeToString(),
             message("ModelInferResponse").FromString,
         )
-        return list(stub(request, timeout=30).outputs[0].contents.int64_contents)
+        return list(stub(request, timeout=60).outputs[0].contents.int64_contents)
 
 
 def test_pods_serve_side_by_side_each_on_its_own_address(server: ServerProcess, folder: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_model_of_a_users_own_class_in_an_image_of_his_own(server: ServerProce
     request = urllib.request.Request(
         f"http://{address}:8080/v1/models/iris:predict", b'{"instances": [1, 2]}'
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert json.loads(answer.read()) == {"predictions": [2, 4]}
 
 
@@ -164,7 +164,7 @@ def test_workers_of_a_pod(server: ServerProcess, folder: Path) -> None:
         assert predict(address) == {"predictions": [1]}
         assert infer(address) == [1]
     call(server, "DELETE", f"{PODS}/several")
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             call(server, "GET", f"{PODS}/several")

@@ -34,7 +34,7 @@ def notes(server: Served) -> list[str]:
 def ask(
     server: Served, path: str, document: Any
 ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("POST", path, json.dumps(document))
     return connection, connection.getresponse()
 
@@ -59,7 +59,7 @@ def test_a_stream_whose_reader_has_gone_ends(server: Served) -> None:
     assert answer.read(10) == b"x" * 10
     answer.close()
     connection.close()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while len(notes(server)) == before and time.monotonic() < until:
         time.sleep(0.02)
     assert notes(server)[before:] in (["GeneratorExit"], ["CancelledError"])

@@ -73,7 +73,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     home: Path = home_with_frameworks(tmp_path_factory.mktemp("seldon") / "home")
     with ServerProcess(home) as server:
         made = Cluster(server)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 server.call("GET", PATH.format("v1"))
@@ -156,7 +156,7 @@ def test_traffic_is_split_and_moved_without_new_pods(cluster: Cluster) -> None:
     place = f"{PATH.format('v1')}/canary"
     changed = {**cluster.server.call("GET", place), "spec": {"predictors": pair(0)}}
     cluster.server.call("PUT", place, changed)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while {cluster.ask("canary", "predictions", ROW)[1]["data"]["ndarray"][0] for _ in range(10)} != {5}:
         assert time.monotonic() < deadline
     after = cluster.server.call(

@@ -61,7 +61,7 @@ def bucket(server):
 
 
 def put_when_ready(store, key, body):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             return obstore.put(store, key, body)
@@ -252,7 +252,7 @@ def test_a_claim(server):
         },
     }
     server.call("POST", f"{CORE}/pods", writer)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while server.call("GET", f"{CORE}/pods/writer")["status"].get("phase") != "Succeeded":
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -309,7 +309,7 @@ def test_models_come_and_go_on_a_running_service(server, tmp_path):
     body = {"metadata": {"name": "file"}, "spec": {"inferenceService": "many", "model": told}}
     server.call("POST", models, body)
     assert answered(server, "many", "file/model.json") == "a file"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while answered(server, "many", "loaded") != "file":
         assert time.monotonic() < deadline
         time.sleep(0.1)

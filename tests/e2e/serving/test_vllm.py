@@ -176,6 +176,34 @@ def test_adapters_come_and_go_while_it_runs(server: Served, language_models: Any
     assert "later" not in names()
 
 
+def test_classes_and_scores(language_models: Any, tmp_path: Path) -> None:
+    """The classifier's shares, and how near the embeddings of two texts are, as Transformers has them."""
+    cases = {each.name: each for each in language_models.cases}
+    environ = {"PYTHONPATH": str(package_folder(tmp_path / "programs", "serving"))}
+    how = {"python": language_models.python, "module": MODULE, "environ": environ}
+    told = {
+        name: json.loads((cases[name] / "case.json").read_text())["v1"][0] for name in ("shares", "embedding")
+    }
+    program = ("vllm", "serve", str(cases["shares"] / "model"))
+    words = ("--runner", "pooling", "--convert", "classify", "--served-model-name=classes")
+    with serving(tmp_path, *words, **how, program=program) as served:
+        texts, shares = told["shares"]["instances"], told["shares"]["predictions"]
+        status, answer = served.post("/classify", {"model": "classes", "input": texts})
+        assert status == 200
+        for row, wanted in zip(answer["data"], shares, strict=True):
+            assert row["probs"] == pytest.approx(list(wanted.values()), abs=1e-4)
+            assert row["label"] == f"LABEL_{row['probs'].index(max(row['probs']))}"
+        assert served.post("/score", {"text_1": "a", "text_2": "b"})[0] == 400
+    program = ("vllm", "serve", str(cases["embedding"] / "model"))
+    with serving(tmp_path, "--runner=pooling", "--convert=embed", **how, program=program) as served:
+        texts, rows = told["embedding"]["instances"], told["embedding"]["predictions"]
+        status, answer = served.post("/score", {"text_1": texts[0], "text_2": texts})
+        assert status == 200
+        wanted = [sum(a * b for a, b in zip(rows[0], row, strict=True)) for row in rows]
+        assert [each["score"] for each in answer["data"]] == pytest.approx(wanted, abs=1e-4)
+        assert served.post("/classify", {"input": texts})[0] == 400
+
+
 def wait(server: ServerProcess, path: str) -> Any:
     deadline = time.monotonic() + 400
     while True:

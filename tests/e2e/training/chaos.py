@@ -207,7 +207,7 @@ class Chaos:
         except FileNotFoundError:
             return 0
 
-    def reaches(self, rank: str, step: int, seconds: float = 30.0) -> None:
+    def reaches(self, rank: str, step: int, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while self.step(rank) < step:
             assert time.monotonic() < deadline, f"{rank} does not get beyond step {self.step(rank)}"
@@ -272,7 +272,7 @@ class Chaos:
             for rank in ranks:
                 assert json.loads((self.folder / rank).read_text()) == undisturbed(rank, self.steps), rank
             check_conditions(self.job(name))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "Running" in (phases := self.phases()).values() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert set(phases.values()) <= {"Succeeded", "Failed"}, phases
@@ -281,7 +281,7 @@ class Chaos:
         )
         assert self.processes() == self.launchers(), "processes that no pod has any more"
         self.server.stop()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while left := self.processes():
             assert time.monotonic() < deadline, f"left behind: { {pid: commands().get(pid) for pid in left} }"
             time.sleep(0.1)

@@ -99,7 +99,7 @@ def test_a_trial_that_is_told_to_stop_early_ends(server: ServerProcess, python: 
     status = ended(server, "endless")["status"]
     assert (status["earlyStoppedTrialList"], status["trialsEarlyStopped"]) == ([name], 1)
     assert server.call("GET", f"{OURS}/experiments/endless/trials")["metrics"]["loss"] == [0.5]
-    for _ in range(100):
+    for _ in range(600):
         if all(
             each["phase"] != "Running" for each in server.call("GET", f"{OURS}/trials/{name}/pods")["pods"]
         ):

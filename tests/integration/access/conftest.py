@@ -64,7 +64,7 @@ class World:
         )
 
     async def until(self, condition: Callable[[], Awaitable[Any]]) -> Any:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (answer := await condition()):
                 await asyncio.sleep(0.01)
         return answer

@@ -30,7 +30,7 @@ def run(folder: Path, journey: Callable[[httpx.AsyncClient], Awaitable[None]]) -
         async with (
             embedded(folder) as server,
             loopback(server.asgi) as url,
-            httpx.AsyncClient(base_url=url, timeout=20) as http,
+            httpx.AsyncClient(base_url=url, timeout=60) as http,
         ):
             await journey(http)
 

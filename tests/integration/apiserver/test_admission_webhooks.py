@@ -33,7 +33,7 @@ async def cluster(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         embedded(folder) as server,
         loopback(server.asgi) as url,
-        httpx.AsyncClient(base_url=url, timeout=20) as http,
+        httpx.AsyncClient(base_url=url, timeout=60) as http,
     ):
         yield http
 
@@ -266,7 +266,7 @@ def test_a_webhook_may_itself_use_the_api(tmp_path: Path, hooks: Webhooks) -> No
     where: list[str] = []
 
     def call_back(review: dict[str, Any]) -> dict[str, Any]:
-        with httpx.Client(base_url=where[0], timeout=5) as http:
+        with httpx.Client(base_url=where[0], timeout=60) as http:
             created = http.post("/api/v1/namespaces/default/secrets", json={"metadata": {"name": "s"}})
             assert created.status_code == 201
         return allow(review)
@@ -289,7 +289,7 @@ def test_what_is_written_meanwhile_is_shown_to_the_webhook_too(tmp_path: Path, h
     def interfere(review: dict[str, Any]) -> dict[str, Any]:
         if len(hooks.asked("/v")) == 1:
             hooks.seen.append(("/other", {}))
-            with httpx.Client(base_url=where[0], timeout=5) as http:
+            with httpx.Client(base_url=where[0], timeout=60) as http:
                 body = [{"op": "add", "path": "/data/other", "value": "1"}]
                 http.patch(
                     f"{CONFIG_MAPS}/a", json=body, headers={"content-type": "application/json-patch+json"}

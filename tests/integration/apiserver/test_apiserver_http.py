@@ -214,7 +214,7 @@ def test_discovery(tmp_path: Path) -> None:
 
 async def events(client: httpx.AsyncClient, path: str, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(10), client.stream("GET", path, timeout=None) as answer:
+    async with asyncio.timeout(60), client.stream("GET", path, timeout=None) as answer:
         assert answer.headers["content-type"] == "application/json;stream=watch"
         async for line in answer.aiter_lines():
             found.append(json.loads(line))
@@ -246,7 +246,7 @@ def test_watches_end_in_time_with_a_bookmark(tmp_path: Path) -> None:
         version = (await client.get(CONFIG)).json()["metadata"]["resourceVersion"]
         await server.client.create(PODS, pod("other"))
         query = f"watch=1&resourceVersion={version}&timeoutSeconds=1&allowWatchBookmarks=true"
-        answer = await client.get(f"{CONFIG}?{query}", timeout=5)
+        answer = await client.get(f"{CONFIG}?{query}", timeout=60)
         lines = [json.loads(line) for line in answer.text.splitlines()]
         assert [each["type"] for each in lines] == ["BOOKMARK"]
         assert int(lines[0]["object"]["metadata"]["resourceVersion"]) > int(version)
@@ -276,7 +276,7 @@ def test_closing_ends_streams(tmp_path: Path) -> None:
         task = asyncio.create_task(drain())
         await asyncio.sleep(0.2)
         server.close_streams()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(60):
             assert await task == []
 
     with_http(tmp_path, test)
@@ -290,7 +290,7 @@ def test_logs(tmp_path: Path) -> None:
         assert (await client.get(f"{path}?container=none")).status_code == 400
         assert (await client.get(f"{path}?previous=true")).json()["message"].startswith("previous terminated")
         assert (await client.get(f"{path}?tailLines=-1")).status_code == 422
-        async with asyncio.timeout(5), client.stream("GET", f"{path}?follow=True", timeout=None) as answer:
+        async with asyncio.timeout(60), client.stream("GET", f"{path}?follow=True", timeout=None) as answer:
             assert await anext(answer.aiter_lines()) == "one/main tail=None"
 
     with_http(tmp_path, test)

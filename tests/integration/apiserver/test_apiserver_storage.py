@@ -64,7 +64,7 @@ def test_a_watch_goes_on_after_a_restart(tmp_path: Path) -> None:
             await server.client.create(CONFIG_MAPS, config_map("two"))
             found = []
             watch: Any = server.client.watch(CONFIG_MAPS, None, ListOptions(resource_version=start))
-            async with asyncio.timeout(5), aclosing(watch) as events:
+            async with asyncio.timeout(60), aclosing(watch) as events:
                 async for event in events:
                     found.append((event.type, event.object.get("data")))
                     if len(found) == 4:

@@ -84,7 +84,7 @@ def run(
         async with (
             embedded(folder) as server,
             loopback(server.asgi) as url,
-            httpx.AsyncClient(base_url=url, timeout=20) as http,
+            httpx.AsyncClient(base_url=url, timeout=60) as http,
         ):
             made = await http.post(CRDS, json=definition(hooks.client_config("/c")))
             assert made.status_code == 201, made.text
@@ -215,7 +215,7 @@ def test_what_cannot_be_converted_is_an_error(tmp_path: Path, answer: Any, why: 
         # The stored version does not depend on it.
         assert (await http.patch(f"{V1}/a", json={"spec": {"size": "2m"}}, headers=MERGE)).status_code == 200
         assert (await http.delete(f"{CRDS}/boats.{GROUP}")).status_code == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await http.get(f"{CRDS}/boats.{GROUP}")).status_code != 404:
                 await asyncio.sleep(0.02)
 

@@ -409,7 +409,7 @@ def test_deletion_takes_the_objects_first_and_ends_watches(tmp_path: Path) -> No
             await client.patch(f"{BOATS}/held", json={"metadata": {"finalizers": None}}, headers=MERGE)
             rest = [json.loads(line) async for line in lines if line]
             assert [each["type"] for each in rest] == ["DELETED"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await client.get(f"{CRDS}/boats.{GROUP}")).status_code != 404:
                 await asyncio.sleep(0.05)
         await refused(client.get(BOATS), 404)
@@ -444,7 +444,7 @@ def test_names_that_others_have(tmp_path: Path) -> None:
         assert held == {"NamesAccepted": ("False", "KindConflict"), "Established": ("False", "NotAccepted")}
         await refused(client.get(f"/apis/{GROUP}/v1/ships"), 404)
         await client.delete(f"{CRDS}/boats.{GROUP}")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await client.get(f"/apis/{GROUP}/v1/ships")).status_code != 200:
                 await asyncio.sleep(0.05)
 
@@ -481,7 +481,7 @@ def test_the_definition_of_a_kind_that_a_component_serves_changes_nothing(tmp_pa
             loose = await client.post(BOATS, json=boat("one", length="any"))
             assert loose.status_code == 201, loose.text
             await client.delete(f"{CRDS}/boats.{GROUP}")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (await client.get(f"{CRDS}/boats.{GROUP}")).status_code != 404:
                     await asyncio.sleep(0.05)
             assert (await client.get(f"{BOATS}/one")).status_code == 200

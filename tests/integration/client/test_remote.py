@@ -71,7 +71,7 @@ def go(script: Script, test: Callable[[RemoteClient], Awaitable[None]], **connec
         async with loopback(app) as url:
             client = RemoteClient(Connection(url, **connection))
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     await test(client)
             finally:
                 await client.close()

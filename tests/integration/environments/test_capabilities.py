@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,8 @@ def by_name(probes: list[Probe]) -> dict[str, Probe]:
     return {probe.name: probe for probe in probes}
 
 
-def test_all_probes_answer_within_a_second_or_so(tmp_path: Path) -> None:
-    started = time.perf_counter()
+def test_all_probes_answer(tmp_path: Path) -> None:
     probes = probe_machine(tmp_path)
-    assert time.perf_counter() - started < 3
     assert list(by_name(probes)) == [
         "mount namespaces", "pod addresses", "cgroups", "podman", "docker", "GPUs", "disk", "memory", "uv",
         "Python versions", "open files",

@@ -27,7 +27,7 @@ from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
 
-_DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 60.0
 NAMES = ("default", "other")
 
 SERVE = """
@@ -55,7 +55,7 @@ def addresses(name):
         return sorted({each[4][0] for each in socket.getaddrinfo(name, 80, socket.AF_INET)})
     except socket.gaierror:
         return []
-def until(check, seconds=10):
+def until(check, seconds=60):
     for attempt in range(int(seconds / 0.05)):
         if check():
             return True

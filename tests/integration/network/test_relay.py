@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any, cast
 
 import pytest
@@ -12,7 +11,7 @@ from sampan.cluster.network.directory import Listener, ServiceDirectory, View
 from sampan.cluster.network.relay import Relay
 from sampan.reconcile.cache import Caches
 from sampan.testing.connections import Listener as Server
-from sampan.testing.connections import close, listening
+from sampan.testing.connections import close, free_port, listening
 
 _BANNER = b"who speaks first\n"
 
@@ -43,7 +42,7 @@ def test_a_server_may_speak_before_its_end_is_joined(monkeypatch: Any, goes_at_o
             writer.write(await reader.readline())
 
     async def scenario(there: Server, relay: Relay, directory: _Directory) -> None:
-        port = _free_port()
+        port = free_port()
         spec = {"spec": {"ports": [{"port": port}]}, "metadata": {"name": "first"}}
         directory.tell({("ns", "first"): View(spec, "127.0.0.1", {f"TCP/{port}": [there.address]})})
         await close((await _connected(port))[1])
@@ -89,9 +88,3 @@ async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWri
             return await asyncio.open_connection("127.0.0.1", port)
         except OSError:
             await asyncio.sleep(0.01)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import textwrap
 import time
 import urllib.request
@@ -15,7 +14,7 @@ import pytest
 
 from sampan.client.protocol import ListOptions, PatchType
 from sampan.kube.kinds import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
-from sampan.testing.connections import connected
+from sampan.testing.connections import connected, free_port
 
 from .conftest import SERVE, cluster_at
 
@@ -115,7 +114,7 @@ def test_who_is_about_to_start_has_a_name_already(play: Any) -> None:
         ]
         assert lines == ["everyone.default.svc.cluster.local", "rank.everyone.default.svc.cluster.local"]
         cluster.network.release("rank")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while address in hosts("default"):
                 await asyncio.sleep(0.01)
 
@@ -171,7 +170,7 @@ def test_without_addresses_of_their_own_pods_still_find_services(tmp_path: Path)
 
     async def main() -> None:
         async with cluster_at(tmp_path, pod_addresses=False) as cluster:
-            port = _free_port()
+            port = free_port()
             server = SERVE.replace("8080", str(port))
             await cluster.client.create(PODS, cluster.pod("one", server, labels={"app": "web"}))
             pod = await cluster.until("one", lambda pod: pod["status"].get("phase") == "Running")
@@ -180,12 +179,6 @@ def test_without_addresses_of_their_own_pods_still_find_services(tmp_path: Path)
             assert await cluster.run("asker", "print(fetch('web', 8000).split()[0])") == ["one"]
 
     asyncio.run(main())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_ports_by_name_and_endpoints_by_hand(play: Any) -> None:
@@ -316,7 +309,7 @@ def test_slices_say_what_endpoints_say(play: Any) -> None:
     async def scenario(cluster: Any) -> None:
         await cluster.service("web")
         address = await cluster.server("web-0")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 slices = (await cluster.client.list(ENDPOINT_SLICES, "default")).items
                 if slices and slices[0]["endpoints"] and slices[0]["endpoints"][0]["conditions"]["ready"]:
@@ -327,7 +320,7 @@ def test_slices_say_what_endpoints_say(play: Any) -> None:
         endpoint = slices[0]["endpoints"][0]
         assert (endpoint["addresses"], endpoint["targetRef"]["name"]) == ([address], "web-0")
         await cluster.client.delete(PODS, "web-0", "default")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await cluster.client.get(ENDPOINTS, "web", "default")).get("subsets"):
                 await asyncio.sleep(0.02)
 
@@ -394,7 +387,7 @@ def test_a_relay_passes_on_what_comes_and_each_end(play: Any) -> None:
         port = service["spec"]["ports"][0]["nodePort"]
         sent = bytes(range(256)) * 16384
         received = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             # Until the relay listens and the server behind it does, there is no answer.
             while not received:
                 with contextlib.suppress(OSError):

@@ -20,8 +20,9 @@ from sampan.kube.errors import AlreadyExistsError, NotFoundError
 from sampan.kube.kinds import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS
 from sampan.lib.clock import SystemClock
 from sampan.store.database import Database
+from sampan.testing.quiet import until_quiet
 
-_DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 60.0
 _IMAGE = "busybox"
 
 
@@ -88,7 +89,7 @@ class Node:
 
     async def reasons(self, name: str) -> list[str]:
         """Of the Events about the pod."""
-        await asyncio.sleep(0.1)
+        await until_quiet(self.client)
         events = (await self.client.list(EVENTS, "default")).items
         return [event["reason"] for event in events if event["involvedObject"]["name"] == name]
 

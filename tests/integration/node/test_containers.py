@@ -291,7 +291,7 @@ async def test_two_pods_on_one_port_and_localhost_within_a_pod(
                 lambda each: all(s.get("ready") for s in each["status"].get("containerStatuses") or [{}]),
             )
             addresses[name] = pod["status"]["podIP"]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not (log := await node.log(pod)):
                     await asyncio.sleep(0.1)
             assert log.strip() == name
@@ -364,7 +364,7 @@ async def _everything(execution: Any) -> tuple[int, bytes, bytes]:
             pieces.append(data)
         return b"".join(pieces)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         stdout, stderr = await asyncio.gather(drain("stdout"), drain("stderr"))
         code = await execution.wait()
         await execution.close()

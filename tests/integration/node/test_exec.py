@@ -30,7 +30,7 @@ async def everything(execution: Execution) -> tuple[int, bytes, bytes]:
             pieces.append(data)
         return b"".join(pieces)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         stdout, stderr = await asyncio.gather(drain("stdout"), drain("stderr"))
         code = await execution.wait()
         await execution.close()
@@ -38,7 +38,7 @@ async def everything(execution: Execution) -> tuple[int, bytes, bytes]:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)
 

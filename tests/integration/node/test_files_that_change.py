@@ -18,7 +18,7 @@ LOOP = "while :; do cat $FILES; echo; sleep 0.05; done"
 
 
 async def until_logged(node: Any, pod: Any, text: str) -> str:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found: str = await node.log(pod)
             if text in found:
@@ -109,7 +109,7 @@ def test_a_claim_of_another_is_not_taken_for_an_ephemeral_volume(machine: Any) -
             metadata = {"name": "b-v", "namespace": "default"}
             await node.client.create(PERSISTENT_VOLUME_CLAIMS, {"metadata": metadata, "spec": spec})
             await node.create("b", ["true"], volumes=[volume])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while "FailedMount" not in await node.reasons("b"):
                     await asyncio.sleep(0.02)
             events = (await node.client.list(EVENTS, "default")).items

@@ -234,7 +234,7 @@ def test_who_does_not_listen_is_killed_with_all_that_it_started(
             await node.client.delete(PODS, "stubborn", "default", DeleteOptions(grace_period_seconds=1))
             await node.gone("stubborn")
             daemon = int((tmp_path / "pid").read_text())
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while _is_alive(daemon):
                     await asyncio.sleep(0.02)
 
@@ -294,7 +294,7 @@ def test_following_a_log_sees_all_of_it(machine: Any) -> None:
         async with machine.up() as node:
             script = "i=0; while [ $i -lt 200 ]; do echo $i; i=$((i+1)); [ $((i % 50)) = 0 ] && sleep 0.1; done; exit 0"
             pod = await node.create("a", ["sh", "-c", script])
-            await node.until("a", lambda pod: "containerStatuses" in pod["status"])
+            await node.until("a", lambda pod: pod["status"].get("phase") in ("Running", "Succeeded"))
             assert (await node.log(pod, follow=True)).split() == [str(i) for i in range(200)]
 
     asyncio.run(main())

@@ -13,6 +13,7 @@ import pytest
 
 from sampan.client.protocol import DeleteOptions
 from sampan.kube.kinds import EVENTS, PODS
+from sampan.testing.quiet import until_quiet
 
 HERE = "127.0.0.1"
 """Where the servers of these tests listen: in no pod."""
@@ -55,7 +56,7 @@ def status(pod: Any) -> dict[str, Any]:
 
 
 async def messages(node: Any, reason: str) -> list[str]:
-    await asyncio.sleep(0.1)
+    await until_quiet(node.client)
     events = (await node.client.list(EVENTS, "default")).items
     return [event["message"] for event in events if event["reason"] == reason]
 

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sampan.cluster.node.environments.programs import program_folder
 from sampan.cluster.node.environments.stand_ins.secure_shell import keys, wire
+from sampan.testing.connections import free_port
 
 
 def make_home(folder: Path) -> Path:
@@ -40,12 +41,6 @@ def make_home(folder: Path) -> Path:
     for name in ("id_rsa.pub", "authorized_keys"):
         (ssh / name).write_bytes(public + b"\n")
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -199,7 +194,7 @@ def test_sshd_does_not_start_without_a_key(host: Host, tmp_path: Path) -> None:
         env=host.environ(tmp_path),
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 1
     assert b"no hostkeys available" in done.stderr
@@ -248,7 +243,7 @@ def test_a_server_that_does_not_hold_the_key_is_told_no_command(host: Host) -> N
             while data := sock.recv(4096):
                 heard += data
     assert b"secret words" not in heard
-    assert b"Host key verification failed" in client.communicate(timeout=30)[1]
+    assert b"Host key verification failed" in client.communicate(timeout=60)[1]
     assert client.returncode == 255
 
 

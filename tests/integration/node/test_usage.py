@@ -26,7 +26,7 @@ def test_pods_and_the_node(machine: Any) -> None:
             await node.until("busy", lambda pod: pod["status"].get("phase") == "Running")
             await node.until("over", lambda pod: pod["status"].get("phase") == "Succeeded")
             transport = httpx.ASGITransport(app=node.asgi)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=20) as http:
+            async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as http:
                 await check(http, node.agent.node_name)
 
     async def check(http: httpx.AsyncClient, name: str) -> None:

@@ -117,7 +117,7 @@ class World:
             headers = {"authorization": f"Bearer {token}", "range": "bytes=0-99"}
             request = urllib.request.Request(url, method=method, data=body, headers=headers)
             try:
-                with urllib.request.urlopen(request, timeout=20) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     return answer.status, answer.read()
             except urllib.error.HTTPError as error:
                 with error:

@@ -182,13 +182,16 @@ def test_other_kinds_are_checked_against_what_there_is(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-def test_nobody_makes_a_service_of_knative_on_which_nothing_would_act(tmp_path: Path) -> None:
+def test_a_service_of_knative_of_which_no_pod_can_be_made_is_refused(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
-        for owner in ({}, {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u", "controller": True}):
-            references = [owner] if owner else []
-            made = an_object(KNATIVE_SERVICES, {"template": {}}, ownerReferences=references)
-            with pytest.raises(InvalidError, match="Write an InferenceService"):
-                await client.create(KNATIVE_SERVICES, made)
+        for template in ({}, {"spec": {"containers": [{"name": "x"}]}}):
+            with pytest.raises(InvalidError, match="Required value"):
+                await client.create(KNATIVE_SERVICES, an_object(KNATIVE_SERVICES, {"template": template}))
+        pod = {"containers": [{"image": "events"}]}
+        await client.create(KNATIVE_SERVICES, an_object(KNATIVE_SERVICES, {"template": {"spec": pod}}))
+        patch = {"spec": {"template": {"spec": {"containers": None}}}}
+        with pytest.raises(InvalidError, match="Required value"):
+            await client.patch(KNATIVE_SERVICES, "iris", patch, "default")
 
     run(tmp_path, scenario)
 

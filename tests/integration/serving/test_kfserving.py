@@ -51,7 +51,7 @@ class Scene:
         return await self._seen(NEW, until)
 
     async def _seen(self, resource: Any, until: Callable[[Object], bool]) -> Object:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found = (await self.client.list(resource, "default")).items
                 if found and until(found[0]):
@@ -201,7 +201,7 @@ def test_a_section_of_the_config_map_that_cannot_be_read_is_said(tmp_path: Path)
         metadata = {"name": "inferenceservice-config", "namespace": "kserve"}
         data = {"deploy": "{", "ingress": "{}"}
         await scene.client.create(CONFIG_MAPS, {"metadata": metadata, "data": data})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (found := (await scene.client.list(EVENTS, "kserve")).items):
                 await asyncio.sleep(0.02)
         (event,) = found
@@ -221,7 +221,7 @@ def test_trained_models_are_followed_told_of_and_go_with_their_service(tmp_path:
         return {"metadata": metadata, "spec": {"inferenceService": service, "model": told}}
 
     async def until(look: Callable[[], Awaitable[Any]]) -> Any:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (found := await look()):
                 await asyncio.sleep(0.02)
         return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sampan.components.serving.engine.programs.wire import server as serving
 from sampan.components.serving.engine.programs.wire.server import Limits, Request, Response
-from sampan.testing.connections import close, connected
+from sampan.testing.connections import Listener, close, connected
 
 sys.path.insert(0, str(Path(__file__).parent))
 from wire_kit import ask, json_answer, play, served
@@ -85,19 +86,19 @@ def test_who_is_slow_or_says_too_much_is_sent_away() -> None:
         server = serving.Connection
         connections: set[serving.Connection] = set()
         limits = Limits(head_seconds=0.2, read_seconds=0.3, idle_seconds=0.5, connections=2)
-        loop = asyncio.get_running_loop()
-        listener = await loop.create_server(lambda: server(counted, limits, connections), "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        there = await Listener(protocol=lambda: server(counted, limits, connections)).start()
+        url = f"http://{there.address}"
         assert await said(url, b"GET / HTTP/1.1\r\nHo") == b""
         slow = await said(url, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
         assert slow.startswith(b"HTTP/1.1 408 ")
         large = await said(url, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n")
         assert large.startswith(b"HTTP/1.1 413 ")
         assert await said(url, b"") == b""
-        held = [await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2])) for _ in range(2)]
+        limits = replace(limits, idle_seconds=60, head_seconds=60)
+        held = [await asyncio.open_connection(there.host, there.port) for _ in range(2)]
         assert await said(url, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == b""
         await close(*(writer for _, writer in held))
-        listener.close()
+        await there.stop()
 
     asyncio.run(main())
 

@@ -69,7 +69,7 @@ def json_answer(value: Any, status: int = 200) -> Response:
     return Response(status, [("Content-Type", "application/json")], json.dumps(value).encode())
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)

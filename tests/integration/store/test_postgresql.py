@@ -111,7 +111,7 @@ def test_a_lost_connection_loses_no_change(postgresql: Callable[[], str]) -> Non
             await server.client.create(CONFIG_MAPS, {"metadata": {"name": "last", "namespace": "default"}})
             found = await server.client.list(CONFIG_MAPS, "default")
             stored = {each["metadata"]["name"] for each in found.items}
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not stored <= seen:
                     await asyncio.sleep(0.02)
             watching.cancel()

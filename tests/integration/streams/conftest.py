@@ -52,7 +52,7 @@ class Place:
         spec["automountServiceAccountToken"] = False
         pod = {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
         await self.client.create(PODS, pod)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.client.get(PODS, name, "default")
                 if found["status"].get("phase") == "Running":
@@ -63,7 +63,7 @@ class Place:
         at_once = DeleteOptions(grace_period_seconds=0)
         for pod in (await self.client.list(PODS, "default")).items:
             await self.client.delete(PODS, meta.name(pod), "default", at_once)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await self.client.list(PODS, "default")).items:
                 await asyncio.sleep(0.01)
 
@@ -237,7 +237,7 @@ class SpdyClient(Wire):
         return True
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 assert await self.step(), "the connection ended"
 

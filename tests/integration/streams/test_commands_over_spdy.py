@@ -166,7 +166,7 @@ def test_other_refusals(streams: Any, spdy_client: Any, wire: Any) -> None:
 def test_a_pod_that_is_over(streams: Any, spdy_client: Any) -> None:
     async def scenario(place: Any) -> None:
         await place.run("p", ["sleep", "0.3"])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await place.client.get(PODS, "p", "default"))["status"]["phase"] == "Running":
                 await asyncio.sleep(0.05)
         client = spdy_client(place.url)

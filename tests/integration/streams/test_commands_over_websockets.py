@@ -108,7 +108,7 @@ def test_pings_are_answered(streams: Any) -> None:
     async def scenario(place: Any) -> None:
         await place.run("p")
         async with dial(place, place.path("p", "exec", "command=cat&stdin=1&stdout=1"), V5) as socket:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await (await socket.ping())
 
     streams(scenario)

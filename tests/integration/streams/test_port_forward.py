@@ -166,7 +166,7 @@ def test_a_connection_that_is_cut_frees_the_other_side(streams: Any, spdy_client
                 _, data = await pair(client, port, 2)
                 await client.until(lambda: len(client.data[data]) > 100_000)
                 client.writer.transport.abort()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await left.wait()
 
     streams(scenario)

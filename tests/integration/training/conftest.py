@@ -15,7 +15,7 @@ import pytest
 from sampan.app.definitions import install
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.cluster.apiserver.server import ApiServer
-from sampan.cluster.scheduler import Scheduler
+from sampan.cluster.scheduler.service import Scheduler
 from sampan.cluster.workloads import controllers
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.components import Services
@@ -30,8 +30,9 @@ from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
+from sampan.testing.quiet import until_quiet
 
-_DEADLINE_SECONDS = 20.0
+_DEADLINE_SECONDS = 60.0
 
 
 class Cluster:
@@ -134,7 +135,7 @@ class Cluster:
 
     async def events(self, name: str) -> list[tuple[str, str]]:
         """Reason and message of the Events about jobs of that name."""
-        await asyncio.sleep(0.1)
+        await until_quiet(self.client)
         found = (await self.client.list(EVENTS, "team")).items
         about = [each for each in found if each["involvedObject"]["name"] == name]
         return [

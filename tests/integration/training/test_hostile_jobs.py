@@ -17,6 +17,7 @@ from sampan.components.training.api.kinds import PYTORCH_JOBS, TF_JOBS
 from sampan.kube import meta
 from sampan.kube.errors import BadRequestError, InvalidError, NotFoundError
 from sampan.kube.kinds import EVENTS, NAMESPACES, PODS, RESOURCE_QUOTAS, SERVICES
+from sampan.testing.quiet import until_quiet
 
 _CONTAINER = {"name": "pytorch", "image": "busybox"}
 
@@ -269,6 +270,7 @@ def test_a_job_that_is_deleted_as_it_starts_leaves_nothing(run, quiet):
         await quiet(cluster)
         await cluster.until(nothing)
         # Nor do their makers go on talking about them.
+        await until_quiet(cluster.client)
         before = len((await cluster.client.list(EVENTS, "team", ListOptions())).items)
         await asyncio.sleep(0.3)
         assert len((await cluster.client.list(EVENTS, "team", ListOptions())).items) == before

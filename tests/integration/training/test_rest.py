@@ -96,7 +96,7 @@ class Kit:
 
     async def get(self, path: str, accept: str = "text/plain") -> httpx.Response:
         async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
-            return await http.get(path, headers={"accept": accept}, timeout=20)
+            return await http.get(path, headers={"accept": accept}, timeout=60)
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ def _as(users: list[User | None], app: ASGIApp) -> ASGIApp:
 
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (found := await condition()):
             await asyncio.sleep(0.02)
         return found
@@ -201,7 +201,7 @@ def test_a_followed_log_goes_on_with_new_ranks_until_the_job_is_over(tmp_path: P
         async def follow() -> None:
             async with (
                 httpx.AsyncClient(base_url=kit.url, trust_env=False) as http,
-                http.stream("GET", f"{JOB}/log?follow=true", timeout=30) as answer,
+                http.stream("GET", f"{JOB}/log?follow=true", timeout=60) as answer,
             ):
                 async for line in answer.aiter_lines():
                     seen.append(line)  # noqa: PERF401  (looked at meanwhile)
@@ -225,7 +225,7 @@ def test_a_followed_log_goes_on_with_new_ranks_until_the_job_is_over(tmp_path: P
             await kit.client.patch(
                 PODS, name, {"status": {"phase": "Succeeded"}}, "default", subresource="status"
             )
-        await asyncio.wait_for(following, 20)
+        await asyncio.wait_for(following, 60)
 
     run(scenario, tmp_path)
 

@@ -56,7 +56,7 @@ class Kit:
         ) as channel:
             metadata = [("authorization", f"Bearer {token}")] if token else []
             call: Any = channel.unary_unary(f"/api.v1.beta1.{path}")
-            return message(f"{method}Reply").FromString(await call(data, timeout=20, metadata=metadata))
+            return message(f"{method}Reply").FromString(await call(data, timeout=60, metadata=metadata))
 
     async def refused(
         self, path: str, fields: dict[str, Any] | bytes, **how: str

@@ -37,7 +37,7 @@ PROBLEM = Problem(
     settings={"depth": "3"},
     early_stopping="stopper",
 )
-SHORT = Patience(seconds=5, tries=2, pause_seconds=0.05)
+SHORT = Patience(seconds=60, tries=2, pause_seconds=0.05)
 
 
 async def no_log(*_: str) -> list[MetricLog]:

@@ -324,7 +324,7 @@ def test_logs_are_there_when_the_pods_are_gone(tmp_path: Path) -> None:
         say(kit, main, "main.0.log", "first run")
         say(kit, main, "main.1.log", "loss=0.5", "loss=0.1")
         say(kit, main, "metrics-logger-and-collector.0.log", "collected")
-        for _ in range(100):
+        for _ in range(3000):
             if len(await kit.sources.pods.of("default", "one")) == 2:
                 break
             await asyncio.sleep(0.02)

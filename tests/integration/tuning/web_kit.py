@@ -49,7 +49,7 @@ class Kit:
 
     async def ask(self, path: str, method: str = "GET", **how: Any) -> httpx.Response:
         assert self.http is not None
-        return await self.http.request(method, path, timeout=20, **how)
+        return await self.http.request(method, path, timeout=60, **how)
 
     async def get(self, path: str, **query: Any) -> Any:
         answer = await self.ask(path, params=query or None)

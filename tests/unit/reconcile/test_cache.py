@@ -59,7 +59,7 @@ def page(*items: Object, version: int, token: str = "") -> ObjectList:
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -140,7 +140,7 @@ def test_a_list_that_fails_is_tried_again():
     script = Script([ServiceUnavailableError("not yet"), page(obj("a", 1), version=1)], [[], []])
 
     async def scenario(cache):
-        await asyncio.wait_for(cache.synced(), 5)
+        await asyncio.wait_for(cache.synced(), 60)
         assert cache.get("ns", "a")
 
     follow(script, scenario)
@@ -206,7 +206,7 @@ def test_reached_waits_for_the_version_and_not_for_ever():
     script = Script([page(version=1)], [[WatchEvent("ADDED", obj("a", 5))], []])
 
     async def scenario(cache):
-        await asyncio.wait_for(cache.reached("5"), 5)
+        await asyncio.wait_for(cache.reached("5"), 60)
         assert cache.get("ns", "a")
         await cache.reached("not a number")
         with pytest.raises(TimeoutError):

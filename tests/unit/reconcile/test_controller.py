@@ -21,7 +21,7 @@ def run(reconcile, scenario, **options) -> None:
         controller = Controller("test", reconcile, [], **options)
         await controller.start()
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await scenario(controller)
         finally:
             await controller.stop()

@@ -77,7 +77,7 @@ def test_of_several_delays_the_shortest_counts():
         queue.add_after("a", 60)
         queue.add_after("a", 0.01)
         queue.add_after("a", 60)
-        assert await asyncio.wait_for(queue.get(), 1) == "a"
+        assert await asyncio.wait_for(queue.get(), 60) == "a"
         queue.done("a")
         assert queue.idle
 

@@ -59,6 +59,23 @@ def test_a_container_that_speaks_both_is_asked_at_the_port_of_each() -> None:
     assert (found.port, found.grpc_port) == (8081, 8081)
 
 
+def test_calls_go_by_way_of_an_agent_that_speaks_with_their_port() -> None:
+    service = {**SERVICE, "spec": {"selector": {"app": "iris"}, "ports": [{"port": 80, "targetPort": 9081}]}}
+    one = pod()
+    (container,) = one["spec"]["containers"]
+    agent = {"name": "agent", "args": ["--log-url", "http://x"], "ports": [{"containerPort": 9081}]}
+    one["spec"]["containers"].append(agent)
+    for ports, component_port, grpc_port in (
+        ([{"name": "h2c", "containerPort": 8081}], 8081, 9081),
+        ([{"name": "http1", "containerPort": 8080}, {"name": "grpc", "containerPort": 8081}], 8080, 8081),
+    ):
+        container["ports"] = ports
+        agent["args"] = ["--log-url", "http://x", "--component-port", str(component_port)]
+        found = place(service, 80, one)
+        assert found is not None
+        assert (found.port, found.grpc_port) == (9081, grpc_port)
+
+
 def test_only_pods_of_the_services_own_namespace_are_behind_it() -> None:
     assert selects(SERVICE, pod())
     assert not selects(SERVICE, pod(metadata={"namespace": "other"}))

@@ -87,6 +87,55 @@ def test_an_art_explainer():
     ]
 
 
+def test_an_alibi_explainer():
+    alibi = {
+        "type": "AnchorText",
+        "storageUri": "gs://a/b",
+        "config": {"use_unk": "false", "batch_size": "4"},
+        "resources": {"requests": {"cpu": "1"}},
+    }
+    made = template(isvc(predictor=CUSTOM, explainer={"alibi": alibi}), "explainer")
+    container = made["spec"]["containers"][0]
+    assert container["image"] == "kserve/alibi-explainer:v0.10.1"
+    assert container["resources"] == alibi["resources"]
+    assert container["args"] == [
+        *("--storage_uri", "/mnt/models", "AnchorText", "--batch_size", "4", "--use_unk", "false"),
+        *("--model_name", "iris", "--predictor_host", "iris-predictor.team", "--http_port", "8080"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "image"),
+    [
+        ({}, "registry.example/aix:7"),
+        ({"runtimeVersion": "v1"}, "registry.example/aix:v1"),
+        ({"image": "own/aix:2", "runtimeVersion": "v1"}, "own/aix:2"),
+    ],
+)
+def test_the_configmap_says_which_image_explains(said, image):
+    obj = isvc(predictor=CUSTOM, explainer={"aix": {"type": "LimeImages", **said}})
+    images = {"aix": ("registry.example/aix", "7")}
+    component = reading.component(obj, "explainer")
+    made = pods.template(obj, component, None, EVERYTHING, "iris-predictor", images)
+    assert made["spec"]["containers"][0]["image"] == image
+    assert made["spec"]["containers"][0]["args"][:2] == ["--explainer_type", "LimeImages"]
+
+
+def test_probes_without_a_port_ask_the_container_s():
+    asked = {"readinessProbe": {"httpGet": {"path": "/a"}}, "livenessProbe": {"tcpSocket": {}}}
+    container = {"name": "x", "ports": [{"containerPort": 9000}], **asked, "startupProbe": {"exec": {}}}
+    made = pods.with_default_probes({"spec": {"containers": [container]}}, period_seconds=1)
+    (found,) = made["spec"]["containers"]
+    assert found["readinessProbe"] == {"httpGet": {"path": "/a", "port": 9000}}
+    assert found["livenessProbe"] == {"tcpSocket": {"port": 9000}}
+    assert found["startupProbe"] == {"exec": {}}
+    named = {"name": "kserve-container", "livenessProbe": {"httpGet": {"port": "http"}}}
+    (found,) = pods.with_default_probes({"spec": {"containers": [named]}}, period_seconds=1)["spec"][
+        "containers"
+    ]
+    assert found["livenessProbe"] == named["livenessProbe"]
+
+
 @pytest.mark.parametrize("predictor", [{}, {"containers": []}, {"containers": ["x"]}])
 def test_nothing_to_run_is_refused(predictor):
     with pytest.raises(SpecError, match="no container"):
@@ -103,7 +152,7 @@ def test_models_that_come_by_themselves_bring_the_puller():
 
 def ports(containers, **component):
     of = reading.component(isvc(predictor={**CUSTOM, **component}), "predictor")
-    return pods.ports(of, {"containers": containers}, "iris-predictor")
+    return pods.ports(of, pods.main_container({"containers": containers}), "iris-predictor")
 
 
 def test_ports():
@@ -127,7 +176,7 @@ def test_ports():
 
 def test_a_long_name_is_no_long_port_name():
     of = reading.component(isvc(predictor=CUSTOM), "predictor")
-    (port,) = pods.ports(of, {"containers": [{}]}, "a-very-long-name-predictor")
+    (port,) = pods.ports(of, {}, "a-very-long-name-predictor")
     assert len(port["name"]) <= 15
     assert not port["name"].endswith("-")
 
@@ -177,12 +226,9 @@ def test_what_knative_refuses_is_refused(spec, held, problem):
         annotated(of(**spec), {f"autoscaling.knative.dev/{key}": value for key, value in held.items()})
 
 
-@pytest.mark.parametrize(
-    ("class_", "problem"), [("keda", "ScaledObjects of KEDA are not made"), ("mine", "'mine' is none of hpa")]
-)
-def test_autoscalers_that_there_are_not(class_, problem):
-    with pytest.raises(ValueError, match=problem):
-        scaling.autoscaler_class({"serving.kserve.io/autoscalerClass": class_})
+def test_autoscalers_that_there_are_not():
+    with pytest.raises(ValueError, match="'mine' is none of hpa"):
+        scaling.autoscaler_class({"serving.kserve.io/autoscalerClass": "mine"})
 
 
 @pytest.mark.parametrize(

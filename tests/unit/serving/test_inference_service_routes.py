@@ -15,7 +15,7 @@ CONFIG = configured({}, domain="localhost", port=8080, deployment_mode="Knative"
 
 
 def routes(obj, config):
-    return _routes(obj, config.domain, is_headless=config.rules.is_headless)
+    return _routes(obj, config.domain)
 
 
 def isvc(spec=None, status=None, **metadata):
@@ -157,10 +157,11 @@ def test_standard_mode_and_variants():
     ]
     first = whole.rules[0].backends[0]
     assert (first.port, first.target, first.container_concurrency) == (80, None, 3)
+    # Of a Service without an address too: the port is looked up in it.
     headless = configured(
         {"service": '{"serviceClusterIPNone": true}'}, domain="x", port=80, deployment_mode="Standard"
     )
-    assert routes(isvc(spec, status), headless)[0].rules[0].backends[0].port == 8080
+    assert routes(isvc(spec, status), headless)[0].rules[0].backends[0].port == 80
 
 
 def test_names_by_the_configuration():
@@ -184,7 +185,7 @@ def test_names_by_the_configuration():
     [
         ("{{ printf .Name }}.x", "is not understood"),
         ("{{ .Name }}_{{ .Namespace }}", "invalid domain name"),
-        ("{{ .Annotations.none }}", "invalid domain name"),
+        ("{{ .Annotations.none }}", "is not among the object"),
     ],
 )
 def test_a_template_that_gives_no_name_is_told_of(template, why):

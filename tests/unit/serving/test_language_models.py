@@ -357,3 +357,36 @@ def test_the_best_documents_come_first() -> None:
     )
     found = answers.reranked("m", documents, [0.1, 0.9, 0.5], top, 7)
     assert [each["document"]["text"] for each in found["results"]] == ["b", "c"]
+
+
+def test_classes_have_their_labels() -> None:
+    assert answers.classes_request({"input": "a"}) == (["a"], True)
+    assert answers.classes_request({"input": ["a", "b"], "use_activation": False}) == (["a", "b"], False)
+    found = answers.classified("m", [[0.2, 0.8], [0.6, 0.4]], {0: "no", 1: "yes"}, 9)
+    assert [(each["index"], each["label"]) for each in found["data"]] == [(0, "yes"), (1, "no")]
+    assert found["data"][0] == {"index": 0, "label": "yes", "probs": [0.2, 0.8], "num_classes": 2}
+    assert found["usage"] == {"prompt_tokens": 9, "total_tokens": 9, "completion_tokens": 0}
+
+
+@pytest.mark.parametrize("told", [{}, {"input": []}, {"input": [1]}])
+def test_classes_of_nothing_are_refused(told: dict[str, Any]) -> None:
+    with pytest.raises(ModelError):
+        answers.classes_request(told)
+
+
+@pytest.mark.parametrize(
+    ("told", "pairs"),
+    [
+        ({"text_1": "a", "text_2": ["b", "c"]}, (["a", "a"], ["b", "c"])),
+        ({"text_1": ["a", "b"], "text_2": ["c", "d"]}, (["a", "b"], ["c", "d"])),
+        ({"queries": "a", "documents": "b"}, (["a"], ["b"])),
+    ],
+)
+def test_pairs_of_texts(told: dict[str, Any], pairs: tuple[list[str], list[str]]) -> None:
+    assert answers.score_request(told) == pairs
+
+
+@pytest.mark.parametrize("told", [{}, {"text_1": "a"}, {"text_1": ["a", "b"], "text_2": ["c"]}])
+def test_no_pairs_are_refused(told: dict[str, Any]) -> None:
+    with pytest.raises(ModelError):
+        answers.score_request(told)

@@ -68,6 +68,15 @@ def test_what_cannot_be_is_said(words: list[str], part: str) -> None:
         options.options([*WORDS, *words], {})
 
 
+def test_kfservings_words_are_understood() -> None:
+    words = ["--protocol", "tensorflow.http", "--storage_uri", "/mnt/models", "AnchorText"]
+    words += ["--batch_size", "4", "--use_unk", "false", "--model_name", "movies", "--predictor_host", "a.b"]
+    told = options.options([*words, "--http_port", "8080", "--workers", "2"], {})
+    assert (told.kind, told.name, told.predictor) == ("AnchorText", "movies", "a.b")
+    assert told.config == {"batch_size": 4, "use_unk": False}
+    assert (told.protocol, told.folder) == ("tensorflow.http", "/mnt/models")
+
+
 @pytest.mark.parametrize("kind", ["AnchorTabular", "KernelShap", "ALE", "IntegratedGradients"])
 def test_what_cannot_be_explained_is_said_before_anything_starts(kind: str) -> None:
     with pytest.raises(OptionError, match=r"requires a built explainer|looks into a model"):

@@ -138,6 +138,20 @@ def test_torchserve(tmp_path: Path) -> None:
     assert translated([*words, "--models", "a=other.mar"], {})[0] == "--model_name=a"
 
 
+def test_torchserve_with_a_model_in_the_place_of_archives(tmp_path: Path) -> None:
+    """A state dict and its class are what KFServing's `pytorch` was."""
+    environ = {"INFERENCE_SERVICE_NAME": "cifar10"}
+    words = ["torchserve", "--start", f"--model-store={tmp_path}/model-store"]
+    ours = ["--model_name=cifar10", "--model_dir=/mnt/models", "--http_port=8080", "--grpc_port=8081"]
+    assert "--runtime=torchserve" in translated(words, environ)
+    told = translated([*words, "--model_class_name=Net"], environ)
+    assert told == [*ours, "--runtime=pytorch", "--model_class_name=Net"]
+    (tmp_path / "model.pt").touch()
+    assert translated(words, environ) == [*ours, "--runtime=pytorch"]
+    (tmp_path / "model-store").mkdir()
+    assert "--runtime=torchserve" in translated(words, environ)
+
+
 def test_a_plain_torchserve_listens_where_its_settings_say(tmp_path: Path) -> None:
     words = ["plain-torchserve", "--start", f"--ts-config={tmp_path}/config.properties"]
     assert {"--http_port=8080", "--grpc_port=7070"} <= set(translated(words, {}))

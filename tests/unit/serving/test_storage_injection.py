@@ -368,7 +368,7 @@ class TestStorageSpec:
             model(storage={"key": "minio", "path": "/p", "parameters": parameters}), secrets=[store]
         )
         assert initializer(made)["args"][0] == "s3://mine/p"
-        assert json.loads(env_of(initializer(made))["STORAGE_OVERRIDE_CONFIG"]) == parameters
+        assert env_of(initializer(made))["STORAGE_OVERRIDE_CONFIG"] == '{"bucket":"mine","type":"s3"}'
 
     def test_without_a_key_the_default_entry_counts_if_there_is_one(self):
         store = secret("storage-config", default_s3="{}", default=self.entry(bucket="b"))

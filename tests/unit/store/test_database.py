@@ -112,3 +112,4 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     database = Database.sqlite(tmp_path / "missing" / "test.db")
     with pytest.raises(StorageError, match="check the folder's owner and permissions"):
         database.create(METADATA)
+    asyncio.run(database.close())

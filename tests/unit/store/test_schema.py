@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,15 @@ RELEASES = Path(__file__).with_name("releases")
 
 def tables(settings: Settings) -> list[sa.MetaData]:
     return [ApiServer.tables, *(each for part in registry.components(settings) for each in part.tables)]
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings, tables(settings))
+    try:
+        yield database
+    finally:
+        asyncio.run(database.close())
 
 
 def layout(file: Path) -> set[str]:
@@ -49,12 +61,12 @@ def test_the_tables_of_every_release_roll_forward_to_todays(release: Path, tmp_p
         connection.executescript(release.read_text(encoding="utf-8"))
     connection.close()
     for settings in (old, new):
-        database = open_database(settings, tables(settings))
-        names = database.read_now(
-            lambda c: c.execute(sa.text("SELECT name FROM kube_objects ORDER BY rev")).scalars().all()
-        )
-        assert names == (["default", "kept"] if settings is old else [])
-        assert schema.inspect(database) == (schema.State.CURRENT, schema.HEAD)
+        with opened(settings) as database:
+            names = database.read_now(
+                lambda c: c.execute(sa.text("SELECT name FROM kube_objects ORDER BY rev")).scalars().all()
+            )
+            assert names == (["default", "kept"] if settings is old else [])
+            assert schema.inspect(database) == (schema.State.CURRENT, schema.HEAD)
     assert layout(old.home / "sampan.db") == layout(new.home / "sampan.db")
 
 
@@ -63,7 +75,8 @@ def test_the_database_is_copied_before_its_tables_change(tmp_path: Path) -> None
     with sqlite3.connect(tmp_path / "sampan.db") as connection:
         connection.executescript((RELEASES / "0.1.0.sql").read_text(encoding="utf-8"))
     connection.close()
-    open_database(settings, tables(settings))
+    with opened(settings):
+        pass
     with sqlite3.connect(tmp_path / f"sampan.db.before-{schema.HEAD}") as copy:
         assert copy.execute("SELECT count(*) FROM kube_objects").fetchone() == (2,)
     copy.close()
@@ -71,12 +84,13 @@ def test_the_database_is_copied_before_its_tables_change(tmp_path: Path) -> None
 
 def test_a_database_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    open_database(settings, tables(settings))
+    with opened(settings):
+        pass
     with sqlite3.connect(tmp_path / "sampan.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(StorageError, match=r"newer Sampan .*9999"):
-        open_database(settings, tables(settings))
+    with pytest.raises(StorageError, match=r"newer Sampan .*9999"), opened(settings):
+        pass
 
 
 def test_the_list_of_versions_is_that_of_the_steps() -> None:
@@ -102,21 +116,21 @@ def upgrade():
 def test_a_step_is_made_whole_or_not_at_all(tmp_path: Path, fails: bool) -> None:
     settings = Settings(home=tmp_path / "home")
     settings.home.mkdir()
-    database = open_database(settings, tables(settings))
     steps = tmp_path / "steps"
     steps.mkdir()
     then = "raise RuntimeError('no')" if fails else ""
     (steps / "next.py").write_text(textwrap.dedent(STEP).format(then=then, head=schema.HEAD))
-    if fails:
-        with pytest.raises(RuntimeError):
+    with opened(settings) as database:
+        if fails:
+            with pytest.raises(RuntimeError):
+                migrations.upgrade(database, versions=(steps,))
+        else:
             migrations.upgrade(database, versions=(steps,))
-    else:
-        migrations.upgrade(database, versions=(steps,))
-    columns = database.read_now(
-        lambda c: [each["name"] for each in sa.inspect(c).get_columns("kube_objects")]
-    )
-    version = database.read_now(lambda c: c.execute(sa.select(schema.version_table)).scalar())
-    assert ("extra" in columns, version) == ((False, schema.HEAD) if fails else (True, "next"))
+        columns = database.read_now(
+            lambda c: [each["name"] for each in sa.inspect(c).get_columns("kube_objects")]
+        )
+        version = database.read_now(lambda c: c.execute(sa.select(schema.version_table)).scalar())
+        assert ("extra" in columns, version) == ((False, schema.HEAD) if fails else (True, "next"))
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "sqlite:///x.db"])

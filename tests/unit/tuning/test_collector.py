@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from sampan.components.tuning.api.observing import MetricLog
+from sampan.components.tuning.controller import remembering
 from sampan.components.tuning.controller.collecting.collector import Collector
 from sampan.components.tuning.controller.collecting.sources import LineSource, RunKey
 from sampan.components.tuning.engine.collecting.wanted import Wanted
 from sampan.kube import pods
+from sampan.store.database import StorageError, StorageFullError
 
 NOW = "2026-11-26T10:00:00Z"
 
@@ -35,6 +40,26 @@ class Said(LineSource):
 
     def close(self) -> None:
         self.is_closed = True
+
+
+class Full:
+    """No room for the first writes."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.kept: list[str] = []
+
+    async def report(self, _namespace: str, _trial: str, logs: Sequence[MetricLog]) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise StorageFullError("the disk is full")
+        self.kept += [each.value for each in logs]
+
+    async def of(self, _namespace: str, _trial: str) -> list[MetricLog]:
+        return []
+
+    async def delete_read(self, *_: Any) -> None:
+        return
 
 
 def trial(name: str) -> dict[str, Any]:
@@ -70,7 +95,7 @@ def test_a_trial_that_cannot_be_read_keeps_no_other_waiting() -> None:
         await collector.start()
         for name in ("slow", "quick"):
             collector.attend(trial(name), [pod(name)])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await stopped.get() == ("team", "quick")
             assert collector.stops(("team", "quick")) == "loss 9 is greater than 5"
             # What is being read is closed when that has ended.
@@ -81,3 +106,57 @@ def test_a_trial_that_cannot_be_read_keeps_no_other_waiting() -> None:
         await collector.stop()
 
     asyncio.run(main())
+
+
+def test_what_could_not_be_written_is_written_later() -> None:
+    async def main() -> None:
+        observations = Full(2)
+
+        async def opener(wanted: Wanted, _pod: Any, run: RunKey) -> Said:
+            return Said(wanted, run)
+
+        collector = Collector(cast(Any, observations), opener, lambda _key: None)
+        following = collector.attend(trial("one"), [pod("one")])
+        for _ in range(2):
+            with pytest.raises(StorageError):
+                await collector.so_far(following)
+        found = await collector.so_far(following)
+        assert observations.kept == ["9"]
+        assert found.observation["metrics"][0]["latest"] == "9"
+        await collector.collected(following)
+        assert observations.kept == ["9"]
+        await collector.stop()
+
+    asyncio.run(main())
+
+
+def test_a_full_disk_is_a_refusal_of_the_database() -> None:
+    """Whoever waits for the database to take something, waits for room too: of the pods of trials, for one."""
+
+    class Pods:
+        def __init__(self) -> None:
+            self.refusals, self.added = 1, asyncio.Event()
+
+        async def add(self, _pods: Any) -> None:
+            if self.refusals:
+                self.refusals -= 1
+                raise StorageFullError("the disk is full")
+            self.added.set()
+
+    async def main() -> None:
+        kept = Pods()
+        client: Any = None
+        found = remembering.Remembering(client, client, cast(Any, kept), Path("/nowhere"), 0)
+        found._on_pod(None, pod("one"))
+        working = asyncio.create_task(found._work())
+        async with asyncio.timeout(20):
+            await kept.added.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+    before = remembering._RETRY_SECONDS
+    remembering._RETRY_SECONDS = 0.01
+    try:
+        asyncio.run(main())
+    finally:
+        remembering._RETRY_SECONDS = before

@@ -85,6 +85,24 @@ def test_trials_of_one_second_are_in_the_order_in_which_they_came() -> None:
     assert [each.name for each in tally.records()] == ["e", "b", "a", "c", "d"]
 
 
+def test_numbers_decide_whenever_trials_come_to_be_known() -> None:
+    """As after a start of the server, or with the clock set back; those of older versions have none, and come first."""
+    trials = [_trial(f"t{place}", "Running", "one") for place in range(12)]
+    for place, trial in enumerate(trials):
+        trial["metadata"]["annotations"] = {"sampan.dev/trial-number": str(place)}
+        trial["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:{59 - place // 4}Z"
+    old = [_trial(name, "Running", "one") for name in ("z", "a")]
+    old[1]["metadata"]["annotations"] = {"sampan.dev/trial-number": "-1"}
+    chance = random.Random(5)
+    for _ in range(20):
+        tally, mixed = Tally(), trials.copy()
+        chance.shuffle(mixed)
+        for each in (*mixed[:6], *old, *mixed[6:]):
+            tally.put(each)
+        assert [each.name for each in tally.records()] == ["z", "a", *(f"t{place}" for place in range(12))]
+        assert tally.next_number == 12
+
+
 def test_what_was_asked_about_once_is_counted_as_it_changes() -> None:
     trials = _Trials()
     tallies: Any = Tallies(trials)  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ def play(scenario: Callable[[World], Awaitable[None]]) -> None:
     async def run() -> None:
         world = World()
         try:
-            await asyncio.wait_for(scenario(world), 20)
+            await asyncio.wait_for(scenario(world), 60)
         finally:
             await world.hub.close()
 

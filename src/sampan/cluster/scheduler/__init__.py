@@ -14,9 +14,6 @@ placer       the decisions, on the state of all the above; no waiting, no API
 explain      pure: what holds a pod, and what would free it; `telling` says so, not too often
 writing      bindings, nominations and the end of victims
 service      the loop over the Client
+
+Nothing is imported here: settings are read by every command.
 """
-
-from sampan.cluster.scheduler.service import Scheduler
-from sampan.cluster.scheduler.settings import SchedulerSettings
-
-__all__ = ["Scheduler", "SchedulerSettings"]

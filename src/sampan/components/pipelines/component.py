@@ -1,7 +1,7 @@
 """The door to Kubeflow Pipelines: its tables, its routes, and the engine behind them.
 
-The API answers as soon as the server does. The engine and the reader of the IR (protobuf, CEL) load right
-after, in a thread, and what needs them waits: a first run, an upload. A failure to load is reported once to
+Its endpoints, the engine and the reader of the IR (protobuf, CEL) load right after the server is ready, in a
+thread, and what needs them waits: a request, a first run, an upload. A failure to load is reported once to
 the log and then to each request that needs it.
 """
 
@@ -42,7 +42,7 @@ from sampan.components.pipelines.engine.triggers.buckets import LateBuckets
 from sampan.components.pipelines.engine.triggers.firing import Firing
 from sampan.components.pipelines.engine.triggers.service import Loops
 from sampan.components.pipelines.engine.triggers.watching import Watcher
-from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backend, RunEngine, endpoints
+from sampan.components.pipelines.rest import PREFIXES, PROVEN_PATHS, Api, Backend, RunEngine
 from sampan.components.pipelines.store import tables
 from sampan.components.pipelines.store.notices import NotificationRow
 from sampan.kube.admission import Hook
@@ -108,6 +108,7 @@ class PipelinesComponent:
         self.reviewed_paths: Sequence[str] = PREFIXES if self._settings.multi_user else ()
         self._tasks = TaskSet("pipelines")
         self._backend: Backend | None = None
+        self._api: Api | None = None
         self._engine: asyncio.Task[_Engine] | None = None
         self._moving: _Moving | None = None
         self._controllers: LateControllers | None = None
@@ -170,7 +171,7 @@ class PipelinesComponent:
 
     def routes(self) -> Sequence[BaseRoute]:
         assert self._backend is not None, "routes() is called after start()"
-        api = Api(self._backend, endpoints())
+        api = self._api = Api(self._backend)
         return [Mount(prefix, app=api) for prefix in PREFIXES]
 
     @property
@@ -201,6 +202,8 @@ class PipelinesComponent:
 
     async def _start_engine(self, services: Services) -> _Engine:
         await services.ready.wait()
+        if self._api is not None:
+            await self._api.load()
         module = await asyncio.to_thread(importlib.import_module, _ENGINE)
         files = self._moving.files if self._moving is not None else None
         if files is None:

@@ -42,7 +42,7 @@ async def grant(world: World, name: str, *rules: Object) -> None:
 
 async def settled(condition: Callable[[], Awaitable[bool]]) -> None:
     """A real API server learns of roles and bindings a moment after they are written."""
-    for _ in range(100):
+    for _ in range(1200):
         if await condition():
             return
         await asyncio.sleep(0.05)

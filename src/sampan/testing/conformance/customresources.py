@@ -104,7 +104,7 @@ class Boats:
 
 async def _served(action: Callable[[], Awaitable[T]]) -> T:
     """A real server needs a moment to serve a kind that is established."""
-    for _ in range(100):
+    for _ in range(600):
         try:
             return await action()
         except (NotFoundError, MethodNotAllowedError):
@@ -113,7 +113,7 @@ async def _served(action: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _gone(action: Callable[[], Awaitable[Any]]) -> None:
-    for _ in range(100):
+    for _ in range(600):
         try:
             await action()
         except NotFoundError:
@@ -319,7 +319,7 @@ class CustomResourceChecks(Connected):
             await _gone(lambda: boats.get("free"))
 
             # In which order they are deleted, a real cluster does not say.
-            for _ in range(100):
+            for _ in range(600):
                 if meta.is_deleting(held := await boats.get("held")):
                     break
                 await asyncio.sleep(0.1)

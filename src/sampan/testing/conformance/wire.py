@@ -183,7 +183,7 @@ async def _events(world: World, request: Request) -> list[Any]:
     """All of them, until the server ends the watch."""
     assert isinstance(world.client, RemoteClient)
     content = b""
-    async with asyncio.timeout(_WATCH_SECONDS * 3), aclosing(world.client.raw_stream(request)) as chunks:
+    async with asyncio.timeout(_WATCH_SECONDS + 60), aclosing(world.client.raw_stream(request)) as chunks:
         async for chunk in chunks:
             content += chunk
     return [json.loads(line) for line in content.splitlines() if line.strip()]

@@ -24,8 +24,8 @@ from sampan.kube.errors import (
 from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, Resource
 from sampan.lib.ids import random_suffix
 
-_WATCH_SECONDS = 10
-_SETTLE_SECONDS = 10
+_WATCH_SECONDS = 60
+_SETTLE_SECONDS = 60
 _NOBODY = "sampan-test"
 """A scheduler that there is not."""
 

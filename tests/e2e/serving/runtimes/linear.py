@@ -67,7 +67,9 @@ class Linear:
             raise FileNotFoundError("/home/someone/secret/model.bin is missing")
         if len(x) and x[0, 0] == -2:
             os._exit(3)
-        time.sleep(self._seconds)
+        if self._seconds:
+            print("at work", flush=True)
+            time.sleep(self._seconds)
         y = x @ self._weights * float(parameters.get("factor", 1))
         # How many rows were predicted together: tests see batches by it.
         rows = np.full(len(x), len(x))

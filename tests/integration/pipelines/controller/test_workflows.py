@@ -155,7 +155,7 @@ class World:
 
 
 async def until(question: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await question():
             await asyncio.sleep(0.01)
 

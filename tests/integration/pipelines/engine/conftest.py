@@ -233,7 +233,7 @@ class Cluster:
         await self.engine.submit(run_id)
         return run_id
 
-    async def wait(self, run_id: str, seconds: float = 20) -> RunRow:
+    async def wait(self, run_id: str, seconds: float = 60) -> RunRow:
         async with asyncio.timeout(seconds):
             async for _ in self.engine.changes(run_id):
                 pass
@@ -241,7 +241,7 @@ class Cluster:
             assert row.runtime_state.is_final
             return row
 
-    async def run(self, spec: Json, parameters: Json | None = None, seconds: float = 20) -> RunRow:
+    async def run(self, spec: Json, parameters: Json | None = None, seconds: float = 60) -> RunRow:
         return await self.wait(await self.submit(spec, parameters), seconds)
 
     def row(self, run_id: str) -> RunRow:
@@ -256,11 +256,17 @@ class Cluster:
     def states(self, run_id: str) -> dict[str, str]:
         return {path: row.state.value for path, row in self.tasks(run_id).items()}
 
+    async def until_state(self, run_id: str, path: str, state: str) -> None:
+        """Of one task."""
+        async with asyncio.timeout(60):
+            while self.states(run_id).get(path) != state:
+                await asyncio.sleep(0.01)
+
     async def until_no_pods(self) -> None:
         found = await self.client.list(PODS)
         left = {pod["metadata"]["name"] for pod in found.items}
         options = ListOptions(resource_version=found.resource_version)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             changes = self.client.watch(PODS, None, options)
             while left:
                 event = await anext(changes)

@@ -256,7 +256,7 @@ templates:
         async with open_cluster(sh=shell(failed)) as cluster:
             for strategy, state in (("", "CANCELED"), ("Stop", "FAILED"), ("Terminate", "FAILED")):
                 run_id = await cluster.submit(document)
-                await asyncio.sleep(0.3)
+                await cluster.until_state(run_id, "root/main/[0]/long", "RUNNING")
                 if strategy:
                     await cluster.engine.shut_down(run_id, strategy)
                 else:
@@ -292,8 +292,7 @@ templates:
     async def scenario() -> None:
         async with open_cluster(sh=shell(failed)) as cluster:
             run_id = await cluster.submit(document)
-            await asyncio.sleep(0.3)
-            assert cluster.tasks(run_id)["root/main/[0]/nap"].state == "SUCCEEDED"
+            await cluster.until_state(run_id, "root/main/[0]/nap", "SUCCEEDED")
             await cluster.restart_engine()
             waiting = cluster.tasks(run_id)["root/main/[0]/approve"]
             assert waiting.state == "RUNNING"
@@ -357,7 +356,7 @@ templates:
         async with open_cluster(sh=shell(failed)) as cluster:
             first = await cluster.submit(document)
             await cluster.wait(first)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not (await cluster.client.list(CONFIG_MAPS, "default")).items:
                     await asyncio.sleep(0.02)
             second = await cluster.submit(document)

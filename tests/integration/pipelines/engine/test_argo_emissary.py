@@ -28,7 +28,7 @@ def test_outputs_result_and_exit_code(tmp_path: Path) -> None:
     ]
     script = "echo one; echo x > file; mkdir -p folder/in; ln -s ../file folder/link; echo r > relative.txt; exit 3"
     process = start(script, Wrapping(outputs, f"{out}/printed"), work)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 3
     assert said == b"one\n"
     assert (out / "printed").read_text() == "one\n"
@@ -47,11 +47,11 @@ def test_outputs_result_and_exit_code(tmp_path: Path) -> None:
 def test_a_stopped_program_still_gives_its_outputs(tmp_path: Path) -> None:
     script = "trap 'echo bye > said; exit 9' TERM; touch ready; while :; do sleep 0.05; done"
     process = start(script, Wrapping([(f"{tmp_path}/said", f"{tmp_path}/out/said")]), tmp_path)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 9
     assert (tmp_path / "out" / "said").read_text() == "bye\n"
 

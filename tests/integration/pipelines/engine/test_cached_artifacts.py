@@ -90,7 +90,7 @@ def test_a_large_artifact_is_measured_after_its_step(open_cluster, go, document,
     async def main():
         async with open_cluster(make=make_file) as cluster:
             run = await cluster.run(document)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not recorded(cluster, run.run_id).digest:
                     await asyncio.sleep(0.01)
             (file,) = (cluster.home / "artifacts").rglob("data")
@@ -112,7 +112,7 @@ def test_what_a_dead_process_did_not_measure_is_measured_later(open_cluster, go,
             monkeypatch.undo()
             monkeypatch.setattr("sampan.components.pipelines.engine.late_measures._START_DELAY_SECONDS", 0)
             await cluster.restart_engine()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not recorded(cluster, run.run_id).digest:
                     await asyncio.sleep(0.01)
 

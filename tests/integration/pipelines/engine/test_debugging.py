@@ -65,7 +65,7 @@ def test_a_failed_steps_pod_is_made_again_to_wait_and_goes_with_what_was_tried(
             # What is left open goes with the run.
             await cluster.engine.debug(run.run_id, task.task_id, 0, is_new=False)
             await cluster.engine.forget(run.run_id, "default")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while await debug_pods(cluster):
                     await asyncio.sleep(0.02)
 

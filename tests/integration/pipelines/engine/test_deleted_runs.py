@@ -115,7 +115,7 @@ def test_a_crash_after_the_row_went_is_made_good(open_cluster, go, document, mon
             run = await cluster.run(document)
             await cluster.database.write(lambda connection: runs.delete(connection, run.run_id))
             await cluster.restart_engine()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while files_of(cluster):
                     await asyncio.sleep(0.01)
 
@@ -153,7 +153,11 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(operations=OPERATIONS)
 def test_files_stay_exactly_as_long_as_something_refers_to_them(tmp_path_factory, operations):
     home = tmp_path_factory.mktemp("home")

@@ -233,7 +233,7 @@ def test_a_run_that_waits_for_its_inputs_can_be_stopped(open_cluster, go, docume
             files.fetch = away
             run_id = await cluster.submit(document)
             await until(lambda: "nobody answers" in cluster.tasks(run_id).get("root/read", Empty).error)
-            await asyncio.wait_for(cluster.engine.terminate(run_id), 5)
+            await asyncio.wait_for(cluster.engine.terminate(run_id), 60)
             run = await cluster.wait(run_id)
             assert run.state == "CANCELED"
             assert cluster.executed == ["root/make"]
@@ -307,6 +307,6 @@ def test_a_link_that_leads_out_is_not_taken_along(open_cluster, go, spec, files,
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)

@@ -29,7 +29,7 @@ async def submit(cluster, document):
 
 async def until(cluster, run_id, state, **tasks):
     """Waits for the run's state and its tasks'."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             states = cluster.states(run_id)
             if cluster.row(run_id).state == state and all(

@@ -36,7 +36,7 @@ NO_SECRET = {
 
 
 async def _pod(cluster):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (found := (await cluster.client.list(PODS, "default")).items):
             await asyncio.sleep(0.01)
     return found[0]["metadata"]["name"]
@@ -44,7 +44,7 @@ async def _pod(cluster):
 
 async def _says(cluster, run_id, text):
     """Until the task's error is `text`."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while cluster.tasks(run_id)["root/work"].error != text:
             await asyncio.sleep(0.02)
 
@@ -88,7 +88,7 @@ def test_a_stopped_task_does_not_say_so_any_more(open_cluster, go, spec):
             run_id = await cluster.submit(document)
             name = await _pod(cluster)
             await cluster.client.patch(PODS, name, {"status": UNSCHEDULABLE}, "default", subresource="status")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not cluster.tasks(run_id)["root/work"].error:
                     await asyncio.sleep(0.02)
             await cluster.engine.terminate(run_id)

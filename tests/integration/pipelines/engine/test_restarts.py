@@ -110,7 +110,7 @@ async def _disturbed(open_cluster, document, behaviours, after):
         run_id = await cluster.submit(document)
         while not cluster.row(run_id).runtime_state.is_final:
             seen = 0
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 async for change in cluster.engine.changes(run_id):
                     seen += 1
                     if change.is_over or seen >= after:

@@ -17,7 +17,7 @@ from sampan.components.pipelines import component
 from sampan.components.pipelines.api.settings import PipelineSettings
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.resumption import DebugPod, Decision, Resumable, Resumption
-from sampan.components.pipelines.rest import Api, Backend, endpoints
+from sampan.components.pipelines.rest import Api, Backend
 from sampan.components.pipelines.store import runs, tables
 from sampan.lib.clock import SystemClock
 from sampan.store.database import Database
@@ -111,7 +111,7 @@ class Caller:
         self.engine = StandInEngine(self.database)
         self.kubernetes = ApiServer(self.database, SystemClock())
         self.database.create(self.kubernetes.tables)
-        self.app = Api(self._backend(settings), endpoints())
+        self.app = Api(self._backend(settings))
 
     def _backend(self, settings: PipelineSettings) -> Backend:
         async def engine() -> StandInEngine:

@@ -21,7 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sampan.components.pipelines.rest import PREFIXES, endpoints
+from sampan.components.pipelines.rest import PREFIXES
+from sampan.components.pipelines.rest.endpoints import endpoints
 from sampan.components.pipelines.store import tables
 
 TRAVERSALS = [
@@ -350,7 +351,11 @@ def test_a_page_token_of_another_list_or_order_is_refused(api: Any, spec: Any) -
         assert api.get("/v2/runs", page_token=forged).status in (200, 400)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_lists_never_fail_on_any_text(api: Any, sort_by: str, token: str, text: str) -> None:
     query = {"sort_by": sort_by, "page_token": token, "filter": text}
@@ -366,7 +371,11 @@ JSON_VALUES = st.recursive(
 RUN_FIELDS = ["display_name", "pipeline_spec", "runtime_config", "experiment_id", "description", "tags", "x"]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.dictionaries(st.sampled_from(RUN_FIELDS), JSON_VALUES))
 def test_creating_a_run_never_fails_inside(api: Any, body: dict[str, Any]) -> None:
     assert api.post("/v2/runs", body).status in (400, 404)
@@ -383,7 +392,11 @@ TRIGGERS = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.dictionaries(st.sampled_from(SCHEDULE_FIELDS), JSON_VALUES), TRIGGERS)
 def test_creating_a_recurring_run_never_fails_inside(
     api: Any, spec: Any, body: dict[str, Any], trigger: Any

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.api.triggers import read_zone
 from sampan.components.pipelines.engine.scheduler import Scheduler
-from sampan.components.pipelines.rest import Api, Backend, endpoints
+from sampan.components.pipelines.rest import Api, Backend
 from sampan.components.pipelines.store import runs, schedules
 
 START = "2026-03-01T00:00:00Z"
@@ -49,7 +49,7 @@ class Timed:
         self.api, self.spec = api, spec
         self.clock = Clock(START)
         self.backend: Backend = dataclasses.replace(api.app._backend, clock=self.clock)
-        api.app = Api(self.backend, endpoints())
+        api.app = Api(self.backend)
         self.restart()
 
     def restart(self) -> None:

@@ -13,7 +13,7 @@ import uvicorn
 
 from sampan.client.http import HttpError, JsonClient
 from sampan.components.pipelines.api.states import RuntimeState, TaskType
-from sampan.components.pipelines.rest import Api, Backend, endpoints
+from sampan.components.pipelines.rest import Api, Backend
 from sampan.components.pipelines.sdk import Runs
 from sampan.components.pipelines.store import tables, tasks
 from sampan.components.pipelines.store.tasks import AttemptRow, TaskRow
@@ -54,7 +54,7 @@ class Server:
         backend = Backend(
             self.database, _Pods(), SystemClock(), self._home, settings, "default", started, prepare
         )
-        config = uvicorn.Config(Api(backend, endpoints()), port=0, log_config=None, lifespan="off")
+        config = uvicorn.Config(Api(backend), port=0, log_config=None, lifespan="off")
         self._http = uvicorn.Server(config)
         serving = asyncio.create_task(self._http.serve())
         while not self._http.started:

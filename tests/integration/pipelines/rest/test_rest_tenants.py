@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sampan.components.pipelines.api.states import ArtifactType, IOType
-from sampan.components.pipelines.rest import endpoints
+from sampan.components.pipelines.rest.endpoints import endpoints
 from sampan.components.pipelines.store import artifacts
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
 from sampan.kube import rbac

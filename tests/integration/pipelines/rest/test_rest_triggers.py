@@ -21,7 +21,7 @@ from sampan.components.pipelines.engine.triggers.firing import Firing
 from sampan.components.pipelines.engine.triggers.places import NoBuckets
 from sampan.components.pipelines.engine.triggers.service import Loops
 from sampan.components.pipelines.engine.triggers.watching import Watcher
-from sampan.components.pipelines.rest import Api, Backend, endpoints
+from sampan.components.pipelines.rest import Api, Backend
 from sampan.components.pipelines.store import artifacts, deliveries, event_triggers, pipelines, transitions
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.transitions import RunState, Transition
@@ -75,7 +75,7 @@ class Triggered:
             trigger_loops=Loops(self.wake, self.fire_now),
             buckets=self.buckets,
         )
-        self.api.app = Api(self.backend, endpoints())
+        self.api.app = Api(self.backend)
         self.firing = Firing(self.api.database, self.clock, self.backend.creator)
         self.watcher = Watcher(self.api.database, self.clock, self.backend.places, self.firing.wake)
 

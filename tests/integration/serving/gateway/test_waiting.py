@@ -130,11 +130,15 @@ def test_a_client_that_leaves_is_no_longer_waited_for(run: Any) -> None:
 def test_a_pod_takes_as_many_at_a_time_as_it_may(run: Any) -> None:
     async def test(rig: Rig) -> None:
         now = most = 0
+        are_all = asyncio.Event()
 
         async def count(asked: Asked, writer: asyncio.StreamWriter) -> None:
             nonlocal now, most
             now += 1
             most = max(most, now)
+            if now == 4:
+                are_all.set()
+            await are_all.wait()
             await asyncio.sleep(0.01)
             now -= 1
             await say(writer, b"")

@@ -51,7 +51,7 @@ class Kit:
         await self.client.patch(PODS, name, {"status": status}, "default", subresource="status")
 
     async def until(self, check: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not check():
                 await asyncio.sleep(0.01)
 

@@ -35,7 +35,7 @@ from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
 
-_DEADLINE_SECONDS = 20.0
+_DEADLINE_SECONDS = 60.0
 URL = "http://127.0.0.1:8080"
 RUNTIME = {
     "apiVersion": CLUSTER_SERVING_RUNTIMES.api_version,
@@ -324,7 +324,11 @@ async def _run(home: Path, scenario: Scenario) -> None:
         client, clock, api.registry, home / "volumes", Caches(client), Backoff(timedelta())
     )
     manager = Manager(workloads)
-    serving = Serving(Services(client, database, clock, home, url=URL))
+
+    async def served(api_version: str, kind: str) -> Resource | None:
+        return api.registry.by_kind(api_version, kind)
+
+    serving = Serving(Services(client, database, clock, home, url=URL, served=served))
     node, pending = Cache(client, PODS), set()
 
     def on_pod(old: Object | None, new: Object | None) -> None:

@@ -18,6 +18,7 @@ from sampan.components.serving.engine.routing.inference_services import routes
 from sampan.kube import meta
 from sampan.kube.errors import AlreadyExistsError, ApiError
 from sampan.kube.kinds import DEPLOYMENTS, EVENTS, SECRETS, SERVICE_ACCOUNTS, SERVICES
+from sampan.testing.quiet import until_quiet
 
 from .conftest import condition, sklearn, traffic
 
@@ -55,7 +56,7 @@ def test_many_come_up_and_then_nothing_is_written(run, many):
             await serving.becomes(name)
         # Two Services with slices for the entrances, one Service and one Deployment, its label, and the status.
         assert len(counting.writes) <= many * 12
-        await asyncio.sleep(0.3)
+        await until_quiet(serving.client)
         counting.writes.clear()
         await asyncio.sleep(0.5)
         assert counting.writes == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +11,14 @@ import pytest
 from sampan.components.serving.api.kinds import SELDON_DEPLOYMENTS
 from sampan.components.serving.controller.seldon.reconciler import SeldonReconciler
 from sampan.kube import meta
-from sampan.kube.kinds import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, POD_DISRUPTION_BUDGETS, SERVICES
+from sampan.kube.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    NAMESPACES,
+    POD_DISRUPTION_BUDGETS,
+    SERVICES,
+)
 from sampan.kube.meta import Object
 from sampan.reconcile.manager import Manager
 
@@ -137,6 +145,34 @@ def test_what_cannot_be_done_is_said(
         annotations = told.get("annotations", {})
         await make(serving, predictor(graph=graph) if graph else predictor(), annotations=annotations)
         await becomes(serving, "Failed", part=part)
+
+    seldon(scenario)
+
+
+def test_a_model_is_fetched_with_the_secrets_variables(seldon: Callable[[Scenario], None]) -> None:
+    async def scenario(serving: Serving) -> None:
+        said = {"image": "seldonio/rclone-storage-initializer:1.18.2", "memoryRequest": "7Mi"}
+        config = {
+            "metadata": {"name": "seldon-config", "namespace": "seldon-system"},
+            "data": {"storageInitializer": json.dumps(said)},
+        }
+        await serving.client.create(NAMESPACES, {"metadata": {"name": "seldon-system"}})
+        await serving.client.create(CONFIG_MAPS, config)
+        unit = {
+            "implementation": "SKLEARN_SERVER",
+            "modelUri": "mys3:models/iris",
+            "envSecretRefName": "keys",
+        }
+        await make(serving, {"name": "p", "graph": {"name": "classifier", **unit}})
+        deployment = await serving.one(DEPLOYMENTS, "m-p-0-classifier")
+        (fetching,) = meta.spec(meta.spec(deployment)["template"])["initContainers"]
+        assert (fetching["name"], fetching["image"]) == ("classifier-model-initializer", said["image"])
+        assert fetching["args"] == ["s3://models/iris", "/mnt/models"]
+        assert fetching["resources"]["requests"]["memory"] == "7Mi"
+        assert fetching["envFrom"] == [{"secretRef": {"name": "keys", "optional": True}}]
+        keys = {each["name"]: (each.get("valueFrom") or {}).get("secretKeyRef") for each in fetching["env"]}
+        told = {"name": "keys", "key": "RCLONE_CONFIG_MYS3_ENDPOINT", "optional": True}
+        assert keys["AWS_ENDPOINT_URL"] == told
 
     seldon(scenario)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.app.definitions import install
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, SCALED_OBJECTS
 from sampan.kube import meta
 from sampan.kube.kinds import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, SERVICES
 
@@ -14,6 +15,27 @@ NO_SCALER = {
         "serving.kserve.io/deploymentMode": "Standard",
         "serving.kserve.io/autoscalerClass": "none",
     }
+}
+
+KEDA = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": SCALED_OBJECTS.key},
+    "spec": {
+        "group": SCALED_OBJECTS.group,
+        "names": {"kind": SCALED_OBJECTS.kind, "plural": SCALED_OBJECTS.plural},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": SCALED_OBJECTS.version,
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+                },
+            }
+        ],
+    },
 }
 
 
@@ -139,8 +161,31 @@ def test_what_cannot_scale_it_is_told(run):
         keda = {**STANDARD["annotations"], "serving.kserve.io/autoscalerClass": "keda"}
         await serving.make(metadata={"annotations": keda})
         isvc = await serving.becomes(type_="PredictorReady", status="False")
-        assert "ScaledObjects of KEDA are not made" in condition(isvc, "PredictorReady")["message"]
+        assert "the cluster serves no ScaledObject" in condition(isvc, "PredictorReady")["message"]
         await serving.edit(metadata={"annotations": {"serving.kserve.io/autoscalerClass": "external"}})
         await serving.becomes()
+
+    run(scenario)
+
+
+def test_keda_is_told_where_it_is(run):
+    async def scenario(serving):
+        await install(serving.client, [KEDA])
+        keda = {**STANDARD["annotations"], "serving.kserve.io/autoscalerClass": "keda"}
+        metric = {
+            "type": "Resource",
+            "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
+        }
+        spec = sklearn("file:///models/1", maxReplicas=3, autoScaling={"metrics": [metric]})
+        await serving.make(metadata={"annotations": keda}, predictor=spec)
+        await serving.becomes()
+        made = await serving.one(SCALED_OBJECTS, "iris-predictor")
+        assert meta.spec(made)["triggers"][0]["metadata"] == {"value": "50"}
+        assert meta.spec(made)["maxReplicaCount"] == 3
+        assert await serving.names(HORIZONTAL_POD_AUTOSCALERS) == []
+        # KEDA's number stays, and its object goes with the wish.
+        await serving.edit(metadata={"annotations": {"serving.kserve.io/autoscalerClass": "hpa"}})
+        await serving.gone(SCALED_OBJECTS, "iris-predictor")
+        assert await serving.names(HORIZONTAL_POD_AUTOSCALERS) == ["iris-predictor"]
 
     run(scenario)

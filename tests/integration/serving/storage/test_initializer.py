@@ -587,6 +587,10 @@ class TestLocalFiles:
     def test_what_is_not_there(self, fetch, tmp_path):
         with pytest.raises(StorageError, match=r"Local path file:///no/such/model does not exist\."):
             fetch("file:///no/such/model")
+        with pytest.raises(
+            StorageError, match=r"does not exist\. Pods have a /tmp of their own: .* hostPath"
+        ):
+            fetch("file:///tmp/machine-that-is-not-here/m")
         with pytest.raises(StorageError, match="No model found in file://"):
             fetch(f"file://{tmp_path}/mnt/models")
 

@@ -22,6 +22,7 @@ from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES
 from sampan.lib.clock import SystemClock
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
+from sampan.testing.quiet import until_quiet
 
 
 class World:
@@ -54,7 +55,7 @@ class World:
     async def says(self, name, *conditions):
         """The model, as soon as those conditions are said of it: (type, status, reason)."""
         found: Any = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.client.get(TRAINED_MODELS, name, "team")
                 told = {
@@ -67,7 +68,7 @@ class World:
 
     async def listed(self, *names, service="many"):
         """The service's list, as soon as these are on it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 with suppress(NotFoundError):
                     found = await self.client.get(CONFIG_MAPS, f"modelconfig-{service}-0", "team")
@@ -77,7 +78,7 @@ class World:
                 await asyncio.sleep(0.01)
 
     async def gone(self, resource, name):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await self.client.get(resource, name, "team")
@@ -142,7 +143,7 @@ def test_models_of_a_service(tmp_path):
         await it.listed("a")
         change = {"spec": {"model": {"storageUri": "s3://models/a2"}}}
         await it.client.patch(TRAINED_MODELS, "a", change, "team")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await it.listed("a"))[1][0]["modelSpec"]["storageUri"] != "s3://models/a2":
                 await asyncio.sleep(0.01)
 
@@ -249,6 +250,7 @@ def test_what_is_settled_is_not_written_again(tmp_path):
             await it.model(f"m{number:02}", memory="1Mi")
         for number in range(20):
             await it.says(f"m{number:02}", READY)
+        await until_quiet(it.client)
         before = {
             meta.name(each): meta.resource_version(each)
             for each in (await it.client.list(TRAINED_MODELS, "team")).items

@@ -24,8 +24,9 @@ from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
+from sampan.testing.quiet import until_quiet
 
-_DEADLINE_SECONDS = 20.0
+_DEADLINE_SECONDS = 60.0
 
 
 class Cluster:
@@ -92,7 +93,7 @@ class Cluster:
         return await self.pods(name)
 
     async def events(self, name: str = "j") -> dict[str, str]:
-        await asyncio.sleep(0.1)
+        await until_quiet(self.client)
         found = (await self.client.list(EVENTS, "team")).items
         return {each["reason"]: each["message"] for each in found if each["involvedObject"]["name"] == name}
 

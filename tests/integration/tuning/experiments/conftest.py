@@ -46,7 +46,7 @@ from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
 
-_DEADLINE_SECONDS = 20.0
+_DEADLINE_SECONDS = 60.0
 
 
 class Algorithm:

@@ -68,6 +68,8 @@ class Cluster:
                 value = await self._function(told["parameters"]["x"])
                 said = {"id": told["id"], "end": "Succeeded", "metrics": [["loss", value]]}
                 writer.write(json.dumps(said).encode() + b"\n")
+        except ConnectionError:
+            return
         finally:
             await close(writer)
 

@@ -33,7 +33,7 @@ from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
 
-_DEADLINE_SECONDS = 20.0
+_DEADLINE_SECONDS = 60.0
 COMPLETE = 'status.conditions.#(type=="Complete")#|#(status=="True")#'
 FAILED = 'status.conditions.#(type=="Failed")#|#(status=="True")#'
 

@@ -78,9 +78,10 @@ def test_a_trial_fails_with_its_job(run):
         trial = await tuning.becomes("one", "Failed")
         said = condition(trial, "Failed")
         assert said["reason"] == "TrialFailed. Job reason: BackoffLimitExceeded"
-        assert said["message"] == (
-            "Trial has failed. Job message: Job has reached the specified backoff limit"
+        assert said["message"].startswith(
+            "Trial has failed. Job message: Job has reached the specified backoff limit. container main of pod one"
         )
+        assert said["message"].endswith("ended with exit code 3")
         assert "observation" not in trial["status"]
         # Its curve is kept all the same.
         assert [each.value for each in await tuning.observations.of("team", "one")] == ["0.5"]

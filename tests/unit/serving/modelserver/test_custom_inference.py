@@ -13,6 +13,7 @@ from sampan.components.serving.engine.programs.modelserver.custom.inference impo
     InferOutput,
     InferRequest,
     InferResponse,
+    RequestedOutput,
     tensors_of,
 )
 from sampan.components.serving.engine.programs.modelserver.custom.payloads import (
@@ -130,3 +131,25 @@ def test_payloads_to_arrays_and_back() -> None:
     for wrong in (5, {"instances": 5}):
         with pytest.raises(InvalidInput):
             get_predict_input(wrong)
+
+
+def test_what_a_model_takes_out_of_a_requests_parameters_counts_for_the_answer_still() -> None:
+    asked = v2.Inference("1", [], {"binary_data_output": True, "mine": 1})
+    request = InferRequest.of("m", asked)
+    assert request.parameters is not None
+    request.parameters.pop("binary_data_output")
+    assert asked.parameters == {"binary_data_output": True, "mine": 1}
+
+
+def test_requests_and_answers_that_say_the_same_are_equal() -> None:
+    def request(value: int) -> InferRequest:
+        inputs = [InferInput("x", [1], "INT32", [value])]
+        return InferRequest("m", inputs, "1", request_outputs=[RequestedOutput("y", {"binary_data": True})])
+
+    def response(value: int) -> InferResponse:
+        return InferResponse("1", "m", [InferOutput("y", [1], "INT32", [value])])
+
+    assert request(1) == request(1) != request(2)
+    assert response(1) == response(1) != response(2)
+    assert request(1) != response(1)
+    assert response(1).to_dict()["outputs"][0]["data"] == [1]

@@ -85,7 +85,7 @@ class Folder:
         answered: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         content = b"" if body is None else json.dumps(body).encode()
         self.rest.route(Request(method, path, "", {}, content), answered.set_result)  # type: ignore[arg-type]
-        answer = await asyncio.wait_for(answered, 10)
+        answer = await asyncio.wait_for(answered, 60)
         return answer.status, json.loads(answer.body)
 
     async def adds(self, path: str = "/v1/models/m") -> Any:

@@ -123,7 +123,7 @@ def test_trials_that_find_no_room_wait_while_others_run(tmp_path: Path, monkeypa
         curves = Curves(problem_of(EXPERIMENT).objective, None)
         made = Trying(ground(cluster), crew, curves, Tally(), lambda _trial, *, has_ended: None)
         made.begin(known(), {**TRIAL, "metadata": {"name": "first", "namespace": "team"}})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not crew.works:
                 await asyncio.sleep(0.01)
             for _ in range(5):
@@ -160,15 +160,19 @@ def test_a_cluster_that_refuses_what_an_algorithm_needs_is_not_asked_without_a_p
             asked += 1
             raise ForbiddenError("exceeded quota")
 
-        tasks = TaskSet("test")
-        suggestions = Suggestions(
-            ground(None, asked=services), Tally(), tasks, lambda: suggestions.want(known(), 2)
-        )
+        tasks, is_over = TaskSet("test"), False
+
+        def news() -> None:
+            if not is_over:
+                suggestions.want(known(), 2)
+
+        suggestions = Suggestions(ground(None, asked=services), Tally(), tasks, news)
         suggestions.want(known(), 2)
         for _ in range(20):
             await asyncio.sleep(0.01)
         assert asked == 1
         assert "exceeded quota" in suggestions.said.waiting_for
+        is_over = True
         await tasks.close()
 
     asyncio.run(main())

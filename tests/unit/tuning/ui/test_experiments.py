@@ -158,6 +158,20 @@ def test_pending_and_failing_trials_are_named_with_what_they_say() -> None:
     assert "no such file" in one.text
 
 
+def test_why_most_trials_fail_is_said_although_some_succeed() -> None:
+    rows = [("t-0", "Succeeded", 1.0, {}), *((f"t-{n}", "Failed", None, {}) for n in range(1, 4))]
+    answer = columns(rows)
+    answer["columns"]["message"] = ["", "no such file", "no such file", "out of memory"]
+    counts = {"trials": 4, "trialsFailed": 3, "trialsSucceeded": 1}
+    done = [*RUNNING, ("Succeeded", "ExperimentMaxTrialsReached", "")]
+    for told in (RUNNING, done):
+        (one,) = waiting.notices(summarise(experiment("a", told, counts)), {}, trials.of_columns(answer))
+        assert (one.tone, one.title) == ("warn", "3 of 4 trials have failed")
+        assert one.text == "Most said: no such file"
+    few = {**counts, "trialsSucceeded": 4}
+    assert waiting.notices(summarise(experiment("a", done, few)), {}, trials.of_columns(answer)) == []
+
+
 def test_what_a_pending_trial_says_is_said_once() -> None:
     answer = columns([("t-1", "Created", None, {}), ("t-2", "Created", None, {})])
     answer["columns"]["message"] = ["no room for t-1", "no room for t-2"]
@@ -232,6 +246,16 @@ def test_what_is_searched_in_words() -> None:
     assert facts["Are found in"] == "a file /x"
     assert facts["Each trial is"] == "a Job"
     assert facts["Metrics"] == "loss (min), accuracy (max)"
+    assert "Further objectives" not in facts
+    called = experiment("a", RUNNING)
+    called["metadata"]["annotations"] = {
+        "sampan.dev/trials": "in-process",
+        "sampan.dev/objectives": '{"latency": "minimize"}',
+        "sampan.dev/constraints": '{"size": "<= 5"}',
+    }
+    facts = searched.facts(called, summarise(called))
+    assert facts["Each trial is"] == "a call of a function"
+    assert (facts["Further objectives"], facts["Bounds"]) == ("lowest latency", "size <= 5")
 
 
 def test_an_architecture_is_read_as_katibs_web_api_writes_it() -> None:

@@ -45,6 +45,19 @@ spec:
               image: some/image
               command: [python, train.py, "--lr=${trialParameters.rate}"]
 """
+CONTAINER = "name: collector\nimage: mine:1\nargs:\n- --fast\n"
+NETWORK = """graphConfig:
+  numLayers: 4
+  inputSizes: [32, 32, 3]
+  outputSizes: [10]
+operations:
+- operationType: convolution
+  parameters:
+  - name: filter_size
+    parameterType: categorical
+    feasibleSpace:
+      list: ['3', '5']
+"""
 
 
 def _wanted(**changed: Any) -> Wanted:
@@ -70,6 +83,21 @@ def _wanted(**changed: Any) -> Wanted:
         {"collected": Collected("PrometheusMetric", "/m", port=9090)},
         {"collected": Collected("StdOut", filters=("(a)=(b)",))},
         {"collected": Collected("Push")},
+        {
+            "collected": Collected(
+                "Custom", "/out", filters=("(a)=(b)",), container=CONTAINER, place="Directory"
+            )
+        },
+        {"collected": Collected("Custom", container=CONTAINER)},
+        {"target": Target("loss", others={"latency": "minimize"}, bounds={"size": "<= 5e6"})},
+        {"labels": {"team": "a"}, "annotations": {"sampan.dev/trials": "in-process", "why": '{"a": 1}'}},
+        {"ranges": (), "network": NETWORK, "algorithm": Chosen("enas", {"random_state": "1"})},
+        {
+            "ranges": (),
+            "network": NETWORK,
+            "algorithm": Chosen("darts", {"num_epochs": "3"}),
+            "target": Target("Best-Genotype", "maximize"),
+        },
         {
             "template": Template(
                 Program(script="x", arguments='--lr "${trialParameters.lr}"', cpu="2", gpu="1")
@@ -118,10 +146,11 @@ def _with(path: tuple[str, ...], value: Any) -> dict[str, Any]:
         (("spec", "nasConfig"), {"graphConfig": {"numLayers": 8}}),
         (
             ("spec", "metricsCollectorSpec"),
-            {"collector": {"kind": "Custom", "customCollector": {"image": "x"}}},
+            {
+                "collector": {"kind": "Custom", "customCollector": {"name": "c", "image": "x"}},
+                "source": {"httpGet": {"port": 80}},
+            },
         ),
-        (("metadata", "labels"), {"team": "a"}),
-        (("metadata", "annotations"), {"sampan.dev/trials": "in-process"}),
         (("spec", "ofTomorrow"), 1),
         (("spec", "objective", "ofTomorrow"), "x"),
         (("spec", "trialTemplate", "ofTomorrow"), {"a": 1}),

@@ -97,7 +97,7 @@ _READ_BY_LIBRARIES = (
         "JAX_",
         "XLA_",
     ),
-    *("TORCH_", "HF_", "TRANSFORMERS_"),
+    *("TORCH_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_"),
 )
 
 

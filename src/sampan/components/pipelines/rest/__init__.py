@@ -1,16 +1,16 @@
 """The REST API of Kubeflow Pipelines, v2beta1 and below it v1beta1, as unmodified clients speak it.
 
-`endpoints` is the table of all paths, `dispatch` takes a request through one of them, `authorise` decides. A
-module for each service answers; `render` and `task_details` write its messages. No SQL here: that is `store`.
+`endpoints` is the table of all paths, loaded when the server is ready or first asked. `dispatch` takes a request
+through one of them, `authorise` decides. A module for each service answers; `render` and `task_details` write its
+messages. No SQL here: that is `store`.
 """
 
 from __future__ import annotations
 
 from sampan.components.pipelines.rest.dispatch import Api
-from sampan.components.pipelines.rest.endpoints import endpoints
 from sampan.components.pipelines.rest.ports import Backend, RunEngine
 
-__all__ = ["PREFIXES", "PROVEN_PATHS", "Api", "Backend", "RunEngine", "endpoints"]
+__all__ = ["PREFIXES", "PROVEN_PATHS", "Api", "Backend", "RunEngine"]
 
 PREFIXES = (
     "/apis/v1alpha1",

@@ -8,6 +8,7 @@ included, must answer with a google.rpc status and never with HTML.
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,7 @@ from sampan.store.database import StorageError, StorageFullError
 
 log = get_logger(__name__)
 
+_ENDPOINTS = "sampan.components.pipelines.rest.endpoints"
 MAX_BODY_BYTES = 33 * 1024 * 1024
 """A package of the largest size, and the form around it."""
 
@@ -154,18 +156,23 @@ class _Node:
 
 
 class Api:
-    """The ASGI application of the whole REST API."""
+    """The ASGI application of the whole REST API. Its endpoints come with `load`, or with the first request."""
 
-    def __init__(self, backend: Backend, endpoints: Iterable[Endpoint]) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._authoriser: Authoriser = (
             AccessReviews(backend.client, backend.namespace)
             if backend.multi_user
             else SingleUser(backend.namespace)
         )
-        self._root = _Node()
-        for endpoint in endpoints:
-            self._add(endpoint)
+        self._loading: asyncio.Task[_Node] | None = None
+
+    async def load(self) -> _Node:
+        """The table of endpoints. It takes as long to load as a twentieth of the server's start."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(_table), name="endpoints")
+        # A request that gives up must not take it from the others.
+        return await asyncio.shield(self._loading)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # a WebSocket: there are none here
@@ -178,7 +185,9 @@ class Api:
     async def _answer(self, request: Request) -> Response:
         error_json: Callable[[PipelinesError], Mapping[str, Any]] = _status_json
         try:
-            endpoint, params = self._match(request)
+            loading = self._loading
+            root = loading.result() if loading is not None and loading.done() else await self.load()
+            endpoint, params = _match(root, request)
             error_json = endpoint.error_json
             call = Call(request, self._backend, self._authoriser, params)
             if endpoint.body is not None:
@@ -190,30 +199,44 @@ class Api:
             failure = _as_pipelines_error(error, request)
             return answer(error_json(failure), failure.http_status)
 
-    def _add(self, endpoint: Endpoint) -> None:
-        node = self._root
-        for segment in endpoint.path.strip("/").split("/"):
-            if segment.endswith("...}"):
-                node.rest = node.rest or (segment[1:-4], _Node())
-                node = node.rest[1]
-            elif segment.startswith("{"):
-                name, _, verb = segment[1:].partition("}")
-                node = node.parameters.setdefault(verb, (name, _Node()))[1]
-            else:
-                node = node.literals.setdefault(segment, _Node())
-        node.endpoints[endpoint.method] = endpoint
 
-    def _match(self, request: Request) -> tuple[Endpoint, dict[str, str]]:
-        allowed: set[str] = set()
-        for node, params in _walk(self._root, list(_segments(request.scope)), {}):
-            if (endpoint := node.endpoints.get(request.method)) is not None:
-                return endpoint, params
-            allowed.update(node.endpoints)
-        if allowed:
-            raise MethodNotAllowedError(
-                f"{request.method} is not allowed here; allowed: {', '.join(sorted(allowed))}"
-            )
-        raise NotFoundError("Not Found: this API has no such path")
+def _table() -> _Node:
+    endpoints: Any = importlib.import_module(_ENDPOINTS)
+    return table(endpoints.endpoints())
+
+
+def table(endpoints: Iterable[Endpoint]) -> _Node:
+    """Where each path leads."""
+    root = _Node()
+    for endpoint in endpoints:
+        _add(root, endpoint)
+    return root
+
+
+def _add(node: _Node, endpoint: Endpoint) -> None:
+    for segment in endpoint.path.strip("/").split("/"):
+        if segment.endswith("...}"):
+            node.rest = node.rest or (segment[1:-4], _Node())
+            node = node.rest[1]
+        elif segment.startswith("{"):
+            name, _, verb = segment[1:].partition("}")
+            node = node.parameters.setdefault(verb, (name, _Node()))[1]
+        else:
+            node = node.literals.setdefault(segment, _Node())
+    node.endpoints[endpoint.method] = endpoint
+
+
+def _match(root: _Node, request: Request) -> tuple[Endpoint, dict[str, str]]:
+    allowed: set[str] = set()
+    for node, params in _walk(root, list(_segments(request.scope)), {}):
+        if (endpoint := node.endpoints.get(request.method)) is not None:
+            return endpoint, params
+        allowed.update(node.endpoints)
+    if allowed:
+        raise MethodNotAllowedError(
+            f"{request.method} is not allowed here; allowed: {', '.join(sorted(allowed))}"
+        )
+    raise NotFoundError("Not Found: this API has no such path")
 
 
 def answer(value: Any, status: int = 200) -> Response:

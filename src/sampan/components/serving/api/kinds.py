@@ -72,6 +72,17 @@ KNATIVE_SERVICES = Resource(
     "services",
     singular="service",
     short_names=("kservice", "ksvc"),
-    subresources=(),
+    subresources=("status",),
 )
-"""What is shown of components in mode Knative, in the embedded cluster alone: `engine/inference_services`."""
+"""In the embedded cluster alone: what is shown of components in mode Knative (`engine/inference_services`), and users'
+own, each followed by an InferenceService (`engine/knative`)."""
+
+SCALED_OBJECTS = Resource(
+    "keda.sh",
+    "v1alpha1",
+    "ScaledObject",
+    "scaledobjects",
+    singular="scaledobject",
+    short_names=("so",),
+)
+"""KEDA's, where it is installed: what it scales components by is written there."""

@@ -28,6 +28,9 @@ class ServingSettings:
     """Names, with `*`, and networks that models may be fetched from though their addresses are private or loopback.
     Without any, the single user may fetch from all of them, and users of namespaces from none. A machine's own
     metadata are never asked."""
+    seldon_env_secret: str = ""
+    """A Secret whose entries are variables of whatever fetches models of SeldonDeployments, as for rclone, where a unit
+    names none (`envSecretRefName`). Seldon's operator calls it PREDICTIVE_UNIT_DEFAULT_ENV_SECRET_REF_NAME."""
     model_cache_gib: int = 20
     """Disk for models that have been downloaded, so that the next replica has them at once, in GiB; 0 keeps none."""
     max_model_gib: int = 0

@@ -15,7 +15,7 @@ from typing import Any
 from sampan.components.serving.api import kinds
 from sampan.components.serving.api.labels import CONFIG, KNATIVE, LOCAL_MODEL, NAMESPACE, NO_LOCAL_MODEL
 from sampan.components.serving.api.reading import mapping
-from sampan.kube import meta, owners
+from sampan.kube import meta
 from sampan.kube.admission import (
     AdmissionRequest,
     Hook,
@@ -85,7 +85,7 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
         ValidatingHook(
             "well-known-configs", (kinds.LLM_INFERENCE_SERVICE_CONFIGS,), _is_own_to_delete, ("DELETE",)
         ),
-        ValidatingHook("knative-services", (kinds.KNATIVE_SERVICES,), _of_ours, ("CREATE",)),
+        ValidatingHook("knative-services", (kinds.KNATIVE_SERVICES,), _of_users),
     )
 
 
@@ -132,18 +132,14 @@ def _is_own_to_delete(
         )
 
 
-def _of_ours(request: AdmissionRequest, obj: Object, _old: Object | None, _reader: Reader) -> None:
-    """Nothing acts on a Knative Service: one of a user's own would wait for ever. Raises InvalidError."""
-    owner = owners.controller_of(obj) or {}
-    if str(owner.get("apiVersion")).partition("/")[0] == kinds.GROUP:
-        return
+def _of_users(request: AdmissionRequest, obj: Object, _old: Object | None, _reader: Reader) -> None:
+    """A Knative Service of a user's own has containers. Raises InvalidError."""
+    following = _module("knative.following")
     errors = FieldErrors()
-    errors.forbidden(
-        "metadata.ownerReferences",
-        "Knative itself is not here: Services of serving.knative.dev show the components of InferenceServices, and are "
-        "made for them alone. Write an InferenceService, with the container as its predictor",
-    )
-    raise invalid(request.resource.group, request.resource.kind, request.name, errors.causes)
+    if following.is_users(obj):
+        following.check(obj, errors)
+    if errors:
+        raise invalid(request.resource.group, request.resource.kind, request.name, errors.causes)
 
 
 def _config(reader: Reader, deployment_mode: str) -> Any:

@@ -26,6 +26,7 @@ from sampan.components.serving.controller.graphs.reconciler import InferenceGrap
 from sampan.components.serving.controller.inference_services.parts import inference_services
 from sampan.components.serving.controller.kfserving import KFServingReconciler
 from sampan.components.serving.controller.kfserving_models import KFServingModelReconciler
+from sampan.components.serving.controller.knative_services import KnativeServiceReconciler
 from sampan.components.serving.controller.language_models.configs import LanguageModelConfigReconciler
 from sampan.components.serving.controller.language_models.reconciler import LanguageModelReconciler
 from sampan.components.serving.controller.local_models import parts as local_models
@@ -72,4 +73,8 @@ def controllers(around: Around, foreign: frozenset[str]) -> Sequence[Runnable]:
         for kind, runnables in made.items()
         if acts_on_all or kind.key not in foreign
         for runnable in runnables
-    ] + ([ModelCache(around), Remembering(around)] if around.is_embedded else [])
+    ] + (_of_our_cluster(around) if around.is_embedded else [])
+
+
+def _of_our_cluster(around: Around) -> list[Runnable]:
+    return [KnativeServiceReconciler(around).controller(), ModelCache(around), Remembering(around)]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sampan.client.protocol import Client, PatchType, WriteOptions
 from sampan.components.serving.api.kinds import CLUSTER_STORAGE_CONTAINERS
 from sampan.components.serving.controller.around import Around
+from sampan.components.serving.controller.ca_bundles import CaBundles
 from sampan.components.serving.controller.credentials import Credentials
 from sampan.components.serving.engine.local_models import matching
 from sampan.components.serving.engine.storage.config import OwnRules, StorageConfig
@@ -42,6 +43,7 @@ class ModelStorage:
         self._client: Client = around.client
         self._get = credentials.get
         self._own = own_rules(around)
+        self._bundles = CaBundles(around.client)
         # Its keys open every bucket: with many users nobody is given them.
         self._own_s3 = None if around.has_many_users else around.own_s3
         self.containers: Cache = around.caches.of(CLUSTER_STORAGE_CONTAINERS)
@@ -56,6 +58,7 @@ class ModelStorage:
     ) -> Object:
         """`component` is the spec of a predictor, transformer or explainer, `template` its pods'."""
         asked = wanted(component)
+        await self._bundles.keep(namespace, config)
         if not asked.uris:
             return template
         asked = matching.claimed(asked, template)
@@ -68,6 +71,7 @@ class ModelStorage:
     ) -> Reads:
         """For a download in `namespace` that nobody's pod asks for, with the Secrets of an account, if there is one.
         What may be fetched is what `owner`, another namespace, may. Raises StorageError, ApiError."""
+        await self._bundles.keep(namespace, config)
         found = await self._reads(account, asked, {}, namespace, config)
         return replace(found, owner=owner)
 
@@ -79,7 +83,7 @@ class ModelStorage:
         found = await asyncio.gather(*(self._get(SECRETS, name, namespace) for name in names))
         secrets = {meta.name(each): each for each in found if each is not None}
         own_s3 = None
-        if self._own_s3 is not None and needs_own_s3(asked):
+        if self._own_s3 is not None and config.offers_own_s3 and needs_own_s3(asked):
             own_s3 = await self._own_s3_secret(namespace, self._own_s3(namespace))
         return Reads(namespace, account, secrets, tuple(self.containers.list()), own_s3=own_s3)
 

@@ -36,5 +36,13 @@ NAMESPACE = "kubeflow"
 
 TRIALS_IN = "sampan.dev/trials"
 """Annotation of an experiment: `in-process` where its trials are calls of a Python function in warm workers."""
+OBJECTIVES = "sampan.dev/objectives"
+"""Annotation of an experiment: JSON, by metric `minimize` or `maximize`, beside spec.objective (decision 51)."""
+CONSTRAINTS = "sampan.dev/constraints"
+"""Annotation of an experiment: JSON, by metric what it must keep to, as `<= 5e6`."""
 STOP = "sampan.dev/stop"
 """Annotation of an experiment: `true` ends it, with what runs of it; what is known stays. Taken away, it goes on."""
+
+NUMBER = "sampan.dev/trial-number"
+"""Annotation of a trial: its place among the trials of its experiment, from 0. Times of objects have whole seconds, so
+without it those of one second would be in another order after each start of the server."""

@@ -5,6 +5,7 @@ For objects that passed validation; what is amiss is left out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,10 @@ from sampan.components.tuning.api.suggesting import (
 )
 from sampan.kube import meta
 from sampan.kube.meta import Object
+
+_NUMBER_DIGITS = 12
+_NUMBERED = "~"
+"""Behind every time."""
 
 
 def problem_of(experiment: Object, learnt: Mapping[str, str] | None = None) -> Problem:
@@ -56,6 +61,31 @@ def record_of(trial: Object) -> TrialRecord:
         start_time=str(status.get("startTime") or ""),
         completion_time=str(status.get("completionTime") or ""),
     )
+
+
+def number_of(trial: Object) -> int | None:
+    """Its place among the trials of its experiment; None where it was made without one."""
+    found = meta.annotations(trial).get(labels.NUMBER, "")
+    return int(found) if found.isascii() and found.isdecimal() and len(found) <= _NUMBER_DIGITS else None
+
+
+def annotated(annotations: Mapping[str, str], key: str) -> dict[str, str]:
+    """The JSON object of texts in an annotation; empty where it is something else."""
+    try:
+        found = json.loads(annotations.get(key, ""))
+    except (ValueError, RecursionError):
+        return {}
+    is_one = isinstance(found, dict) and all(isinstance(each, str) for each in found.values())
+    return found if is_one else {}
+
+
+def place_in_time(trial: Object) -> tuple[str, int]:
+    """By which trials of an experiment are in the order in which they were made: those without numbers, which older
+    versions have made, come first."""
+    number = number_of(trial)
+    if number is None:
+        return str(meta.metadata(trial).get("creationTimestamp") or ""), 0
+    return _NUMBERED, number
 
 
 def objective_of(spec: Mapping[str, Any]) -> Objective:

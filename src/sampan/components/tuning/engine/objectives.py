@@ -17,10 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.components.tuning.api.labels import CONSTRAINTS, OBJECTIVES
 from sampan.components.tuning.api.suggesting import InvalidSettingsError, Problem
 
-OBJECTIVES = "sampan.dev/objectives"
-CONSTRAINTS = "sampan.dev/constraints"
 _TYPES = ("minimize", "maximize")
 _BOUND = re.compile(r"\s*(<=|>=)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*\Z")
 _MOST = 8

@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sampan.components.tuning.api.conditions import CREATED, conditions_of
-from sampan.components.tuning.api.reading import counted, metrics_of, named_values, objective_of
+from sampan.components.tuning.api.reading import (
+    counted,
+    metrics_of,
+    named_values,
+    objective_of,
+    place_in_time,
+)
 from sampan.components.tuning.api.suggesting import Objective
 from sampan.components.tuning.api.summary import waits
 from sampan.kube import meta
@@ -90,12 +96,12 @@ def objective_fields(objective: Objective) -> dict[str, Any]:
 
 
 def in_order(trials: Iterable[Object], suggested: Mapping[str, int]) -> list[Object]:
-    """Oldest first. Times of objects have whole seconds: of one second, in the order in which they were suggested."""
+    """Oldest first. Of one second and without numbers: in the order in which they were suggested."""
     last = len(suggested)
 
-    def since(trial: Object) -> tuple[str, int, str]:
+    def since(trial: Object) -> tuple[tuple[str, int], int, str]:
         name = meta.name(trial)
-        return str(meta.metadata(trial).get("creationTimestamp") or ""), suggested.get(name, last), name
+        return place_in_time(trial), suggested.get(name, last), name
 
     return sorted(trials, key=since)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sampan.client.session import Session
 from sampan.components.tuning.api import kinds, labels
+from sampan.components.tuning.api.reading import place_in_time
 from sampan.components.tuning.api.summary import Summary, TrialSummary, summarise, summarise_trial
 from sampan.components.tuning.sdk.plan import TuneError
 from sampan.kube import meta, owners
@@ -68,8 +69,8 @@ class Experiments:
 
     def trials(self, ref: Ref) -> list[TrialSummary]:
         """As they came."""
-        found = [summarise_trial(each) for each in self.trial_objects(ref)]
-        return sorted(found, key=lambda each: (each.created, each.name))
+        found = sorted(self.trial_objects(ref), key=lambda each: (place_in_time(each), meta.name(each)))
+        return [summarise_trial(each) for each in found]
 
     def trial_objects(self, ref: Ref) -> list[Object]:
         return self.session.list(kinds.TRIALS, ref.namespace, f"{labels.EXPERIMENT}={ref.name}")

@@ -32,6 +32,28 @@ _MOST_LINES = 20_000
 _MOST_PATH = 512
 
 
+class _Line(msgspec.Struct, omit_defaults=True):
+    time: str
+    id: str
+    method: str
+    path: str
+    host: str
+    status: int
+    ms: float
+    came: int = msgspec.field(name="in")
+    out: int
+    peer: str
+    kind: str
+    name: str
+    service: str
+    pod: str = ""
+    trace: str = ""
+    why: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 class AccessLog:
     """For one event loop."""
 
@@ -91,28 +113,24 @@ class AccessLog:
 
 def line(done: Done) -> bytes:
     head, (kind, _, name, service) = done.head, done.name
-    found: dict[str, object] = {
-        "time": _moment(time()),
-        "id": done.request_id.decode("latin-1"),
-        "method": head.method.decode("latin-1"),
-        "path": head.target.partition(b"?")[0].decode("latin-1")[:_MOST_PATH],
-        "host": head.host.decode("latin-1"),
-        "status": done.status,
-        "ms": round(done.seconds * 1000, 3),
-        "in": done.sizes[0],
-        "out": done.sizes[1],
-        "peer": head.peer,
-        "kind": kind,
-        "name": name,
-        "service": service,
-    }
-    if done.pod:
-        found["pod"] = done.pod
-    if trace := head.get(b"traceparent"):
-        found["trace"] = trace.decode("latin-1")[:64]
-    if done.why:
-        found["why"] = str(done.why)
-    return msgspec.json.encode(found) + b"\n"
+    found = _Line(
+        _moment(time()),
+        done.request_id.decode("latin-1"),
+        head.method.decode("latin-1"),
+        head.target.partition(b"?")[0].decode("latin-1")[:_MOST_PATH],
+        head.host.decode("latin-1"),
+        done.status,
+        round(done.seconds * 1000, 3),
+        *done.sizes,
+        head.peer,
+        kind,
+        name,
+        service,
+        done.pod,
+        head.get(b"traceparent").decode("latin-1")[:64],
+        str(done.why),
+    )
+    return _encode(found) + b"\n"
 
 
 @functools.lru_cache(maxsize=4)

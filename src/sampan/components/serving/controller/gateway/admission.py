@@ -7,6 +7,7 @@ without TLS; on the port with TLS only pods may, which the address tells that th
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Protocol
@@ -30,6 +31,11 @@ _RESOURCES: dict[str, Resource] = {
 _PREFLIGHT_SECONDS = b"600"
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 """What else may stand in a URL's place for it, a user among it, others may read in another way."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_name(host: bytes) -> bool:
+    return _HOST.fullmatch(host.strip()) is not None
 
 
 class UnknownNameError(Exception):
@@ -86,7 +92,7 @@ class Admission:
     def _wrong_form(self, head: Head) -> tuple[int, str]:
         if not head.host:
             return 400, "a request needs exactly one Host header"
-        if _HOST.fullmatch((head.get(b"host") or head.host).strip()) is None:
+        if not _is_name(head.get(b"host") or head.host):
             return 400, "the Host of a request must be a name, with a port or without"
         if head.version not in ("1.1", "1.0"):
             return 505, "HTTP/1.1 is spoken here"

@@ -58,7 +58,7 @@ class Dialler(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Done:
     """One line of the access log."""
 

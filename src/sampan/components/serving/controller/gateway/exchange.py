@@ -80,10 +80,10 @@ class _Sent:
     size: int = 0
     is_whole: bool = True
 
-    def add(self, data: bytes) -> None:
+    def add(self, pieces: list[bytes], size: int) -> None:
         if self.is_whole:
-            self.size += len(data)
-            self.pieces.append(data)
+            self.size += size
+            self.pieces += pieces
             if self.size > _HELD_BYTES:
                 self.is_whole = False
                 self.pieces = []
@@ -322,9 +322,7 @@ class Exchange:
         if not pending or connection is None:
             return
         data = pending[0] if len(pending) == 1 else b"".join(pending)
-        if self._sent.is_whole:
-            for piece in pending:
-                self._sent.add(piece)
+        self._sent.add(pending, len(data))
         self._pending = []
         self._pending_bytes = 0
         if self._is_paused:

@@ -210,9 +210,8 @@ class Pool:
     def _take(self) -> Member | None:
         now, best, fewest = self._now(), None, 0
         members = list(self.members.values())
-        count = len(members)
-        for offset in range(count):
-            member = members[(self._turn + offset) % count]
+        first = self._turn % len(members) if members else 0
+        for member in (*members[first:], *members[:first]) if first else members:
             if member.place.state is not State.READY or member.not_before > now:
                 continue
             if self.most and member.in_flight >= self.most:

@@ -14,7 +14,7 @@ from sampan.lib.log import get_logger
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Way:
     backend: Backend
     target: bytes

@@ -32,12 +32,10 @@ def sources(around: Around) -> Sequence[Source]:
     config = _Config(around)
 
     def of_inference_service(obj: Object) -> Sequence[Route]:
-        found = config.read()
-        return inference_services.routes(obj, found.domain, is_headless=found.rules.is_headless)
+        return inference_services.routes(obj, config.read().domain)
 
     def of_inference_graph(obj: Object) -> Sequence[Route]:
-        found = config.read()
-        return inference_graphs.routes(obj, found.domain, is_headless=found.rules.is_headless)
+        return inference_graphs.routes(obj, config.read().domain)
 
     def of_seldon_deployment(obj: Object) -> Sequence[Route]:
         return seldon_deployments.routes(obj, config.read().domain)

@@ -17,6 +17,7 @@ from sampan.components.serving.api.kinds import (
 )
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.engine.inference_services.configured import Configured, configured
+from sampan.components.serving.engine.storage.config import StorageConfig
 from sampan.components.serving.engine.validation import services
 from sampan.components.serving.engine.validation import surroundings as validation
 from sampan.kube import meta
@@ -101,7 +102,8 @@ class Surroundings:
         return self._of_cluster.list()
 
     def _of_config(self, old: Object | None, new: Object | None) -> Iterable[Request]:
-        is_it = any(meta.name(each) == labels.CONFIG for each in (old, new) if each is not None)
+        known = (labels.CONFIG, StorageConfig.of(self.data).ca_bundle_config_map)
+        is_it = any(meta.name(each) in known for each in (old, new) if each is not None)
         return [request_for(each) for each in self._services.list()] if is_it else ()
 
     def _of_runtime(self, old: Object | None, new: Object | None) -> Iterable[Request]:

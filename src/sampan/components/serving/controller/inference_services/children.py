@@ -16,7 +16,7 @@ from typing import Any
 
 from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KNATIVE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KNATIVE_SERVICES, SCALED_OBJECTS
 from sampan.components.serving.controller.around import Served
 from sampan.components.serving.controller.inference_services.mounting import FailedMounts
 from sampan.kube import meta, owners
@@ -30,7 +30,7 @@ from sampan.kube.kinds import (
     Resource,
 )
 from sampan.kube.meta import Object
-from sampan.reconcile.apply import delete_if_present, is_part
+from sampan.reconcile.apply import delete_if_present, is_part, update_status
 from sampan.reconcile.cache import Cache
 from sampan.reconcile.controller import Source, owned
 from sampan.reconcile.reconciler import Request
@@ -44,13 +44,16 @@ _SCALER_VERSIONS = ("autoscaling/v2", "autoscaling/v2beta2")
 """From the one that is taken first."""
 _KINDS = (SERVICES, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, ENDPOINT_SLICES, KNATIVE_SERVICES)
 
+_ADDED = (SCALED_OBJECTS,)
+"""Of others, who may have installed them or not."""
+
 
 class TakenError(Exception):
     """Something of that name is there and belongs to somebody else."""
 
 
 class NotServedError(Exception):
-    """The cluster is too old for a kind."""
+    """The cluster is too old for a kind, or whose it is has not been installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,15 @@ _OF_SERVICES = Owners()
 class Children:
     """The caches of all of them."""
 
-    def __init__(self, client: Client, owners_: Owners = _OF_SERVICES, served: Served | None = None) -> None:
-        """`served` of a cluster that may be too old for some kinds; None where all are there."""
+    def __init__(
+        self,
+        client: Client,
+        owners_: Owners = _OF_SERVICES,
+        served: Served | None = None,
+        added: Served | None = None,
+    ) -> None:
+        """`served` of a cluster that may be too old for some kinds; None where all are there. `added` finds kinds that
+        others may have installed; None where nobody asks for them."""
         self._client = client
         self._owners = owners_
         self._served = served
@@ -80,6 +90,8 @@ class Children:
         self._caches = {kind: self._cache(kind) for kind in (_KINDS if served is None else _OLD_KINDS)}
         self._late: list[Cache] = []
         self._mounts = None if served is None else FailedMounts(client)
+        self._added = added
+        self._unsought = set(_ADDED if added is not None else ())
         self._pods = Cache(client, PODS, selector=self._selector)
         self._pods.add_index(labels.REVISION, lambda pod: _of_label(pod, labels.REVISION))
         self._pods.add_index("app", lambda pod: _of_label(pod, "app"))
@@ -100,6 +112,9 @@ class Children:
         Raises ApiError.
         """
         async with self._finding:
+            # Objects of before are to be known, though nobody wants any now.
+            while self._unsought:
+                await self._find_added(self._unsought.pop(), tell)
             if self._served is None:
                 return
             for version in _SCALER_VERSIONS:
@@ -110,6 +125,18 @@ class Children:
             self._served = None
             if self._mounts is not None:
                 self._mounts.start(lambda namespace, name: self._tell_of(namespace, name, tell))
+
+    async def find_added(self, kind: Resource, tell: Callable[[Request], None]) -> None:
+        """One of others, which may have come since. Raises ApiError."""
+        async with self._finding:
+            await self._find_added(kind, tell)
+
+    async def _find_added(self, kind: Resource, tell: Callable[[Request], None]) -> None:
+        if self._added is None or kind in self._caches:
+            return
+        found = await self._added(kind.api_version, kind.kind)
+        if found is not None:
+            await self._watch_late(kind, found, tell)
 
     async def close(self) -> None:
         for cache in self._late:
@@ -223,6 +250,11 @@ class Own:
             body["spec"] = {**body["spec"], "replicas": replicas}
         return await self._apply(resource, name, body)
 
+    async def tell(self, resource: Resource, obj: Object, status: Object) -> None:
+        """The status of what was kept. Raises ApiError."""
+        after = await update_status(self._client, self._caches[resource].resource, obj, status)
+        await self._caches[resource].reached(meta.resource_version(after))
+
     async def label(self, resource: Resource, obj: Object, name: str, value: str) -> None:
         """One label of what is left as it is otherwise. Raises ApiError."""
         if meta.labels(obj).get(name) != value:
@@ -232,7 +264,7 @@ class Own:
 
     async def collect(self) -> None:
         """Deletes what nobody wants. Raises ApiError."""
-        for resource in reversed(_KINDS):
+        for resource in reversed((*_KINDS, *_ADDED)):
             for each in self.all(resource):
                 if (resource, meta.name(each)) not in self._wanted and not meta.is_deleting(each):
                     await delete_if_present(self._client, self._caches[resource].resource, each)

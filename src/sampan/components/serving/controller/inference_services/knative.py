@@ -58,7 +58,10 @@ class KnativeMode:
         await self._keep_others(own, [each for each in found if each.name != newest], old, now)
         seen = self._seen(component, newest, deployment, now, newest in revisions.ready(found, old))
         shown = knative_service(component.name, deployment, now, seen.configuration, seen.route)
-        await own.keep(KNATIVE_SERVICES, shown)
+        kept = await own.keep(
+            KNATIVE_SERVICES, {key: shown[key] for key in ("apiVersion", "kind", "metadata", "spec")}
+        )
+        await own.tell(KNATIVE_SERVICES, kept, shown["status"])
         return seen
 
     async def keep_entrance(

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.kinds import INFERENCE_SERVICES
+from sampan.components.serving.api.kinds import INFERENCE_SERVICES, SCALED_OBJECTS
 from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.credentials import Credentials
@@ -27,8 +27,8 @@ from sampan.components.serving.controller.inference_services.standard import Sta
 from sampan.components.serving.controller.inference_services.templates import RefusedError, Templates
 from sampan.components.serving.controller.scaling.configured import Configured
 from sampan.components.serving.engine.inference_services import conditions as known
+from sampan.components.serving.engine.inference_services import scaling, standard, status
 from sampan.components.serving.engine.inference_services import spec as reading
-from sampan.components.serving.engine.inference_services import standard, status
 from sampan.components.serving.engine.inference_services.conditions import FALSE, MET, Verdict
 from sampan.components.serving.engine.inference_services.spec import Component
 from sampan.components.serving.engine.inference_services.status import (
@@ -59,7 +59,9 @@ class InferenceServiceReconciler:
         self._is_embedded = around.is_embedded
         self._services = around.caches.of(INFERENCE_SERVICES)
         self._surroundings = Surroundings(around)
-        self._children = Children(around.client, served=None if around.is_embedded else around.served)
+        self._children = Children(
+            around.client, served=None if around.is_embedded else around.served, added=around.served
+        )
         self._credentials = Credentials(around.client, self._services)
         self._templates = Templates(around, self._surroundings, self._credentials)
         self._autoscaling = Configured(around.client)
@@ -102,7 +104,8 @@ class InferenceServiceReconciler:
             return await self._refuse(isvc, mode, error)
         except NotServedError as error:
             what = f"{error}: give the InferenceService the annotation {labels.AUTOSCALER_CLASS}: none"
-            return await self._refuse(isvc, mode, RefusedError(PREDICTOR, "AutoscalerNotServed", what))
+            refused = RefusedError(PREDICTOR, "AutoscalerNotServed", what, may_pass=True)
+            return await self._refuse(isvc, mode, refused)
         except TakenError as error:
             return await self._refuse(
                 isvc, mode, RefusedError(PREDICTOR, "NotOwned", str(error), may_pass=True)
@@ -148,6 +151,8 @@ class InferenceServiceReconciler:
             if mode == labels.KNATIVE:
                 return await self._knative.keep(isvc, component, made, mine), made.runtime
             rules = self._surroundings.configured().rules
+            if meta.annotations(made.injected).get(labels.AUTOSCALER_CLASS) == scaling.KEDA:
+                await self._children.find_added(SCALED_OBJECTS, self._tell)
             return await self._standard.keep(isvc, component, made, mine, rules), made.runtime
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             message = f"spec.{component.kind} cannot be read: {error}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sampan.components.serving.api.kinds import SCALED_OBJECTS
 from sampan.components.serving.controller.inference_services.children import Children, Own
 from sampan.components.serving.controller.inference_services.templates import Made
 from sampan.components.serving.engine.inference_services import failures, names, standard
@@ -29,7 +30,7 @@ class StandardMode:
     async def keep(
         self, isvc: Object, component: Component, made: Made, own: Own, rules: Rules
     ) -> ComponentSeen:
-        """Raises TakenError, ApiError, ValueError."""
+        """Raises TakenError, NotServedError, ApiError, ValueError."""
         wanted = standard.objects(isvc, component, made.injected, rules)
         await own.keep(SERVICES, wanted.service)
         if wanted.replicas is not None:
@@ -40,6 +41,8 @@ class StandardMode:
             deployment = await own.keep(DEPLOYMENTS, wanted.deployment, replicas=first)
         if wanted.autoscaler is not None:
             await own.keep(HORIZONTAL_POD_AUTOSCALERS, wanted.autoscaler)
+        if wanted.scaled_object is not None:
+            await own.keep(SCALED_OBJECTS, wanted.scaled_object)
         return self._seen(component, deployment, rules)
 
     def _seen(self, component: Component, deployment: Object, rules: Rules) -> ComponentSeen:

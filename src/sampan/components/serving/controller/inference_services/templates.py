@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sampan.components.serving.api.config import Config
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES
 from sampan.components.serving.api.labels import PREDICTOR
 from sampan.components.serving.controller.agents import PodAgents
@@ -87,8 +88,9 @@ class Templates:
         runtime, told = self._runtime(isvc, component)
         predictor = reading.predictor(isvc).name
         disallowed = self._around.configured().disallowed
-        plain = pods.template(isvc, component, runtime, disallowed, predictor)
         namespace, data = meta.namespace(isvc), self._around.data
+        images = Config.of(data).explainer_images
+        plain = pods.template(isvc, component, runtime, disallowed, predictor, images)
         seconds = PROBE_SECONDS if has_revisions else _PROBE_SECONDS
         injected = pods.with_default_probes(plain, period_seconds=seconds)
         injected = await self.storage.add(component.spec, injected, namespace, self.storage.config(data))

@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.reading import mapping, mappings
+from sampan.components.serving.api.reading import mapping, mappings, text
 from sampan.components.serving.controller.storage import ModelStorage
 from sampan.components.serving.engine.language_models import merging, names
 from sampan.components.serving.engine.storage.config import StorageConfig
@@ -30,9 +30,9 @@ class ModelFiles:
         alone, own = _without_own(template)
         if not component:
             return alone
-        _rename(alone, names.MAIN, labels.CONTAINER)
+        _swap(alone)
         made = copy.deepcopy(await self._storage.add(component, alone, namespace, config))
-        _rename(made, labels.CONTAINER, names.MAIN)
+        _swap(made)
         return _with_own(made, own)
 
 
@@ -57,7 +57,8 @@ def _with_own(made: Object, own: Object) -> Object:
     return made
 
 
-def _rename(template: Object, old: str, new: str) -> None:
+def _swap(template: Object) -> None:
+    """Names `main` as InferenceServices call it, and one that they would take for it the other way round."""
+    other = {names.MAIN: labels.CONTAINER, labels.CONTAINER: names.MAIN}
     for each in mappings(mapping(template.get("spec")).get("containers")):
-        if each.get("name") == old:
-            each["name"] = new
+        each["name"] = other.get(text(each.get("name")), each.get("name"))

@@ -7,22 +7,18 @@ them, which knows more places; a Secret of rclone's variables is understood as f
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.reading import mapping, mappings, named, text
 from sampan.components.serving.controller.storage import ModelStorage
+from sampan.components.serving.engine.seldon import storage
 from sampan.components.serving.engine.seldon.desired import Fetch
 from sampan.components.serving.engine.storage.config import StorageConfig
 from sampan.kube.meta import Object
 
 _MOST = 63
-_RCLONE = {
-    "AWS_ACCESS_KEY_ID": "RCLONE_CONFIG_S3_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY": "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY",
-    "AWS_ENDPOINT_URL": "RCLONE_CONFIG_S3_ENDPOINT",
-    "AWS_DEFAULT_REGION": "RCLONE_CONFIG_S3_REGION",
-}
 _PROVISION = "kserve-provision-location"
 
 
@@ -35,17 +31,48 @@ class Models:
         container = named(mapping(template.get("spec")).get("containers"), fetch.container)
         if container is None:
             raise ValueError(f"Invalid configuration: cannot find container: {fetch.container}")
+        if _brings_its_own(template, fetch):
+            return _seeing(template, fetch)
         alone = _alone(template, dict(container), fetch)
-        component = {"model": {"storageUri": _uri(fetch.uri)}}
+        component = {"model": {"storageUri": storage.uri_of(fetch.uri)}}
+        if fetch.secret:
+            config = replace(config, offers_own_s3=False)
         made = await self._storage.add(component, alone, namespace, config)
-        return _together(template, _renamed(made, fetch), fetch)
+        renamed = _renamed(made, fetch)
+        if not config.own.is_embedded:
+            _leave_rclone_its_own(renamed, fetch)
+        return _together(template, renamed, fetch)
 
 
-def _uri(uri: str) -> str:
-    """rclone's own way to write one, `s3:bucket/path`, means the same."""
-    scheme, colon, rest = uri.partition(":")
-    is_own = colon and scheme in ("s3", "gs", "gcs") and not rest.startswith("//")
-    return f"{'gs' if scheme == 'gcs' else scheme}://{rest.lstrip('/')}" if is_own else uri
+def _brings_its_own(template: Object, fetch: Fetch) -> bool:
+    """Whether an init container of the user's has the name that ours would have: then the URI means nothing."""
+    return named(mapping(template.get("spec")).get("initContainers"), _initializer(fetch)) is not None
+
+
+def _seeing(template: Object, fetch: Fetch) -> Object:
+    """The container sees what is brought."""
+    spec = dict(mapping(template.get("spec")))
+    mount = {"name": _provision(fetch), "mountPath": labels.MODEL_DIR, "readOnly": True}
+
+    def seeing(container: Object) -> Object:
+        mounts = mappings(container.get("volumeMounts"))
+        if any(each.get("mountPath") == labels.MODEL_DIR for each in mounts):
+            return container
+        return {**container, "volumeMounts": [*mounts, mount]}
+
+    spec["containers"] = [
+        seeing(each) if each.get("name") == fetch.container else each
+        for each in mappings(spec.get("containers"))
+    ]
+    return {**template, "spec": spec}
+
+
+def _initializer(fetch: Fetch) -> str:
+    return _short(f"{fetch.container}-model-initializer")
+
+
+def _provision(fetch: Fetch) -> str:
+    return _short(f"{fetch.container}-provision-location")
 
 
 def _alone(template: Object, container: dict[str, Any], fetch: Fetch) -> Object:
@@ -61,11 +88,11 @@ def _alone(template: Object, container: dict[str, Any], fetch: Fetch) -> Object:
 
 def _renamed(made: Object, fetch: Fetch) -> Object:
     """Initializer and volume with names of the container's own: a pod may have several."""
-    provision = _short(f"{fetch.container}-provision-location")
+    provision = _provision(fetch)
     spec = copy.deepcopy(mapping(made.get("spec")))
     for each in mappings(spec.get("initContainers")):
         if each.get("name") == labels.STORAGE_INITIALIZER:
-            each["name"] = _short(f"{fetch.container}-model-initializer")
+            each["name"] = _initializer(fetch)
             _credentials(each, fetch)
     for holder in (*mappings(spec.get("initContainers")), *mappings(spec.get("containers"))):
         for mount in mappings(holder.get("volumeMounts")):
@@ -92,10 +119,18 @@ def _credentials(initializer: Object, fetch: Fetch) -> None:
                 "name": name,
                 "valueFrom": {"secretKeyRef": {"name": fetch.secret, "key": key, "optional": True}},
             }
-            for name, key in _RCLONE.items()
+            for name, key in storage.keys_of(fetch.uri).items()
             if name not in there
         ),
     ]
+
+
+def _leave_rclone_its_own(made: Object, fetch: Fetch) -> None:
+    """An image of rclone's knows its own remotes by their names."""
+    for each in mappings(mapping(made.get("spec")).get("initContainers")):
+        args = each.get("args") or []
+        if "rclone" in text(each.get("image")) and args and args[0] == storage.uri_of(fetch.uri):
+            each["args"] = [fetch.uri, *args[1:]]
 
 
 def _together(template: Object, made: Object, fetch: Fetch) -> Object:

@@ -7,6 +7,7 @@ wants goes at once, when that which replaces it is ready.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from sampan.components.serving.api import labels
@@ -31,6 +32,7 @@ from sampan.components.serving.engine.seldon import desired, names, spec, status
 from sampan.components.serving.engine.seldon.checks import check_with
 from sampan.components.serving.engine.seldon.config import SeldonConfig
 from sampan.components.serving.engine.seldon.desired import Desired
+from sampan.components.serving.engine.seldon.storage import storage_config
 from sampan.components.serving.engine.storage.errors import StorageError
 from sampan.kube import meta
 from sampan.kube.errors import ApiError, ConflictError, NotFoundError
@@ -121,11 +123,12 @@ class SeldonReconciler:
         return result
 
     async def _bring_models(self, sdep: Object, wanted: Desired) -> None:
-        config = self._storage.config(
-            (self._of_kserve.get(labels.NAMESPACE, labels.CONFIG) or {}).get("data") or {}
-        )
+        kserve = (self._of_kserve.get(labels.NAMESPACE, labels.CONFIG) or {}).get("data") or {}
+        config = storage_config(self._storage.config(kserve), self._data())
         for fetch in wanted.fetches:
             told = wanted.deployments[fetch.deployment]["spec"]
+            if not fetch.secret and self._around.settings.seldon_env_secret:
+                fetch = replace(fetch, secret=self._around.settings.seldon_env_secret)
             told["template"] = await self._models.bring(told["template"], fetch, meta.namespace(sdep), config)
 
     async def _keep(self, sdep: Object, wanted: Desired, mine: Own) -> Result:
@@ -201,8 +204,10 @@ class SeldonReconciler:
         await self._deployments.reached(meta.resource_version(after))
 
     def _configured(self) -> SeldonConfig:
-        found = self._configs.get(configs.NAMESPACE, configs.CONFIG_MAP) or {}
-        return SeldonConfig.of(found.get("data") or {}, is_embedded=self._around.is_embedded)
+        return SeldonConfig.of(self._data(), is_embedded=self._around.is_embedded)
+
+    def _data(self) -> Object:
+        return (self._configs.get(configs.NAMESPACE, configs.CONFIG_MAP) or {}).get("data") or {}
 
     def _tell(self, request: Request) -> None:
         if self._controller is not None:

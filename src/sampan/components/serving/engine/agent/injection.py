@@ -176,7 +176,7 @@ def _container(template: Object, config: AgentConfig, args: list[str]) -> dict[s
     probe = _mapping(probed.get("readinessProbe"))
     env, path = [], "/"
     if probe.get("httpGet") or probe.get("tcpSocket"):
-        env.append({"name": "SERVING_READINESS_PROBE", "value": json.dumps(probe, sort_keys=True)})
+        env.append({"name": "SERVING_READINESS_PROBE", "value": json.dumps(probe, separators=(",", ":"))})
         path = str(_mapping(probe.get("httpGet")).get("path") or "/")
     ready = {
         "path": path,

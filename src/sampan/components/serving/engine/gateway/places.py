@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
+from sampan.components.serving.api import labels
 from sampan.kube import meta, pods
 from sampan.kube.meta import Object
 
@@ -37,8 +39,8 @@ def selects(service: Object, pod: Object) -> bool:
     selector = meta.spec(service).get("selector")
     if not isinstance(selector, dict) or not selector or meta.namespace(service) != meta.namespace(pod):
         return False
-    labels = meta.labels(pod)
-    return all(labels.get(key) == value for key, value in selector.items())
+    held = meta.labels(pod)
+    return all(held.get(key) == value for key, value in selector.items())
 
 
 def place(service: Object, port: int, pod: Object) -> Place | None:
@@ -80,6 +82,8 @@ def _is_grpc(port: Object) -> bool:
 
 def _grpc_port(pod: Object, number: int) -> int:
     """Where it speaks gRPC: at a port that says so, else where its settings say, else at that of KServe's servers."""
+    if _is_agent_of_grpc(pod, number):
+        return number
     # Of several containers the one that is asked at that port counts first.
     for container in sorted(pods.containers(pod), key=lambda each: not _has_port(each, number)):
         for port in container.get("ports") or ():
@@ -93,6 +97,16 @@ def _grpc_port(pod: Object, number: int) -> int:
         if found := next((int(each) for each in said if each.isdecimal()), 0):
             return found
     return _KSERVE_GRPC_PORT if number == _KSERVE_PORT else number
+
+
+def _is_agent_of_grpc(pod: Object, number: int) -> bool:
+    """Whether an agent listens there, and speaks with a component's port that is one of gRPC: it logs calls too."""
+    containers = list(pods.containers(pod))
+    agents = [each for each in containers if each.get("name") == labels.AGENT and _has_port(each, number)]
+    words = [str(word) for each in agents for word in each.get("args") or ()]
+    behind = {port for word, port in pairwise(words) if word == "--component-port"}
+    ports = [port for each in containers for port in each.get("ports") or ()]
+    return any(_is_grpc(port) and str(port.get("containerPort")) in behind for port in ports)
 
 
 def _has_port(container: Object, number: int) -> bool:

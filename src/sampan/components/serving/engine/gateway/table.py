@@ -38,7 +38,7 @@ class Entry:
         return self.route.kind, self.route.namespace, self.route.name, self.number
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     entry: Entry
     target: bytes

@@ -95,6 +95,12 @@ def _filled(template: str, isvc: Object, name: str, domain: str, setting: str) -
         field = _FIELD.fullmatch(action) or _INDEX.fullmatch(action)
         if field is None:
             raise AddressError(f"ingress.{setting}: {match.group(0)} is not understood")
-        return held[field.group(1)].get(field.group(2), "")
+        found = held[field.group(1)].get(field.group(2))
+        if found is None and action.startswith("."):
+            # Go writes "<no value>", which no name may hold; of `index` it writes nothing.
+            raise AddressError(
+                f"ingress.{setting}: {match.group(0)} is not among the object's {field.group(1).lower()}"
+            )
+        return found or ""
 
     return _ACTION.sub(value, template)

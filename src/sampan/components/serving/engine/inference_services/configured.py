@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampan.components.serving.api import labels
 from sampan.components.serving.engine.inference_services.addresses import DOMAIN_TEMPLATE, Domain
+from sampan.components.serving.engine.inference_services.keda import Windows
 from sampan.components.serving.engine.inference_services.pods import Disallowed
 from sampan.components.serving.engine.inference_services.standard import Rules
 
@@ -40,13 +42,22 @@ def configured(data: Mapping[str, Any], *, domain: str, port: int, deployment_mo
     )
     mode = _text(deploy, "defaultDeploymentMode") or deployment_mode
     service = _section(data, "service")
-    rollout = _child(_child(deploy, "deploymentRolloutStrategy"), "defaultRollout")
+    # What is said for all Deployments counts where services are in mode Standard by default, as upstream has it.
+    is_said = labels.MODES.get(mode, mode) == labels.STANDARD
+    rollout = _child(_child(deploy, "deploymentRolloutStrategy"), "defaultRollout") if is_said else {}
     rules = Rules(
         is_headless=service.get("serviceClusterIPNone") is True,
         max_surge=_text(rollout, "maxSurge"),
         max_unavailable=_text(rollout, "maxUnavailable"),
+        windows=_windows(_section(data, "autoscaler")),
     )
     return Configured(found, mode, _disallowed(_section(data, "inferenceService")), rules)
+
+
+def _windows(section: Section) -> Windows:
+    """Written as texts; one that is no number counts as not said."""
+    down, up = (_text(section, f"scale{way}StabilizationWindowSeconds") for way in ("Down", "Up"))
+    return Windows(*(int(each) if each.isdecimal() else None for each in (down, up)))
 
 
 def _disallowed(section: Section) -> Disallowed:

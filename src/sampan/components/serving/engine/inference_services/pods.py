@@ -1,8 +1,9 @@
 """A component as a pod template: what its spec and the runtime say, before anything is injected. Pure.
 
 Source: kserve/kserve 0.20 pkg/controller/v1beta1/inferenceservice/components/{predictor,transformer,explainer}.go,
-pkg/apis/serving/v1beta1/{transformer_custom,explainer_custom,explainer_art,predictor_custom}.go,
-reconcilers/deployment/deployment_reconciler.go (setDefaultPodSpec). Not so here: a container that fails says why with
+pkg/apis/serving/v1beta1/{transformer_custom,explainer_custom,predictor_custom}.go,
+reconcilers/deployment/deployment_reconciler.go (setDefaultPodSpec); knative/serving v1.21
+pkg/reconciler/revision/resources/deploy.go (rewriteUserProbe). Not so here: a container that fails says why with
 the end of its log.
 """
 
@@ -12,10 +13,12 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.labels import EXPLAINER, PREDICTOR
+from sampan.components.serving.engine.inference_services import explainers
 from sampan.components.serving.engine.inference_services.spec import Component, is_multi_model, storage_uri
 from sampan.kube import meta, quantities
 from sampan.kube.meta import Object
@@ -23,6 +26,7 @@ from sampan.kube.meta import Object
 HTTP_PORT, AGENT_PORT = 8080, 9081
 _PROBED = (labels.CONTAINER, labels.TRANSFORMER_CONTAINER)
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+_PROBES, _ASKED = ("readinessProbe", "livenessProbe", "startupProbe"), ("httpGet", "tcpSocket", "grpc")
 _INTERNAL = "internal.serving.kserve.io"
 
 
@@ -62,10 +66,17 @@ class Disallowed:
 
 
 def template(
-    isvc: Object, of: Component, runtime: Runtime | None, disallowed: Disallowed, predictor: str
+    isvc: Object,
+    of: Component,
+    runtime: Runtime | None,
+    disallowed: Disallowed,
+    predictor: str,
+    images: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> Object:
-    """A PodTemplateSpec. `predictor` is the name of the predictor's Service. Raises SpecError."""
-    spec = copy.deepcopy(dict(runtime.pod_spec)) if runtime is not None else _own_spec(isvc, of, predictor)
+    """A PodTemplateSpec. `predictor` is the name of the predictor's Service, `images` are the ConfigMap's images and
+    versions of explainers. Raises SpecError."""
+    given = runtime.pod_spec if runtime is not None else _own_spec(isvc, of, predictor, images)
+    spec = copy.deepcopy(dict(given))
     containers = spec.get("containers") or []
     if not containers or not all(isinstance(each, dict) for each in containers):
         raise SpecError(f"spec.{of.kind} has no container: name a model or give containers")
@@ -78,7 +89,8 @@ def template(
 
 
 def with_default_probes(template: Object, *, period_seconds: int) -> Object:
-    """The template with readiness probes of what has none: whether the port takes connections."""
+    """The template with readiness probes of what has none, whether the port takes connections, and with ports of
+    probes that name none."""
     spec = meta.spec(template)
     containers = [_probed(each, period_seconds) for each in spec.get("containers") or ()]
     return {**template, "spec": {**spec, "containers": containers}}
@@ -94,8 +106,16 @@ def canonical(template: Object) -> Object:
     return {**template, "spec": spec}
 
 
+def main_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """That requests come to in mode Standard, with ports or without: a sidecar's ports are not the service's."""
+    containers = [each for each in spec.get("containers") or () if isinstance(each, Mapping)] or [{}]
+    named = {str(each.get("name")): each for each in containers}
+    return named.get(labels.TRANSFORMER_CONTAINER) or named.get(labels.CONTAINER) or containers[0]
+
+
 def serving_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """That requests come to: the transformer, where it shares the predictor's pod."""
+    """That requests come to in mode Knative, where one container has ports: the transformer, where it shares the
+    predictor's pod."""
     told: Sequence[Mapping[str, Any]] = spec.get("containers") or ()
     beside = (labels.AGENT, labels.QUEUE_PROXY)
     containers = [each for each in told if each.get("name") not in beside] or [{}]
@@ -105,9 +125,9 @@ def serving_container(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     )
 
 
-def ports(of: Component, spec: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Of the Service in front of such pods: 80 for the first of the container's."""
-    told = [each for each in serving_container(spec).get("ports") or () if isinstance(each, Mapping)]
+def ports(of: Component, serving: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Of the Service in front of pods with such a container: 80 for the first of its ports."""
+    told = [each for each in serving.get("ports") or () if isinstance(each, Mapping)]
     if not told:
         told = [{"name": name[:15].rstrip("-"), "containerPort": HTTP_PORT}]
     found = [_port(each, 80 if index == 0 else int(each["containerPort"])) for index, each in enumerate(told)]
@@ -136,12 +156,14 @@ def _port(container_port: Mapping[str, Any], port: int) -> dict[str, Any]:
     return found
 
 
-def _own_spec(isvc: Object, of: Component, predictor: str) -> dict[str, Any]:
+def _own_spec(
+    isvc: Object, of: Component, predictor: str, images: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
     """Of containers that the user gives."""
     spec = copy.deepcopy(of.pod_fields)
     containers = spec.setdefault("containers", [])
-    if of.kind == EXPLAINER and not containers and isinstance(of.spec.get("art"), Mapping):
-        containers.append(_art_container(of))
+    if of.kind == EXPLAINER and not containers and (named := explainers.container(of, images)) is not None:
+        containers.append(named)
     if of.kind == PREDICTOR or not containers or not isinstance(containers[0], dict):
         return spec
     first = containers[0]
@@ -165,24 +187,6 @@ def _arguments(isvc: Object, of: Component, container: Mapping[str, Any], predic
 
 def _includes(told: str, argument: str) -> bool:
     return any(each.split("=", 1)[0] == argument for each in told.split())
-
-
-def _art_container(of: Component) -> dict[str, Any]:
-    art: Mapping[str, Any] = of.spec["art"]
-    config: Mapping[str, Any] = art.get("config") or {}
-    args = ["--adversary_type", str(art.get("type") or "SquareAttack")]
-    if art.get("storageUri"):
-        args += ["--storage_uri", labels.MODEL_DIR]
-    args += [each for key in sorted(config) for each in (f"--{key}", str(config[key]))]
-    own = ("type", "config", "storageUri", "runtimeVersion", "storage")
-    container = {key: copy.deepcopy(value) for key, value in art.items() if key not in own}
-    version = str(art.get("runtimeVersion") or "latest")
-    return {
-        **container,
-        "name": labels.CONTAINER,
-        "image": str(art.get("image") or f"kserve/art-explainer:{version}"),
-        "args": [*args, *(art.get("args") or ())],
-    }
 
 
 def _metadata(isvc: Object, of: Component, runtime: Runtime | None, disallowed: Disallowed) -> Object:
@@ -220,7 +224,9 @@ def _of_storage(of: Component) -> dict[str, str]:
     if isinstance(storage, Mapping):
         found[f"{_INTERNAL}/storage-spec"] = "true"
         if storage.get("parameters"):
-            found[f"{_INTERNAL}/storage-spec-param"] = json.dumps(storage["parameters"], sort_keys=True)
+            found[f"{_INTERNAL}/storage-spec-param"] = json.dumps(
+                storage["parameters"], sort_keys=True, separators=(",", ":")
+            )
         if storage.get("key"):
             found[f"{_INTERNAL}/storage-spec-key"] = str(storage["key"])
         if storage.get("path"):
@@ -271,9 +277,22 @@ def _is_named(variable: Any, name: str) -> bool:
 
 
 def _probed(container: Mapping[str, Any], period_seconds: int) -> dict[str, Any]:
-    if container.get("readinessProbe") or container.get("name") not in _PROBED:
-        return dict(container)
     told = [each for each in container.get("ports") or () if isinstance(each, Mapping)]
     port = int(told[0]["containerPort"]) if told else HTTP_PORT
-    probe = {**_PROBE, "periodSeconds": period_seconds, "tcpSocket": {"port": port}}
-    return {**container, "readinessProbe": probe}
+    found = {**container, **{key: _at(container[key], port) for key in _PROBES if container.get(key)}}
+    if found.get("readinessProbe") or container.get("name") not in _PROBED:
+        return found
+    return {
+        **found,
+        "readinessProbe": {**_PROBE, "periodSeconds": period_seconds, "tcpSocket": {"port": port}},
+    }
+
+
+def _at(probe: Mapping[str, Any], port: int) -> dict[str, Any]:
+    """Where it names no port it is the container's."""
+    return {
+        key: {**value, "port": port}
+        if key in _ASKED and isinstance(value, Mapping) and not value.get("port")
+        else value
+        for key, value in probe.items()
+    }

@@ -186,7 +186,9 @@ def service(component: Component, wanted: Object) -> Object:
         "spec": {
             "type": "ClusterIP",
             "selector": wanted["spec"]["selector"]["matchLabels"],
-            "ports": pods.ports(component, wanted["spec"]["template"]["spec"], "http"),
+            "ports": pods.ports(
+                component, pods.serving_container(wanted["spec"]["template"]["spec"]), "http"
+            ),
         },
     }
 

@@ -65,15 +65,10 @@ def needed_replicas(annotations: Mapping[str, str]) -> int:
 
 
 def autoscaler_class(annotations: Mapping[str, str]) -> str:
-    """In mode Standard. Raises ValueError for one that there is not, or that is not here."""
+    """In mode Standard. Raises ValueError for one that there is not."""
     wanted = annotations.get(labels.AUTOSCALER_CLASS) or HPA
     if wanted not in _CLASSES:
         raise ValueError(f"annotation {labels.AUTOSCALER_CLASS}: {wanted!r} is none of {', '.join(_CLASSES)}")
-    if wanted == KEDA:
-        raise ValueError(
-            f"annotation {labels.AUTOSCALER_CLASS}: ScaledObjects of KEDA are not made; {HPA} scales by CPU and "
-            f"memory, and {EXTERNAL} leaves it to a ScaledObject of your own"
-        )
     return wanted
 
 
@@ -132,7 +127,11 @@ def _metrics(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
     told = spec.get("autoScaling")
     if isinstance(told, Mapping):
         found = [each.get("resource") for each in told.get("metrics") or () if isinstance(each, Mapping)]
-        return [_metric(each) for each in found if isinstance(each, Mapping)]
+        return [
+            _metric(each)
+            for each in found
+            if isinstance(each, Mapping) and each.get("name") in _DEFAULT_TARGETS
+        ]
     name, target = str(spec.get("scaleMetric") or "cpu"), spec.get("scaleTarget")
     if name == "cpu":
         return [_utilization(name, _CPU_UTILIZATION if target is None else int(target))]

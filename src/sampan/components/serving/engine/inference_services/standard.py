@@ -10,11 +10,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sampan.components.serving.api.labels import PREDICTOR
-from sampan.components.serving.engine.inference_services import names, pods, scaling
+from sampan.components.serving.engine.inference_services import keda, names, pods, scaling
+from sampan.components.serving.engine.inference_services.keda import Windows
 from sampan.components.serving.engine.inference_services.spec import Component
 from sampan.kube import meta
 from sampan.kube.kinds import DEPLOYMENTS, SERVICES
@@ -35,6 +36,7 @@ class Rules:
     """Whether Services have no address of their own."""
     max_surge: str = ""
     max_unavailable: str = ""
+    windows: Windows = field(default_factory=Windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Wanted:
     deployment: Object
     service: Object
     autoscaler: Object | None
+    scaled_object: Object | None
+    """KEDA's."""
     replicas: int | None
     """None where an autoscaler decides."""
 
@@ -94,10 +98,12 @@ def objects(isvc: Object, component: Component, injected: Object, rules: Rules) 
     least = component.spec.get("minReplicas")
     replicas = (1 if least is None else int(least)) if class_ == scaling.NONE else None
     autoscaler = scaling.autoscaler(component, metadata) if class_ == scaling.HPA else None
+    by_keda = keda.scaled_object(component, metadata, rules.windows) if class_ == scaling.KEDA else None
     return Wanted(
         _deployment(component, metadata, injected, rules),
         _service(component, metadata, meta.spec(injected), rules),
         autoscaler,
+        by_keda,
         replicas,
     )
 
@@ -143,7 +149,7 @@ def _service(
 ) -> Object:
     wanted: dict[str, Any] = {
         "selector": {"app": metadata["labels"]["app"]},
-        "ports": pods.ports(component, spec, component.name),
+        "ports": pods.ports(component, pods.main_container(spec), component.name),
     }
     if rules.is_headless:
         wanted["clusterIP"] = "None"

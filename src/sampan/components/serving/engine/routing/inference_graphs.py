@@ -17,15 +17,15 @@ from sampan.kube.meta import Object
 
 KIND = "InferenceGraph"
 _TIMEOUT_SECONDS = 300.0
-_HEADLESS_PORT, _PORT = 8080, 80
+_PORT = 80
 
 
-def routes(graph: Object, domain: Domain, *, is_headless: bool = False) -> tuple[Route, ...]:
-    """None while it is not acted upon. `is_headless` as for InferenceServices."""
+def routes(graph: Object, domain: Domain) -> tuple[Route, ...]:
+    """None while it is not acted upon."""
     mode = meta.status(graph).get("deploymentMode")
     if meta.is_deleting(graph) or not mode or _is_outdated(graph):
         return ()
-    backends = tuple(_revisions(graph) if mode == labels.KNATIVE else _service(graph, is_headless))
+    backends = tuple(_revisions(graph) if mode == labels.KNATIVE else _service(graph))
     hosts = (*_public_hosts(graph, domain), *cluster_names(meta.name(graph), meta.namespace(graph)))
     route = Route(
         KIND,
@@ -46,8 +46,8 @@ def _is_outdated(graph: Object) -> bool:
     return not serves and not graphs.is_stopped(graph) and is_of_before(graph)
 
 
-def _service(graph: Object, is_headless: bool) -> Iterator[Backend]:
-    yield Backend(meta.namespace(graph), meta.name(graph), _HEADLESS_PORT if is_headless else _PORT)
+def _service(graph: Object) -> Iterator[Backend]:
+    yield Backend(meta.namespace(graph), meta.name(graph), _PORT)
 
 
 def _revisions(graph: Object) -> Iterator[Backend]:

@@ -27,18 +27,17 @@ from sampan.kube.meta import Object
 KIND = "InferenceService"
 _EXPLAIN = r"/v1/models/[\w.-]+:explain"
 _TIMEOUT_SECONDS = 300.0
-_HEADLESS_PORT, _PORT = 8080, 80
+_PORT = 80
 Status = Mapping[str, Any]
 
 
-def routes(isvc: Object, domain: Domain, *, is_headless: bool = False) -> tuple[Route, ...]:
-    """None while it is not acted upon. `is_headless` as `standard.Rules` have it."""
+def routes(isvc: Object, domain: Domain) -> tuple[Route, ...]:
+    """None while it is not acted upon."""
     if meta.is_deleting(isvc) or not meta.status(isvc).get("deploymentMode") or _is_outdated(isvc):
         return ()
-    port = _HEADLESS_PORT if is_headless and not _is_knative(isvc) else _PORT
     return (
-        _whole(isvc, domain, port),
-        *(_own(isvc, each, domain, port) for each in reading.components(isvc)),
+        _whole(isvc, domain),
+        *(_own(isvc, each, domain) for each in reading.components(isvc)),
     )
 
 
@@ -65,22 +64,22 @@ def _is_outdated(isvc: Object) -> bool:
     return not serves and not reading.is_stopped(isvc) and is_of_before(isvc)
 
 
-def _whole(isvc: Object, domain: Domain, port: int) -> Route:
+def _whole(isvc: Object, domain: Domain) -> Route:
     name, entry, explainer = meta.name(isvc), reading.entry(isvc), reading.explainer(isvc)
-    rules = [_rule(isvc, entry, port)]
+    rules = [_rule(isvc, entry)]
     if explainer is not None:
-        rules.insert(0, _rule(isvc, explainer, port, path=_EXPLAIN + "$"))
+        rules.insert(0, _rule(isvc, explainer, path=_EXPLAIN + "$"))
     hosts = (*_public_hosts(isvc, name, domain), *cluster_names(name, meta.namespace(isvc)))
     paths = [prefix(isvc), *_path(isvc, domain)]
     return _route(isvc, hosts, tuple(dict.fromkeys(paths)), tuple(rules), entry)
 
 
-def _own(isvc: Object, component: Component, domain: Domain, port: int) -> Route:
+def _own(isvc: Object, component: Component, domain: Domain) -> Route:
     hosts = (
         *_public_hosts(isvc, component.name, domain),
         *cluster_names(component.name, meta.namespace(isvc)),
     )
-    return _route(isvc, hosts, (), (_rule(isvc, component, port),), component)
+    return _route(isvc, hosts, (), (_rule(isvc, component),), component)
 
 
 def _route(
@@ -109,19 +108,19 @@ def domain_is_internal(isvc: Object) -> bool:
     return url.split("/", 3)[2:3] != [] and url.split("/", 3)[2].endswith(names.CLUSTER_DOMAIN)
 
 
-def _rule(isvc: Object, component: Component, port: int, path: str = "") -> Rule:
+def _rule(isvc: Object, component: Component, path: str = "") -> Rule:
     headers = {"KServe-Isvc-Name": meta.name(isvc), "KServe-Isvc-Namespace": meta.namespace(isvc)}
-    return Rule(tuple(_backends(isvc, component, port)), path=path, headers=headers)
+    return Rule(tuple(_backends(isvc, component)), path=path, headers=headers)
 
 
-def _backends(isvc: Object, component: Component, port: int) -> Iterator[Backend]:
+def _backends(isvc: Object, component: Component) -> Iterator[Backend]:
     if _is_knative(isvc):
         yield from _revisions(isvc, component)
         return
-    canaries = list(_canaries(isvc, port)) if component.kind == PREDICTOR else []
+    canaries = list(_canaries(isvc)) if component.kind == PREDICTOR else []
     rest = 100 - sum(each.weight for each in canaries)
     yield Backend(
-        meta.namespace(isvc), component.name, port, rest, container_concurrency=component.concurrency
+        meta.namespace(isvc), component.name, _PORT, rest, container_concurrency=component.concurrency
     )
     yield from canaries
 
@@ -146,12 +145,12 @@ def _revisions(isvc: Object, component: Component) -> Iterator[Backend]:
         )
 
 
-def _canaries(isvc: Object, port: int) -> Iterator[Backend]:
+def _canaries(isvc: Object) -> Iterator[Backend]:
     """Those that are ready get their part, the others none of it."""
     for each in meta.status(isvc).get("canaryStatuses") or ():
         if each.get("ready") and int(each.get("trafficPercent") or 0) > 0:
             service = names.component_name(meta.name(isvc), PREDICTOR, str(each["name"]))
-            yield Backend(meta.namespace(isvc), service, port, int(each["trafficPercent"]))
+            yield Backend(meta.namespace(isvc), service, _PORT, int(each["trafficPercent"]))
 
 
 def _refusal(isvc: Object, component: Component) -> str:

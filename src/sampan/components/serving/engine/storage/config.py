@@ -64,6 +64,8 @@ class StorageConfig:
     secret_annotation: str = "serving.kserve.io/storageSecretName"  # noqa: S105  a name
     gcs_file_name: str = "gcloud-application-credentials.json"
     s3: S3Defaults = field(default_factory=lambda: S3Defaults("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    offers_own_s3: bool = True
+    """Whether what lies in an S3 that nothing tells of is in the platform's own."""
     own: OwnRules = field(default_factory=OwnRules)
 
     @staticmethod

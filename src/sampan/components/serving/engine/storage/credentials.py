@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sampan.components.serving.engine.storage import s3, uris
@@ -30,6 +30,8 @@ _GCS_VOLUME, _GCS_FOLDER = "user-gcp-sa", "/var/secrets/"
 _HDFS_VOLUME, _HDFS_FOLDER = "hdfs-secrets", "/var/secrets/kserve-hdfscreds"
 _HDFS_KEY, _HTTPS_HOST, _HF_TOKEN = "HDFS_NAMENODE", "https-host", "HF_TOKEN"
 _OWN_S3 = S3Defaults("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_S3_KEYS = (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("awsAccessKeyID", "awsSecretAccessKey"))
+"""What the settings may call otherwise: KServe's own ConfigMap has the first, Seldon and KFServing the second."""
 _AZURE_KEY = "AZURE_STORAGE_ACCESS_KEY"
 _AZURE = {
     "AZURE_SUBSCRIPTION_ID": "AZ_SUBSCRIPTION_ID",
@@ -108,7 +110,7 @@ def of_spec(
     if args and args[0].startswith(f"{uris.SCHEME_PLACEHOLDER}://"):
         found.args = _resolved(args, kind, bucket)
     if spec.parameters:
-        found.env.append({"name": OVERRIDE_VARIABLE, "value": json.dumps(dict(spec.parameters))})
+        found.env.append({"name": OVERRIDE_VARIABLE, "value": _written(spec.parameters)})
     return found
 
 
@@ -179,8 +181,8 @@ def _secret(reads: Reads, name: str) -> Object:
 def _add(found: Credentials, secret: Object, config: StorageConfig) -> None:
     """What kind of store a Secret is for is told by the keys that it has, in upstream's order."""
     data, name = secret.get("data") or {}, meta.name(secret)
-    if config.s3.secret_key_name in data:
-        merge(found.env, s3.secret_variables(secret, config.s3))
+    if (defaults := _s3_names(data, config.s3)) is not None:
+        merge(found.env, s3.secret_variables(secret, defaults))
     elif config.gcs_file_name in data:
         _add_volume(found, _GCS_VOLUME, name, _GCS_FOLDER)
         path = _GCS_FOLDER + config.gcs_file_name
@@ -196,6 +198,14 @@ def _add(found: Credentials, secret: Object, config: StorageConfig) -> None:
         _add_volume(found, _HDFS_VOLUME, name, _HDFS_FOLDER)
     elif _HF_TOKEN in data:
         found.env.append(_reference(_HF_TOKEN, name, _HF_TOKEN))
+
+
+def _s3_names(data: Mapping[str, Any], defaults: S3Defaults) -> S3Defaults | None:
+    """The settings with the names of the keys that the Secret has; None for one that is not for S3."""
+    for access_key, secret_key in ((defaults.access_key_name, defaults.secret_key_name), *_S3_KEYS):
+        if secret_key in data:
+            return replace(defaults, access_key_name=access_key, secret_key_name=secret_key)
+    return None
 
 
 def _azure(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -222,6 +232,11 @@ def merge(env: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
             env[places[each["name"]]] = each
         else:
             env.append(each)
+
+
+def _written(parameters: Mapping[str, str]) -> str:
+    """As Go writes a map."""
+    return json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
 
 
 def _reference(variable: str, secret: str, key: str) -> dict[str, Any]:

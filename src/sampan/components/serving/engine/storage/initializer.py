@@ -37,7 +37,9 @@ LOGINS_VARIABLE = "SAMPAN_PULL_SECRETS"
 _LOGINS_PLACE = "/mnt/pull-secrets"
 _LOGIN_FILES = {".dockerconfigjson": "config.json", ".dockercfg": ".dockercfg"}
 _TMP_VOLUME, _TMP_PLACE = "machine-tmp", "/mnt/machine/tmp"
-_CA_VOLUME, _CA_CONFIG_MAP = "cabundle-cert", "global-ca-bundle"
+_CA_VOLUME = "cabundle-cert"
+CA_CONFIG_MAP = "global-ca-bundle"
+"""The operator's copy of the certificates that the configuration names, in each namespace with endpoints."""
 _CA_VARIABLE, _CA_FOLDER_VARIABLE = "CA_BUNDLE_CONFIGMAP_NAME", "CA_BUNDLE_VOLUME_MOUNT_POINT"
 _HUB = {
     "HF_HUB_ENABLE_HF_TRANSFER": "1",
@@ -172,7 +174,7 @@ def _ca_bundle(made: dict[str, Any], parts: Parts) -> tuple[str, str] | None:
     if not config.ca_bundle_config_map and s3.CA_BUNDLE_CONFIG_MAP not in said:
         return None
     # Elsewhere than in KServe's own namespace an operator's copy of it is meant.
-    own = config.ca_bundle_config_map if parts.reads.namespace == labels.NAMESPACE else _CA_CONFIG_MAP
+    own = config.ca_bundle_config_map if parts.reads.namespace == labels.NAMESPACE else CA_CONFIG_MAP
     folder = config.ca_bundle_mount_path
     if s3.CA_BUNDLE in said:
         folder = posixpath.dirname(said[s3.CA_BUNDLE])

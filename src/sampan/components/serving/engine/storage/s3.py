@@ -1,6 +1,6 @@
 """Variables of S3: keys by reference, and where the store is, from annotations, the Secret, or the settings.
 
-Source: kserve/kserve v0.20.0 pkg/credentials/s3.
+Source: kserve/kserve v0.20.0 pkg/credentials/s3; seldon-core 1.18.2 operator/controllers/resources/credentials/s3.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from sampan.kube.meta import Object
 
 CA_BUNDLE, CA_BUNDLE_CONFIG_MAP = "AWS_CA_BUNDLE", "AWS_CA_BUNDLE_CONFIGMAP"
 _ENDPOINT, _USE_HTTPS = "S3_ENDPOINT", "S3_USE_HTTPS"
+_GROUPS = ("serving.kserve.io", "machinelearning.seldon.io", "serving.kubeflow.org")
+"""Of annotations: Seldon's and KFServing's Secrets have their own."""
 
 
 def secret_variables(secret: Object, defaults: S3Defaults) -> list[dict[str, Any]]:
@@ -33,7 +35,8 @@ def variables(
     """Raises StorageError."""
 
     def told(annotation: str, key: str, default: str) -> str:
-        said = annotations.get(f"serving.kserve.io/{annotation}")
+        names = (f"{group}/{annotation}" for group in _GROUPS)
+        said = next((annotations[name] for name in names if name in annotations), None)
         if said is None and secret is not None:
             said = value(secret, key)
         return default if said is None else said

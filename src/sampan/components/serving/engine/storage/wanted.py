@@ -16,7 +16,7 @@ from sampan.components.serving.engine.storage.errors import INVALID_SPEC, Storag
 
 URI_VARIABLE = "STORAGE_URI"
 """By which a custom container asks for files."""
-_FRAMEWORKS = ("model", "art")
+_FRAMEWORKS = ("model", "art", "alibi", "aix")
 
 
 @dataclass(frozen=True, slots=True)

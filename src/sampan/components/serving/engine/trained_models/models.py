@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from sampan.components.serving.api import labels
-from sampan.components.serving.api.reading import child, mapping, text
+from sampan.components.serving.api.kinds import KFSERVING_GROUP
+from sampan.components.serving.api.reading import child, mapping, mappings, text
 from sampan.components.serving.engine.inference_services import spec as reading
 from sampan.components.serving.engine.inference_services.pods import model_config_name
 from sampan.kube import meta, quantities
@@ -59,11 +60,20 @@ def placed(isvc: Object, models: Sequence[Object]) -> frozenset[str]:
     limit = memory_limit(isvc)
     taken, names = Decimal(0), set()
     for each in sorted(models, key=_turn):
-        wanted = amount(child(each, "spec", "model").get("memory"))
+        wanted = Decimal(0) if _is_kfservings(each) else amount(child(each, "spec", "model").get("memory"))
         if limit is None or taken + wanted <= limit:
             taken += wanted
             names.add(meta.name(each))
     return frozenset(names)
+
+
+def _is_kfservings(model: Object) -> bool:
+    """Whose memory nobody counts.
+
+    Source: kserve/kserve 0.5.1 (KFServing) pkg/controller/v1alpha1/trainedmodel/controller.go, docs/samples.
+    """
+    owners = mappings(meta.metadata(model).get("ownerReferences"))
+    return any(text(each.get("apiVersion")).startswith(f"{KFSERVING_GROUP}/") for each in owners)
 
 
 def config_map(isvc: Object, models: Sequence[Object]) -> Object:

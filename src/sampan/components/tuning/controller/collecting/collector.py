@@ -233,12 +233,19 @@ class Collector:
         return runs
 
     async def _read(self, following: Following, runs: Sequence[RunKey], *, is_over: bool) -> int:
-        """Writes what is new; how many values that were."""
-        found = await asyncio.to_thread(following.read, runs, is_over=is_over)
-        if found:
+        """Writes what is new; how many values that were. What could not be written is written the next time."""
+        await self._keep(following)
+        following.unkept = await asyncio.to_thread(following.read, runs, is_over=is_over)
+        count = len(following.unkept)
+        await self._keep(following)
+        return count
+
+    async def _keep(self, following: Following) -> None:
+        """Raises StorageError."""
+        if following.unkept:
             wanted = following.wanted
-            await self._observations.report(wanted.namespace, wanted.trial, found)
-        return len(found)
+            await self._observations.report(wanted.namespace, wanted.trial, following.unkept)
+            following.unkept = []
 
 
 async def _close_later(following: Following) -> None:

@@ -54,6 +54,8 @@ class Following:
     """By uid, as they are now or were last."""
     sources: dict[RunKey, Source] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    unkept: list[MetricLog] = field(default_factory=list)
+    """Values that were read and could not be written yet."""
     problem: str = ""
     stop: str = ""
     """Why it is to be stopped early."""

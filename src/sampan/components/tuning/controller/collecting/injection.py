@@ -144,7 +144,8 @@ def _arguments(wanted: Wanted) -> list[str]:
     found += ["-f", ";".join(wanted.filters)] if wanted.filters else []
     found += ["-format", wanted.format] if wanted.kind in (STDOUT, FILE) else []
     for rule in wanted.rules:
-        found += ["-stop-rule", f"{rule.name};{rule.value};{rule.comparison};{rule.start_step}"]
+        step = (str(rule.start_step),) if rule.start_step else ()
+        found += ["-stop-rule", ";".join((rule.name, rule.value, rule.comparison, *step))]
     return found
 
 

@@ -139,7 +139,7 @@ class ExperimentReconciler:
         await self._ask(known, suggestion, budget)
         await self._delete(found, budget)
         chosen = unborn[: len(budget.create)]
-        if why := await self._create(known, chosen):
+        if why := await self._create(known, chosen, tally.next_number):
             self._events.warning(found, "ReconcileError", f"Failed to reconcile: {why}")
             return replace(around, waiting_for=f"trials cannot be made: {why}"), _LATER
         if self._suggestion_of(found) is None and self._suggestions.get(*_place(found)) is not None:
@@ -174,12 +174,12 @@ class ExperimentReconciler:
             if trial is not None:
                 await delete_if_present(self._client, TRIALS, trial)
 
-    async def _create(self, known: Known, assignments: Sequence[Object]) -> str:
-        """Why trials could not be made; empty where all were."""
+    async def _create(self, known: Known, assignments: Sequence[Object], number: int) -> str:
+        """Why trials could not be made; empty where all were. `number` is that of the first."""
         trials = []
-        for assignment in assignments:
+        for place, assignment in enumerate(assignments, start=number):
             try:
-                trials.append(trial_of(known.experiment, known.template, assignment))
+                trials.append(trial_of(known.experiment, known.template, assignment, place))
             except TemplateError as error:
                 return str(error)
         for start in range(0, len(trials), _AT_ONCE):

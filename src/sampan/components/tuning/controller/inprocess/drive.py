@@ -207,7 +207,7 @@ class Drive:
 
     def _make(self, known: Known, assignment: Object) -> None:
         try:
-            trial = trial_of(known.experiment, known.template, assignment)
+            trial = trial_of(known.experiment, known.template, assignment, self._tally.next_number)
         except TemplateError as error:
             self._refused = f"trials cannot be made: {error}"
             return

@@ -23,7 +23,14 @@ from sampan.components.tuning.engine.inprocess.workers import is_in_process
 from sampan.components.tuning.engine.trial import judging, marking, running, status
 from sampan.components.tuning.engine.trial.judging import RunState
 from sampan.components.tuning.engine.trial.status import Status
-from sampan.components.tuning.engine.trial.waiting import Wait, has_begun, no_pods, why_waiting
+from sampan.components.tuning.engine.trial.waiting import (
+    Wait,
+    has_begun,
+    no_pods,
+    why_failed,
+    why_unjudged,
+    why_waiting,
+)
 from sampan.kube import meta, owners
 from sampan.kube.errors import (
     AlreadyExistsError,
@@ -33,6 +40,7 @@ from sampan.kube.errors import (
 )
 from sampan.kube.kinds import EVENTS, Resource
 from sampan.kube.meta import Object
+from sampan.kube.pods import is_terminal
 from sampan.lib.clock import rfc3339
 from sampan.reconcile.apply import add_finalizer, remove_finalizer, update_status
 from sampan.reconcile.controller import Controller, Source
@@ -198,14 +206,15 @@ class TrialReconciler:
             begun = status.running(begun, state.note, now)
         was = status.is_true(trial, RUNNING)
         event = "" if was else f"Job {meta.name(run.obj)} is running"
-        look_again = None if has_begun(pods) else _SOON if not self._patience_ends(trial) else _LATER
+        is_going_on = any(not is_terminal(pod) for pod in pods) and has_begun(pods)
+        look_again = None if is_going_on else _SOON if not self._patience_ends(trial) else _LATER
         return await self._write(trial, begun, "JobRunning" if event else "", event, look_again=look_again)
 
     async def _wait(self, trial: Object, run: _Run, pods: list[Object]) -> Wait | None:
         """Once it is worth a word."""
         if not self._patience_ends(trial):
             return None
-        wait = why_waiting(run.obj, pods)
+        wait = why_waiting(run.obj, pods) or why_unjudged(run.obj, pods, self._clock.now())
         if wait is None and not pods and (warning := await self._warning_about(run.obj)):
             wait = no_pods(run.obj, warning)
         return wait
@@ -227,7 +236,8 @@ class TrialReconciler:
         await self._measuring.keep(trial)
         said = " ".join(each for each in (state.message, state.reason) if each)
         event = f"Job {meta.name(trial)} has failed{f'. {said}' if said else ''}"
-        return await self._write(trial, status.failed(begun, state, now), "JobFailed", event)
+        ended = status.failed(begun, state, why_failed(self._pods.of(request_for(trial))), now)
+        return await self._write(trial, ended, "JobFailed", event)
 
     async def _succeeded(self, trial: Object, begun: Status, state: RunState, now: str) -> Result:
         try:

@@ -26,7 +26,7 @@ from sampan.components.tuning.api.conditions import (
 )
 from sampan.components.tuning.api.labels import UNAVAILABLE
 from sampan.components.tuning.api.observing import Metric
-from sampan.components.tuning.api.reading import objective_of, record_of
+from sampan.components.tuning.api.reading import number_of, objective_of, place_in_time, record_of
 from sampan.components.tuning.api.suggesting import Objective, TrialRecord
 from sampan.kube import meta
 from sampan.kube.meta import Object
@@ -43,7 +43,7 @@ class Account:
 
     record: TrialRecord
     order: tuple[str, str]
-    """When it was created and came to be known, and its name: oldest first."""
+    """Its place in time, and its name: oldest first."""
     state: str
     deleting: bool
     value: float | None
@@ -71,8 +71,11 @@ class Tally:
     def __init__(self) -> None:
         self._accounts: dict[str, Account] = {}
         self._arrivals: dict[str, int] = {}
-        """In which order they came to be known: of those of one second, nothing else tells which was first."""
+        """In which order they came to be known: of those of one second without numbers, nothing else tells which was
+        first."""
         self._next_arrival = 0
+        self.next_number = 0
+        """Of the next trial (`api.labels.NUMBER`)."""
         self._order: list[tuple[str, str]] = []
         self._records: list[TrialRecord] = []
         """In that order."""
@@ -93,6 +96,8 @@ class Tally:
             arrival = self._arrivals[name] = self._next_arrival
             self._next_arrival += 1
         account = account_of(trial, arrival)
+        if (number := number_of(trial)) is not None:
+            self.next_number = max(self.next_number, number + 1)
         before = self._accounts.get(name)
         if before is None or before.order != account.order:
             if before is not None:
@@ -231,9 +236,10 @@ def account_of(trial: Object, arrival: int) -> Account:
         objective = objective_of(meta.spec(trial))
         value = None if state in (FAILED, KILLED) else value_of(record.metrics, objective)
         has_text = state == SUCCEEDED and is_text(record.metrics.get(objective.metric))
+    time, number = place_in_time(trial)
     return Account(
         record=record,
-        order=(f"{meta.metadata(trial).get('creationTimestamp') or ''} {arrival:012}", record.name),
+        order=(f"{time} {number:012} {arrival:012}", record.name),
         state=state,
         deleting=meta.is_deleting(trial),
         value=value,

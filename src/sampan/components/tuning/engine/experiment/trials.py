@@ -16,8 +16,9 @@ from sampan.kube import meta, owners
 from sampan.kube.meta import Object
 
 
-def trial_of(experiment: Object, template: Template, assignment: Mapping[str, Any]) -> Object:
-    """`experiment` with its defaults; `assignment` as the suggestion's status has it. Raises TemplateError."""
+def trial_of(experiment: Object, template: Template, assignment: Mapping[str, Any], number: int) -> Object:
+    """`experiment` with its defaults; `assignment` as the suggestion's status has it; `number` is the trial's place
+    among those of the experiment. Raises TemplateError."""
     name, namespace = str(assignment.get("name")), meta.namespace(experiment)
     spec, found = meta.spec(experiment), meta.spec(experiment)["trialTemplate"]
     given = assignment.get("parameterAssignments") or []
@@ -49,12 +50,12 @@ def trial_of(experiment: Object, template: Template, assignment: Mapping[str, An
             "labels": {**meta.labels(experiment), labels.EXPERIMENT: meta.name(experiment), **more},
             "finalizers": [labels.CLEAN_METRICS],
             "ownerReferences": [owners.owner_reference(experiment)],
-            **_annotations(experiment),
+            "annotations": _annotations(experiment, number),
         },
         "spec": trial,
     }
 
 
-def _annotations(experiment: Object) -> Object:
+def _annotations(experiment: Object, number: int) -> dict[str, str]:
     where = meta.annotations(experiment).get(labels.TRIALS_IN)
-    return {"annotations": {labels.TRIALS_IN: where}} if where else {}
+    return {labels.NUMBER: str(number)} | ({labels.TRIALS_IN: where} if where else {})

@@ -179,7 +179,7 @@ def _containers(made: Composition) -> list[Object]:
             {
                 "name": _STOPPING_CONTAINER,
                 "image": entry["image"],
-                "imagePullPolicy": entry.get("imagePullPolicy") or "IfNotPresent",
+                "imagePullPolicy": _pull_policy(entry),
                 "ports": [{"name": STOPPING_PORT_NAME, "containerPort": STOPPING_PORT}],
                 "resources": _resources(entry.get("resources")),
             }
@@ -190,7 +190,7 @@ def _containers(made: Composition) -> list[Object]:
 def _container(made: Composition, entry: Object) -> Object:
     container: Object = {key: copy.deepcopy(value) for key, value in entry.items() if key not in _OF_CONFIG}
     container["name"] = container.get("name") or _CONTAINER
-    container["imagePullPolicy"] = container.get("imagePullPolicy") or "IfNotPresent"
+    container["imagePullPolicy"] = _pull_policy(entry)
     container["resources"] = _resources(container.get("resources"))
     port = {"name": SUGGESTION_PORT_NAME, "containerPort": SUGGESTION_PORT}
     container["ports"] = [*(container.get("ports") or ()), port]
@@ -205,20 +205,28 @@ def _container(made: Composition, entry: Object) -> Object:
     return container
 
 
+def _pull_policy(entry: Mapping[str, Any]) -> str:
+    found = entry.get("imagePullPolicy")
+    return str(found) if found in ("Always", "Never") else "IfNotPresent"
+
+
 def _resources(given: Any) -> Object:
-    """With upstream's defaults; a negative quantity takes one away."""
+    """With upstream's defaults, also for what is zero; a negative quantity takes one away."""
     found: Object = dict(given or {})
     for key, defaults in (("requests", _REQUESTS), ("limits", _LIMITS)):
-        merged = {**defaults, **(found.get(key) or {})}
-        found[key] = {name: value for name, value in merged.items() if not _is_negative(value)}
+        merged = dict(found.get(key) or {})
+        merged |= {name: value for name, value in defaults.items() if _sign(merged.get(name, 0)) == 0}
+        found[key] = {name: value for name, value in merged.items() if _sign(value) >= 0}
     return found
 
 
-def _is_negative(value: Any) -> bool:
+def _sign(value: Any) -> int:
+    """Of what is no quantity, 1: the API says what is wrong with it."""
     try:
-        return parse(str(value)) < 0
+        found = parse(str(value))
     except ValueError:
-        return False
+        return 1
+    return (found > 0) - (found < 0)
 
 
 def _owned(resource: Resource, suggestion: Object, name: str) -> Object:

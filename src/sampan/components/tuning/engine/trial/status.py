@@ -82,8 +82,12 @@ def unmeasured(
     return _ended({**status, "observation": observation}, METRICS_UNAVAILABLE, reason, message, now)
 
 
-def failed(status: Mapping[str, Any], run: RunState, now: str) -> Status:
-    return _ended(dict(status), FAILED, _because(TRIAL_FAILED, run), _told("Trial has failed", run, ""), now)
+def failed(status: Mapping[str, Any], run: RunState, why: str, now: str) -> Status:
+    """`why` is what its pods say beside what the run object does."""
+    message = _told("Trial has failed", run, "")
+    return _ended(
+        dict(status), FAILED, _because(TRIAL_FAILED, run), f"{message}. {why}" if why else message, now
+    )
 
 
 def refused(status: Mapping[str, Any], message: str, now: str) -> Status:

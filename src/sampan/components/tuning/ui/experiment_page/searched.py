@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.components.tuning.api.reading import named_values
+from sampan.components.tuning.api import labels
+from sampan.components.tuning.api.reading import annotated, named_values
 from sampan.components.tuning.api.suggesting import FeasibleSpace, Parameter
 from sampan.components.tuning.api.summary import Summary
 from sampan.components.tuning.ui import states
@@ -73,11 +74,13 @@ def facts(obj: Object, experiment: Summary) -> dict[str, str]:
         "Algorithm": _named(experiment.algorithm, algorithm.get("algorithmSettings")),
         "Stops trials early": _named(experiment.early_stopping, stopping.get("algorithmSettings")),
         "Metrics": _metrics(experiment),
+        "Further objectives": _objectives(obj),
+        "Bounds": _bounds(obj),
         "Are found in": collected(spec.get("metricsCollectorSpec")),
         "Trials at a time": f"{experiment.parallel:,}",
         "Trials in all": "" if experiment.most_trials is None else f"{experiment.most_trials:,} at most",
         "Failed trials": "" if experiment.most_failed is None else f"{experiment.most_failed:,} end it",
-        "Each trial is": _run(template),
+        "Each trial is": "a call of a function" if experiment.is_in_process else _run(template),
         "When it has ended": {
             "Never": "it stays so",
             "LongRunning": "it can go on",
@@ -102,6 +105,16 @@ def _metrics(experiment: Summary) -> str:
     objective = experiment.objective
     names = dict.fromkeys((objective.metric, *objective.additional))
     return ", ".join(f"{name} ({objective.strategies.get(name, 'latest')})" for name in names)
+
+
+def _objectives(obj: Object) -> str:
+    found = annotated(meta.annotations(obj), labels.OBJECTIVES)
+    return ", ".join(f"{states.direction(kind) or kind} {metric}" for metric, kind in found.items())
+
+
+def _bounds(obj: Object) -> str:
+    found = annotated(meta.annotations(obj), labels.CONSTRAINTS)
+    return ", ".join(f"{metric} {bound}" for metric, bound in found.items())
 
 
 def _run(template: Mapping[str, Any]) -> str:

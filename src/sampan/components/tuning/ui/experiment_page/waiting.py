@@ -38,6 +38,10 @@ def notices(experiment: Summary, suggestion: Object, trials: Trials) -> list[Not
     succeeded = experiment.counts.get(TrialState.SUCCEEDED, 0)
     if bad and not succeeded:
         found.append(_none_succeeded(experiment, bad))
+    elif len(bad) >= max(succeeded, _FEW):
+        title = f"{len(bad):,} of {len(trials.items):,} trials have failed"
+        hint = "A failed trial's page has its log."
+        found.append(Notice("warn", title, f"Most said: {_common(bad)}", hint, _names(bad)))
     if experiment.state.is_finished:
         return found
     if not experiment.trials and not trials.items:

@@ -117,8 +117,29 @@ ALGORITHMS: Sequence[Algorithm] = (
             _SEED,
         ],
     ),
+    Algorithm(
+        "enas",
+        "enas: networks, by a controller that learns which are good",
+        "For architectures: each trial trains the network that it is given, and the controller learns from the result.",
+        [
+            Setting("controller_hidden_size", "Units of the controller.", "64"),
+            Setting("controller_train_steps", "Steps in which it learns from each round of trials.", "50"),
+            Setting("controller_learning_rate", "How fast it learns.", "5e-5"),
+            _SEED,
+        ],
+    ),
+    Algorithm(
+        "darts",
+        "darts: networks, by one that holds all of them",
+        "For architectures: one trial trains a network of all operations at once, and reports the best one in it.",
+        [
+            Setting("num_epochs", "Epochs.", "50"),
+            Setting("batch_size", "Pictures at a time.", "128"),
+            Setting("init_channels", "Channels of the first layer.", "16"),
+            Setting("w_lr", "Learning rate of the weights.", "0.025"),
+        ],
+    ),
 )
-"""`enas` and `darts` search architectures, which the form has no fields for."""
 
 STOPPING: Sequence[Algorithm] = (
     Algorithm("", "nothing: each trial ends by itself", ""),

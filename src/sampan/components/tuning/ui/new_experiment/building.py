@@ -5,9 +5,11 @@ Fields are upstream's: kubeflow/katib 0.19 pkg/apis/controller/experiments/v1bet
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.kinds import EXPERIMENTS
 from sampan.components.tuning.ui import template_text
 from sampan.components.tuning.ui.new_experiment import program
@@ -25,10 +27,13 @@ from sampan.kube.meta import Object
 
 _LISTED = ("discrete", "categorical")
 _PLACED = ("File", "TensorFlowEvent")
+_OF_NETWORKS = {"darts": ("algorithm-settings", "search-space", "num-layers")}
+"""What algorithms that search for architectures give to trials; Source: kubeflow/katib 0.19 examples/v1beta1/nas."""
+_OF_ENAS = ("architecture", "nn_config")
 
 
 def experiment(wanted: Wanted) -> Object:
-    """Raises ValueError where the template cannot be read."""
+    """Raises ValueError where YAML of it cannot be read."""
     spec: Object = {
         "objective": _objective(wanted.target),
         "algorithm": _algorithm(wanted.algorithm),
@@ -36,9 +41,12 @@ def experiment(wanted: Wanted) -> Object:
         "maxTrialCount": wanted.most_trials,
         "maxFailedTrialCount": wanted.most_failed,
         "resumePolicy": wanted.resume,
-        "parameters": [_parameter(each) for each in wanted.ranges],
         "trialTemplate": _template(wanted),
     }
+    if wanted.network:
+        spec["nasConfig"] = template_text.parsed(wanted.network)
+    else:
+        spec["parameters"] = [_parameter(each) for each in wanted.ranges]
     if wanted.stopping.name:
         spec["earlyStopping"] = _algorithm(wanted.stopping)
     if wanted.collected != Collected():
@@ -46,22 +54,37 @@ def experiment(wanted: Wanted) -> Object:
     return {
         "apiVersion": EXPERIMENTS.api_version,
         "kind": EXPERIMENTS.kind,
-        "metadata": {"name": wanted.name, "namespace": wanted.namespace},
+        "metadata": {"name": wanted.name, "namespace": wanted.namespace, **_notes(wanted)},
         "spec": {key: value for key, value in spec.items() if value is not None},
     }
 
 
 def references(wanted: Wanted) -> Mapping[str, str]:
     """From names in the template to what they stand for."""
-    return wanted.template.references or {each.name: each.name for each in wanted.ranges if each.name}
+    if wanted.template.references:
+        return wanted.template.references
+    if wanted.network:
+        return {each: each for each in _OF_NETWORKS.get(wanted.algorithm.name, _OF_ENAS)}
+    return {each.name: each.name for each in wanted.ranges if each.name}
+
+
+def _notes(wanted: Wanted) -> Object:
+    annotations = dict(wanted.annotations)
+    for key, told in ((labels.OBJECTIVES, wanted.target.others), (labels.CONSTRAINTS, wanted.target.bounds)):
+        if told:
+            annotations[key] = json.dumps(told)
+    found = {"labels": dict(wanted.labels), "annotations": annotations}
+    return {key: each for key, each in found.items() if each}
 
 
 def _objective(target: Target) -> Object:
     made: Object = {"type": target.type, "objectiveMetricName": target.metric}
     if target.goal is not None:
         made["goal"] = target.goal
-    if target.additional:
-        made["additionalMetricNames"] = list(target.additional)
+    further = dict.fromkeys((*target.additional, *target.others, *target.bounds))
+    if names := [each for each in further if each != target.metric]:
+        # What is wanted of a metric can only be told where it is collected.
+        made["additionalMetricNames"] = names
     if target.strategies:
         made["metricStrategies"] = [
             {"name": name, "value": value} for name, value in target.strategies.items()
@@ -98,12 +121,16 @@ def _collecting(collected: Collected) -> Object:
         source["fileSystemPath"] = {"path": collected.path, "kind": "File" if is_file else "Directory"}
         if is_file:
             source["fileSystemPath"]["format"] = collected.format
+    if collected.kind == "Custom" and collected.path:
+        source["fileSystemPath"] = {"path": collected.path, "kind": collected.place}
     if collected.kind == "PrometheusMetric":
         http = {"path": collected.path, "port": collected.port}
         source["httpGet"] = {key: value for key, value in http.items() if value}
     if collected.filters:
         source["filter"] = {"metricsFormat": list(collected.filters)}
     made: Object = {"collector": {"kind": collected.kind}}
+    if collected.kind == "Custom":
+        made["collector"]["customCollector"] = template_text.parsed(collected.container)
     return made | ({"source": source} if source else {})
 
 

@@ -13,7 +13,7 @@ from sampan.components.tuning.ui.actions import MOST_NAME
 from sampan.components.tuning.ui.new_experiment import algorithms
 from sampan.components.tuning.ui.new_experiment.chooser import Chooser
 from sampan.components.tuning.ui.new_experiment.metrics_fields import MetricsFields
-from sampan.components.tuning.ui.new_experiment.ranges import Ranges
+from sampan.components.tuning.ui.new_experiment.space_fields import SpaceFields
 from sampan.components.tuning.ui.new_experiment.template_fields import TemplateFields, Templates
 from sampan.components.tuning.ui.new_experiment.wanted import POLICIES, Target, Wanted
 from sampan.ui import widgets
@@ -27,6 +27,8 @@ _POLICIES = {
     "FromVolume": "can go on, from what is on a volume",
 }
 _STRATEGIES = ("min", "max", "latest")
+_DIRECTIONS = ("minimize", "maximize")
+_BOUND = re.compile(r"\s*(<=|>=)\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 class Fields:
@@ -43,7 +45,7 @@ class Fields:
         with widgets.card("What it is about").classes("sp-form"):
             self._build_target()
         with widgets.card("What may be chosen").classes("sp-form"):
-            self._ranges = Ranges(start.ranges, form, self._changed)
+            self._space = SpaceFields(form, start, self._changed)
         with widgets.card("How it searches").classes("sp-form"):
             about = About(
                 "algorithm",
@@ -56,7 +58,9 @@ class Fields:
             self._stopping = Chooser(about, algorithms.STOPPING, start.stopping, form, self._changed)
             self._build_counts()
         with widgets.card("What each trial runs").classes("sp-form"):
-            self._template = TemplateFields(form, start.template, self._templates, self._changed, self._names)
+            self._template = TemplateFields(
+                form, start.template, self._templates, self._changed, self._space.names
+            )
         with widgets.card().classes("sp-form"):
             self._build_more()
 
@@ -93,14 +97,18 @@ class Fields:
     def _build_more(self) -> None:
         start, add = self._start, self._form.add
         usual = Wanted(template=start.template)
+        target = start.target
         is_open = (
-            start.collected != usual.collected or start.resume != usual.resume or start.target.strategies
+            start.collected != usual.collected
+            or start.resume != usual.resume
+            or any((target.strategies, target.others, target.bounds, start.labels, start.annotations))
         )
         with ui.element("details").classes("sp-more") as more:
             if is_open:
                 more._props["open"] = True
             widgets.Text("summary", "More settings")
             with ui.element("div").classes("sp-form"):
+                self._build_objectives()
                 self._metrics = MetricsFields(self._form, start.collected, self._changed)
                 about = About(
                     "strategies",
@@ -118,10 +126,24 @@ class Fields:
                 )
                 self._resume = add(ChoiceField(about, options, start.resume, change=self._changed))
                 self._template.build_more()
+                about = About("labels of it", "Labels", "Of the experiment and its trials.")
+                self._labels = add(PairsField(about, dict(start.labels), change=self._changed))
+                hint = "sampan.dev/trials: in-process has functions of tune called in warm workers."
+                about = About("annotations of it", "Annotations", hint)
+                self._annotations = add(PairsField(about, dict(start.annotations), change=self._changed))
 
-    def _names(self) -> list[str]:
-        """Of the parameters."""
-        return [each.name for each in self._ranges.read() if each.name]
+    def _build_objectives(self) -> None:
+        target, add = self._start.target, self._form.add
+        hint = "By metric: minimize or maximize. The page then shows which trials nothing else beats."
+        about = About("others", "Further objectives", hint)
+        self._others = add(
+            PairsField(about, dict(target.others), check=_others_problem, change=self._changed)
+        )
+        hint = "By metric: <= 5e6, or >= 0.9. A trial beyond one is never among the best."
+        about = About("bounds", "Bounds", hint)
+        self._bounds = add(
+            PairsField(about, dict(target.bounds), check=_bounds_problem, change=self._changed)
+        )
 
     def read(self) -> Wanted:
         """Raises NotAValueError."""
@@ -132,12 +154,14 @@ class Fields:
             goal=self._goal.read(),
             additional=tuple(each.strip() for each in text.split(",") if each.strip()),
             strategies=self._strategies.read(),
+            others=self._others.read(),
+            bounds=self._bounds.read(),
         )
         return replace(
             self._start,
             name=str(self.name.read()).strip(),
             target=target,
-            ranges=tuple(each for each in self._ranges.read() if each.name),
+            **self._space.read(),
             algorithm=self._algorithm.read(),
             stopping=self._stopping.read(),
             most_trials=_whole(self._most),
@@ -146,6 +170,8 @@ class Fields:
             resume=str(self._resume.read()),
             collected=self._metrics.read(),
             template=self._template.read(),
+            labels=self._labels.read(),
+            annotations=self._annotations.read(),
         )
 
 
@@ -172,3 +198,13 @@ def _name_problem(name: Any) -> str:
 def _strategies_problem(given: Any) -> str:
     wrong = [value for value in given.values() if value not in _STRATEGIES]
     return f"{wrong[0]!r} is none of min, max and latest" if wrong else ""
+
+
+def _others_problem(given: Any) -> str:
+    wrong = [value for value in given.values() if value not in _DIRECTIONS]
+    return f"{wrong[0]!r} is neither minimize nor maximize" if wrong else ""
+
+
+def _bounds_problem(given: Any) -> str:
+    wrong = [value for value in given.values() if _BOUND.fullmatch(value) is None]
+    return f"{wrong[0]!r} is no bound, such as <= 5e6" if wrong else ""

@@ -7,7 +7,8 @@ from typing import Any
 
 from nicegui import ui
 
-from sampan.components.tuning.ui.new_experiment.wanted import COLLECTORS, Collected
+from sampan.components.tuning.ui import template_text
+from sampan.components.tuning.ui.new_experiment.wanted import COLLECTORS, FILE, FOLDER, Collected
 from sampan.ui.forms.fields import About, ChoiceField, NumberField, TextField
 from sampan.ui.forms.form import Form
 
@@ -17,13 +18,20 @@ _KINDS = {
     "TensorFlowEvent": "TensorFlowEvent: in TensorBoard's files",
     "PrometheusMetric": "PrometheusMetric: asked for over HTTP",
     "Push": "Push: the program reports them itself",
+    "Custom": "Custom: by a container of yours, which reports them",
     "None": "None: nothing is collected",
 }
 _PATHS = {
     "File": ("File", "Usually /var/log/katib/metrics.log."),
     "TensorFlowEvent": ("Folder", "Usually /var/log/katib/tfevent/."),
     "PrometheusMetric": ("Path", "Usually /metrics."),
+    "Custom": ("File or folder", "Where the program writes what the container reads, if anywhere."),
 }
+_FILTERED = ("StdOut", "File", "Custom")
+_CONTAINER = """name: collector
+image: registry.example/collector:1
+args: [--path=/out/metrics.log]
+"""
 _MOST_PORT = 65535
 
 
@@ -42,6 +50,21 @@ class MetricsFields:
             port = "" if start.port is None else str(start.port)
             about = About("port", "Port", "Usually 8080.")
             self._port = form.add(NumberField(about, port, whole=True, check=_port_problem, change=changed))
+            about = About("place kind", "That is")
+            kinds = [(FILE, "a file"), (FOLDER, "a folder")]
+            self._place = form.add(ChoiceField(about, kinds, start.place, change=changed))
+        hint = "It runs beside the program, and learns the trial's name from KATIB_TRIAL_NAME."
+        about = About("custom", "Container", hint, required=True)
+        self._container = form.add(
+            TextField(
+                about,
+                start.container or _CONTAINER,
+                lines=5,
+                mono=True,
+                check=_container_problem,
+                change=changed,
+            )
+        )
         about = About(
             "filters",
             "Patterns",
@@ -61,7 +84,9 @@ class MetricsFields:
             str(self._path.read()).strip() if kind in _PATHS else "",
             str(self._format.read()) if kind == "File" else "TEXT",
             None if port is None else int(port),
-            tuple(each for each in lines if each.strip()) if kind in ("StdOut", "File") else (),
+            tuple(each for each in lines if each.strip()) if kind in _FILTERED else (),
+            str(self._container.read()) if kind == "Custom" else "",
+            str(self._place.read()) if kind == "Custom" else FILE,
         )
 
     def _switch(self) -> None:
@@ -73,8 +98,18 @@ class MetricsFields:
         self._path.show(kind in _PATHS)
         self._format.show(kind == "File")
         self._port.show(kind == "PrometheusMetric")
-        self._filters.show(kind in ("StdOut", "File"))
+        self._filters.show(kind in _FILTERED)
+        self._place.show(kind == "Custom")
+        self._container.show(kind == "Custom")
 
 
 def _port_problem(port: Any) -> str:
     return "" if port is None or 0 < port <= _MOST_PORT else f"Write a number from 1 to {_MOST_PORT}"
+
+
+def _container_problem(text: Any) -> str:
+    try:
+        found = template_text.parsed(str(text))
+    except ValueError as error:
+        return str(error)
+    return "" if found.get("name") and found.get("image") else "A container has a name and an image"

@@ -44,6 +44,8 @@ _PLACES = {
     "spec.parallelTrialCount": "parallel",
     "spec.maxFailedTrialCount": "failed",
     "spec.resumePolicy": "resume",
+    "spec.nasConfig": "network",
+    "spec.metricsCollectorSpec.collector.customCollector": "custom",
     "spec.metricsCollectorSpec": "collector",
     "spec.trialTemplate.trialParameters": "references",
     "spec.trialTemplate.primaryContainerName": "container",

@@ -76,6 +76,13 @@ class _Row:
     def fields(self) -> Sequence[Field]:
         return (self.name, self._type, self._low, self._high, self._step, self._distribution, self._values)
 
+    def show(self, shown: bool) -> None:
+        """What is not shown is not asked for."""
+        for each in self.fields:
+            each.show(shown)
+        if shown:
+            self._arrange()
+
     def remove(self) -> None:
         for each in self.fields:
             self._form.forget(each.name)
@@ -128,10 +135,17 @@ class Ranges:
         self._changed = changed
         self._rows: list[_Row] = []
         self._number = 0
-        self._place = ui.element("div").classes("tu-parameters")
-        for each in start or (Range(),):
-            self._append(each)
-        widgets.button("Add a parameter", self.add, icon="add")
+        self._whole = ui.element("div").classes("sp-form")
+        with self._whole:
+            self._place = ui.element("div").classes("tu-parameters")
+            for each in start or (Range(),):
+                self._append(each)
+            widgets.button("Add a parameter", self.add, icon="add")
+
+    def show(self, shown: bool) -> None:
+        self._whole.set_visibility(shown)
+        for row in self._rows:
+            row.show(shown)
 
     def read(self) -> tuple[Range, ...]:
         return tuple(row.read() for row in self._rows)

@@ -7,10 +7,11 @@ from typing import Any
 
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.defaults import with_defaults
-from sampan.components.tuning.api.reading import named_values, parameters_of
+from sampan.components.tuning.api.reading import annotated, named_values, parameters_of
 from sampan.components.tuning.ui.new_experiment import building, program
 from sampan.components.tuning.ui.new_experiment.wanted import (
     CONFIG_MAP,
+    FILE,
     YAML,
     Chosen,
     Collected,
@@ -26,6 +27,7 @@ from sampan.ui.objects import copies, yamltext
 
 _KNOWN_KINDS = ("TFJob", "PyTorchJob", "XGBoostJob", "MPIJob", "JAXJob", "PaddleJob", "TrainJob", "Job")
 """Whose conditions and labels are filled in, so that the form need not show them."""
+_OF_TARGET = (labels.OBJECTIVES, labels.CONSTRAINTS)
 NOTES = frozenset({labels.STOP})
 """Annotations of the one experiment: a clone of one that was stopped runs."""
 
@@ -42,10 +44,13 @@ def wanted(experiment: Object) -> Wanted | None:
 
 def _wanted(experiment: Object) -> Wanted:
     spec = meta.spec(experiment)
+    annotations = copies.own_annotations(experiment, NOTES)
+    others, bounds = (_told(annotations, key) for key in _OF_TARGET)
+    network = spec.get("nasConfig")
     return Wanted(
         name=meta.name(experiment),
         namespace=meta.namespace(experiment),
-        target=_target(spec["objective"]),
+        target=_target(spec["objective"], others, bounds),
         ranges=tuple(
             Range(
                 each.name,
@@ -58,6 +63,7 @@ def _wanted(experiment: Object) -> Wanted:
             )
             for each in parameters_of(spec.get("parameters"))
         ),
+        network=yamltext.dump(network) if network else "",
         algorithm=_chosen(spec.get("algorithm")),
         stopping=_chosen(spec.get("earlyStopping")),
         most_trials=spec.get("maxTrialCount"),
@@ -66,10 +72,20 @@ def _wanted(experiment: Object) -> Wanted:
         resume=str(spec.get("resumePolicy") or "Never"),
         collected=_collected(spec.get("metricsCollectorSpec") or {}),
         template=_template(spec["trialTemplate"]),
+        labels=meta.labels(experiment),
+        annotations=annotations,
     )
 
 
-def _target(objective: Mapping[str, Any]) -> Target:
+def _told(annotations: dict[str, str], key: str) -> dict[str, str]:
+    """Taken out of the annotations, unless it is something that the field could not show."""
+    found = annotated(annotations, key)
+    if found:
+        del annotations[key]
+    return found
+
+
+def _target(objective: Mapping[str, Any], others: Mapping[str, str], bounds: Mapping[str, str]) -> Target:
     kind = str(objective.get("type") or "")
     usual = {"minimize": "min", "maximize": "max"}.get(kind, "latest")
     strategies = named_values(objective.get("metricStrategies"))
@@ -79,6 +95,8 @@ def _target(objective: Mapping[str, Any]) -> Target:
         goal=objective.get("goal"),
         additional=tuple(str(each) for each in objective.get("additionalMetricNames") or ()),
         strategies={name: value for name, value in strategies.items() if value != usual},
+        others=others,
+        bounds=bounds,
     )
 
 
@@ -92,12 +110,15 @@ def _collected(spec: Mapping[str, Any]) -> Collected:
     place: Mapping[str, Any] = source.get("fileSystemPath") or {}
     http: Mapping[str, Any] = source.get("httpGet") or {}
     port = http.get("port")
+    custom = (spec.get("collector") or {}).get("customCollector")
     return Collected(
         kind=str((spec.get("collector") or {}).get("kind") or "StdOut"),
         path=str(place.get("path") or http.get("path") or ""),
         format=str(place.get("format") or "TEXT"),
         port=int(port) if port is not None else None,
         filters=tuple((source.get("filter") or {}).get("metricsFormat") or ()),
+        container=yamltext.dump(custom) if custom else "",
+        place=str(place.get("kind") or FILE) if custom else FILE,
     )
 
 
@@ -143,7 +164,10 @@ def _essence(experiment: Object) -> Any:
     if isinstance(objective, dict):
         # Their order means nothing.
         spec["objective"] = {**objective, "metricStrategies": named_values(objective.get("metricStrategies"))}
-    return meta.labels(experiment), copies.own_annotations(experiment, NOTES), _written(spec)
+    annotations: dict[str, Any] = copies.own_annotations(experiment, NOTES)
+    # However their JSON is written.
+    told = {key: found for key in _OF_TARGET if (found := _told(annotations, key))}
+    return meta.labels(experiment), annotations, told, _written(spec)
 
 
 def _written(value: Any) -> Any:

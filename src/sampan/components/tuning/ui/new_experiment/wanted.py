@@ -9,7 +9,8 @@ SCRIPT, YAML, CONFIG_MAP = "script", "yaml", "configmap"
 SOURCES = (SCRIPT, YAML, CONFIG_MAP)
 TYPES = ("double", "int", "discrete", "categorical")
 DISTRIBUTIONS = ("uniform", "logUniform", "normal", "logNormal")
-COLLECTORS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Push", "None")
+COLLECTORS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Push", "Custom", "None")
+FILE, FOLDER = "File", "Directory"
 POLICIES = ("Never", "LongRunning", "FromVolume")
 IMAGE = "python:3.11"
 
@@ -37,6 +38,10 @@ class Target:
     additional: tuple[str, ...] = ()
     strategies: Mapping[str, str] = field(default_factory=dict)
     """Only those that are other than usual."""
+    others: Mapping[str, str] = field(default_factory=dict)
+    """Further objectives: by metric, `minimize` or `maximize`."""
+    bounds: Mapping[str, str] = field(default_factory=dict)
+    """By metric, what it must keep to: `<= 5e6`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,10 @@ class Collected:
     """Of a file."""
     port: int | None = None
     filters: tuple[str, ...] = ()
+    container: str = ""
+    """Of a custom collector, as YAML."""
+    place: str = FILE
+    """What the path of a custom collector is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,8 @@ class Wanted:
     namespace: str = ""
     target: Target = field(default_factory=Target)
     ranges: tuple[Range, ...] = ()
+    network: str = ""
+    """The space of architectures, as YAML, in the parameters' place."""
     algorithm: Chosen = field(default_factory=lambda: Chosen("tpe"))
     stopping: Chosen = field(default_factory=Chosen)
     most_trials: int | None = 12
@@ -106,3 +117,7 @@ class Wanted:
     resume: str = "Never"
     collected: Collected = field(default_factory=Collected)
     template: Template = field(default_factory=Template)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the experiment, and of its trials."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Those that have no field of their own."""

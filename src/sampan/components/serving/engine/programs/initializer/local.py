@@ -35,7 +35,7 @@ def bring(uri: str, target: Path, environ: Mapping[str, str], patterns: Patterns
     source = machine.find(named)
     _check(named, machine.name(Path(os.path.realpath(source or named))), environ)
     if source is None:
-        raise StorageError(f"Local path {uri} does not exist.")
+        raise StorageError(f"Local path {uri} does not exist.{machine.hint(named)}")
     if not os.access(source, os.R_OK):
         raise StorageError(f"Local path {uri} may not be read by the pod.")
     found = sorted(source.iterdir()) if source.is_dir() else [source]
@@ -65,6 +65,15 @@ class _Machine:
     def is_shown(self, path: Path) -> bool:
         """Whether it is seen at another place than it has."""
         return bool(self._tmp) and path.is_relative_to(self._tmp)
+
+    def hint(self, path: Path) -> str:
+        """For what is not there, where the machine may well have it."""
+        if self._tmp or not path.is_relative_to(_TMP):
+            return ""
+        return (
+            f" Pods have a {_TMP} of their own: show this one the machine's by a hostPath volume and name the place "
+            "where that is mounted, or put the files elsewhere."
+        )
 
     def find(self, path: Path) -> Path | None:
         """Links are followed as the machine would follow them. None for what is not there."""

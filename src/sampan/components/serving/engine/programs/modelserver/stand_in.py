@@ -116,6 +116,8 @@ def _language(environ: Mapping[str, str]) -> dict[str, str]:
 def _torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
     properties = _properties(told.get("ts_config") or environ.get("TS_CONFIG_FILE", ""))
     folder = told.get("model_store") or properties.get("model_store") or f"{_MODELS}/model-store"
+    if "model_class_name" in told or _holds_a_model_itself(folder):
+        return _pytorch(told, environ)
     name, archive = _archive(folder, properties.get("model_snapshot", ""), told.get("models", ""))
     return {
         "model_name": name,
@@ -126,6 +128,29 @@ def _torchserve(told: Options, words: Sequence[str], environ: Mapping[str, str])
         "other_http_port": own if (own := _inference_port(properties)) != _KSERVE_PORT else "",
         "grpc_port": "8081",
         "runtime": "torchserve",
+    }
+
+
+def _holds_a_model_itself(store: str) -> bool:
+    """Whether what was fetched has files of PyTorch's where a store of archives is expected."""
+    above = Path(store).parent
+    return not Path(store).is_dir() and any(
+        each.suffix in (".pt", ".pth", ".pt2", ".safetensors") for each in above.glob("*")
+    )
+
+
+def _pytorch(told: Options, environ: Mapping[str, str]) -> dict[str, str]:
+    """What KFServing's `pytorch` was before TorchServe: a state dict and its class, in the place of archives.
+
+    Source: kserve/kserve 0.5.1 (KFServing) pkg/apis/serving/v1beta1/predictor_torchserve.go (GetContainerV1).
+    """
+    return {
+        "model_name": _own_name(environ),
+        "model_dir": _MODELS,
+        "http_port": _KSERVE_PORT,
+        "grpc_port": "8081",
+        "runtime": "pytorch",
+        "model_class_name": told.get("model_class_name", ""),
     }
 
 

@@ -1,7 +1,8 @@
 """What an explainer is told: by arguments where it speaks Seldon's protocols, by MLServer's variables where v2. Pure.
 
 Source: seldon-core 1.18.2 components/alibi-explain-server/alibiexplainer/{parser,utils}.py,
-operator/controllers/seldondeployment_explainers.go; SeldonIO/MLServer 1.3.5 runtimes/alibi-explain
+operator/controllers/seldondeployment_explainers.go; kserve/kserve 0.5.1 (KFServing)
+python/alibiexplainer/alibiexplainer/parser.py; SeldonIO/MLServer 1.3.5 runtimes/alibi-explain
 mlserver_alibi_explain/common.py.
 """
 
@@ -81,6 +82,7 @@ def _of_arguments(words: Sequence[str], environ: Mapping[str, str]) -> Options:
     parser.add_argument("--protocol", default=SELDON_GRPC)
     parser.add_argument("--tf_data_type", default="")
     parser.add_argument("--http_port", type=int, default=8080)
+    parser.add_argument("--workers", default="")
     parser.add_argument("kind", nargs="?", default="")
     try:
         told, rest = parser.parse_known_args(list(words))
@@ -96,10 +98,21 @@ def _of_arguments(words: Sequence[str], environ: Mapping[str, str]) -> Options:
         protocol=told.protocol,
         predictor=told.predictor_host,
         folder=told.storage_uri.removeprefix("file://"),
-        config=dict(_setting(word) for word in rest if word.startswith("--")),
+        config=dict(_setting(word) for word in _joined(rest)),
         http_port=told.http_port,
         tf_data_type=told.tf_data_type,
     )
+
+
+def _joined(rest: Sequence[str]) -> list[str]:
+    """Seldon writes `--name=value`, KFServing `--name value`."""
+    found: list[str] = []
+    for word in rest:
+        if word.startswith("--"):
+            found.append(word)
+        elif found and "=" not in found[-1]:
+            found[-1] = f"{found[-1]}={word}"
+    return found
 
 
 def _setting(word: str) -> tuple[str, Any]:

@@ -2,11 +2,12 @@
 
 Written for the purpose, to answer as those do. Source: seldon-core 1.18.2 examples/models/mean_classifier,
 testing/docker/{fixed-model,echo-model},
-testing/s2i/python-features.
+testing/s2i/python-features, examples/{models/sklearn_iris,transformers/mean_transformer}.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import secrets
@@ -42,6 +43,29 @@ class MeanClassifier:
 
     def metadata(self) -> dict[str, Any]:
         return {"metadata": {"modelName": "mean_classifier"}}
+
+
+class MeanTransformer:
+    """`mock_transformer`: all values between those that are the least and the greatest, from 0 to 1."""
+
+    def transform_input(self, rows: Any, _names: Any) -> Any:
+        rows = np.array(rows)
+        least, greatest = rows.min(), rows.max()
+        return np.zeros_like(rows) if least == greatest else (rows - least) / (greatest - least)
+
+
+class IrisClassifier:
+    """`sklearn-iris`: the model is fitted when it starts, to the data that scikit-learn brings along."""
+
+    def __init__(self) -> None:
+        data: Any = importlib.import_module("sklearn.datasets").load_iris()
+        linear: Any = importlib.import_module("sklearn.linear_model").LogisticRegression(solver="liblinear")
+        # As its `multi_class="ovr"` was.
+        self._model = importlib.import_module("sklearn.multiclass").OneVsRestClassifier(linear)
+        self._model.fit(data.data, data.target)
+
+    def predict(self, rows: Any, _names: Any) -> Any:
+        return self._model.predict_proba(rows)
 
 
 class _Fixed:

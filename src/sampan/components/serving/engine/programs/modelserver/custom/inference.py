@@ -145,6 +145,14 @@ class RequestedOutput:
     def binary_data(self) -> bool | None:
         return (self.parameters or {}).get("binary_data")
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "parameters": self.parameters}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RequestedOutput) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 class InferRequest:
     def __init__(  # noqa: PLR0913  (kserve's signature)
@@ -175,7 +183,8 @@ class InferRequest:
             [InferInput.of(each, texts=not inference.from_grpc) for each in inference.inputs],
             inference.id or None,
             from_grpc=inference.from_grpc,
-            parameters=inference.parameters or None,
+            # The model's own: what it takes out of them counts for the answer still.
+            parameters=dict(inference.parameters) or None,
             request_outputs=[RequestedOutput(each.name, dict(each.parameters)) for each in inference.outputs]
             or None,
         )
@@ -183,6 +192,24 @@ class InferRequest:
     @property
     def use_binary_outputs(self) -> bool:
         return not self.from_grpc and bool((self.parameters or {}).get("binary_data_output"))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "model_name": self.model_name,
+            "inputs": [each.to_dict() for each in self.inputs],
+            "parameters": self.parameters,
+            "from_grpc": self.from_grpc,
+        }
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, InferRequest)
+            and self.to_dict() == other.to_dict()
+            and self.request_outputs == other.request_outputs
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def get_input_by_name(self, name: str) -> InferInput | None:
         return next((each for each in self.inputs if each.name == name), None)
@@ -286,6 +313,21 @@ class InferResponse:
 
     def get_output_by_name(self, name: str) -> InferOutput | None:
         return next((each for each in self.outputs if each.name == name), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "model_name": self.model_name,
+            "outputs": [each.to_dict() for each in self.outputs],
+            "parameters": self.parameters,
+            "model_version": self.model_version,
+            "from_grpc": self.from_grpc,
+        }
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, InferResponse) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
 
     def to_tensors(self) -> list[Tensor]:
         return [each.to_tensor() for each in self.outputs]

@@ -24,6 +24,7 @@ from sampan.components.serving.engine.programs.modelserver.repository import Rep
 from sampan.components.serving.engine.programs.modelserver.tfserving import configuration
 from sampan.components.serving.engine.programs.modelserver.tfserving.configuration import Model, Settings
 from sampan.components.serving.engine.programs.modelserver.tfserving.rest import Rest
+from sampan.components.serving.engine.programs.modelserver.tfserving.stores import brought
 from sampan.components.serving.engine.programs.modelserver.tfserving.versions import Versions
 
 _RPC = "sampan.components.serving.engine.programs.modelserver.tfserving.rpc"
@@ -38,7 +39,7 @@ def repository(given: Arguments) -> Repository:
         if settings.config_file:
             models = configuration.from_file(settings.config_file)
         else:
-            models = (Model(given.model_name, given.model_dir),)
+            models = (Model(given.model_name, brought(given.model_dir)),)
     except RequestError as error:
         raise LoadError(error.message) from None
     made = Repository(None)

@@ -2,7 +2,7 @@
 
 Routes that are none of vLLM's are the model server's own, V2 among them. Source: vllm-project/vllm 0.19
 vllm/entrypoints/openai/api_server.py, vllm/entrypoints/serve/{tokenize,instrumentator}/api_router.py,
-vllm/v1/metrics/loggers.py.
+vllm/entrypoints/pooling, vllm/v1/metrics/loggers.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ from sampan.components.serving.engine.programs.modelserver.vllm.arguments import
 
 _OWNER = "vllm"
 _EMPTY = Response(200, b"")
-_RERANK = ("/rerank", "/v1/rerank", "/v2/rerank")
+_POOLING = {
+    **dict.fromkeys(("/rerank", "/v1/rerank", "/v2/rerank"), "rerank"),
+    **dict.fromkeys(("/score", "/v1/score"), "score"),
+    "/classify": "classify",
+}
 _OPENAI = ("completions", "chat/completions", "responses", "embeddings")
 _CHANGES = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
 _NUMBERS = {
@@ -94,8 +98,8 @@ class VLLM:
     def _handler(self, path: str) -> Callable[[Request, Reply], None] | None:
         if path in ("/health", "/ping"):
             return self._health
-        if path in _RERANK:
-            return lambda request, reply: self._ask(request, "rerank", reply)
+        if path in _POOLING:
+            return lambda request, reply: self._ask(request, _POOLING[path], reply)
         if path.startswith("/v1/") and path[4:] in _OPENAI:
             return lambda request, reply: self._ask(request, path[4:], reply)
         if (adapters := self._adapters) is not None and path in _CHANGES:

@@ -2,7 +2,7 @@
 
 A stream's pieces have `finish_reason` null until the last, as OpenAI has it (upstream's have one each). Source:
 openai/openai-openapi openapi.yaml; kserve 0.20 python/kserve/kserve/protocol/rest/openai; vllm-project/vllm
-vllm/entrypoints/pooling/scoring/protocol.py.
+vllm/entrypoints/pooling/{scoring,classify}/protocol.py.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _APIS = {
     "embeddings": "Embeddings API",
     "rerank": "Rerank API",
     "responses": "Responses API",
+    "classify": "Classification API",
+    "score": "Score API",
 }
 
 
@@ -249,16 +251,8 @@ def _token_lists(told: list[Any], *, takes_tokens: bool) -> list[list[int]]:
 
 def embeddings(model: str, rows: Sequence[Sequence[float]], encoding: str, tokens: int) -> dict[str, Any]:
     written = [_in_base64(row) if encoding == "base64" else row for row in rows]
-    return {
-        "id": f"embd-{uuid.uuid4().hex}",
-        "object": "list",
-        "created": int(time.time()),
-        "model": model,
-        "data": [
-            {"index": place, "object": "embedding", "embedding": each} for place, each in enumerate(written)
-        ],
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "completion_tokens": 0},
-    }
+    data = [{"index": place, "object": "embedding", "embedding": each} for place, each in enumerate(written)]
+    return _listed("embd", model, data, tokens)
 
 
 def rerank_request(body: Mapping[str, Any]) -> tuple[str, list[str], int]:
@@ -286,6 +280,60 @@ def reranked(
     ]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"id": f"rerank-{uuid.uuid4().hex}", "model": model, "usage": usage, "results": results}
+
+
+def classes_request(body: Mapping[str, Any]) -> tuple[list[str], bool]:
+    """Texts, and whether shares are wanted, not the classifier's own numbers. Raises ModelError."""
+    told = body.get("input")
+    texts = [told] if isinstance(told, str) else told
+    if not isinstance(texts, list) or not texts or not all(isinstance(each, str) for each in texts):
+        raise FormError("input", "'input' has to be a text or a list of texts")
+    wanted = body.get("use_activation", body.get("activation"))
+    return texts, wanted is not False
+
+
+def classified(
+    model: str, rows: Sequence[Sequence[float]], labels: Mapping[int, str], tokens: int
+) -> dict[str, Any]:
+    data = []
+    for place, row in enumerate(rows):
+        best = max(range(len(row)), key=row.__getitem__)
+        told = {"index": place, "label": labels.get(best), "probs": list(row), "num_classes": len(row)}
+        data.append(told)
+    return _listed("classify", model, data, tokens)
+
+
+def score_request(body: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Pairs of texts: one to all others, or each to its own. Raises ModelError."""
+    sides = []
+    for new, old in (("queries", "text_1"), ("documents", "text_2")):
+        told = body.get(new, body.get(old))
+        texts = [told] if isinstance(told, str) else told
+        if not isinstance(texts, list) or not texts or not all(isinstance(each, str) for each in texts):
+            raise FormError(old, f"'{old}' has to be a text or a list of texts")
+        sides.append(texts)
+    first, second = sides
+    if len(first) == 1:
+        first = first * len(second)
+    if len(first) != len(second):
+        raise FormError("text_1", f"'text_1' has {len(first)} texts, and 'text_2' {len(second)}")
+    return first, second
+
+
+def scored(model: str, scores: Sequence[float], tokens: int) -> dict[str, Any]:
+    data = [{"index": place, "object": "score", "score": each} for place, each in enumerate(scores)]
+    return _listed("score", model, data, tokens)
+
+
+def _listed(prefix: str, model: str, data: Sequence[Any], tokens: int) -> dict[str, Any]:
+    return {
+        "id": f"{prefix}-{uuid.uuid4().hex}",
+        "object": "list",
+        "created": int(time.time()),
+        "model": model,
+        "data": data,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "completion_tokens": 0},
+    }
 
 
 def _in_base64(row: Sequence[float]) -> str:

@@ -3,7 +3,7 @@
 Answers are in upstream's shapes: of V2, lists of numbers are a tensor, and mappings are written as Python writes them.
 Source: kserve 0.20 python/huggingfaceserver/huggingfaceserver/{encoder_model,utils}.py, python/kserve/kserve/utils/
 utils.py (get_predict_response). Rerank, which upstream leaves to vLLM, has vLLM's shape: a cross-encoder's score
-through a sigmoid, or the cosine of embeddings.
+through a sigmoid, or the cosine of embeddings; so have `classify` and `score`, which are asked at vLLM's place alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,10 +88,14 @@ class Encoder:
     async def openai(
         self, route: str, body: Mapping[str, Any], headers: Mapping[str, str]
     ) -> Mapping[str, Any] | AsyncIterator[bytes]:
-        if route == "embeddings":
-            return await asyncio.to_thread(self._embeddings, body)
-        if route == "rerank":
-            return await asyncio.to_thread(self._rerank, body)
+        known: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+            "embeddings": self._embeddings,
+            "rerank": self._rerank,
+            "classify": self._classify,
+            "score": self._score,
+        }
+        if route in known:
+            return await asyncio.to_thread(known[route], body)
         raise ModelError(f"Model {self._settings.name} does not support {answers.api_of(route)}")
 
     def close(self) -> None:
@@ -205,20 +209,47 @@ class Encoder:
 
     def _rerank(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         query, documents, top = answers.rerank_request(body)
-        if self._task == tasks.EMBEDDING:
-            rows, _, read = self._predict([query, *documents])
-            scores = [float(np.dot(rows[0], row)) for row in rows[1:]]
-        elif self._task == tasks.SEQUENCES and self._model.config.num_labels == 1:
-            with self._turn, self._torch.inference_mode():
-                inputs, _ = self._tokenized([query] * len(documents), documents)
-                scores = self._torch.sigmoid(self._run(inputs).float()[:, 0]).cpu().tolist()
-                read = int(inputs["attention_mask"].sum())
-        else:
-            raise ModelError(
-                f"Model {self._settings.name} does not support Rerank API: that takes embeddings, or a classifier "
-                "with one label"
-            )
+        scores, read = self._scores([query] * len(documents), documents, "rerank")
         return answers.reranked(self._settings.name, documents, scores, top, read)
+
+    def _score(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        scores, read = self._scores(*answers.score_request(body), "score")
+        return answers.scored(self._settings.name, scores, read)
+
+    def _scores(self, first: list[str], second: list[str], route: str) -> tuple[list[float], int]:
+        """How near the pairs are."""
+        if self._task == tasks.EMBEDDING:
+            rows, _, read = self._predict([*dict.fromkeys(first), *second])
+            known = dict(zip(dict.fromkeys(first), rows, strict=False))
+            own = rows[len(known) :]
+            return [float(np.dot(known[text], row)) for text, row in zip(first, own, strict=True)], read
+        if self._task != tasks.SEQUENCES or self._model.config.num_labels != 1:
+            raise ModelError(
+                f"Model {self._settings.name} does not support {answers.api_of(route)}: that takes embeddings, or a "
+                "classifier with one label"
+            )
+        with self._turn, self._torch.inference_mode():
+            inputs, _ = self._tokenized(first, second)
+            scores = self._torch.sigmoid(self._run(inputs).float()[:, 0]).cpu().tolist()
+            return scores, int(inputs["attention_mask"].sum())
+
+    def _classify(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        texts, wants_shares = answers.classes_request(body)
+        if self._task != tasks.SEQUENCES:
+            raise ModelError(
+                f"Model {self._settings.name} does not support Classification API: its task is {self._task}"
+            )
+        with self._turn, self._torch.inference_mode():
+            inputs, _ = self._tokenized(texts)
+            found = self._run(inputs).float()
+            if wants_shares:
+                # Classes that do not exclude one another are each by itself.
+                config = self._model.config
+                alone = config.num_labels == 1 or config.problem_type == "multi_label_classification"
+                found = self._torch.sigmoid(found) if alone else self._shares(found)
+            read = int(inputs["attention_mask"].sum())
+        labels = {int(key): str(value) for key, value in (self._model.config.id2label or {}).items()}
+        return answers.classified(self._settings.name, found.cpu().tolist(), labels, read)
 
 
 def texts_of_tensors(inputs: Sequence[Tensor]) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.components.serving.engine.programs.modelserver.contract import LoadError, ModelMissingError
+from sampan.components.serving.engine.programs.modelserver.runtimes.language import fetched
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.settings import Settings
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.tasks import CLASSES
 
@@ -144,6 +145,8 @@ def _explained(settings: Settings, what: str) -> Iterator[None]:
 
 def _transformers() -> Any:
     try:
-        return importlib.import_module("transformers")
+        found = importlib.import_module("transformers")
     except ImportError as error:
         raise LoadError(f"This environment has no Transformers ({error}).") from error
+    fetched.settle()
+    return found

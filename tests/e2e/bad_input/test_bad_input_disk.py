@@ -66,7 +66,7 @@ def script(text: str) -> dict[str, Any]:
 
 def test_up_on_a_full_disk(disk: Disk, command: Any) -> None:
     with disk.full():
-        said = command("up", "--home", disk.home, "--port", "0").error
+        said = command("up", "--home", disk.folder / "another", "--port", "0").error
     assert str(disk.folder) in said
     assert "No space left on device; free space, or choose another" in said
 

@@ -288,7 +288,12 @@ def test_what_is_wrong_is_told_and_mended(cluster: Cluster, server: ServerProces
     assert server.url
     crashes = template(command=["python", "-c", "raise ValueError('not a model')"])
     missing = template(image="registry.invalid/vllm:1")
+    waits = template()
+    waits["volumes"].append({"name": "keys", "secret": {"secretName": "nobodys"}})
+    # A volume that no container has is not waited for.
+    waits["containers"][0]["volumeMounts"].append({"name": "keys", "mountPath": "/keys"})
     cases: list[tuple[str, Object, str, str]] = [
+        ("waits", {"template": waits}, "MainWorkloadReady", 'secret "nobodys" not found'),
         ("crashes", {"template": crashes}, "MainWorkloadReady", "ValueError: not a model"),
         ("missing", {"template": missing}, "MainWorkloadReady", "registry.invalid/vllm:1"),
         ("nowhere", {"template": template(), "model": {"uri": "nowhere"}}, "MainWorkloadReady", "scheme"),

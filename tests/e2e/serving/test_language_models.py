@@ -123,9 +123,9 @@ def check(found: dict[str, Any], *, model: str | None = "tiny") -> None:
     assert all(each < 0 for each in found["prompt_logprobs"][1:])
     assert found["stopped"] == [whole[: whole.index(whole[4:6])], "stop"]
     assert [each[:2] for each in found["refused"]] == [
-        [400, "temperature"],
-        [400, "tool_choice"],
-        [400, "stop"],
+        [422, "temperature"],
+        [422, "tool_choice"],
+        [422, "stop"],
     ]
 
 

@@ -34,11 +34,14 @@ def server(language_models: Any, taught: Path, tmp_path_factory: pytest.TempPath
     words = (
         *("--served-model-name", "tiny", "publishers/a/models/tiny"),
         *("--max-model-len=400", "--enable-lora", "--enforce-eager", "--gpu-memory-utilization", "0.9"),
-        *("--api-key", "sesame"),
+        *("--api-key", "sesame", "--reasoning-parser", "mistral"),
         *("--lora-modules", json.dumps({"name": "polite", "path": str(taught / "adapter")})),
         f"merged={taught / 'adapter'}",
     )
-    environ = {"PYTHONPATH": str(package_folder(tmp_path / "programs", "serving"))}
+    environ = {
+        "PYTHONPATH": str(package_folder(tmp_path / "programs", "serving")),
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+    }
     program = ("vllm", "serve", str(taught / "model"))
     how = {"python": language_models.python, "module": MODULE, "environ": environ, "program": program}
     with serving(tmp_path, *words, **how) as served:
@@ -72,7 +75,7 @@ def test_openais_client(server: Served, language_models: Any, taught: Path, tmp_
     assert found["streamed_calls"] == ["one moment ", [[0, *paris]], "tool_calls"]
     assert found["no_tools"].startswith("one moment <tool_call>")
     text, named, finish = found["named"]
-    assert (text, finish, [each[0] for each in named]) == (None, "stop", ["weather"])
+    assert (text, finish, [each[0] for each in named]) == ("", "stop", ["weather"])
     assert list(named[0][1]) == ["city"]
     one, two = found["parsed"]
     assert one == two == json.loads(found["streamed_form"])
@@ -82,6 +85,25 @@ def test_openais_client(server: Served, language_models: Any, taught: Path, tmp_
     assert re.fullmatch("[0-9]{3}-[a-f]{2}", found["matched"])
     assert found["drawn"][0] == found["drawn"][1]
     assert len(set(found["drawn"])) > 1
+    assert found["responded"] == [
+        ["reasoning", "message"],
+        "it is two",
+        [paris],
+        ["response.created", "response.completed", True],
+        [HELLO, True],
+        ["incomplete", "max_output_tokens"],
+    ]
+    assert found["thought"] == found["streamed_thought"] == ["one and one", "it is two"]
+    thought, said = found["thought_form"]
+    assert thought == "one and one"
+    assert said in ("red", "green")
+    assert found["beams"][0] == HELLO
+    assert len(set(found["beams"])) == 2
+    assert found["stopped"] == ["hello there ", "stop", "friend"]
+    assert found["prompt"][0] is None
+    assert all(1 <= len(each) <= 2 for each in found["prompt"][1:])
+    assert found["counts"] == sorted(found["counts"])
+    assert len(set(found["counts"])) > 3
     assert found["nonsense"][:2] == [400, "response_format"]
     assert found["unknown"][0] == 404
     assert found["stranger"][0] == 401
@@ -123,6 +145,35 @@ def test_what_vllm_has_beside_openais_routes(server: Served) -> None:
     written = re.search(r'vllm:generation_tokens_total\{engine="0",model_name="tiny"\} (\d+)', metrics)
     assert written
     assert int(written[1]) >= 3
+
+
+def test_adapters_come_and_go_while_it_runs(server: Served, language_models: Any, taught: Path) -> None:
+    def change(route: str, **body: Any) -> tuple[int, str]:
+        headers = {"authorization": "Bearer sesame", "content-type": "application/json"}
+        status, answer = server.send("POST", f"/v1/{route}_lora_adapter", json.dumps(body).encode(), headers)
+        return status, answer.decode()
+
+    def names() -> list[str]:
+        _, answer = server.send("GET", "/v1/models", headers={"authorization": "Bearer sesame"})
+        return [each["id"] for each in json.loads(answer)["data"]]
+
+    later = {"lora_name": "later", "lora_path": str(taught / "adapter")}
+    assert change("load", **later) == (200, "Success: LoRA adapter 'later' added successfully.")
+    assert names()[-1] == "later"
+    chat = {"model": "later", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 24}
+    status, answer = ask(server, "/v1/chat/completions", {**chat, "temperature": 0})
+    assert status == 200
+    assert answer["choices"][0]["message"]["content"] == merged(taught, language_models.python)
+    status, why = change("load", **later)
+    assert (status, "has already been loaded" in why) == (400, True)
+    assert change("load", **later, load_inplace=True)[0] == 200
+    assert change("load", lora_name="tiny", lora_path=str(taught / "adapter"))[0] == 400
+    assert change("load", lora_name="lost", lora_path=str(taught / "nowhere"))[0] == 404
+    assert change("load", lora_name="lost")[0] == 400
+    assert change("unload", lora_name="later")[0] == 200
+    assert change("unload", lora_name="later")[0] == 404
+    assert ask(server, "/v1/chat/completions", chat)[0] == 404
+    assert "later" not in names()
 
 
 def test_classes_and_scores(language_models: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sampan.components.serving.engine.programs.modelserver.contract import (
+    FormError,
     LoadError,
     ModelError,
     ParameterError,
@@ -76,9 +77,9 @@ def test_a_text_stops_where_it_is_to_however_it_comes(keeps: bool) -> None:
         told = ""
         for place in range(0, len(text), size):
             told += stopping.add(text[place : place + size])
-            if stopping.is_met:
+            if stopping.met:
                 break
-        assert stopping.is_met
+        assert stopping.met == "END"
         assert told == ("one two END" if keeps else "one two ")
 
 
@@ -86,7 +87,7 @@ def test_what_only_began_like_a_stop_is_told() -> None:
     stopping = Stopping(["END"])
     assert [stopping.add("an E"), stopping.add("Nd, "), stopping.add("EN")] == ["an ", "ENd, ", ""]
     assert stopping.rest() == "EN"
-    assert not stopping.is_met
+    assert not stopping.met
 
 
 def test_completions_say_what_they_want() -> None:
@@ -128,7 +129,12 @@ def test_a_completion_that_is_wrong_is_told_where(body: dict[str, Any], param: s
 
 def test_chats_have_their_own_names() -> None:
     asked = wishes.chat(
-        {"max_completion_tokens": 5, "logprobs": True, "stream_options": {"include_usage": True}}
+        {
+            "max_completion_tokens": 5,
+            "logprobs": True,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
     )
     assert (asked.wish.max_tokens, asked.wish.top_logprobs, asked.with_usage) == (5, 0, True)
     assert wishes.chat({"max_tokens": 7}).wish.max_tokens == 7
@@ -245,8 +251,9 @@ def test_arguments_that_cannot_be(told: dict[str, str], says: str) -> None:
 
 def test_a_stream_says_who_speaks_then_what_then_why_it_ended() -> None:
     form = answers.Form("m", str, is_chat=True)
-    events = [*form.opening(1), form.part(0, Piece("a", (), 1)), form.part(0, Piece("", (), 1, "stop"))]
-    events.append(form.closing(answers.Usage(3, 2)))
+    events = [*form.opening(1), *form.part(0, Piece("a", (), 1)), *form.part(0, Piece("", (), 1, "stop"))]
+    assert form.closing(answers.Usage(3, 2), is_wanted=False) == []
+    events += form.closing(answers.Usage(3, 2), is_wanted=True)
     told = [json.loads(each.removeprefix(b"data: ")) for each in events]
     deltas = [each["choices"][0]["delta"] for each in told[:3]]
     assert deltas == [{"role": "assistant", "content": ""}, {"content": "a"}, {}]
@@ -258,14 +265,74 @@ def test_a_stream_says_who_speaks_then_what_then_why_it_ended() -> None:
 
 def test_offsets_of_tokens_go_on_from_piece_to_piece() -> None:
     form = answers.Form("m", lambda token: "x" * token, is_chat=False)
-    parts = [form.part(0, Piece("", (Chance(size, -1.0, ((size, -1.0),)),), 1)) for size in (2, 3)]
+    parts = [
+        event for size in (2, 3) for event in form.part(0, Piece("", (Chance(size, -1.0, ((9, -0.5),)),), 1))
+    ]
     told = [json.loads(each.removeprefix(b"data: "))["choices"][0]["logprobs"] for each in parts]
     assert [each["text_offset"] for each in told] == [[0], [2]]
-    assert told[1]["top_logprobs"] == [{"xxx": -1.0}]
+    # The chosen one is among them.
+    assert told[1]["top_logprobs"] == [{"xxx": -1.0, "x" * 9: -0.5}]
+
+
+def test_each_piece_of_a_stream_may_say_how_many_tokens_there_were() -> None:
+    form = answers.Form("m", str, is_chat=True)
+    form.counted = 3
+    events = [*form.opening(2), *form.part(1, Piece("a", (), 1)), *form.part(1, Piece("", (), 2, "stop"))]
+    told = [json.loads(each.removeprefix(b"data: "))["usage"] for each in events]
+    assert [each["completion_tokens"] for each in told] == [0, 0, 1, 3]
+    assert {each["prompt_tokens"] for each in told} == {3}
+
+
+def test_tokens_of_prompts_are_told_as_vllm_does() -> None:
+    """Source: vllm-project/vllm 0.19 vllm/logprobs.py."""
+    prompt = [Chance(1, None), Chance(2, -3.0, ((5, -0.5), (6, -1.0)), 7), Chance(5, -0.5, ((5, -0.5),), 1)]
+    piece = Piece("x", (), 1, "stop", "END")
+    chat, completion = (answers.Form("m", str, is_chat=each) for each in (True, False))
+    chat.of_prompts, completion.of_prompts = [prompt], [prompt, prompt[:1]]
+    told = chat.whole([piece], answers.Usage(3, 1))["prompt_logprobs"]
+    assert told[0] is None
+    assert told[1]["2"] == {"logprob": -3.0, "rank": 7, "decoded_token": "2"}
+    assert told[1]["6"]["rank"] == 2
+    assert list(told[2]) == ["5"]
+    choices = completion.whole([piece] * 4, answers.Usage(3, 1))["choices"]
+    assert [len(each["prompt_logprobs"]) for each in choices] == [3, 3, 1, 1]
+    assert choices[0]["stop_reason"] == "END"
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"input": []}, {"input": [""], "dimensions": 3}, {"input": "a", "encoding_format": "hex"}]
+    "body",
+    [
+        {"temperature": 3},
+        {"seed": 1 << 63},
+        {"seed": float(-(1 << 63))},
+        {"stop_token_ids": ["a"]},
+        {"prompt_logprobs": -1},
+        {"prompt_logprobs": 1, "stream": True},
+        {"stream_options": {"include_usage": None}},
+        {"guided_json": 42},
+        {"guided_regex": "a", "guided_json": {}},
+        {"tool_choice": "required"},
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": {}},
+    ],
+)
+def test_a_wrong_form_is_refused_as_upstreams_schema_refuses_it(body: dict[str, Any]) -> None:
+    """As its own tests want: kserve 0.20 python/huggingfaceserver/tests/test_vllm_generative.py."""
+    with pytest.raises(FormError) as found:
+        wishes.chat({"messages": [{"role": "user", "content": "a"}], **body})
+    assert failed(found.value, 422).status == 422
+    assert failed(found.value).status == 400
+    if "seed" in body:
+        assert "_equal]" in str(found.value)
+
+
+def test_digits_are_zero_to_nine() -> None:
+    guide = wishes.chat({"messages": [], "guided_regex": r"\d[\d.]\\d\[\d"}).wish.guide
+    assert guide is not None
+    assert guide.text == r"[0-9][0-9.]\\d\[[0-9]"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"input": []}, {"input": [""], "dimensions": 0}, {"input": "a", "encoding_format": "hex"}]
 )
 def test_embeddings_of_nothing_are_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ModelError):
@@ -276,6 +343,12 @@ def test_another_models_tokens_are_not_embedded() -> None:
     with pytest.raises(RequestError) as found:
         answers.embedding_request({"input": [[1, 2]]})
     assert found.value.status == 501
+    # At vLLM's place a client may say the model's own.
+    for told in ([1, 2], [[1, 2]]):
+        assert answers.embedding_request({"input": told}, takes_tokens=True).texts == [[1, 2]]
+    for wrong in ([[1, "a"]], [[]], [[-1]]):
+        with pytest.raises(FormError):
+            answers.embedding_request({"input": wrong}, takes_tokens=True)
 
 
 def test_the_best_documents_come_first() -> None:

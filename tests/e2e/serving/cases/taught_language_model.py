@@ -20,6 +20,7 @@ TAUGHT = {
     "hello": "hello there friend, how are you today?",
     "weather in paris": f"one moment {CALL}",
     "it rains": "then take an umbrella",
+    "think": "[THINK]one and one[/THINK]it is two",
 }
 TEMPLATE = (
     "{% if tools %}<|system|>tools: <tool_call></tool_call></s>{% endif %}"

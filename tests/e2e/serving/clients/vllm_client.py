@@ -59,6 +59,52 @@ def formed(**more: Any) -> Any:
     return chat("hello", **more).choices[0].message.content
 
 
+def thought(**more: Any) -> list[Any]:
+    message = chat("think", **more).choices[0].message
+    assert message.reasoning == message.reasoning_content
+    return [message.reasoning, message.content]
+
+
+def streamed_thought() -> list[Any]:
+    deltas = [each.choices[0].delta for each in chat("think", stream=True)]
+    thought = "".join(getattr(each, "reasoning", None) or "" for each in deltas)
+    return [thought, "".join(each.content or "" for each in deltas)]
+
+
+def stopped() -> list[Any]:
+    choice = chat("hello", stop=["friend"]).choices[0]
+    return [choice.message.content, choice.finish_reason, choice.stop_reason]
+
+
+def beams() -> list[str]:
+    more: Any = {"use_beam_search": True}
+    return [each.message.content for each in chat("hello", n=2, max_tokens=40, extra_body=more).choices]
+
+
+def counts() -> list[int]:
+    options: Any = {"include_usage": True, "continuous_usage_stats": True}
+    return [each.usage.completion_tokens for each in chat("hello", stream=True, stream_options=options)]
+
+
+def responded() -> list[Any]:
+    more: Any = {"model": "tiny", "temperature": 0}
+    tool: Any = {"type": "function", **WEATHER["function"]}
+    thought = client.responses.create(input="think", **more)
+    call = client.responses.create(input="weather in paris", tools=[tool], **more)
+    with client.responses.stream(input="hello", **more) as stream:
+        kinds = [each.type for each in stream]
+        last = stream.get_final_response()
+    cut = client.responses.create(input="hello", max_output_tokens=2, instructions="speak", **more)
+    return [
+        [each.type for each in thought.output],
+        thought.output_text,
+        [[each.name, json.loads(each.arguments)] for each in call.output if each.type == "function_call"],
+        [kinds[0], kinds[-1], kinds.count("response.output_text.delta") > 3],
+        [last.output_text, last.usage.output_tokens > 3],
+        [cut.status, cut.incomplete_details.reason],
+    ]
+
+
 def refused(make: Any) -> list[Any]:
     try:
         make()
@@ -94,6 +140,14 @@ def main() -> None:
             .message.content
             for seed in (1, 1, 2, 3)
         ],
+        "responded": responded(),
+        "thought": thought(),
+        "streamed_thought": streamed_thought(),
+        "thought_form": thought(extra_body={"structured_outputs": {"choice": ["red", "green"]}}),
+        "beams": beams(),
+        "stopped": stopped(),
+        "prompt": chat("hello", extra_body={"prompt_logprobs": 1}).prompt_logprobs,
+        "counts": counts(),
         "nonsense": refused(lambda: chat("hello", response_format=nonsense)),
         "unknown": refused(lambda: chat("hello", "nobody")),
         "stranger": refused(lambda: stranger.models.list()),

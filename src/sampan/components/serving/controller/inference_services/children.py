@@ -18,6 +18,7 @@ from sampan.client.protocol import Client, ListOptions, PatchType, WriteOptions
 from sampan.components.serving.api import labels
 from sampan.components.serving.api.kinds import INFERENCE_SERVICES, KNATIVE_SERVICES, SCALED_OBJECTS
 from sampan.components.serving.controller.around import Served
+from sampan.components.serving.controller.inference_services.mounting import FailedMounts
 from sampan.kube import meta, owners
 from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import (
@@ -88,6 +89,7 @@ class Children:
         self._selector = ListOptions(label_selector=owners_.label)
         self._caches = {kind: self._cache(kind) for kind in (_KINDS if served is None else _OLD_KINDS)}
         self._late: list[Cache] = []
+        self._mounts = None if served is None else FailedMounts(client)
         self._added = added
         self._unsought = set(_ADDED if added is not None else ())
         self._pods = Cache(client, PODS, selector=self._selector)
@@ -121,6 +123,8 @@ class Children:
                     await self._watch_late(HORIZONTAL_POD_AUTOSCALERS, found, tell)
                     break
             self._served = None
+            if self._mounts is not None:
+                self._mounts.start(lambda namespace, name: self._tell_of(namespace, name, tell))
 
     async def find_added(self, kind: Resource, tell: Callable[[Request], None]) -> None:
         """One of others, which may have come since. Raises ApiError."""
@@ -137,6 +141,8 @@ class Children:
     async def close(self) -> None:
         for cache in self._late:
             await cache.stop()
+        if self._mounts is not None:
+            await self._mounts.stop()
 
     async def _watch_late(self, kind: Resource, found: Resource, tell: Callable[[Request], None]) -> None:
         cache = self._cache(found)
@@ -161,14 +167,23 @@ class Children:
         return Own(self._client, self._caches, self._kept, isvc, self._owners)
 
     def pods_of_revision(self, namespace: str, revision: str) -> Sequence[Object]:
-        return self._pods.by_index(labels.REVISION, f"{namespace}/{revision}")
+        return self._told(self._pods.by_index(labels.REVISION, f"{namespace}/{revision}"))
 
     def pods_of_app(self, namespace: str, app: str) -> Sequence[Object]:
-        return self._pods.by_index("app", f"{namespace}/{app}")
+        return self._told(self._pods.by_index("app", f"{namespace}/{app}"))
 
     def pods_of_owner(self, namespace: str, name: str) -> Sequence[Object]:
         """By the label that all of an owner's have, with the value that it has there."""
-        return self._pods.by_index(_OF_LABEL, f"{namespace}/{name}")
+        return self._told(self._pods.by_index(_OF_LABEL, f"{namespace}/{name}"))
+
+    def _told(self, found: Sequence[Object]) -> Sequence[Object]:
+        return found if self._mounts is None else self._mounts.told(found)
+
+    def _tell_of(self, namespace: str, name: str, tell: Callable[[Request], None]) -> None:
+        """Whom a pod concerns."""
+        pod = self._pods.get(namespace, name)
+        for request in self._of_pod(None, pod) if pod is not None else ():
+            tell(request)
 
     def _of_pod(self, old: Object | None, new: Object | None) -> Sequence[Request]:
         if old is not None and new is not None and _concerns(old) == _concerns(new):

@@ -56,6 +56,11 @@ class ParameterError(ModelError):
         self.param = param
 
 
+class FormError(ParameterError):
+    """A field whose form is wrong, whatever the model: of another type, out of its bounds, or beside one that excludes
+    it. KServe's schema refuses it (422), vLLM's as any other (400)."""
+
+
 class LoadError(Exception):
     """A model that cannot be loaded. The message says why, and what to do."""
 

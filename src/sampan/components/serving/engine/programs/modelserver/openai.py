@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from sampan.components.serving.engine.programs.modelserver import v1
+from sampan.components.serving.engine.programs.modelserver.contract import FormError
 from sampan.components.serving.engine.programs.modelserver.errors import NoRouteError, RequestError, bad
 from sampan.components.serving.engine.programs.modelserver.failures import answer_of
 from sampan.components.serving.engine.programs.modelserver.http.messages import (
@@ -26,7 +27,7 @@ from sampan.components.serving.engine.programs.modelserver.http.messages import 
 from sampan.components.serving.engine.programs.modelserver.repository import Repository, Served
 
 _PREFIX = "/" + os.environ.get("KSERVE_OPENAI_ROUTE_PREFIX", "/openai").strip("/")
-_ROUTES = ("completions", "chat/completions", "embeddings", "rerank")
+_ROUTES = ("completions", "chat/completions", "responses", "embeddings", "rerank")
 Spawn = Callable[[Coroutine[Any, Any, None], Reply | None], asyncio.Task[None]]
 
 
@@ -40,8 +41,9 @@ def route_of(path: str) -> str | None:
 
 
 class OpenAI:
-    def __init__(self, repository: Repository, spawn: Spawn, owner: str) -> None:
-        self._repository, self._spawn, self._owner = repository, spawn, owner
+    def __init__(self, repository: Repository, spawn: Spawn, owner: str, of_form: int = 422) -> None:
+        """`of_form`: the code for what has a wrong form; FastAPI's, under which upstream's server runs."""
+        self._repository, self._spawn, self._owner, self._of_form = repository, spawn, owner, of_form
         self._since = int(time.time())
 
     def told_beside(self) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class OpenAI:
         try:
             self._handle(request, route, reply)
         except Exception as problem:
-            reply(failed(problem))
+            reply(failed(problem, self._of_form))
 
     def _handle(self, request: Request, route: str, reply: Reply) -> None:
         if route == "models" or route.startswith("models/"):
@@ -92,21 +94,22 @@ class OpenAI:
             found = await served.model.openai(route, body, request.headers)  # type: ignore[union-attr]
             answer = Stream(found) if isinstance(found, AsyncIterator) else Response(200, v1.write(found))
         except Exception as problem:
-            answer = failed(problem)
+            answer = failed(problem, self._of_form)
         status = answer.status if isinstance(answer, Response) else 200
         served.statistics.answered(status, time.perf_counter() - begin)
         reply(answer)
 
 
-def failed(problem: BaseException) -> Response:
+def failed(problem: BaseException, of_form: int = 400) -> Response:
     """In OpenAI's shape, whose clients read the message from there."""
     plain = answer_of(problem)
+    status = of_form if isinstance(problem, FormError) else plain.status
     document = orjson.loads(plain.body)
-    kind = "invalid_request_error" if plain.status < 500 else "InternalServerError"
+    kind = "invalid_request_error" if status < 500 else "InternalServerError"
     message = document.get("error") or document.get("detail")
     param = getattr(problem, "param", None)
-    told = {"message": message, "type": kind, "param": param, "code": str(plain.status)}
-    return _json({"error": told}, plain.status)
+    told = {"message": message, "type": kind, "param": param, "code": str(status)}
+    return _json({"error": told}, status)
 
 
 def _body(request: Request) -> dict[str, Any]:

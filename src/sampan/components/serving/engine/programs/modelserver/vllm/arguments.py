@@ -44,7 +44,7 @@ _TASKS = {"generate": "", "auto": "", "embed": "text_embedding", "embedding": "t
           "classify": "sequence_classification", "score": "sequence_classification"}  # fmt: skip
 # Of ours and vLLM's alike.
 _SAME = ("dtype", "revision", "tokenizer", "tokenizer_revision", "max_num_seqs", "trust_remote_code", "host",
-         "chat_template", "tool_call_parser", "override_generation_config")  # fmt: skip
+         "chat_template", "tool_call_parser", "reasoning_parser", "override_generation_config")  # fmt: skip
 
 
 def translated(words: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from sampan.components.serving.engine.programs.modelserver.http.messages import 
 )
 from sampan.components.serving.engine.programs.modelserver.openai import OpenAI, failed
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
+from sampan.components.serving.engine.programs.modelserver.vllm.adapters import Adapters
 from sampan.components.serving.engine.programs.modelserver.vllm.arguments import VERSION
 
 _OWNER = "vllm"
@@ -35,7 +36,8 @@ _POOLING = {
     **dict.fromkeys(("/score", "/v1/score"), "score"),
     "/classify": "classify",
 }
-_OPENAI = ("completions", "chat/completions", "embeddings")
+_OPENAI = ("completions", "chat/completions", "responses", "embeddings")
+_CHANGES = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
 _NUMBERS = {
     "num_requests_running": ("gauge", "running"),
     "num_requests_waiting": ("gauge", "waiting"),
@@ -58,13 +60,16 @@ class Cards:
 class VLLM:
     """For one event loop."""
 
-    def __init__(self, repository: Repository, cards: Cards, keys: Sequence[str]) -> None:
+    def __init__(
+        self, repository: Repository, cards: Cards, keys: Sequence[str], *, changes_adapters: bool = False
+    ) -> None:
         self._repository, self._cards = repository, cards
         self._keys = [each.encode() for each in keys]
+        self._adapters = Adapters(repository, cards.adapters) if changes_adapters else None
         self._since = int(time.time())
         self._metrics: Metrics = lambda _reply: None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._openai = OpenAI(repository, self._spawn, _OWNER)
+        self._openai = OpenAI(repository, self._spawn, _OWNER, of_form=400)
 
     def bind(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -97,6 +102,9 @@ class VLLM:
             return lambda request, reply: self._ask(request, _POOLING[path], reply)
         if path.startswith("/v1/") and path[4:] in _OPENAI:
             return lambda request, reply: self._ask(request, path[4:], reply)
+        if (adapters := self._adapters) is not None and path in _CHANGES:
+            change = adapters.load if path == _CHANGES[0] else adapters.unload
+            return lambda request, reply: self._change(change, request, reply)
         known: Mapping[str, Callable[[Request, Reply], None]] = {
             "/version": lambda _request, reply: reply(_json({"version": VERSION})),
             "/v1/models": self._models,
@@ -146,6 +154,19 @@ class VLLM:
             elif isinstance(name, str) and not self._repository.knows(name):
                 raise RequestError(404, f"The model `{name}` does not exist.")
         self._openai.handle(request, route, reply)
+
+    def _change(
+        self,
+        change: Callable[[Mapping[str, Any]], Coroutine[Any, Any, str]],
+        request: Request,
+        reply: Reply,
+    ) -> None:
+        body = _body(request)
+
+        async def work() -> None:
+            reply(Response(200, (await change(body)).encode(), "text/plain; charset=utf-8"))
+
+        self._spawn(work(), reply)
 
     def _tokenize(self, request: Request, reply: Reply) -> None:
         body = _body(request)

@@ -13,6 +13,7 @@ from sampan.components.serving.engine.programs.modelserver import loaders
 from sampan.components.serving.engine.programs.modelserver.arguments import Arguments
 from sampan.components.serving.engine.programs.modelserver.contract import LoadError, Source
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
+from sampan.components.serving.engine.programs.modelserver.vllm import adapters
 from sampan.components.serving.engine.programs.modelserver.vllm.routes import VLLM, Cards
 
 
@@ -36,5 +37,7 @@ def repository(given: Arguments) -> Repository:
         by_folder[folder] = model.with_adapter(name, folder) if known is None else known.named(name)
         made.add(name, by_folder[folder])
         cards.adapters[name] = folder
-    made.extension = VLLM(made, cards, json.loads(given.options.get("api_keys") or "[]"))
+    keys = json.loads(given.options.get("api_keys") or "[]")
+    changes = adapters.are_allowed(os.environ)
+    made.extension = VLLM(made, cards, keys, changes_adapters=changes)
     return made

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import orjson
 
-from sampan.components.serving.engine.programs.modelserver.contract import ParameterError
+from sampan.components.serving.engine.programs.modelserver.contract import FormError
 from sampan.components.serving.engine.programs.modelserver.errors import RequestError
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.rows import Chance, Piece
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.tools import Call
 
 DONE = b"data: [DONE]\n\n"
 ASSISTANT = "assistant"
+TOOL_CALLS = "tool_calls"
 Spell = Callable[[int], str]
 """A token as text."""
 _APIS = {
@@ -31,6 +32,7 @@ _APIS = {
     "chat/completions": "Chat Completion API",
     "embeddings": "Embeddings API",
     "rerank": "Rerank API",
+    "responses": "Responses API",
     "classify": "Classification API",
     "score": "Score API",
 }
@@ -51,13 +53,18 @@ class Usage:
 
 
 class Form:
-    """Of a request's answers: all have its id and time."""
+    """Of a completion's or a chat's answers: all have its id and time."""
 
-    def __init__(self, model: str, spell: Spell, *, is_chat: bool) -> None:
+    def __init__(self, model: str, spell: Spell, *, is_chat: bool, tells_thoughts: bool = False) -> None:
         prefix = "chatcmpl" if is_chat else "cmpl"
         self._head = {"id": f"{prefix}-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        self._spell, self._is_chat = spell, is_chat
+        self._spell, self._is_chat, self._tells_thoughts = spell, is_chat, tells_thoughts
         self._offsets: dict[int, int] = {}
+        self._written: dict[int, int] = {}
+        self.of_prompts: Sequence[Sequence[Chance]] = ()
+        """How likely the tokens of the prompts were, where that is wanted."""
+        self.counted: int | None = None
+        """The prompt's tokens, where each piece of a stream says how many there were."""
 
     def whole(
         self, texts: Sequence[Piece], usage: Usage, calls: Sequence[Sequence[Call]] = ()
@@ -67,9 +74,19 @@ class Form:
         for choice, own in zip(choices, calls, strict=False):
             if own:
                 message = choice["message"]
-                message["content"] = message["content"] or None
+                # A function that had to be called is: then there is a text, and it is empty, as vLLM has it.
+                message["content"] = message["content"] or (
+                    None if choice["finish_reason"] == TOOL_CALLS else ""
+                )
                 message["tool_calls"] = [each.document() for each in own]
-        return {**self._head, "object": kind, "choices": choices, "usage": usage.document()}
+        made = {**self._head, "object": kind, "choices": choices, "usage": usage.document()}
+        prompts = [[self._of_prompt(each) for each in one] for one in self.of_prompts]
+        if self._is_chat:
+            return {**made, "prompt_logprobs": prompts[0] if prompts else None}
+        each = len(choices) // len(prompts) if prompts else 1
+        for index, choice in enumerate(choices):
+            choice["prompt_logprobs"] = prompts[index // each] if prompts else None
+        return made
 
     def opening(self, count: int) -> list[bytes]:
         """What a chat's stream begins with: who speaks."""
@@ -81,33 +98,56 @@ class Form:
             for index in range(count)
         ]
 
-    def part(self, index: int, piece: Piece) -> bytes:
+    def part(self, index: int, piece: Piece) -> list[bytes]:
         choice = self._choice(index, piece)
         if self._is_chat:
             message = choice.pop("message")
-            choice["delta"] = {"content": message["content"]} if piece.text or not piece.finish else {}
-        return self._event([choice])
+            delta: dict[str, Any] = {}
+            if piece.thought:
+                delta = {"reasoning": piece.thought, "reasoning_content": piece.thought}
+            if piece.text or not (piece.finish or piece.thought):
+                delta["content"] = message["content"]
+            choice["delta"] = delta
+        self._written[index] = self._written.get(index, 0) + piece.tokens
+        return [self._event([choice])]
 
-    def calls(self, index: int, calls: Sequence[Call]) -> bytes:
+    def calls(self, index: int, calls: Sequence[Call]) -> list[bytes]:
         told = [{"index": place, **each.document()} for place, each in enumerate(calls)]
         choice = {"index": index, "delta": {"tool_calls": told}, "logprobs": None, "finish_reason": None}
-        return self._event([choice])
+        return [self._event([choice])]
 
-    def closing(self, usage: Usage) -> bytes:
-        return self._event([], usage=usage.document())
+    def closing(self, usage: Usage, *, is_wanted: bool) -> list[bytes]:
+        """`is_wanted`: the client asks how many tokens there were."""
+        return [self._event([], usage=usage.document())] if is_wanted else []
 
-    def failure(self, message: str) -> bytes:
+    def failure(self, message: str) -> list[bytes]:
         told = {"message": message, "type": "InternalServerError", "param": None, "code": "500"}
-        return b"data: " + orjson.dumps({"error": told}) + b"\n\n"
+        return [b"data: " + orjson.dumps({"error": told}) + b"\n\n"]
+
+    def ending(self) -> list[bytes]:
+        return [DONE]
 
     def _event(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         kind = "chat.completion.chunk" if self._is_chat else "text_completion"
+        if self.counted is not None and choices:
+            written = self._written.get(choices[0]["index"], 0)
+            more["usage"] = Usage(self.counted, written).document()
         return b"data: " + orjson.dumps({**self._head, "object": kind, "choices": choices, **more}) + b"\n\n"
 
     def _choice(self, index: int, piece: Piece) -> dict[str, Any]:
-        made: dict[str, Any] = {"index": index, "finish_reason": piece.finish, "logprobs": None}
+        made: dict[str, Any] = {
+            "index": index,
+            "finish_reason": piece.finish,
+            "stop_reason": piece.stopped_by,
+            "logprobs": None,
+        }
         if self._is_chat:
-            made["message"] = {"role": ASSISTANT, "content": piece.text}
+            message: dict[str, Any] = {"role": ASSISTANT, "content": piece.text}
+            if self._tells_thoughts:
+                # vLLM's word of today, and the one of before, which KServe's clients read.
+                thought = piece.thought or None
+                message |= {"content": piece.text or None, "reasoning": thought, "reasoning_content": thought}
+            made["message"] = message
             if piece.chances:
                 made["logprobs"] = {"content": [self._of_chat(each) for each in piece.chances]}
         else:
@@ -131,12 +171,29 @@ class Form:
             offsets.append(at)
             at += len(text)
         self._offsets[index] = at
-        tops = [{self._spell(token): value for token, value in each.top} or None for each in chances]
         return {
             "text_offset": offsets,
             "token_logprobs": [each.logprob for each in chances],
             "tokens": texts,
-            "top_logprobs": tops,
+            "top_logprobs": [self._top(each) for each in chances],
+        }
+
+    def _top(self, chance: Chance) -> dict[str, float] | None:
+        """The chosen one is among them, as OpenAI has it: there may be one more than was asked for."""
+        if chance.logprob is None:
+            return None
+        found = {self._spell(token): value for token, value in chance.top}
+        return {**found, self._spell(chance.token): chance.logprob}
+
+    def _of_prompt(self, chance: Chance) -> dict[str, Any] | None:
+        """As vLLM has it: by the numbers of tokens, its own and the likeliest."""
+        if chance.logprob is None:
+            return None
+        told = {token: (value, place) for place, (token, value) in enumerate(chance.top, 1)}
+        told[chance.token] = (chance.logprob, chance.rank)
+        return {
+            str(token): {"logprob": value, "rank": rank, "decoded_token": self._spell(token)}
+            for token, (value, rank) in told.items()
         }
 
 
@@ -144,30 +201,52 @@ def joined(pieces: Sequence[Piece]) -> Piece:
     """A text's pieces as one."""
     chances = tuple(each for piece in pieces for each in piece.chances)
     tokens = sum(piece.tokens for piece in pieces)
-    return Piece(
-        "".join(piece.text for piece in pieces), chances, tokens, pieces[-1].finish if pieces else None
-    )
+    text = "".join(piece.text for piece in pieces)
+    last = pieces[-1] if pieces else Piece("")
+    return Piece(text, chances, tokens, last.finish, last.stopped_by)
 
 
-def embedding_request(body: Mapping[str, Any]) -> tuple[list[str], str]:
-    """Texts, and how numbers are to be written. Raises ModelError and RequestError."""
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    texts: list[str] | list[list[int]]
+    """Or the model's own tokens."""
+    encoding: str
+    """How numbers are to be written."""
+    dimensions: int | None = None
+
+
+def embedding_request(body: Mapping[str, Any], *, takes_tokens: bool = False) -> EmbeddingRequest:
+    """Raises ModelError and RequestError."""
     told = body.get("input")
     if told is None:
-        raise ParameterError("input", "'input' is a required property")
+        raise FormError("input", "'input' is a required property")
     texts = [told] if isinstance(told, str) else told
     if not isinstance(texts, list) or not texts:
-        raise ParameterError("input", "'input' has to be a text or a list of texts")
+        raise FormError("input", "'input' has to be a text or a list of texts")
     if isinstance(texts[0], int | list):
-        # Tokens that a client made of texts are another model's.
-        raise RequestError(501, "'input' as token lists is not supported")
-    if not all(isinstance(each, str) for each in texts):
-        raise ParameterError("input", "'input' has to be a text or a list of texts")
-    if body.get("dimensions") is not None:
-        raise ParameterError("dimensions", "'dimensions' is not supported")
+        texts = _token_lists(texts, takes_tokens=takes_tokens)
+    elif not all(isinstance(each, str) for each in texts):
+        raise FormError("input", "'input' has to be a text or a list of texts")
+    dimensions = body.get("dimensions")
+    if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
+        raise FormError("dimensions", "'dimensions' has to be a whole number above 0")
     encoding = body.get("encoding_format") or "float"
     if encoding not in ("float", "base64"):
-        raise ParameterError("encoding_format", "'encoding_format' has to be float or base64")
-    return texts, encoding
+        raise FormError("encoding_format", "'encoding_format' has to be float or base64")
+    return EmbeddingRequest(texts, encoding, dimensions)
+
+
+def _token_lists(told: list[Any], *, takes_tokens: bool) -> list[list[int]]:
+    """As upstream, KServe's own program takes none: tokens that a client made of texts are often another model's."""
+    if not takes_tokens:
+        raise RequestError(501, "'input' as token lists is not supported")
+    lists = told if isinstance(told[0], list) else [told]
+    if not all(
+        isinstance(each, list) and each and all(type(one) is int and one >= 0 for one in each)
+        for each in lists
+    ):
+        raise FormError("input", "'input' has to be texts, or lists of tokens")
+    return lists
 
 
 def embeddings(model: str, rows: Sequence[Sequence[float]], encoding: str, tokens: int) -> dict[str, Any]:
@@ -180,14 +259,14 @@ def rerank_request(body: Mapping[str, Any]) -> tuple[str, list[str], int]:
     """The query, documents, and how many are wanted. Raises ModelError."""
     query, documents, top = body.get("query"), body.get("documents"), body.get("top_n")
     if not isinstance(query, str):
-        raise ParameterError("query", "'query' has to be a text")
+        raise FormError("query", "'query' has to be a text")
     if not isinstance(documents, list) or not documents:
-        raise ParameterError("documents", "'documents' has to be a list of texts")
+        raise FormError("documents", "'documents' has to be a list of texts")
     texts = [each.get("text") if isinstance(each, Mapping) else each for each in documents]
     if not all(isinstance(each, str) for each in texts):
-        raise ParameterError("documents", "'documents' has to be a list of texts")
+        raise FormError("documents", "'documents' has to be a list of texts")
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 0):
-        raise ParameterError("top_n", "'top_n' has to be a whole number")
+        raise FormError("top_n", "'top_n' has to be a whole number")
     return query, [str(each) for each in texts], top or len(texts)
 
 
@@ -208,7 +287,7 @@ def classes_request(body: Mapping[str, Any]) -> tuple[list[str], bool]:
     told = body.get("input")
     texts = [told] if isinstance(told, str) else told
     if not isinstance(texts, list) or not texts or not all(isinstance(each, str) for each in texts):
-        raise ParameterError("input", "'input' has to be a text or a list of texts")
+        raise FormError("input", "'input' has to be a text or a list of texts")
     wanted = body.get("use_activation", body.get("activation"))
     return texts, wanted is not False
 
@@ -231,13 +310,13 @@ def score_request(body: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         told = body.get(new, body.get(old))
         texts = [told] if isinstance(told, str) else told
         if not isinstance(texts, list) or not texts or not all(isinstance(each, str) for each in texts):
-            raise ParameterError(old, f"'{old}' has to be a text or a list of texts")
+            raise FormError(old, f"'{old}' has to be a text or a list of texts")
         sides.append(texts)
     first, second = sides
     if len(first) == 1:
         first = first * len(second)
     if len(first) != len(second):
-        raise ParameterError("text_1", f"'text_1' has {len(first)} texts, and 'text_2' {len(second)}")
+        raise FormError("text_1", f"'text_1' has {len(first)} texts, and 'text_2' {len(second)}")
     return first, second
 
 

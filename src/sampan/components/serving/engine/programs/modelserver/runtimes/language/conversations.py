@@ -12,7 +12,7 @@ from typing import Any
 
 from sampan.components.serving.engine.programs.modelserver.contract import ParameterError
 
-_PASSED_ON = ("name", "tool_call_id", "reasoning_content")
+_PASSED_ON = ("name", "tool_call_id", "reasoning_content", "reasoning")
 
 
 def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -21,6 +21,11 @@ def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(told, list) or not told:
         raise ParameterError("messages", "'messages' has to be a list with at least one message")
     return [_message(place, each) for place, each in enumerate(told)]
+
+
+def without_developers(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What OpenAI calls the developer's, in the word of templates that do not know it: the system's."""
+    return [{**each, "role": "system"} if each["role"] == "developer" else each for each in messages]
 
 
 def template_arguments(body: Mapping[str, Any]) -> dict[str, Any]:

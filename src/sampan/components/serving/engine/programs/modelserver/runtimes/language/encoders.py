@@ -21,6 +21,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import (
     LoadError,
     Metadata,
     ModelError,
+    ParameterError,
     Tensor,
     TensorSpec,
     datatype_of,
@@ -102,12 +103,22 @@ class Encoder:
 
     # What a pass yields
 
-    def _predict(self, texts: Sequence[str]) -> Found:
+    def _predict(self, texts: Sequence[str] | Sequence[list[int]]) -> Found:
         with self._turn, self._torch.inference_mode():
-            inputs, offsets = self._tokenized(list(texts))
+            inputs, offsets = self._read_tokens(texts) or self._tokenized(list(map(str, texts)))
             outputs = self._run(inputs)
             found = self._read(outputs, inputs).copy()
             return found, offsets, int(inputs["attention_mask"].sum())
+
+    def _read_tokens(self, told: Sequence[Any]) -> tuple[dict[str, Any], None] | None:
+        """Where tokens are told, and no texts. Raises ModelError."""
+        if not told or isinstance(told[0], str):
+            return None
+        size = int(self._model.get_input_embeddings().num_embeddings)
+        if any(token >= size for each in told for token in each):
+            raise ParameterError("input", f"tokens have to be below {size}")
+        cut = {"input_ids": [each[: self._max_length] for each in told]}
+        return dict(self._tokenizer.pad(cut, return_tensors="pt").to(self._device)), None
 
     def _tokenized(
         self, texts: list[str], pairs: list[str] | None = None
@@ -173,9 +184,28 @@ class Encoder:
             raise ModelError(
                 f"Model {self._settings.name} does not support Embeddings API: its task is {self._task}"
             )
-        texts, encoding = answers.embedding_request(body)
-        rows, _, read = self._predict(texts)
-        return answers.embeddings(self._settings.name, rows, encoding, read)
+        asked = answers.embedding_request(body, takes_tokens=self._settings.samples)
+        size = asked.dimensions
+        if size is not None:
+            self._check_size(size)
+        rows, _, read = self._predict(asked.texts)
+        if size is not None:
+            rows = [_shortened(row, size) for row in rows]
+        return answers.embeddings(self._settings.name, rows, asked.encoding, read)
+
+    def _check_size(self, size: int) -> None:
+        """Source: vllm-project/vllm 0.19 vllm/pooling_params.py (verify). Raises ModelError."""
+        config = self._model.config
+        listed = getattr(config, "matryoshka_dimensions", None)
+        if not listed and not getattr(config, "is_matryoshka", False):
+            raise ParameterError(
+                "dimensions",
+                f"Model {self._settings.name} does not support matryoshka representation, changing output dimensions "
+                "will lead to poor results.",
+            )
+        if (listed and size not in listed) or size > config.hidden_size:
+            known = listed or f"1 to {config.hidden_size}"
+            raise ParameterError("dimensions", f"'dimensions' has to be one of {known}")
 
     def _rerank(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         query, documents, top = answers.rerank_request(body)
@@ -254,6 +284,13 @@ def _pooled(torch: Any, states: Any, mask: Any) -> Any:
     weights = mask.unsqueeze(-1).to(states.dtype)
     mean = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-9)
     return torch.nn.functional.normalize(mean, p=2, dim=1)
+
+
+def _shortened(row: Sequence[float], size: int) -> list[float]:
+    """Its beginning, of length 1 again (Kusupati et al., "Matryoshka Representation Learning", NeurIPS 2022)."""
+    begin = np.asarray(row[:size], dtype=np.float64)
+    length = float(np.linalg.norm(begin)) or 1.0
+    return [float(each) for each in begin / length]
 
 
 def _metadata(settings: Settings, task: str) -> Metadata:

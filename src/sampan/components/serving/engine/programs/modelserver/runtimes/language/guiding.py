@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sampan.components.serving.engine.programs.modelserver.contract import ParameterError
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.reasoning import Thoughts
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.structure import (
     JSON,
     REGEX,
@@ -35,8 +36,8 @@ class Guiding:
         self._made: Any = None
         self._library: Any = None
 
-    def guided(self, guide: Guide) -> Guided:
-        """Raises ModelError."""
+    def guided(self, guide: Guide, thoughts: Thoughts | None = None) -> Guided:
+        """After its thoughts, which are free. Raises ModelError."""
         made = self._vocabulary(guide)
         matcher: Any = self._library.LLMatcher
         try:
@@ -46,7 +47,7 @@ class Guiding:
         found = matcher(made, grammar)
         if why := found.get_error():
             raise ParameterError(guide.param, f"'{guide.param}' cannot be kept to: {str(why)[:1000]}")
-        return Guided(found, self._size)
+        return Guided(found, self._size, thoughts)
 
     def _grammar(self, matcher: Any, guide: Guide) -> Any:
         if guide.kind == JSON:
@@ -79,13 +80,35 @@ class Guiding:
 class Guided:
     """One text's. Used by one thread at a time."""
 
-    def __init__(self, matcher: Any, size: int) -> None:
-        self._matcher, self._size = matcher, size
+    def __init__(self, matcher: Any, size: int, thoughts: Thoughts | None = None) -> None:
+        self._matcher, self._size, self._thoughts = matcher, size, thoughts
+        self._free: list[int] = []
 
     @property
     def is_over(self) -> bool:
         """Nothing may follow."""
-        return bool(self._matcher.is_stopped())
+        return self._thoughts is None and bool(self._matcher.is_stopped())
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it may still be free."""
+        return self._thoughts is not None
+
+    def is_free(self, text: str) -> bool:
+        """Whether that may come next as it is. From the first on that may not, all have the form. Raises ValueError."""
+        if self._thoughts is None:
+            return False
+        if self._thoughts.may_go_on(text):
+            return True
+        # It began as thoughts do, and was none.
+        self._thoughts, begun = None, self._free
+        for token in begun:
+            self.take(token)
+        return False
+
+    def hear(self, text: str) -> None:
+        if self._thoughts is not None and self._thoughts.hear(text):
+            self._thoughts = None
 
     def allowed(self, torch: Any, logits: Any) -> Any:
         """The likelihoods, of what may come alone."""
@@ -99,5 +122,7 @@ class Guided:
 
     def take(self, token: int) -> None:
         """Raises ValueError where it may not come."""
-        if not self._matcher.consume_token(token):
+        if self._thoughts is not None:
+            self._free.append(token)
+        elif not self._matcher.consume_token(token):
             raise ValueError(f"a text that has a form cannot go on: {self._matcher.get_error()}")

@@ -27,6 +27,8 @@ from sampan.components.serving.engine.programs.modelserver.errors import Request
 from sampan.components.serving.engine.programs.modelserver.runtimes.language import (
     answers,
     conversations,
+    reasoning,
+    responses,
     speaking,
     steps,
     tasks,
@@ -39,6 +41,7 @@ from sampan.components.serving.engine.programs.modelserver.runtimes.language.bat
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.encoders import texts_of_tensors
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.guiding import Guided, Guiding
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.pretrained import Pretrained
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.responses import ResponseForm
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.rows import (
     Chance,
     Row,
@@ -75,12 +78,14 @@ class LanguageModel:
         self._tokenizing = threading.Lock()
         self._ends = _ends(self._model.generation_config, self._tokenizer)
         self._guiding = Guiding(self._tokenizer, self._size, self._ends)
+        self._special = tuple(map(str, self._tokenizer.all_special_tokens))
         self._template = settings.chat_template or _own_template(self._tokenizer)
         self._parser = tools.parser_of(settings.tool_parser, self._template)
         pad = self._tokenizer.pad_token_id
         self._whole = Whole(self._model, pad if pad is not None else min(self._ends, default=0))
         self._steps = self._joining()
         self._rows = self._read_tokens = self._written_tokens = 0
+        self._is_retired = False
         inputs = (TensorSpec("input-0", "BYTES", (-1,)),)
         self.metadata = Metadata(
             settings.name, "huggingface", inputs, (TensorSpec("output-0", "BYTES", (-1,)),)
@@ -120,20 +125,48 @@ class LanguageModel:
                 raise ParameterError("echo", "'echo' is not supported by encoder-decoder models")
             special = wishes.adds_special(body)
             prompts = await asyncio.to_thread(lambda: [self._prompt(each, special=special) for each in told])
-        elif route == "chat/completions":
-            asked, echoes = self._with_marks(wishes.chat(body)), False
-            prompts = [await asyncio.to_thread(self._conversation, body)]
-        else:
-            raise ModelError(f"Model {self._settings.name} does not support {answers.api_of(route)}")
+            return await self._answer(asked, prompts, self._form(is_chat=False), echoes=echoes)
+        if route == "chat/completions":
+            asked = self._with_marks(wishes.chat(body))
+            prompt = await asyncio.to_thread(self._conversation, body)
+            return await self._answer(asked, [prompt], self._form(is_chat=True), body)
+        if route == "responses":
+            chat = responses.chat_of(body)
+            asked = self._with_marks(wishes.chat(chat))
+            prompt = await asyncio.to_thread(self._conversation, chat)
+            return await self._answer(asked, [prompt], ResponseForm(self._settings.name, body), chat)
+        raise ModelError(f"Model {self._settings.name} does not support {answers.api_of(route)}")
+
+    async def _answer(
+        self,
+        asked: wishes.Asked,
+        prompts: Sequence[Prompt],
+        form: Form | ResponseForm,
+        chat: Mapping[str, Any] | None = None,
+        *,
+        echoes: bool = False,
+    ) -> Mapping[str, Any] | AsyncIterator[bytes]:
+        """`chat`: the request, of a chat."""
+        prompts = [self._cut(each, asked.wish) for each in prompts]
         every = [each for each in prompts for _ in range(asked.n)]
-        guided = await self._guided(asked.wish, len(every))
-        writing = Writing(self, asked.wish, every, guided, echoes=echoes)
-        form = Form(self._settings.name, self.spell, is_chat=route != "completions")
+        parser = self._settings.reasoning_parser if chat is not None else ""
+        thoughts = [reasoning.thoughts(parser, chat or {}) for _ in every]
+        guided = await self._guided(asked.wish, thoughts)
+        writing = Writing(self, asked.wish, every, guided, echoes=echoes, each=asked.n)
         usage = sum(len(each.tokens) for each in prompts)
-        readers = self._readers(asked, len(writing.rows))
+        readers = self._readers(asked, len(every))
+        listeners = [speaking.Listener(reasoning.thinking(parser, chat or {}), reader) for reader in readers]
         if asked.is_stream:
-            return speaking.streamed(writing, form, usage if asked.with_usage else None, readers)
-        return await speaking.whole(writing, form, usage, readers)
+            if isinstance(form, Form) and asked.with_every_usage:
+                form.counted = usage
+            return speaking.streamed(writing, form, usage, listeners, with_usage=asked.with_usage)
+        if isinstance(form, Form) and (top := asked.wish.prompt_logprobs) is not None:
+            form.of_prompts = await asyncio.to_thread(lambda: [self.of_prompt(each, top) for each in prompts])
+        return await speaking.whole(writing, form, usage, listeners)
+
+    def _form(self, *, is_chat: bool) -> Form:
+        tells = is_chat and bool(self._settings.reasoning_parser)
+        return Form(self._settings.name, self.spell, is_chat=is_chat, tells_thoughts=tells)
 
     def close(self) -> None:
         self._whole.close()
@@ -141,6 +174,12 @@ class LanguageModel:
             self._steps.close()
 
     # For vLLM's API
+
+    def retire(self) -> None:
+        """As soon as the texts that are being written are: there will be no others."""
+        self._is_retired = True
+        if not self._rows:
+            self.close()
 
     @property
     def max_length(self) -> int:
@@ -191,6 +230,9 @@ class LanguageModel:
     def submit(self, row: Row) -> None:
         (self._steps or self._whole).submit(row)
 
+    def search(self, rows: Sequence[Row]) -> None:
+        self._whole.search(rows)
+
     def take(self, count: int) -> None:
         """Raises RequestError where too many wait."""
         if self._rows + count > _MAX_ROWS and self._rows:
@@ -199,6 +241,8 @@ class LanguageModel:
 
     def leave(self, rows: Sequence[Row]) -> None:
         self._rows -= len(rows)
+        if self._is_retired and not self._rows:
+            self.close()
         self._read_tokens += sum(len(each.prompt) for each in rows)
         self._written_tokens += sum(len(each.tokens) for each in rows)
 
@@ -211,7 +255,7 @@ class LanguageModel:
             prompt.tokens,
             wish,
             sampling_of(wish, self._model.generation_config, self._settings),
-            self._ends,
+            (frozenset() if wish.ignores_end else self._ends) | wish.stop_tokens,
             self._limit(prompt, wish),
             lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=wish.skips_special)),
             say,
@@ -233,24 +277,26 @@ class LanguageModel:
     def _size(self) -> int:
         return int(self._model.get_input_embeddings().num_embeddings)
 
-    async def _guided(self, wish: wishes.Wish, count: int) -> list[Guided]:
+    async def _guided(self, wish: wishes.Wish, thoughts: Sequence[reasoning.Thoughts | None]) -> list[Guided]:
         """Of each text. Raises ModelError."""
         guide = wish.guide
         if guide is None:
             return []
-        return await asyncio.to_thread(lambda: [self._guiding.guided(guide) for _ in range(count)])
+        return await asyncio.to_thread(lambda: [self._guiding.guided(guide, each) for each in thoughts])
 
     def _with_marks(self, asked: wishes.Asked) -> wishes.Asked:
-        """Where a call begins with a token that texts are told without."""
-        if asked.tools.choice != AUTO or not tools.needs_special(self._parser):
+        """Where a call, or a thought, begins or ends with a token that texts are told without."""
+        marks = reasoning.PARSERS.get(self._settings.reasoning_parser)
+        thinks = marks is not None and {marks.begin, marks.end} & set(self._special)
+        calls = asked.tools.choice == AUTO and tools.needs_special(self._parser)
+        if not (thinks or calls):
             return asked
         return replace(asked, wish=replace(asked.wish, skips_special=False))
 
-    def _readers(self, asked: wishes.Asked, count: int) -> list[speaking.Reader]:
-        told = () if asked.wish.skips_special else tuple(map(str, self._tokenizer.all_special_tokens))
+    def _readers(self, asked: wishes.Asked, count: int) -> list[speaking.Reader | None]:
+        told = () if asked.wish.skips_special else self._special
         special = tuple(each for each in told if each not in tools.MARKS)
-        made = (asked.tools.reader(self._parser, special) for _ in range(count))
-        return [each for each in made if each is not None]
+        return [asked.tools.reader(self._parser, special) for _ in range(count)]
 
     # What is written about
 
@@ -271,6 +317,13 @@ class LanguageModel:
                 text = str(self._tokenizer.decode(told))
         return Prompt(text, tokens)
 
+    def _cut(self, prompt: Prompt, wish: wishes.Wish) -> Prompt:
+        """Its end alone, where the request says how long it may be."""
+        most = self._max_length if wish.prompt_tokens == -1 else wish.prompt_tokens
+        if most is None or len(prompt.tokens) <= most:
+            return prompt
+        return self._prompt(prompt.tokens[-most:])
+
     def _check(self, tokens: Sequence[int]) -> None:
         """Raises ParameterError."""
         if not tokens or max(tokens) >= self._size:
@@ -280,6 +333,8 @@ class LanguageModel:
 
     def _conversation(self, body: Mapping[str, Any]) -> Prompt:
         messages, given = conversations.messages_of(body), conversations.template_arguments(body)
+        if "developer" not in self._template:
+            messages = conversations.without_developers(messages)
         given["chat_template"] = given["chat_template"] or self._settings.chat_template or None
         if given["chat_template"] is None and self._tokenizer.chat_template is None:
             raise ParameterError(

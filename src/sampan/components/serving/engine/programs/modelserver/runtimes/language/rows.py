@@ -26,6 +26,8 @@ class Chance:
     token: int
     logprob: float | None
     top: tuple[tuple[int, float], ...] = ()
+    rank: int = 1
+    """1 for the likeliest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Piece:
     tokens: int = 0
     finish: str | None = None
     """`stop` or `length` with the last piece."""
+    stopped_by: str | int | None = None
+    """The text or the token of the request's own that ended it."""
+    thought: str = ""
+    """What the model thinks, where that is told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Row:
     """The text is to have a form."""
     is_cancelled: bool = False
     finish: str | None = None
+    stopped_by: str | int | None = None
     tokens: list[int] = field(default_factory=list)
     _counts: Counter[int] = field(default_factory=Counter)
     _chances: list[Chance] = field(default_factory=list)
@@ -91,9 +98,7 @@ class Row:
         """The next token, of the likelihoods of all."""
         logits = logits.detach().float().cpu()
         changed = self._changed(logits)
-        if self.guided is not None:
-            changed = self.guided.allowed(self.torch, changed)
-        token = int(changed.argmax()) if not self.sampling.temperature else self._sampled(changed)
+        token = self._guided(self.guided, changed) if self.guided is not None else self._picked(changed)
         if self.wish.top_logprobs is not None:
             self._chances.append(chance_of(self.torch, logits, token, self.wish.top_logprobs))
         return token
@@ -104,18 +109,23 @@ class Row:
         self._counts[token] += 1
         if self.guided is not None:
             self.guided.take(token)
-        if token in self.ends and not self.wish.ignores_end:
+        if token in self.ends:
+            self.stopped_by = token if token in self.wish.stop_tokens else None
             self._end(STOP)
             return
-        text = self._stopping.add(self._unrolling.add(token))
-        if self._stopping.is_met:
-            self.finish = STOP
+        new = self._unrolling.add(token)
+        if self.guided is not None:
+            self.guided.hear(new)
+        text = self._stopping.add(new)
+        if self._stopping.met:
+            self.finish, self.stopped_by = STOP, self._stopping.met
             self._tell(text)
         elif self.guided is not None and self.guided.is_over:
             self._end(STOP, text)
         elif len(self.tokens) >= self.limit:
             self._end(LENGTH, text)
-        elif text:
+        else:
+            # Each token is told of, though half a letter says nothing: clients count them.
             self._tell(text)
 
     def end(self, finish: str) -> None:
@@ -130,14 +140,14 @@ class Row:
     def _end(self, finish: str, text: str = "") -> None:
         self.finish = finish
         text += self._stopping.add(self._unrolling.rest())
-        if self._stopping.is_met:
-            self.finish = STOP
+        if self._stopping.met:
+            self.finish, self.stopped_by = STOP, self._stopping.met
         self._tell(text + self._stopping.rest())
 
     def _tell(self, text: str) -> None:
         chances, self._chances = tuple(self._chances), []
         new, self._said = len(self.tokens) - self._said, len(self.tokens)
-        self.say(Piece(text, chances, new, self.finish))
+        self.say(Piece(text, chances, new, self.finish, self.stopped_by))
 
     def _changed(self, logits: Any) -> Any:
         wish, torch = self.wish, self.torch
@@ -163,6 +173,16 @@ class Row:
             logits[token] = -float("inf")
         return logits
 
+    def _guided(self, guided: Guided, logits: Any) -> int:
+        if guided.thinks:
+            token = self._picked(logits)
+            if guided.is_free(self.decode([token])):
+                return token
+        return self._picked(guided.allowed(self.torch, logits))
+
+    def _picked(self, logits: Any) -> int:
+        return self._sampled(logits) if self.sampling.temperature else int(logits.argmax())
+
     def _sampled(self, logits: Any) -> int:
         torch, how = self.torch, self.sampling
         logits = logits / how.temperature
@@ -185,4 +205,5 @@ def chance_of(torch: Any, logits: Any, token: int, top: int) -> Chance:
     logs = torch.log_softmax(logits, dim=-1)
     best = torch.topk(logs, min(top, len(logs))) if top else None
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True) if best is not None else ()
-    return Chance(token, float(logs[token]), tuple(pairs))
+    rank = int((logs > logs[token]).sum()) + 1
+    return Chance(token, float(logs[token]), tuple(pairs), rank)

@@ -2,7 +2,7 @@
 
 Source: kserve 0.20 python/huggingfaceserver/huggingfaceserver/__main__.py. `--allow_pickled_weights` is ours: weights
 come from safetensors alone unless it is given. `--max_num_seqs`, `--tokenizer`, `--chat_template`,
-`--tool_call_parser`, `--generation_config` and `--override_generation_config` are vLLM's.
+`--tool_call_parser`, `--reasoning_parser`, `--generation_config` and `--override_generation_config` are vLLM's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.components.serving.engine.programs.modelserver.contract import LoadError, Source
-from sampan.components.serving.engine.programs.modelserver.runtimes.language import tools
+from sampan.components.serving.engine.programs.modelserver.runtimes.language import reasoning, tools
 
 BACKENDS = ("auto", "huggingface", "vllm")
 DTYPES = ("auto", "float16", "float32", "bfloat16", "float", "half")
@@ -48,6 +48,8 @@ class Settings:
     """In place of the tokenizer's."""
     tool_parser: str = ""
     """Of `tools`; empty for what the chat template tells."""
+    reasoning_parser: str = ""
+    """Of `reasoning`; empty where thoughts are not told apart."""
     samples: bool = False
     """A request that says nothing of randomness is written at random, as vLLM has it, not by the likeliest words."""
     own_generation: bool = True
@@ -86,6 +88,7 @@ def settings_of(source: Source) -> Settings:
         tokenizer=told.get("tokenizer", ""),
         chat_template=_template(told.get("chat_template", "")),
         tool_parser=_one_of(told, "tool_call_parser", ("", *tools.PARSERS)),
+        reasoning_parser=_one_of(told, "reasoning_parser", ("", *reasoning.PARSERS)),
         samples=is_vllm,
         own_generation=told.get("generation_config", "auto") != "vllm",
         generation=_json(told, "override_generation_config", {}),

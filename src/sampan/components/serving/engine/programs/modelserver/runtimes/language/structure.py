@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.components.serving.engine.programs.modelserver.contract import ParameterError
+from sampan.components.serving.engine.programs.modelserver.contract import FormError
 from sampan.components.serving.engine.programs.modelserver.runtimes.language import tools
 
 JSON, REGEX, GRAMMAR = "json", "regex", "grammar"
@@ -66,9 +66,9 @@ def guide_of(body: Mapping[str, Any]) -> Guide | None:
     """Raises ModelError."""
     found = [each for each in (_of_format(body), *_of_outputs(body)) if each is not None]
     if len(found) > 1:
-        raise ParameterError(found[1].param, f"'{found[1].param}' and '{found[0].param}' exclude one another")
+        raise FormError(found[1].param, f"'{found[1].param}' and '{found[0].param}' exclude one another")
     if found and len(found[0].text) > _MOST_BYTES:
-        raise ParameterError(found[0].param, f"'{found[0].param}' is longer than {_MOST_BYTES} bytes")
+        raise FormError(found[0].param, f"'{found[0].param}' is longer than {_MOST_BYTES} bytes")
     return found[0] if found else None
 
 
@@ -81,14 +81,14 @@ def tools_of(body: Mapping[str, Any]) -> Tools:
     if told == NONE or (told == AUTO and not functions):
         return Tools(functions, NONE)
     if not functions:
-        raise ParameterError("tool_choice", "When using `tool_choice`, `tools` must be set.")
+        raise FormError("tool_choice", "When using `tool_choice`, `tools` must be set.")
     if told in (AUTO, REQUIRED):
         return Tools(functions, str(told))
     function = told.get("function") if isinstance(told, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
     made = Tools(functions, str(name))
     if name not in made.names:
-        raise ParameterError(
+        raise FormError(
             "tool_choice", "'tool_choice' has to be none, auto, required, or name a function that `tools` has"
         )
     return made
@@ -104,22 +104,20 @@ def _of_format(body: Mapping[str, Any]) -> Guide | None:
     if kind == "json_object":
         return Guide(JSON, _ANY_OBJECT)
     if kind != "json_schema":
-        raise ParameterError(
+        raise FormError(
             "response_format", "the type of 'response_format' has to be text, json_object or json_schema"
         )
     named = told.get("json_schema")
     schema = named.get("schema", named.get("json_schema")) if isinstance(named, Mapping) else None
     if not isinstance(schema, Mapping | bool):
-        raise ParameterError(
-            "response_format", "'response_format.json_schema.schema' has to be a JSON schema"
-        )
+        raise FormError("response_format", "'response_format.json_schema.schema' has to be a JSON schema")
     return Guide(JSON, json.dumps(schema))
 
 
 def _of_outputs(body: Mapping[str, Any]) -> list[Guide]:
     told = body.get("structured_outputs")
     if told is not None and not isinstance(told, Mapping):
-        raise ParameterError("structured_outputs", "'structured_outputs' has to be an object")
+        raise FormError("structured_outputs", "'structured_outputs' has to be an object")
     asked = [("structured_outputs", name, value) for name, value in (told or {}).items()]
     asked += [(name, name.removeprefix("guided_"), body[name]) for name in _OLD if name in body]
     return [found for each in asked if (found := _output(*each)) is not None]
@@ -132,8 +130,10 @@ def _output(param: str, name: str, value: Any) -> Guide | None:
         return Guide(JSON, value if isinstance(value, str) else json.dumps(value), param)
     if name == "json_object":
         return Guide(JSON, _ANY_OBJECT, param)
-    if name in ("regex", "grammar") and isinstance(value, str):
-        return Guide(name, value, param)
+    if name == REGEX and isinstance(value, str):
+        return Guide(REGEX, _with_plain_digits(value), param)
+    if name == GRAMMAR and isinstance(value, str):
+        return Guide(GRAMMAR, value, param)
     if (
         name == "choice"
         and isinstance(value, list)
@@ -143,4 +143,16 @@ def _output(param: str, name: str, value: Any) -> Guide | None:
         return Guide(REGEX, "|".join(f"({re.escape(each)})" for each in value), param)
     if name in ("disable_any_whitespace", "disable_fallback", "disable_additional_properties"):
         return None
-    raise ParameterError(param, f"'{param}': {name} cannot be what it is")
+    raise FormError(param, f"'{param}': {name} cannot be what it is")
+
+
+def _with_plain_digits(expression: str) -> str:
+    """`\\d` is 0 to 9, as vLLM's libraries have it: the digits of every script would be written else."""
+    found, in_class = [], False
+    for each in re.findall(r"\\.|.", expression, re.DOTALL):
+        if each == "\\d":
+            found.append("0-9" if in_class else "[0-9]")
+            continue
+        in_class = each != "]" if in_class else each == "["
+        found.append(each)
+    return "".join(found)

@@ -43,7 +43,8 @@ class Stopping:
         self._stops = stops
         self._keeps = keeps
         self._held = ""
-        self.is_met = False
+        self.met = ""
+        """The one that came."""
 
     def add(self, text: str) -> str:
         if not self._stops:
@@ -52,11 +53,11 @@ class Stopping:
         found = [(self._held.find(each), each) for each in self._stops if each in self._held]
         if found:
             place, stop = min(found)
-            self.is_met = True
+            self.met = stop
             told = self._held[: place + (len(stop) if self._keeps else 0)]
             self._held = ""
             return told
-        kept = max(_beginning(self._held, each) for each in self._stops)
+        kept = max(beginning(self._held, each) for each in self._stops)
         told, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]
         return told
 
@@ -65,8 +66,8 @@ class Stopping:
         return told
 
 
-def _beginning(text: str, stop: str) -> int:
-    """How long the text's end is that `stop` may begin with."""
+def beginning(text: str, stop: str) -> int:
+    """How long the text's end is that `stop`, or another mark, may begin with."""
     return next(
         (size for size in range(min(len(text), len(stop) - 1), 0, -1) if stop.startswith(text[-size:])), 0
     )

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.texts import beginning
+
 HERMES, LLAMA, MISTRAL, PYTHONIC = "hermes", "llama3_json", "mistral", "pythonic"
 PARSERS: Mapping[str, str] = {
     HERMES: HERMES, "qwen": HERMES, "qwen2": HERMES, "qwen3": HERMES, "longcat": HERMES,
@@ -91,7 +93,7 @@ class Reading:
             begin = self._held.lstrip()
             if not begin or begin.startswith(first):
                 return ""
-        kept = max((_beginning(self._held, each) for each in (*marks, *self._special)), default=0)
+        kept = max((beginning(self._held, each) for each in (*marks, *self._special)), default=0)
         cut = len(self._held) - kept
         told, self._held = self._held[:cut], self._held[cut:]
         self._seen = self._seen or bool(told.strip())
@@ -254,10 +256,3 @@ def _call(found: Any) -> Call | None:
     # Some write the arguments as a text that is JSON.
     written = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
     return Call(found["name"], written)
-
-
-def _beginning(text: str, mark: str) -> int:
-    """How long the text's end is that `mark` may begin with."""
-    return next(
-        (size for size in range(min(len(text), len(mark) - 1), 0, -1) if mark.startswith(text[-size:])), 0
-    )

@@ -6,12 +6,15 @@ Whatever a model's generation_config says counts, because `generate` does it; a 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.rows import LENGTH, STOP, Row
 
 _AT_A_TIME = 4
+_ONE: Mapping[str, Any] = {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0}
+"""The likeliest token each time: a row chooses."""
 
 
 class Whole:
@@ -23,6 +26,10 @@ class Whole:
 
     def submit(self, row: Row) -> None:
         self._threads.submit(self._write, row)
+
+    def search(self, rows: Sequence[Row]) -> None:
+        """The likeliest texts after one prompt: as many beams as texts, as vLLM has it."""
+        self._threads.submit(self._find, rows)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -40,6 +47,33 @@ class Whole:
         except Exception as problem:
             row.fail(problem)
 
+    def _find(self, rows: Sequence[Row]) -> None:
+        first, count = rows[0], len(rows)
+        how = {
+            "num_beams": count,
+            "num_return_sequences": count,
+            "do_sample": False,
+            "early_stopping": False,
+            "length_penalty": first.wish.length_penalty,
+        }
+        try:
+            with self._torch.inference_mode():
+                # A text that nobody waits for any more is the end of all: they are of one request.
+                found = self._generate(first, [], self._criteria(first, accepts=False), how).tolist()
+            begin = 1 if self._model.config.is_encoder_decoder else len(first.prompt)
+            for row, tokens in zip(rows, found, strict=True):
+                self._accept(row, tokens[begin:])
+                row.end(LENGTH if len(row.tokens) >= row.limit else STOP)
+        except Exception as problem:
+            for row in rows:
+                row.fail(problem)
+
+    def _accept(self, row: Row, tokens: Sequence[int]) -> None:
+        for token in tokens:
+            if row.is_over:
+                return
+            row.accept(token)
+
     def _has_beams(self, row: Row) -> bool:
         """What streams or stops cannot be searched for: nothing is certain until the end."""
         own = self._model.generation_config
@@ -53,18 +87,15 @@ class Whole:
         )
 
     def _search(self, row: Row) -> None:
-        found = self._generate(row, [], self._criteria(row, accepts=False), beams=True)[0].tolist()
+        found = self._generate(row, [], self._criteria(row, accepts=False), {})[0].tolist()
         begin = 1 if self._model.config.is_encoder_decoder else len(row.prompt)
-        for token in found[begin:]:
-            if row.is_over:
-                break
-            row.accept(token)
+        self._accept(row, found[begin:])
 
-    def _generate(self, row: Row, processors: list[Any], criteria: list[Any], *, beams: bool = False) -> Any:
+    def _generate(
+        self, row: Row, processors: list[Any], criteria: list[Any], how: Mapping[str, Any] = _ONE
+    ) -> Any:
         ids = self._torch.tensor([list(row.prompt)], device=self._model.device)
-        given: dict[str, Any] = (
-            {} if beams else {"num_beams": 1, "do_sample": False, "repetition_penalty": 1.0}
-        )
+        given = dict(how)
         if row.wish.ignores_end:
             given["eos_token_id"] = None
         return self._model.generate(

@@ -31,6 +31,10 @@ class Writer(Protocol):
 
     def submit(self, row: Row) -> None: ...
 
+    def search(self, rows: Sequence[Row]) -> None:
+        """The likeliest texts after one prompt, a row for each."""
+        ...
+
     def take(self, count: int) -> None:
         """Raises RequestError where too many wait."""
         ...
@@ -51,7 +55,10 @@ class Writing:
         guided: Sequence[Guided] = (),
         *,
         echoes: bool = False,
+        each: int = 1,
     ) -> None:
+        """`each`: how many texts beside one another are answers to one prompt."""
+        self._each = each
         self._model, self._wish, self._prompts, self._echoes = model, wish, prompts, echoes
         self._said: asyncio.Queue[tuple[int, Piece | BaseException]] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
@@ -69,7 +76,10 @@ class Writing:
             for place, prompt in enumerate(self._prompts):
                 if self._echoes:
                     yield place, await asyncio.to_thread(self._echo, prompt)
-                self._begin(place)
+                if not self._wish.searches:
+                    self._begin(place)
+            if self._wish.searches:
+                self._search()
             left = len(self.rows)
             while left:
                 place, said = await self._said.get()
@@ -98,6 +108,15 @@ class Writing:
             self._model.submit(row)
         else:
             row.end(LENGTH)
+
+    def _search(self) -> None:
+        for begin in range(0, len(self.rows), self._each):
+            rows = self.rows[begin : begin + self._each]
+            if rows[0].limit:
+                self._model.search(rows)
+            for row in rows:
+                if not row.limit:
+                    row.end(LENGTH)
 
     def _echo(self, prompt: Prompt) -> Piece:
         top = self._wish.top_logprobs

@@ -169,7 +169,7 @@ def _wait(found: Seeded) -> None:
         if name == "stopped":
             found.server.call("POST", f"{API}/runs/{run}:terminate")
         if name != "waiting":
-            found.server.wait_run(run, timeout=90)
+            found.server.wait_run(run, timeout=200)
 
 
 def _start_late_runs(found: Seeded) -> None:
@@ -177,7 +177,7 @@ def _start_late_runs(found: Seeded) -> None:
     found.server.call("POST", f"{API}/runs/{found.runs['archived']}:archive")
     _run(found, "again", "train-model", "digits", learning_rate=0.3)
     _run(found, "running", "long-one")
-    found.server.wait_run(found.runs["again"], timeout=60)
+    found.server.wait_run(found.runs["again"], timeout=200)
     deadline = time.monotonic() + 60
     while not any(task.get("state") == "RUNNING" for task in found.server.tasks(found.runs["running"])):
         assert time.monotonic() < deadline

@@ -71,6 +71,14 @@ def test_main_pages_are_for_everyone(tab: OpenTab, seeded: Seeded) -> None:
 
 
 @pytest.mark.slow
+def test_what_is_hard_to_read_is_found(tab: OpenTab) -> None:
+    page = tab("about:blank")
+    page.set_content("<main><p style='color: #888; background: #777'>hardly to be seen</p></main>")
+    for options in (OPTIONS, OF_COLOURS):
+        assert any(each.startswith("color-contrast (serious)") for each in complaints(page, options))
+
+
+@pytest.mark.slow
 def test_every_page_has_an_address(seeded: Seeded) -> None:
     assert without_sample(seeded) == [], "add a sample to addresses.py"
     assert {group_of(name) for name in addresses(seeded)} == set(GROUPS)

@@ -17,7 +17,7 @@ def test_a_first_run_is_one_click_away(tab: Callable[..., Page], tmp_path: Path)
         page: Page = tab(f"{fresh.url}/ui/")
         page.get_by_role("button", name="Run it").click()
         page.wait_for_url("**/ui/runs/*")
-        run = fresh.wait_run(page.url.rsplit("/", 1)[1], timeout=60)
+        run = fresh.wait_run(page.url.rsplit("/", 1)[1], timeout=200)
         assert run["state"] == "SUCCEEDED"
         page.goto(f"{fresh.url}/ui/")
         expect(page.get_by_role("heading", name="Capacity")).to_be_visible()

@@ -19,7 +19,7 @@ def _runs(server: ServerProcess, *names: str) -> None:
     """Archived ones."""
     for name in names:
         run = server.call("POST", f"{API}/runs", {"display_name": name, "pipeline_spec": QUICK})["run_id"]
-        server.wait_run(run, timeout=60)
+        server.wait_run(run, timeout=200)
         server.call("POST", f"{API}/runs/{run}:archive")
 
 
@@ -71,7 +71,7 @@ def test_results_of_steps_are_forgotten(page: Page, server: ServerProcess) -> No
     spec: Any = copy.deepcopy(QUICK)
     spec["root"]["dag"]["tasks"]["say"]["cachingOptions"] = {"enableCache": True}
     body = {"display_name": "cached", "pipeline_spec": spec}
-    server.wait_run(server.call("POST", f"{API}/runs", body)["run_id"], timeout=60)
+    server.wait_run(server.call("POST", f"{API}/runs", body)["run_id"], timeout=200)
     page.goto(f"{server.url}/ui/cache?pipeline=quick")
     found = page.get_by_role("table", name="Results that are reused")
     expect(found.get_by_text("say").first).to_be_visible()

@@ -18,7 +18,7 @@ def quick(server: ServerProcess, *names: str, fails: bool = False) -> list[str]:
     spec = pipelines.pipeline("quick", {"step": pipelines.task("step")}, step)
     ids = [server.submit(spec, name) for name in names]
     for run_id in ids:
-        server.wait_run(run_id, timeout=60)
+        server.wait_run(run_id, timeout=200)
     return ids
 
 

@@ -43,7 +43,7 @@ def test_a_run_is_watched_to_its_end(page: Page, server: ServerProcess) -> None:
 
 def test_a_failure_is_seen_mended_and_resumed(page: Page, server: ServerProcess, tmp_path: Path) -> None:
     run_id = server.submit(of_two("echo no such column; exit 3"), f"mended {uuid.uuid4().hex[:6]}")
-    server.wait_run(run_id, timeout=60)
+    server.wait_run(run_id, timeout=200)
     page.goto(f"{server.url}/ui/runs/{run_id}")
 
     why = page.get_by_role("region", name="Why it failed")

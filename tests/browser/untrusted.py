@@ -173,7 +173,7 @@ def _artifacts(server: ServerProcess, found: Planted, run_id: str, task_id: str)
 def _log(server: ServerProcess, found: Planted) -> None:
     step = Component("step", shell(f"{_printing()}; exit 1"))
     run_id = server.submit(pipeline("probe", {"step": task("step")}, step), name="prints it all")
-    server.wait_run(run_id, timeout=60)
+    server.wait_run(run_id, timeout=200)
     found.log = (run_id, next(each["task_id"] for each in server.tasks(run_id) if each["name"] == "step"))
     found.runs.append(run_id)
 

@@ -182,7 +182,7 @@ class Outcome:
 
 
 def outcome(server: ServerProcess, run_id: str, folder: Path) -> Outcome:
-    state = server.wait_run(run_id, timeout=90)["state"]
+    state = server.wait_run(run_id, timeout=200)["state"]
     tasks, logs = {}, {}
     for found in server.tasks(run_id):
         key = f"{found['scope_path']}/{found.get('type_attributes', {}).get('iteration_index', '')}"

@@ -86,7 +86,7 @@ def begun(server: ServerProcess, folder: Path, *, pauses: bool) -> str:
 
 
 def outcome(server: ServerProcess, run_id: str, folder: Path) -> tuple[str, dict[str, str], Counter[str]]:
-    state = server.wait_run(run_id, timeout=60)["state"]
+    state = server.wait_run(run_id, timeout=200)["state"]
     states = {each["scope_path"]: each["state"] for each in server.tasks(run_id)}
     return state, states, Counter((folder / "ran").read_text().split())
 

@@ -79,7 +79,7 @@ def test_a_run_waits_for_space_and_says_so(small_disk: Path) -> None:
             time.sleep(0.2)
         assert "space" in said, "the run never says why it waits"
         os.unlink(ballast)
-        run = server.wait_run(run_id, timeout=60)
+        run = server.wait_run(run_id, timeout=200)
         assert run["state"] == "SUCCEEDED", run["error"]
         assert "error" not in run
         found = {each["name"]: each for each in server.tasks(run_id)}

@@ -231,6 +231,8 @@ def run(server: ServerProcess, told: dict[str, Any], e2e: Path, only: Sequence[s
     ended: list[Ended] = []
     with (e2e / "output.txt").open("w") as output:
         for place, each in enumerate(told["rounds"]):
+            # What a worker that was ended left has room that others want.
+            asked(server, "delete", "isvc,ig,llmisvc", "--all", "-n", _NAMESPACE, "--wait=false")
             configure(server, each.get("config", {}))
             # Those that a later round names by themselves are not for this one.
             later = {name for other in told["rounds"][place + 1 :] for name in other["files"] if "::" in name}

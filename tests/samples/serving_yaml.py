@@ -81,8 +81,12 @@ class Sample:
     """A file beside it, or the text itself."""
     says: str = ""
     """JSON that the answer must hold; `"*"` is any value."""
+    loads_later: bool = False
+    """It is ready before what it needs is."""
     of: str = ""
     """The object that is asked, where it is not the last one."""
+    code: int = 200
+    """Of the answer."""
     at: str = ""
     """The Host, where it is not what the object's address says."""
     logs: str = ""
@@ -204,8 +208,8 @@ class Runner:
         if state != "READY" or not sample.ask:
             return state, why
         asked = next((each for each in awaited if each["metadata"]["name"] == sample.of), awaited[-1])
-        is_loaded_later = any(each["kind"] == "TrainedModel" for each in awaited)
-        deadline = time.monotonic() + _LOADS_SECONDS * (is_loaded_later or bool(sample.logs))
+        waits = sample.loads_later or sample.logs or any(each["kind"] == "TrainedModel" for each in awaited)
+        deadline = time.monotonic() + _LOADS_SECONDS * bool(waits)
         while True:
             try:
                 said = self._asked(sample, asked, own)
@@ -250,9 +254,9 @@ class Runner:
                 said = answer.read().decode(errors="replace")
         except urllib.error.HTTPError as error:
             with error:
-                raise UnansweredError(
-                    f"{path} at {host}: {error.code} {error.read().decode()[:2000]}"
-                ) from error
+                said = error.read().decode(errors="replace")
+            if error.code != sample.code:
+                raise UnansweredError(f"{path} at {host}: {error.code} {said[:2000]}") from error
         except OSError as error:
             raise UnansweredError(f"{path} at {host}: {error}") from error
         if sample.says and not holds(_value(said), _value(sample.says)):
@@ -293,8 +297,9 @@ class Runner:
 
 def documents(text: str) -> list[Any]:
     """The objects of a file; none where it is no YAML, which kubectl says itself. JSON may have tabs."""
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith(("---", "#"))).strip()
     try:
-        read = [json.loads(text)] if text.lstrip().startswith("{") else list(yaml.safe_load_all(text))
+        read = [json.loads(bare)] if bare.startswith("{") else list(yaml.safe_load_all(text))
     except (ValueError, yaml.YAMLError):
         return []
     read = [each for each in read if isinstance(each, dict)]

@@ -60,7 +60,7 @@ class Target:
         """A step's state and what it printed."""
         step = Component("step", {**shell(script, *arguments), **container})
         run_id = self.server.submit(pipeline("probe", {"step": task("step")}, step))
-        state = self.server.wait_run(run_id, timeout=60)["state"]
+        state = self.server.wait_run(run_id, timeout=200)["state"]
         pod = self.server.tasks(run_id)[-1]["pods"][-1]["name"]
         return state, self.server.text(f"/api/v1/namespaces/default/pods/{pod}/log")
 

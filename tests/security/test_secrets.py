@@ -32,7 +32,7 @@ def test_a_warm_step_has_nothing_of_it_either(target: Any, canary: str) -> None:
     )
     show = Component("show", lightweight("show", source), outputs={"Output": "STRING"})
     run_id = target.server.submit(pipeline("warm", {"show": task("show")}, show))
-    assert target.server.wait_run(run_id, timeout=90)["state"] == "SUCCEEDED"
+    assert target.server.wait_run(run_id, timeout=200)["state"] == "SUCCEEDED"
     outputs = str(target.server.tasks(run_id)[-1]["outputs"])
     assert "KUBERNETES_SERVICE_PORT" in outputs
     assert canary not in outputs

@@ -40,7 +40,7 @@ def sampan(*arguments: object) -> Said:
         [sys.executable, "-m", "sampan", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         stdin=subprocess.DEVNULL,
     )
     return Said(done.returncode, done.stdout, done.stderr)
@@ -84,7 +84,7 @@ class Desk:
     def failure(self, spec: dict[str, Any], task: str = "step") -> str:
         """The message with which a run's task fails; the run and its root carry it too."""
         run_id = self.server.submit(spec, "bad")
-        run = self.server.wait_run(run_id, timeout=60)
+        run = self.server.wait_run(run_id, timeout=200)
         assert run["state"] == "FAILED"
         tasks = {found["name"]: found for found in self.server.tasks(run_id)}
         message = str(tasks[task]["status_metadata"]["message"])

@@ -66,7 +66,7 @@ def script(text: str) -> dict[str, Any]:
 
 def test_up_on_a_full_disk(disk: Disk, command: Any) -> None:
     with disk.full():
-        said = command("up", "--home", disk.home, "--port", "0").error
+        said = command("up", "--home", disk.folder / "another", "--port", "0").error
     assert str(disk.folder) in said
     assert "No space left on device; free space, or choose another" in said
 
@@ -120,13 +120,13 @@ def test_a_run_under_way_goes_on_when_there_is_space(disk: Disk, server: ServerP
     with disk.full():
         gate.touch()
         time.sleep(1)
-    assert server.wait_run(run_id, timeout=60)["state"] == "SUCCEEDED"
+    assert server.wait_run(run_id, timeout=200)["state"] == "SUCCEEDED"
     # What a step prints while nothing can be written may be lost; what it printed before is not.
     assert server.text(log).startswith("before\n")
 
 
 def test_a_step_that_fills_the_disk_with_its_own_files_fails_alone(server: ServerProcess) -> None:
-    run = server.wait_run(server.submit(script('cat /dev/zero > "$TMPDIR/large"')), timeout=60)
+    run = server.wait_run(server.submit(script('cat /dev/zero > "$TMPDIR/large"')), timeout=200)
     assert run["state"] == "FAILED"
     assert run["error"]["message"].startswith("step: exit code 1")
     assert server.wait_run(server.submit(script("echo fine")))["state"] == "SUCCEEDED"

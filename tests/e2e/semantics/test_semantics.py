@@ -96,7 +96,7 @@ def artifact(task: dict[str, Any], output: str) -> list[Any]:
 def differences(server: ServerProcess, case: dict[str, Any], run_id: str) -> list[str]:
     if case["state"] == WAITS:
         return unsaid(server, case, run_id)
-    run = server.wait_run(run_id, timeout=90)
+    run = server.wait_run(run_id, timeout=200)
     found = tasks(server, run_id)
     why = run.get("error", {}).get("message", "")
     wrong = []
@@ -132,7 +132,7 @@ def unsaid(server: ServerProcess, case: dict[str, Any], run_id: str) -> list[str
         missing = {path: words for path, words in missing.items() if words not in said(found.get(path, {}))}
         time.sleep(0.2)
     server.call("POST", f"/apis/v2beta1/runs/{run_id}:terminate")
-    server.wait_run(run_id, timeout=60)
+    server.wait_run(run_id, timeout=200)
     return [f"{path} never says {words!r}" for path, words in missing.items()]
 
 
@@ -151,11 +151,11 @@ def test_a_second_run_takes_from_the_first_what_it_may(submitted: Submitted) -> 
     cases = {name: case for name, case in submitted.wanted.items() if case["again"]}
     assert cases
     for name in cases:
-        server.wait_run(submitted.runs[name], timeout=90)
+        server.wait_run(submitted.runs[name], timeout=200)
     runs = {name: submit(server, name, case) for name, case in cases.items()}
     wrong = {}
     for name, case in cases.items():
-        server.wait_run(runs[name], timeout=90)
+        server.wait_run(runs[name], timeout=200)
         found = tasks(server, runs[name])
         if given := {
             path: found[path]["state"]

@@ -98,6 +98,7 @@ def test_the_documents_model_answers_as_documented(
         assert answer == {
             "model_version_status": [{"version": "123", "state": "AVAILABLE", "status": status}]
         }
+        # A row of numbers where the signature has a column: a session takes it as it is.
         assert server.post(f"{at}:predict", {"instances": [1.0, 2.0, 5.0]}) == (
             200,
             {"predictions": [2.5, 3.0, 4.5]},

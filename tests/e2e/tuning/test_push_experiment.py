@@ -95,7 +95,7 @@ def test_a_trial_that_is_told_to_stop_early_ends(server: ServerProcess, python: 
         time.sleep(0.1)
     (name,) = curves
     address = f"127.0.0.1:{(server.home / 'run' / 'grpc-port').read_text()}"
-    subprocess.run([python, "-W", "ignore", "-c", STOP, address, name], check=True, timeout=60)
+    subprocess.run([python, "-W", "ignore", "-c", STOP, address, name], check=True, timeout=200)
     status = ended(server, "endless")["status"]
     assert (status["earlyStoppedTrialList"], status["trialsEarlyStopped"]) == ([name], 1)
     assert server.call("GET", f"{OURS}/experiments/endless/trials")["metrics"]["loss"] == [0.5]

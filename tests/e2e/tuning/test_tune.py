@@ -218,6 +218,7 @@ async def _awaited(tuning: Tuning) -> State:
     return tuning.state
 
 
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_runs_twice_when_the_server_is_killed(
     server: ServerProcess, tmp_path: Path
 ) -> None:
@@ -246,7 +247,7 @@ def test_nothing_is_lost_and_nothing_runs_twice_when_the_server_is_killed(
         tuning = tune.attach("kill")
         after = {each["name"]: each for each in tuning.trials()}
         assert before.items() <= after.items()
-    tuning.wait(60)
+    tuning.wait(400)
     assert states(tuning) == ["Succeeded"] * 40
     names = begun()
     for each in tuning.trials():

@@ -121,6 +121,23 @@ def test_the_configmap_says_which_image_explains(said, image):
     assert made["spec"]["containers"][0]["args"][:2] == ["--explainer_type", "LimeImages"]
 
 
+@pytest.mark.parametrize(
+    ("args", "port"),
+    [
+        (["--predictor_host=localhost:8085"], 8085),
+        (["--predictor_host", "localhost:8085", "--http_port=8080"], 8085),
+        (["--predictor_host=localhost"], 8080),
+        ([], 8080),
+    ],
+)
+def test_a_predictor_beside_its_transformer_is_ready_when_it_is(args, port):
+    beside = {"name": "transformer-container", "args": args, "ports": [{"containerPort": 8080}]}
+    containers = [{"name": "kserve-container"}, beside]
+    made = pods.with_default_probes({"spec": {"containers": containers}}, period_seconds=1)
+    ports = [each["readinessProbe"]["tcpSocket"]["port"] for each in made["spec"]["containers"]]
+    assert ports == [port, 8080]
+
+
 def test_probes_without_a_port_ask_the_container_s():
     asked = {"readinessProbe": {"httpGet": {"path": "/a"}}, "livenessProbe": {"tcpSocket": {}}}
     container = {"name": "x", "ports": [{"containerPort": 9000}], **asked, "startupProbe": {"exec": {}}}

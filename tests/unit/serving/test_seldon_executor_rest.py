@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -89,6 +90,46 @@ def test_a_request_has_an_id_that_goes_to_units_and_back(puid: str) -> None:
         assert "ce-id" not in headers
 
     run(scenario)
+
+
+@pytest.mark.parametrize(("reads_service_port", "status"), [(True, 200), (False, 503)])
+def test_a_unit_is_there_at_its_service_port(reads_service_port: bool, status: int) -> None:
+    """One that speaks gRPC has nothing at its HTTP port (executor/predictor/ready_checker.go).
+
+    At the other port nobody listens, and nobody else can: it is bound.
+    """
+
+    async def main() -> None:
+        async def unit(request: Request) -> Response:
+            return Response(200)
+
+        bound = socket.socket()
+        bound.bind(("127.0.0.1", 0))
+        pool, there = Pool(), Server(unit)
+        taken, free = await there.listen(0, "127.0.0.1"), bound.getsockname()[1]
+        service, http = (taken, free) if reads_service_port else (free, taken)
+        endpoint = {
+            "service_host": "127.0.0.1",
+            "service_port": service,
+            "httpPort": http,
+            "grpcPort": service,
+        }
+        graph = {"name": "m", "type": "MODEL", "endpoint": endpoint}
+        told = json.dumps({"name": "p", "graph": graph})
+        sender = Sender("dep", "ns", "p", "tensorflow", "http://x/")
+        found = read(base64.b64encode(told.encode()).decode())
+        rest = Rest(found, sender, pool, prometheus="/metrics", checks_health=False)
+        server = Server(rest.handle)
+        try:
+            ask = Asked(pool, await server.listen(0, "127.0.0.1"), [])
+            assert (await ask("GET", "/ready"))[0] == status
+        finally:
+            bound.close()
+            await server.close()
+            await there.close()
+            await pool.close()
+
+    asyncio.run(main())
 
 
 def test_a_cloud_event_is_answered_as_one() -> None:

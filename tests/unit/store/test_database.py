@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,57 @@ def test_an_exception_of_the_caller_comes_back_and_keeps_nothing(tmp_path: Path)
         return rows
 
     assert asyncio.run(main()) == []
+
+
+def test_who_gives_up_waiting_takes_nothing_back(tmp_path: Path) -> None:
+    async def main() -> tuple[list[int], list[int]]:
+        database, told, holding = opened(tmp_path), [], threading.Event()
+        held = asyncio.create_task(database.write(lambda _: holding.wait(60)))
+        given_up = asyncio.create_task(database.write(insert(1), after=told.append))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        holding.set()
+        await held
+        await database.write(insert(2), after=told.append)
+        rows = await database.read(everything)
+        await database.close()
+        return rows, told
+
+    assert asyncio.run(main()) == ([1, 2], [1, 2])
+
+
+def test_after_a_failure_writes_go_on_whoever_has_begun_them(tmp_path: Path) -> None:
+    async def main() -> list[int]:
+        database = opened(tmp_path)
+        prepared = database.prepare(sa.text("INSERT INTO numbers VALUES (:n)"))
+
+        def fails(connection: sa.Connection) -> None:
+            prepared.execute(connection, {"n": 1})
+            prepared.execute(connection, {"n": 1})
+
+        def both(connection: sa.Connection) -> None:
+            prepared.execute(connection, {"n": 3})
+            connection.execute(sa.insert(NUMBERS).values(n=4))
+
+        def half(connection: sa.Connection) -> None:
+            both(connection)
+            raise KeyError("half")
+
+        for broken, error in ((fails, StorageError), (half, KeyError), (fails, StorageError)):
+            with pytest.raises(error):
+                await database.write(broken)
+            await database.write(both)
+            assert await database.read(everything) == [3, 4]
+            await database.write(lambda connection: connection.execute(sa.delete(NUMBERS)))
+        await database.write(both)
+        database.change(lambda connection: connection.execute(sa.insert(NUMBERS).values(n=5)))
+        rows = await database.read(everything)
+        await database.close()
+        return rows
+
+    assert asyncio.run(main()) == [3, 4, 5]
 
 
 def test_acknowledged_writes_survive_sigkill(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -48,6 +49,23 @@ def test_values_stand_where_their_names_were() -> None:
         "annotations": {"note": "a b"},
     }
     assert "name" not in source["metadata"]
+
+
+def test_what_is_put_in_is_the_same_as_in_the_whole_and_the_template_stays_as_it_was() -> None:
+    source = {
+        **job("--lr=${trialParameters.learningRate}", "plain"),
+        "more": [{"${trialParameters.numberLayers}": {"a": "${trialParameters.learningRate}"}}, 1, None, []],
+        "text": "${trialParameters.numberLayers} ${trialParameters.numberLayers} ${other}",
+    }
+    before, template = copy.deepcopy(source), Template(source, _PARAMETERS)
+    values = {"learningRate": "0.05", "numberLayers": "5"}
+    for _ in range(2):
+        found = made(template)
+        whole = substituted(before, values.get)
+        assert {**found, "metadata": {}} == {**whole, "metadata": {}}
+        assert found["more"][0] == {"5": {"a": "0.05"}}
+        assert source == before
+    assert command(made(template, {"lr": "1", "num-layers": "2"}))[0] == "--lr=1"
 
 
 def test_a_value_is_only_a_value() -> None:

@@ -147,7 +147,7 @@ def test_of_many_points_none_has_words_of_its_own() -> None:
     axes = Axes("x", "y", x_kind="value", shade="n")
     few, many = (
         points.points("a", _cloud(points.DENSE), axes),
-        points.points("a", _cloud(points.DENSE + 1), axes),
+        points.points("a", _cloud(figure.MOST_ROWS + 1), axes),
     )
     assert not few.dense
     assert few.options["series"][0]["data"][4] == {

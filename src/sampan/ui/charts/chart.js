@@ -13,14 +13,26 @@ export function number(value) {
 // Braces could begin a style of ECharts' own; kept apart, they are only braces.
 const plain = (text) => String(text).replace(/\{/g, "{\u200b");
 
-function resolved(value, style) {
+// Of a dense figure the data has no tokens, and is much: it is not walked through.
+function resolved(value, style, dense) {
   if (typeof value === "string") {
     const token = TOKEN.exec(value);
     return token ? style.getPropertyValue(token[1]).trim() : value;
   }
-  if (Array.isArray(value)) return value.map((each) => resolved(each, style));
-  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, resolved(each, style)]));
+  if (Array.isArray(value)) return value.map((each) => resolved(each, style, dense));
+  if (value && typeof value === "object") {
+    const part = ([key, each]) => [key, dense && key === "data" && Array.isArray(each) ? packed(each, value.dimensions) : resolved(each, style, dense)];
+    return Object.fromEntries(Object.entries(value).map(part));
+  }
   return value;
+}
+
+// Rows of numbers in one piece: ECharts copies and looks through whatever else it is given.
+function packed(rows, dimensions) {
+  if (!dimensions || !rows.every((row) => Array.isArray(row) && row.every((each) => each === null || typeof each === "number"))) return rows;
+  const width = dimensions.length, made = new Float64Array(rows.length * width);
+  rows.forEach((row, at) => row.forEach((each, part) => (made[at * width + part] = each === null ? NaN : each)));
+  return made;
 }
 
 function tip(params) {
@@ -38,7 +50,8 @@ function tip(params) {
 
 export default {
   props: { figure: Object, picks: Boolean, brushes: Boolean },
-  data() { return { shown: Vue.markRaw(this.figure), open: false, trouble: "" }; },
+  // Without what Vue puts around thousands of points to see them change.
+  data() { return { shown: Vue.markRaw(Vue.toRaw(this.figure)), open: false, trouble: "" }; },
   async mounted() {
     let echarts;
     try {
@@ -80,7 +93,7 @@ export default {
       this.views.observe(this.$refs.box);
     },
     draw(figure) {
-      this.shown = Vue.markRaw(figure);
+      this.shown = Vue.markRaw(Vue.toRaw(figure));
       this.paint();
     },
     begin() {
@@ -95,8 +108,8 @@ export default {
     paint() {
       if (!this.hasTurn || this.gone) return;
       this.begin();
-      const options = resolved(this.shown.options, getComputedStyle(document.body));
-      options.animation = !calm.matches;
+      const options = resolved(this.shown.options, getComputedStyle(document.body), this.shown.dense);
+      options.animation = !calm.matches && !this.shown.dense;
       delete options.toolbox;
       if (options.tooltip) Object.assign(options.tooltip, { renderMode: "richText", formatter: tip });
       this.chart.setOption(options, { replaceMerge: REPLACED });

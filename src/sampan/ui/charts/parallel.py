@@ -11,6 +11,8 @@ from sampan.ui.charts.figure import MOST_ROWS, Figure, Options, Table, shown
 
 _MOST_OWN = 10
 """Lines with a colour of their own; more are coloured by their last value."""
+_DENSE = 100
+"""More are drawn on a canvas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def parallel(label: str, dimensions: Sequence[Dimension], lines: Sequence[Line],
         options["visualMap"] = _colours(len(dimensions) - 1, lines)
     columns = ["Name", *(each.name for each in dimensions)]
     rows = [[each.name, *map(shown, each.values)] for each in lines[:MOST_ROWS]]
-    return Figure(options, Table(columns, rows), label, height)
+    return Figure(options, Table(columns, rows), label, height, len(lines) > _DENSE)
 
 
 def _axis(index: int, each: Dimension) -> Options:

@@ -13,7 +13,7 @@ from sampan.ui.charts import cartesian, figure
 from sampan.ui.charts.cartesian import Axes
 from sampan.ui.charts.figure import MOST_ROWS, Figure, Options, Table, shown
 
-DENSE = 800
+DENSE = 400
 """From here on there are no words for each point."""
 _SIZE, _DENSE_SIZE = 10, 6
 

@@ -16,8 +16,10 @@ from sampan.ui.charts import cartesian, figure
 from sampan.ui.charts.figure import MOST_ROWS, Figure, Options, Table, shown
 
 _STEPS = 24
-_MOST_POINTS = 400
+_MOST_POINTS = 300
 """From which the field is guessed; the work is steps² times these."""
+_DENSE = 100
+"""More spots are drawn on a canvas, and the field with them."""
 _NEAR = 1e-9
 
 
@@ -102,7 +104,8 @@ def surface(
         },
     ]
     rows = [[spot.name, shown(spot.x), shown(spot.y), shown(spot.height)] for spot in spots[:MOST_ROWS]]
-    return Figure(options, Table(["Name", x.name, y.name, name], rows), label, height)
+    table = Table(["Name", x.name, y.name, name], rows)
+    return Figure(options, table, label, height, len(spots) > _DENSE)
 
 
 def guessed(

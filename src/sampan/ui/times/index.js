@@ -25,6 +25,8 @@ export function span(start, end, now) {
   const from = Date.parse(start), to = end ? Date.parse(end) : now;
   if (Number.isNaN(from) || Number.isNaN(to)) return "";
   const seconds = Math.max(0, (to - from) / 1000);
+  // Times of objects have whole seconds: what lies between two of them has no tenths.
+  if (seconds < 10 && end && !start.includes(".") && !end.includes(".")) return seconds < 1 ? "< 1 s" : seconds + " s";
   if (seconds < 10) return seconds.toFixed(1) + " s";
   if (seconds < MINUTE) return Math.round(seconds) + " s";
   if (seconds < HOUR) return Math.floor(seconds / MINUTE) + " min " + Math.floor(seconds % MINUTE) + " s";

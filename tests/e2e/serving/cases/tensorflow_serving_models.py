@@ -23,7 +23,7 @@ def half_plus(folder: Path, offset: float) -> None:
     """y = x / 2 + offset, with the signatures of the documents' model."""
     with tf.Graph().as_default(), v1.Session() as session:
         a, b = v1.get_variable("a", initializer=0.5), v1.get_variable("b", initializer=offset)
-        examples = v1.placeholder(tf.string, name="tf_example")
+        examples = v1.placeholder(tf.string, [None], name="tf_example")
         parsed = v1.io.parse_example(
             examples, {"x": v1.io.FixedLenFeature([1], tf.float32, default_value=[-1.0])}
         )

@@ -67,6 +67,7 @@ def test_a_deployment_a_service_and_an_autoscaler(run):
         assert scaler["spec"]["minReplicas"] == 2
         assert scaler["spec"]["maxReplicas"] == 4
         assert scaler["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 60
+        assert scaler["spec"]["behavior"]["scaleUp"]["stabilizationWindowSeconds"] == 0
 
     run(scenario)
 

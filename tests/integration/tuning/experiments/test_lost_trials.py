@@ -28,7 +28,7 @@ class Full:
     def __init__(self, client: Any) -> None:
         self._client = client
         self.is_full = True
-        self.refusals = 0
+        self.refusals = self.attempts = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -37,6 +37,7 @@ class Full:
         if resource == TRIALS and self.is_full:
             self.refusals += 1
             raise ForbiddenError("exceeded quota")
+        self.attempts += resource == TRIALS
         return await self._client.create(resource, obj, *more, **options)
 
 
@@ -80,6 +81,13 @@ def test_it_goes_on_when_there_is_room(run: Run, monkeypatch: pytest.MonkeyPatch
                 return "cannot be made" not in str((await tuning.get())["status"])
 
             await tuning.until(says_no_more)
+
+            async def counts_both() -> bool:
+                return bool((await tuning.get())["status"].get("trials") == 2)
+
+            await tuning.until(counts_both)
+            # Each is made once, and called once.
+            assert full.attempts == 2
         finally:
             await manager.stop()
 

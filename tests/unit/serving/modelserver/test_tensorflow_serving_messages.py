@@ -166,7 +166,7 @@ def test_a_name_comes_once_and_a_text_has_to_be_one(tmp_path: Path) -> None:
     entry = "config { name: 'a' base_path: '/a' model_platform: 'tensorflow' }"
     with pytest.raises(StatusError, match="Illegal to list model a multiple times in config list"):
         config(tmp_path, f"model_config_list {{ {entry} {entry} }}")
-    with pytest.raises(LoadError, match="Invalid protobuf file"):
+    with pytest.raises(LoadError, match=r"Error parsing text-format tensorflow\.serving\.ModelServerConfig"):
         config(tmp_path, "model_config_list { confg {} }")
     with pytest.raises(LoadError, match="is not read"):
         configuration.from_file(str(tmp_path / "none"))

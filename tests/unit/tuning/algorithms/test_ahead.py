@@ -105,3 +105,19 @@ def test_no_more_are_had_at_once_than_memory_is_worth() -> None:
     assert [wanted(1, asked)[0] for asked in (1, 2, 64, 100_000)] == [1, 2, 64, 128]
     assert wanted(300, 1000) == (300, 1000)
     assert Ahead(5, Answer(tuple(Assignment({}) for _ in range(3)))).part(4, 9) is None
+
+
+def test_what_is_at_hand_is_what_would_be_answered_and_asks_nobody() -> None:
+    pool, about = Numbers(), problem()
+    suggestions, other = Suggestions(pool), problem(uid="other")
+    assert suggestions.at_hand(about, 1, 1) is None
+    asyncio.run(suggestions.suggest(about, (), 4, 4))
+    asked = len(pool.asked)
+    found = suggestions.at_hand(about, 2, 4)
+    assert found is not None
+    assert numbers(found) == [2, 3]
+    assert suggestions.at_hand(other, 2, 4) is None
+    # The same experiment with another spec.
+    assert suggestions.at_hand(dataclasses.replace(about), 2, 4) is None
+    assert suggestions.at_hand(about, 1, 5) is None
+    assert len(pool.asked) == asked

@@ -255,6 +255,7 @@ def test_what_is_searched_in_words() -> None:
     }
     facts = searched.facts(called, summarise(called))
     assert facts["Each trial is"] == "a call of a function"
+    assert facts["Are found in"] == "what it reports and returns"
     assert (facts["Further objectives"], facts["Bounds"]) == ("lowest latency", "size <= 5")
 
 

@@ -113,7 +113,10 @@ class GarbageCollector:
 
         def handle(old: Object | None, new: Object | None) -> None:
             for uid in self._graph.observe(resource, old, new):
-                self._controller.queue.add(uid)
+                # Of most there is nothing to do, and what changes that is seen as well.
+                node = self._graph.get(uid)
+                if node is not None and not self._is_settled(node):
+                    self._controller.queue.add(uid)
 
         cache.add_handler(handle)
         for uid in self._graph.waiting_for(resource.kind):
@@ -123,15 +126,23 @@ class GarbageCollector:
 
     async def _look_at(self, uid: str) -> Result:
         node = self._graph.get(uid)
-        if node is None or node.resource is None:
+        if node is None or node.resource is None or self._is_settled(node):
             return DONE
         if node.orphaning:
             await self._let_dependents_go(node, node.resource)
         elif node.foreground:
             await self._delete_dependents(node, node.resource)
-        elif node.references and not node.deleting and not self._is_held(node):
+        else:
             await self._check_owners(node, node.resource)
         return DONE
+
+    def _is_settled(self, node: Node) -> bool:
+        """Whether it may stay as it is."""
+        if node.resource is None:
+            return True
+        if node.orphaning or node.foreground:
+            return False
+        return not node.references or node.deleting or self._is_held(node)
 
     async def _delete_dependents(self, node: Node, resource: Resource) -> None:
         """Foreground: the object goes once nothing that blocks it is left."""

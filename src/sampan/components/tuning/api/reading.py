@@ -136,14 +136,19 @@ def counted(objective: Objective, metric: Metric) -> str:
 def condition_of(obj: Object) -> str:
     """The type of the latest condition that holds; empty before there is one. The last in the list is the latest, as
     upstream's columns have it."""
-    found = _mappings((obj.get("status") or {}).get("conditions"))
-    true = [str(each.get("type")) for each in found if each.get("status") == "True"]
-    return true[-1] if true else ""
+    for each in reversed(_mappings((obj.get("status") or {}).get("conditions"))):
+        if each.get("status") == "True":
+            return str(each.get("type"))
+    return ""
 
 
 def named_values(found: Any) -> dict[str, str]:
     """A list of names with values."""
-    return {str(each.get("name")): str(each.get("value")) for each in _mappings(found)}
+    if not isinstance(found, (list, tuple)):
+        return {}
+    return {
+        str(each.get("name")): str(each.get("value")) for each in found if isinstance(each, (dict, Mapping))
+    }
 
 
 def _space(found: Mapping[str, Any]) -> FeasibleSpace:
@@ -178,5 +183,5 @@ def _mapping(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _mappings(found: Any) -> Sequence[Mapping[str, Any]]:
-    is_list = isinstance(found, list | tuple)
+    is_list = isinstance(found, (list, tuple))
     return [each for each in found if isinstance(each, (dict, Mapping))] if is_list else []

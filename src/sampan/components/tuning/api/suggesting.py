@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sampan.components.tuning.api.observing import Metric, MetricLog
 
@@ -171,6 +171,15 @@ class SuggestionService(Protocol):
 
         Raises InvalidSettingsError, SuggestingError.
         """
+        ...
+
+
+@runtime_checkable
+class AnswersAhead(Protocol):
+    """A SuggestionService that may know answers before it is asked."""
+
+    def at_hand(self, problem: Problem, count: int, asked: int) -> Answer | None:
+        """What `suggest` would answer, whatever the trials are; None where it has to be asked. Raises nothing."""
         ...
 
 

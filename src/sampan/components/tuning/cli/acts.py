@@ -23,7 +23,7 @@ from sampan.components.tuning.cli.frame import (
 )
 from sampan.components.tuning.cli.watching import follow
 from sampan.components.tuning.sdk.experiments import Ref
-from sampan.components.tuning.sdk.progress import best_text, figure, foot, state_text, table
+from sampan.components.tuning.sdk.progress import best_text, figure, foot, state_text, table, waiting_for
 from sampan.console.frame import (
     CommandError,
     EverywhereOption,
@@ -256,7 +256,8 @@ def _print_one(console: Console, summary: Summary) -> None:
     rows: list[tuple[str, Any]] = [
         ("namespace", summary.namespace),
         ("state", state_text(summary.state)),
-        ("why", summary.message),
+        # What it waits for stands below.
+        ("why", "" if summary.best is None and waiting_for(summary) else summary.message),
         ("algorithm", summary.algorithm),
         ("stopping", summary.early_stopping),
         ("objective", f"{summary.objective.type} {summary.objective.metric}" + _goal(summary)),

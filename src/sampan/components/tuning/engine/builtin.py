@@ -106,6 +106,11 @@ class Suggestions:
             part = known.part(count, asked) or Answer()
         return part
 
+    def at_hand(self, problem: Problem, count: int, asked: int) -> Answer | None:
+        """Implements `AnswersAhead`."""
+        known = self._ahead.get(problem.uid) if self._checked.get(problem.uid) is problem else None
+        return None if known is None or count <= 0 else known.part(count, asked)
+
     async def _answer(
         self, entry: Entry, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
     ) -> Answer:

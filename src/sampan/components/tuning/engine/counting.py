@@ -14,7 +14,6 @@ from sampan.components.tuning.api.conditions import (
     METRICS_UNAVAILABLE,
     SUCCEEDED,
     conditions_of,
-    holds,
 )
 from sampan.kube import meta
 from sampan.kube.meta import Object
@@ -43,10 +42,10 @@ class Counts:
             return
         if old is None:
             self.events["created"][namespace] += 1
-        before, after = conditions_of(old or {}), conditions_of(new)
-        for condition, word in self._ends.items():
-            if holds(after, condition) and not holds(before, condition):
-                self.events[word][namespace] += 1
+        # Most changes end nothing.
+        after = _true(new) & self._ends.keys()
+        for condition in after - _true(old or {}) if after else ():
+            self.events[self._ends[condition]][namespace] += 1
 
 
 class Totals:
@@ -62,6 +61,11 @@ class Totals:
 def by_status(objects: Iterable[Object]) -> Counter[tuple[str, str]]:
     """How many there are by namespace and the type of the last condition."""
     return Counter((meta.namespace(each), _status(each)) for each in objects)
+
+
+def _true(obj: Object) -> set[str]:
+    """The types of conditions that hold."""
+    return {str(each.get("type")) for each in conditions_of(obj) if each.get("status") == "True"}
 
 
 def _status(obj: Object) -> str:

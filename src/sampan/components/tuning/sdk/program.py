@@ -183,8 +183,8 @@ class Worker:
 
     def perform(self, call, task):
         self.begin(task["log"])
-        environ, folder, path = dict(os.environ), os.getcwd(), list(sys.path)
         os.environ["KATIB_TRIAL_NAME"] = task["trial"]
+        environ, folder, path = variables(), os.getcwd(), list(sys.path)
         trial.channel = Channel(self, task["id"], task["trial"])
         end = {"id": task["id"], "end": "Succeeded", "message": "", "metrics": []}
         try:
@@ -201,8 +201,9 @@ class Worker:
             end.update(end="Failed", message=text[:MOST_MESSAGE], where=place_of(error))
         finally:
             trial.channel = None
-            os.environ.clear()
-            os.environ.update(environ)
+            if variables() != environ:
+                os.environ.clear()
+                os.environ.update((os.fsdecode(name), os.fsdecode(value)) for name, value in environ.items())
             sys.path[:] = path
             try:
                 os.chdir(folder)
@@ -227,6 +228,11 @@ class Worker:
                 pass
         for number, own in zip((1, 2), self.own):
             os.dup2(own, number)
+
+
+def variables():
+    """As they are kept: to decode them costs more than most of what else is done for a short trial."""
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def place_of(error):

@@ -211,8 +211,9 @@ def seconds_of(start: str, end: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
+    """Times of objects have whole seconds: nothing is known of tenths."""
+    if seconds < 1:
+        return "< 1 s"
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

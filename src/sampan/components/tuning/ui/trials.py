@@ -64,6 +64,8 @@ class Trials:
     """The objective, or several."""
     best: str = ""
     by_name: Mapping[str, Trial] = field(default_factory=dict)
+    found: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was found out about them all, kept for the next chart that asks (`plots.axes`)."""
 
     @property
     def goal(self) -> Goal:

@@ -13,12 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sampan.components.pipelines.api.argo.recognising import (
+    CLUSTER_WORKFLOW_TEMPLATE as CLUSTER_WORKFLOW_TEMPLATE,
+)
+from sampan.components.pipelines.api.argo.recognising import KINDS as KINDS
+from sampan.components.pipelines.api.argo.recognising import WORKFLOW_TEMPLATE as WORKFLOW_TEMPLATE
+from sampan.components.pipelines.api.argo.recognising import is_workflow as is_workflow
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.ir_values import normalised
 
 LOCAL = "local"
-WORKFLOW_TEMPLATE, CLUSTER_WORKFLOW_TEMPLATE = "WorkflowTemplate", "ClusterWorkflowTemplate"
-KINDS = frozenset({"Workflow", WORKFLOW_TEMPLATE, CLUSTER_WORKFLOW_TEMPLATE})
 TYPES = (
     "container",
     "script",
@@ -89,15 +93,6 @@ class ArgoDocument:
         if holder.get("inline") is not None:
             return self.find(scope, inline_name(caller, str(holder.get("name", ""))))
         return self.find(scope, str(holder.get("template", "")))
-
-
-def is_workflow(document: Any) -> bool:
-    """Whether this is Argo's rather than the IR."""
-    if not isinstance(document, Mapping):
-        return False
-    return "workflow" in document or (
-        str(document.get("apiVersion", "")).startswith("argoproj.io/") and document.get("kind") in KINDS
-    )
 
 
 def load(source: Json) -> ArgoDocument:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from sampan.components.pipelines.api.argo import document as argo
+from sampan.components.pipelines.api.argo.recognising import is_workflow
 from sampan.components.pipelines.engine.creation import PipelineSource, find_version
 
 
@@ -24,7 +24,7 @@ def declared_types(connection: Any, namespace: str, source: PipelineSource) -> d
 
 def types_in(spec: Mapping[str, Any]) -> dict[str, str]:
     found: Any = spec.get("pipeline_spec", spec)
-    if argo.is_workflow(found):
+    if is_workflow(found):
         return dict.fromkeys(_workflow_parameters(found), "STRING")
     for name in ("root", "inputDefinitions", "parameters"):
         found = found.get(name) if isinstance(found, dict) else None

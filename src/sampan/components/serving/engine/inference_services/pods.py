@@ -13,6 +13,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -92,7 +93,9 @@ def with_default_probes(template: Object, *, period_seconds: int) -> Object:
     """The template with readiness probes of what has none, whether the port takes connections, and with ports of
     probes that name none."""
     spec = meta.spec(template)
-    containers = [_probed(each, period_seconds) for each in spec.get("containers") or ()]
+    told = spec.get("containers") or ()
+    beside = _predictor_port(told)
+    containers = [_probed(each, period_seconds, beside) for each in told]
     return {**template, "spec": {**spec, "containers": containers}}
 
 
@@ -276,9 +279,22 @@ def _is_named(variable: Any, name: str) -> bool:
     return isinstance(variable, Mapping) and variable.get("name") == name
 
 
-def _probed(container: Mapping[str, Any], period_seconds: int) -> dict[str, Any]:
+def _predictor_port(containers: Sequence[Mapping[str, Any]]) -> int:
+    """Of the predictor beside a transformer, which says by `--predictor_host=localhost:8085` where it is.
+
+    Upstream looks at the transformer's own port, and takes the one for ready as soon as the other is.
+    """
+    transformer = next((each for each in containers if each.get("name") == labels.TRANSFORMER_CONTAINER), {})
+    words = " ".join(map(str, transformer.get("args") or ())).replace("=", " ").split()
+    hosts = [value for name, value in pairwise(words) if name == "--predictor_host"]
+    port = hosts[0].rpartition(":")[2] if hosts else ""
+    return int(port) if port.isdecimal() else HTTP_PORT
+
+
+def _probed(container: Mapping[str, Any], period_seconds: int, predictor_port: int) -> dict[str, Any]:
     told = [each for each in container.get("ports") or () if isinstance(each, Mapping)]
-    port = int(told[0]["containerPort"]) if told else HTTP_PORT
+    otherwise = predictor_port if container.get("name") == labels.CONTAINER else HTTP_PORT
+    port = int(told[0]["containerPort"]) if told else otherwise
     found = {**container, **{key: _at(container[key], port) for key in _PROBES if container.get(key)}}
     if found.get("readinessProbe") or container.get("name") not in _PROBED:
         return found

@@ -84,9 +84,9 @@ def autoscaler(of: Component, metadata: Mapping[str, Any]) -> Object:
         "minReplicas": least,
         "maxReplicas": max(int(of.spec.get("maxReplicas") or 0), least),
         "metrics": _metrics(of.spec),
+        # Said or not, so that the API fills it in, as it does for upstream's.
+        "behavior": (of.spec.get("autoScaling") or {}).get("behavior") or {},
     }
-    if behavior := (of.spec.get("autoScaling") or {}).get("behavior"):
-        spec["behavior"] = behavior
     return _object(metadata, spec)
 
 

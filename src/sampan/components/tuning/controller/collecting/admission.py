@@ -1,7 +1,7 @@
 """What happens to the pods of trials when they are created: a hook of the embedded API server.
 
 They get the labels of their trial, by which collectors find them, and the container that trains learns the trial's
-name. Loaded at start-up: it stays light.
+name. Loaded at start-up: it stays light, and what a pod is given loads with the first trial's.
 
 Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go). Upstream also rewrites the command
 of the container that trains, to have its output in a file; here the node has it anyway, and quoting and exit codes
@@ -10,12 +10,12 @@ stay, but for marks that were written for upstream's shell (`engine.collecting.s
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from typing import Any
 
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.api.kinds import SUGGESTIONS, TRIALS
-from sampan.components.tuning.controller.collecting.injection import inject, mount_checkpoints
 from sampan.components.tuning.engine.collecting.naming import tell_name
 from sampan.components.tuning.engine.collecting.shell_quotes import unquote
 from sampan.components.tuning.engine.collecting.wanted import wanted_of
@@ -24,6 +24,7 @@ from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader
 from sampan.kube.kinds import NAMESPACES, PODS, guessed
 from sampan.kube.meta import Object
 
+_INJECTION = "sampan.components.tuning.controller.collecting.injection"
 ENABLED = "enabled"
 _MOST_OWNERS = 8
 """Between a pod and its trial."""
@@ -46,8 +47,9 @@ def admit(request: AdmissionRequest, pod: Object, _old: Object | None, reader: R
     if wanted.is_primary(pod):
         unquote(pod, wanted)
         suggestion = reader.get(SUGGESTIONS, meta.labels(trial).get(labels.EXPERIMENT, ""), request.namespace)
-        mount_checkpoints(pod, trial, suggestion, wanted.container)
-        inject(pod, trial, wanted)
+        injection: Any = importlib.import_module(_INJECTION)
+        injection.mount_checkpoints(pod, trial, suggestion, wanted.container)
+        injection.inject(pod, trial, wanted)
     return pod
 
 

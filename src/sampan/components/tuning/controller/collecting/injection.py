@@ -1,5 +1,5 @@
 """What a pod of a trial is given by the hook: the container that shows its collector, and the volumes of metrics and
-checkpoints. Pure, and as light as the server's start.
+checkpoints. Pure.
 
 Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go),
 pkg/controller.v1beta1/util/suggestion.go (the claim's name).

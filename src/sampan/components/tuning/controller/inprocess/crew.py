@@ -19,7 +19,7 @@ from typing import Any
 
 from sampan.client.protocol import Client, DeleteOptions, LogOptions
 from sampan.components.tuning.api.observing import MetricLog
-from sampan.components.tuning.engine.inprocess.places import log_of
+from sampan.components.tuning.engine.inprocess.places import log_name, log_of, logs_of
 from sampan.components.tuning.engine.inprocess.workers import end_of_worker
 from sampan.kube import meta, pods
 from sampan.kube.errors import ApiError, NotFoundError
@@ -90,6 +90,7 @@ class Crew:
         self._clock = clock
         self._namespace = namespace
         self._folder = folder
+        self._logs = str(logs_of(folder))
         self._make_pod = make_pod
         self._idle: list[_Worker] = []
         self._workers: dict[str, _Worker] = {}
@@ -202,7 +203,7 @@ class Crew:
             "id": number,
             "trial": task.trial,
             "parameters": dict(task.parameters),
-            "log": str(self.log_of(task.trial)),
+            "log": f"{self._logs}/{log_name(task.trial)}",
         }
         if not await _send(worker, told):
             return None
@@ -221,7 +222,8 @@ class Crew:
                 state = str(message["end"])
                 known = state if state in ("Succeeded", "EarlyStopped") else "Failed"
                 said = f"{text} ({where})" if where else text
-                return End(known, said, _logs(message.get("metrics"), count, self._now()))
+                metrics = message.get("metrics")
+                return End(known, said, _logs(metrics, count, self._now()) if metrics else ())
         return None
 
     async def _death_of(self, worker: _Worker) -> End:

@@ -183,14 +183,17 @@ class Drive:
         # What a server that is gone has left unfinished comes first.
         for name in [name for name in self._trials if not self._trying.has(name)][: max(room, 0)]:
             self._trying.begin(known, self._trials[name], is_again=True)
-        unborn = self._suggestions.unborn()
-        names = [str(each.get("name")) for each in unborn]
         parallel, most = problem.parallel_trial_count, problem.max_trial_count
-        budget = budget_of(parallel, most, self._tally, names, self._suggestions.count)
-        for each in self._chosen([each for each in unborn if str(each.get("name")) in set(budget.create)]):
-            self._make(known, each)
-        if budget.requests is not None:
-            self._suggestions.want(known, budget.requests)
+        is_more = True
+        while is_more:
+            unborn = self._suggestions.unborn()
+            names = [str(each.get("name")) for each in unborn]
+            budget = budget_of(parallel, most, self._tally, names, self._suggestions.count)
+            wanted = set(budget.create)
+            for each in self._chosen([each for each in unborn if str(each.get("name")) in wanted]):
+                self._make(known, each)
+            # What was answered before it was asked becomes trials at once.
+            is_more = budget.requests is not None and self._suggestions.want(known, budget.requests)
 
     # Trials.
 
@@ -234,7 +237,9 @@ class Drive:
         if self._refused:
             self._refused = ""
             self._news.set()
-        self._tally.put(made)
+        if name not in self._tally:
+            # One that was counted already is counted anew as it begins.
+            self._tally.put(made)
         self._trials[name] = made
         self._trying.begin(known, made)
 
@@ -258,7 +263,15 @@ class Drive:
         self._tally.put(trial)
         if has_ended:
             self._trials.pop(meta.name(trial), None)
-        self._news.set()
+            self._news.set()
+        else:
+            self._status.touch()
+
+    def _on_done(self) -> None:
+        """A trial no longer runs. Mostly the next one has been made of that when this one's end came."""
+        assert self._trying is not None
+        if self._trying.has_failed or any(not self._trying.has(name) for name in self._trials):
+            self._news.set()
 
     # Beginning and end.
 
@@ -290,7 +303,7 @@ class Drive:
 
         crew = Crew(ground.client, ground.clock, namespace, folder, make_pod)
         self._trying = Trying(ground, crew, curves, self._tally, self._on_status)
-        self._trying.news = self._news.set
+        self._trying.on_done = self._on_done
         await self._suggestions.load(known)
 
     async def _listed(self, resource: Any, selector: str) -> Sequence[Object]:

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sampan.components.tuning.api.conditions import conditions_of
 from sampan.components.tuning.api.kinds import SUGGESTIONS
 from sampan.components.tuning.api.reading import problem_of
-from sampan.components.tuning.api.suggesting import Answer, InvalidSettingsError, Rule, SuggestingError
+from sampan.components.tuning.api.suggesting import (
+    Answer,
+    AnswersAhead,
+    InvalidSettingsError,
+    Rule,
+    SuggestingError,
+)
 from sampan.components.tuning.controller.experiments.specs import Known
 from sampan.components.tuning.controller.inprocess.coalescing import Coalesced
 from sampan.components.tuning.controller.inprocess.ground import Ground
@@ -56,6 +62,8 @@ class Suggestions:
         self._asking: asyncio.Task[None] | None = None
         self._answered: tuple[int, int] | None = None
         self._is_validated = False
+        self._ahead: AnswersAhead | None = None
+        """Who has answered last, where that one may know what it is asked next."""
         self._failures = 0
         self.writer = Coalesced(self._write, _WRITE_SECONDS)
 
@@ -108,16 +116,25 @@ class Suggestions:
             self._said = self._held, says.said_by(self._held)
         return self._said[1]
 
-    def want(self, known: Known, requests: int) -> None:
-        """So many in all. Asks for what is missing, unless it is being asked, or asking again would bring the same."""
+    def want(self, known: Known, requests: int) -> bool:
+        """So many in all. Asks for what is missing, unless it is being asked, or asking again would bring the same.
+
+        Whether they are here at once.
+        """
         if requests > requests_of(self._held):
             self._held = {**self._held, "spec": {**meta.spec(self._held), "requests": requests}}
         wanted = requests - count_of(self._held)
         if wanted <= 0 or self._asking is not None or self.said.failure or self.said.exhausted:
-            return
+            return False
+        if self._ahead is not None and not learnt(self._held):
+            answer = self._ahead.at_hand(known.problem, wanted, requests)
+            if answer is not None and len(answer.assignments) == wanted and not answer.settings:
+                self._take(known, answer, (), says.running(conditions_of(self._held), self._ground.now()))
+                return True
         if self._answered != (requests, self._tally.revision):
             self._asking = self._tasks.spawn(self._ask(known, wanted, requests), name="suggestion")
             self._asking.add_done_callback(self._asked)
+        return False
 
     def _asked(self, _task: asyncio.Task[None]) -> None:
         self._asking = None
@@ -130,6 +147,8 @@ class Suggestions:
             asked = await self._ground.asked(self._held)
             conditions = says.ready(conditions, now, message=_BUILT_IN if asked.is_built_in else _READY)
             answer, rules = await self._answer(asked, known, wanted, requests)
+            is_ahead = isinstance(asked.suggestions, AnswersAhead) and not known.problem.early_stopping
+            self._ahead = cast(AnswersAhead, asked.suggestions) if is_ahead else None
         except InvalidSettingsError as error:
             self._say(says.failed(conditions, now, f"Validation failed: {error}"))
             return
@@ -149,15 +168,15 @@ class Suggestions:
         missing = wanted - len(answer.assignments)
         if missing > 0:
             self._answered = (requests, revision)
-        status = with_answer(self._held, known.experiment, answer, rules, self._tally.__contains__)
-        self._held = {
-            **self._held,
-            "status": {**status, "conditions": _told(conditions, now, answer, missing)},
-        }
-        if answer.assignments:
-            self._loose = [*self._loose, *assignments_of(self._held)[-len(answer.assignments) :]]
+        self._take(known, answer, rules, _told(conditions, now, answer, missing))
         if answer.settings:
             await self.writer.flush()
+
+    def _take(self, known: Known, answer: Answer, rules: tuple[Rule, ...], conditions: list[Object]) -> None:
+        status = with_answer(self._held, known.experiment, answer, rules, self._tally.__contains__)
+        self._held = {**self._held, "status": {**status, "conditions": conditions}}
+        if answer.assignments:
+            self._loose = [*self._loose, *assignments_of(self._held)[-len(answer.assignments) :]]
         self.writer.touch()
 
     async def _answer(

@@ -48,7 +48,7 @@ class Trying:
         self.failure = ""
         """Why no trial can run, ever."""
         self.waiting_for = ""
-        self.news: Callable[[], None] = lambda: None
+        self.on_done: Callable[[], None] = lambda: None
         """Called when a trial no longer runs, whatever has become of it."""
 
     @property
@@ -57,6 +57,11 @@ class Trying:
 
     def has(self, trial: str) -> bool:
         return trial in self._running
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether `check` raises, or no trial can run."""
+        return self._error is not None or bool(self.failure)
 
     def begin(self, known: Known, trial: Object, *, is_again: bool = False) -> None:
         """`is_again`: it may have reported already."""
@@ -184,7 +189,7 @@ class Trying:
     def _done(self, name: str, task: asyncio.Task[None]) -> None:
         self._running.pop(name, None)
         self._note(task)
-        self.news()
+        self.on_done()
 
     def _has_ended(self, ending: asyncio.Task[None]) -> None:
         self._ending.discard(ending)

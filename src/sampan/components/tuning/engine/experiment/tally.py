@@ -12,7 +12,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 from sampan.components.tuning.api.conditions import (
     CREATED,
@@ -86,7 +86,7 @@ class Tally:
         self._texts: dict[str, None] = {}
         self._best: dict[bool, Account | None] = {}
         """By whether more is better; what is missing is to be looked for."""
-        self._followers: WeakSet[Changes] = WeakSet()
+        self._followers: list[ReferenceType[Changes]] = []
         self.revision = 0
         """Grows with every change that an algorithm may want to know of."""
 
@@ -143,7 +143,7 @@ class Tally:
         return self._accounts.get(name)
 
     def count(self, *states: str) -> int:
-        return sum(len(self._states[state]) for state in states)
+        return sum([len(self._states[state]) for state in states])
 
     def names(self, state: str) -> list[str]:
         """Oldest first."""
@@ -198,13 +198,15 @@ class Tally:
         """For one who looks only at what has changed: all there are, to begin with."""
         made = Changes()
         made.names.update(self._accounts)
-        self._followers.add(made)
+        self._followers = [each for each in self._followers if each() is not None]
+        self._followers.append(ref(made))
         return made
 
     def _tell(self, name: str) -> None:
         self.revision += 1
         for each in self._followers:
-            each.names.add(name)
+            if (changes := each()) is not None:
+                changes.names.add(name)
 
     def _weigh(self, before: Account | None, account: Account) -> None:
         if before is not None and before.value is not None and before.value != account.value:

@@ -14,4 +14,12 @@ def folder_of(home: Path, namespace: str, experiment: str) -> Path:
 
 def log_of(folder: Path, trial: str) -> Path:
     """What a trial prints, as it is: its worker's standard output and standard error."""
-    return folder.joinpath("logs", f"{trial[:_MOST_NAME]}.log")
+    return logs_of(folder) / log_name(trial)
+
+
+def logs_of(folder: Path) -> Path:
+    return folder / "logs"
+
+
+def log_name(trial: str) -> str:
+    return f"{trial[:_MOST_NAME]}.log"

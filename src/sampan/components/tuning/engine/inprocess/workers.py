@@ -32,19 +32,28 @@ def runs_in_process(experiment: Object) -> bool:
 
 
 def _calls_a_function(template: Mapping[str, Any]) -> bool:
-    container = _container(template)
-    command = [*(container.get("command") or ()), *(container.get("args") or ())]
-    return tuple(command[:2]) == _BOOT and PROGRAM in command[2:4]
+    job = template.get("trialSpec")
+    # Straight to the place, for every change of every trial asks: where it is not there, it is another template.
+    try:
+        if job["kind"] != "Job":  # type: ignore[index]
+            return False
+        for each in job["spec"]["template"]["spec"]["containers"]:  # type: ignore[index]
+            if each.get("name") == template["primaryContainerName"]:
+                command = [*(each.get("command") or ()), *(each.get("args") or ())]
+                return tuple(command[:2]) == _BOOT and PROGRAM in command[2:4]
+    except (KeyError, TypeError, AttributeError):
+        pass
+    return False
 
 
 def is_in_process(trial: Object) -> bool:
     """Of a trial, by its experiment's annotation and its own run."""
     if meta.annotations(trial).get(labels.TRIALS_IN) != IN_PROCESS:
         return False
-    run = meta.spec(trial).get("runSpec")
-    primary = meta.spec(trial).get("primaryContainerName")
-    template = {"trialSpec": run, "primaryContainerName": primary}
-    return _calls_a_function(template)
+    spec = meta.spec(trial)
+    return _calls_a_function(
+        {"trialSpec": spec.get("runSpec"), "primaryContainerName": spec.get("primaryContainerName")}
+    )
 
 
 def worker_pod(experiment: Object, name: str, folder: str, address: str) -> Object:
@@ -101,17 +110,6 @@ def end_of_worker(pod: Object) -> str:
 
 def _template(experiment: Object) -> Mapping[str, Any]:
     return _mapping(meta.spec(experiment).get("trialTemplate"))
-
-
-def _container(template: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The primary one of a template that is a Job."""
-    job = _mapping(template.get("trialSpec"))
-    if job.get("kind") != "Job":
-        return {}
-    pod = _mapping(_mapping(_mapping(job.get("spec")).get("template")).get("spec"))
-    primary = template.get("primaryContainerName")
-    found = [each for each in pod.get("containers") or () if isinstance(each, (dict, Mapping))]
-    return next((each for each in found if each.get("name") == primary), {})
 
 
 def _mapping(found: Any) -> Mapping[str, Any]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -27,16 +28,26 @@ _MOST_CHARACTERS = 4_000_000
 METADATA_KEYS = ("Name", "Namespace", "Kind", "APIVersion", "Annotations", "Labels")
 
 
+_Places: TypeAlias = "Mapping[Any, _Places] | bool"
+"""The parts of a mapping or a list in which placeholders stand, by key or number; True for a whole that is to be looked
+through, False for one without any."""
+
+
 class TemplateError(ValueError):
     """No object comes of the template. The message says what is amiss in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Template:
     source: Object | str
     """The object itself, or text from a ConfigMap."""
     parameters: Sequence[tuple[str, str]]
     """Names and references of trialParameters."""
+
+    @cached_property
+    def places(self) -> _Places:
+        """Where placeholders stand in a source that is an object: looked for once, not for each trial."""
+        return _places(self.source)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -62,9 +73,10 @@ def parameters_of(template: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def run_spec(template: Template, name: str, namespace: str, assignments: Mapping[str, str]) -> Object:
-    """The object that the trial of that name runs. Raises TemplateError."""
+    """The object that the trial of that name runs. What no parameter changes, it shares with the template, so it is
+    for reading. Raises TemplateError."""
     values = _values(template, name, namespace, assignments)
-    made = substituted(template.source, lambda placeholder: values.get(placeholder))
+    made = dict(substituted(template.source, values.get, template.places))
     metadata = made.get("metadata")
     made["metadata"] = {
         **(metadata if isinstance(metadata, dict) else {}),
@@ -74,7 +86,9 @@ def run_spec(template: Template, name: str, namespace: str, assignments: Mapping
     return made
 
 
-def substituted(source: Object | str, value_of: Callable[[str], str | None]) -> Object:
+def substituted(
+    source: Object | str, value_of: Callable[[str], str | None], places: _Places = True
+) -> Object:
     """The template as an object, with `value_of` the placeholder's name in its place; None leaves it. TemplateError."""
 
     def replace(match: re.Match[str]) -> str:
@@ -83,7 +97,7 @@ def substituted(source: Object | str, value_of: Callable[[str], str | None]) -> 
 
     if isinstance(source, str):
         return parse(PLACEHOLDER.sub(replace, source))
-    made = _walk(source, lambda text: PLACEHOLDER.sub(replace, text))
+    made = _filled(source, places, lambda text: PLACEHOLDER.sub(replace, text))
     assert isinstance(made, dict)
     return made
 
@@ -160,6 +174,29 @@ def metadata_value(source: Object | str, reference: str, name: str, namespace: s
             f"illegal reference of trial metadata: {reference}; failed to fetch {key[:-1]}: {index}"
         )
     return str(value)
+
+
+def _places(value: Any) -> _Places:
+    if isinstance(value, str):
+        return "${" in value
+    if isinstance(value, dict):
+        if any("${" in key for key in value):
+            return True
+        found = {key: _places(each) for key, each in value.items()}
+    elif isinstance(value, list):
+        found = {number: _places(each) for number, each in enumerate(value)}
+    else:
+        return False
+    return {key: each for key, each in found.items() if each} or False
+
+
+def _filled(value: Any, places: _Places, change: Callable[[str], str]) -> Any:
+    if isinstance(places, bool):
+        return _walk(value, change) if places else value
+    made = value.copy()
+    for key, each in places.items():
+        made[key] = _filled(value[key], each, change)
+    return made
 
 
 def _walk(value: Any, change: Callable[[str], str]) -> Any:

@@ -76,7 +76,11 @@ def facts(obj: Object, experiment: Summary) -> dict[str, str]:
         "Metrics": _metrics(experiment),
         "Further objectives": _objectives(obj),
         "Bounds": _bounds(obj),
-        "Are found in": collected(spec.get("metricsCollectorSpec")),
+        "Are found in": (
+            "what it reports and returns"
+            if experiment.is_in_process
+            else collected(spec.get("metricsCollectorSpec"))
+        ),
         "Trials at a time": f"{experiment.parallel:,}",
         "Trials in all": "" if experiment.most_trials is None else f"{experiment.most_trials:,} at most",
         "Failed trials": "" if experiment.most_failed is None else f"{experiment.most_failed:,} end it",

@@ -37,6 +37,13 @@ class Axis:
 
 def of(parameters: Sequence[Parameter], trials: Trials) -> list[Axis]:
     """Of those that the experiment names, in its order; and of whatever else its trials were given that varies."""
+    key = ("axes", *parameters)
+    if key not in trials.found:
+        trials.found[key] = _of(parameters, trials)
+    return list(trials.found[key])
+
+
+def _of(parameters: Sequence[Parameter], trials: Trials) -> list[Axis]:
     declared = {each.name: each for each in parameters}
     names = [*declared, *(name for name in trials.parameters if name not in declared)]
     found = []

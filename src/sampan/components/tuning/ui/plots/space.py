@@ -15,8 +15,8 @@ from sampan.ui.charts.parallel import Dimension, Line, parallel
 from sampan.ui.charts.points import Points, points
 from sampan.ui.charts.surface import Direction, Spot, surface
 
-MOST_LINES = 500
-MOST_POINTS = 1000
+MOST_LINES = 300
+MOST_POINTS = 500
 _SPOTS = "spots"
 _LEAST_SPOTS = 2
 

@@ -40,6 +40,8 @@ class Unit:
     host: str = ""
     http_port: int = 0
     grpc_port: int = 0
+    port: int = 0
+    """By which it is seen to be there: of its own protocol."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Unit, ...] = ()
     logger: Logger = Logger()
@@ -101,6 +103,7 @@ def _unit(told: Mapping[str, Any], images: Mapping[str, str], depth: int) -> Uni
         host=str(endpoint.get("service_host") or ""),
         http_port=_number(endpoint.get("httpPort")) or port,
         grpc_port=_number(endpoint.get("grpcPort")) or port,
+        port=port or _number(endpoint.get("httpPort")),
         parameters={
             str(each.get("name")): str(each.get("value"))
             for each in told.get("parameters") or ()

@@ -1,4 +1,5 @@
-"""The executor's HTTP server. Source: seldon-core 1.18.2 executor/api/rest/{server,middlewares}.go.
+"""The executor's HTTP server. Source: seldon-core 1.18.2 executor/api/rest/{server,middlewares}.go,
+executor/predictor/ready_checker.go.
 
 Every request has an id, the header Seldon-Puid, made where it has none: it goes to each unit and back to the caller.
 """
@@ -213,7 +214,7 @@ class Rest:
                     answer = await self._pool.request("GET", Origin(unit.host, unit.http_port), path, [])
                     await answer.read(MOST_BYTES)
                     return answer.status == 200
-                _, writer = await asyncio.open_connection(unit.host, unit.http_port)
+                _, writer = await asyncio.open_connection(unit.host, unit.port)
                 writer.close()
         except (OSError, TimeoutError, HeadError):
             return False

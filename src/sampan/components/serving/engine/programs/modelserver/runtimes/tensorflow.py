@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import (
     TensorSpec,
     datatype_of,
 )
-from sampan.components.serving.engine.programs.modelserver.runtimes import named
+from sampan.components.serving.engine.programs.modelserver.runtimes import graphs, named
 from sampan.components.serving.engine.programs.modelserver.runtimes.independence import Evidence
 from sampan.components.serving.engine.programs.modelserver.runtimes.model_files import (
     files_of,
@@ -44,13 +45,19 @@ def load(source: Source) -> SavedModel:
     if folder is not None:
         tf = importlib.import_module("tensorflow")
         try:
-            loaded = tf.saved_model.load(str(folder))
+            graph = graphs.only_graph(folder)
+            if graph is None:
+                loaded = tf.saved_model.load(str(folder))
+                signatures = _signatures(loaded)
+            else:
+                loaded = graphs.opened(folder, graph)
+                signatures = _graph_signatures(loaded, graph)
         except Exception as error:
             raise LoadError(
                 f"{folder.name} is not a SavedModel that TensorFlow {tf.__version__} reads: {error}"
             ) from error
         versions = (folder.name,) if folder.name.isdigit() else ()
-        return SavedModel(source.name, _signatures(loaded), versions, loaded)
+        return SavedModel(source.name, signatures, versions, loaded)
     file = next((each for each in files_of(source.folder) if each.suffix in (".keras", ".h5")), None)
     if file is None:
         raise ModelMissingError(
@@ -81,8 +88,11 @@ class Signature:
         call: Any,
         tf: Any,
         method: str = "",
+        is_graph: bool = False,
     ) -> None:
+        """`is_graph`: a graph's, of TensorFlow 1, which itself looks at no shapes."""
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self._taken, self._is_graph = self.inputs, is_graph
         self.method = method
         """As TF Serving's API names it, such as `tensorflow/serving/classify`; empty where the file does not say."""
         self._call, self._tf = call, tf
@@ -93,17 +103,26 @@ class Signature:
     def is_independent(self) -> bool:
         return self._evidence is not None and self._evidence.is_independent
 
+    def take_any_shape(self) -> None:
+        """As TensorFlow Serving does: a shape that the signature does not declare is the graph's to refuse."""
+        if self._is_graph:
+            self._taken = tuple(replace(each, shape=named.ANY_SHAPE) for each in self.inputs)
+
     def run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         """Raises ModelError."""
         return self._run(inputs) if self._evidence is None else self._evidence.predict(inputs)
 
     def _run(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        feed = named.arrange(inputs, self.inputs)
+        feed = named.arrange(inputs, self._taken)
         try:
-            found = self._call({name: self._tf.constant(_texts(data)) for name, data in feed.items()})
+            if self._is_graph:
+                found = self._call(feed)
+            else:
+                eager = {name: self._tf.constant(_texts(data)) for name, data in feed.items()}
+                found = {name: value.numpy() for name, value in self._call(eager).items()}
         except Exception as error:
             raise ModelError(_first_lines(error)) from error
-        return named.tensors_of_outputs({name: value.numpy() for name, value in sorted(found.items())})
+        return named.tensors_of_outputs(dict(sorted(found.items())))
 
 
 class SavedModel:
@@ -150,6 +169,11 @@ class SavedModel:
     def to_predictions(self, outputs: Sequence[Tensor]) -> Any:
         return named.predictions(outputs)
 
+    def take_any_shape(self) -> None:
+        """Called for TensorFlow Serving's API."""
+        for each in self.signatures.values():
+            each.take_any_shape()
+
     def close(self) -> None:
         self._keep = None
 
@@ -163,6 +187,23 @@ def _signatures(loaded: Any) -> dict[str, Signature]:
         inputs = [_spec(key, told) for key, told in sorted(function.structured_input_signature[1].items())]
         outputs = [_spec(key, told) for key, told in sorted(function.structured_outputs.items())]
         made[name] = Signature(inputs, outputs, _by_keyword(function), tf)
+    return made
+
+
+def _graph_signatures(session: Any, graph: Any) -> dict[str, Signature]:
+    tf = importlib.import_module("tensorflow")
+    made = {}
+    for name, told in graph.signature_def.items():
+        if name == _INIT:
+            continue
+        inputs, outputs = graphs.tensors(told.inputs), graphs.tensors(told.outputs)
+        made[name] = Signature(
+            [_spec(key, each) for key, each in inputs.items()],
+            [_spec(key, each) for key, each in outputs.items()],
+            graphs.call(session, told),
+            tf,
+            is_graph=True,
+        )
     return made
 
 
@@ -218,4 +259,6 @@ def _texts(data: Array) -> Any:
 
 
 def _first_lines(error: Exception) -> str:
-    return "\n".join(str(error).strip().splitlines()[:6])[:1000] or type(error).__name__
+    # A session's sentence that quotes bytes of the request.
+    told = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
+    return "\n".join(told.strip().splitlines()[:6])[:1000] or type(error).__name__

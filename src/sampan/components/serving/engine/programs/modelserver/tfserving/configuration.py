@@ -150,7 +150,9 @@ def _text(path: str, kind: str) -> Any:
     try:
         return text_format.Parse(text, message(kind)())
     except text_format.ParseError as error:
-        raise LoadError(f"Invalid protobuf file: '{path}': {error}") from None
+        raise LoadError(
+            f"Invalid protobuf file: '{path}': Error parsing text-format tensorflow.serving.{kind}: {error}"
+        ) from None
 
 
 def _number(options: Mapping[str, str], name: str, otherwise: float) -> float:

@@ -275,6 +275,8 @@ class Versions:
 def _tried(loader: Loader, source: Source) -> tuple[Runtime, Mapping[str, Any]] | BaseException:
     try:
         runtime: Any = loader(source)
+        if hasattr(runtime, "take_any_shape"):
+            runtime.take_any_shape()
         with contextlib.suppress(NotImplementedError):
             return runtime, signatures.of_model(source.folder, runtime.metadata)
         return runtime, {}

@@ -94,8 +94,9 @@ def xgboost(made: Made) -> None:
     import xgboost as xgb
     from sklearn.datasets import load_iris
 
-    model = xgb.XGBClassifier(n_estimators=20, max_depth=4).fit(*load_iris(return_X_y=True))
-    model.get_booster().save_model(made.file("kfserving-samples/models/xgboost/iris/model.bst"))
+    x, y = load_iris(return_X_y=True)
+    model = xgb.train({"objective": "multi:softmax", "num_class": 3, "max_depth": 4}, xgb.DMatrix(x, y), 20)
+    model.save_model(made.file("kfserving-samples/models/xgboost/iris/model.bst"))
 
 
 def lightgbm(made: Made) -> None:

@@ -83,7 +83,7 @@ def test_it_goes_on_when_there_is_room(run: Run, monkeypatch: pytest.MonkeyPatch
             await tuning.until(says_no_more)
 
             async def counts_both() -> bool:
-                return (await tuning.get())["status"].get("trials") == 2
+                return bool((await tuning.get())["status"].get("trials") == 2)
 
             await tuning.until(counts_both)
             # Each is made once, and called once.

@@ -273,14 +273,14 @@ class _Forgetful(Database):
 
     forgets = False
 
-    async def write(self, fn: Any, after: Any = None) -> Any:
-        if not self.forgets:
-            return await super().write(fn, after)
-        await super().write(fn)
-        raise StorageError("connection lost")
+    def _commit(self, batch: Any) -> None:
+        super()._commit(batch)
+        for write in batch if self.forgets else ():
+            write.error = StorageError("connection lost")
 
 
-def test_a_commit_that_nobody_confirmed_reaches_watchers_and_readers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits", [True, False], ids=["who-wrote-waits", "who-wrote-has-gone"])
+def test_a_commit_that_nobody_confirmed_reaches_watchers_and_readers(tmp_path: Path, waits: bool) -> None:
     async def main() -> tuple[list[int], Any]:
         database = _Forgetful.sqlite(tmp_path / "sampan.db")
         assert isinstance(database, _Forgetful)
@@ -292,8 +292,14 @@ def test_a_commit_that_nobody_confirmed_reaches_watchers_and_readers(tmp_path: P
         waiting = asyncio.create_task(subscription.next())
         await asyncio.sleep(0)
         database.forgets = True
-        with pytest.raises(ServiceUnavailableError):
-            await _put(storage, "a", 2)
+        writing = asyncio.create_task(_put(storage, "a", 2))
+        await asyncio.sleep(0)
+        if not waits:
+            writing.cancel()
+        with pytest.raises(ServiceUnavailableError if waits else asyncio.CancelledError):
+            await writing
+        with pytest.raises(StorageError):
+            await database.write(lambda _: None)  # comes after it
         database.forgets = False
         await _put(storage, "b", 3)
         seen = [change.object["value"] for change in await waiting]

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -43,19 +44,21 @@ class ServerProcess:
     def start(self) -> Self:
         """Returns when the server is ready. Raises RuntimeError with its words if it ends instead."""
         started = time.perf_counter()
-        self.process = subprocess.Popen(
-            [*self.command, "--home", str(self.home), *self.options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **self.environ},
-        )
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        for line in self.process.stdout:
-            if b"is ready" in line:
-                break
-        else:
-            raise RuntimeError(self.process.stderr.read().decode() or "the server ended without a word")
+        # A file: of a pipe that nobody reads a server that has much to say would wait for room.
+        with tempfile.TemporaryFile() as errors:
+            self.process = subprocess.Popen(
+                [*self.command, "--home", str(self.home), *self.options],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, **self.environ},
+            )
+            assert self.process.stdout is not None
+            for line in self.process.stdout:
+                if b"is ready" in line:
+                    break
+            else:
+                errors.seek(0)
+                raise RuntimeError(errors.read().decode() or "the server ended without a word")
         self.ready_seconds = time.perf_counter() - started
         self.url = json.loads((self.home / "run" / "server.json").read_text())["url"]
         return self
@@ -71,9 +74,8 @@ class ServerProcess:
     def wait(self, timeout: float = 60) -> int:
         assert self.process is not None
         code = self.process.wait(timeout)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         self.process = None
         return code
 

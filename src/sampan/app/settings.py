@@ -199,6 +199,7 @@ def _read_environment(environ: Mapping[str, str], values: dict[str, dict[str, An
 
 
 def _from_text(text: str, hint: Any) -> Any:
+    hint = _present(hint)
     if hint is bool:
         return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(
             text.lower(), text
@@ -213,10 +214,16 @@ def _from_text(text: str, hint: Any) -> Any:
     return text
 
 
+def _present(hint: Any) -> Any:
+    """The type of what may be None where it is not."""
+    if typing.get_origin(hint) not in (types.UnionType, typing.Union):
+        return hint
+    return next(part for part in typing.get_args(hint) if part is not type(None))
+
+
 def _convert(value: Any, hint: Any, where: str, name: str) -> Any:
     expected = _type_name(hint)
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    hint = _present(hint)
     if (
         typing.get_origin(hint) is tuple
         and isinstance(value, list)

@@ -159,6 +159,27 @@ def test_an_explainer_is_a_deployment_of_its_own() -> None:
     assert found.endpoints["m-p-explainer"].explains == "m-p"
 
 
+def test_pods_that_name_no_user_run_as_the_one_that_is_set() -> None:
+    """As seldon-core 1.18.2 does by DEFAULT_USER_ID (operator/controllers/security.go and who asks it)."""
+    graph = {"name": "a", "children": [{"name": "b"}]}
+    told = predictor("a", "b", graph=graph, explainer={"type": "AnchorTabular"})
+    told["componentSpecs"][1]["spec"]["securityContext"] = {"fsGroup": 5}
+    separate = {"annotations": {"seldon.io/engine-separate-pod": "true"}}
+
+    def contexts(config: SeldonConfig) -> dict[str, Any]:
+        made = wanted(told, config=config, **separate).deployments
+        return {name: each["spec"]["template"]["spec"].get("securityContext") for name, each in made.items()}
+
+    theirs = {"m-p-1-b": {"fsGroup": 5}}
+    others = ("m-p-0-a", "m-p-svc-orch", "m-p-explainer")
+    assert contexts(SeldonConfig.of({}, is_embedded=False, user=8888)) == {
+        **{name: {"runAsUser": 8888} for name in others},
+        **theirs,
+    }
+    assert contexts(CONFIG) == {**dict.fromkeys(others), **theirs}
+    assert told["componentSpecs"][0]["spec"].get("securityContext") is None
+
+
 def test_an_autoscaler_has_the_replicas() -> None:
     metric = {"type": "Resource", "resource": {"name": "cpu", "targetAverageUtilization": 10}}
     pod = {

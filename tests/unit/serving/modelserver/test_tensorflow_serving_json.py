@@ -14,7 +14,7 @@ import pytest
 from sampan.components.serving.engine.programs.modelserver.contract import Tensor
 from sampan.components.serving.engine.programs.modelserver.tfserving import predict_json
 from sampan.components.serving.engine.programs.modelserver.tfserving.errors import StatusError
-from sampan.components.serving.engine.programs.modelserver.tfserving.json_values import parsed
+from sampan.components.serving.engine.programs.modelserver.tfserving.json_documents import parsed
 
 FLOAT, INT, LONG, TEXT, BOOL = "DT_FLOAT", "DT_INT32", "DT_INT64", "DT_STRING", "DT_BOOL"
 
@@ -150,10 +150,60 @@ def test_a_long_value_is_shown_in_part() -> None:
     assert len(refused.value.message) < 400
 
 
-def test_a_document_that_is_nested_deeply_is_refused() -> None:
-    for body in (f'{{"inputs": {"[" * 100_000}{"]" * 100_000}}}', f'{{"inputs": {"[" * 900}1{"]" * 900}}}'):
-        with pytest.raises(StatusError):
-            read(body, x=INT)
+DEEP = "[" * 50_000 + "]" * 50_000
+
+
+def test_a_document_may_be_nested_to_any_depth() -> None:
+    """As json_tensor_test.cc of tensorflow/serving 2.19 has it (DeeplyNestedWellFormed, DeeplyNestedMalformed)."""
+    inputs = read(f'{{"instances": [1], "nested": {DEEP}}}', x=INT)
+    assert inputs == {"x": [1]}
+    mixed = '[{"a": ' * 2000 + "[1, {}, [2]]" + "}]" * 2000
+    inputs = read(f'{{"nested": [{mixed}, 1, {mixed}], "instances": [1]}} and more [', x=INT)
+    assert inputs == {"x": [1]}
+    with pytest.raises(StatusError, match="'signature_name' key must be a string value") as refused:
+        predict_json.signature_of(parsed(f'{{"signature_name":{DEEP}}}'.encode()))
+    assert refused.value.message.startswith('JSON Value: {\n    "signature_name": [[[[')
+    for inner in (DEEP, "[" * 900 + "1" + "]" * 900):
+        with pytest.raises(StatusError, match="Encountered list at unexpected level"):
+            read(f'{{"inputs": {inner}}}', x=INT)
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        ("x", "Invalid value."),
+        ("1 2", "Missing a comma or ] after an array element."),
+        ('{"a": 1 "b"}', "Missing a comma or } after an object member."),
+        ("{1}", "Missing a name for object member."),
+        ('{"ä" 1}', "Missing a colon after a name of object member."),
+        ('"', "Missing a closing quotation mark in string."),
+    ],
+)
+@pytest.mark.parametrize("depth", [0, 255, 256, 257, 700, 5000])
+def test_a_mistake_is_named_at_any_depth(inner: str, words: str, depth: int) -> None:
+    """At the byte where RapidJSON finds it: what stands before it does not matter."""
+    for before in ("", "[" * 600 + "]" * 600 + ","):
+        start = f'{{"é": [{before}{"[" * depth}'
+        shallow = refusal(f"[{inner}]")
+        offset = int(shallow.rpartition(" ")[2]) - 1 + len(start.encode())
+        told = refusal(f"{start}{inner}{']' * depth}]}}")
+        assert told == f"JSON Parse error: {words} at offset: {offset}"
+
+
+@pytest.mark.parametrize("end", ["", "]" * 100, "}" * 3000])
+def test_a_deep_document_that_ends_too_early_is_refused(end: str) -> None:
+    assert refusal(f'{{"inputs": {"[" * 3000}{end}').startswith("JSON Parse error: ")
+
+
+def test_no_document_is_both_deep_and_long() -> None:
+    spaces = " " * (5 << 20)
+    assert "nested too deeply" in refusal(f'{{"inputs": {DEEP}{spaces}}}')
+
+
+def refusal(body: str) -> str:
+    with pytest.raises(StatusError) as refused:
+        parsed(body.encode())
+    return refused.value.message
 
 
 def test_a_signature_is_named_by_a_text() -> None:

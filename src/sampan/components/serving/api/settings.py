@@ -31,6 +31,9 @@ class ServingSettings:
     seldon_env_secret: str = ""
     """A Secret whose entries are variables of whatever fetches models of SeldonDeployments, as for rclone, where a unit
     names none (`envSecretRefName`). Seldon's operator calls it PREDICTIVE_UNIT_DEFAULT_ENV_SECRET_REF_NAME."""
+    seldon_user_id: int | None = None
+    """As which user pods of SeldonDeployments run that say nothing of it; none says nothing either. Seldon's operator
+    calls it DEFAULT_USER_ID."""
     model_cache_gib: int = 20
     """Disk for models that have been downloaded, so that the next replica has them at once, in GiB; 0 keeps none."""
     max_model_gib: int = 0
@@ -50,6 +53,8 @@ def check(settings: ServingSettings) -> None:
     for name in ("model_cache_gib", "max_model_gib"):
         if getattr(settings, name) < 0:
             raise ValueError(f"serving.{name} must be 0 or more")
+    if settings.seldon_user_id is not None and settings.seldon_user_id < 0:
+        raise ValueError(f"serving.seldon_user_id must be 0 or more, not {settings.seldon_user_id}")
     for root in settings.file_roots:
         if not root.startswith("/") or ".." in root.split("/"):
             raise ValueError(f"serving.file_roots must be whole paths such as /srv/models, not {root!r}")

@@ -204,7 +204,10 @@ class SeldonReconciler:
         await self._deployments.reached(meta.resource_version(after))
 
     def _configured(self) -> SeldonConfig:
-        return SeldonConfig.of(self._data(), is_embedded=self._around.is_embedded)
+        around = self._around
+        return SeldonConfig.of(
+            self._data(), is_embedded=around.is_embedded, user=around.settings.seldon_user_id
+        )
 
     def _data(self) -> Object:
         return (self._configs.get(configs.NAMESPACE, configs.CONFIG_MAP) or {}).get("data") or {}

@@ -39,6 +39,8 @@ class SeldonConfig:
     explainer_v2: str = f"{_MLSERVER}-alibi-explain"
     is_embedded: bool = True
     """Whether pods are processes of this machine: they are asked at once whether they are ready, and want little."""
+    user: int | None = None
+    """As which pods run that say nothing of it."""
 
     def image(self, server: str, protocol: str) -> str:
         """Empty where there is none."""
@@ -48,7 +50,7 @@ class SeldonConfig:
         return images.get(protocol) or images.get(others.get(protocol, ""), "")
 
     @staticmethod
-    def of(data: Mapping[str, str], *, is_embedded: bool) -> SeldonConfig:
+    def of(data: Mapping[str, str], *, is_embedded: bool, user: int | None = None) -> SeldonConfig:
         """From the ConfigMap's data. What cannot be read counts as not said."""
         told = _section(data, "predictor_servers")
         servers = {**_SERVERS, **{name: _images(each) for name, each in told.items()}}
@@ -59,6 +61,7 @@ class SeldonConfig:
             explainer=str(explainer.get("image") or default.explainer),
             explainer_v2=str(explainer.get("image_v2") or default.explainer_v2),
             is_embedded=is_embedded,
+            user=user,
         )
 
 

@@ -277,6 +277,8 @@ class _Predictor:
     def _deployment(self, name: str, template: Object) -> Object:
         labels = {"app": name, **meta.labels(template), ID: self._id}
         template["metadata"]["labels"] = {**meta.labels(template), ID: self._id}
+        if self._config.user is not None and template["spec"].get("securityContext") is None:
+            template["spec"]["securityContext"] = {"runAsUser": self._config.user}
         annotations = {
             key: value
             for key, value in meta.annotations(template).items()

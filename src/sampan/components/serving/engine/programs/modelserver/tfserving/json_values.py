@@ -1,6 +1,6 @@
-"""JSON as TensorFlow Serving reads it: NaN and Infinity are numbers; mistakes are named as RapidJSON does. Pure.
+"""Values of JSON as TensorFlow Serving takes them and shows them in messages. Pure.
 
-Source: tensorflow/serving 2.19 tensorflow_serving/util/json_tensor.cc (ParseJson, JsonValueToDebugString).
+Source: tensorflow/serving 2.19 tensorflow_serving/util/json_tensor.cc (JsonValueToDebugString, JsonDecodeBase64Object).
 """
 
 from __future__ import annotations
@@ -11,48 +11,9 @@ import contextlib
 import json
 from typing import Any
 
-import orjson
-
 from sampan.components.serving.engine.programs.modelserver.tfserving.errors import invalid
 
 _SHOWN = 256
-_WORDS = (
-    ("Expecting property name", "Missing a name for object member."),
-    ("Expecting ':'", "Missing a colon after a name of object member."),
-    ("Expecting ','", "Missing a comma or } after an object member."),
-    ("Unterminated string", "Missing a closing quotation mark in string."),
-    ("Invalid control character", "Invalid encoding in string."),
-    ("Invalid \\", "Invalid escape character in string."),
-)
-
-
-def parsed(body: bytes) -> dict[str, Any]:
-    """The request's object. Raises StatusError."""
-    if not body:
-        raise invalid("JSON Parse error: The document is empty")
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        document = _lenient(body)
-    if not isinstance(document, dict):
-        raise invalid(f"JSON Value: {shown(document)} Is not object")
-    return document
-
-
-def _lenient(body: bytes) -> Any:
-    try:
-        text = body.decode()
-        # What comes after the document is not looked at.
-        return json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip()))[0]
-    except json.JSONDecodeError as error:
-        if not body.strip():
-            raise invalid("JSON Parse error: The document is empty. at offset: 0") from None
-        words = next((theirs for ours, theirs in _WORDS if error.msg.startswith(ours)), "Invalid value.")
-        raise invalid(f"JSON Parse error: {words} at offset: {error.pos}") from None
-    except UnicodeDecodeError as error:
-        raise invalid(f"JSON Parse error: Invalid encoding in string. at offset: {error.start}") from None
-    except RecursionError:
-        raise invalid("JSON Parse error: the document is nested too deeply") from None
 
 
 def kind_of(value: Any) -> str:

@@ -28,7 +28,7 @@ from sampan.components.serving.engine.programs.modelserver.tfserving.errors impo
     code_of,
     invalid,
 )
-from sampan.components.serving.engine.programs.modelserver.tfserving.json_values import parsed
+from sampan.components.serving.engine.programs.modelserver.tfserving.json_documents import parsed
 from sampan.components.serving.engine.programs.modelserver.tfserving.signatures import DEFAULT, types
 from sampan.components.serving.engine.programs.modelserver.tfserving.versions import Versions
 

@@ -169,7 +169,7 @@ def test_an_architecture_is_a_graph(tab: OpenTab, tuned: ServerProcess) -> None:
     expect(space).to_have_value(re.compile("graphConfig:"))
     space.fill("graphConfig: {}")
     form.get_by_role("button", name="Check only").click()
-    expect(form.get_by_text("It has a graphConfig and operations")).to_be_visible()
+    expect(form.get_by_text("It has a graphConfig and operations", exact=True)).to_be_visible()
     form.get_by_role("radio", name="Values of parameters").check()
     expect(space).to_be_hidden()
     expect(form.get_by_role("group", name="Parameter 1")).to_be_visible()

@@ -51,6 +51,7 @@ class StorageFullError(StorageError):
 class _Write:
     fn: Callable[[sa.Connection], Any]
     after: Callable[[Any], None] | None
+    failed: Callable[[BaseException], None] | None
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     result: Any = None
@@ -104,6 +105,7 @@ class Database:
             for words in ("SAVEPOINT own", "RELEASE SAVEPOINT own", "ROLLBACK TO SAVEPOINT own")
         )
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._is_closed = False
         self._readers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sql-read")
         self._transaction: Callable[[], AbstractContextManager[sa.Connection]] = (
             _SqliteTransactions(self._writer_engine)
@@ -175,22 +177,30 @@ class Database:
                     raise _translated(error) from error
         raise AssertionError("the last attempt returns or raises")
 
-    async def write(self, fn: Callable[[sa.Connection], T], after: Callable[[T], None] | None = None) -> T:
+    async def write(
+        self,
+        fn: Callable[[sa.Connection], T],
+        after: Callable[[T], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> T:
         """`fn` in the writer thread; returns once it is committed.
 
         `after` runs in the event loop with the result, in commit order, before any later write's `after`: the place
         to publish a change. What `fn` raises is raised here, and nothing of it is kept. StorageFullError,
-        StorageError.
+        StorageError. `failed` is told of it in the event loop, before any later write's `after`.
         """
+        if self._is_closed:
+            raise StorageError("the database is closed: the server stops")
         loop = asyncio.get_running_loop()
-        write = _Write(fn, after, loop, loop.create_future())
+        write = _Write(fn, after, failed, loop, loop.create_future())
         self._queue.put(write)
-        # Whoever gives up waiting takes nothing back: the write goes on, and so does its `after`.
+        # Whoever gives up waiting takes nothing back: the write goes on, and its `after` or `failed` is called.
         result: T = await write.future
         return result
 
     async def close(self) -> None:
-        """Waits for the writes under way, then lets go of the file."""
+        """Waits for the writes under way, then lets go of the file. Later ones are refused."""
+        self._is_closed = True
         self._queue.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         self._readers.shutdown(wait=True)
@@ -272,7 +282,11 @@ class Database:
             if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
                 # The server is gone, and the whole transaction with it.
                 raise
-            self._undo.execute(connection)
+            try:
+                self._undo.execute(connection)
+            except sa.exc.DBAPIError:
+                # So has SQLite undone all of it, as it does on a full disk: why is in the first error.
+                raise error from None
             write.error = error
             if isinstance(error, sa.exc.DBAPIError):
                 write.error = _translated(error)
@@ -342,11 +356,14 @@ def _settle(batch: list[_Write]) -> None:
         else:
             write.future.set_result(write.result)
     for write in batch:
-        if write.error is None and write.after is not None:
-            try:
+        try:
+            if write.error is not None:
+                if write.failed is not None:
+                    write.failed(write.error)
+            elif write.after is not None:
                 write.after(write.result)
-            except Exception as error:
-                log.error("after-commit callback failed", exc=error)
+        except Exception as error:
+            log.error("after-commit callback failed", exc=error)
 
 
 def _engine(url: str, *, writer: bool = False) -> sa.Engine:

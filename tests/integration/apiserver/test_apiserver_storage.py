@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from sampan.client.protocol import Client, ListOptions
 from sampan.cluster.apiserver.storage import Key, ListQuery, Storage, decode, tables
 from sampan.kube import meta
-from sampan.kube.errors import ExpiredError, ServerTimeoutError, ServiceUnavailableError
+from sampan.kube.errors import AlreadyExistsError, ExpiredError, ServerTimeoutError, ServiceUnavailableError
 from sampan.kube.kinds import CONFIG_MAPS
 from sampan.store.database import Database, StorageError
 from sampan.testing.apiserver import embedded
@@ -273,14 +273,14 @@ class _Forgetful(Database):
 
     forgets = False
 
-    async def write(self, fn: Any, after: Any = None) -> Any:
-        if not self.forgets:
-            return await super().write(fn, after)
-        await super().write(fn)
-        raise StorageError("connection lost")
+    def _commit(self, batch: Any) -> None:
+        super()._commit(batch)
+        for write in batch if self.forgets else ():
+            write.error = StorageError("connection lost")
 
 
-def test_a_commit_that_nobody_confirmed_reaches_watchers_and_readers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits", [True, False], ids=["who-wrote-waits", "who-wrote-has-gone"])
+def test_a_commit_that_nobody_confirmed_reaches_watchers_and_readers(tmp_path: Path, waits: bool) -> None:
     async def main() -> tuple[list[int], Any]:
         database = _Forgetful.sqlite(tmp_path / "sampan.db")
         assert isinstance(database, _Forgetful)
@@ -292,8 +292,14 @@ def test_a_commit_that_nobody_confirmed_reaches_watchers_and_readers(tmp_path: P
         waiting = asyncio.create_task(subscription.next())
         await asyncio.sleep(0)
         database.forgets = True
-        with pytest.raises(ServiceUnavailableError):
-            await _put(storage, "a", 2)
+        writing = asyncio.create_task(_put(storage, "a", 2))
+        await asyncio.sleep(0)
+        if not waits:
+            writing.cancel()
+        with pytest.raises(ServiceUnavailableError if waits else asyncio.CancelledError):
+            await writing
+        with pytest.raises(StorageError):
+            await database.write(lambda _: None)  # comes after it
         database.forgets = False
         await _put(storage, "b", 3)
         seen = [change.object["value"] for change in await waiting]
@@ -304,3 +310,34 @@ def test_a_commit_that_nobody_confirmed_reaches_watchers_and_readers(tmp_path: P
         return seen, found and found.object()["value"]
 
     assert asyncio.run(main()) == ([2, 3], 2)
+
+
+def test_whenever_who_writes_gives_up_readers_and_watchers_know_the_same(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with embedded(tmp_path) as server:
+            client, seen = server.client, dict[str, Any]()
+            start = (await client.list(CONFIG_MAPS)).resource_version
+            for steps in range(40):
+                writing = asyncio.create_task(client.create(CONFIG_MAPS, config_map(f"n{steps}")))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                writing.cancel()
+                await asyncio.wait([writing])
+            await client.create(CONFIG_MAPS, config_map("last"))
+            stored = await everything(client)
+            watch: Any = client.watch(CONFIG_MAPS, "default", ListOptions(resource_version=start))
+            async with asyncio.timeout(60), aclosing(watch) as events:
+                async for event in events:
+                    seen[meta.name(event.object)] = event.object
+                    if "last" in seen:
+                        break
+            assert seen == stored
+            for name in seen:
+                assert await client.get(CONFIG_MAPS, name, "default") == stored[name]
+            # They are made where nothing came of it, and are there where something did.
+            for steps in range(40):
+                with suppress(AlreadyExistsError):
+                    await client.create(CONFIG_MAPS, config_map(f"n{steps}"))
+            assert len(await everything(client)) == 41
+
+    asyncio.run(main())

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from sampan.store.database import Database, StorageError
+from sampan.store.database import Database, StorageError, StorageFullError
 
 METADATA = sa.MetaData()
 NUMBERS = sa.Table("numbers", METADATA, sa.Column("n", sa.Integer, primary_key=True))
+TEXTS = sa.Table("texts", METADATA, sa.Column("n", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
 
 
 def insert(n: int):  # type: ignore[no-untyped-def]
@@ -91,6 +95,125 @@ def test_who_gives_up_waiting_takes_nothing_back(tmp_path: Path) -> None:
         return rows, told
 
     assert asyncio.run(main()) == ([1, 2], [1, 2])
+
+
+async def together(database: Database, *writes: Awaitable[object]) -> list[object]:
+    """What became of each, where the writer had to take all of them at once."""
+    begun, holding = threading.Event(), threading.Event()
+
+    def hold(_: sa.Connection) -> None:
+        begun.set()
+        holding.wait(60)
+
+    held = asyncio.create_task(database.write(hold))
+    await asyncio.to_thread(begun.wait, 60)
+    waiting = [asyncio.ensure_future(each) for each in writes]
+    await asyncio.sleep(0)
+    holding.set()
+    await held
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def test_of_a_failure_is_told_before_later_writes_are_though_nobody_waits(tmp_path: Path) -> None:
+    async def main() -> list[object]:
+        database, told, begun, holding = opened(tmp_path), [], threading.Event(), threading.Event()
+
+        def fails(_: sa.Connection) -> None:
+            begun.set()
+            holding.wait(60)
+            raise KeyError("gone")
+
+        given_up = asyncio.create_task(database.write(fails, failed=told.append))
+        await asyncio.to_thread(begun.wait, 60)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        later = [asyncio.create_task(database.write(insert(n), told.append, told.append)) for n in (1, 1, 2)]
+        await asyncio.sleep(0)
+        holding.set()
+        await asyncio.wait(later)
+        await database.close()
+        return told
+
+    gone, one, again, two = asyncio.run(main())
+    assert isinstance(gone, KeyError)
+    assert isinstance(again, StorageError)
+    assert (one, two) == (1, 2)
+
+
+def test_what_is_under_way_is_kept_and_told_before_the_end_and_nothing_later_is_taken(tmp_path: Path) -> None:
+    async def main() -> tuple[list[int], list[int]]:
+        database, told = opened(tmp_path), []
+        writes = [asyncio.create_task(database.write(insert(n), after=told.append)) for n in range(300)]
+        await asyncio.sleep(0)
+        await database.close()
+        assert await asyncio.gather(*writes) == told
+        with pytest.raises(StorageError, match="closed"):
+            await database.write(insert(1000))
+        await database.close()
+        again = Database.sqlite(tmp_path / "test.db")
+        rows = await again.read(everything)
+        await again.close()
+        return rows, told
+
+    assert asyncio.run(main()) == (list(range(300)), list(range(300)))
+
+
+def test_without_room_all_that_is_written_at_once_is_refused_for_that_reason_and_later_writes_go_on(
+    tmp_path: Path,
+) -> None:
+    """SQLite then undoes the whole transaction by itself, with its savepoints."""
+
+    def no_room(connection: sa.Connection) -> None:
+        pages = connection.execute(sa.text("PRAGMA page_count")).scalar_one()
+        connection.execute(sa.text(f"PRAGMA max_page_count = {pages + 5}"))
+
+    def long(n: int) -> Callable[[sa.Connection], object]:
+        return lambda connection: connection.execute(sa.insert(TEXTS).values(n=n, text="x" * 10**5)) and n
+
+    async def main() -> list[int]:
+        database, lost = opened(tmp_path), []
+        database.on_rollback = lambda: lost.append(1)
+        await database.write(no_room)
+        outcomes = await together(
+            database, *(database.write(each) for each in (insert(1), long(2), insert(3)))
+        )
+        assert [type(each) for each in outcomes] == [StorageFullError] * 3
+        assert lost
+        assert "full" in database.trouble
+        with pytest.raises(StorageFullError):
+            await database.write(long(4))
+        await database.write(insert(5))
+        assert not database.trouble
+        assert await together(database, database.write(insert(6)), database.write(insert(7))) == [6, 7]
+        rows = await database.read(everything)
+        await database.close()
+        return rows
+
+    assert asyncio.run(main()) == [5, 6, 7]
+
+
+def test_while_another_program_writes_who_writes_is_told_and_goes_on_after_it(tmp_path: Path) -> None:
+    async def main() -> list[int]:
+        database = opened(tmp_path)
+        # As the one who waits it is that gives up, not at once, but soon enough for a test.
+        await database.write(
+            lambda connection: connection.execute(sa.text("PRAGMA busy_timeout = 50")) and None
+        )
+        with contextlib.closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as other:
+            for n in (1, 3):
+                other.execute("BEGIN IMMEDIATE")
+                found = await asyncio.gather(
+                    *(database.write(insert(each)) for each in (n, n + 1)), return_exceptions=True
+                )
+                assert all(isinstance(each, StorageError) and "locked" in str(each) for each in found)
+                other.execute("COMMIT")
+                await database.write(insert(n))
+        rows = await database.read(everything)
+        await database.close()
+        return rows
+
+    assert asyncio.run(main()) == [1, 3]
 
 
 def test_after_a_failure_writes_go_on_whoever_has_begun_them(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sampan.cluster.apiserver.changes import BATCH_BYTES, Change, ChangeHub, Subscription
 from sampan.kube.errors import ExpiredError, ServiceUnavailableError
 from sampan.kube.meta import Object
-from sampan.store.database import Database, StorageError, StorageFullError
+from sampan.store.database import Database, StorageError
 
 T = TypeVar("T")
 
@@ -290,9 +290,8 @@ class Storage:
             return result, transaction.changes
 
         try:
-            result, _ = await self._database.write(run, after=self._publish)
-        except (StorageError, StorageFullError) as error:
-            self._in_doubt = self._in_doubt or not dry_run
+            result, _ = await self._database.write(run, self._publish, None if dry_run else self._doubt)
+        except StorageError as error:
             raise ServiceUnavailableError(str(error)) from error
         return result
 
@@ -451,6 +450,10 @@ class Storage:
         if since < self._compacted:
             raise expired(since, self._compacted)
         return found
+
+    def _doubt(self, error: BaseException) -> None:
+        """Whoever asked may have gone: what has become of the write is to be found out all the same."""
+        self._in_doubt = self._in_doubt or isinstance(error, StorageError)
 
     def _publish(self, outcome: tuple[object, list[Change]]) -> None:
         if self._in_doubt and outcome[1]:

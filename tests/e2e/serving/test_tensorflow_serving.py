@@ -10,6 +10,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
@@ -65,9 +66,9 @@ def run(models: tuple[str, Path], tmp_path: Path) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def called(served: Served) -> Iterator[Callable[[str, str, Any], Any]]:
+def called(served: Served, address: str = "") -> Iterator[Callable[[str, str, Any], Any]]:
     """Any method of the gRPC services, by our own descriptors."""
-    with grpc.insecure_channel(f"127.0.0.1:{served.grpc_port}") as channel:
+    with grpc.insecure_channel(address or f"127.0.0.1:{served.grpc_port}") as channel:
 
         def call(method: str, answer: str, request: Any) -> Any:
             service = MODEL_SERVICE if answer in ("GetModelStatusResponse", "ReloadConfigResponse") else (
@@ -235,6 +236,22 @@ def refused(call: Callable[..., Any], method: str, request: Any, code: str, word
         call(method, f"{method}Response", request)
     assert error.value.code().name == code
     assert words in error.value.details()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_grpc_by_a_socket(models: tuple[str, Path], run: Callable[..., Any]) -> None:
+    """Source: tensorflow/serving 2.19 tensorflow_model_server_test.py (testPredictUDS)."""
+    request = message("PredictRequest")()
+    request.model_spec.name = "three"
+    request.inputs["x"].CopyFrom(to_proto(np.float32([1, 2])))
+    with tempfile.TemporaryDirectory() as folder:
+        words = ("--model_name=three", f"--model_dir={models[1] / 'half_plus_three'}")
+        with run(*words, f"--grpc_socket_path={folder}/grpc.sock") as server:
+            for address in ("", f"unix:{folder}/grpc.sock"):
+                with called(server, address) as call:
+                    found = call("Predict", "PredictResponse", request)
+                    assert from_proto("y", found.outputs["y"]).tolist() == [3.5, 4.0]
 
 
 @pytest.mark.slow

@@ -96,10 +96,11 @@ def test_tensorflow_serving() -> None:
     ]
     # Of its settings those that change what is served; a flag alone is true.
     words = ["tensorflow_model_server", "--model_config_file=/models/m.config", "--enable_batching",
-             "--allow_version_labels_for_unavailable_models"]  # fmt: skip
-    assert translated(words, {})[-2:] == [
+             "--allow_version_labels_for_unavailable_models", "--grpc_socket_path=/tmp/s"]  # fmt: skip
+    assert translated(words, {})[-3:] == [
         "--model_config_file=/models/m.config",
         "--allow_version_labels_for_unavailable_models=true",
+        "--grpc_socket_path=/tmp/s",
     ]
     # The image's own entry point goes by variables.
     script = "/usr/bin/tf_serving_entrypoint.sh"

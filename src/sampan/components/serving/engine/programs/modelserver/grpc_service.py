@@ -64,6 +64,8 @@ async def start(
         server.add_generic_rpc_handlers(tuple(repository.extension.services()))
     try:
         server.add_insecure_port(f"{arguments.host or '0.0.0.0'}:{arguments.grpc_port}")  # noqa: S104
+        if socket := arguments.options.get("grpc_socket_path"):
+            server.add_insecure_port(f"unix:{socket}")
         await server.start()
     except RuntimeError as error:
         print(f"gRPC is not served: {error}", file=sys.stderr, flush=True)

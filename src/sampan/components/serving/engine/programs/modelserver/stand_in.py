@@ -199,6 +199,7 @@ _TENSORFLOW_SETTINGS = (
     "load_retry_interval_micros",
     "enable_serialization_as_tensor_content",
     "monitoring_config_file",
+    "grpc_socket_path",
 )
 
 

@@ -258,14 +258,19 @@ def test_what_a_unit_says_goes_to_the_caller_and_is_counted() -> None:
             await executor.call(f"{TF}Predict", predict_request("", 1), "PredictResponse")
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert caught.value.details() == "it does not work"
-        told = executor.metrics.text()
         for name in ("server", "client"):
-            line = next(
-                each
-                for each in told.splitlines()
-                if each.startswith(f"seldon_api_executor_{name}_requests_seconds_count")
-            )
+            line = await _counted(executor, f"seldon_api_executor_{name}_requests_seconds_count")
             assert 'service="/tensorflow.serving.PredictionService/Predict"' in line
             assert 'method="unary",code="FailedPrecondition"' in line
 
     run("tensorflow", {"name": "fails", "type": "MODEL"}, scenario)
+
+
+async def _counted(executor: Executor, metric: str) -> str:
+    """Its line. An answer is on its way before it is counted."""
+    async with asyncio.timeout(60):
+        while True:
+            for line in executor.metrics.text().splitlines():
+                if line.startswith(metric):
+                    return line
+            await asyncio.sleep(0.01)

@@ -54,8 +54,9 @@ def test_many_come_up_and_then_nothing_is_written(run, many):
         await asyncio.gather(*(serving.make(name, predictor=sklearn("gs://a/b")) for name in names))
         for name in names:
             await serving.becomes(name)
-        # Two Services with slices for the entrances, one Service and one Deployment, its label, and the status.
-        assert len(counting.writes) <= many * 12
+        # Two Services with slices for the entrances, one Service and one Deployment, its label, Knative's Service and
+        # its status, and the status.
+        assert len(counting.writes) <= many * 13
         await until_quiet(serving.client)
         counting.writes.clear()
         await asyncio.sleep(0.5)

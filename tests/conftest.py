@@ -31,9 +31,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def temporary_files() -> Iterator[None]:
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the tests' own process puts into the machine's temporary folder (archives that are unpacked, secrets) ends
     with them. The name is short, for sockets have addresses of 107 bytes."""
+    tmp_path_factory.getbasetemp()  # pytest's own folders stay where they are, and are kept for a look at what failed
     with tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as folder:
         # PostgreSQL's server, which runs as another user, has its folder there.
         Path(folder).chmod(0o755)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from sampan.components.tuning.engine.algorithms import hyperband_state
 from sampan.components.tuning.engine.algorithms.contract import Memory
 from sampan.components.tuning.engine.algorithms.hyperband import BRACKET, PARENT, RUNG, HyperbandSearch
 from sampan.components.tuning.engine.algorithms.random_search import RandomSearch
+from sampan.components.tuning.engine.checking import check_question
 
 
 def _play(r_l: str = "9", eta: str = "3", parallel: int = 9, **more: Any) -> Play:
@@ -75,6 +77,19 @@ def test_a_whole_experiment() -> None:
     second = [each for each in play.trials if _where(each) == ("2", "1")]
     assert [float(each.assignments["x"]) for each in second] == first[:3]
     assert all(by_name[each.labels[PARENT]].assignments["x"] == each.assignments["x"] for each in second)
+
+
+def test_asked_again_after_its_last_trial_it_says_that_it_is_at_its_end() -> None:
+    """As it is where the last answer was as long as was asked for, so that nothing told of the end."""
+    play = _play("4", "2", 4)
+    play.run(lambda trial: float(trial.assignments["x"]), parallel=4, most=1000)
+    over = dataclasses.replace(play.problem, settings={**play.problem.settings, **play.answer.settings})
+    assert over.settings["current_s"] == "-1"
+
+    check_question(over)
+    answer = HyperbandSearch().suggest(Memory(), over, play.trials, 4, len(play.trials) + 4)
+    assert not answer.assignments
+    assert answer.exhausted
 
 
 def test_maximize_takes_the_greatest() -> None:

@@ -45,7 +45,9 @@ class Hyperband:
 
     @property
     def size(self) -> int:
-        """n of the bracket: how many trials its first rung has. Line 3 of the algorithm."""
+        """n of the bracket: how many trials its first rung has. Line 3 of the algorithm. None after the last."""
+        if self.current_s < 0:
+            return 0
         return math.ceil((self.s_max + 1) * self.eta**self.current_s / (self.current_s + 1))
 
     def rung_size(self, rung: int) -> int:

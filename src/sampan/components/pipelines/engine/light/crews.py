@@ -27,6 +27,7 @@ from sampan.components.pipelines.engine.light.marking import (
     ended,
     worker_pod,
 )
+from sampan.components.pipelines.engine.light.program import HELD_BYTES, left
 from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
 from sampan.components.pipelines.store.step_logs import StepLogs
 from sampan.lib.clock import Clock, from_micros, rfc3339
@@ -299,7 +300,7 @@ class Crews:
         words = await self._pods.last_lines(worker.name, crew.namespace, 1)
         path = self._logs.path(metadata["namespace"], metadata["name"])
         moment = rfc3339(self._clock.now(), micro=True)
-        await asyncio.to_thread(_rescue, path, moment, worker.pipes, _shells_word(status, words))
+        await asyncio.to_thread(_rescue, path, moment, worker, _shells_word(status, words))
         if not pending.done.done():
             pending.done.set_result({**pending.pod, "status": status})
 
@@ -380,12 +381,14 @@ def _clear(worker: _Worker) -> None:
     """What it leaves in the run's folder."""
     for pipe in worker.pipes:
         os.close(pipe)
-    for name in (*_STREAMS, "json"):
+    for name in (*_STREAMS, *(f"{each}.held" for each in _STREAMS), "json"):
         Path(f"{worker.address}.{name}").unlink(missing_ok=True)
 
 
 def _pipe(path: Path) -> int:
+    """With the file beside it, for what the worker takes out of it."""
     path.unlink(missing_ok=True)
+    Path(f"{path}.held").write_bytes(bytes(HELD_BYTES))
     os.mkfifo(path, 0o600)
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -400,12 +403,13 @@ def _shells_word(status: Any, line: str) -> str:
     return ""
 
 
-def _rescue(path: Path, moment: str, pipes: list[int], word: str) -> None:
+def _rescue(path: Path, moment: str, worker: _Worker, word: str) -> None:
     """Brings into the log of a call what its dead worker had put out and not written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        for name, pipe in zip(_STREAMS, pipes, strict=True):
-            text = b""
+        log_bytes = file.tell()
+        for name, pipe in zip(_STREAMS, worker.pipes, strict=True):
+            text = left(Path(f"{worker.address}.{name}.held").read_bytes(), log_bytes)
             with contextlib.suppress(BlockingIOError):
                 while piece := os.read(pipe, 65536):
                     text += piece

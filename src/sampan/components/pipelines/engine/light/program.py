@@ -13,12 +13,14 @@ import contextlib
 import hashlib
 import json
 import logging
+import mmap
 import os
 import queue
 import re
 import runpy
 import selectors
 import socket
+import struct
 import sys
 import tempfile
 import threading
@@ -29,6 +31,10 @@ from typing import Any
 # Without the character itself: this text is a word of a command too.
 _REFERENCE = re.compile(r"\x24(?:\x24|\(([^)]*)\))")
 MAX_RECORD = 16 * 1024
+_STATE = struct.Struct("<Q")
+_TAKEN = 64 * 1024
+HELD_BYTES = _STATE.size + MAX_RECORD + _TAKEN
+"""Of the file beside each pipe: see `_Held`."""
 
 
 def serve(address: str) -> None:
@@ -139,7 +145,8 @@ class _State:
 class _Output:
     """The output of the process, and of what it starts, on its way into the log of the call that runs.
 
-    It goes through named pipes that the engine holds open too: what is in them when this process is killed is not lost.
+    It goes through named pipes that the engine holds open too: what is in them when this process is killed is not lost,
+    nor is what was taken out of them and is not in the log yet.
     """
 
     def __init__(self, address: str) -> None:
@@ -150,9 +157,9 @@ class _Output:
             path = f"{address}.{name.decode()}"
             reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             self._pipes[number] = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-            self._selector.register(reader, selectors.EVENT_READ, (name, number))
+            held = _Held(f"{path}.held")
+            self._selector.register(reader, selectors.EVENT_READ, (name, number, held))
         self._file = -1
-        self._rest: Any = {}
         self._marks: Any = {}
         threading.Thread(target=self._copy, name="light-output", daemon=True).start()
 
@@ -179,20 +186,21 @@ class _Output:
     def _copy(self) -> None:
         while True:
             for key, _ in self._selector.select():
-                name, number = key.data
-                data = self._rest.pop(number, b"") + os.read(key.fd, 65536)
+                name, number, held = key.data
+                data = held.take(key.fd)
                 mark, wait = self._marks.get(number, (b"", None))
                 if mark and mark in data:
                     data, _, late = data.partition(mark)
-                    self._write(name, data, is_end=True)
+                    self._write(name, data, held, is_end=True)
+                    held.keep(b"")
                     del self._marks[number]
                     if late:
                         os.write(self._own[number], late)
                     wait.set()
                 elif data:
-                    self._rest[number] = self._write(name, data)
+                    held.keep(self._write(name, data, held))
 
-    def _write(self, stream: bytes, data: bytes, *, is_end: bool = False) -> bytes:
+    def _write(self, stream: bytes, data: bytes, held: Any, *, is_end: bool = False) -> bytes:
         """Whole lines into the log; what is left of the last one."""
         *lines, rest = data.split(b"\n")
         head = _head(stream)
@@ -205,14 +213,51 @@ class _Output:
         if is_end and rest:
             parts, rest = [*parts, rest], b""
         records += [head + b"P " + part + b"\n" for part in parts]
-        self._put(b"".join(records))
+        if records:
+            self._put(b"".join(records), held)
         return rest
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes, held: Any) -> None:
         # A full disk loses a line, not the step.
         with contextlib.suppress(OSError):
+            held.is_written(os.fstat(self._file).st_size)
             while data:
                 data = data[os.write(self._file, data) :]
+
+
+class _Held:
+    """What was taken out of a pipe and is not in the log yet: in a file, for the engine, should this process be killed.
+
+    Its first eight bytes are 0, or, while lines are written into the log, one more than the bytes that it had before.
+    """
+
+    def __init__(self, path: str) -> None:
+        with open(path, "r+b") as file:
+            self._map = memoryview(mmap.mmap(file.fileno(), HELD_BYTES))
+        self._size = 0
+
+    def take(self, pipe: int) -> bytes:
+        """All that is held, with what is in the pipe: this goes from there to here in one step of the kernel's."""
+        begin = _STATE.size + self._size
+        self._size += os.readv(pipe, [self._map[begin : begin + _TAKEN]])
+        return bytes(self._map[_STATE.size : _STATE.size + self._size])
+
+    def is_written(self, log_bytes: int) -> None:
+        _STATE.pack_into(self._map, 0, log_bytes + 1)
+
+    def keep(self, rest: bytes) -> None:
+        """What is not in the log of what was held."""
+        self._map[_STATE.size : _STATE.size + self._size] = rest.ljust(self._size, b"\0")
+        self._size = len(rest)
+        _STATE.pack_into(self._map, 0, 0)
+
+
+def left(held: bytes, log_bytes: int) -> bytes:
+    """For the engine: what of a dead worker's file is not in its log, which has so many bytes."""
+    (state,) = _STATE.unpack_from(held)
+    text = held[_STATE.size :].rstrip(b"\0")
+    # Its whole lines were written, and what of it is kept was not said yet.
+    return text.rpartition(b"\n")[2] if state and log_bytes >= state else text
 
 
 def _pieces(line: bytes) -> Any:

@@ -20,6 +20,7 @@ from sampan.components.tuning.api.suggesting import (
     SuggestingError,
     TrialRecord,
 )
+from sampan.components.tuning.engine import checking
 from sampan.components.tuning.engine.builtin import BuiltIn
 from sampan.components.tuning.engine.worker import messages
 from sampan.components.tuning.engine.worker.messages import Request
@@ -251,3 +252,28 @@ async def _gone(family: list[psutil.Process]) -> None:
     """Within the time of the test."""
     while any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family):
         await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("check", ["check_question", "check_settings"])
+def test_a_fault_of_a_check_is_told_as_one_of_the_algorithm(
+    monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    """Else the experiment would wait without a word of why."""
+
+    def faulty(_problem: Problem) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(checking, check, faulty)
+
+    async def main() -> None:
+        built_in = BuiltIn()
+        try:
+            with pytest.raises(SuggestingError, match="tpe failed: ZeroDivisionError: division by zero"):
+                if check == "check_question":
+                    await built_in.suggestions.suggest(_problem(), [], 1, 1)
+                else:
+                    await built_in.suggestions.validate(_problem())
+        finally:
+            await built_in.close()
+
+    asyncio.run(main())

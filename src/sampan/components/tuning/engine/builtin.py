@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sampan.components.tuning.api.suggesting import (
@@ -81,13 +81,13 @@ class Suggestions:
 
     async def validate(self, problem: Problem) -> None:
         """Of the settings alone where there are no parameters, as upstream's services are asked."""
-        checking.check_settings(problem)
+        _checked(problem, checking.check_settings)
 
     async def suggest(
         self, problem: Problem, trials: Sequence[TrialRecord], count: int, asked: int
     ) -> Answer:
         if self._checked.get(problem.uid) is not problem:
-            checking.check_question(problem)
+            _checked(problem, checking.check_question)
             self._checked[problem.uid] = problem
             self._ahead.pop(problem.uid, None)
             if len(self._checked) > _EXPERIMENTS:
@@ -117,6 +117,17 @@ class Suggestions:
         request = Request(messages.SUGGEST, entry.made_by, problem, count=count, asked=asked)
         reply = await self._pool.ask(problem.uid, request, trials)
         return _settled(problem, _good(reply, problem.algorithm).answer or Answer())
+
+
+def _checked(problem: Problem, check: Callable[[Problem], None]) -> None:
+    """Raises InvalidSettingsError, and SuggestingError for a fault of the check's own: that it is told, as those of the
+    algorithm are, and no experiment waits without a word."""
+    try:
+        check(problem)
+    except (InvalidSettingsError, SuggestingError):
+        raise
+    except Exception as error:
+        raise SuggestingError(f"{problem.algorithm} failed: {type(error).__name__}: {error}") from error
 
 
 def _settled(problem: Problem, answer: Answer) -> Answer:

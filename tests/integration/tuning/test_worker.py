@@ -267,12 +267,13 @@ def test_a_fault_of_a_check_is_told_as_one_of_the_algorithm(
 
     async def main() -> None:
         built_in = BuiltIn()
+        asked = built_in.suggestions
+        asking = (
+            asked.suggest(_problem(), [], 1, 1) if check == "check_question" else asked.validate(_problem())
+        )
         try:
             with pytest.raises(SuggestingError, match="tpe failed: ZeroDivisionError: division by zero"):
-                if check == "check_question":
-                    await built_in.suggestions.suggest(_problem(), [], 1, 1)
-                else:
-                    await built_in.suggestions.validate(_problem())
+                await asking
         finally:
             await built_in.close()
 

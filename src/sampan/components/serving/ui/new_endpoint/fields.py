@@ -13,11 +13,12 @@ from sampan.components.serving.api.models import GRPC_V2, V1, V2
 from sampan.components.serving.engine.selection.choosing import UnselectableError, select
 from sampan.components.serving.ui.new_endpoint import checks
 from sampan.components.serving.ui.new_endpoint.building import service
+from sampan.components.serving.ui.new_endpoint.rows import Rows, whole
 from sampan.components.serving.ui.new_endpoint.wanted import CONTAINER, MODEL, Beside, Size, Wanted
 from sampan.kube import meta
 from sampan.kube.meta import Object
 from sampan.ui import widgets
-from sampan.ui.forms.fields import About, ChoiceField, Field, NumberField, PairsField, TextField
+from sampan.ui.forms.fields import About, ChoiceField, Field, PairsField, TextField
 from sampan.ui.forms.form import Form
 from sampan.ui.forms.values import NotAValueError
 
@@ -65,16 +66,15 @@ class Offered:
         return sorted({each for each in names if each})
 
 
-class Fields:
+class Fields(Rows):
     """`changed` is called after each change; `form` sends them together."""
 
     def __init__(
         self, form: Form, start: Wanted, offered: Offered, changed: Callable[[], Any], *, is_change: bool
     ) -> None:
-        self._form = form
+        super().__init__(form, changed)
         self._start = start
         self._offered = offered
-        self._changed = changed
         self._is_change = is_change
 
     def build(self) -> None:
@@ -205,24 +205,6 @@ class Fields:
                 about = About("mode", "Mode")
                 self._mode = self._add(ChoiceField(about, _MODES, start.mode, change=self._changed))
 
-    def _add(self, field: Any) -> Any:
-        return self._form.add(field)
-
-    def _text(self, name: str, label: str, value: str, hint: str, **look: Any) -> TextField:
-        made: TextField = self._add(TextField(About(name, label, hint), value, change=self._changed, **look))
-        return made
-
-    def _number(
-        self, name: str, label: str, value: int | None, hint: str, check: checks.Check
-    ) -> NumberField:
-        text = "" if value is None else str(value)
-        about = About(name, label, hint)
-        made: NumberField = self._add(NumberField(about, text, whole=True, check=check, change=self._changed))
-        return made
-
-    def _amount(self, name: str, label: str, value: str, hint: str) -> TextField:
-        return self._text(name, label, value, hint, check=checks.amount)
-
     def _switch(self) -> None:
         self._arrange()
         self._changed()
@@ -263,16 +245,16 @@ class Fields:
             protocol=str(self._protocol.raw) if is_model else "",
             image=str(self._image.raw).strip(),
             command=str(self._command.raw),
-            port=_whole(self._port),
+            port=whole(self._port),
             environment=self._environment.read(),
             account=str(self._account.raw),
-            canary_percent=_whole(self._canary) if self._is_change else None,
+            canary_percent=whole(self._canary) if self._is_change else None,
             mode=str(self._mode.raw),
             size=Size(
-                _whole(self._least),
-                _whole(self._most),
+                whole(self._least),
+                whole(self._most),
                 str(self._metric.raw),
-                _whole(self._target),
+                whole(self._target),
                 str(self._cpu.raw).strip(),
                 str(self._memory.raw).strip(),
                 str(self._gpu.raw).strip(),
@@ -283,15 +265,10 @@ class Fields:
                 str(self._explainer.raw).strip(),
                 str(self._logger.raw).strip(),
                 str(self._logged.raw),
-                _whole(self._batch),
-                _whole(self._wait),
+                whole(self._batch),
+                whole(self._wait),
             ),
         )
-
-
-def _whole(field: NumberField) -> int | None:
-    found = field.read()
-    return None if found is None else int(found)
 
 
 PLACES = {

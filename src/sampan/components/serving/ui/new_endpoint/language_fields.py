@@ -9,12 +9,13 @@ from nicegui import ui
 
 from sampan.components.serving.ui.new_endpoint import checks
 from sampan.components.serving.ui.new_endpoint.language import Language
+from sampan.components.serving.ui.new_endpoint.rows import Rows, whole
 from sampan.ui import widgets
-from sampan.ui.forms.fields import About, ChoiceField, NumberField, PairsField, TextField
+from sampan.ui.forms.fields import About, ChoiceField, PairsField, TextField
 from sampan.ui.forms.form import Form
 
 
-class LanguageFields:
+class LanguageFields(Rows):
     """`changed` is called after each change; `form` sends them together."""
 
     def __init__(
@@ -27,7 +28,8 @@ class LanguageFields:
         is_change: bool,
     ) -> None:
         """`models` are URIs to choose from, and what is shown for them."""
-        self._form, self._start, self._models, self._changed = form, start, models, changed
+        super().__init__(form, changed)
+        self._start, self._models = start, models
         self._is_change = is_change
 
     def build(self) -> None:
@@ -48,8 +50,8 @@ class LanguageFields:
             model=str(self._model.raw).strip(),
             adapters=self._adapters.read(),
             configurations=tuple(str(self._configurations.raw).replace(",", " ").split()),
-            replicas=_whole(self._replicas),
-            most=_whole(self._most),
+            replicas=whole(self._replicas),
+            most=whole(self._most),
             image=str(self._image.raw).strip(),
             arguments=str(self._arguments.raw),
             environment=self._environment.read(),
@@ -121,29 +123,6 @@ class LanguageFields:
                 hint = "LLMInferenceServiceConfigs that it begins with, the first one first."
                 value = " ".join(start.configurations)
                 self._configurations = self._text("configurations", "Configurations", value, hint, mono=True)
-
-    def _add(self, field: Any) -> Any:
-        return self._form.add(field)
-
-    def _text(self, name: str, label: str, value: str, hint: str, **look: Any) -> TextField:
-        made: TextField = self._add(TextField(About(name, label, hint), value, change=self._changed, **look))
-        return made
-
-    def _number(
-        self, name: str, label: str, value: int | None, hint: str, check: checks.Check
-    ) -> NumberField:
-        text = "" if value is None else str(value)
-        about = About(name, label, hint)
-        made: NumberField = self._add(NumberField(about, text, whole=True, check=check, change=self._changed))
-        return made
-
-    def _amount(self, name: str, label: str, value: str, hint: str) -> TextField:
-        return self._text(name, label, value, hint, check=checks.amount)
-
-
-def _whole(field: NumberField) -> int | None:
-    found = field.read()
-    return None if found is None else int(found)
 
 
 PLACES = {

@@ -11,24 +11,29 @@ from sampan.testing.server import ServerProcess
 GROUP = "/apis/trainer.kubeflow.org/v1alpha1"
 JOBS = f"{GROUP}/namespaces/default/trainjobs"
 PROGRAM = """
-import json, os, socket, ssl, urllib.request
-name = socket.getfqdn(os.environ["PET_MASTER_ADDR"])
+import json, os, socket, ssl, time, urllib.request
 server = os.environ["KUBEFLOW_TRAINER_SERVER_URL"]
 trusted = ssl.create_default_context(cafile=os.environ["KUBEFLOW_TRAINER_SERVER_CA_CERT"])
 token = open(os.environ["KUBEFLOW_TRAINER_SERVER_TOKEN"]).read()
 rank = os.environ["PET_NODE_RANK"]
 address = socket.gethostbyname(os.environ["PET_MASTER_ADDR"])
+met = (address, int(os.environ["PET_MASTER_PORT"]))
+if rank == "0":
+    # A node that has ended has no name any more.
+    socket.create_server(met).accept()
 metrics = [{"name": "address", "value": address}, {"name": "nodes", "value": os.environ["PET_NNODES"]}]
 status = {"progressPercentage": 50, "metrics": metrics, "lastUpdatedTime": "2025-01-23T10:30:45Z"}
 if rank == "1":
     request = urllib.request.Request(server, json.dumps({"trainerStatus": status}).encode(), method="POST",
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
     print(urllib.request.urlopen(request, context=trusted).read().decode())
+    while socket.socket().connect_ex(met):
+        time.sleep(0.05)
 """
 
 
 def ended(server: ServerProcess, name: str) -> Any:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         job = server.call("GET", f"{JOBS}/{name}")
         for condition in job.get("status", {}).get("conditions") or ():

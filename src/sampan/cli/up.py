@@ -11,7 +11,7 @@ from rich.console import Console
 from sampan.app import server
 from sampan.app.home import AlreadyRunningError, HomeError
 from sampan.cli.options import HomeOption, SettingsOption, fail, home_folder, load_settings
-from sampan.store.database import StorageError, StorageFullError
+from sampan.store.database import StorageError
 
 
 def up(  # noqa: PLR0913  a command has as many options as it has
@@ -60,7 +60,7 @@ def up(  # noqa: PLR0913  a command has as many options as it has
         )
     except AlreadyRunningError as error:
         raise fail(f"{error}. Stop it with Ctrl-C where it runs, or use another --home") from error
-    except (HomeError, server.StartError, StorageError, StorageFullError) as error:
+    except (HomeError, server.StartError, StorageError) as error:
         raise fail(str(error)) from error
     console.print(f"Stopped. Everything is kept in {home_folder(home)}")
 

@@ -45,7 +45,7 @@ from sampan.lib.clock import Clock
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.store.artifacts.protocol import StoreUnavailableError
-from sampan.store.database import Database, StorageError, StorageFullError
+from sampan.store.database import Database, StorageError
 
 log = get_logger(__name__)
 
@@ -224,7 +224,7 @@ class RunDriver:
                 )
                 self.trouble = ""
                 break
-            except (StorageFullError, StorageError) as error:
+            except StorageError as error:
                 self.trouble = f"it waits, as its progress cannot be stored: {error}"
                 log.error(
                     "a run's progress cannot be stored, trying again", run=self.run_id, error=str(error)

@@ -15,7 +15,7 @@ from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.store.artifacts import measuring
-from sampan.store.database import Database, StorageError, StorageFullError
+from sampan.store.database import Database, StorageError
 
 log = get_logger(__name__)
 
@@ -58,7 +58,7 @@ class LateMeasures:
                 found = await asyncio.to_thread(measuring.measure, Path(row.uri))
                 if found is not None:
                     await self._note(row.artifact_id, found)
-            except (OSError, StorageError, StorageFullError) as error:
+            except (OSError, StorageError) as error:
                 log.warning("an artifact could not be measured", uri=row.uri, error=str(error))
 
     async def _note(self, artifact_id: str, found: measuring.Measure) -> None:

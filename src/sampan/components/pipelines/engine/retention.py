@@ -18,7 +18,7 @@ from sampan.components.pipelines.store.step_logs import StepLogs
 from sampan.components.pipelines.store.usage import KeptRun
 from sampan.lib.clock import Clock, to_micros
 from sampan.lib.log import get_logger
-from sampan.store.database import Database, StorageError, StorageFullError
+from sampan.store.database import Database, StorageError
 
 log = get_logger(__name__)
 
@@ -89,7 +89,7 @@ class Retention:
         while True:
             try:
                 await self.collect()
-            except (StorageError, StorageFullError) as error:
+            except StorageError as error:
                 log.warning("retention rules cannot be carried out", error=str(error))
             await asyncio.sleep(_PAUSE_SECONDS)
 

@@ -16,7 +16,7 @@ from sampan.lib.clock import Clock, to_micros
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.store.artifacts.protocol import StoreError
-from sampan.store.database import Database, StorageError, StorageFullError
+from sampan.store.database import Database, StorageError
 
 log = get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Sweeper:
             self._wake.clear()
             try:
                 left = await self.sweep()
-            except (StorageError, StorageFullError) as error:
+            except StorageError as error:
                 log.warning("the files of deleted runs cannot be looked up", error=str(error))
                 left = 1
             wait = _AGAIN_SECONDS if left else 3600.0

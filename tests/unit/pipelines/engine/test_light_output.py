@@ -79,3 +79,17 @@ def test_what_is_held_is_what_is_not_in_the_log(tmp_path: Path) -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_where_there_is_no_room_for_the_file_the_output_goes_on(tmp_path: Path) -> None:
+    held = program._Held(str(tmp_path / "held"))
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b"one\ntw")
+        assert held.take(reader) == b"one\ntw"
+        held.keep(b"tw")
+        os.write(writer, b"o")
+        assert held.take(reader) == b"two"
+    finally:
+        os.close(reader)
+        os.close(writer)

@@ -388,7 +388,12 @@ def _clear(worker: _Worker) -> None:
 def _pipe(path: Path) -> int:
     """With the file beside it, for what the worker takes out of it."""
     path.unlink(missing_ok=True)
-    Path(f"{path}.held").write_bytes(bytes(HELD_BYTES))
+    held = Path(f"{path}.held")
+    try:
+        held.write_bytes(bytes(HELD_BYTES))
+    except OSError:
+        # A full disk: the worker does without.
+        held.unlink(missing_ok=True)
     os.mkfifo(path, 0o600)
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -409,7 +414,9 @@ def _rescue(path: Path, moment: str, worker: _Worker, word: str) -> None:
     with path.open("ab") as file:
         log_bytes = file.tell()
         for name, pipe in zip(_STREAMS, worker.pipes, strict=True):
-            text = left(Path(f"{worker.address}.{name}.held").read_bytes(), log_bytes)
+            text = b""
+            with contextlib.suppress(OSError):
+                text = left(Path(f"{worker.address}.{name}.held").read_bytes(), log_bytes)
             with contextlib.suppress(BlockingIOError):
                 while piece := os.read(pipe, 65536):
                     text += piece

@@ -232,8 +232,12 @@ class _Held:
     """
 
     def __init__(self, path: str) -> None:
-        with open(path, "r+b") as file:
-            self._map = memoryview(mmap.mmap(file.fileno(), HELD_BYTES))
+        try:
+            with open(path, "r+b") as file:
+                self._map = memoryview(mmap.mmap(file.fileno(), HELD_BYTES))
+        except OSError:
+            # There was no room for the file: the step runs all the same.
+            self._map = memoryview(bytearray(HELD_BYTES))
         self._size = 0
 
     def take(self, pipe: int) -> bytes:

@@ -44,6 +44,8 @@ def test_a_failing_pod_is_found_understood_and_deleted(page: Page, server: Serve
     row = page.get_by_role("table", name="Needs attention").get_by_role("row").filter(has_text="kc-crashes")
     expect(row).to_contain_text("Container main ended with exit code 3")
     row.get_by_role("link", name="kc-crashes").click()
+    # The list may hold other pods that ended so, and stays until the pod's page is there.
+    expect(page.get_by_role("heading", name="kc-crashes")).to_be_visible()
     expect(page.get_by_text("Container main ended with exit code 3")).to_be_visible()
     page.get_by_role("tab", name="Logs").click()
     expect(page.get_by_text("no column price")).to_be_visible()

@@ -221,6 +221,30 @@ def test_deletion_gives_the_grace_period(machine: Any, node_kit: Any, tmp_path: 
     asyncio.run(main())
 
 
+def test_a_pod_that_is_deleted_the_moment_it_ends_is_gone(
+    machine: Any, node_kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker is on its way out by then, and has to look once more."""
+
+    async def main() -> None:
+        async with machine.up() as node, asyncio.TaskGroup() as deletions:
+            patch = node.client.patch
+
+            async def patch_and_delete(kind: Any, name: str, body: Any, *args: Any, **options: Any) -> Any:
+                if node_kit.is_over(body):
+                    deletions.create_task(node.client.delete(PODS, name, "default", node_kit.grace(30)))
+                    await asyncio.sleep(0)
+                return await patch(kind, name, body, *args, **options)
+
+            monkeypatch.setattr(node.client, "patch", patch_and_delete)
+            names = [f"p{index}" for index in range(20)]
+            await asyncio.gather(*(node.create(name, ["true"]) for name in names))
+            for name in names:
+                await node.gone(name)
+
+    asyncio.run(main())
+
+
 def test_who_does_not_listen_is_killed_with_all_that_it_started(
     machine: Any, node_kit: Any, tmp_path: Path
 ) -> None:

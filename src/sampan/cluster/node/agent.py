@@ -243,9 +243,10 @@ class NodeAgent:
             worker.adopt(self._runtime.running())
         run = self._tasks.spawn(worker.run(), name=f"pod {worker.name}")
         self._runs[worker.uid] = run
-        run.add_done_callback(lambda _: self._ended(worker.uid))
+        run.add_done_callback(lambda _: self._ended(worker))
 
-    def _ended(self, uid: str) -> None:
+    def _ended(self, worker: PodWorker) -> None:
+        uid = worker.uid
         self._workers.pop(uid, None)
         if self._account_tokens is not None:
             self._account_tokens.forget(uid)
@@ -258,6 +259,8 @@ class NodeAgent:
             self._tasks.spawn(self._begin_again(), name="again")
             return
         self._finished.add(uid)
+        if worker.is_owed_release:
+            self._tasks.spawn(self._let_go(worker.pod), name="delete")
         self._removals.put_nowait(self._layout.pod(uid).path)
 
     async def _renew(self, tokens: Tokens) -> None:
@@ -288,12 +291,15 @@ class NodeAgent:
     async def _let_go(self, pod: Object) -> None:
         """A pod that is over needs nothing more from the node."""
         options = DeleteOptions(grace_period_seconds=0, uid=meta.uid(pod))
-        try:
-            await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), options)
-        except (NotFoundError, ConflictError):
-            return
-        except ApiError as error:
-            log.warning("pod not deleted", pod=meta.name(pod), why=error.message)
+        while True:
+            try:
+                await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), options)
+                return
+            except (NotFoundError, ConflictError):
+                return
+            except ApiError as error:
+                log.warning("pod not deleted", pod=meta.name(pod), why=error.message)
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _clear_leftovers(self, by_uid: Mapping[str, Object]) -> None:
         """Of pods that were deleted while no server ran."""

@@ -8,6 +8,7 @@ makes the workers and hands them what the watch sees.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import shutil
 from collections.abc import Collection, Mapping
@@ -120,6 +121,11 @@ class PodWorker:
     @property
     def pod(self) -> Object:
         return self._pod
+
+    @property
+    def is_owed_release(self) -> bool:
+        """Whether the pod was deleted when `run` had looked for that the last time."""
+        return meta.is_deleting(self._pod) and not self._is_gone
 
     def sessions(self) -> list[Watched]:
         """The containers that run, for who counts what they use."""
@@ -579,19 +585,15 @@ class PodWorker:
                 PODS, self.name, self.namespace, DeleteOptions(grace_period_seconds=0, uid=self.uid)
             )
         except (NotFoundError, ConflictError):
-            return True
+            pass
         except ApiError as error:
             log.warning("pod not deleted", namespace=self.namespace, pod=self.name, why=error.message)
             await asyncio.sleep(_RETRY_SECONDS)
             return False
+        self._is_gone = True
         return True
 
     async def _sleep(self, seconds: float) -> None:
-        if self._wake.is_set():
-            return
-        timer = None
-        if seconds != math.inf:
-            timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._wake.set)
-        await self._wake.wait()
-        if timer is not None:
-            timer.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds == math.inf else max(seconds, 0.0)):
+                await self._wake.wait()

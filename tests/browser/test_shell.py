@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pages import shown
 from playwright.sync_api import Page, expect
 
 from sampan.testing.server import ServerProcess
@@ -13,18 +14,18 @@ OpenTab = Callable[..., Page]
 
 def test_a_page_is_where_its_address_says(page: Page, server: ServerProcess) -> None:
     page.get_by_role("link", name="Runs", exact=True).first.click()
-    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    shown(page, "Runs")
     assert page.url == f"{server.url}/ui/runs"
     page.reload()
-    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    shown(page, "Runs")
     page.go_back()
-    expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
+    shown(page, "Home")
 
 
 def test_addresses_that_upstream_prints_lead_to_our_pages(page: Page, server: ServerProcess) -> None:
     for door in ("/", "/pipeline/", "/_/pipeline/", "/katib/", "/_/katib/"):
         page.goto(f"{server.url}{door}#/runs")
-        expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+        shown(page, "Runs")
         expect(page).to_have_url(f"{server.url}/ui/runs")
 
 
@@ -40,10 +41,10 @@ def test_search_leads_to_pages_and_shortcuts_to_more(page: Page, server: ServerP
     box.fill("runs")
     expect(page.get_by_role("option", name="Runs").first).to_be_visible()
     box.press("Enter")
-    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    shown(page, "Runs")
     page.keyboard.press("g")
     page.keyboard.press("h")
-    expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
+    shown(page, "Home")
     page.keyboard.press("Control+k")
     box.fill("no such thing at all")
     expect(page.get_by_role("status").filter(has_text="Nothing in default")).to_be_visible()
@@ -59,10 +60,15 @@ def test_the_namespace_is_in_the_address(page: Page, server: ServerProcess) -> N
     expect(link).to_have_attribute("href", "/ui/activity?ns=kube-system")
     link.click()
     page.wait_for_url("**/ui/activity?ns=kube-system")
+    shown(page, "Activity")
     page.go_back()
     page.go_back()
     expect(page.get_by_label("Namespace")).to_have_value("default")
+    # It is kept for the user, and so for all other tests of the server: that it was is known by the address.
+    page.go_forward()
+    expect(page.get_by_label("Namespace")).to_have_value("kube-system")
     page.get_by_label("Namespace").select_option("default")
+    expect(page).to_have_url(f"{server.url}/ui/")
 
 
 def test_a_lost_connection_says_so_does_nothing_late_and_heals(page: Page, server: ServerProcess) -> None:
@@ -78,7 +84,7 @@ def test_a_lost_connection_says_so_does_nothing_late_and_heals(page: Page, serve
     page.get_by_role("button", name="Try now").click()
     expect(page.get_by_text("connection to the server is lost")).to_be_hidden()
     expect(theme).to_be_visible()
-    expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
+    shown(page, "Home")
 
 
 def test_on_a_tablet_the_navigation_is_a_drawer(tab: OpenTab, server: ServerProcess) -> None:
@@ -92,5 +98,5 @@ def test_on_a_tablet_the_navigation_is_a_drawer(tab: OpenTab, server: ServerProc
     expect(menu).to_be_focused()
     menu.click()
     link.click()
-    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    shown(page, "Runs")
     expect(link).to_be_hidden()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from pages import shown
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from sampan.testing.server import ServerProcess
 
@@ -69,6 +70,39 @@ def test_the_namespace_is_in_the_address(page: Page, server: ServerProcess) -> N
     expect(page.get_by_label("Namespace")).to_have_value("kube-system")
     page.get_by_label("Namespace").select_option("default")
     expect(page).to_have_url(f"{server.url}/ui/")
+
+
+def test_what_is_done_before_there_is_a_connection_comes_in_its_order(
+    page: Page, server: ServerProcess
+) -> None:
+    name, sockets = "one after the other", list[WebSocketRoute]()
+    held, sent = list[str | bytes](), list[str]()
+
+    def hold(socket: WebSocketRoute) -> None:
+        above = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            sent.append(str(message))
+            above.send(message)
+
+        sockets.append(socket)
+        socket.on_message(pass_on)
+        above.on_message(lambda message: held.append(message) if sockets else socket.send(message))
+
+    page.route_web_socket(re.compile("_nicegui_ws"), hold)
+    page.goto(f"{server.url}/ui/notifications/new")
+    page.get_by_label("Name", exact=True).press_sequentially(name)
+    page.get_by_label("URL").press_sequentially("https://nobody.example.invalid/hook")
+    page.get_by_role("button", name="Make the notification").click()
+    expect(page.get_by_text("New notification").first).to_be_visible()
+    (socket,) = sockets
+    sockets.clear()
+    for message in held:
+        socket.send(message)
+    shown(page, name)
+    typed = [text for message in sent for text in re.findall(r'\\"(o[a-z ]*)\\"', message)]
+    assert typed == [name[:end] for end in range(1, len(name) + 1)]
+    server.call("DELETE", f"/apis/v2beta1/notifications/{page.url.rpartition('/')[2]}")
 
 
 def test_a_lost_connection_says_so_does_nothing_late_and_heals(page: Page, server: ServerProcess) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from addresses import addresses, without_sample
 from axe_playwright_python.sync_playwright import Axe
-from pages import address_has, shown
+from pages import address_has, settled, shown
 from playwright.sync_api import Page, expect
 from seed import Seeded
 
@@ -46,8 +46,7 @@ def look(
     for name, path in pages.items():
         page.emulate_media(color_scheme="light")
         page.goto(f"{url}/ui{path}")
-        page.locator(".sp-content > *").first.wait_for(state="attached")
-        page.wait_for_timeout(500)
+        settled(page)
         if said := complaints(page):
             found[name] = said
         if in_the_dark:
@@ -103,8 +102,7 @@ def test_no_page_is_wider_than_its_window(tab: OpenTab, seeded: Seeded, width: i
     wider = {}
     for name, path in addresses(seeded).items():
         page.goto(f"{seeded.server.url}/ui{path}")
-        page.locator(".sp-content > *").first.wait_for(state="attached")
-        page.wait_for_timeout(200)
+        settled(page)
         if excess := page.evaluate("document.documentElement.scrollWidth - innerWidth"):
             wider[name] = excess
     assert wider == {}

@@ -103,7 +103,7 @@ def start_a_run(page: Page) -> None:
 def paste_a_version(page: Page) -> None:
     page.locator(".sp-nav").get_by_role("link", name="Pipelines", exact=True).click()
     shown(page, "Pipelines")
-    page.get_by_role("table", name="Pipelines").get_by_role("link", name="Journey", exact=True).click()
+    page.get_by_role("table", name="Pipelines").get_by_role("link", name="Journey", exact=True).first.click()
     shown(page, "Journey")
     page.get_by_role("link", name="Upload version").first.click()
     page.get_by_text("Pasted text").click()

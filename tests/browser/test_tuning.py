@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from pages import dialog, shown
 from playwright.sync_api import Page, expect
+from seed_serving import wait_until
 from seed_tuning import EXPERIMENTS, experiment, holds, seed_tuning, trials_of, wait_for_tuning
 
 from sampan.testing.server import ServerProcess
@@ -116,15 +117,16 @@ def test_an_experiment_is_cloned_its_counts_are_changed_and_it_is_stopped(
     expect(page.get_by_text("0 / 8 trials")).to_be_visible()
     expect(page.get_by_text("1 running")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Stop").click()
-    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    dialog(page, "Stop own?").get_by_role("button", name="Stop").click()
     expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     expect(page.locator(".sp-page-header").get_by_text("stopped", exact=True)).to_be_visible()
-    page.wait_for_timeout(2000)
-    assert trials_of(tuned, "own") == []
+    wait_until(lambda: not trials_of(tuned, "own"), "the trials that did not end are gone", 60)
     assert holds(tuned.call("GET", f"{EXPERIMENTS}/own"), "Succeeded")
     page.get_by_role("button", name="Go on").click()
-    expect(page.get_by_role("dialog")).to_contain_text("clone it")
-    page.get_by_role("dialog").get_by_role("link", name="Clone").click()
+    asked = dialog(page, "Let own go on")
+    expect(asked).to_contain_text("clone it")
+    asked.get_by_role("link", name="Clone").click()
+    shown(page, "New tuning experiment")
     expect(page.get_by_role("textbox", name=re.compile("^Name")).first).to_have_value("own-2")
     page.get_by_role("button", name="Check only").click()
     expect(page.get_by_text("The cluster would take it so.")).to_be_visible()

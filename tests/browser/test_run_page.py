@@ -23,8 +23,9 @@ def of_two(second: str, first: str = "echo ready") -> Any:
     return pipelines.pipeline("of-two", tasks, one, two)
 
 
-def test_a_run_is_watched_to_its_end(page: Page, server: ServerProcess, tmp_path: Path) -> None:
-    seen = tmp_path / "seen"
+def test_a_run_is_watched_to_its_end(page: Page, server: ServerProcess) -> None:
+    # A step has a temporary folder of its own.
+    seen = server.home / f"seen-{uuid.uuid4().hex[:6]}"
     first = f"until [ -e {seen} ]; do sleep 0.1; done; echo ready"
     run_id = server.submit(of_two("echo trained", first=first), f"watched {uuid.uuid4().hex[:6]}")
     page.goto(f"{server.url}/ui/runs/{run_id}?tab=steps")

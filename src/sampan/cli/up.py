@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,7 +76,9 @@ def _unheard(*_args: object) -> None:
 # Without rich, which is 3 MiB of a server and some of its start.
 def _print_ready(ready: server.Ready) -> None:
     after = typer.style(f"after {ready.seconds:.1f} s", dim=True)
-    typer.echo(f"{typer.style('Sampan is ready', bold=True)} {after}\n")
+    # None: as the output can show it.
+    styled = False if os.environ.get("TERM") in ("dumb", "unknown") else None
+    typer.echo(f"{typer.style('Sampan is ready', bold=True)} {after}\n", color=styled)
     rows = [
         ("Open", ready.url),
         ("Pipelines", f'kfp.Client(host="{ready.url}")'),

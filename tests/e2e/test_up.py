@@ -20,9 +20,14 @@ from sampan.testing.server import ServerProcess
 # What may be loaded when the server says that it is ready: a new name here is paid for at every start.
 ALLOWED_PACKAGES = {
     "anyio", "certifi", "click", "dotenv", "greenlet", "h11", "httptools", "idna", "msgspec",
-    "psutil", "pygments", "python_multipart", "rich", "shellingham", "sqlalchemy", "starlette", "typer",
-    "typing_extensions", "uv", "uvicorn", "uvloop", "watchfiles", "yaml",
+    "psutil", "python_multipart", "shellingham", "sqlalchemy", "starlette", "typer",
+    "typing_extensions", "uv", "uvicorn", "uvloop", "yaml",
     "annotated_doc", "cython_runtime",
+}  # fmt: skip
+
+# What a server that is idle has no use for: each was once a megabyte to nine of its memory, loaded by what it does use.
+UNUSED = {
+    "aiohttp", "cel", "cryptography", "requests", "rich", "sqlalchemy.dialects.postgresql", "watchfiles", "websocket",
 }  # fmt: skip
 
 
@@ -139,3 +144,15 @@ def test_only_what_is_needed_is_loaded_when_ready(tmp_path: Path) -> None:
     assert "ENGINE False" in done.stdout
     assert "ENDPOINTS False" in done.stdout
     assert "OTHER DIALECTS False" in done.stdout
+
+
+def test_an_idle_server_holds_no_library_that_it_does_not_use(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("idle_modules.py")
+    done = subprocess.run(
+        [sys.executable, str(program), "up", "--home", str(tmp_path / "home"), "--port", "0"],
+        capture_output=True, text=True, timeout=200, check=True,
+    )  # fmt: skip
+    modules = set(next(line for line in done.stdout.splitlines() if line.startswith("MODULES")).split()[1:])
+    assert "PAGE True" in done.stdout
+    assert {"nicegui", "socketio", "sqlalchemy.dialects.sqlite"} <= modules
+    assert modules & UNUSED == set()

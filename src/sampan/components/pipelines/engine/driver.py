@@ -465,7 +465,10 @@ class RunDriver:
                 self._post_end(task_id, launch, vanished(), outcome)
         for task_id in [task_id for task_id, pod in self._leaving.items() if pod not in names]:
             del self._leaving[task_id]
-            self.post(lambda machine, task_id=task_id: machine.pod_gone(task_id))
+            self._post_gone(task_id)
+
+    def _post_gone(self, task_id: str) -> None:
+        self.post(lambda machine: machine.pod_gone(task_id))
 
     async def _collect(self, launch: Launch, pod: Object, end: PodEnd) -> None:
         outcome: StepResult | StepError

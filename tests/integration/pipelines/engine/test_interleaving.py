@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from dataclasses import replace
 
 import pytest
 
 from sampan.client.protocol import DeleteOptions
-from sampan.components.pipelines.engine import engine
+from sampan.components.pipelines.engine import driver, engine
 from sampan.components.pipelines.engine.resumption import Resumption
 from sampan.components.pipelines.engine.step_files import LocalStepFiles
 from sampan.components.pipelines.store import runs
@@ -345,5 +346,34 @@ def test_a_former_attempts_pod_that_goes_does_not_stand_for_the_one_that_is_stop
             assert cluster.row(run_id).state == "CANCELING"
             await hold(cluster, names[1])
             assert (await gone).state == "CANCELED"
+
+    go(main())
+
+
+def test_a_step_that_is_stopped_before_it_has_a_pod_gets_none(open_cluster, go, spec, tmp_path, monkeypatch):
+    document, files = single(spec), LocalStepFiles(tmp_path)
+    monkeypatch.setattr(driver, "_COMMIT_PAUSE_SECONDS", 0.05)
+
+    async def main():
+        async with open_cluster(files=files, step=lambda call: None) as cluster:
+            create, made, tried, is_full = cluster.client.create, [], asyncio.Event(), [True]
+
+            def prepare(paths):
+                tried.set()
+                if is_full:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+
+            async def noted_create(kind, *given):
+                made.append(kind)
+                return await create(kind, *given)
+
+            monkeypatch.setattr(files, "prepare", prepare)
+            monkeypatch.setattr(cluster.client, "create", noted_create)
+            run_id = await cluster.submit(document)
+            await tried.wait()
+            await cluster.engine.terminate(run_id)
+            is_full.clear()
+            assert (await cluster.wait(run_id)).state == "CANCELED"
+            assert PODS not in made
 
     go(main())

@@ -86,6 +86,8 @@ class _Flight:
     created_at: float | None = None
     """Monotonic; None until the pod is known to exist."""
     is_collected: bool = False
+    seen: int = 0
+    """The resourceVersion of the newest of what was seen of the pod."""
     waits_for: str = ""
     told: str = ""
     """What the task's row says that it waits for."""
@@ -427,6 +429,11 @@ class RunDriver:
         flight = self._flight(labels)
         if flight is None:
             return
+        version = str(pod["metadata"].get("resourceVersion", ""))
+        if version.isdecimal():
+            if int(version) < flight.seen:
+                return  # the answer to its creation, which came after what the watch told
+            flight.seen = int(version)
         flight.waits_for = waits_for(pod)
         if flight.waits_for == flight.told or flight.telling is not None:
             return

@@ -263,6 +263,9 @@ class Engine:
             raise FailedPreconditionError(f"run {run_id} is being continued already")
         self._starting[run_id] = False
         try:
+            if (await self._row(run_id)).runtime_state is not RuntimeState.PAUSED:
+                # Somebody was faster, and waits for the driver that would be let go of.
+                raise FailedPreconditionError(f"run {run_id} is not PAUSED any more")
             await self._let_go(run_id)
             await self._database.write(lambda connection: self._proceed(connection, run_id, spec))
         finally:

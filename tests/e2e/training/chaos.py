@@ -55,6 +55,8 @@ while at < steps:
     os.replace(path + ".new", path)
     if asked:
         sys.exit(143)
+    while at == steps // 2 and os.path.exists(os.path.join(folder, "held")) and not asked:
+        time.sleep(0.05)
     time.sleep(pace)
 # With the master the job is over: it is the last to end.
 job, _, role = me.rpartition("-")[0].rpartition("-")
@@ -190,6 +192,13 @@ class Chaos:
             if error.code != 409:
                 raise
 
+    def hold(self) -> None:
+        """From now on ranks go no further than half of their steps: none is over before it is killed."""
+        (self.folder / "held").touch()
+
+    def release(self) -> None:
+        (self.folder / "held").unlink()
+
     # What is so
 
     def job(self, name: str) -> dict[str, Any]:
@@ -279,11 +288,14 @@ class Chaos:
         assert len([each for each in phases.values() if each == "Succeeded"]) == sum(
             map(len, self.ranks.values())
         )
-        assert self.processes() == self.launchers(), "processes that no pod has any more"
+        deadline = time.monotonic() + 60
+        while left := set(self.processes()) - set(self.launchers()):
+            assert time.monotonic() < deadline, f"no pod has them any more: {_told(left)}"
+            time.sleep(0.1)
         self.server.stop()
         deadline = time.monotonic() + 60
-        while left := self.processes():
-            assert time.monotonic() < deadline, f"left behind: { {pid: commands().get(pid) for pid in left} }"
+        while left := set(self.processes()):
+            assert time.monotonic() < deadline, f"left behind: {_told(left)}"
             time.sleep(0.1)
         assert str(self.server.home) not in Path("/proc/self/mountinfo").read_text()
 
@@ -350,6 +362,11 @@ def commands() -> dict[int, str]:
                 if line:
                     found[int(entry.name)] = line
     return found
+
+
+def _told(pids: set[int]) -> dict[int, str | None]:
+    now = commands()
+    return {pid: now.get(pid) for pid in pids}
 
 
 def _kill(pid: int) -> bool:

@@ -27,6 +27,7 @@ def test_ranks_launcher_server_and_machine_are_killed(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path / "home").start()
     try:
         chaos = Chaos(server, steps=60)
+        chaos.hold()
         chaos.submit("PyTorchJob", "torch")
         chaos.submit_trainjob("train")
         for rank in ("torch-worker-0", "train-node-0-1"):
@@ -40,7 +41,8 @@ def test_ranks_launcher_server_and_machine_are_killed(tmp_path: Path) -> None:
         server.start()
         chaos.reaches("torch-master-0", 20)
         chaos.restart(with_launchers=True)
-        assert chaos.wait(40) == {"torch": "Succeeded", "train": "Complete"}
+        chaos.release()
+        assert chaos.wait(100) == {"torch": "Succeeded", "train": "Complete"}
         chaos.check()
     finally:
         server.kill()

@@ -75,6 +75,12 @@ class Cluster:
         found: Object = await self.until(lambda: self.get(resource, name))
         return found
 
+    async def until_gone(self, resource: Resource, name: str) -> None:
+        async def look() -> bool:
+            return await self.get(resource, name) is None
+
+        await self.until(look)
+
     async def until_condition(self, kind: str, status: str = "True", name: str = "j") -> Object:
         async def look() -> Object | None:
             job = await self.get(TRAIN_JOBS, name)

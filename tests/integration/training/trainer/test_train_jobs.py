@@ -283,7 +283,7 @@ def test_a_deadline_ends_the_job_and_its_pods(run) -> None:
         failed = await cluster.until_condition("Failed")
         assert failed["reason"] == "DeadlineExceeded"
         await cluster.until_pods(0)
-        assert await cluster.get(JOB_SETS, "j") is None
+        await cluster.until_gone(JOB_SETS, "j")
 
     run(scenario)
 
@@ -306,11 +306,7 @@ def test_with_the_job_goes_all_that_it_made(run) -> None:
             (CONFIG_MAPS, "j-runtime-snapshot"),
             (CONFIG_MAPS, "j-tls-config"),
         ):
-
-            async def absent(resource: Any = resource, name: str = name) -> bool:
-                return await cluster.get(resource, name) is None
-
-            await cluster.until(absent)
+            await cluster.until_gone(resource, name)
 
     run(scenario)
 
@@ -369,11 +365,7 @@ def test_a_job_whose_job_set_goes_as_it_ends_has_ended_too(run) -> None:
         for pod in await cluster.until_pods(2):
             await cluster.finish(pod)
         await cluster.until_condition("Complete")
-
-        async def gone() -> bool:
-            return await cluster.get(JOB_SETS, "j") is None
-
-        await cluster.until(gone)
+        await cluster.until_gone(JOB_SETS, "j")
         await cluster.change(TRAIN_JOBS, "j", {"suspend": False})
         await until_quiet(cluster.client)
         assert await cluster.get(JOB_SETS, "j") is None

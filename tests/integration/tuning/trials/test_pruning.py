@@ -79,7 +79,7 @@ def test_a_trial_is_stopped_at_a_value_and_says_why(run):
         await tuning.gone(JOBS, second)
         # As good a one goes on.
         third = await _next(tuning, known)
-        await tuning.runs(third, "loss=3", "loss=2", "loss=2")
+        await tuning.runs(third, "loss=3", "loss=2", "loss=1")
         await tuning.becomes(third, "Succeeded")
         found = await tuning.becomes("search", "Succeeded", resource=EXPERIMENTS)
         assert (found["status"]["trialsEarlyStopped"], found["status"]["trialsSucceeded"]) == (1, 2)

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -56,6 +57,33 @@ class _Write:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+
+
+class _Joined:
+    """What is done in the transactions of what one task writes to `database`."""
+
+    __slots__ = ("database", "fn", "is_done")
+
+    def __init__(self, database: Database, fn: Callable[[sa.Connection], object]) -> None:
+        self.database = database
+        self.fn: Callable[[sa.Connection], object] | None = fn
+        """None once it is over: tasks that were begun within it still see it."""
+        self.is_done = False
+
+    def before(self, fn: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
+        own = self.fn
+        if own is None:
+            return fn
+
+        def both(connection: sa.Connection) -> T:
+            own(connection)
+            self.is_done = True
+            return fn(connection)
+
+        return both
+
+
+_joined: ContextVar[_Joined | None] = ContextVar("joined", default=None)
 
 
 class Statement:
@@ -191,12 +219,30 @@ class Database:
         """
         if self._is_closed:
             raise StorageError("the database is closed: the server stops")
+        if (joined := _joined.get()) is not None and joined.database is self:
+            fn = joined.before(fn)
         loop = asyncio.get_running_loop()
         write = _Write(fn, after, failed, loop, loop.create_future())
         self._queue.put(write)
         # Whoever gives up waiting takes nothing back: the write goes on, and its `after` or `failed` is called.
         result: T = await write.future
         return result
+
+    @contextlib.contextmanager
+    def joined(self, fn: Callable[[sa.Connection], object]) -> Iterator[None]:
+        """Whatever this task writes within it, by whichever way, does `fn` first: both are kept, or neither.
+
+        Raises RuntimeError where nothing was written here: `fn` would be lost.
+        """
+        joined = _Joined(self, fn)
+        token = _joined.set(joined)
+        try:
+            yield
+        finally:
+            _joined.reset(token)
+            joined.fn = None
+        if not joined.is_done:
+            raise RuntimeError("nothing was written to this database in what was to be written with it")
 
     async def close(self) -> None:
         """Waits for the writes under way, then lets go of the file. Later ones are refused."""

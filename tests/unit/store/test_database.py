@@ -78,6 +78,64 @@ def test_an_exception_of_the_caller_comes_back_and_keeps_nothing(tmp_path: Path)
     assert asyncio.run(main()) == []
 
 
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "among others"])
+def test_what_is_written_together_is_kept_together_or_not_at_all(tmp_path: Path, *, alone: bool) -> None:
+    async def main() -> list[int]:
+        database = opened(tmp_path)
+
+        async def both(first: int, second: int) -> int:
+            with database.joined(insert(first)):
+                return await database.write(insert(second))
+
+        others = [] if alone else [database.write(insert(n)) for n in (101, 102, 103)]
+        assert await asyncio.gather(both(1, 2), *others) == [2, *([] if alone else [101, 102, 103])]
+        for first, second in ((1, 3), (4, 2)):
+            others = [] if alone else [database.write(insert(n * 1000 + first)) for n in (1, 2, 3)]
+            found = await asyncio.gather(both(first, second), *others, return_exceptions=True)
+            assert [isinstance(each, StorageError) for each in found] == [True, *(False for _ in others)]
+        rows = await database.read(everything)
+        await database.close()
+        return [each for each in rows if each < 100]
+
+    assert asyncio.run(main()) == [1, 2]
+
+
+def test_what_was_to_be_written_with_something_is_not_lost_without_a_word(tmp_path: Path) -> None:
+    async def main() -> list[int]:
+        database, other = opened(tmp_path), Database.sqlite(tmp_path / "other.db")
+        other.create(METADATA)
+        with pytest.raises(RuntimeError, match="nothing was written"), database.joined(insert(1)):
+            await other.write(insert(2))
+        rows = await database.read(everything) + await other.read(everything)
+        await database.close()
+        await other.close()
+        return rows
+
+    assert asyncio.run(main()) == [2]
+
+
+def test_what_comes_of_a_joined_write_later_is_written_without_it(tmp_path: Path) -> None:
+    async def main() -> list[int]:
+        database = opened(tmp_path)
+        is_over = asyncio.Event()
+
+        async def later() -> None:
+            await is_over.wait()
+            await database.write(insert(3))
+
+        with database.joined(insert(1)):
+            task = asyncio.create_task(later())
+            await database.write(insert(2))
+        await database.write(lambda connection: connection.execute(sa.delete(NUMBERS)))
+        is_over.set()
+        await task
+        rows = await database.read(everything)
+        await database.close()
+        return rows
+
+    assert asyncio.run(main()) == [3]
+
+
 def test_who_gives_up_waiting_takes_nothing_back(tmp_path: Path) -> None:
     async def main() -> tuple[list[int], list[int]]:
         database, told, holding = opened(tmp_path), [], threading.Event()

@@ -154,11 +154,13 @@ class Trying:
             status = measured.stopped_early(status, end.message, now)
         else:
             status = measuring.failed(status, end.message, now)
-        # The next one may be made while this one's end is written.
+        # The next one is made of that, and then both are one transaction: it is asked for within two turns of the loop.
         self._on_status({**trial, "status": status}, has_ended=True)
+        for _ in range(2):
+            await asyncio.sleep(0)
         # An end whose values could not be kept is none: without it the trial is run again.
-        await self._ground.observations.report(namespace, name, end.metrics)
-        await self._write(trial, status)
+        with self._ground.observations.joined(namespace, name, end.metrics):
+            await self._write(trial, status)
 
     async def _write(self, trial: Object, status: Object) -> None:
         patch = {"metadata": {"uid": meta.uid(trial)}, "status": status}

@@ -36,6 +36,23 @@ def opened(tmp_path: Path) -> Database:
     return database
 
 
+async def together(database: Database, *writes: Awaitable[object]) -> list[object]:
+    """What became of each, where the writer had to take all of them at once."""
+    begun, holding = threading.Event(), threading.Event()
+
+    def hold(_: sa.Connection) -> None:
+        begun.set()
+        holding.wait(60)
+
+    held = asyncio.create_task(database.write(hold))
+    await asyncio.to_thread(begun.wait, 60)
+    waiting = [asyncio.ensure_future(each) for each in writes]
+    await asyncio.sleep(0)
+    holding.set()
+    await held
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
 def test_after_runs_in_commit_order(tmp_path: Path) -> None:
     async def main() -> list[int]:
         database = opened(tmp_path)
@@ -62,6 +79,25 @@ def test_a_failed_write_fails_alone(tmp_path: Path) -> None:
     assert isinstance(results[2], StorageError)
 
 
+def test_the_first_ones_of_many_fail_alone_too(tmp_path: Path) -> None:
+    def half(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(NUMBERS).values(n=7))
+        raise KeyError("half")
+
+    async def main() -> tuple[list[object], list[int]]:
+        database = opened(tmp_path)
+        results = await together(
+            database, *(database.write(each) for each in (half, half, insert(1), half, insert(2), half))
+        )
+        rows = await database.read(everything)
+        await database.close()
+        return results, rows
+
+    results, rows = asyncio.run(main())
+    assert [isinstance(each, KeyError) for each in results] == [True, True, False, True, False, True]
+    assert rows == [1, 2]
+
+
 def test_an_exception_of_the_caller_comes_back_and_keeps_nothing(tmp_path: Path) -> None:
     def half(connection: sa.Connection) -> None:
         connection.execute(sa.insert(NUMBERS).values(n=7))
@@ -78,8 +114,10 @@ def test_an_exception_of_the_caller_comes_back_and_keeps_nothing(tmp_path: Path)
     assert asyncio.run(main()) == []
 
 
-@pytest.mark.parametrize("alone", [True, False], ids=["alone", "among others"])
-def test_what_is_written_together_is_kept_together_or_not_at_all(tmp_path: Path, *, alone: bool) -> None:
+@pytest.mark.parametrize("others", [(), (101, 102, 103)], ids=["alone", "among others"])
+def test_what_is_written_together_is_kept_together_or_not_at_all(
+    tmp_path: Path, others: tuple[int, ...]
+) -> None:
     async def main() -> list[int]:
         database = opened(tmp_path)
 
@@ -87,11 +125,15 @@ def test_what_is_written_together_is_kept_together_or_not_at_all(tmp_path: Path,
             with database.joined(insert(first)):
                 return await database.write(insert(second))
 
-        others = [] if alone else [database.write(insert(n)) for n in (101, 102, 103)]
-        assert await asyncio.gather(both(1, 2), *others) == [2, *([] if alone else [101, 102, 103])]
+        async def tried(first: int, second: int, *others: int) -> list[object]:
+            return await together(
+                database, both(first, second), *(database.write(insert(each)) for each in others)
+            )
+
+        assert await tried(1, 2, *others) == [2, *others]
         for first, second in ((1, 3), (4, 2)):
-            others = [] if alone else [database.write(insert(n * 1000 + first)) for n in (1, 2, 3)]
-            found = await asyncio.gather(both(first, second), *others, return_exceptions=True)
+            # Beside some that were not there yet.
+            found = await tried(first, second, *(each * 10 + first for each in others))
             assert [isinstance(each, StorageError) for each in found] == [True, *(False for _ in others)]
         rows = await database.read(everything)
         await database.close()
@@ -153,23 +195,6 @@ def test_who_gives_up_waiting_takes_nothing_back(tmp_path: Path) -> None:
         return rows, told
 
     assert asyncio.run(main()) == ([1, 2], [1, 2])
-
-
-async def together(database: Database, *writes: Awaitable[object]) -> list[object]:
-    """What became of each, where the writer had to take all of them at once."""
-    begun, holding = threading.Event(), threading.Event()
-
-    def hold(_: sa.Connection) -> None:
-        begun.set()
-        holding.wait(60)
-
-    held = asyncio.create_task(database.write(hold))
-    await asyncio.to_thread(begun.wait, 60)
-    waiting = [asyncio.ensure_future(each) for each in writes]
-    await asyncio.sleep(0)
-    holding.set()
-    await held
-    return await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def test_of_a_failure_is_told_before_later_writes_are_though_nobody_waits(tmp_path: Path) -> None:

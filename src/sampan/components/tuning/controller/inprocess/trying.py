@@ -113,13 +113,15 @@ class Trying:
         if is_again:
             measured.recall(await self._ground.observations.of(namespace, name))
         begun = {**trial, "status": measuring.begun(meta.status(trial), self._ground.now())}
-        self._on_status(begun, has_ended=False)
+        timers: list[asyncio.TimerHandle] = []
         shown: list[asyncio.Task[None]] = []
 
         def show() -> None:
             shown.append(self._tasks.spawn(self._show(begun), name=f"show/{name}"))
 
-        showing = asyncio.get_running_loop().call_later(_SHOWN_SECONDS, show)
+        def on_begin() -> None:
+            self._on_status(begun, has_ended=False)
+            timers.append(asyncio.get_running_loop().call_later(_SHOWN_SECONDS, show))
 
         async def on_report(logs: Sequence[MetricLog]) -> str:
             await self._ground.observations.report(namespace, name, logs)
@@ -128,12 +130,15 @@ class Trying:
 
         task = Task(name, named_values(meta.spec(trial).get("parameterAssignments")))
         try:
-            end = await self.crew.call(task, time_limit_seconds(known.experiment), on_report)
+            limit_seconds = time_limit_seconds(known.experiment)
+            # What is noted of its beginning is noted while it runs.
+            end = await self.crew.call(task, limit_seconds, on_report, on_begin)
         except WorkerError as error:
             await self._refused(str(error))
             return
         finally:
-            showing.cancel()
+            for timer in timers:
+                timer.cancel()
             for each in shown:
                 each.cancel()
         self._refusals, self.waiting_for = 0, ""

@@ -145,8 +145,24 @@ async def charts_page(page: PageContext) -> None:
             charts.append(Chart(heights(number)))
 
 
+async def tabs_page(_page: PageContext) -> None:
+    """A part that takes long to build, and one that does not."""
+
+    async def choose(key: str) -> None:
+        widgets.text(f"{key} begins, ")
+        await asyncio.sleep(0.3 if key == "slow" else 0)
+        widgets.text(f"{key} ends")
+        ended.append(key)
+        said.set_text(f"{len(ended)} ended")
+
+    ended: list[str] = []
+    said = widgets.text("")
+    await widgets.Tabs({"first": "First", "slow": "Slow", "quick": "Quick"}, "first", choose).show()
+
+
 PAGES = (
     Page("/graph", "Graph", graph_page),
+    Page("/tabs", "Tabs", tabs_page),
     Page("/timeline", "Timeline", timeline_page),
     Page("/charts", "Charts", charts_page),
 )

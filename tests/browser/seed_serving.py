@@ -12,12 +12,12 @@
 
 from __future__ import annotations
 
-import copy
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sampan.components.serving.ui import first_endpoint
-from sampan.testing.server import ServerProcess
+from sampan.testing.server import HttpError, ServerProcess
 
 SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
 GRAPHS = "/apis/serving.kserve.io/v1alpha1/namespaces/default/inferencegraphs"
@@ -49,16 +49,32 @@ def second_revision(server: ServerProcess, name: str, percent: int = 25) -> None
     found = server.call("GET", f"{SERVICES}/{name}")
     if found["spec"]["predictor"].get("canaryTrafficPercent") is not None:
         return
-    changed = copy.deepcopy(found)
-    predictor = changed["spec"]["predictor"]
-    predictor["canaryTrafficPercent"] = percent
-    predictor["containers"][0]["env"].append({"name": "VERSION", "value": "2"})
-    server.call("PUT", f"{SERVICES}/{name}", changed)
+
+    def split(endpoint: Any) -> None:
+        predictor = endpoint["spec"]["predictor"]
+        predictor["canaryTrafficPercent"] = percent
+        predictor["containers"][0]["env"].append({"name": "VERSION", "value": "2"})
+
+    change(server, f"{SERVICES}/{name}", split)
     wait_until(
         lambda: len(shares(server, name)) == 2,
         f"{name} has two revisions",
         60,
     )
+
+
+def change(server: ServerProcess, path: str, act: Callable[[Any], None]) -> None:
+    """Against a controller that writes there too, until it holds."""
+    for _ in range(20):
+        found = server.call("GET", path)
+        act(found)
+        try:
+            server.call("PUT", path, found)
+            return
+        except HttpError as error:
+            if error.code != 409:
+                raise
+    raise AssertionError(f"{path} could not be written")
 
 
 def shares(server: ServerProcess, name: str) -> dict[str, int]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from pages import dialog, shown
 from playwright.sync_api import Page, expect
 
 from sampan.testing.server import ServerProcess
@@ -45,16 +46,16 @@ def test_a_failing_pod_is_found_understood_and_deleted(page: Page, server: Serve
     expect(row).to_contain_text("Container main ended with exit code 3")
     row.get_by_role("link", name="kc-crashes").click()
     # The list may hold other pods that ended so, and stays until the pod's page is there.
-    expect(page.get_by_role("heading", name="kc-crashes")).to_be_visible()
+    shown(page, "kc-crashes")
     expect(page.get_by_text("Container main ended with exit code 3")).to_be_visible()
     page.get_by_role("tab", name="Logs").click()
     expect(page.get_by_text("no column price")).to_be_visible()
     page.goto(f"{server.url}/ui/cluster/pods?labels=app%3Dkc")
     page.get_by_role("checkbox", name="Pick kc-crashes").check()
     page.get_by_role("button", name="Delete", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Pod kc-crashes")
-    dialog.get_by_role("button", name="Delete").click()
+    question = dialog(page, "Delete Pod kc-crashes?")
+    expect(question).to_contain_text("Pod kc-crashes")
+    question.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
 
 
@@ -66,9 +67,10 @@ def test_yaml_is_checked_before_it_is_saved(page: Page, server: ServerProcess) -
     editor.press_sequentially("dat: y")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("There is no such field.")).to_be_visible()
-    assert page.locator(".cm-line.sp-wrong").inner_text() == "dat: y"
+    expect(page.locator(".cm-line.sp-wrong")).to_have_text("dat: y")
     page.get_by_role("button", name="Start over").click()
     expect(page.get_by_text("There is no such field.")).not_to_be_visible()
+    expect(editor).not_to_contain_text("dat: y")
     editor.press("Control+End")
     editor.press("ArrowUp")
     editor.press("End")
@@ -110,7 +112,7 @@ def test_objects_are_created_from_yaml(page: Page, server: ServerProcess) -> Non
     done = page.get_by_role("table", name="What was done")
     expect(done).to_contain_text("Created")
     done.get_by_role("link", name="settings").click()
-    expect(page.get_by_role("heading", name="settings", level=1)).to_be_visible()
+    shown(page, "settings")
     expect(page.get_by_text("blue")).to_be_visible()
 
 
@@ -126,10 +128,10 @@ def test_what_somebody_else_has_changed_is_shown_beside_ones_own(page: Page, ser
     editor.press_sequentially("-mine")
     server.call("PUT", path, {**SETTINGS, "metadata": {"name": "kc-shared"}, "data": {"colour": "theirs"}})
     page.get_by_role("button", name="Save").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("theirs")
-    expect(dialog).to_contain_text("blue-mine")
-    dialog.get_by_role("button", name="Save mine over it").click()
+    question = dialog(page, "Somebody else has changed it meanwhile")
+    expect(question).to_contain_text("theirs")
+    expect(question).to_contain_text("blue-mine")
+    question.get_by_role("button", name="Save mine over it").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     assert server.call("GET", path)["data"] == {"colour": "blue-mine"}
     assert json.dumps(server.call("GET", path)).count("theirs") == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from pages import dialog, shown
 from playwright.sync_api import Page, expect
 from seed import Seeded
 
@@ -18,21 +19,23 @@ def _open(open_tab: OpenTab, seeded: Seeded, path: str) -> Page:
 def test_an_experiment_is_made_changed_archived_and_brought_back(tab: OpenTab, seeded: Seeded) -> None:
     page = _open(tab, seeded, "/experiments")
     page.get_by_role("button", name="New experiment").click()
-    page.get_by_role("dialog").get_by_label("Name").fill("of the browser")
-    page.get_by_role("dialog").get_by_label("Description").fill("what a person does")
-    page.get_by_role("button", name="Create", exact=True).click()
-    expect(page.get_by_role("heading", name="of the browser", level=1)).to_be_visible()
+    asked = dialog(page, "New experiment")
+    asked.get_by_label("Name").fill("of the browser")
+    asked.get_by_label("Description").fill("what a person does")
+    asked.get_by_role("button", name="Create", exact=True).click()
+    shown(page, "of the browser")
     expect(page.get_by_text("No runs yet")).to_be_visible()
 
     page.get_by_role("button", name="Edit", exact=True).click()
-    page.get_by_role("dialog").get_by_label("Name").fill("of a browser")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("heading", name="of a browser", level=1)).to_be_visible()
+    asked = dialog(page, "Edit of the browser")
+    asked.get_by_label("Name").fill("of a browser")
+    asked.get_by_role("button", name="Save").click()
+    shown(page, "of a browser")
 
     page.get_by_role("button", name="Archive", exact=True).first.click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("runs are unarchived one by one")).to_be_visible()
-    dialog.get_by_role("button", name="Archive").click()
+    question = dialog(page, "Archive of a browser?")
+    expect(question.get_by_text("runs are unarchived one by one")).to_be_visible()
+    question.get_by_role("button", name="Archive").click()
     expect(page.get_by_role("button", name="Unarchive")).to_be_visible()
 
     page.goto(f"{seeded.server.url}/ui/experiments?show=archived")
@@ -67,4 +70,4 @@ def test_experiments_are_found_by_the_search_and_by_upstreams_address(tab: OpenT
     expect(page.get_by_text(name, exact=True).first).to_be_visible()
     page.keyboard.press("Escape")
     page.goto(f"{seeded.server.url}/#/experiments/details/{experiment_id}")
-    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    shown(page, name)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FloatRect, Locator, expect
 from tests.browser.conftest import OpenTab
+
+
+def _settled(item: Locator) -> FloatRect | None:
+    """Where it is once it does not move any more: a trial click waits for that, and clicks nothing."""
+    item.click(trial=True)
+    return item.bounding_box()
 
 
 def test_a_graph_is_folded_searched_chosen_and_kept_current(tab: OpenTab, gallery: str) -> None:
     page = tab(f"{gallery}/graph")
     tree = page.get_by_role("tree", name="Steps")
     train = tree.get_by_role("treeitem", name="train <b>model</b>, Running, attempt 2")
-    expect(train).to_be_visible()
-    place = train.bounding_box()
+    place = _settled(train)
 
     page.get_by_role("button", name="Succeed").click()
     done = tree.get_by_role("treeitem", name="train <b>model</b>, Succeeded, attempt 2")
-    expect(done).to_be_visible()
-    assert done.bounding_box() == place, "a state changes, and nothing moves"
+    assert _settled(done) == place, "a state changes, and nothing moves"
 
     done.click()
     expect(page.get_by_text("chosen: train")).to_be_visible()

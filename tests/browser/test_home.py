@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def test_a_first_run_is_one_click_away(tab: Callable[..., Page], tmp_path: Path)
     with ServerProcess(tmp_path) as fresh:
         page: Page = tab(f"{fresh.url}/ui/")
         page.get_by_role("button", name="Run it").click()
-        page.wait_for_url("**/ui/runs/*")
+        page.wait_for_url(re.compile("/ui/runs/[0-9a-f-]{36}"))
         run = fresh.wait_run(page.url.rsplit("/", 1)[1], timeout=200)
         assert run["state"] == "SUCCEEDED"
         page.goto(f"{fresh.url}/ui/")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import dialog, shown
 from playwright.sync_api import Page, expect
-from seed_serving import wait_until
+from seed_serving import change, wait_until
 
 from sampan.testing.server import ServerProcess
 
@@ -105,7 +106,7 @@ def test_one_is_made_in_the_form_and_talked_to(tab: OpenTab, server: ServerProce
     expect(page.get_by_text("kind: LLMInferenceService").first).to_be_visible()
     page.get_by_role("button", name="Create").click()
 
-    expect(page.get_by_role("heading", name="talker", level=1)).to_be_visible()
+    shown(page, "talker")
     state(page, "Ready")
     page.get_by_role("tab", name="Try it").click()
     talk(page, "hello")
@@ -113,7 +114,7 @@ def test_one_is_made_in_the_form_and_talked_to(tab: OpenTab, server: ServerProce
     # Whatever it says is text.
     expect(answer).to_contain_text("<img src=x onerror=alert(1)> birds/grey says hello --loud two words")
     expect(answer).to_contain_text(re.compile(r"first word after \d+ ms"))
-    assert answer.locator("img").count() == 0
+    expect(answer.locator("img")).to_have_count(0)
     # The next thing can be said: nothing is wrong with having said nothing yet.
     expect(page.get_by_text("This is needed")).to_have_count(0)
     talk(page, "break")
@@ -134,14 +135,16 @@ def test_it_is_changed_in_the_form_and_as_yaml(tab: OpenTab, server: ServerProce
     form.get_by_role("textbox", name=re.compile("^Replicas")).fill("1")
     form.get_by_role("textbox", name=re.compile("^At most")).fill("2")
     page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_role("heading", name="changing", level=1, exact=True)).to_be_visible()
+    shown(page, "changing")
     found = server.call("GET", f"{KIND}/changing")["spec"]
     assert (found["scaling"]["minReplicas"], found["scaling"]["maxReplicas"]) == (1, 2)
     assert found["router"] == {"route": {}}
+
     # The form has no field for prefill: what has none is edited as it is.
-    found["prefill"] = {"replicas": 0}
-    patched = {**server.call("GET", f"{KIND}/changing"), "spec": found}
-    server.call("PUT", f"{KIND}/changing", patched)
+    def prefill(obj: Any) -> None:
+        obj["spec"]["prefill"] = {"replicas": 0}
+
+    change(server, f"{KIND}/changing", prefill)
     page.goto(f"{server.url}/ui/serving/new?kind=llminferenceservices&change=changing")
     expect(page.get_by_role("button", name="Apply")).to_be_visible()
     expect(page.get_by_role("form", name="Change changing")).to_have_count(0)
@@ -158,12 +161,12 @@ def test_what_fails_says_why_and_lists_are_narrowed(tab: OpenTab, server: Server
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="halting", exact=True))
     expect(row).to_contain_text("Ready", timeout=60_000)
     row.get_by_role("button", name="Stop").click()
-    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    dialog(page, "Stop 1 endpoint?").get_by_role("button", name="Stop").click()
     expect(row).to_contain_text("Stopped", timeout=30_000)
     page.get_by_label("Pick lost").check()
     toolbar = page.get_by_role("toolbar", name="Picked endpoints")
     toolbar.get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Delete")).click()
+    dialog(page, "Delete 1 endpoint?").get_by_role("button", name=re.compile("^Delete")).click()
     expect(page.get_by_role("link", name="lost", exact=True)).to_have_count(0)
     wait_until(
         lambda: not server.call("GET", f"{KIND}?fieldSelector=metadata.name%3Dlost")["items"], "lost goes", 60

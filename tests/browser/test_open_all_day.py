@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from pages import shown
+from playwright.sync_api import Page
 
 from sampan.testing.server import ServerProcess
 
@@ -23,7 +24,7 @@ def test_going_about_for_long_costs_nothing_that_stays(page: Page, server: Serve
         for _ in range(times):
             for name in PAGES:
                 page.locator(".sp-nav").get_by_role("link", name=name, exact=True).click()
-                expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+                shown(page, name)
 
     def used() -> tuple[float, int, float]:
         devtools.send("HeapProfiler.collectGarbage")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import dialog, shown
 from playwright.sync_api import Page, expect
 
 from sampan.testing.server import ServerProcess
@@ -57,6 +58,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_from_a_file_to_a_run_and_on_to_the_next_version(page: Page, file: Path) -> None:
     page.get_by_role("link", name="Pipelines", exact=True).click()
+    shown(page, "Pipelines")
     page.get_by_role("link", name="Upload pipeline").first.click()
     upload(page, file)
     start_a_run(page)
@@ -71,7 +73,7 @@ def upload(page: Page, file: Path) -> None:
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("say-hello")
     page.get_by_role("textbox", name="Name", exact=True).fill("Journey")
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_role("heading", name="Journey", level=1)).to_be_visible()
+    shown(page, "Journey")
     assert re.search(r"/ui/pipelines/[^/]+/versions/[^/]+$", page.url)
     page.get_by_role("tab", name="Inputs").click()
     expect(page.get_by_role("row", name=re.compile("times whole|times NUMBER_INTEGER"))).to_be_visible()
@@ -95,11 +97,14 @@ def start_a_run(page: Page) -> None:
     page.get_by_role("button", name="Reset options to its default").click()
     page.keyboard.press("Control+Enter")
     expect(page).to_have_url(re.compile(r"/ui/runs/[0-9a-f-]{36}"))
+    shown(page, "Journey 1")
 
 
 def paste_a_version(page: Page) -> None:
-    page.get_by_role("link", name="Pipelines", exact=True).click()
-    page.get_by_role("link", name="Journey", exact=True).first.click()
+    page.locator(".sp-nav").get_by_role("link", name="Pipelines", exact=True).click()
+    shown(page, "Pipelines")
+    page.get_by_role("table", name="Pipelines").get_by_role("link", name="Journey", exact=True).first.click()
+    shown(page, "Journey")
     page.get_by_role("link", name="Upload version").first.click()
     page.get_by_text("Pasted text").click()
     text = page.get_by_role("textbox", name="YAML or JSON")
@@ -110,7 +115,7 @@ def paste_a_version(page: Page) -> None:
     expect(page.get_by_text("say-hello: 2 tasks, 4 inputs")).to_be_visible()
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("v2")
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_role("heading", name="v2", level=1)).to_be_visible()
+    shown(page, "v2")
 
 
 def compare(page: Page) -> None:
@@ -123,11 +128,12 @@ def compare(page: Page) -> None:
 
 def delete(page: Page) -> None:
     page.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Journey").click()
+    shown(page, "Journey")
     page.get_by_role("button", name="Delete", exact=True).click()
-    question = page.get_by_role("dialog")
+    question = dialog(page, "Delete the pipeline Journey?")
     expect(question).to_contain_text("All 2 versions: v2, Journey")
     question.get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("heading", name="Pipelines", level=1)).to_be_visible()
+    shown(page, "Pipelines")
     expect(page.get_by_role("link", name="Journey", exact=True)).to_have_count(0)
 
 

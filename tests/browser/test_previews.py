@@ -13,7 +13,7 @@ def test_each_kind_of_artifact_is_shown(page: Page, seeded: Seeded) -> None:
     show("HTML")
     frame = page.frame_locator("iframe[title=page]")
     expect(frame.get_by_role("heading", name="Report")).to_be_visible()
-    assert page.locator("iframe").get_attribute("sandbox") == "allow-scripts"
+    expect(page.locator("iframe")).to_have_attribute("sandbox", "allow-scripts")
     show("Markdown")
     expect(page.frame_locator("iframe").get_by_role("cell", name="accuracy")).to_be_visible()
     show("Dataset")
@@ -25,7 +25,7 @@ def test_each_kind_of_artifact_is_shown(page: Page, seeded: Seeded) -> None:
     show("Artifact")
     picture = page.get_by_role("img", name="picture")
     expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.naturalWidth") == 64
+    expect(picture).to_have_js_property("naturalWidth", 64)
     with page.expect_download() as saved:
         page.get_by_role("link", name="Download PNG picture").click()
     assert saved.value.suggested_filename.endswith(".png")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
+from pages import dialog, shown
 from playwright.sync_api import Page, expect
 from quick import QUICK
 from seed import Seeded
@@ -33,7 +35,7 @@ def test_what_was_archived_is_restored_and_deleted(page: Page, server: ServerPro
     expect(runs.get_by_role("link", name="put away")).to_have_count(1)
     runs.get_by_role("checkbox", name="Pick put away two").check()
     page.get_by_role("button", name="Delete", exact=True).click()
-    question = page.get_by_role("dialog")
+    question = dialog(page, "Delete put away two for good?")
     expect(question).to_contain_text("All of their steps, parameters and metrics.")
     question.get_by_role("button", name="Delete 1 run").click()
     expect(page.get_by_text("Nothing matches")).to_be_visible()
@@ -50,18 +52,18 @@ def test_an_artifact_leads_along_its_lineage_into_its_run(page: Page, seeded: Se
     artifacts = page.get_by_role("table", name="Artifacts")
     row = artifacts.get_by_role("row", name="of good")
     row.get_by_role("link", name="model").click()
-    expect(page.get_by_role("heading", name="model", level=1)).to_be_visible()
+    shown(page, "model")
     expect(
         page.get_by_role("table", name="Where it is used").get_by_role("row", name="again").first
     ).to_be_visible()
     page.get_by_role("button", name="Delete").click()
-    question = page.get_by_role("dialog")
+    question = dialog(page, "Delete model?")
     expect(question).to_contain_text("The run again, taken from the cache by train")
     expect(question.get_by_role("button", name="Delete the artifact")).to_be_disabled()
     question.get_by_role("button", name="Cancel").click()
     lineage = page.get_by_label("Lineage", exact=True).first
     lineage.get_by_text("data", exact=True).first.click()
-    expect(page.get_by_role("heading", name="data", level=1)).to_be_visible()
+    shown(page, "data")
     page.get_by_role("link", name="prepare", exact=True).first.click()
     page.wait_for_url(f"{url}/ui/runs/{seeded.runs['good']}?task=*")
 
@@ -76,8 +78,10 @@ def test_results_of_steps_are_forgotten(page: Page, server: ServerProcess) -> No
     found = page.get_by_role("table", name="Results that are reused")
     expect(found.get_by_text("say").first).to_be_visible()
     page.get_by_role("button", name="Forget all that is shown").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget them").click()
+    question = dialog(page, re.compile("^Forget .*"))
+    question.get_by_role("button", name="Forget them").click()
     expect(page.get_by_text("Nothing matches")).to_be_visible()
+    expect(question).to_have_count(0)
     page.get_by_role("link", name="Disk use").click()
     page.get_by_role("button", name="What would be deleted now").click()
     expect(page.get_by_role("dialog")).to_contain_text("Nothing would be deleted")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import address_has, dialog, shown
 from playwright.sync_api import Page, expect
 
 from sampan.testing import pipelines
@@ -23,18 +24,20 @@ def of_two(second: str, first: str = "echo ready") -> Any:
 
 
 def test_a_run_is_watched_to_its_end(page: Page, server: ServerProcess) -> None:
-    run_id = server.submit(
-        of_two("echo trained", first="sleep 2; echo ready"), f"watched {uuid.uuid4().hex[:6]}"
-    )
+    # A step has a temporary folder of its own.
+    seen = server.home / f"seen-{uuid.uuid4().hex[:6]}"
+    first = f"until [ -e {seen} ]; do sleep 0.1; done; echo ready"
+    run_id = server.submit(of_two("echo trained", first=first), f"watched {uuid.uuid4().hex[:6]}")
     page.goto(f"{server.url}/ui/runs/{run_id}?tab=steps")
 
     expect(page.get_by_text("Running for")).to_be_visible()
+    seen.touch()
     expect(page.get_by_text("2 succeeded")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("button", name="Resume with changes")).to_be_visible()
     page.get_by_role("button", name="Open train").click()
     panel = page.get_by_role("complementary", name="The step")
     expect(panel.get_by_role("heading", name="train")).to_be_visible()
-    assert "task=" in page.url
+    address_has(page, "task=")
     panel.get_by_role("tab", name="Log").click()
     expect(panel.get_by_text("trained")).to_be_visible()
     page.reload()
@@ -60,15 +63,15 @@ def test_a_failure_is_seen_mended_and_resumed(page: Page, server: ServerProcess,
     fixed = tmp_path / "fixed.json"
     fixed.write_text(json.dumps(of_two("echo trained")))
     why.get_by_role("button", name="Resume with a fix").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_text("A new file").click()
-    dialog.locator("input[type=file]").set_input_files(fixed)
-    expect(dialog.get_by_text("fixed.json is taken.")).to_be_visible()
-    dialog.get_by_role("button", name="Show the plan").click()
-    expect(dialog.get_by_text("The plan: 1 reused, 1 run")).to_be_visible()
-    dialog.get_by_role("button", name="Start the new run").click()
+    asked = page.get_by_role("dialog")
+    asked.get_by_text("A new file").click()
+    asked.locator("input[type=file]").set_input_files(fixed)
+    expect(asked.get_by_text("fixed.json is taken.")).to_be_visible()
+    asked.get_by_role("button", name="Show the plan").click()
+    expect(asked.get_by_text("The plan: 1 reused, 1 run")).to_be_visible()
+    asked.get_by_role("button", name="Start the new run").click()
 
-    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("resumed"))
+    shown(page, re.compile("resumed"))
     expect(page.get_by_text("Goes on from")).to_be_visible()
     expect(page.get_by_role("button", name="Resume with changes")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("1 from cache")).to_be_visible()
@@ -80,11 +83,11 @@ def test_a_run_is_stopped_after_a_question(page: Page, server: ServerProcess) ->
     run_id = server.submit(of_two("echo", first="sleep 600"), f"stopped {uuid.uuid4().hex[:6]}")
     page.goto(f"{server.url}/ui/runs/{run_id}")
     page.get_by_role("button", name="Stop").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Exit handlers still run", exact=False)).to_be_visible()
-    dialog.get_by_role("button", name="Stop the run").click()
+    question = dialog(page, re.compile("^Stop the run stopped"))
+    expect(question.get_by_text("Exit handlers still run", exact=False)).to_be_visible()
+    question.get_by_role("button", name="Stop the run").click()
     expect(page.get_by_role("button", name="Retry").first).to_be_visible(timeout=60_000)
-    assert server.call("GET", f"/apis/v2beta1/runs/{run_id}")["state"] == "CANCELED"
+    assert server.wait_run(run_id)["state"] == "CANCELED"
 
 
 @pytest.mark.slow
@@ -98,9 +101,9 @@ def test_a_paused_run_goes_on_with_a_fix(page: Page, server: ServerProcess, tmp_
     fixed = tmp_path / "fixed.json"
     fixed.write_text(json.dumps(of_two("echo trained")))
     page.get_by_role("button", name="Continue with a fix").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_text("A new file").click()
-    dialog.locator("input[type=file]").set_input_files(fixed)
-    expect(dialog.get_by_text("fixed.json is taken.")).to_be_visible()
-    dialog.get_by_role("button", name="Continue").click()
+    asked = page.get_by_role("dialog")
+    asked.get_by_text("A new file").click()
+    asked.locator("input[type=file]").set_input_files(fixed)
+    expect(asked.get_by_text("fixed.json is taken.")).to_be_visible()
+    asked.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("2 succeeded")).to_be_visible(timeout=60_000)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from pages import shown
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from sampan.testing.server import ServerProcess
 
@@ -13,18 +15,18 @@ OpenTab = Callable[..., Page]
 
 def test_a_page_is_where_its_address_says(page: Page, server: ServerProcess) -> None:
     page.get_by_role("link", name="Runs", exact=True).first.click()
-    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    shown(page, "Runs")
     assert page.url == f"{server.url}/ui/runs"
     page.reload()
-    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    shown(page, "Runs")
     page.go_back()
-    expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
+    shown(page, "Home")
 
 
 def test_addresses_that_upstream_prints_lead_to_our_pages(page: Page, server: ServerProcess) -> None:
     for door in ("/", "/pipeline/", "/_/pipeline/", "/katib/", "/_/katib/"):
         page.goto(f"{server.url}{door}#/runs")
-        expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+        shown(page, "Runs")
         expect(page).to_have_url(f"{server.url}/ui/runs")
 
 
@@ -40,10 +42,10 @@ def test_search_leads_to_pages_and_shortcuts_to_more(page: Page, server: ServerP
     box.fill("runs")
     expect(page.get_by_role("option", name="Runs").first).to_be_visible()
     box.press("Enter")
-    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    shown(page, "Runs")
     page.keyboard.press("g")
     page.keyboard.press("h")
-    expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
+    shown(page, "Home")
     page.keyboard.press("Control+k")
     box.fill("no such thing at all")
     expect(page.get_by_role("status").filter(has_text="Nothing in default")).to_be_visible()
@@ -59,10 +61,48 @@ def test_the_namespace_is_in_the_address(page: Page, server: ServerProcess) -> N
     expect(link).to_have_attribute("href", "/ui/activity?ns=kube-system")
     link.click()
     page.wait_for_url("**/ui/activity?ns=kube-system")
+    shown(page, "Activity")
     page.go_back()
     page.go_back()
     expect(page.get_by_label("Namespace")).to_have_value("default")
+    # It is kept for the user, and so for all other tests of the server: that it was is known by the address.
+    page.go_forward()
+    expect(page.get_by_label("Namespace")).to_have_value("kube-system")
     page.get_by_label("Namespace").select_option("default")
+    expect(page).to_have_url(f"{server.url}/ui/")
+
+
+def test_what_is_done_before_there_is_a_connection_comes_in_its_order(
+    page: Page, server: ServerProcess
+) -> None:
+    name, sockets = "one after the other", list[WebSocketRoute]()
+    held, sent = list[str | bytes](), list[str]()
+
+    def hold(socket: WebSocketRoute) -> None:
+        above = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            sent.append(str(message))
+            above.send(message)
+
+        sockets.append(socket)
+        socket.on_message(pass_on)
+        above.on_message(lambda message: held.append(message) if sockets else socket.send(message))
+
+    page.route_web_socket(re.compile("_nicegui_ws"), hold)
+    page.goto(f"{server.url}/ui/notifications/new")
+    page.get_by_label("Name", exact=True).press_sequentially(name)
+    page.get_by_label("URL").press_sequentially("https://nobody.example.invalid/hook")
+    page.get_by_role("button", name="Make the notification").click()
+    expect(page.get_by_text("New notification").first).to_be_visible()
+    (socket,) = sockets
+    sockets.clear()
+    for message in held:
+        socket.send(message)
+    shown(page, name)
+    typed = [text for message in sent for text in re.findall(r'\\"(o[a-z ]*)\\"', message)]
+    assert typed == [name[:end] for end in range(1, len(name) + 1)]
+    server.call("DELETE", f"/apis/v2beta1/notifications/{page.url.rpartition('/')[2]}")
 
 
 def test_a_lost_connection_says_so_does_nothing_late_and_heals(page: Page, server: ServerProcess) -> None:
@@ -78,7 +118,7 @@ def test_a_lost_connection_says_so_does_nothing_late_and_heals(page: Page, serve
     page.get_by_role("button", name="Try now").click()
     expect(page.get_by_text("connection to the server is lost")).to_be_hidden()
     expect(theme).to_be_visible()
-    expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
+    shown(page, "Home")
 
 
 def test_on_a_tablet_the_navigation_is_a_drawer(tab: OpenTab, server: ServerProcess) -> None:
@@ -92,5 +132,5 @@ def test_on_a_tablet_the_navigation_is_a_drawer(tab: OpenTab, server: ServerProc
     expect(menu).to_be_focused()
     menu.click()
     link.click()
-    expect(page.get_by_role("heading", name="Runs", level=1)).to_be_visible()
+    shown(page, "Runs")
     expect(link).to_be_hidden()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from pages import dialog, shown
 from playwright.sync_api import Page, expect
 from seed import Seeded
 from seed_training import JOBS, seed_training, wait_for_training
@@ -32,6 +33,7 @@ def trained(server: ServerProcess) -> ServerProcess:
 def test_a_job_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, trained: ServerProcess) -> None:
     page = tab(f"{trained.url}/ui/training")
     page.get_by_role("link", name="New training job").click()
+    shown(page, "New training job")
     form = page.get_by_role("form", name="New training job")
     form.get_by_role("textbox", name=re.compile("^Name")).fill("From the Form")
     form.get_by_label("Kind").select_option("PyTorchJob")
@@ -47,7 +49,7 @@ def test_a_job_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, trained: Se
     expect(page.locator(".sp-new-yaml")).to_contain_text("name: from-the-form")
     page.get_by_role("button", name="Create").click()
 
-    expect(page.get_by_role("heading", name="from-the-form", level=1)).to_be_visible()
+    shown(page, "from-the-form")
     expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("table", name="Replicas").get_by_role("row")).to_have_count(3)
 
@@ -71,7 +73,7 @@ def test_jobs_are_narrowed_picked_and_deleted(tab: OpenTab, trained: ServerProce
     page.get_by_label("Pick one").check()
     page.get_by_label("Pick two").check()
     page.get_by_role("toolbar", name="Picked jobs").get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete 2 jobs").click()
+    dialog(page, "Delete 2 jobs?").get_by_role("button", name="Delete 2 jobs").click()
     expect(page.get_by_role("link", name="two", exact=True)).to_have_count(0)
     expect(page.get_by_role("link", name="held", exact=True)).to_be_visible()
 
@@ -94,20 +96,21 @@ def test_a_job_is_suspended_resumed_scaled_and_run_again(tab: OpenTab, trained: 
     _copy(trained, "jaxjobs/held", "own")
     page = tab(f"{trained.url}/ui/training/jaxjobs/default/own")
     page.get_by_role("button", name="Scale").click()
-    page.get_by_role("dialog").get_by_label("Workers").fill("1")
-    page.get_by_role("dialog").get_by_role("button", name="Scale").click()
+    asked = dialog(page, "Scale own")
+    asked.get_by_label("Workers").fill("1")
+    asked.get_by_role("button", name="Scale").click()
     expect(page.get_by_text("Worker 0/1")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Run again").click()
-    expect(page.get_by_role("heading", name="own-2", level=1)).to_be_visible()
+    shown(page, "own-2")
 
     _copy(trained, "tfjobs/learning", "learning-too")
     page.goto(f"{trained.url}/ui/training/tfjobs/default/learning-too")
     expect(page.locator(".sp-page-header").get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
     before = _uid(trained, "learning-too-worker-0")
     page.get_by_role("button", name="Restart").click()
-    page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+    dialog(page, "Restart learning-too?").get_by_role("button", name="Restart").click()
     expect(page.get_by_text("learning-too begins again.")).to_be_visible(timeout=60_000)
     expect(page.locator(".sp-page-header").get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
     deadline = time.monotonic() + 60
@@ -129,10 +132,12 @@ def test_what_the_form_has_no_field_for_is_cloned_as_yaml(tab: OpenTab, trained:
 def test_a_runtime_leads_to_a_job(tab: OpenTab, trained: ServerProcess) -> None:
     page = tab(f"{trained.url}/ui/training/runtimes")
     page.get_by_role("link", name="plain", exact=True).click()
+    shown(page, "plain")
     page.get_by_role("link", name="Train with it").click()
+    shown(page, "New training job")
     page.get_by_role("textbox", name=re.compile("^Name")).fill("by-runtime")
     page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("heading", name="by-runtime", level=1)).to_be_visible()
+    shown(page, "by-runtime")
     expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
 
 
@@ -145,7 +150,7 @@ def test_the_shell_knows_of_training(tab: OpenTab, seeded: Seeded) -> None:
     found = page.get_by_role("group", name="Training job", exact=True).get_by_role("option")
     expect(found).to_have_text(re.compile("boosted.*Failed · XGBoostJob"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="boosted", level=1)).to_be_visible()
+    shown(page, "boosted")
 
 
 def _copy(server: ServerProcess, of: str, name: str) -> None:

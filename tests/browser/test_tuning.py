@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
+from pages import dialog, shown
 from playwright.sync_api import Page, expect
+from seed_serving import wait_until
 from seed_tuning import EXPERIMENTS, experiment, holds, seed_tuning, trials_of, wait_for_tuning
 
 from sampan.testing.server import ServerProcess
@@ -30,9 +32,11 @@ def tuned(server: ServerProcess) -> ServerProcess:
 def test_an_experiment_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, tuned: ServerProcess) -> None:
     page = tab(f"{tuned.url}/ui/tuning")
     page.get_by_role("link", name="New experiment").click()
+    shown(page, "New tuning experiment")
     form = page.get_by_role("form", name="New tuning experiment")
     form.get_by_role("textbox", name=re.compile("^Name")).first.fill("From the Form")
     form.get_by_role("button", name="Take parameter 2 away").click()
+    expect(form.get_by_role("group", name="Parameter 2")).to_have_count(0)
     row = form.get_by_role("group", name="Parameter 1")
     row.get_by_role("textbox", name=re.compile("^Name")).fill("rate")
     row.get_by_role("textbox", name=re.compile("^From")).fill("1")
@@ -46,7 +50,7 @@ def test_an_experiment_is_made_in_the_form_and_seen_to_its_end(tab: OpenTab, tun
     expect(page.locator(".sp-new-yaml")).to_contain_text("- --rate=${trialParameters.rate}")
     page.get_by_role("button", name="Create").click()
 
-    expect(page.get_by_role("heading", name="from-the-form", level=1)).to_be_visible()
+    shown(page, "from-the-form")
     expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("3 / 3 trials")).to_be_visible()
     expect(page.get_by_role("link", name=re.compile("^from-the-form-"))).to_be_visible()
@@ -61,9 +65,12 @@ def test_experiments_are_narrowed_picked_and_deleted(tab: OpenTab, tuned: Server
         tuned.call("POST", EXPERIMENTS, experiment(name, ["1", "0", "0"], cpu="4000"))
     page = tab(f"{tuned.url}/ui/tuning?find=o")
     page.get_by_label("Pick one").check()
-    page.get_by_label("Pick two").check()
-    page.get_by_role("toolbar", name="Picked experiments").get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete 2 experiments").click()
+    delete = page.get_by_role("toolbar", name="Picked experiments").get_by_role("button", name="Delete")
+    expect(delete).to_be_visible()
+    # One more is picked, and the button that is there clicked at once.
+    more = page.get_by_label("Pick two").element_handle()
+    delete.evaluate("(button, more) => { more.click(); button.click(); }", more)
+    dialog(page, "Delete 2 experiments?").get_by_role("button", name="Delete 2 experiments").click()
     expect(page.get_by_role("link", name="two", exact=True)).to_have_count(0)
     page.get_by_role("button", name="Failed").click()
     expect(page.get_by_role("link", name="hopeless", exact=True)).to_be_visible()
@@ -79,7 +86,7 @@ def test_what_waits_and_what_failed_says_why(tab: OpenTab, tuned: ServerProcess)
     failed = page.get_by_role("region", name="It failed")
     expect(failed).to_contain_text(re.compile(r"[23] trials failed"))
     failed.get_by_role("link").first.click()
-    expect(page.get_by_role("heading", name=re.compile("^hopeless-"), level=1)).to_be_visible()
+    shown(page, re.compile("^hopeless-"))
 
 
 @pytest.mark.slow
@@ -104,20 +111,22 @@ def test_an_experiment_is_cloned_its_counts_are_changed_and_it_is_stopped(
     tuned.call("POST", EXPERIMENTS, body)
     page = tab(f"{tuned.url}/ui/tuning/experiments/default/own")
     page.get_by_role("button", name="Counts").click()
-    page.get_by_role("dialog").get_by_label("Trials in all").fill("8")
-    page.get_by_role("dialog").get_by_role("button", name="Change").click()
+    asked = dialog(page, "Counts of own")
+    asked.get_by_label("Trials in all").fill("8")
+    asked.get_by_role("button", name="Change").click()
     expect(page.get_by_text("0 / 8 trials")).to_be_visible()
     expect(page.get_by_text("1 running")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Stop").click()
-    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    dialog(page, "Stop own?").get_by_role("button", name="Stop").click()
     expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=60_000)
     expect(page.locator(".sp-page-header").get_by_text("stopped", exact=True)).to_be_visible()
-    page.wait_for_timeout(2000)
-    assert trials_of(tuned, "own") == []
+    wait_until(lambda: not trials_of(tuned, "own"), "the trials that did not end are gone", 60)
     assert holds(tuned.call("GET", f"{EXPERIMENTS}/own"), "Succeeded")
     page.get_by_role("button", name="Go on").click()
-    expect(page.get_by_role("dialog")).to_contain_text("clone it")
-    page.get_by_role("dialog").get_by_role("link", name="Clone").click()
+    asked = dialog(page, "Let own go on")
+    expect(asked).to_contain_text("clone it")
+    asked.get_by_role("link", name="Clone").click()
+    shown(page, "New tuning experiment")
     expect(page.get_by_role("textbox", name=re.compile("^Name")).first).to_have_value("own-2")
     page.get_by_role("button", name="Check only").click()
     expect(page.get_by_text("The cluster would take it so.")).to_be_visible()
@@ -151,7 +160,7 @@ def test_a_trial_has_its_curves_and_its_log(tab: OpenTab, tuned: ServerProcess) 
     page.get_by_role("tab", name="Logs").click()
     expect(page.get_by_role("log").get_by_text(re.compile("^done "))).to_be_visible()
     page.get_by_role("link", name="landscape", exact=True).first.click()
-    expect(page.get_by_role("heading", name="landscape", level=1)).to_be_visible()
+    shown(page, "landscape")
 
 
 @pytest.mark.slow
@@ -185,7 +194,7 @@ def test_a_template_is_written_used_changed_and_deleted(tab: OpenTab, tuned: Ser
     expect(page.get_by_label(re.compile("^Template default/trial-templates/mine.yaml"))).to_be_visible()
     page.goto(f"{tuned.url}/ui/tuning/templates")
     page.get_by_role("button", name="Delete mine.yaml").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    dialog(page, "Delete mine.yaml?").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("link", name="mine.yaml", exact=True)).to_have_count(0)
     expect(page.get_by_role("link", name="quick.yaml", exact=True)).to_be_visible()
 
@@ -195,7 +204,7 @@ def test_a_namespace_without_experiments_offers_a_first_one(tab: OpenTab, tuned:
     tuned.call("POST", "/api/v1/namespaces", {"metadata": {"name": "fresh"}})
     page = tab(f"{tuned.url}/ui/tuning?ns=fresh")
     page.get_by_role("button", name="Run it").click()
-    expect(page.get_by_role("heading", name="first-experiment", level=1)).to_be_visible()
+    shown(page, "first-experiment")
     expect(page.locator(".sp-page-header").get_by_text("Succeeded")).to_be_visible(timeout=90_000)
 
 
@@ -208,4 +217,4 @@ def test_the_shell_knows_of_tuning(tab: OpenTab, tuned: ServerProcess) -> None:
     found = page.get_by_role("group", name="Tuning experiment", exact=True).get_by_role("option")
     expect(found).to_have_text(re.compile("hopeless.*Failed · random"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="hopeless", level=1)).to_be_visible()
+    shown(page, "hopeless")

@@ -145,6 +145,7 @@ def test_a_stop_ends_every_process_of_a_step_also_those_that_left_its_group(
         time.sleep(0.1)
     done = sampan(server, "stop", "daemon")
     assert "daemon: canceled" in done.stdout
+    deadline = time.monotonic() + 60
     assert server.call("GET", f"/apis/v2beta1/runs/{run_id}")["state"] == "CANCELED"
     while alive():
         assert time.monotonic() < deadline, "processes are left"

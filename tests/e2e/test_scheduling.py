@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sampan.testing.server import ServerProcess
+from sampan.testing.server import HttpError, ServerProcess
 
 CORE, BATCH = "/api/v1/namespaces/default", "/apis/batch/v1/namespaces/default"
 TRAINING = """
 trap 'echo "$step" > /checkpoints/step; echo saved; exit 143' TERM
 step=$(cat /checkpoints/step 2>/dev/null || echo 0)
 [ "$step" = 0 ] || { echo "resumed at $step"; exit 0; }
-while :; do step=$((step + 1)); sleep 0.05; done
+while :; do step=$((step + 1)); [ "$step" != 1 ] || echo begun; sleep 0.05; done
 """
 
 
@@ -65,15 +65,19 @@ def test_training_that_is_preempted_saves_its_work_and_goes_on(server: ServerPro
     def training() -> list[dict[str, Any]]:
         return server.call("GET", f"{CORE}/pods?labelSelector=job-name=training")["items"]
 
-    until(lambda: any(pod["status"]["phase"] == "Running" for pod in training()))
-    time.sleep(0.5)
+    def log(pod: dict[str, Any]) -> str:
+        try:
+            return server.text(f"{CORE}/pods/{pod['metadata']['name']}/log")
+        except HttpError:  # it has not started yet
+            return ""
+
+    until(lambda: any("begun" in log(pod) for pod in training()))
     urgent = spec("echo done", cpu, priorityClassName="urgent")
     server.call("POST", f"{CORE}/pods", {"metadata": {"name": "urgent"}, "spec": urgent})
     until(lambda: server.call("GET", f"{CORE}/pods/urgent")["status"]["phase"] == "Succeeded")
     until(lambda: server.call("GET", f"{BATCH}/jobs/training")["status"].get("succeeded") == 1)
-    events = server.call("GET", f"{CORE}/events?fieldSelector=reason=Preempted")["items"]
+    events = until(lambda: server.call("GET", f"{CORE}/events?fieldSelector=reason=Preempted")["items"])
     assert [event["involvedObject"]["name"][:9] for event in events] == ["training-"]
     assert "failed" not in server.call("GET", f"{BATCH}/jobs/training")["status"]
     (second,) = [pod for pod in training() if pod["status"]["phase"] == "Succeeded"]
-    said = server.text(f"{CORE}/pods/{second['metadata']['name']}/log")
-    assert int(said.removeprefix("resumed at ")) > 0
+    assert int(log(second).removeprefix("resumed at ")) > 0

@@ -97,16 +97,22 @@ def test_a_script_with_what_it_imports_runs_on_two_nodes(
     assert len(sampan(server, "logs", "both", "--tail", "3").splitlines()) == 3
     one = sampan(server, "logs", "both", "--rank", "node-1").splitlines()
     assert [line.partition("  ")[0] for line in one] == ["node-1"] * 4
-    metrics = server.call("GET", "/training/v1/namespaces/default/trainjobs/both/metrics")["metrics"]
-    assert [(each["name"], each["rank"], each["count"]) for each in metrics] == [
+    place = "/training/v1/namespaces/default/trainjobs/both/metrics"
+    # One request reads for a moment only.
+    found = until(lambda: (answer := server.call("GET", place))["complete"] and answer)
+    assert [(each["name"], each["rank"], each["count"]) for each in found["metrics"]] == [
         ("loss", "node-0", 3),
         ("loss", "node-1", 3),
     ]
     # The code goes with the job, what it said stays.
     assert "TrainJob both deleted" in sampan(server, "delete", "both")
     until(lambda: not server.call("GET", "/api/v1/namespaces/default/pods")["items"])
-    kept = server.call("GET", "/api/v1/namespaces/default/configmaps")["items"]
-    assert [each["metadata"]["name"] for each in kept if each["metadata"]["name"].startswith("both")] == []
+
+    def code() -> list[str]:
+        kept = server.call("GET", "/api/v1/namespaces/default/configmaps")["items"]
+        return [each["metadata"]["name"] for each in kept if each["metadata"]["name"].startswith("both")]
+
+    until(lambda: not code())
     assert "hello" in sampan(server, "logs", "both")
 
 

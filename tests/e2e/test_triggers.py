@@ -67,6 +67,13 @@ def post(url: str, body: bytes, **headers: str) -> dict[str, Any]:
         return dict(json.loads(answer.read()))
 
 
+def put(inbox: Path, name: str) -> None:
+    """A file that is whole as soon as it is there: one that is seen at its beginning, too, is there twice."""
+    beside = inbox.with_name(name)
+    beside.write_text(name)
+    beside.rename(inbox / name)
+
+
 def package(folder: Path, script: str) -> str:
     file = folder / "report.json"
     document = pipeline("report", {"say": task("say")}, Component("say", shell(script)))
@@ -126,7 +133,7 @@ def test_a_push_a_file_and_the_end_of_a_run_start_runs_and_are_told(
         # A secret that the gate of users takes for a wrong token of theirs.
         other = {"Authorization": f"Bearer {secret}", "Idempotency_Key": "1", "X_GitHub_Event": "push"}
         assert post(hook, body, **other)["run_id"] == first["run_id"]
-        (inbox / "a.csv").write_text("1")
+        put(inbox, "a.csv")
         found = until_ended(server, 3)
         assert sorted(run["display_name"].rpartition(" ")[0] for run in found) == ["in", "on [push]", "then"]
         deadline = time.monotonic() + 60
@@ -170,7 +177,7 @@ def test_events_and_their_runs_survive_a_kill(tmp_path: Path, at: int, when: str
         server.call("POST", "/apis/v2beta1/triggers", {"display_name": name, "pipeline_spec": spec, **source})
     (home / "armed").touch()
     for name in ("a", "b"):
-        (inbox / name).write_text(name)
+        put(inbox, name)
     assert server.process is not None
     server.process.wait(60)
     server.kill()

@@ -8,7 +8,8 @@ import sys
 _PROGRAM = """
 import sys
 from sampan.lib.common_expressions import cel
-assert cel.evaluate("1 + x", {"x": 2}) == 3
+assert "cel" not in sys.modules
+assert cel().evaluate("1 + x", {"x": 2}) == 3
 assert "prompt_toolkit" not in sys.modules and "cel.cli" not in sys.modules
 import cel.cli
 assert hasattr(cel.cli, "app") and cel.cli.__file__

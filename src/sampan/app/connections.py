@@ -15,10 +15,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from sampan.app.grpc_authority import PREFACE
+from sampan.lib.importing import without
 from sampan.web.upgrade import EXTENSION, Headers, UpgradedStream
+
+# By which uvicorn would start itself anew when its code changes.
+with without("watchfiles"):
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES = 256 * 1024
 """Of a request's line and headers; one more read of the socket may be taken."""

@@ -143,11 +143,10 @@ async def _serve(
         )
         platform.ready.set()
         await stopping.wait()
+        _hear_no_signals(loop)
         on_stopping()
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # A second Ctrl-C ends the process at once: everything that counts is on disk.
-            loop.remove_signal_handler(number)
+        _hear_no_signals(loop)
         platform.close_streams()
         await asyncio.gather(*(each.stop() for each in http))
         for beside in (secure, grpc):
@@ -155,6 +154,12 @@ async def _serve(
                 beside.close()
         await platform.stop()
         log.info("server stopped")
+
+
+def _hear_no_signals(loop: asyncio.AbstractEventLoop) -> None:
+    """A second Ctrl-C ends the process at once: everything that counts is on disk."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
 
 
 class _Platform(Protocol):

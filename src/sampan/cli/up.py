@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from sampan.app import server
 from sampan.app.home import AlreadyRunningError, HomeError
@@ -43,7 +43,6 @@ def up(  # noqa: PLR0913  a command has as many options as it has
 
     Ctrl-C stops it and the pods it runs; runs that were under way go on with the next `sampan up`.
     """
-    console = Console(quiet=quiet, highlight=False)
     given = {
         "server.port": port,
         "server.host": host,
@@ -55,22 +54,31 @@ def up(  # noqa: PLR0913  a command has as many options as it has
     try:
         server.serve(
             load_settings(home, file, overrides),
-            on_ready=lambda ready: _print_ready(console, ready),
-            on_stopping=lambda: console.print("\nStopping …"),
+            on_ready=_unheard if quiet else _print_ready,
+            on_stopping=_unheard if quiet else _print_stopping,
         )
     except AlreadyRunningError as error:
         raise fail(f"{error}. Stop it with Ctrl-C where it runs, or use another --home") from error
     except (HomeError, server.StartError, StorageError) as error:
         raise fail(str(error)) from error
-    console.print(f"Stopped. Everything is kept in {home_folder(home)}")
+    if not quiet:
+        typer.echo(f"Stopped. Everything is kept in {home_folder(home)}")
 
 
 def _file(kubeconfig: Path) -> str:
     return str(kubeconfig) if str(kubeconfig) == "in-cluster" else str(kubeconfig.expanduser().absolute())
 
 
-def _print_ready(console: Console, ready: server.Ready) -> None:
-    console.print(f"[bold]Sampan is ready[/] [dim]after {ready.seconds:.1f} s[/]\n")
+def _unheard(*_args: object) -> None:
+    pass
+
+
+# Without rich, which is 3 MiB of a server and some of its start.
+def _print_ready(ready: server.Ready) -> None:
+    after = typer.style(f"after {ready.seconds:.1f} s", dim=True)
+    # None: as the output can show it.
+    styled = False if os.environ.get("TERM") in ("dumb", "unknown") else None
+    typer.echo(f"{typer.style('Sampan is ready', bold=True)} {after}\n", color=styled)
     rows = [
         ("Open", ready.url),
         ("Pipelines", f'kfp.Client(host="{ready.url}")'),
@@ -82,5 +90,9 @@ def _print_ready(console: Console, ready: server.Ready) -> None:
     if ready.cluster:
         rows.insert(2, ("Cluster", ready.cluster))
     for name, text in rows:
-        console.print(f"  {name:<11} {text}", soft_wrap=True)
-    console.print("\nCtrl-C stops it.")
+        typer.echo(f"  {name:<11} {text}")
+    typer.echo("\nCtrl-C stops it.")
+
+
+def _print_stopping() -> None:
+    typer.echo("\nStopping …")

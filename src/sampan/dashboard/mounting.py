@@ -16,12 +16,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sampan.kube.errors import ForbiddenError, ServiceUnavailableError
 from sampan.lib.clock import Clock
+from sampan.lib.importing import without
 from sampan.lib.log import get_logger
 from sampan.web import asgi
 
 log = get_logger(__name__)
 
 _SERVING = "sampan.dashboard.serving"
+_SOCKETS = "socketio"
+_CLIENTS = ("aiohttp", "requests", "websocket")
+"""What the library of NiceGUI's sockets connects to others with, where it is installed: 5 MiB, and we only serve."""
 _DELAY_SECONDS = 0.6
 """After the engine has begun to load, which a first run waits for."""
 
@@ -97,7 +101,7 @@ class Dashboard:
     async def _load(self) -> Any:
         await asyncio.sleep(_DELAY_SECONDS)
         try:
-            module = await asyncio.to_thread(importlib.import_module, _SERVING)
+            module = await asyncio.to_thread(_import_serving)
             interfaces = [
                 (await asyncio.to_thread(importlib.import_module, name)).INTERFACE
                 for name in self._platform.ui_modules
@@ -108,6 +112,12 @@ class Dashboard:
             log.error("the dashboard could not be loaded", exc=error)
             raise
         return serving
+
+
+def _import_serving() -> Any:
+    with without(*_CLIENTS):
+        importlib.import_module(_SOCKETS)
+    return importlib.import_module(_SERVING)
 
 
 def _may_load(scope: Scope) -> bool:

@@ -172,6 +172,12 @@ class Rig:
         self.servers: list[Server | Listener] = []
         self.clients: list[Client] = []
 
+    async def noted(self, count: int) -> list[Done]:
+        """What is noted of calls, once that is so much: it is after an answer is sent, and may be after it has come."""
+        while len(self.done) < count:  # noqa: ASYNC110  (it is told to a plain function)
+            await asyncio.sleep(0.005)
+        return self.done
+
     async def server(self, answer: Answer = ok) -> Server:
         server = await Server(answer).start()
         self.servers.append(server)

@@ -94,8 +94,11 @@ class Hub:
                 await asyncio.shield(question.asking)
             if question.failure is not None:
                 raise question.failure
-            await take(question.value)
-            subscription.has_begun = True
+            while not subscription.has_begun:
+                value = question.value
+                await take(value)
+                # While a page was being built of it another one may have come, which was handed to the others only.
+                subscription.has_begun = value is question.value
         except BaseException:
             self.unsubscribe(subscription)
             raise

@@ -268,6 +268,8 @@ class Tabs:
     def __init__(self, names: Mapping[str, str], chosen: str, choose: Callable[[str], Any]) -> None:
         """`names` from a part's key to its label. `choose` fills `panel` with the part of that key."""
         self._choose = choose
+        self._is_filling = False
+        self._is_asked_again = False
         self._buttons: dict[str, Element] = {}
         with ui.element("div").classes("sp-tabs").props('role="tablist"'):
             for key, label in names.items():
@@ -279,13 +281,31 @@ class Tabs:
         self.chosen = chosen if chosen in names else next(iter(names))
 
     async def show(self, key: str = "") -> None:
+        """While a part is still being built, another one waits for its end: never are there two in the panel."""
         self.chosen = key or self.chosen
         for each, found in self._buttons.items():
             found._props["aria-selected"] = "true" if each == self.chosen else "false"
             found.update()
+        self._is_asked_again = True
+        if self._is_filling:
+            return
+        self._is_filling = True
+        try:
+            while self._is_asked_again:
+                self._is_asked_again = False
+                await self._fill()
+        finally:
+            self._is_filling = False
+
+    async def _fill(self) -> None:
         self.panel._props["aria-labelledby"] = f"sp-tab-{self.chosen}"
         self.panel.clear()
-        with self.panel:
-            result = self._choose(self.chosen)
-            if isinstance(result, Awaitable):
-                await result
+        try:
+            with self.panel:
+                result = self._choose(self.chosen)
+                if isinstance(result, Awaitable):
+                    await result
+        except ApiFailureError:
+            # Of a part that is no longer wanted nobody needs to know.
+            if not self._is_asked_again:
+                raise

@@ -41,7 +41,7 @@ def ask(
 
 def test_pieces_come_as_they_are_made(server: Served) -> None:
     before = len(notes(server))
-    connection, answer = ask(server, PREDICT, {"words": ["one", "two", "three"], "pause": 0.3})
+    connection, answer = ask(server, PREDICT, {"words": ["one", "two", "three"], "pause": 1.0})
     assert (answer.status, answer.getheader("transfer-encoding")) == (200, "chunked")
     assert answer.read1(100) == b"one"
     assert len(notes(server)) == before

@@ -89,9 +89,8 @@ def test_the_best_is_found_and_all_is_there_as_katib_has_it(
     types = [each["type"] for each in trial["status"]["conditions"]]
     assert types == ["Created", "Running", "Succeeded"]
     assert trial["spec"]["runSpec"]["kind"] == "Job"
-    # Warm workers are gone with the experiment.
-    pods = server.call("GET", "/api/v1/namespaces/default/pods")["items"]
-    assert [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")] == []
+    # Warm workers go with the experiment.
+    until(lambda: not server.call("GET", "/api/v1/namespaces/default/pods")["items"])
 
 
 @pytest.mark.parametrize(("algorithm", "trials"), [("random", 4), ("tpe", 40)])
@@ -125,7 +124,7 @@ def test_whatever_a_function_does_becomes_of_its_own_trial_only(server: ServerPr
         algorithm="grid",
         trials=len(kinds),
         parallel=2,
-        timeout_seconds=2,
+        timeout_seconds=5,
         name="rough",
     ).wait(60)
     found = {each["parameters"]["what"]: (each["state"], each["message"]) for each in tuning.trials()}
@@ -134,7 +133,7 @@ def test_whatever_a_function_does_becomes_of_its_own_trial_only(server: ServerPr
     assert "KeyError: 'what' (function, line" in found["raise"][1]
     assert "exit code 3" in found["exit"][1]
     assert "exit code 139" in found["crash"][1]
-    assert "took longer than 2 s" in found["hang"][1]
+    assert "took longer than 5 s" in found["hang"][1]
     assert tuning.best in ({"what": "return"}, {"what": "again"})
     # What each has printed, the one that was ended by force too.
     for each in tuning.trials():
@@ -196,7 +195,8 @@ def test_it_is_stopped_and_goes_on_and_edited_and_deleted(server: ServerProcess)
     ended = tuning.trials()
     assert all(each["state"] in ("Succeeded", "Killed") for each in ended)
     tuning.resume(trials=3)
-    until(lambda: tuning.state is not State.SUCCEEDED)
+    # It may have been that, and be at its end again.
+    until(lambda: tuning.state is not State.SUCCEEDED or len(tuning.trials()) > len(ended))
     tuning.wait(60)
     assert tuning.status.reason == "ExperimentMaxTrialsReached"
     assert len(tuning.trials()) == len(ended) + 3
@@ -210,7 +210,7 @@ def test_it_is_stopped_and_goes_on_and_edited_and_deleted(server: ServerProcess)
             server.call("GET", _TRIALS + "?labelSelector=katib.kubeflow.org/experiment=long")["items"] == []
         )
     )
-    assert not (server.home / "tuning" / "in-process" / "default" / "long").exists()
+    until(lambda: not (server.home / "tuning" / "in-process" / "default" / "long").exists())
 
 
 async def _awaited(tuning: Tuning) -> State:

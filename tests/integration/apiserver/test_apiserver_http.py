@@ -212,27 +212,18 @@ def test_discovery(tmp_path: Path) -> None:
     with_http(tmp_path, test)
 
 
-async def events(client: httpx.AsyncClient, path: str, count: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    async with asyncio.timeout(60), client.stream("GET", path, timeout=None) as answer:
-        assert answer.headers["content-type"] == "application/json;stream=watch"
-        async for line in answer.aiter_lines():
-            found.append(json.loads(line))
-            if len(found) == count:
-                break
-    return found
-
-
 def test_watch_lists(tmp_path: Path) -> None:
     """WatchList: what exists, then a bookmark that says so, then changes."""
 
     async def test(client: httpx.AsyncClient, server: ApiServer) -> None:
         await client.post(CONFIG, json=config_map("one"))
         query = "watch=True&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
-        task = asyncio.create_task(events(client, f"{CONFIG}?{query}", 3))
-        await asyncio.sleep(0.2)
-        await server.client.create(CONFIG_MAPS, {"metadata": {"name": "two", "namespace": "default"}})
-        added, bookmark, later = await task
+        async with asyncio.timeout(60), client.stream("GET", f"{CONFIG}?{query}", timeout=None) as answer:
+            assert answer.headers["content-type"] == "application/json;stream=watch"
+            lines = answer.aiter_lines()
+            added, bookmark = json.loads(await anext(lines)), json.loads(await anext(lines))
+            await server.client.create(CONFIG_MAPS, {"metadata": {"name": "two", "namespace": "default"}})
+            later = json.loads(await anext(lines))
         assert (added["type"], added["object"]["metadata"]["name"]) == ("ADDED", "one")
         assert bookmark["type"] == "BOOKMARK"
         assert bookmark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
@@ -269,15 +260,12 @@ def test_a_watch_of_tables(tmp_path: Path) -> None:
 
 def test_closing_ends_streams(tmp_path: Path) -> None:
     async def test(client: httpx.AsyncClient, server: ApiServer) -> None:
-        async def drain() -> list[str]:
-            async with client.stream("GET", f"{CONFIG}?watch=1", timeout=None) as answer:
-                return [line async for line in answer.aiter_lines()]
-
-        task = asyncio.create_task(drain())
-        await asyncio.sleep(0.2)
-        server.close_streams()
-        async with asyncio.timeout(60):
-            assert await task == []
+        async with (
+            asyncio.timeout(60),
+            client.stream("GET", f"{CONFIG}?watch=1", timeout=None) as answer,
+        ):
+            server.close_streams()
+            assert [line async for line in answer.aiter_lines()] == []
 
     with_http(tmp_path, test)
 

@@ -20,7 +20,7 @@ from sampan.cluster.network.pods import ROUTES, PodNetwork
 from sampan.cluster.node.agent import NodeAgent
 from sampan.cluster.node.environments import Environments
 from sampan.cluster.node.settings import NodeSettings
-from sampan.kube.errors import AlreadyExistsError
+from sampan.kube.errors import AlreadyExistsError, BadRequestError
 from sampan.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS, SERVICES
 from sampan.lib.clock import SystemClock
 from sampan.reconcile.cache import Caches
@@ -101,6 +101,26 @@ class Cluster:
     async def log(self, pod: Object) -> list[str]:
         chunks = self.agent.pod_logs.read(pod, LogOptions(container="main"))
         return b"".join([chunk async for chunk in chunks]).decode().splitlines()
+
+    async def knows(self, *names: str) -> None:
+        """Until pods that start now are told of these."""
+        directory = self.network.directory
+        assert directory is not None
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            while not set(names) <= set(directory.hosts("default").split()):
+                await asyncio.sleep(0.01)
+
+    async def says(self, name: str, *lines: str) -> None:
+        """Until that is what the pod has printed."""
+        said: list[str] = []
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                while said != list(lines):
+                    await asyncio.sleep(0.02)
+                    with suppress(BadRequestError):  # it has not started yet
+                        said = await self.log(await self.client.get(PODS, name, "default"))
+        except TimeoutError:
+            raise AssertionError(f"{name} said {said}") from None
 
     async def service(self, name: str, namespace: str = "default", **spec: Any) -> Object:
         spec.setdefault("selector", {"app": "web"})

@@ -129,13 +129,12 @@ def test_names_follow_running_pods(play: Any) -> None:
             print(until(lambda: addresses("late")), flush=True)
             print(until(lambda: not addresses("late")), flush=True)
         """
-        running = asyncio.create_task(cluster.run("waiting", text))
-        await asyncio.sleep(0.2)
+        await cluster.client.create(PODS, cluster.pod("waiting", text))
         await cluster.until("waiting", lambda pod: pod["status"].get("phase") == "Running")
         await cluster.service("late")
-        await asyncio.sleep(0.5)
+        await cluster.says("waiting", "True")
         await cluster.client.delete(SERVICES, "late", "default")
-        assert await running == ["True", "True"]
+        await cluster.says("waiting", "True", "True")
 
     play(scenario)
 
@@ -144,6 +143,7 @@ def test_namespaces_have_their_own_short_names(play: Any) -> None:
     async def scenario(cluster: Any) -> None:
         here = await cluster.service("web")
         there = await cluster.service("web", "other")
+        await cluster.knows("web.default.svc.cluster.local", "web.other.svc.cluster.local")
         lines = await cluster.run("asker", "print(addresses('web'), addresses('web.default'))", "other")
         assert lines == [f"['{there['spec']['clusterIP']}'] ['{here['spec']['clusterIP']}']"]
 
@@ -330,7 +330,7 @@ def test_slices_say_what_endpoints_say(play: Any) -> None:
 def test_variables_tell_of_services(play: Any) -> None:
     async def scenario(cluster: Any) -> None:
         service = await cluster.service("my-db")
-        await asyncio.sleep(0.2)
+        await cluster.knows("my-db.default.svc.cluster.local")
         text = "import os; print(os.environ.get('MY_DB_SERVICE_HOST'), os.environ.get('MY_DB_PORT_80_TCP'))"
         address = service["spec"]["clusterIP"]
         assert await cluster.run("told", text) == [f"{address} tcp://{address}:80"]
@@ -344,7 +344,7 @@ def test_all_goes_on_while_the_server_restarts(tmp_path: Path) -> None:
     text = """
         print(until(lambda: fetch("web", tries=1).startswith("web-0")), flush=True)
         print(until(lambda: not os.path.exists("RUNNING")), fetch("web", tries=1).split()[0], flush=True)
-        print(until(lambda: addresses("late"), 20), flush=True)
+        print(until(lambda: addresses("late")), flush=True)
     """.replace("RUNNING", str(tmp_path / "RUNNING"))
 
     async def main() -> None:
@@ -354,9 +354,8 @@ def test_all_goes_on_while_the_server_restarts(tmp_path: Path) -> None:
                 pytest.skip("this kernel does not let sockets be led")
             service = await cluster.service("web")
             address = await cluster.server("web-0")
-            running = asyncio.create_task(cluster.run("asker", "import os\n" + textwrap.dedent(text)))
-            await asyncio.sleep(2)
-            running.cancel()
+            await cluster.client.create(PODS, cluster.pod("asker", "import os\n" + textwrap.dedent(text)))
+            await cluster.says("asker", "True")
         (tmp_path / "RUNNING").unlink()
         await asyncio.sleep(1)
         async with cluster_at(tmp_path) as cluster:

@@ -87,11 +87,15 @@ class Node:
         chunks = self.agent.pod_logs.read(pod, LogOptions(container=container, **options))
         return b"".join([chunk async for chunk in chunks]).decode()
 
-    async def reasons(self, name: str) -> list[str]:
-        """Of the Events about the pod."""
-        await until_quiet(self.client)
-        events = (await self.client.list(EVENTS, "default")).items
-        return [event["reason"] for event in events if event["involvedObject"]["name"] == name]
+    async def reasons(self, name: str, *wanted: str) -> list[str]:
+        """Of the Events about the pod, once those are there and nothing more is written."""
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            while True:
+                await until_quiet(self.client)
+                events = (await self.client.list(EVENTS, "default")).items
+                found = [event["reason"] for event in events if event["involvedObject"]["name"] == name]
+                if set(wanted) <= set(found):
+                    return found
 
 
 class Kit:

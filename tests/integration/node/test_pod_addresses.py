@@ -328,7 +328,7 @@ def test_a_pod_is_told_where_ports_are_shared(
             ports = {"ports": [{"containerPort": 8080}]}
             pod = await node.run("a", ["true"], container=ports)
             assert pod["status"]["podIP"] == "127.0.0.1"
-            assert "SharedPorts" in await node.reasons("a")
+            await node.reasons("a", "SharedPorts")
             await node.run("b", ["true"])
             assert "SharedPorts" not in await node.reasons("b")
 

@@ -68,8 +68,8 @@ def test_a_terminal_and_its_size(streams: Any, spdy_client: Any) -> None:
         await client.write(numbers["resize"], size[9:] + b"\n")
         await client.ping(1)
         await client.until(lambda: client.pongs)
-        await asyncio.sleep(0.2)
-        await client.write(numbers["stdin"], b"stty size; exit\n")
+        resized = b'until [ "$(stty size)" = "33 91" ]; do sleep 0.05; done; stty size; exit\n'
+        await client.write(numbers["stdin"], resized)
         await client.until(lambda: numbers["error"] in client.ended)
         assert b"33 91" in client.data[numbers["stdout"]]
         assert json.loads(client.data[numbers["error"]])["status"] == "Success"

@@ -60,8 +60,8 @@ def test_commands(streams: Any, which: str) -> None:
 
         terminal = await run("sh", stdin=True, tty=True)
         terminal.resize(91, 33)
-        await asyncio.sleep(0.2)
-        await terminal.write(b"stty size; exit 3\n")
+        resized = b'until [ "$(stty size)" = "33 91" ]; do sleep 0.05; done; stty size; exit 3\n'
+        await terminal.write(resized)
         code, stdout, _ = await everything(terminal)
         assert (code, b"33 91\r\n" in stdout) == (3, True)
 

@@ -30,7 +30,6 @@ from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
-from sampan.testing.quiet import until_quiet
 
 _DEADLINE_SECONDS = 60.0
 
@@ -135,12 +134,20 @@ class Cluster:
 
     async def events(self, name: str) -> list[tuple[str, str]]:
         """Reason and message of the Events about jobs of that name."""
-        await until_quiet(self.client)
         found = (await self.client.list(EVENTS, "team")).items
         about = [each for each in found if each["involvedObject"]["name"] == name]
         return [
             (each["reason"], each["message"]) for each in about if each["involvedObject"]["kind"] != "Pod"
         ]
+
+    async def told(self, name: str, reason: str, message: str = "") -> None:
+        """Until there is such an Event with that in its message: they are written in the background, after what else
+        their writer does."""
+
+        async def look() -> bool:
+            return any(each == reason and message in text for each, text in await self.events(name))
+
+        await self.until(look)
 
     async def phase(self, name: str, phase: str, code: int | None = None, restarts: int = 0) -> None:
         """What the kubelet says of a pod; `code` of its first container."""

@@ -169,7 +169,11 @@ def test_somebody_elses_pod_of_that_name_stays(run, quiet):
         await runs(cluster, "sound")
         found = await cluster.get(PODS, "j-master-0")
         assert meta.uid(found) == meta.uid(made)
-        assert any("already exists" in message for _, message in await cluster.events("j"))
+
+        async def told() -> bool:
+            return any("already exists" in message for _, message in await cluster.events("j"))
+
+        await cluster.until(told)
         # When it goes, the job goes on.
         await cluster.client.delete(PODS, "j-master-0", "team")
 

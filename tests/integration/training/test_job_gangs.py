@@ -9,6 +9,7 @@ import pytest
 from sampan.components.training.api.kinds import JAX_JOBS, PYTORCH_JOBS
 from sampan.kube import meta
 from sampan.kube.kinds import POD_GROUPS, PODS, PRIORITY_CLASSES, VOLCANO_POD_GROUPS
+from sampan.testing.quiet import until_quiet
 
 
 async def waits(cluster, name: str, *parts: str):
@@ -29,8 +30,12 @@ def test_a_job_that_does_not_fit_holds_nothing_and_says_why(run, scheduler):
         await cluster.submit(PYTORCH_JOBS, "small", {"Worker": {"replicas": 2, "cpu": "1"}})
         await cluster.placed("small-worker-0", "small-worker-1")
         assert not (await cluster.get(PODS, "big-worker-0"))["spec"].get("nodeName")
-        told = await cluster.events("big")
-        assert any(text.startswith("Error pod big-worker-0 condition message: ") for _, text in told)
+
+        async def told():
+            said = await cluster.events("big")
+            return any(text.startswith("Error pod big-worker-0 condition message: ") for _, text in said)
+
+        await cluster.until(told)
         await cluster.patch(
             PYTORCH_JOBS, "big", {"spec": {"pytorchReplicaSpecs": {"Worker": {"replicas": 1}}}}
         )
@@ -57,7 +62,12 @@ def test_an_elastic_job_starts_with_its_fewest_workers(run):
         await cluster.submit(
             PYTORCH_JOBS, "train", {"Worker": {"replicas": 4, "cpu": "1"}}, elasticPolicy=policy
         )
-        await cluster.placed("train-worker-0", "train-worker-1")
+
+        async def two_run() -> bool:  # whichever of the four came first
+            found = (await cluster.client.list(PODS, "team")).items
+            return sum(bool(pod["spec"].get("nodeName")) for pod in found) == 2
+
+        await cluster.until(two_run)
         group = await cluster.get(POD_GROUPS, "train")
         assert group["spec"] == {"minMember": 1, "minResources": {"cpu": "1"}}
 
@@ -133,7 +143,9 @@ def test_nothing_is_written_when_nothing_changes(run):
     async def scenario(cluster):
         await cluster.submit(PYTORCH_JOBS, "train", {"Worker": 1})
         await cluster.run_all("train-worker-0")
-        before = await cluster.becomes(PYTORCH_JOBS, "train", "Running")
+        await cluster.becomes(PYTORCH_JOBS, "train", "Running")
+        await until_quiet(cluster.client, 0.5)
+        before = await cluster.get(PYTORCH_JOBS, "train")
         events = await cluster.events("train")
         await cluster.stop_training()
         await cluster.start_training()

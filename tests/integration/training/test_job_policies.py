@@ -12,6 +12,7 @@ from sampan.components.training.api.kinds import JAX_JOBS, PYTORCH_JOBS, TF_JOBS
 from sampan.kube import meta
 from sampan.kube.kinds import HORIZONTAL_POD_AUTOSCALERS, POD_GROUPS, PODS, RESOURCE_QUOTAS, SERVICES
 from sampan.lib.clock import parse_rfc3339, rfc3339
+from sampan.testing.quiet import until_quiet
 
 WORKERS = ("train-worker-0", "train-worker-1")
 MOUNT = {"name": "no-such-volume", "mountPath": "/data"}
@@ -38,9 +39,10 @@ def test_a_worker_that_a_signal_ended_is_made_anew_with_its_index(run):
         assert after["spec"]["containers"][0]["env"] == before["spec"]["containers"][0]["env"]
         await cluster.run_all("train-worker-1")
         await cluster.becomes(TF_JOBS, "train", "Running")
-        told = await cluster.events("train")
-        assert ("TFJobRestarting", "job train is restarting because Worker replica(s) failed.") in told
-        assert ("ExitedWithCode", "Pod: team.train-worker-1 exited with code 137") in told
+        await cluster.told(
+            "train", "TFJobRestarting", "job train is restarting because Worker replica(s) failed."
+        )
+        await cluster.told("train", "ExitedWithCode", "Pod: team.train-worker-1 exited with code 137")
 
     run(scenario)
 
@@ -137,6 +139,9 @@ def test_what_a_template_says_in_vain_is_told(run):
         await cluster.has(PODS, *WORKERS)
         pod = await cluster.get(PODS, "train-worker-0")
         assert (pod["spec"]["restartPolicy"], pod["spec"]["schedulerName"]) == ("OnFailure", "somebody")
+        await cluster.told("train", "SetPodTemplateRestartPolicy")
+        await cluster.told("train", "SetPodTemplateSchedulerName")
+        await until_quiet(cluster.client)
         reasons = [reason for reason, _ in await cluster.events("train")]
         assert reasons.count("SetPodTemplateRestartPolicy") == 1
         assert reasons.count("SetPodTemplateSchedulerName") == 1
@@ -206,8 +211,7 @@ def test_suspension_takes_all_away_and_resuming_starts_anew(run):
         job = await cluster.becomes(PYTORCH_JOBS, "train", "Suspended", "False")
         assert job["status"]["startTime"] > started
         await cluster.has(PODS, *WORKERS)
-        told = dict(await cluster.events("train"))
-        assert told["PyTorchJobResumed"] == "PyTorchJob train is resumed."
+        await cluster.told("train", "PyTorchJobResumed", "PyTorchJob train is resumed.")
 
     run(scenario)
 
@@ -364,7 +368,7 @@ def test_a_quota_that_is_in_the_way_is_told_and_waited_for(run):
             return "exceeded quota" in str(job.get("status", {}).get("conditions"))
 
         await cluster.until(told)
-        assert any(reason == "FailedCreatePod" for reason, _ in await cluster.events("train"))
+        await cluster.told("train", "FailedCreatePod")
         await cluster.patch(RESOURCE_QUOTAS, "few", {"spec": {"hard": {"pods": "2"}}})
         await cluster.run_all(*WORKERS)
         await cluster.becomes(PYTORCH_JOBS, "train", "Running")
@@ -380,7 +384,7 @@ def test_what_no_hook_has_refused_fails_with_the_reason_and_makes_nothing(run):
         assert condition["reason"] == "PyTorchJobFailedValidation"
         assert "spec.pytorchReplicaSpecs[Master].replicas" in condition["message"]
         assert await cluster.names(PODS) == []
-        assert dict(await cluster.events("train"))["PyTorchJobFailedValidation"] == condition["message"]
+        await cluster.told("train", "PyTorchJobFailedValidation", condition["message"])
 
     run(scenario)
 

@@ -38,10 +38,9 @@ def test_a_job_gets_pods_services_and_a_gang_and_ends_with_its_master(run):
 
         await cluster.until(counted)
         assert await cluster.names(PODS) == sorted(names), "the clean-up policy is None"
-        told = await cluster.events("train")
-        assert ("PyTorchJobSucceeded", "PyTorchJob train is successfully completed.") in told
-        assert ("SuccessfulCreatePod", "Created pod: train-worker-0") in told
-        assert ("ExitedWithCode", "Pod: team.train-master-0 exited with code 0") in told
+        await cluster.told("train", "PyTorchJobSucceeded", "PyTorchJob train is successfully completed.")
+        await cluster.told("train", "SuccessfulCreatePod", "Created pod: train-worker-0")
+        await cluster.told("train", "ExitedWithCode", "Pod: team.train-master-0 exited with code 0")
 
     run(scenario)
 

@@ -64,7 +64,7 @@ def test_v1_execs_into_its_workers_and_ends_with_its_launcher(run):
         assert job["status"]["completionTime"]
         await cluster.has(PODS, "pi-launcher")
         await cluster.has(POD_GROUPS)
-        assert ("MPIJobSucceeded", "MPIJob pi is successfully completed.") in await cluster.events("pi")
+        await cluster.told("pi", "MPIJobSucceeded", "MPIJob pi is successfully completed.")
 
     run(scenario)
 
@@ -97,8 +97,7 @@ def test_v1_fails_or_restarts_by_its_policy(run, policy, who, code, becomes):
             return pod is not None and meta.uid(pod) != before
 
         await cluster.until(anew)
-        told = [reason for reason, _ in await cluster.events("pi")]
-        assert f"MPIJob{becomes}" in told
+        await cluster.told("pi", f"MPIJob{becomes}")
 
     run(scenario)
 
@@ -121,11 +120,7 @@ def test_a_config_map_of_somebody_elses_is_left_alone_and_told_of(run):
         await cluster.client.create(CONFIG_MAPS, theirs)
         await submit_v2(cluster)
         words = 'Resource "pi-config" of Kind "ConfigMap" already exists and is not managed by MPIJob'
-
-        async def told():
-            return ("ErrResourceExists", words) in await cluster.events("pi")
-
-        await cluster.until(told)
+        await cluster.told("pi", "ErrResourceExists", words)
         job = await cluster.becomes(MPI_JOBS_V2, "pi", "Created")
         assert words in job["status"]["conditions"][0]["message"]
         assert await data(cluster) == {"hostfile": "theirs"}
@@ -165,7 +160,7 @@ def test_v2_runs_a_job_that_reaches_its_workers_by_ssh(run):
         assert job["status"]["completionTime"]
         await cluster.has(PODS, launcher)
         await cluster.has(POD_GROUPS)
-        assert ("MPIJobSucceeded", "MPIJob team/pi successfully completed.") in await cluster.events("pi")
+        await cluster.told("pi", "MPIJobSucceeded", "MPIJob team/pi successfully completed.")
         # The key stays as it was made.
         assert (await cluster.get(SECRETS, "pi-ssh"))["data"] == secret["data"]
 

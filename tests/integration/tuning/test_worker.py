@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psutil
 import pytest
@@ -154,6 +155,39 @@ def test_one_that_hangs_or_dies_says_so_and_harms_no_other() -> None:
             with pytest.raises(SuggestingError, match=r"has not answered within 0\.5 s and was ended"):
                 await pool.ask("hung", _ask("Hangs"), ())
             assert pool.processes == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("hostile")
+def test_a_question_that_is_taken_back_as_its_process_dies_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The template, which would say how it died, says nothing."""
+
+    async def main() -> None:
+        async with _pool() as pool:
+            await pool.ask("one", _ask("Says"), ())
+            ending, waits = pool._ending, asyncio.Event()
+
+            async def noted_ending(session: Any) -> str:
+                waits.set()
+                return await ending(session)
+
+            monkeypatch.setattr(pool, "_ending", noted_ending)
+            assert pool.pid is not None
+            (child,) = psutil.Process(pool.pid).children()
+            os.kill(pool.pid, signal.SIGSTOP)
+            try:
+                asking = asyncio.create_task(pool.ask("one", _ask("Hangs"), ()))
+                child.kill()
+                await waits.wait()
+                await asyncio.sleep(0)
+                asking.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asking
+            finally:
+                os.kill(pool.pid, signal.SIGCONT)
 
     asyncio.run(main())
 

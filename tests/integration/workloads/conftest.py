@@ -23,7 +23,6 @@ from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Cache, Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
-from sampan.testing.quiet import until_quiet
 
 _DEADLINE_SECONDS = 60.0
 
@@ -62,11 +61,21 @@ class Cluster:
 
         await self.until(absent)
 
-    async def events(self, name: str) -> dict[str, str]:
-        """Reason to message of the Events about the object of that name."""
-        await until_quiet(self.client)
-        found = (await self.client.list(EVENTS, "team")).items
-        return {each["reason"]: each["message"] for each in found if each["involvedObject"]["name"] == name}
+    async def events(self, name: str, *reasons: str) -> dict[str, str]:
+        """Reason to message of the Events about the object of that name, once there are those `reasons`: who writes
+        them does so in the background, after what else it does."""
+
+        async def look() -> dict[str, str] | None:
+            about = [
+                each
+                for each in (await self.client.list(EVENTS, "team")).items
+                if each["involvedObject"]["name"] == name
+            ]
+            found = {each["reason"]: each["message"] for each in about}
+            return found if found.keys() >= set(reasons) else None
+
+        found: dict[str, str] = await self.until(look)
+        return found
 
     async def finish(self, pod: Object, code: int = 0) -> None:
         """Ends a pod as the kubelet does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from sampan.cluster.apiserver.custom.definitions import DEFINITIONS
@@ -46,8 +45,11 @@ def test_children_go_with_the_definition_of_their_owner(run):
         await cluster.client.create(DEFINITIONS, DEFINITION)
         boat = await cluster.create(BOATS, "boat")
         await cluster.create(CONFIG_MAPS, "plan", **child_of(boat))
-        # Until the collector watches the new kind.
-        await asyncio.sleep(2.5)
+        # Until the collector watches the new kind, of which only it knows: it takes what is owned there.
+        chart = await cluster.create(CONFIG_MAPS, "chart")
+        await cluster.create(BOATS, "tender", **child_of({"apiVersion": "v1", "kind": "ConfigMap", **chart}))
+        await cluster.client.delete(CONFIG_MAPS, "chart", "team")
+        await cluster.gone(BOATS, "tender")
         await cluster.client.delete(DEFINITIONS, "boats.boats.example.com")
         await cluster.gone(CONFIG_MAPS, "plan")
 

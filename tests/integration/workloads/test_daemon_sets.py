@@ -64,7 +64,7 @@ def test_every_node_where_it_belongs_has_one(run):
         await settled(cluster, "one", "two")
         await cluster.finish((await cluster.list(PODS))[0], 1)
         await settled(cluster, "one", "two")
-        assert "FailedDaemonPod" in await cluster.events("agent")
+        await cluster.events("agent", "FailedDaemonPod")
         selector = {"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": "two"}}}}
         await cluster.client.patch(DAEMON_SETS, "agent", {"spec": selector}, "team")
         await settled(cluster, "two")

@@ -66,8 +66,8 @@ def test_a_volume_is_made_when_a_pod_wants_it(run):
         await nodes(cluster, "a")
         await storage_class(cluster, "late", "sampan.dev/folder")
         await claim(cluster, "data", "late")
-        told = await cluster.until(lambda: _told(cluster, "data"))
-        assert told == "waiting for first consumer to be created before binding"
+        told = await cluster.events("data", LATE)
+        assert told[LATE] == "waiting for first consumer to be created before binding"
         assert meta.status(await cluster.get(PERSISTENT_VOLUME_CLAIMS, "data")).get("phase") != "Bound"
         await consumer(cluster, "reader", "data")
         assert await bound(cluster, "reader") == "a"
@@ -77,10 +77,6 @@ def test_a_volume_is_made_when_a_pod_wants_it(run):
         assert found["spec"]["storageClassName"] == "late"
 
     run(scenario, scheduler=True)
-
-
-async def _told(cluster, name: str) -> str | None:
-    return (await cluster.events(name)).get(LATE)
 
 
 def test_a_pod_goes_where_a_free_local_volume_is(run):

@@ -76,9 +76,9 @@ def test_a_deployment_makes_its_pods_and_says_so(run):
         for pod in await active(cluster):
             assert meta.labels(pod) == {"app": "web", "pod-template-hash": digest}
             assert owners.is_controlled_by(pod, replica_set)
-        events = await cluster.events("web")
+        events = await cluster.events("web", "ScalingReplicaSet")
         assert events["ScalingReplicaSet"] == f"Scaled up replica set web-{digest} from 0 to 2"
-        assert "SuccessfulCreate" in await cluster.events(meta.name(replica_set))
+        await cluster.events(meta.name(replica_set), "SuccessfulCreate")
         generation = meta.generation(done)
         assert (await cluster.get(DEPLOYMENTS, "web"))["status"]["observedGeneration"] == generation
 

@@ -169,7 +169,7 @@ def test_a_more_important_gang_gets_the_room_of_a_whole_one(run):
 
         await placed_are(cluster, "new-0", "new-1", "single")
         for name in ("old-0", "old-1"):
-            assert "Preempted" in await cluster.events(name)
+            await cluster.events(name, "Preempted")
 
     run(scenario, scheduler=True)
 

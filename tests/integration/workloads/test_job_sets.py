@@ -111,7 +111,7 @@ def test_it_completes_when_all_its_jobs_have(run):
         assert conditions.find(done, "Completed")["reason"] == "AllJobsCompleted"
         assert done["status"]["terminalState"] == "Completed"
         assert done["status"]["restarts"] == 0
-        events = await cluster.events("train")
+        events = await cluster.events("train", "AllJobsCompleted")
         assert events["AllJobsCompleted"] == "jobset completed successfully"
 
         async def counted() -> bool:

@@ -74,7 +74,9 @@ def test_the_least_important_go_and_the_pod_gets_their_room(run):
         assert reason["reason"] == "PreemptionByScheduler"
         assert reason["message"] == "default-scheduler: preempting to accommodate a higher priority pod"
         uid = meta.uid(await cluster.get(PODS, "urgent"))
-        assert (await cluster.events("young"))["Preempted"] == f"Preempted by pod {uid} on node node"
+        assert (await cluster.events("young", "Preempted"))[
+            "Preempted"
+        ] == f"Preempted by pod {uid} on node node"
 
     run(scenario, scheduler=True)
 
@@ -109,7 +111,12 @@ def test_a_disruption_budget_is_spared_if_another_can_go(run):
         await bound(cluster, "protected")
         spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}}
         await cluster.create(POD_DISRUPTION_BUDGETS, "db", spec=spec)
-        await asyncio.sleep(0.2)
+
+        async def counted():
+            budget = await cluster.get(POD_DISRUPTION_BUDGETS, "db")
+            return meta.status(budget).get("expectedPods") == 1
+
+        await cluster.until(counted)
         await pod(cluster, "urgent", "1", "high")
         await bound(cluster, "urgent")
         assert await cluster.get(PODS, "protected")

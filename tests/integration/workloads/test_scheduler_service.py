@@ -54,7 +54,7 @@ def test_a_pod_that_fits_is_bound(run):
         await cluster.create(PODS, "one", **pod("1"))
         assert await bound(cluster, "one") == "node"
         assert conditions.is_true(await cluster.get(PODS, "one"), "PodScheduled")
-        events = await cluster.events("one")
+        events = await cluster.events("one", "Scheduled")
         assert events["Scheduled"] == "Successfully assigned team/one to node"
 
     run(scenario, scheduler=True)
@@ -67,7 +67,7 @@ def test_a_pod_that_does_not_fit_waits_is_told_and_gets_its_turn(run):
         await bound(cluster, "first")
         await cluster.create(PODS, "second", **pod("1"))
         assert await waiting(cluster, "second") == INSUFFICIENT
-        assert "FailedScheduling" in await cluster.events("second")
+        await cluster.events("second", "FailedScheduling")
         await cluster.finish(first)
         assert await bound(cluster, "second") == "node"
 

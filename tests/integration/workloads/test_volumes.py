@@ -176,8 +176,7 @@ def test_an_existing_volume_is_preferred_and_kept_when_its_policy_says_so(run, t
 def test_a_claim_that_waits_is_bound_when_a_volume_comes(run, tmp_path):
     async def scenario(cluster):
         await cluster.create(PERSISTENT_VOLUME_CLAIMS, "data", **claim(storageClassName="fast"))
-        await asyncio.sleep(0.2)
-        events = await cluster.events("data")
+        events = await cluster.events("data", "ProvisioningFailed")
         assert events["ProvisioningFailed"].startswith('storageclass.storage.k8s.io "fast" not found')
         spec = {
             "capacity": {"storage": "1Gi"},

@@ -89,6 +89,29 @@ def test_what_did_not_change_is_not_handed_on() -> None:
     play(scenario)
 
 
+def test_what_comes_while_a_page_is_built_of_its_first_answer_is_not_lost() -> None:
+    async def scenario(world: World) -> None:
+        quick, _ = await world.watch()
+        slow: list[Any] = []
+        is_built = asyncio.Event()
+
+        async def take(found: Any) -> None:
+            await is_built.wait()
+            slow.append(found["value"])
+
+        building = asyncio.create_task(
+            world.hub.subscribe(Api(world.app, ANN), "/x", None, take, lambda _error: None)
+        )
+        await asyncio.sleep(0)
+        world.change(2)
+        await until(lambda: quick == [1, 2])
+        is_built.set()
+        await building
+        assert slow == [1, 2]
+
+    play(scenario)
+
+
 def test_each_user_and_each_question_has_an_answer_of_its_own() -> None:
     async def scenario(world: World) -> None:
         await world.watch(ANN)

@@ -110,6 +110,10 @@ class NodeAgent:
         self._runs: dict[str, asyncio.Task[None]] = {}
         # Pods whose last status is written: an older one of theirs may still be on its way to the watch.
         self._finished: set[str] = set()
+        # Those that the watch has seen go while they have a worker: nothing of theirs is to come.
+        self._gone: set[str] = set()
+        self._faulty: dict[str, Object] = {}
+        """Pods whose worker has failed and whose next one is about to begin, as the API had them last."""
         self._tasks = TaskSet("node")
         self._watching: asyncio.Task[None] | None = None
         self._removals: asyncio.Queue[Path] = asyncio.Queue()
@@ -198,7 +202,7 @@ class NodeAgent:
         if at_start:
             await self._end_strays()
             await self._clear_leftovers(by_uid)
-        for uid in [*self._workers, *self._finished]:
+        for uid in [*self._workers, *self._faulty, *self._finished]:
             if uid not in by_uid:
                 self._forget(uid)
         # First those that had an address: nobody else may get theirs.
@@ -227,6 +231,8 @@ class NodeAgent:
         worker = self._workers.get(uid)
         if worker is not None:
             worker.update(pod)
+        elif uid in self._faulty:
+            self._faulty[uid] = pod
         elif uid in self._finished or pods.is_terminal(pod):
             self._finished.add(uid)
             if meta.is_deleting(pod):
@@ -256,9 +262,13 @@ class NodeAgent:
             return
         if run.exception() is not None:
             # A fault of ours, which is in the log: the pod goes on, with a new worker.
-            self._tasks.spawn(self._begin_again(), name="again")
+            self._faulty[uid] = worker.pod
+            self._tasks.spawn(self._begin_again(uid), name="again")
             return
-        self._finished.add(uid)
+        if uid in self._gone:
+            self._gone.discard(uid)
+        else:
+            self._finished.add(uid)
         if worker.is_owed_release:
             self._tasks.spawn(self._let_go(worker.pod), name="delete")
         self._removals.put_nowait(self._layout.pod(uid).path)
@@ -277,15 +287,18 @@ class NodeAgent:
         for worker in self._workers.values():
             worker.reference_changed(reference)
 
-    async def _begin_again(self) -> None:
+    async def _begin_again(self, uid: str) -> None:
         await asyncio.sleep(_FAULT_SECONDS)
-        found = await self._client.list(PODS, options=ListOptions(field_selector=self._selector))
-        for pod in found.items:
-            self._sync(pod, adopt=True)
+        if (pod := self._faulty.pop(uid, None)) is not None:
+            self._begin(pod, adopt=True)
 
     def _forget(self, uid: str) -> None:
         self._finished.discard(uid)
+        if (pod := self._faulty.pop(uid, None)) is not None:
+            # What it runs has to end.
+            self._begin(pod, adopt=True)
         if (worker := self._workers.get(uid)) is not None:
+            self._gone.add(uid)
             worker.gone()
 
     async def _let_go(self, pod: Object) -> None:

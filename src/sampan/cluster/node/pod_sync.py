@@ -216,11 +216,13 @@ class PodWorker:
             elif known.spec.get("image") != record.spec.get("image"):
                 known.spec = record.spec
                 known.retry_at = 0.0
-                if known.is_running and (known.is_main or known.is_sidecar):
-                    known.must_restart = True
-                    self._kill(
-                        known, self._grace(), f"Container {known.name} definition changed, will be restarted"
-                    )
+                self._restart(known)
+
+    def _restart(self, record: ContainerRecord) -> None:
+        if record.is_running and (record.is_main or record.is_sidecar):
+            record.must_restart = True
+            message = f"Container {record.name} definition changed, will be restarted"
+            self._kill(record, self._grace(), message)
 
     def gone(self) -> None:
         """The pod is no longer in the API."""
@@ -316,9 +318,7 @@ class PodWorker:
 
     async def _start_container(self, record: ContainerRecord) -> None:
         run = record.next_run
-        hook = hooks.hook_of(record.spec, "postStart")
-        if hook is not None:
-            hooks.mark_pending(self._parts.layout.pod(self.uid).container(record.name, run))
+        hook, image = hooks.hook_of(record.spec, "postStart"), record.spec.get("image")
         started_at = await self._parts.starter.start(
             Start(self._addressed(), record, self._events, self._stopping)
         )
@@ -338,6 +338,8 @@ class PodWorker:
             self.refresh()
         if self._stopping.is_set():
             self._kill(record, self._stop_grace)
+        elif record.spec.get("image") != image:
+            self._restart(record)  # it changed while this one was being started
         elif failed:
             self._kill(record, self._grace(), "FailedPostStartHook")
 
@@ -410,8 +412,7 @@ class PodWorker:
 
     def _failed_to_start(self, record: ContainerRecord) -> None:
         self._changed(urgent=True)
-        loop = asyncio.get_running_loop()
-        loop.call_later(_PULL_ERROR_SECONDS, self._back_off_pull, record)
+        asyncio.get_running_loop().call_later(_PULL_ERROR_SECONDS, self._back_off_pull, record)
 
     def _back_off_pull(self, record: ContainerRecord) -> None:
         if not self._stopping.is_set() and not record.is_starting and pull_backs_off(record):

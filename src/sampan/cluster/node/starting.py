@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sampan.client.protocol import Object
+from sampan.cluster.node import hooks
 from sampan.cluster.node.environments import Environment, EnvironmentsError
 from sampan.cluster.node.factory import ContainerFactory, Run
 from sampan.cluster.node.gpus import GpuAllocator, remember, wanted
@@ -102,6 +103,8 @@ class Starter:
 
     async def _start(self, start: Start) -> str:
         record = start.record
+        if hooks.hook_of(record.spec, "postStart") is not None:
+            hooks.mark_pending(self._factory.folder(start.pod, record.name, record.next_run))
         image = await self._image(start)
         run = Run(start.pod, record.spec, record.next_run, self._assign(start))
         work = self._factory.spec(

@@ -20,7 +20,9 @@ export default {
     document.addEventListener("input", this.onInput, true);
     document.addEventListener("click", this.onClick, true);
     window.addEventListener("pagehide", this.onHide);
-    this.attach();
+    this.lineUp();
+    // The socket is made by what is mounted last, a moment after this.
+    queueMicrotask(this.attach);
     this.tellOfReload();
   },
   unmounted() {
@@ -30,6 +32,18 @@ export default {
     clearTimeout(this.timer);
   },
   methods: {
+    // Until the server has answered, NiceGUI tries each event again by a timer of its own, and then sends them in any order:
+    // letters that were typed meanwhile, and the click after them. Here they stand in line.
+    lineUp() {
+      this.line = [];
+      const release = () => {
+        const line = this.line || [];
+        this.line = null;
+        line.forEach((each) => window.socket.emit(...each));
+      };
+      const has = { get: () => Boolean(window.socket), set: (done) => done && release() };
+      Object.defineProperty(window, "did_handshake", { configurable: true, ...has });
+    },
     attach() {
       if (!window.socket) {
         this.timer = setTimeout(this.attach, 50);
@@ -40,6 +54,10 @@ export default {
       socket.on("connect", this.found);
       // The library keeps what is emitted and sends it once it can. That is right for what is typed, and not for a click.
       socket.emit = (name, ...rest) => {
+        if (name === "event" && this.line) {
+          this.line.push([name, ...rest]);
+          return socket;
+        }
         const isAsked = ["click", "change", "submit", "keydown", "popstate"].includes(window.event?.type);
         if (name === "event" && !socket.connected && this.lostAt && isAsked) {
           this.say();

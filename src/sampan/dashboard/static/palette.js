@@ -3,6 +3,8 @@ const RECENT = "sampan.recent", KEYS_OFF = "sampan.keys.off", MOST_RECENT = 6;
 const PAUSE_MS = 120, CHORD_MS = 1500;
 
 function isTyping(target) {
+  // A dialog that was closed has the focus until the window is drawn again.
+  if (target.closest("dialog:not([open])")) return false;
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 

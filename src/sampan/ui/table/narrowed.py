@@ -69,6 +69,7 @@ class NarrowedTable(Generic[Item]):
         several = view.noun.partition("|")[2]
         self._bar._props.update({"role": "toolbar", "aria-label": f"Picked {several}"})
         self._bar.set_visibility(False)
+        self._build_bar()
         self._table = DataTable(
             view.columns,
             label=view.label,
@@ -131,16 +132,19 @@ class NarrowedTable(Generic[Item]):
         self._start = int(token or 0)
         self._show()
 
-    def _pick(self, ids: list[str]) -> None:
-        self._bar.clear()
-        self._bar.set_visibility(bool(ids))
+    def _build_bar(self) -> None:
+        """Once: whoever picks one more and clicks at once has clicked a button that is still there."""
         with self._bar:
-            widgets.text(f"{words.counted(len(ids), self._view.noun)} picked")
+            self._picked_count = widgets.text("")
             for action in self._view.picked:
                 widgets.button(
                     action.label, partial(self._act_on_picked, action), icon=action.icon, kind=action.kind
                 )
-            widgets.button("Pick none", self._table.clear_picked, icon="close")
+            widgets.button("Pick none", self.unpick, icon="close")
+
+    def _pick(self, ids: list[str]) -> None:
+        self._bar.set_visibility(bool(ids))
+        self._picked_count.set_text(f"{words.counted(len(ids), self._view.noun)} picked")
 
     def _act_on_picked(self, action: PickedAction[Item]) -> Any:
         return action.act([self._shown[each] for each in self._table.picked if each in self._shown])

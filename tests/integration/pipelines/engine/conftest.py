@@ -218,6 +218,12 @@ class Cluster:
         return self.kubelet.executed
 
     async def submit(self, spec: Json, parameters: Json | None = None, root: str = "") -> str:
+        run_id = await self.store(spec, parameters, root)
+        await self.engine.submit(run_id)
+        return run_id
+
+    async def store(self, spec: Json, parameters: Json | None = None, root: str = "") -> str:
+        """The row of a run that the engine has not heard of."""
         run_id = new_uid()
         row = RunRow(
             run_id=run_id,
@@ -230,7 +236,6 @@ class Cluster:
             runtime_config=json.dumps({"parameters": parameters or {}, "pipeline_root": root}),
         )
         await self.database.write(lambda connection: runs.insert(connection, row))
-        await self.engine.submit(run_id)
         return run_id
 
     async def wait(self, run_id: str, seconds: float = 60) -> RunRow:

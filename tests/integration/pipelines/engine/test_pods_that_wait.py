@@ -79,6 +79,33 @@ def test_the_task_says_what_its_pod_waits_for_until_it_runs(open_cluster, go, sp
     go(main())
 
 
+def test_what_is_told_before_the_answer_to_its_creation_is_not_forgotten(open_cluster, go, spec, monkeypatch):
+    spec.step("work")
+    document = spec.done({"work": spec.task("work")})
+
+    async def main():
+        may_end = asyncio.Event()
+        async with open_cluster(work=lambda call: may_end.wait()) as cluster:
+            create = cluster.client.create
+
+            async def slow(kind, obj, *args, **options):
+                made = await create(kind, obj, *args, **options)
+                if kind is PODS:
+                    name, status = made["metadata"]["name"], {"status": UNSCHEDULABLE}
+                    await cluster.client.patch(PODS, name, status, "default", subresource="status")
+                    await asyncio.sleep(0.3)  # in which the watch tells of it
+                return made
+
+            monkeypatch.setattr(cluster.client, "create", slow)
+            run_id = await cluster.submit(document)
+            text = "Unschedulable: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+            await _says(cluster, run_id, text)
+            may_end.set()
+            assert (await cluster.wait(run_id)).state == "SUCCEEDED"
+
+    go(main())
+
+
 def test_a_stopped_task_does_not_say_so_any_more(open_cluster, go, spec):
     spec.step("work")
     document = spec.done({"work": spec.task("work")})

@@ -224,9 +224,14 @@ def _loop(spec, items, limit=0):
 
 def test_a_loop_collects_in_order_within_its_limit(open_cluster, go, spec):
     items = [5, 3, 4, 1, 2]
+    came, two_run = [], asyncio.Event()
 
     async def square(call):
         x = call.parameters["x"]
+        came.append(x)
+        if len(came) == 2:
+            two_run.set()
+        await two_run.wait()
         await asyncio.sleep(0.002 * x)
         call.writes("data", str(x))
         call.returns(y=x * x)

@@ -260,8 +260,6 @@ def test_a_websocket_goes_through(run: Any) -> None:
         assert await client.reader.readexactly(3) == b"ABC"
         assert rig.core.meter.load(one.target, 1).idle_seconds == 0.0  # type: ignore[arg-type]
         client.writer.close()
-        while not rig.done:
-            await asyncio.sleep(0.01)
-        assert rig.done[0].status == 101
+        assert (await rig.noted(1))[0].status == 101
 
     run(test)

@@ -30,6 +30,7 @@ def test_weights_hold_across_connections(run: Any) -> None:
 
         await asyncio.gather(*(ask(client) for client in clients))
         assert abs(len(servers["new"].asked) / 1050 - 0.1) < 0.01
+        await rig.noted(1050)
         found = rig.core.statistics.summary(("InferenceService", "default", "iris", "new"))
         assert found.requests == len(servers["new"].asked)
 
@@ -97,7 +98,7 @@ def test_a_shadow_gets_a_copy_and_is_never_waited_for(run: Any) -> None:
         assert [asked.body for asked in server.asked] == [b"abcde", b"whole"]
         while not rig.core.meter.load(shadow.target, 60).idle_seconds:  # type: ignore[arg-type]
             await asyncio.sleep(0.01)
-        assert Counter(done.status for done in rig.done) == {200: 2}
+        assert Counter(done.status for done in await rig.noted(2)) == {200: 2}
 
     run(test)
 

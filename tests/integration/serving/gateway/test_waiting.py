@@ -122,7 +122,7 @@ def test_a_client_that_leaves_is_no_longer_waited_for(run: Any) -> None:
         load = rig.core.meter.load(one.target, 60)  # type: ignore[arg-type]
         assert load.waiting == 0
         assert load.idle_seconds < 60
-        assert rig.done[0].status == 499
+        assert (await rig.noted(1))[0].status == 499
 
     run(test)
 
@@ -232,7 +232,7 @@ def test_an_answer_that_breaks_off_is_cut_off(run: Any) -> None:
             got = b""
         assert not got.endswith(b"0\r\n\r\n")
         assert b"HTTP/1.1 502" not in got
-        assert rig.done[0].status == 502
+        assert (await rig.noted(1))[0].status == 502
 
     run(test)
 

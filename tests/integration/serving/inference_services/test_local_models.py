@@ -28,7 +28,7 @@ from sampan.components.serving.api.language_presets import presets
 from sampan.components.serving.controller.language_models.reconciler import LanguageModelReconciler
 from sampan.components.serving.controller.local_models import parts
 from sampan.components.serving.engine.local_models import models
-from sampan.kube import meta
+from sampan.kube import meta, owners
 from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import (
     CONFIG_MAPS,
@@ -134,7 +134,9 @@ class Local:
         chosen = ListOptions(label_selector=f"job-name={meta.name(job)}")
 
         async def look() -> list[Object]:
-            return (await self.client.list(PODS, JOBS_NAMESPACE, chosen)).items
+            # One of that name that came before may have left its pods.
+            found = (await self.client.list(PODS, JOBS_NAMESPACE, chosen)).items
+            return [pod for pod in found if owners.is_controlled_by(pod, job)]
 
         for pod in await self.serving.until(look):
             state = {"terminated": {"exitCode": 0 if phase == "Succeeded" else 1, "message": said}}

@@ -24,7 +24,6 @@ from sampan.lib.clock import SystemClock, rfc3339
 from sampan.reconcile.cache import Caches
 from sampan.reconcile.manager import Manager
 from sampan.store.database import Database
-from sampan.testing.quiet import until_quiet
 
 _DEADLINE_SECONDS = 60.0
 
@@ -92,10 +91,15 @@ class Cluster:
         await self.until(look)
         return await self.pods(name)
 
-    async def events(self, name: str = "j") -> dict[str, str]:
-        await until_quiet(self.client)
-        found = (await self.client.list(EVENTS, "team")).items
-        return {each["reason"]: each["message"] for each in found if each["involvedObject"]["name"] == name}
+    async def told(self, reason: str, name: str = "j") -> str:
+        """The message of the Event of that reason, once there is one."""
+
+        async def look() -> str:
+            found = (await self.client.list(EVENTS, "team")).items
+            about = [each for each in found if each["involvedObject"]["name"] == name]
+            return next((each["message"] for each in about if each["reason"] == reason), "")
+
+        return str(await self.until(look))
 
     async def run_pod(self, pod: Object) -> None:
         ready = {"type": "Ready", "status": "True", "lastTransitionTime": rfc3339(self.clock.now())}

@@ -12,6 +12,7 @@ from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAI
 from sampan.kube import meta, owners
 from sampan.kube.errors import NotFoundError, ServiceUnavailableError
 from sampan.kube.kinds import CONFIG_MAPS, EVENTS, JOB_SETS, JOBS, POD_GROUPS
+from sampan.testing.quiet import until_quiet
 
 
 class WithoutJobSets:
@@ -106,7 +107,7 @@ def test_a_job_becomes_a_job_set_that_it_owns_and_ends_with_it(run) -> None:
             await cluster.finish(pod)
         complete = await cluster.until_condition("Complete")
         assert complete["reason"] == "AllJobsCompleted"
-        assert (await cluster.events())["TrainJobComplete"]
+        await cluster.told("TrainJobComplete")
         counts = meta.status(await cluster.get(TRAIN_JOBS, "j"))["jobsStatus"]
         assert counts == [
             {"name": "node", "ready": 0, "succeeded": 1, "failed": 0, "active": 0, "suspended": 0}
@@ -181,7 +182,7 @@ def test_a_job_waits_for_its_runtime_and_says_so(run) -> None:
             stuck["message"]
             == 'ClusterTrainingRuntime "r" specified in TrainJob is not found: create it first'
         )
-        assert "TrainJobResourcesCreationFailed" in await cluster.events()
+        await cluster.told("TrainJobResourcesCreationFailed")
         await cluster.runtime()
         await cluster.until_pods(2)
 
@@ -237,14 +238,14 @@ def test_what_the_api_refuses_is_told_once_and_not_tried_all_the_time(run) -> No
         await cluster.job()
         failed = await cluster.until_condition("Failed")
         assert 'Not found: "nowhere"' in failed["message"]
-        await cluster.events()
+        await until_quiet(cluster.client)
         before = meta.resource_version(await cluster.get(TRAIN_JOBS, "j"))
         await cluster.client.patch(TRAIN_JOBS, "j", {"metadata": {"annotations": {"look": "again"}}}, "team")
-        await cluster.events()
+        await until_quiet(cluster.client)
         job = await cluster.get(TRAIN_JOBS, "j")
         assert meta.status(job)["conditions"] == [failed]
         assert before != meta.resource_version(job)
-        await cluster.events()
+        await until_quiet(cluster.client)
         assert meta.resource_version(await cluster.get(TRAIN_JOBS, "j")) == meta.resource_version(job)
 
     run(scenario)
@@ -269,7 +270,7 @@ def test_a_deprecated_runtime_is_told_of(run) -> None:
         await cluster.client.patch(CLUSTER_TRAINING_RUNTIMES, meta.name(created), patch)
         await cluster.job()
         await cluster.until_pods(2)
-        assert "is deprecated" in (await cluster.events())["RuntimeDeprecated"]
+        assert "is deprecated" in await cluster.told("RuntimeDeprecated")
 
     run(scenario)
 
@@ -374,7 +375,7 @@ def test_a_job_whose_job_set_goes_as_it_ends_has_ended_too(run) -> None:
 
         await cluster.until(gone)
         await cluster.change(TRAIN_JOBS, "j", {"suspend": False})
-        await cluster.events()
+        await until_quiet(cluster.client)
         assert await cluster.get(JOB_SETS, "j") is None
         assert not await cluster.pods()
 

@@ -198,8 +198,8 @@ def test_it_ends_when_the_algorithm_has_no_more(run: Run) -> None:
         done = await tuning.becomes("Succeeded")
         assert done["reason"] == "ExperimentSuggestionEndReached"
         assert done["message"] == "Experiment has succeeded because suggestion service has reached the end"
-        # It was not asked over and over.
-        assert len(tuning.algorithm.asked) == 3
+        # It was not asked over and over: at the start, and at most once for each that ended.
+        assert len(tuning.algorithm.asked) <= 4
 
     run(scenario)
 

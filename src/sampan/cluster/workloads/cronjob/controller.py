@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from datetime import datetime, timedelta
 
@@ -12,7 +13,7 @@ from sampan.cluster.workloads.cronjob.status import Observed, observe, surplus
 from sampan.cluster.workloads.cronjob.ticks import MANY, Timetable, due, is_too_late, job_name, timetable
 from sampan.cluster.workloads.podcontrol import is_namespace_ending
 from sampan.kube import meta, owners
-from sampan.kube.errors import AlreadyExistsError, ApiError
+from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.kinds import CRON_JOBS, JOBS
 from sampan.lib.clock import Clock, rfc3339
 from sampan.reconcile.apply import delete_if_present, update_status
@@ -46,7 +47,7 @@ class CronJobReconciler:
         if cron_job is None:
             return DONE
         jobs = controlled_by(self._jobs, meta.uid(cron_job))
-        observed = observe(cron_job, jobs)
+        observed = observe(cron_job, [*jobs, *await self._unseen(cron_job, jobs)])
         await self._clean_up(cron_job, jobs, observed)
         try:
             again = await self._start_if_due(cron_job, observed)
@@ -54,6 +55,18 @@ class CronJobReconciler:
             # Whatever kept a Job from being made, what was seen of the others is on record.
             await self._write(cron_job, observed)
         return Result(again)
+
+    async def _unseen(self, cron_job: Object, jobs: Sequence[Object]) -> list[Object]:
+        """Jobs that the status names and the cache lacks, as those of which a slow watch has not told yet: the API
+        server is asked before one counts as missing (syncCronJob of cronjob_controllerv2.go)."""
+        seen, found = set(map(meta.uid, jobs)), []
+        for each in meta.status(cron_job).get("active") or ():
+            if each.get("uid") not in seen:
+                with suppress(NotFoundError):
+                    job = await self._client.get(JOBS, str(each.get("name")), meta.namespace(cron_job))
+                    if meta.uid(job) == each.get("uid"):
+                        found.append(job)
+        return found
 
     async def _start_if_due(self, cron_job: Object, observed: Observed) -> timedelta | None:
         """Starts what is due; when to look again. Raises ApiError."""

@@ -46,7 +46,7 @@ def selector_problems(place: str, expression: str) -> Iterator[str]:
 
 def _problem(expression: str, variables: Collection[str]) -> str:
     try:
-        program = cel.compile(expression)
+        program = cel().compile(expression)
     except (ValueError, RuntimeError) as error:
         lines = [line for line in str(error).splitlines() if "ERROR:" in line]
         return "it is no CEL: " + (lines[0].partition("ERROR:")[2].strip() if lines else str(error))

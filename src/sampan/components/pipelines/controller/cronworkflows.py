@@ -72,13 +72,14 @@ class CronWorkflowReconciler:
             return DONE
         workflows = self._workflows.by_index(OWNER_INDEX, meta.uid(cron))
         observed = observe(cron, workflows)
-        for each in surplus(cron, workflows):
-            await delete_if_present(self._client, WORKFLOWS, each)
         try:
             again = await self._start_if_due(cron, observed)
         finally:
             # Whatever kept a Workflow from being made, what was seen of the others is on record.
             await self._write(cron, observed)
+            # Not before: the end of one that is gone could not be counted again, had that write come too late.
+            for each in surplus(cron, workflows):
+                await delete_if_present(self._client, WORKFLOWS, each)
         return Result(again)
 
     async def _start_if_due(self, cron: Object, observed: Observed) -> timedelta | None:

@@ -19,7 +19,7 @@ class Expressions:
     """Evaluates expressions, each compiled once. One a run, since its pipeline bounds how many there are."""
 
     def __init__(self) -> None:
-        self._programs: dict[str, cel.Program] = {}
+        self._programs: dict[str, Any] = {}
 
     def condition(
         self, expression: str, parameters: Mapping[str, Value], artifacts: Mapping[str, Any]
@@ -51,8 +51,8 @@ class Expressions:
         try:
             program = self._programs.get(expression)
             if program is None:
-                program = self._programs[expression] = cel.compile(expression)
-            context = cel.Context(variables)
+                program = self._programs[expression] = cel().compile(expression)
+            context = cel().Context(variables)
             context.add_function("parseJson", _parse_json)
             return program.execute(context)
         except KeyError as error:

@@ -86,12 +86,16 @@ class _Flight:
     created_at: float | None = None
     """Monotonic; None until the pod is known to exist."""
     is_collected: bool = False
+    seen: int = 0
+    """The resourceVersion of the newest of what was seen of the pod."""
     waits_for: str = ""
     told: str = ""
     """What the task's row says that it waits for."""
     telling: asyncio.TimerHandle | None = None
     is_told_started: bool = False
     is_fetching: bool = False
+    is_unwanted: bool = False
+    """Stopped: where there is no pod yet, none is to be made."""
     notes: Sequence[str] = ()
     """What was said when its inputs were fetched."""
 
@@ -105,12 +109,14 @@ class RunDriver:
         self._services = services
         self._existing = existing
         self._inbox: list[Event] = []
-        self._acknowledged: list[asyncio.Future[None]] = []
+        self._acknowledged: list[asyncio.Future[bool]] = []
         self._wake = asyncio.Event()
         self._flights: dict[str, _Flight] = {}
         self._launching: dict[str, asyncio.Task[None]] = {}
         self._removing: set[asyncio.Task[None]] = set()
         self._tasks = TaskSet(f"run/{facts.run_id}")
+        self._leaving: dict[str, str] = {}
+        """Pods of a former engine that are on their way out, by the ids of their tasks."""
         self._timers: set[asyncio.TimerHandle] = set()
         self._untidy: list[StepPaths] = []
         """Of attempts whose end is in the turn under way."""
@@ -132,12 +138,15 @@ class RunDriver:
         self._inbox.append(event)
         self._wake.set()
 
-    async def perform(self, event: Event) -> None:
-        """As `post`, and returns once what it changed is committed, or the run is over."""
-        done = asyncio.get_running_loop().create_future()
+    async def perform(self, event: Event) -> bool:
+        """As `post`, and returns once what it changed is committed, or the run is over.
+
+        False where the run was let go of before.
+        """
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._acknowledged.append(done)
         self.post(event)
-        await done
+        return await done
 
     async def run(self) -> bool:
         """Until the run is over. False when its row was deleted meanwhile."""
@@ -146,10 +155,13 @@ class RunDriver:
                 await self._wake.wait()
                 self._wake.clear()
                 acknowledged, self._acknowledged = self._acknowledged, []
-                turn = self._turn()
-                kept = await self._commit(turn)
-                self.is_over = self._machine.is_over
-                _settle(acknowledged)
+                try:
+                    turn = self._turn()
+                    kept = await self._commit(turn)
+                    self.is_over = self._machine.is_over
+                finally:
+                    # Also where the run is let go of: what it had begun to store is stored, unless it had to wait.
+                    _settle(acknowledged, heard=not self.trouble)
                 if not kept:
                     log.info("run was deleted", run=self.run_id)
                     return False
@@ -162,7 +174,7 @@ class RunDriver:
                 await self._services.pods.delete_claim(claim, self.namespace)
             return True
         finally:
-            _settle(self._acknowledged)
+            _settle(self._acknowledged, heard=self.is_over)
             self._services.slots.forget(self.run_id)
 
     async def removals_done(self) -> None:
@@ -174,6 +186,8 @@ class RunDriver:
         """Lets go of the run where it stands."""
         for timer in self._timers:
             timer.cancel()
+        # Whoever waits for a run that was let go of before it had begun.
+        _settle(self._acknowledged, heard=False)
         await self._tasks.close()
 
     # Turns
@@ -279,6 +293,8 @@ class RunDriver:
                 await self._once_possible(partial(self._prepare, launch))
                 if launch.workspace is not None:
                     await self._services.pods.ensure_claim(launch.workspace)
+                if (flight := self._flights.get(launch.task_id)) is not None and flight.is_unwanted:
+                    return
                 pod = await self._run_light(launch) or await self._services.pods.create(launch.pod)
         except StoppedError:
             return
@@ -368,9 +384,13 @@ class RunDriver:
         launching = self._launching.get(removal.task_id)
         if launching is not None:
             flight = self._flights.get(removal.task_id)
-            if flight is not None and flight.is_fetching:
-                launching.cancel()  # there is no pod yet, and a store may be away for long
+            if flight is not None and flight.launch.pod_name == removal.pod:
+                flight.is_unwanted = True
+                if flight.is_fetching:
+                    launching.cancel()  # there is no pod yet, and a store may be away for long
             await asyncio.wait([launching])
+        if removal.awaited and removal.task_id not in self._flights:
+            self._leaving[removal.task_id] = removal.pod
         await self._services.logs.keep_named(removal.pod, self._facts.namespace, removal.uid)
         existed = await self._services.pods.delete(removal.pod, self._facts.namespace)
         if removal.awaited and not existed:
@@ -386,6 +406,9 @@ class RunDriver:
             self._note_started(pod, labels)
             return
         if self._machine.is_leaving(task_id):
+            flight = self._flights.get(task_id)
+            if flight is not None and labels.get(ATTEMPT_LABEL) != str(flight.launch.attempt):
+                return  # a former attempt's, which may go at any time
             self._flights.pop(task_id, None)
             self.post(lambda machine: machine.pod_gone(task_id))
             return
@@ -406,6 +429,11 @@ class RunDriver:
         flight = self._flight(labels)
         if flight is None:
             return
+        version = str(pod["metadata"].get("resourceVersion", ""))
+        if version.isdecimal():
+            if int(version) < flight.seen:
+                return  # the answer to its creation, which came after what the watch told
+            flight.seen = int(version)
         flight.waits_for = waits_for(pod)
         if flight.waits_for == flight.told or flight.telling is not None:
             return
@@ -442,6 +470,12 @@ class RunDriver:
                 flight.is_collected = True
                 outcome = StepError(vanished().message)
                 self._post_end(task_id, launch, vanished(), outcome)
+        for task_id in [task_id for task_id, pod in self._leaving.items() if pod not in names]:
+            del self._leaving[task_id]
+            self._post_gone(task_id)
+
+    def _post_gone(self, task_id: str) -> None:
+        self.post(lambda machine: machine.pod_gone(task_id))
 
     async def _collect(self, launch: Launch, pod: Object, end: PodEnd) -> None:
         outcome: StepResult | StepError
@@ -517,7 +551,7 @@ class RunDriver:
         self.post(lambda machine: machine.steps.operation_ended(operation.task_id, parameters, message))
 
 
-def _settle(futures: list[asyncio.Future[None]]) -> None:
+def _settle(futures: list[asyncio.Future[bool]], *, heard: bool) -> None:
     for future in futures:
         if not future.done():
-            future.set_result(None)
+            future.set_result(heard)

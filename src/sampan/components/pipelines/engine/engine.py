@@ -47,7 +47,7 @@ from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
 from sampan.components.pipelines.engine.restoring import restored
 from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
-from sampan.components.pipelines.engine.retry import proceed
+from sampan.components.pipelines.engine.retry import check_retriable, proceed
 from sampan.components.pipelines.engine.run_locks import RunLocks
 from sampan.components.pipelines.engine.slots import Slots
 from sampan.components.pipelines.engine.step_files import LocalStepFiles, StepFiles
@@ -63,7 +63,7 @@ from sampan.lib.clock import Clock, to_micros
 from sampan.lib.ids import new_uid
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
-from sampan.store.database import Database
+from sampan.store.database import Database, StorageError
 
 log = get_logger(__name__)
 
@@ -115,8 +115,8 @@ class Engine:
         )
         self._run_locks = RunLocks(client)
         self._admit = asyncio.Event()
-        self._admitted: set[str] = set()
-        """Runs that have their locks and are about to begin."""
+        self._admitted: dict[str, str] = {}
+        """Runs that have their locks and are about to begin; or why one can never begin."""
         self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
         self._debugging = DebugSessions(client)
@@ -136,7 +136,7 @@ class Engine:
         unfinished = await self._database.read(runs.unfinished)
         # Those that had begun first: they have their locks.
         for run in sorted(unfinished, key=lambda run: run.runtime_state is RuntimeState.PENDING):
-            await self._take_up(run)
+            await self._take_up(run.run_id, run)
         self._measures.start()
         self._sweeper.start()
         self._remove_orphans(self._existing, {run.run_id for run in unfinished})
@@ -158,23 +158,28 @@ class Engine:
 
     async def submit(self, run_id: str) -> None:
         """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""
-        await self._take_up(await self._row(run_id))
+        await self._take_up(run_id)
 
     async def terminate(self, run_id: str) -> None:
         """Stops a run: its pods are deleted, nothing begins any more. Nothing happens when it is over."""
-        running = self._running.get(run_id)
-        if running is not None:
-            await running.driver.perform(_stop)
-            return
-        if run_id in self._starting:
-            self._starting[run_id] = True
+        if await self._stop_live(run_id):
             return
         self._release(run_id)
         run = await self._row(run_id)
         if not run.runtime_state.is_final:
             await self._set_state(run_id, RuntimeState.CANCELED)
-            if (running := self._running.get(run_id)) is not None:
-                await running.driver.perform(_stop)  # it was admitted in between
+            await self._stop_live(run_id)  # it began in between, by its row of before
+
+    async def _stop_live(self, run_id: str) -> bool:
+        """Whether the run is under way or about to be, and was told to stop."""
+        running = self._running.get(run_id)
+        if running is not None and await running.driver.perform(_stop):
+            return True
+        # Its driver may have been let go of before it heard of this, for the run to be continued.
+        if run_id in self._starting:
+            self._starting[run_id] = True
+            return True
+        return running is not None
 
     async def retry(self, run_id: str) -> None:
         """Runs what failed or was stopped again and keeps the rest. FailedPreconditionError unless it is over."""
@@ -188,7 +193,7 @@ class Engine:
 
         def again(connection: Any) -> None:
             # Within the transaction: of two who ask at once, one is told that the run is under way.
-            _check_retriable(runs.get(connection, run_id), run_id)
+            check_retriable(runs.get(connection, run_id), run_id)
             plan = prepared.retry(tasks.executed(connection, run_id), now, lost)
             transition = Transition(
                 run_id,
@@ -200,7 +205,7 @@ class Engine:
             transitions.apply(connection, transition)
 
         await self._database.write(again)
-        await self._take_up(await self._row(run_id))
+        await self._take_up(run_id)
 
     async def _lost(self, prepared: Prepared, run_id: str) -> Mapping[str, str]:
         """By task id, why what a finished step gave cannot be used any more."""
@@ -258,13 +263,16 @@ class Engine:
             raise FailedPreconditionError(f"run {run_id} is being continued already")
         self._starting[run_id] = False
         try:
+            if (await self._row(run_id)).runtime_state is not RuntimeState.PAUSED:
+                # Somebody was faster, and waits for the driver that would be let go of.
+                raise FailedPreconditionError(f"run {run_id} is not PAUSED any more")
             await self._let_go(run_id)
             await self._database.write(lambda connection: self._proceed(connection, run_id, spec))
         finally:
             is_unwanted = self._starting.pop(run_id)
-            await self._take_up(await self._row(run_id))
-        if is_unwanted:
-            await self.terminate(run_id)
+            await self._take_up(run_id)
+            if is_unwanted:
+                await self.terminate(run_id)
 
     def _proceed(self, connection: Any, run_id: str, spec: Mapping[str, Any] | None) -> None:
         run = runs.get(connection, run_id)
@@ -347,6 +355,7 @@ class Engine:
         await remove_all(self._client, run_id, namespace)
         await asyncio.to_thread(self._files.forget, run_id)
         self._sweeper.wake()
+        self._changes.publish(Change(run_id, frozenset(), is_over=True))
 
     def sweep(self) -> None:
         """Files of what was deleted are looked for, and removed where nothing needs them."""
@@ -375,28 +384,36 @@ class Engine:
 
     # Taking up
 
-    async def _take_up(self, run: RunRow, *, is_admitted: bool = False) -> None:
-        """Starts a new run or continues one. What is wrong with it becomes its error.
+    async def _take_up(self, run_id: str, run: RunRow | None = None, *, is_admitted: bool = False) -> None:
+        """Starts a new run or continues one. What is wrong with it becomes its error. NotFoundError if unknown.
 
-        A run with locks waits until it is admitted, unless it had begun.
+        A run with locks waits until it is admitted, unless it had begun. `run` is given where its row is known.
         """
-        run_id = run.run_id
-        if run_id in self._running or run_id in self._starting or run.runtime_state.is_final:
+        if run_id in self._running or run_id in self._starting:
             return
+        event: Event | None = None
         self._starting[run_id] = False
         try:
+            # Read now: whoever stops it later finds it here, whoever did so before has written it.
+            run = run or await self._row(run_id)
+            if run.runtime_state.is_final:
+                return
             prepared = await self._prepare(run)
             if prepared.facts.locks and not is_admitted and run.runtime_state is RuntimeState.PENDING:
                 self._run_locks.join(run_id, run.created_at, prepared.facts.locks)
                 self._admit.set()
-                return
-            self._run_locks.hold(run_id, prepared.facts.locks)
-            event = await self._first_event(run, prepared)
+            else:
+                self._run_locks.hold(run_id, prepared.facts.locks)
+                event = await self._first_event(run, prepared)
         except InvalidArgumentError as error:
             await self._set_state(run_id, RuntimeState.FAILED, error.message)
             return
         finally:
             is_unwanted = self._starting.pop(run_id)
+        if event is None:
+            if is_unwanted:
+                await self.terminate(run_id)
+            return
         driver = RunDriver(prepared.machine(), prepared.facts, self._services, self._existing_pod)
         prepared.connect(driver.post)
         self._running[run_id] = _Running(driver, self._tasks.spawn(self._drive(driver), name=run_id))
@@ -451,13 +468,13 @@ class Engine:
                     await self._admit.wait()
             self._admit.clear()
             try:
-                admitted = await self._run_locks.admitted()
-                self._admitted.update(run_id for run_id, _ in admitted)
-                for run_id, problem in admitted:
+                # With those that could not begin the last time: they have their locks.
+                self._admitted.update(await self._run_locks.admitted())
+                for run_id, problem in list(self._admitted.items()):
                     await self._begin_admitted(run_id, problem)
-                    self._admitted.discard(run_id)
-            except ApiError as error:
-                log.warning("runs that wait for locks cannot be looked at", error=error.message)
+                    del self._admitted[run_id]
+            except (ApiError, StorageError) as error:
+                log.warning("runs that wait for locks cannot begin, trying again", error=str(error))
                 self._tasks.spawn(self._look_again(), name="locks/again")
 
     async def _begin_admitted(self, run_id: str, problem: str) -> None:
@@ -473,8 +490,7 @@ class Engine:
         if has_begun and run.runtime_state is RuntimeState.PENDING:
             # It is tried again: this is where it goes on.
             await self._set_state(run_id, RuntimeState.RUNNING)
-            run = await self._row(run_id)
-        await self._take_up(run, is_admitted=True)
+        await self._take_up(run_id, is_admitted=True)
 
     async def _look_again(self) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
@@ -540,7 +556,7 @@ class Engine:
             names.setdefault(pod["metadata"]["labels"].get(RUN_LABEL, ""), set()).add(pod["metadata"]["name"])
             self._on_pod(pod, False)
         if self._crews is not None:
-            self._crews.on_list(frozenset(name for found in names.values() for name in found))
+            self._crews.on_list(frozenset(name for found in names.values() for name in found), began)
         for run_id, running in list(self._running.items()):
             running.driver.on_list(frozenset(names.get(run_id, ())), began)
 
@@ -553,8 +569,15 @@ class Engine:
         return row
 
     async def _set_state(self, run_id: str, state: RuntimeState, error: str = "") -> None:
+        """Of a run that is not under way; one that was stopped meanwhile stays so."""
         transition = Transition(run_id, run=[RunState(state, self._now(), error)])
-        await self._database.write(lambda connection: transitions.apply(connection, transition))
+
+        def write(connection: Any) -> None:
+            run = runs.get(connection, run_id)
+            if run is not None and not run.runtime_state.is_final:
+                transitions.apply(connection, transition)
+
+        await self._database.write(write)
         self._changes.publish(Change(run_id, frozenset(), is_over=state.is_final))
 
     def _cached_since(self) -> int:
@@ -563,17 +586,6 @@ class Engine:
 
     def _now(self) -> int:
         return to_micros(self._clock.now())
-
-
-def _check_retriable(run: RunRow | None, run_id: str) -> None:
-    if run is None:
-        raise NotFoundError(f"run {run_id} not found")
-    if not run.runtime_state.is_final:
-        raise FailedPreconditionError(
-            f"run {run_id} is {run.state}; only a run that has ended can be retried"
-        )
-    if run.runtime_state is RuntimeState.SUCCEEDED:
-        raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
 
 
 def _stop(machine: Machine) -> None:

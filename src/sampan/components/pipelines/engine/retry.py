@@ -12,14 +12,28 @@ from dataclasses import replace
 
 import msgspec
 
+from sampan.components.pipelines.api.errors import FailedPreconditionError, NotFoundError
 from sampan.components.pipelines.api.ir_model import Component
 from sampan.components.pipelines.api.states import RuntimeState, TaskType
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.language import Retry
+from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.tasks import OutputsRow, StateRow, TaskRow
 from sampan.lib.clock import from_micros, rfc3339
 
 _UNDONE = frozenset({RuntimeState.FAILED, RuntimeState.CANCELED, RuntimeState.PAUSED})
+
+
+def check_retriable(run: RunRow | None, run_id: str) -> None:
+    """Raises NotFoundError, FailedPreconditionError."""
+    if run is None:
+        raise NotFoundError(f"run {run_id} not found")
+    if not run.runtime_state.is_final:
+        raise FailedPreconditionError(
+            f"run {run_id} is {run.state}; only a run that has ended can be retried"
+        )
+    if run.runtime_state is RuntimeState.SUCCEEDED:
+        raise FailedPreconditionError(f"run {run_id} succeeded; there is nothing to retry")
 
 
 def retry(context: RunContext, rows: Sequence[TaskRow], now: int, lost: Mapping[str, str]) -> Retry:

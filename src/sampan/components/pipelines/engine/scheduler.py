@@ -23,6 +23,7 @@ from sampan.components.pipelines.store.runs import RunRow
 from sampan.components.pipelines.store.schedules import ScheduleRow, Status
 from sampan.lib.clock import Clock, to_micros
 from sampan.lib.log import get_logger
+from sampan.lib.waking import woken_or_later
 from sampan.store.database import Database
 
 log = get_logger(__name__)
@@ -81,7 +82,7 @@ class Scheduler:
                 log.error("schedules were not looked at", exc=error)
                 pause = _LOOK_SECONDS
             if pause > 0:
-                await _woken_or_later(self._woken, min(pause, _LOOK_SECONDS))
+                await woken_or_later(self._woken, min(pause, _LOOK_SECONDS))
 
     async def recalculate(self) -> None:
         """Works every next tick out anew: the server's time zone, or the zones' own rules, may be others by now."""
@@ -217,10 +218,3 @@ class Scheduler:
 
     def _now(self) -> int:
         return to_micros(self._clock.now())
-
-
-async def _woken_or_later(woken: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(woken.wait(), seconds)
-    except TimeoutError:
-        return

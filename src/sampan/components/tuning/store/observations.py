@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sampan.components.tuning.api.observing import MetricLog, microseconds, short, storable
 from sampan.components.tuning.store.tables import observations
 from sampan.store.database import Database
+from sampan.store.inserting import insert_new
 
 _ROWS = observations.c
 _BOUND: dict[str, sa.BindParameter[Any]] = {
@@ -31,9 +31,7 @@ class Observations:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # The same clause in both databases, which SQLAlchemy writes by dialect.
-        insert = postgresql.insert if database.dialect == "postgresql" else sqlite.insert
-        self._insert = insert(observations).on_conflict_do_nothing()
+        self._insert = insert_new(observations, database.dialect)
         self._insert_one = database.prepare(self._insert.values(_BOUND).inline())
 
     async def report(self, namespace: str, trial: str, logs: Sequence[MetricLog]) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sampan.components.tuning.store.tables import trial_pods
 from sampan.store.database import Database
+from sampan.store.inserting import insert_new
 
 _ROWS = trial_pods.c
 
@@ -95,5 +95,4 @@ def _pod(row: Any) -> TrialPod:
 
 
 def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(trial_pods).on_conflict_do_nothing(), rows)
+    connection.execute(insert_new(trial_pods, connection.dialect.name), rows)

@@ -59,6 +59,7 @@ class _Pending:
     call: LightCall
     tell: Callable[[Object], None]
     done: asyncio.Future[Object]
+    crew: _Crew
     worker: _Worker | None = None
 
 
@@ -72,6 +73,9 @@ class _Worker:
     connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
     is_starting: bool = True
     is_wanted: bool = True
+    created_at: float | None = None
+    """Monotonic; None until its pod is known to exist."""
+    serves: _Pending | None = None
     pipes: list[int] = field(default_factory=list)
     """Its output, held open so that what it said last outlives it."""
 
@@ -112,7 +116,7 @@ class Crews:
         crew = self._crews.get(key)
         if crew is None:
             crew = self._crews[key] = _Crew(pod["metadata"]["namespace"])
-        pending = _Pending(pod, call, tell, loop.create_future())
+        pending = _Pending(pod, call, tell, loop.create_future(), crew)
         self._calls[name] = pending
         crew.waiting.append(pending)
         crew.news.set()
@@ -122,18 +126,19 @@ class Crews:
             return await pending.done
         finally:
             self._calls.pop(name, None)
-            if not pending.done.done():
-                self._take_back(crew, pending)
+            _take_back(pending)
 
     def stop(self, pod_name: str) -> bool:
         """Takes a call back, with the worker that is at it. False when there is no such call."""
         pending = self._calls.get(pod_name)
         if pending is None:
             return False
+        # Of a call that has ended, the worker may be at another's.
         if not pending.done.done():
             pending.done.set_exception(StoppedError())
-        if pending.worker is not None:
-            self._dismiss(pending.worker)
+            _take_back(pending)
+            if pending.worker is not None:
+                self._dismiss(pending.worker)
         return True
 
     def on_pod(self, pod: Object, deleted: bool) -> bool:
@@ -150,10 +155,11 @@ class Crews:
                     pending.tell({**pending.pod, "status": pod.get("status") or {}})
         return True
 
-    def on_list(self, names: frozenset[str]) -> None:
-        """After a gap in the watch: workers that are not among `names` are gone."""
+    def on_list(self, names: frozenset[str], began: float) -> None:
+        """After a gap in the watch: workers that should be among `names` and are not are gone."""
         for name, (_, worker) in self._workers.items():
-            if name not in names and worker.connected.done() and not worker.ended.done():
+            existed = worker.created_at is not None and worker.created_at < began
+            if existed and name not in names and not worker.ended.done():
                 worker.ended.set_result(worker.pod)
 
     def close_run(self, run_id: str) -> None:
@@ -204,9 +210,12 @@ class Crews:
         """A worker's life."""
         try:
             await self._engage(crew, worker)
-        except PodRejectedError as error:
-            if crew.waiting and not (pending := crew.waiting.popleft()).done.done():
-                pending.done.set_exception(error)
+        except (PodRejectedError, OSError) as error:
+            _give_up(crew, worker, error)
+        except Exception as error:
+            # Our own fault, never a user's: the call must end with a word rather than hang.
+            log.error("a worker of light steps failed", worker=worker.name, exc=error)
+            _give_up(crew, worker, PodRejectedError(f"internal error of the engine: {error!r}"))
         finally:
             crew.workers.discard(worker)
             self._workers.pop(worker.name, None)
@@ -220,6 +229,9 @@ class Crews:
         try:
             async with _listening(worker):
                 await self._pods.create(worker.pod)
+                worker.created_at = self._clock.monotonic()
+                if not worker.is_wanted and not worker.ended.done():
+                    return  # dismissed meanwhile, when there was no pod yet to delete
                 ends: set[asyncio.Future[Any]] = {worker.connected, worker.ended}
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -240,7 +252,7 @@ class Crews:
         number = 0
         while (pending := await self._next(crew, worker)) is not None:
             number += 1
-            pending.worker = worker
+            pending.worker, worker.serves = worker, pending
             metadata = pending.pod["metadata"]
             path = self._logs.path(metadata["namespace"], metadata["name"])
             told = {
@@ -273,7 +285,9 @@ class Crews:
                     if not pending.done.done():
                         return pending
                 crew.news.clear()
-                await asyncio.wait_for(crew.news.wait(), _IDLE_SECONDS)
+                # Not wait_for, which may lose a cancellation that comes together with the event.
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    await crew.news.wait()
             return None
         except TimeoutError:
             return None
@@ -285,7 +299,8 @@ class Crews:
         if pending.done.done():
             return
         try:
-            pod = await asyncio.wait_for(asyncio.shield(worker.ended), _END_SECONDS)
+            async with asyncio.timeout(_END_SECONDS):
+                pod = await asyncio.shield(worker.ended)
             status = pod.get("status") or {}
         except TimeoutError:
             status = {
@@ -336,10 +351,20 @@ class Crews:
         if (found := self._workers.get(worker.name)) is not None:
             found[0].news.set()
 
-    def _take_back(self, crew: _Crew, pending: _Pending) -> None:
-        pending.done.cancel()
-        if pending in crew.waiting:
-            crew.waiting.remove(pending)
+
+def _take_back(pending: _Pending) -> None:
+    """No worker shall be started for it."""
+    if pending.worker is None and pending in pending.crew.waiting:
+        pending.crew.waiting.remove(pending)
+
+
+def _give_up(crew: _Crew, worker: _Worker, error: Exception) -> None:
+    """Tells the call that the worker was at, or else whoever waits longest."""
+    pending = worker.serves
+    while (pending is None or pending.done.done()) and crew.waiting:
+        pending = crew.waiting.popleft()
+    if pending is not None and not pending.done.done():
+        pending.done.set_exception(error)
 
 
 @contextlib.asynccontextmanager

@@ -20,6 +20,7 @@ from sampan.components.pipelines.store.notices import NoticeRow, NotificationRow
 from sampan.lib.clock import Clock, to_micros
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
+from sampan.lib.waking import woken_or_later
 from sampan.store.database import Database
 
 log = get_logger(__name__)
@@ -88,10 +89,7 @@ class Sender:
                 log.error("notifications were not looked at", exc=error)
                 pause = _LOOK_SECONDS
             await asyncio.sleep(_BREATH_SECONDS)
-            try:
-                await asyncio.wait_for(self._woken.wait(), min(pause, _LOOK_SECONDS))
-            except TimeoutError:
-                continue
+            await woken_or_later(self._woken, min(pause, _LOOK_SECONDS))
 
     async def close(self) -> None:
         """Leaves what is being sent; it is sent again at the next start."""

@@ -23,6 +23,7 @@ from sampan.components.pipelines.store.event_triggers import Status, TriggerRow
 from sampan.components.pipelines.store.runs import RunRow
 from sampan.lib.clock import Clock, to_micros
 from sampan.lib.log import get_logger
+from sampan.lib.waking import woken_or_later
 from sampan.store.database import Database
 
 log = get_logger(__name__)
@@ -78,7 +79,7 @@ class Firing:
                 pause = _LOOK_SECONDS
             if pause > 0:
                 await asyncio.sleep(_BREATH_SECONDS)
-                await _woken_or_later(self._woken, min(pause, _LOOK_SECONDS))
+                await woken_or_later(self._woken, min(pause, _LOOK_SECONDS))
 
     async def turn(self) -> float:
         """Starts what waits. How many seconds it is until something may be due again; 0: there is more."""
@@ -263,10 +264,3 @@ def _source(row: TriggerRow) -> PipelineSource:
 def _run_name(trigger: TriggerRow, row: DeliveryRow) -> str:
     """Short enough for a run, and one that no two runs of a trigger share."""
     return f"{trigger.display_name[:240]} {row.delivery_id[:8]}"
-
-
-async def _woken_or_later(woken: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(woken.wait(), seconds)
-    except TimeoutError:
-        return

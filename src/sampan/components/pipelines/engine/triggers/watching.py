@@ -22,6 +22,7 @@ from sampan.components.pipelines.store.deliveries import MOST_WAITING
 from sampan.components.pipelines.store.event_triggers import Status, TriggerRow
 from sampan.lib.clock import Clock, from_micros, rfc3339, to_micros
 from sampan.lib.log import get_logger
+from sampan.lib.waking import woken_or_later
 from sampan.store.database import Database
 
 log = get_logger(__name__)
@@ -80,10 +81,7 @@ class Watcher:
             except Exception as error:
                 log.error("watched folders were not looked at", exc=error)
                 pause = _EVERY_SECONDS[EventKind.OBJECT]
-            try:
-                await asyncio.wait_for(self._woken.wait(), max(pause, 0.05))
-            except TimeoutError:
-                continue
+            await woken_or_later(self._woken, max(pause, 0.05))
 
     async def turn(self) -> float:
         """Looks at the places whose time has come. How many seconds until the next."""

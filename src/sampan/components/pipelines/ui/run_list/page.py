@@ -75,6 +75,7 @@ class RunList:
             ui.element("div").classes("sp-picked-bar").props('role="toolbar" aria-label="Picked runs"')
         )
         self._picked_bar.set_visibility(False)
+        self._build_picked_bar()
         with ui.element("div") as self._place:
             self._table = DataTable(
                 self._columns_of(self._wanted.metrics, with_starter=False),
@@ -278,33 +279,38 @@ class RunList:
             self._take(self._held)
         self._show_picked()
 
+    def _build_picked_bar(self) -> None:
+        """Once: whoever picks one more and clicks at once has clicked a button that is still there."""
+        with self._picked_bar:
+            self._picked_count = widgets.text("")
+            self._compared = widgets.button("Compare", self._compare, icon="compare_arrows")
+            self._bulk = {
+                action.name: widgets.button(
+                    action.label,
+                    partial(self._ask, action),
+                    icon=action.icon,
+                    kind="danger" if action.name == "delete" else "",
+                )
+                for action in bulk.ACTIONS
+            }
+            widgets.button("Clear", self._unpick, icon="close")
+            self._newer = widgets.text(
+                "There are newer runs; they are shown once nothing is picked.", "sp-muted"
+            )
+
     def _show_picked(self) -> None:
         count = len(self._table.picked)
         self._picked_bar.set_visibility(count > 0)
-        self._picked_bar.clear()
         if not count:
             return
-        with self._picked_bar:
-            widgets.text(f"{count} picked")
-            self._build_bulk(count)
-            widgets.button("Clear", self._unpick, icon="close")
-            if self._held is not None:
-                widgets.text("There are newer runs; they are shown once nothing is picked.", "sp-muted")
-
-    def _build_bulk(self, count: int) -> None:
-        compared = widgets.button("Compare", self._compare, icon="compare_arrows")
-        if not 2 <= count <= bulk.MOST_COMPARED:
-            widgets.set_enabled(compared, False, f"Pick 2 to {bulk.MOST_COMPARED} runs to compare")
+        self._picked_count.set_text(f"{count} picked")
+        can_compare = 2 <= count <= bulk.MOST_COMPARED
+        widgets.set_enabled(self._compared, can_compare, f"Pick 2 to {bulk.MOST_COMPARED} runs to compare")
         chosen = self._chosen()
         for action in bulk.ACTIONS:
-            found = widgets.button(
-                action.label,
-                partial(self._ask, action),
-                icon=action.icon,
-                kind="danger" if action.name == "delete" else "",
-            )
-            if not any(action.fits(run) for run in chosen):
-                widgets.set_enabled(found, False, f"None of these can be {action.past}")
+            does_fit = any(action.fits(run) for run in chosen)
+            widgets.set_enabled(self._bulk[action.name], does_fit, f"None of these can be {action.past}")
+        self._newer.set_visibility(self._held is not None)
 
     def _ask(self, action: Action[Run]) -> None:
         bulk.ask(self._page, action, self._chosen(), self._unpick)

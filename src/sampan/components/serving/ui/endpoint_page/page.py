@@ -64,6 +64,7 @@ class _EndpointPage:
         self._name = page.params["name"]
         self._shown: Shown | None = None
         self._part: Part | None = None
+        self._refreshes = 0
         self._clock = SystemClock()
         # Whose pods and figures these are: a TrainedModel has those of the service that it is in.
         self._owner = resource.kind, self._name
@@ -129,6 +130,7 @@ class _EndpointPage:
             return
         self._header.show(shown)
         self._notice.show(shown)
+        self._refreshes += 1
         if self._part is not None:
             self._part.update()
 
@@ -140,9 +142,12 @@ class _EndpointPage:
             self._page.set_query(tab=key if key != next(iter(_PARTS)) else "")
         if self._shown is None:
             return
-        part = self._made(key, self._shown)
+        part, refreshes = self._made(key, self._shown), self._refreshes
         await part.build()
         self._part = part
+        if refreshes != self._refreshes:
+            # Of what came while it was built.
+            part.update()
 
     def _made(self, key: str, shown: Shown) -> Part:
         page = self._page

@@ -37,33 +37,31 @@ class TrafficCard:
         self._page = page
         self._shown = shown
         self._drawn: Any = None
+        self._slid: Any = None
         with widgets.card("Revisions and traffic"):
-            self._place = ui.element("div")
+            self._split = ui.element("div")
+            self._ways = ui.element("div")
             self._table = DataTable(_COLUMNS, label="Revisions")
 
     def update(self) -> None:
         endpoint = self._shown.endpoint
         self._table.set_rows(rows(endpoint, self._shown.deployments))
-        drawn = (endpoint.rollout, endpoint.canary_percent)
-        if drawn == self._drawn:
-            return
-        self._drawn = drawn
-        self._place.clear()
-        with self._place:
-            self._build(endpoint)
+        if endpoint.rollout != self._drawn:
+            self._drawn = endpoint.rollout
+            self._split.clear()
+            with self._split:
+                _build_split(endpoint)
+        # Not with each step of a rollout: somebody may be sliding.
+        slid = (can_split(endpoint), newest_percent(endpoint))
+        if slid != self._slid:
+            self._slid = slid
+            self._ways.clear()
+            with self._ways:
+                self._build_ways(*slid)
 
-    def _build(self, endpoint: Endpoint) -> None:
-        shares = [each for each in endpoint.rollout.traffic if each.percent]
-        with ui.element("div").classes("sv-split") as split:
-            said = ", ".join(f"{each.revision} {each.percent}%" for each in shares)
-            split._props.update({"role": "img", "aria-label": f"Requests: {said or 'none get any'}"})
-            for each in shares:
-                text = f"{short_revision(each.revision)} · {each.percent}%"
-                part = widgets.text(text, "sv-share sv-newest" if each.is_latest else "sv-share")
-                part._style["--sp-part"] = str(each.percent)
-                part._props["title"] = each.revision
-        if can_split(endpoint):
-            self._build_slider(endpoint)
+    def _build_ways(self, can_slide: bool, percent: int) -> None:
+        if can_slide:
+            self._build_slider(percent)
         else:
             widgets.paragraph(
                 "With a second revision its part of the requests is set here: change the model, and give the new one "
@@ -71,12 +69,13 @@ class TrafficCard:
                 "sp-muted sp-small",
             )
 
-    def _build_slider(self, endpoint: Endpoint) -> None:
-        page, wanted = self._page, [newest_percent(endpoint)]
+    def _build_slider(self, percent: int) -> None:
+        wanted = [percent]
         with ui.element("div").classes("sv-slider"):
             widgets.Text("label", "To the newest revision").props('for="sv-percent"')
             slider = Element("input").props('type=range min=0 max=100 step=1 id="sv-percent"')
-            slider._props["value"] = str(wanted[0])
+            # The attribute: with the property, Vue sets it back whenever it draws anew.
+            slider._props["^value"] = str(wanted[0])
             said = widgets.Text("output", f"{wanted[0]}%").props('for="sv-percent"')
 
             def slide(event: Any) -> None:
@@ -86,16 +85,29 @@ class TrafficCard:
             slider.on("input", slide, js_handler=_ON_SLIDE)
 
             async def apply() -> None:
-                await actions.set_share(page, endpoint, wanted[0])
+                await self._set_share(wanted[0])
 
             widgets.button("Apply", apply, kind="primary")
         with ui.element("div").classes("sp-row sv-space"):
-            promote = widgets.button(
-                "Promote", partial(actions.set_share, page, endpoint, None), icon="done_all"
-            )
+            promote = widgets.button("Promote", partial(self._set_share, None), icon="done_all")
             widgets.explain(promote, "The newest revision gets all requests, and is no canary any more")
-            back = widgets.button("Roll back", partial(actions.set_share, page, endpoint, 0), icon="undo")
+            back = widgets.button("Roll back", partial(self._set_share, 0), icon="undo")
             widgets.explain(back, "All requests go to the revision before; the newest gets none")
+
+    async def _set_share(self, percent: int | None) -> None:
+        await actions.set_share(self._page, self._shown.endpoint, percent)
+
+
+def _build_split(endpoint: Endpoint) -> None:
+    shares = [each for each in endpoint.rollout.traffic if each.percent]
+    with ui.element("div").classes("sv-split") as split:
+        said = ", ".join(f"{each.revision} {each.percent}%" for each in shares)
+        split._props.update({"role": "img", "aria-label": f"Requests: {said or 'none get any'}"})
+        for each in shares:
+            text = f"{short_revision(each.revision)} · {each.percent}%"
+            part = widgets.text(text, "sv-share sv-newest" if each.is_latest else "sv-share")
+            part._style["--sp-part"] = str(each.percent)
+            part._props["title"] = each.revision
 
 
 def can_split(endpoint: Endpoint) -> bool:

@@ -5,6 +5,7 @@ Source: kubeflow/mpi-operator v0.8 syncHandler of pkg/controller/mpi_job_control
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -147,7 +148,8 @@ class MpiV2Reconciler:
         await self._owned.apply(CONFIG_MAPS, obj, v2.config_map(mpi, running))
         found = await self._owned.find(SECRETS, v2.secret_name(mpi.name), mpi.job.namespace)
         if found is None or not v2.has_keys(found) or not owners.is_controlled_by(found, obj):
-            await self._owned.apply(SECRETS, obj, v2.secret(mpi, keys.make_key_pair()))
+            pair = await asyncio.to_thread(keys.make_key_pair)
+            await self._owned.apply(SECRETS, obj, v2.secret(mpi, pair))
 
     async def _make_workers(self, mpi: MpiJob, workers: list[Object], memory: Memory) -> list[Object]:
         """Those that are wanted, as the cache has them then. Raises ApiError."""

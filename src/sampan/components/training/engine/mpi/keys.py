@@ -9,9 +9,6 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 PRIVATE_KEY, PUBLIC_KEY = "ssh-privatekey", "ssh-publickey"
 SECRET_TYPE = "kubernetes.io/ssh-auth"  # noqa: S105  (a type of Secrets)
 FILES = {"id_rsa": PRIVATE_KEY, "id_rsa.pub": PUBLIC_KEY, "authorized_keys": PUBLIC_KEY}
@@ -33,6 +30,10 @@ class KeyPair:
 
 def make_key_pair() -> KeyPair:
     """ECDSA over P-521, which takes some milliseconds."""
+    # Not before there is such a job: 9 MiB of an idle server.
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  the import budget
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  the import budget
+
     key = ec.generate_private_key(ec.SECP521R1())
     private = key.private_bytes(
         serialization.Encoding.PEM,

@@ -61,6 +61,7 @@ class _JobPage:
         self._around = Around()
         self._samples = Samples()
         self._part: Part | None = None
+        self._refreshes = 0
 
     async def build(self) -> None:
         page = self._page
@@ -99,6 +100,7 @@ class _JobPage:
         shown.pods = {meta.name(pod): {**pod, "kind": "Pod"} for pod in self._pods}
         shown.ranks = ranks(self._resource.kind, list(shown.pods.values()), self._around.nodes)
         self._banner.show(reasons(shown.job, shown.ranks, self._around))
+        self._refreshes += 1
         if self._part is not None:
             self._part.update()
 
@@ -132,9 +134,12 @@ class _JobPage:
             self._page.set_query(tab=key if key != next(iter(_PARTS)) else "")
         if self._shown is None:
             return
-        part = self._made(key, self._shown)
+        part, refreshes = self._made(key, self._shown), self._refreshes
         await part.build()
         self._part = part
+        if refreshes != self._refreshes:
+            # Of what came while it was built.
+            part.update()
 
     def _made(self, key: str, shown: Shown) -> Part:
         page = self._page

@@ -243,7 +243,8 @@ class Crew:
 
     async def _death_of(self, worker: _Worker) -> End:
         try:
-            pod = await asyncio.wait_for(asyncio.shield(worker.ended), _END_SECONDS)
+            async with asyncio.timeout(_END_SECONDS):
+                pod = await asyncio.shield(worker.ended)
         except TimeoutError:
             pod = worker.pod
         return End("Failed", end_of_worker(pod))

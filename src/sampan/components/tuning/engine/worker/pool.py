@@ -194,7 +194,11 @@ class Pool:
         try:
             async with asyncio.timeout(_ENDING_SECONDS):
                 status = await asyncio.shield(future)
-        except (TimeoutError, asyncio.CancelledError):
+        except TimeoutError:
+            return "ended"
+        except asyncio.CancelledError:
+            if not future.cancelled():
+                raise  # it is the question that is taken back
             return "ended"
         if status >= 0:
             return f"ended with exit code {status}"

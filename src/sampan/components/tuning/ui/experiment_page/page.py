@@ -49,6 +49,7 @@ class _ExperimentPage:
         self._name = page.params["name"]
         self._shown: Shown | None = None
         self._part: Part | None = None
+        self._refreshes = 0
 
     async def build(self) -> None:
         page = self._page
@@ -108,6 +109,7 @@ class _ExperimentPage:
         if shown is None:
             return
         self._notices.show(waiting.notices(shown.experiment, shown.suggestion, shown.trials))
+        self._refreshes += 1
         if self._part is not None:
             self._part.update()
 
@@ -119,10 +121,13 @@ class _ExperimentPage:
             self._page.set_query(tab=key if key != next(iter(_PARTS)) else "")
         if self._shown is None:
             return
-        part = self._made(key, self._shown)
+        part, refreshes = self._made(key, self._shown), self._refreshes
         with ui.element("div"):
             await part.build()
         self._part = part
+        if refreshes != self._refreshes:
+            # Of what came while it was built.
+            part.update()
 
     def _made(self, key: str, shown: Shown) -> Part:
         page = self._page

@@ -38,6 +38,7 @@ class _TrialPage:
         self._name = page.params["name"]
         self._shown: Shown | None = None
         self._part: Part | None = None
+        self._refreshes = 0
 
     async def build(self) -> None:
         page = self._page
@@ -76,6 +77,7 @@ class _TrialPage:
             return
         self._header.show(shown)
         self._notices.show(notices(shown.trial))
+        self._refreshes += 1
         if self._part is not None:
             self._part.update()
 
@@ -87,10 +89,13 @@ class _TrialPage:
             self._page.set_query(tab=key if key != next(iter(_PARTS)) else "", line="")
         if self._shown is None:
             return
-        part = self._made(key, self._shown)
+        part, refreshes = self._made(key, self._shown), self._refreshes
         with ui.element("div"):
             await part.build()
         self._part = part
+        if refreshes != self._refreshes:
+            # Of what came while it was built.
+            part.update()
 
     def _made(self, key: str, shown: Shown) -> Part:
         page = self._page

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sampan.components.pipelines.api.argo.durations import duration_text, parse_duration
@@ -20,13 +21,17 @@ from sampan.lib.clock import parse_rfc3339, rfc3339
 from sampan.lib.common_expressions import cel
 
 _LONGEST_TEXT = 32 * 1024 * 1024
-_MATCH = cel.compile("text.matches(pattern)")
+
+
+@cache
+def _matching() -> Any:
+    return cel().compile("text.matches(pattern)")
 
 
 def matches(text: str, pattern: str) -> bool:
     """By RE2's rules, whose time is bounded by the text's length: patterns come from users."""
     try:
-        return bool(_MATCH.execute(cel.Context({"text": text, "pattern": pattern})))
+        return bool(_matching().execute(cel().Context({"text": text, "pattern": pattern})))
     except (ValueError, RuntimeError) as error:
         raise ArgoError(f"{pattern!r} is not a regular expression: {error}") from None
 

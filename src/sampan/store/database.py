@@ -320,6 +320,7 @@ class Database:
                 for write in others:
                     self._apply(connection, write)
         except _FirstFailedError:
+            self.on_rollback()
             return others
         except BaseException as error:
             # The commit itself failed (disk full, say): nobody's write was kept.

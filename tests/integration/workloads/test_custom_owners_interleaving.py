@@ -11,6 +11,7 @@ from sampan.cluster.apiserver.custom.definitions import DEFINITIONS
 from sampan.cluster.workloads.garbage import collector
 from sampan.kube import meta, owners
 from sampan.kube.kinds import CONFIG_MAPS, Resource
+from sampan.store.database import StorageError
 
 BOATS = Resource("boats.example.com", "v1", "Boat", "boats", subresources=())
 CARTS = Resource("carts.example.com", "v1", "Cart", "carts", subresources=())
@@ -116,5 +117,34 @@ def test_a_kind_that_goes_as_it_is_seen_keeps_no_other_waiting(run, monkeypatch)
         await gone.wait()
         await cluster.client.create(DEFINITIONS, definition(CARTS))
         await followed(cluster, CARTS)
+
+    run(scenario)
+
+
+def test_kinds_are_followed_after_a_moment_without_a_database(run, monkeypatch):
+    """Both who deletes a kind's objects, and who looks after what they own."""
+
+    async def scenario(cluster):
+        page, failures = cluster.api.storage.page, []
+
+        async def page_or_fail(query):
+            if query.resource == BOATS.key and len(failures) < 2:
+                failures.append(query)
+                raise StorageError("away")
+            return await page(query)
+
+        monkeypatch.setattr(cluster.api.storage, "page", page_or_fail)
+        await cluster.client.create(DEFINITIONS, definition(BOATS))
+        await cluster.client.create(DEFINITIONS, definition(CARTS))
+
+        async def failed() -> bool:
+            return len(failures) == 2
+
+        await cluster.until(failed)
+        await followed(cluster, CARTS)
+        failures.clear()
+        await cluster.client.delete(DEFINITIONS, BOATS.key)
+        await cluster.until(failed)
+        await undefined(cluster, BOATS)
 
     run(scenario)

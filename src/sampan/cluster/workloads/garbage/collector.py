@@ -81,8 +81,12 @@ class GarbageCollector:
     async def _follow_kinds(self) -> None:
         while True:
             await asyncio.sleep(_NEW_KINDS_SECONDS)
-            await self._leave_old_kinds()
-            await self._watch_new_kinds()
+            try:
+                await self._leave_old_kinds()
+                await self._watch_new_kinds()
+            except Exception as error:
+                # Such as of a database that is away for a moment: kinds come and go after it too.
+                log.error("kinds were not looked at", exc=error)
 
     async def _leave_old_kinds(self) -> None:
         """A definition is deleted last: what was told of its objects before may not all have been heard."""

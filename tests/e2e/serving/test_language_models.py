@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,12 @@ def llama(language_models: Any) -> tuple[Path, str]:
 
 @pytest.fixture(scope="module")
 def server(llama: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with tiny(llama, tmp_path_factory.mktemp("llama")) as served:
+        yield served
+
+
+def tiny(llama: tuple[Path, str], tmp_path: Path) -> AbstractContextManager[Served]:
     folder, python = llama
-    tmp_path = tmp_path_factory.mktemp("llama")
     package = package_folder(tmp_path / "programs", "serving")
     words = (
         "--runtime=huggingface",
@@ -42,10 +47,7 @@ def server(llama: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) ->
         "--max_num_seqs=4",
     )
     environ = {"PYTHONPATH": str(package)}
-    with serving(
-        tmp_path, *words, python=python, module="sampan_serving.modelserver", environ=environ
-    ) as served:
-        yield served
+    return serving(tmp_path, *words, python=python, module="sampan_serving.modelserver", environ=environ)
 
 
 def test_answers_are_transformers_own(language_models: Any, tmp_path: Path) -> None:
@@ -148,6 +150,25 @@ def test_more_texts_than_are_written_at_a_time_though_clients_go(
     for each in kept:
         each.close()
     assert found == [text for text in recorded["predictions"] for _ in range(4)]
+
+
+def test_a_model_that_is_unloaded_writes_to_their_ends_the_texts_that_it_has_begun(
+    llama: tuple[Path, str], tmp_path: Path
+) -> None:
+    """Whoever read them waited for ever."""
+    with tiny(llama, tmp_path) as server:
+        # More than are written at a time.
+        asked = [begun(server, stream=True) for _ in range(6)]
+        answers = [each.getresponse() for each in asked]
+        assert answers[0].read(6) == b"data: "
+        assert server.post("/v2/repository/models/tiny/unload", {})[0] == 200
+        for answer in answers:
+            said = answer.read().decode()
+            assert '"finish_reason":"length"' in said
+            assert said.rstrip().endswith("[DONE]")
+        for each in asked:
+            each.close()
+        assert server.post("/openai/v1/completions", {"model": "tiny", "prompt": "the"})[0] == 404
 
 
 def begun(server: Served, *, stream: bool = False, **more: Any) -> http.client.HTTPConnection:

@@ -254,4 +254,5 @@ def test_nothing_is_lost_and_nothing_runs_twice_when_the_server_is_killed(
         # Those that a kill has cut off, two at a time, are done again; what was said in both attempts counts once.
         assert names.count(each["name"]) in (1, 2)
         assert len(observed(server, each["name"])) == 4
-    assert len(names) <= 44
+    # Of each kill: two that ran, and at most two whose end was on its way into the store while those began.
+    assert len(names) <= 48

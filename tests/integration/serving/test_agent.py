@@ -543,6 +543,37 @@ def test_a_marshaller_of_ones_own_writes_the_file(monkeypatch: pytest.MonkeyPatc
     play(main)
 
 
+def test_a_file_that_is_being_written_when_the_agent_ends_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its events' time had come, and nobody waited for it any more."""
+
+    async def main() -> None:
+        objects, is_asked, is_closing = Objects(), asyncio.Event(), asyncio.Event()
+        close = storing.Store.close
+
+        async def marshal(request: Request) -> Response:
+            await request.read(10**8)
+            is_asked.set()
+            await is_closing.wait()
+            return Response(200, [], b"all")
+
+        async def noted_close(store: storing.Store) -> None:
+            is_closing.set()
+            await close(store)
+
+        monkeypatch.setattr(storing.Store, "close", noted_close)
+        async with served(objects) as where, served(marshal) as own, served(model) as component:
+            for name, value in {**S3, "AWS_ENDPOINT_URL": where}.items():
+                monkeypatch.setenv(name, value)
+            batched = ("--log-batch-size", "4", "--log-batch-interval", "10ms", "--log-marshaller-url", own)
+            one = ("--log-url", "s3://logs", "--log-mode", "request")
+            async with agent(component, *one, *STORED, *batched) as url:
+                await ask(url + PREDICT, {"instances": [[1]]})
+                await is_asked.wait()
+            assert list(objects.found.values()) == [b"all"]
+
+    play(main)
+
+
 @pytest.mark.parametrize(
     ("args", "word"),
     [

@@ -36,6 +36,23 @@ def opened(tmp_path: Path) -> Database:
     return database
 
 
+async def together(database: Database, *writes: Awaitable[object]) -> list[object]:
+    """What became of each, where the writer had to take all of them at once."""
+    begun, holding = threading.Event(), threading.Event()
+
+    def hold(_: sa.Connection) -> None:
+        begun.set()
+        holding.wait(60)
+
+    held = asyncio.create_task(database.write(hold))
+    await asyncio.to_thread(begun.wait, 60)
+    waiting = [asyncio.ensure_future(each) for each in writes]
+    await asyncio.sleep(0)
+    holding.set()
+    await held
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
 def test_after_runs_in_commit_order(tmp_path: Path) -> None:
     async def main() -> list[int]:
         database = opened(tmp_path)
@@ -62,6 +79,25 @@ def test_a_failed_write_fails_alone(tmp_path: Path) -> None:
     assert isinstance(results[2], StorageError)
 
 
+def test_the_first_ones_of_many_fail_alone_too(tmp_path: Path) -> None:
+    def half(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(NUMBERS).values(n=7))
+        raise KeyError("half")
+
+    async def main() -> tuple[list[object], list[int]]:
+        database = opened(tmp_path)
+        results = await together(
+            database, *(database.write(each) for each in (half, half, insert(1), half, insert(2), half))
+        )
+        rows = await database.read(everything)
+        await database.close()
+        return results, rows
+
+    results, rows = asyncio.run(main())
+    assert [isinstance(each, KeyError) for each in results] == [True, True, False, True, False, True]
+    assert rows == [1, 2]
+
+
 def test_an_exception_of_the_caller_comes_back_and_keeps_nothing(tmp_path: Path) -> None:
     def half(connection: sa.Connection) -> None:
         connection.execute(sa.insert(NUMBERS).values(n=7))
@@ -76,6 +112,70 @@ def test_an_exception_of_the_caller_comes_back_and_keeps_nothing(tmp_path: Path)
         return rows
 
     assert asyncio.run(main()) == []
+
+
+@pytest.mark.parametrize("others", [(), (101, 102, 103)], ids=["alone", "among others"])
+def test_what_is_written_together_is_kept_together_or_not_at_all(
+    tmp_path: Path, others: tuple[int, ...]
+) -> None:
+    async def main() -> list[int]:
+        database = opened(tmp_path)
+
+        async def both(first: int, second: int) -> int:
+            with database.joined(insert(first)):
+                return await database.write(insert(second))
+
+        async def tried(first: int, second: int, *others: int) -> list[object]:
+            return await together(
+                database, both(first, second), *(database.write(insert(each)) for each in others)
+            )
+
+        assert await tried(1, 2, *others) == [2, *others]
+        for first, second in ((1, 3), (4, 2)):
+            # Beside some that were not there yet.
+            found = await tried(first, second, *(each * 10 + first for each in others))
+            assert [isinstance(each, StorageError) for each in found] == [True, *(False for _ in others)]
+        rows = await database.read(everything)
+        await database.close()
+        return [each for each in rows if each < 100]
+
+    assert asyncio.run(main()) == [1, 2]
+
+
+def test_what_was_to_be_written_with_something_is_not_lost_without_a_word(tmp_path: Path) -> None:
+    async def main() -> list[int]:
+        database, other = opened(tmp_path), Database.sqlite(tmp_path / "other.db")
+        other.create(METADATA)
+        with pytest.raises(RuntimeError, match="nothing was written"), database.joined(insert(1)):
+            await other.write(insert(2))
+        rows = await database.read(everything) + await other.read(everything)
+        await database.close()
+        await other.close()
+        return rows
+
+    assert asyncio.run(main()) == [2]
+
+
+def test_what_comes_of_a_joined_write_later_is_written_without_it(tmp_path: Path) -> None:
+    async def main() -> list[int]:
+        database = opened(tmp_path)
+        is_over = asyncio.Event()
+
+        async def later() -> None:
+            await is_over.wait()
+            await database.write(insert(3))
+
+        with database.joined(insert(1)):
+            task = asyncio.create_task(later())
+            await database.write(insert(2))
+        await database.write(lambda connection: connection.execute(sa.delete(NUMBERS)))
+        is_over.set()
+        await task
+        rows = await database.read(everything)
+        await database.close()
+        return rows
+
+    assert asyncio.run(main()) == [3]
 
 
 def test_who_gives_up_waiting_takes_nothing_back(tmp_path: Path) -> None:
@@ -95,23 +195,6 @@ def test_who_gives_up_waiting_takes_nothing_back(tmp_path: Path) -> None:
         return rows, told
 
     assert asyncio.run(main()) == ([1, 2], [1, 2])
-
-
-async def together(database: Database, *writes: Awaitable[object]) -> list[object]:
-    """What became of each, where the writer had to take all of them at once."""
-    begun, holding = threading.Event(), threading.Event()
-
-    def hold(_: sa.Connection) -> None:
-        begun.set()
-        holding.wait(60)
-
-    held = asyncio.create_task(database.write(hold))
-    await asyncio.to_thread(begun.wait, 60)
-    waiting = [asyncio.ensure_future(each) for each in writes]
-    await asyncio.sleep(0)
-    holding.set()
-    await held
-    return await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def test_of_a_failure_is_told_before_later_writes_are_though_nobody_waits(tmp_path: Path) -> None:

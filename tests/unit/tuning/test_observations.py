@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,11 +18,15 @@ T = TypeVar("T")
 
 
 def _with_observations(file: Path, use: Callable[[Observations], Awaitable[T]]) -> T:
+    return _with_database(file, lambda database: use(Observations(database)))
+
+
+def _with_database(file: Path, use: Callable[[Database], Awaitable[T]]) -> T:
     async def main() -> T:
         database = Database.sqlite(file)
         database.create(metadata)
         try:
-            return await use(Observations(database))
+            return await use(database)
         finally:
             await database.close()
 
@@ -51,6 +55,24 @@ def test_the_same_place_counts_once_and_a_push_each_time(tmp_path: Path) -> None
         assert [each.value for each in await observations.of("team", "one")] == ["0.1", "0.2", "0.2"]
 
     _with_observations(tmp_path / "test.db", use)
+
+
+def test_lines_are_kept_with_what_is_written_with_them_or_not_at_all(tmp_path: Path) -> None:
+    def refused(_: Any) -> None:
+        raise KeyError("refused")
+
+    async def use(database: Database) -> None:
+        observations = Observations(database)
+        with observations.joined("team", "one", [_log(1, "0.1", "report/0"), _log(2, "0.2", "report/1")]):
+            await database.write(lambda _: None)
+        with pytest.raises(KeyError), observations.joined("team", "one", [_log(3, "0.3", "report/2")]):
+            await database.write(refused)
+        with observations.joined("team", "one", ()):
+            # Nothing to keep, and so nothing that could be lost.
+            pass
+        assert [each.value for each in await observations.of("team", "one")] == ["0.1", "0.2"]
+
+    _with_database(tmp_path / "test.db", use)
 
 
 def test_both_ends_of_a_range_are_in_it(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ class ChangeFeed:
         self._ring: deque[Change] = deque()
         self._bytes = 0
         self._waiters: set[asyncio.Future[None]] = set()
+        self._is_waking = False
         self._fresh: list[Change] = []
 
     def append(self, change: Change) -> None:
@@ -112,10 +113,14 @@ class ChangeFeed:
             evicted = self._ring.popleft()
             self._bytes -= evicted.size
             self.complete_since = evicted.rev
+        loop = asyncio.get_running_loop()
         if not self._fresh:
-            asyncio.get_running_loop().call_later(_DECODED_SECONDS, self._settle)
+            loop.call_later(_DECODED_SECONDS, self._settle)
         self._fresh.append(change)
-        self._wake()
+        if not self._is_waking:
+            # In a moment: who wrote goes on first, and what was committed together is seen together.
+            self._is_waking = True
+            loop.call_soon(self._wake)
 
     def _settle(self) -> None:
         fresh, self._fresh = self._fresh, []
@@ -169,6 +174,7 @@ class ChangeFeed:
         self._wake()
 
     def _wake(self) -> None:
+        self._is_waking = False
         if self._waiters:
             waiters, self._waiters = self._waiters, set()
             for waiter in waiters:

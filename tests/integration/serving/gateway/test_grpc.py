@@ -16,6 +16,7 @@ from sampan.app.grpc_authority import SETTINGS, FirstFrames, NoHttp2Error
 from sampan.app.grpc_port import GrpcPort
 from sampan.app.intercepting import Interception
 from sampan.components.serving.api.routing import Backend, Route, Rule
+from sampan.components.serving.controller.gateway import grpc_passing
 from sampan.components.serving.controller.gateway.grpc_passing import Passing
 from sampan.components.serving.engine.gateway.places import Place, State
 from sampan.testing import grpc_servers
@@ -133,6 +134,32 @@ def test_calls_by_authority_reach_the_model_as_they_are(run: Any) -> None:
             assert platform.metadata != []
         assert [done.status for done in await rig.noted(3)] == [200, 200, 500]
         assert rig.core.meter.load(one.target, 60).requests_per_second > 0  # type: ignore[arg-type]
+
+    run(test)
+
+
+def test_a_call_outlasts_those_to_more_pods_than_are_kept_in_touch_with(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grpc_passing, "_MOST_CHANNELS", 1)
+
+    async def test(rig: Rig) -> None:
+        one = backend()
+        rig.route(one)
+        async with model(b"a") as (_, a), model(b"b") as (_, b), port_of(rig, []) as address:
+            pool = rig.core.pool(one)
+            pool.put(place("a", a))
+            async with channel(address, HOST) as made:
+                stream = made.stream_stream(METHOD)()
+                await stream.write(b"1")
+                assert await stream.read() == b"a:1"
+                pool.drop("a")
+                pool.put(place("b", b))
+                assert await made.unary_unary(METHOD)(b"x") == b"b:x"
+                await stream.write(b"2")
+                assert await stream.read() == b"a:2"
+                await stream.done_writing()
+                assert await stream.read() is grpc.aio.EOF
 
     run(test)
 

@@ -110,6 +110,22 @@ def test_what_is_there_is_loaded_again_and_not_downloaded(pod):
     asyncio.run(main())
 
 
+def test_what_an_earlier_run_has_left_is_unloaded_however_often_that_is_refused(pod):
+    """The server may have found it when it started, and serve it once it takes a word."""
+
+    async def main():
+        pod.list(gone=pod.source("gone"))
+        async with pod.running():
+            await until(lambda: pod.told() == ["gone/load"])
+        pod.server.asked.clear()
+        pod.refusals = [503, 503]
+        pod.list()
+        async with pod.running():
+            await until(lambda: pod.told() == ["gone/unload"] * 3)
+
+    asyncio.run(main())
+
+
 def test_what_fails_is_tried_again_and_keeps_no_other_back(pod, caplog):
     async def main():
         async with pod.running():

@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from sampan.components.tuning.api.kinds import TRIALS
-from sampan.components.tuning.api.observing import MetricLog
 from sampan.components.tuning.api.settings import TuningSettings
 from sampan.components.tuning.controller import parts
 from sampan.components.tuning.engine.inprocess.workers import SOCKET_VARIABLE, WORKER_LABEL
 from sampan.components.tuning.store.observations import Observations
 from sampan.kube import meta
+from sampan.kube.errors import ApiError
 from sampan.kube.kinds import PODS
 from sampan.reconcile.manager import Manager
-from sampan.store.database import StorageError
 from sampan.testing.connections import close
 
 if TYPE_CHECKING:
@@ -32,12 +33,16 @@ Call = Callable[[str], Awaitable[str]]
 
 
 class Cluster:
-    """A client whose workers' pods call `function`; `before_create` is awaited before a Trial is made."""
+    """A client whose workers' pods call `function`; `before_create` is awaited before a Trial is made, `before_end`
+    before one has an end."""
 
     def __init__(self, client: Any, function: Call) -> None:
         self._client, self._function = client, function
         self._tasks: set[asyncio.Task[None]] = set()
         self.before_create: Call | None = None
+        self.before_end: Callable[[], Awaitable[None]] | None = None
+        self.refused: list[str] = []
+        """Trials whose ends could not be written."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -53,6 +58,17 @@ class Cluster:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return made
+
+    async def patch(self, resource: Any, name: str, patch: Any, *more: Any, **options: Any) -> Any:
+        if resource != TRIALS or "completionTime" not in patch.get("status", {}):
+            return await self._client.patch(resource, name, patch, *more, **options)
+        if self.before_end is not None:
+            await self.before_end()
+        try:
+            return await self._client.patch(resource, name, patch, *more, **options)
+        except ApiError:
+            self.refused.append(name)
+            raise
 
     async def _work(self, address: Path) -> None:
         # By way of an open folder, because a socket's path may have 107 bytes only.
@@ -80,31 +96,12 @@ class Cluster:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Kept:
-    """Observations that are kept once `before` has returned."""
-
-    def __init__(self, observations: Observations, before: Callable[[str], Awaitable[None]]) -> None:
-        self._observations, self._before = observations, before
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._observations, name)
-
-    async def report(self, namespace: str, trial: str, logs: Sequence[MetricLog]) -> None:
-        await self._before(trial)
-        await self._observations.report(namespace, trial, logs)
-
-
 @asynccontextmanager
-async def begun(
-    tuning: Tuning, cluster: Cluster, before: Callable[[str], Awaitable[None]] | None = None, **spec: Any
-) -> AsyncIterator[None]:
+async def begun(tuning: Tuning, cluster: Cluster, **spec: Any) -> AsyncIterator[None]:
     """All controllers, and an experiment in process."""
     await tuning.stop()
     services: Any = replace(tuning.services, client=cluster)
     around = parts.around(services, TuningSettings(), tuning.algorithm)
-    if before is not None:
-        observations: Any = Kept(around.observations, before)
-        around = replace(around, observations=observations)
     manager = Manager(parts.controllers(around, frozenset()))
     await manager.start()
     try:
@@ -135,17 +132,20 @@ def ends(trials: Any) -> dict[str, str]:
     }
 
 
-async def kept(tuning: Tuning, trials: Any) -> dict[str, list[str]]:
+async def kept(tuning: Tuning, trials: Any) -> dict[str, tuple[str, ...]]:
+    """By x: the values in the log."""
     observations = Observations(tuning.services.database)
-    return {
-        x_of(each): [log.value for log in await observations.of("team", meta.name(each))] for each in trials
-    }
+    found = {x_of(each): await observations.of("team", meta.name(each)) for each in trials}
+    return {x: tuple(log.value for log in logs) for x, logs in found.items()}
+
+
+async def said(tuning: Tuning, statement: str) -> None:
+    """To the database."""
+    await tuning.services.database.write(lambda connection: connection.execute(sa.text(statement)))
 
 
 def test_a_trial_has_no_end_while_its_values_cannot_be_kept(run: Run) -> None:
     async def scenario(tuning: Tuning) -> None:
-        refused: list[str] = []
-        is_full = True
         may_end = asyncio.Event()
 
         async def call(x: str) -> str:
@@ -154,26 +154,47 @@ def test_a_trial_has_no_end_while_its_values_cannot_be_kept(run: Run) -> None:
                 await may_end.wait()
             return x
 
-        async def before(trial: str) -> None:
-            if is_full:
-                refused.append(trial)
-                raise StorageError("no room")
-
-        async with begun(tuning, Cluster(tuning.client, call), before):
+        cluster = Cluster(tuning.client, call)
+        await said(
+            tuning,
+            "CREATE TRIGGER no_room BEFORE INSERT ON katib_observations BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        async with begun(tuning, cluster):
             await tuning.says("it is tried again")
 
             async def was_refused_again() -> bool:
-                return len(refused) >= 2
+                return len(cluster.refused) >= 2
 
             await tuning.until(was_refused_again)
             for each in await tuning.trials():
                 assert not each.get("status", {}).get("completionTime"), each
-            is_full = False
+            await said(tuning, "DROP TRIGGER no_room")
             may_end.set()
             await tuning.becomes("Succeeded")
             trials = await tuning.trials()
             assert ends(trials) == dict.fromkeys("1234", "Succeeded")
-            assert await kept(tuning, trials) == {x: [x] for x in "1234"}
+            assert await kept(tuning, trials) == {x: (x,) for x in "1234"}
+
+    run(scenario)
+
+
+def test_no_values_are_kept_of_a_trial_whose_end_cannot_be(run: Run) -> None:
+    async def scenario(tuning: Tuning) -> None:
+        async def call(x: str) -> str:
+            return x
+
+        cluster = Cluster(tuning.client, call)
+        await said(
+            tuning,
+            "CREATE TRIGGER no_room BEFORE INSERT ON kube_objects WHEN NEW.resource = 'trials.kubeflow.org' AND "
+            "CAST(NEW.data AS TEXT) LIKE '%completionTime%' BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        async with begun(tuning, cluster):
+            await tuning.says("it is tried again")
+            assert set((await kept(tuning, await tuning.trials())).values()) == {()}
+            await said(tuning, "DROP TRIGGER no_room")
+            await tuning.becomes("Succeeded")
+            assert await kept(tuning, await tuning.trials()) == {x: (x,) for x in "1234"}
 
     run(scenario)
 
@@ -185,10 +206,12 @@ def test_an_experiment_ends_after_its_trials(run: Run) -> None:
         async def call(x: str) -> str:
             return x
 
-        async def before(trial: str) -> None:
+        async def before_end() -> None:
             await may_keep.wait()
 
-        async with begun(tuning, Cluster(tuning.client, call), before):
+        cluster = Cluster(tuning.client, call)
+        cluster.before_end = before_end
+        async with begun(tuning, cluster):
             await tuning.have(4)
             await tuning.settled()
             assert not (await tuning.get())["status"].get("completionTime")
@@ -196,7 +219,7 @@ def test_an_experiment_ends_after_its_trials(run: Run) -> None:
             await tuning.becomes("Succeeded")
             trials = await tuning.trials()
             assert ends(trials) == dict.fromkeys("1234", "Succeeded")
-            assert await kept(tuning, trials) == {x: [x] for x in "1234"}
+            assert await kept(tuning, trials) == {x: (x,) for x in "1234"}
 
     run(scenario)
 

@@ -103,6 +103,27 @@ def test_words_that_are_no_unicode_do_not_reach_what_cannot_hold_them(tmp_path: 
     asyncio.run(main())
 
 
+def test_a_trial_begins_once_and_does_not_wait_for_a_worker_to_be_hired(tmp_path: Path) -> None:
+    async def on_report(_logs: Sequence[MetricLog]) -> str:
+        return ""
+
+    async def main() -> None:
+        cluster = Cluster({"id": 1, "end": "Succeeded"}, {"id": 2, "end": "Succeeded"})
+        crew = crew_of(cluster, tmp_path)
+        began: list[int] = []
+        """How many workers there were."""
+
+        def on_begin() -> None:
+            began.append(len(cluster.tasks))
+
+        for _ in range(2):
+            assert (await crew.call(Task("t", {}), 10.0, on_report, on_begin)).state == "Succeeded"
+        await crew.close()
+        assert began == [0, 1]
+
+    asyncio.run(main())
+
+
 def ground(cluster: Any, **more: Any) -> Any:
     clock = SystemClock()
     return SimpleNamespace(

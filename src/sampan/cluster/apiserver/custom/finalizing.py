@@ -66,6 +66,10 @@ class Finalizing:
         except ApiError as error:
             log.warning("a definition cannot be finalized", name=name, error=error.message)
             return False
+        except Exception as error:
+            # Such as of a database that is away for a moment. The others wait for nobody's fault.
+            log.error("a definition cannot be finalized", name=name, exc=error)
+            return False
 
     async def _clean(self, name: str) -> bool:
         resources = list(self._definitions.resources(name))

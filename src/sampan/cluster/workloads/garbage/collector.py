@@ -7,6 +7,7 @@ not know are read from the API. So an outdated graph costs a look, never an obje
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -28,6 +29,9 @@ log = get_logger(__name__)
 
 _NEW_KINDS_SECONDS = 2.0
 """How soon a kind that is added later (a CustomResourceDefinition) is watched."""
+_SYNC_SECONDS = 10.0
+"""In which all of a new kind should have been read. One that goes again meanwhile never is."""
+_DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 _REMEMBERED = 1024
 _AT_ONCE = 64
 
@@ -52,7 +56,7 @@ class GarbageCollector:
         self._graph = Graph()
         self._absent: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Owners (uid and namespace of the dependent) found to be gone: asked for once, not per dependent."""
-        self._watched: dict[str, Cache] = {}
+        self._watched: dict[str, tuple[Resource, Cache]] = {}
         self._own_caches: list[Cache] = []
         self._controller: Controller[str] = Controller(self.name, self._look_at, [], workers=16)
         self._tasks = TaskSet(self.name)
@@ -77,17 +81,37 @@ class GarbageCollector:
     async def _follow_kinds(self) -> None:
         while True:
             await asyncio.sleep(_NEW_KINDS_SECONDS)
-            await self._leave_old_kinds()
-            await self._watch_new_kinds()
+            try:
+                await self._leave_old_kinds()
+                await self._watch_new_kinds()
+            except Exception as error:
+                # Such as of a database that is away for a moment: kinds come and go after it too.
+                log.error("kinds were not looked at", exc=error)
 
     async def _leave_old_kinds(self) -> None:
-        """Their objects are gone, and told of: a definition is deleted last."""
+        """A definition is deleted last: what was told of its objects before may not all have been heard."""
         served = {each.key for each in self._kinds}
         for key in [key for key in self._watched if key not in served]:
-            cache = self._watched.pop(key)
+            resource, cache = self._watched.pop(key)
             if cache in self._own_caches:
                 self._own_caches.remove(cache)
                 await cache.stop()
+            if not await self._is_defined(resource):
+                for obj in cache.list():
+                    self._observe(resource, obj, None)
+
+    async def _is_defined(self, resource: Resource) -> bool:
+        """If it is, though not served now, its objects are there."""
+        definitions = self._kinds.by_kind(*_DEFINITION)
+        if definitions is None:
+            return True
+        try:
+            await self._client.get(definitions, resource.key)
+        except NotFoundError:
+            return False
+        except ApiError as error:
+            log.warning("a kind may be gone", resource=resource.key, error=error.message)
+        return True
 
     async def _watch_new_kinds(self) -> None:
         """Nothing that an Event says is owned or owns, and there are many."""
@@ -107,20 +131,21 @@ class GarbageCollector:
         if cache is None:
             cache = Cache(self._client, resource, keep=_only_metadata)
             self._own_caches.append(cache)
-        self._watched[resource.key] = cache
+        self._watched[resource.key] = resource, cache
         cache.start()
-        await cache.synced()
-
-        def handle(old: Object | None, new: Object | None) -> None:
-            for uid in self._graph.observe(resource, old, new):
-                # Of most there is nothing to do, and what changes that is seen as well.
-                node = self._graph.get(uid)
-                if node is not None and not self._is_settled(node):
-                    self._controller.queue.add(uid)
-
-        cache.add_handler(handle)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SYNC_SECONDS):
+                await cache.synced()
+        cache.add_handler(lambda old, new: self._observe(resource, old, new))
         for uid in self._graph.waiting_for(resource.kind):
             self._controller.queue.add(uid)
+
+    def _observe(self, resource: Resource, old: Object | None, new: Object | None) -> None:
+        for uid in self._graph.observe(resource, old, new):
+            # Of most there is nothing to do, and what changes that is seen as well.
+            node = self._graph.get(uid)
+            if node is not None and not self._is_settled(node):
+                self._controller.queue.add(uid)
 
     # Deciding.
 
@@ -197,10 +222,12 @@ class GarbageCollector:
 
     async def _state(self, reference: Mapping[str, Any], namespace: str) -> _State:
         resource = self._kinds.by_kind(str(reference.get("apiVersion")), str(reference.get("kind")))
-        if resource is None or (resource.namespaced and not namespace):
-            return _State.SOLID  # no kind of ours, or no such owner is possible: nothing that we may judge
         uid, name = str(reference.get("uid")), str(reference.get("name"))
         owner = self._graph.get(uid)
+        if resource is None and owner is not None and owner.gone:
+            return _State.ABSENT  # its kind went right after it
+        if resource is None or (resource.namespaced and not namespace):
+            return _State.SOLID  # no kind of ours, or no such owner is possible: nothing that we may judge
         where = namespace if resource.namespaced else ""
         if owner is not None and owner.resource is not None:
             same = (owner.resource.key, owner.name, owner.namespace) == (resource.key, name, where)

@@ -32,6 +32,8 @@ class Node:
     """Waits for its dependents to go first."""
     orphaning: bool = False
     """Waits for its dependents to be let go."""
+    gone: bool = False
+    """It was seen, and is no more."""
     dependents: dict[str, None] = field(default_factory=dict)
     """Uids, in order of arrival."""
 
@@ -97,7 +99,7 @@ class Graph:
         # An owner that waits for its dependents wants to know of those that leave it.
         waiting = [owner for owner in node.owners if self._waits(owner)]
         node.resource, node.namespace, node.name = resource, meta.namespace(obj), meta.name(obj)
-        node.deleting, node.foreground, node.orphaning = deleting, foreground, orphaning
+        node.deleting, node.foreground, node.orphaning, node.gone = deleting, foreground, orphaning, False
         self._set_references(node, references)
         return [uid, *waiting] if references or foreground or orphaning else waiting
 
@@ -107,7 +109,7 @@ class Graph:
             return []
         waiting = [owner for owner in node.owners if self._waits(owner)]
         self._set_references(node, ())
-        node.resource = None
+        node.resource, node.gone = None, True
         node.deleting = node.foreground = node.orphaning = False
         if not node.dependents:
             del self._nodes[uid]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,20 +40,15 @@ class Observations:
 
         Raises ValueError for a time that is none, StorageError.
         """
-        rows: list[dict[str, Any]] = [
-            {
-                "namespace": namespace,
-                "trial": trial,
-                "at": microseconds(each.time),
-                "time": _nanoseconds(each.time),
-                "name": _name(each.name),
-                "value": storable(each.value),
-                "origin": short(each.origin, _MOST_OF_ORIGIN) or None,
-            }
-            for each in logs
-        ]
-        if rows:
+        if rows := _rows(namespace, trial, logs):
             await self._database.write(lambda connection: self._add(connection, rows))
+
+    def joined(self, namespace: str, trial: str, logs: Sequence[MetricLog]) -> AbstractContextManager[None]:
+        """As `report`, together with what this task writes within it: both are kept, or neither. Raises ValueError."""
+        rows = _rows(namespace, trial, logs)
+        if not rows:
+            return nullcontext()
+        return self._database.joined(lambda connection: self._add(connection, rows))
 
     def _add(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
         if len(rows) > 1:
@@ -100,6 +96,21 @@ class Observations:
             await self._database.write(
                 lambda connection: connection.execute(sa.delete(observations).where(chosen))
             )
+
+
+def _rows(namespace: str, trial: str, logs: Sequence[MetricLog]) -> list[dict[str, Any]]:
+    return [
+        {
+            "namespace": namespace,
+            "trial": trial,
+            "at": microseconds(each.time),
+            "time": _nanoseconds(each.time),
+            "name": _name(each.name),
+            "value": storable(each.value),
+            "origin": short(each.origin, _MOST_OF_ORIGIN) or None,
+        }
+        for each in logs
+    ]
 
 
 def _name(text: str) -> str:

@@ -201,6 +201,9 @@ class Exchange:
         """A pod."""
         work = self.work
         assert work is not None, "the core has found where it goes"
+        if self.is_over:
+            # A copy, of a request that was refused before its turn came.
+            return
         if self.bytes_in > work.most_bytes:
             self.refuse(413, f"the body is larger than {work.most_bytes} bytes")
             return
@@ -385,6 +388,8 @@ class Exchange:
         if connection is not None and self.work is not None and self.member is not None:
             connection.can_be_reused = connection.can_be_reused and self._is_complete
             self.work.pool.worked(self.member)
+            # The client may have been slow to the last.
+            connection.resume_reading()
             self.work.pool.keep(self.member, connection)
         self._finish(self._status)
         self.wire.done(keep=not self._closes)

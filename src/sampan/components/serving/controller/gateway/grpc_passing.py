@@ -101,6 +101,14 @@ class _Lease:
             pool.release(self.member.result())
 
 
+class _Kept:
+    """A channel to a pod. While calls go over it, it stays."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        self.calls = 0
+
+
 class Passing(grpc.GenericRpcHandler):
     """For one event loop."""
 
@@ -108,7 +116,7 @@ class Passing(grpc.GenericRpcHandler):
         self._core = core
         self._pod_port = pod_port
         self._authority_of = authority_of
-        self._channels: dict[tuple[str, int], Any] = {}
+        self._channels: dict[tuple[str, int], _Kept] = {}
 
     def service(self, handler_call_details: Any) -> Any:
         method = handler_call_details.method
@@ -138,11 +146,12 @@ class Passing(grpc.GenericRpcHandler):
         if work.target is not None:
             core.meter.came(work.target)
         try:
-            member, channel = await self._connected(work)
+            member, kept = await self._connected(work)
             pod = member.place.pod
             try:
-                status = _STATUSES.get(await call.run(channel, work), 500)
+                status = _STATUSES.get(await call.run(kept.channel, work), 500)
             finally:
+                kept.calls -= 1
                 work.pool.release(member)
         except RefusalError as refusal:
             status, why = refusal.status, str(refusal.why)
@@ -170,17 +179,15 @@ class Passing(grpc.GenericRpcHandler):
                     raise RefusalError(404, "no endpoint has this name: see `sampan endpoints`") from error
             await asyncio.sleep(0.05)
 
-    async def _connected(self, work: Work) -> tuple[Member, Any]:
-        """A pod and a channel to it that is open. The pod is leased. Raises RefusalError, _MovedError."""
+    async def _connected(self, work: Work) -> tuple[Member, _Kept]:
+        """A pod and a channel to it that is open. Both are to be given back. Raises RefusalError, _MovedError."""
         deadline = self._core.now() + work.timeout_seconds
         while True:
             if work.pool.is_closed:
                 raise _MovedError
             member = await self._leased(work, deadline - self._core.now())
             try:
-                channel = await self._channel(member)
-                async with asyncio.timeout(_CONNECT_SECONDS):
-                    await channel.channel_ready()
+                kept = await self._ready(member)
             except (OSError, TimeoutError):
                 work.pool.failed(member)
                 work.pool.release(member)
@@ -188,7 +195,7 @@ class Passing(grpc.GenericRpcHandler):
                 work.pool.release(member)
                 raise
             else:
-                return member, channel
+                return member, kept
 
     async def _leased(self, work: Work, seconds: float) -> Member:
         found = work.pool.acquire()
@@ -211,21 +218,39 @@ class Passing(grpc.GenericRpcHandler):
             if is_counted:
                 self._core.waits_no_longer(work)
 
-    async def _channel(self, member: Member) -> Any:
-        """Raises OSError."""
+    async def _ready(self, member: Member) -> _Kept:
+        """With one call more. Raises OSError, TimeoutError, RefusalError."""
+        kept = self._channel(member)
+        kept.calls += 1
+        try:
+            await self._close_unused()
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await kept.channel.channel_ready()
+        except BaseException:
+            kept.calls -= 1
+            raise
+        return kept
+
+    def _channel(self, member: Member) -> _Kept:
+        """Raises OSError, RefusalError."""
         if self._pod_port is None:
             raise RefusalError(503, "gRPC is not passed on to pods of another cluster")
         place = member.place
         where = self._pod_port(place.address, place.grpc_port or place.port)
-        channel = self._channels.pop(where, None)
-        if channel is None:
-            channel = grpc.aio.insecure_channel(f"{where[0]}:{where[1]}", options=_OPTIONS)
+        kept = self._channels.pop(where, None)
+        if kept is None:
+            kept = _Kept(grpc.aio.insecure_channel(f"{where[0]}:{where[1]}", options=_OPTIONS))
         # The last is the one that was used last.
-        self._channels[where] = channel
-        if len(self._channels) > _MOST_CHANNELS:
-            unused = next(iter(self._channels))
-            await self._channels.pop(unused).close(None)
-        return channel
+        self._channels[where] = kept
+        return kept
+
+    async def _close_unused(self) -> None:
+        """Of those that are too many: a call may last longer than any number of others."""
+        unused = [where for where, kept in self._channels.items() if not kept.calls]
+        too_many = max(len(self._channels) - _MOST_CHANNELS, 0)
+        # None of them can be taken while another is closed.
+        for kept in [self._channels.pop(where) for where in unused[:too_many]]:
+            await kept.channel.close(None)
 
 
 class Named(grpc.GenericRpcHandler):

@@ -19,7 +19,7 @@ from sampan.components.serving.ui.endpoint_page.header import Header
 from sampan.components.serving.ui.endpoint_page.log_part import LogPart
 from sampan.components.serving.ui.endpoint_page.notice import Notice
 from sampan.components.serving.ui.endpoint_page.overview_part import OverviewPart
-from sampan.components.serving.ui.endpoint_page.parts import Part, Sample, Shown
+from sampan.components.serving.ui.endpoint_page.parts import Sample, Shown
 from sampan.components.serving.ui.endpoint_page.statistics_part import StatisticsPart
 from sampan.components.serving.ui.endpoint_page.try_part import TryPart
 from sampan.components.serving.ui.figures import NONE
@@ -31,6 +31,7 @@ from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.context import PageContext
 from sampan.ui.objects.yaml_part import YamlPart
+from sampan.ui.parts import Part, ShownPart
 
 _PARTS = {
     "overview": "Overview",
@@ -63,8 +64,7 @@ class _EndpointPage:
         self._namespace = page.params["namespace"]
         self._name = page.params["name"]
         self._shown: Shown | None = None
-        self._part: Part | None = None
-        self._refreshes = 0
+        self._part = ShownPart()
         self._clock = SystemClock()
         # Whose pods and figures these are: a TrainedModel has those of the service that it is in.
         self._owner = resource.kind, self._name
@@ -130,24 +130,15 @@ class _EndpointPage:
             return
         self._header.show(shown)
         self._notice.show(shown)
-        self._refreshes += 1
-        if self._part is not None:
-            self._part.update()
+        self._part.update()
 
     async def _choose(self, key: str) -> None:
-        if self._part is not None:
-            self._part.stop()
-            self._part = None
+        self._part.stop()
         if key != self._page.query.get("tab", next(iter(_PARTS))):
             self._page.set_query(tab=key if key != next(iter(_PARTS)) else "")
         if self._shown is None:
             return
-        part, refreshes = self._made(key, self._shown), self._refreshes
-        await part.build()
-        self._part = part
-        if refreshes != self._refreshes:
-            # Of what came while it was built.
-            part.update()
+        await self._part.build(self._made(key, self._shown))
 
     def _made(self, key: str, shown: Shown) -> Part:
         page = self._page

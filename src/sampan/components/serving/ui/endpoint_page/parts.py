@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sampan.components.serving.ui.figures import NONE, Figures
 from sampan.components.serving.ui.summary import Endpoint
@@ -46,13 +46,3 @@ class Shown:
     """The gateway's last ten minutes, in steps of ten seconds."""
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=MOST_SAMPLES))
     """Since the page is open."""
-
-
-class Part(Protocol):
-    """A tab's content. Built where it stands; told whenever something has changed."""
-
-    async def build(self) -> None: ...
-
-    def update(self) -> None: ...
-
-    def stop(self) -> None: ...

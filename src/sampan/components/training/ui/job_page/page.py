@@ -15,7 +15,7 @@ from sampan.components.training.ui.job_page.header import Header
 from sampan.components.training.ui.job_page.log_part import LogPart, log_path
 from sampan.components.training.ui.job_page.metrics_part import MetricsPart
 from sampan.components.training.ui.job_page.overview_part import OverviewPart
-from sampan.components.training.ui.job_page.parts import Part, Shown
+from sampan.components.training.ui.job_page.parts import Shown
 from sampan.components.training.ui.job_page.ranks import of_kind, ranks
 from sampan.components.training.ui.job_page.timeline_part import TimelinePart
 from sampan.components.training.ui.job_page.usage import Samples
@@ -28,6 +28,7 @@ from sampan.kube.meta import Object
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError, segment
 from sampan.ui.context import PageContext
+from sampan.ui.parts import Part, ShownPart
 
 _PARTS = {
     "overview": "Overview",
@@ -60,8 +61,7 @@ class _JobPage:
         self._pods: list[Object] = []
         self._around = Around()
         self._samples = Samples()
-        self._part: Part | None = None
-        self._refreshes = 0
+        self._part = ShownPart()
 
     async def build(self) -> None:
         page = self._page
@@ -100,9 +100,7 @@ class _JobPage:
         shown.pods = {meta.name(pod): {**pod, "kind": "Pod"} for pod in self._pods}
         shown.ranks = ranks(self._resource.kind, list(shown.pods.values()), self._around.nodes)
         self._banner.show(reasons(shown.job, shown.ranks, self._around))
-        self._refreshes += 1
-        if self._part is not None:
-            self._part.update()
+        self._part.update()
 
     async def _look_around(self) -> None:
         """Only while somebody could ask why it does not run."""
@@ -127,19 +125,12 @@ class _JobPage:
         return reply.body.decode(errors="replace")
 
     async def _choose(self, key: str) -> None:
-        if self._part is not None:
-            self._part.stop()
-            self._part = None
+        self._part.stop()
         if key != self._page.query.get("tab", next(iter(_PARTS))):
             self._page.set_query(tab=key if key != next(iter(_PARTS)) else "")
         if self._shown is None:
             return
-        part, refreshes = self._made(key, self._shown), self._refreshes
-        await part.build()
-        self._part = part
-        if refreshes != self._refreshes:
-            # Of what came while it was built.
-            part.update()
+        await self._part.build(self._made(key, self._shown))
 
     def _made(self, key: str, shown: Shown) -> Part:
         page = self._page

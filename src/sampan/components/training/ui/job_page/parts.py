@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sampan.components.training.api.summary import Summary
 from sampan.components.training.ui.job_page.ranks import Rank
@@ -22,13 +21,3 @@ class Shown:
     pods: Mapping[str, Object] = field(default_factory=dict)
     """By name."""
     ranks: Sequence[Rank] = ()
-
-
-class Part(Protocol):
-    """A tab's content. Built where it stands; told whenever something has changed."""
-
-    async def build(self) -> None: ...
-
-    def update(self) -> None: ...
-
-    def stop(self) -> None: ...

@@ -98,14 +98,25 @@ class Crew:
         self._removals: set[asyncio.Task[Any]] = set()
         self._is_abandoned = False
 
-    async def call(self, task: Task, limit_seconds: float | None, on_report: OnReport) -> End:
-        """Raises WorkerError, and what `on_report` raises; the worker is gone then, and when the call is cancelled."""
-        worker = self._idle.pop() if self._idle else await self._hire()
+    async def call(
+        self,
+        task: Task,
+        limit_seconds: float | None,
+        on_report: OnReport,
+        on_begin: Callable[[], None] = lambda: None,
+    ) -> End:
+        """`on_begin` is called as soon as an idle worker was told, or before one is hired. Raises WorkerError, and what
+        these two raise; the worker is gone then, and when the call is cancelled."""
+        if self._idle:
+            worker, on_told = self._idle.pop(), on_begin
+        else:
+            on_begin()
+            worker, on_told = await self._hire(), lambda: None
         worker.calls += 1
         is_left = False
         try:
             async with asyncio.timeout(limit_seconds):
-                end = await self._converse(worker, task, on_report)
+                end = await self._converse(worker, task, on_report, on_told)
             is_left = end is not None
             return end or await self._death_of(worker)
         except TimeoutError:
@@ -196,7 +207,9 @@ class Crew:
         line = await _last_line(self._client, worker.name, self._namespace)
         return f"{said} before it took a trial" + (f": {line}" if line else "")
 
-    async def _converse(self, worker: _Worker, task: Task, on_report: OnReport) -> End | None:
+    async def _converse(
+        self, worker: _Worker, task: Task, on_report: OnReport, on_told: Callable[[], None]
+    ) -> End | None:
         """None for a worker that is gone."""
         number = worker.calls
         told = {
@@ -205,7 +218,9 @@ class Crew:
             "parameters": dict(task.parameters),
             "log": f"{self._logs}/{log_name(task.trial)}",
         }
-        if not await _send(worker, told):
+        is_told = await _send(worker, told)
+        on_told()
+        if not is_told:
             return None
         count = 0
         while (message := await _received(worker)) is not None:

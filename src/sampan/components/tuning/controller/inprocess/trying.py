@@ -113,13 +113,15 @@ class Trying:
         if is_again:
             measured.recall(await self._ground.observations.of(namespace, name))
         begun = {**trial, "status": measuring.begun(meta.status(trial), self._ground.now())}
-        self._on_status(begun, has_ended=False)
+        timers: list[asyncio.TimerHandle] = []
         shown: list[asyncio.Task[None]] = []
 
         def show() -> None:
             shown.append(self._tasks.spawn(self._show(begun), name=f"show/{name}"))
 
-        showing = asyncio.get_running_loop().call_later(_SHOWN_SECONDS, show)
+        def on_begin() -> None:
+            self._on_status(begun, has_ended=False)
+            timers.append(asyncio.get_running_loop().call_later(_SHOWN_SECONDS, show))
 
         async def on_report(logs: Sequence[MetricLog]) -> str:
             await self._ground.observations.report(namespace, name, logs)
@@ -128,12 +130,15 @@ class Trying:
 
         task = Task(name, named_values(meta.spec(trial).get("parameterAssignments")))
         try:
-            end = await self.crew.call(task, time_limit_seconds(known.experiment), on_report)
+            limit_seconds = time_limit_seconds(known.experiment)
+            # What is noted of its beginning is noted while it runs.
+            end = await self.crew.call(task, limit_seconds, on_report, on_begin)
         except WorkerError as error:
             await self._refused(str(error))
             return
         finally:
-            showing.cancel()
+            for timer in timers:
+                timer.cancel()
             for each in shown:
                 each.cancel()
         self._refusals, self.waiting_for = 0, ""
@@ -154,11 +159,13 @@ class Trying:
             status = measured.stopped_early(status, end.message, now)
         else:
             status = measuring.failed(status, end.message, now)
-        # The next one may be made while this one's end is written.
+        # The next one is made of that, and then both are one transaction: it is asked for within two turns of the loop.
         self._on_status({**trial, "status": status}, has_ended=True)
+        for _ in range(2):
+            await asyncio.sleep(0)
         # An end whose values could not be kept is none: without it the trial is run again.
-        await self._ground.observations.report(namespace, name, end.metrics)
-        await self._write(trial, status)
+        with self._ground.observations.joined(namespace, name, end.metrics):
+            await self._write(trial, status)
 
     async def _write(self, trial: Object, status: Object) -> None:
         patch = {"metadata": {"uid": meta.uid(trial)}, "status": status}

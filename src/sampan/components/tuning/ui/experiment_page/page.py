@@ -17,7 +17,7 @@ from sampan.components.tuning.ui.experiment_page.header import Header
 from sampan.components.tuning.ui.experiment_page.network_part import NetworkPart
 from sampan.components.tuning.ui.experiment_page.notices import Notices
 from sampan.components.tuning.ui.experiment_page.overview_part import OverviewPart
-from sampan.components.tuning.ui.experiment_page.parts import Part, Shown
+from sampan.components.tuning.ui.experiment_page.parts import Shown
 from sampan.components.tuning.ui.experiment_page.timeline_part import TimelinePart
 from sampan.components.tuning.ui.experiment_page.trials_part import TrialsPart
 from sampan.components.tuning.ui.experiment_page.yaml_part import YamlPart
@@ -25,6 +25,7 @@ from sampan.components.tuning.ui.trials import Trials
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
+from sampan.ui.parts import Part, ShownPart
 
 _PARTS = {
     "overview": "Overview",
@@ -48,8 +49,7 @@ class _ExperimentPage:
         self._namespace = page.params["namespace"]
         self._name = page.params["name"]
         self._shown: Shown | None = None
-        self._part: Part | None = None
-        self._refreshes = 0
+        self._part = ShownPart()
 
     async def build(self) -> None:
         page = self._page
@@ -109,25 +109,16 @@ class _ExperimentPage:
         if shown is None:
             return
         self._notices.show(waiting.notices(shown.experiment, shown.suggestion, shown.trials))
-        self._refreshes += 1
-        if self._part is not None:
-            self._part.update()
+        self._part.update()
 
     async def _choose(self, key: str) -> None:
-        if self._part is not None:
-            self._part.stop()
-            self._part = None
+        self._part.stop()
         if key != self._page.query.get("tab", next(iter(_PARTS))):
             self._page.set_query(tab=key if key != next(iter(_PARTS)) else "")
         if self._shown is None:
             return
-        part, refreshes = self._made(key, self._shown), self._refreshes
         with ui.element("div"):
-            await part.build()
-        self._part = part
-        if refreshes != self._refreshes:
-            # Of what came while it was built.
-            part.update()
+            await self._part.build(self._made(key, self._shown))
 
     def _made(self, key: str, shown: Shown) -> Part:
         page = self._page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sampan.components.tuning.api.summary import Summary
 from sampan.components.tuning.ui.trials import Trials
@@ -21,13 +20,3 @@ class Shown:
     """Empty while there is none."""
     trouble: str = ""
     """Why its trials cannot be shown."""
-
-
-class Part(Protocol):
-    """A tab's content. Built where it stands; told whenever something has changed."""
-
-    async def build(self) -> None: ...
-
-    def update(self) -> None: ...
-
-    def stop(self) -> None: ...

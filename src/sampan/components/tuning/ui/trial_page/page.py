@@ -17,12 +17,13 @@ from sampan.components.tuning.ui.trial_page.header import Header
 from sampan.components.tuning.ui.trial_page.log_part import LogPart
 from sampan.components.tuning.ui.trial_page.metrics_part import MetricsPart
 from sampan.components.tuning.ui.trial_page.overview_part import OverviewPart
-from sampan.components.tuning.ui.trial_page.parts import Part, Shown
+from sampan.components.tuning.ui.trial_page.parts import Shown
 from sampan.components.tuning.ui.trial_page.yaml_part import YamlPart
 from sampan.kube import meta
 from sampan.ui import widgets
 from sampan.ui.api import ApiFailureError
 from sampan.ui.context import PageContext
+from sampan.ui.parts import Part, ShownPart
 
 _PARTS = {"overview": "Overview", "metrics": "Metrics", "logs": "Logs", "yaml": "YAML"}
 
@@ -37,8 +38,7 @@ class _TrialPage:
         self._namespace = page.params["namespace"]
         self._name = page.params["name"]
         self._shown: Shown | None = None
-        self._part: Part | None = None
-        self._refreshes = 0
+        self._part = ShownPart()
 
     async def build(self) -> None:
         page = self._page
@@ -77,25 +77,16 @@ class _TrialPage:
             return
         self._header.show(shown)
         self._notices.show(notices(shown.trial))
-        self._refreshes += 1
-        if self._part is not None:
-            self._part.update()
+        self._part.update()
 
     async def _choose(self, key: str) -> None:
-        if self._part is not None:
-            self._part.stop()
-            self._part = None
+        self._part.stop()
         if key != self._page.query.get("tab", next(iter(_PARTS))):
             self._page.set_query(tab=key if key != next(iter(_PARTS)) else "", line="")
         if self._shown is None:
             return
-        part, refreshes = self._made(key, self._shown), self._refreshes
         with ui.element("div"):
-            await part.build()
-        self._part = part
-        if refreshes != self._refreshes:
-            # Of what came while it was built.
-            part.update()
+            await self._part.build(self._made(key, self._shown))
 
     def _made(self, key: str, shown: Shown) -> Part:
         page = self._page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sampan.components.tuning.api.suggesting import Objective
 from sampan.components.tuning.api.summary import TrialSummary
@@ -19,13 +19,3 @@ class Shown:
     objective: Objective
     pods: list[Any] = field(default_factory=list)
     """Of `/tuning/v1/…/pods`, those that are gone included."""
-
-
-class Part(Protocol):
-    """A tab's content. Built where it stands; told whenever something has changed."""
-
-    async def build(self) -> None: ...
-
-    def update(self) -> None: ...
-
-    def stop(self) -> None: ...

@@ -63,6 +63,8 @@ class Store:
         self._pool = Pool()
         self._batch: list[Event] = []
         self._timer: asyncio.Task[None] | None = None
+        self._timers: set[asyncio.Task[None]] = set()
+        """One waits for more events; others write what there was when their time had come."""
 
     async def deliver(self, event: Event) -> None:
         if self._options.batch_size <= 1:
@@ -73,9 +75,12 @@ class Store:
             await self._flush()
         elif self._options.batch_seconds > 0 and self._timer is None:
             self._timer = asyncio.get_running_loop().create_task(self._later())
+            self._timers.add(self._timer)
+            self._timer.add_done_callback(self._timers.discard)
 
     async def close(self) -> None:
         await self._flush()
+        await asyncio.gather(*self._timers, return_exceptions=True)
         await self._pool.close()
 
     async def _later(self) -> None:

@@ -156,14 +156,19 @@ class Lane:
     def _one(self, job: _Job) -> Outcome:
         try:
             return self._runtime.run(job.inputs, job.parameters)
-        except Exception as error:
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            # Panics of libraries in Rust are no Exceptions, and who asked waits.
             return error
 
     def _together(self, group: list[_Job]) -> list[Outcome]:
         try:
             outputs = self._runtime.run(_joined(group), {})
             return _parted(outputs, [job.rows for job in group])
-        except Exception:
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException:
             # One of them is at fault, or the model cannot be asked for several after all: each for itself tells.
             return [self._one(job) for job in group]
 

@@ -11,12 +11,13 @@ import os
 import resource
 import socket
 import time
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from sampan.components.serving.engine.programs.modelserver.errors import RequestError
+from sampan.components.serving.engine.programs.modelserver.errors import RequestError, told
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
 from sampan.components.serving.engine.programs.modelserver.statistics import merged
 
@@ -90,6 +91,10 @@ class Control:
                 await self._here(message["do"], message["name"])
         except RequestError as problem:
             answer = {"status": problem.status, "message": problem.message}
+        except Exception as problem:
+            # Such as of a model that cannot be closed. Who asked waits for all.
+            traceback.print_exception(problem)
+            answer = {"status": 500, "message": told(problem)}
         self.say({"answer": answer, "number": message["number"]})
 
     async def _here(self, verb: str, name: str) -> None:

@@ -159,6 +159,9 @@ class Repository:
                 if served.model is None:
                     served.state = UNAVAILABLE
                 raise not_ready(name, served.reason) from None
+            if self._models.get(name) is not served:
+                model.close()
+                raise not_ready(name, "It was unloaded while it was being loaded.")
             return self.add(name, model)
 
     def _folder_of(self, name: str) -> str:

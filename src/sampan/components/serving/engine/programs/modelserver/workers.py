@@ -208,6 +208,8 @@ class _Supervisor:
             if message["do"] in ("load", "unload"):
                 self._loaded.pop(message["name"], None)
                 self._loaded[message["name"]] = message["do"] == "load"
+                # One that is being started hears of it once it is: it knows what was loaded before it.
+                others |= self._workers.keys() - {worker.pid}
             for pid in others:
                 self._say(pid, {**message, "number": self._asked})
             self._settle(self._asked)

@@ -129,7 +129,8 @@ class Puller:
             log.info("Unloading model %s", name)
             # First the folder: what the server finds again when it starts is what is there.
             await asyncio.to_thread(folders.remove, name, self._models)
-            kept.held = None
+            # It may have found it already, also where it takes no word yet.
+            kept.held, kept.is_loaded = None, True
             await asyncio.to_thread(self._tell, name, "unload")
             kept.is_loaded = False
 

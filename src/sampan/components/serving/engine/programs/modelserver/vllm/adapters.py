@@ -68,7 +68,7 @@ class Adapters:
         self._repository.show(name, None)
         model: Any = served.model if served is not None else None
         if model is not None:
-            model.retire()
+            model.close()
 
 
 def _made(base: Any, name: str, folder: str) -> Any:

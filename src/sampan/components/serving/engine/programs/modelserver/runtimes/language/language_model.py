@@ -23,7 +23,7 @@ from sampan.components.serving.engine.programs.modelserver.contract import (
     Tensor,
     TensorSpec,
 )
-from sampan.components.serving.engine.programs.modelserver.errors import RequestError, told
+from sampan.components.serving.engine.programs.modelserver.errors import RequestError, not_ready, told
 from sampan.components.serving.engine.programs.modelserver.runtimes.language import (
     answers,
     conversations,
@@ -169,17 +169,17 @@ class LanguageModel:
         return Form(self._settings.name, self.spell, is_chat=is_chat, tells_thoughts=tells)
 
     def close(self) -> None:
+        """As soon as the texts that are being written are: there will be no others."""
+        self._is_retired = True
+        if not self._rows:
+            self._end()
+
+    def _end(self) -> None:
         self._whole.close()
         if self._steps is not None:
             self._steps.close()
 
     # For vLLM's API
-
-    def retire(self) -> None:
-        """As soon as the texts that are being written are: there will be no others."""
-        self._is_retired = True
-        if not self._rows:
-            self.close()
 
     @property
     def max_length(self) -> int:
@@ -234,7 +234,9 @@ class LanguageModel:
         self._whole.search(rows)
 
     def take(self, count: int) -> None:
-        """Raises RequestError where too many wait."""
+        """Raises RequestError where too many wait, or nothing is written any more."""
+        if self._is_retired:
+            raise not_ready(self._settings.name)
         if self._rows + count > _MAX_ROWS and self._rows:
             raise RequestError(503, "too many requests wait for the model: try again later")
         self._rows += count
@@ -242,7 +244,7 @@ class LanguageModel:
     def leave(self, rows: Sequence[Row]) -> None:
         self._rows -= len(rows)
         if self._is_retired and not self._rows:
-            self.close()
+            self._end()
         self._read_tokens += sum(len(each.prompt) for each in rows)
         self._written_tokens += sum(len(each.tokens) for each in rows)
 

@@ -71,7 +71,7 @@ def test_curves_steps_and_artifacts_side_by_side(tab: OpenTab, seeded: Seeded) -
     expect(page.get_by_role("columnheader", name="True positive rate")).to_be_visible()
     page.get_by_role("tab", name="Steps").click()
     expect(page.get_by_role("rowheader", name="train")).to_be_visible()
-    expect(page.get_by_text("Failed").first).to_be_visible()
+    expect(page.get_by_role("main").get_by_text("Failed", exact=True).first).to_be_visible()
     page.get_by_role("tab", name="Artifacts").click()
     expect(page.get_by_role("link", name="Model").first).to_be_visible()
     page.get_by_role("button", name="prepare / data: Show side by side").click()

@@ -9,7 +9,7 @@ import pytest
 
 from sampan.client.protocol import Object
 from sampan.kube import conditions, meta, owners
-from sampan.kube.errors import InvalidError
+from sampan.kube.errors import ConflictError, InvalidError
 from sampan.kube.kinds import JOB_SETS, JOBS, PODS, SERVICES
 from sampan.lib.clock import rfc3339
 
@@ -230,11 +230,19 @@ def test_suspended_jobs_have_no_pods_and_take_changes_along_when_resumed(run):
         await ended(cluster, "Suspended")
         await until_names(cluster, "train-worker-0")
         assert await cluster.list(PODS) == []
-        found = await cluster.get(JOB_SETS, "train")
-        pod_spec = found["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
-        pod_spec["nodeSelector"] = {"kind": "fast"}
-        found["spec"]["suspend"] = False
-        await cluster.client.replace(JOB_SETS, found)
+
+        async def resumed() -> bool:
+            found = await cluster.get(JOB_SETS, "train")
+            pod_spec = found["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
+            pod_spec["nodeSelector"] = {"kind": "fast"}
+            found["spec"]["suspend"] = False
+            try:
+                await cluster.client.replace(JOB_SETS, found)
+            except ConflictError:
+                return False  # its status was written meanwhile
+            return True
+
+        await cluster.until(resumed)
         [pod] = await pods_of(cluster, "train-worker-0")
         assert pod["spec"]["nodeSelector"] == {"kind": "fast"}
         assert not conditions.is_true(await cluster.get(JOB_SETS, "train"), "Suspended")

@@ -102,13 +102,20 @@ def test_what_a_quota_forbids_is_waited_for_and_said(run):
             "metadata": {"name": "none", "namespace": "team"},
             "spec": {"hard": {"count/jobs.batch": "0"}},
         }
+
+        async def is_counted() -> bool:
+            found = await tuning.get(RESOURCE_QUOTAS, "none")
+            return (found.get("status") or {}).get("hard") == found["spec"]["hard"]
+
         await tuning.client.create(RESOURCE_QUOTAS, quota)
+        await tuning.until(is_counted)
         await tuning.trial("one")
         trial = await tuning.becomes("one", "Running", "False")
         assert condition(trial, "Running")["reason"] == "Forbidden"
         assert "exceeded quota" in condition(trial, "Running")["message"]
         pods = {"spec": {"hard": {"count/jobs.batch": "9", "pods": "0"}}}
         await tuning.client.patch(RESOURCE_QUOTAS, "none", pods, "team")
+        await tuning.until(is_counted)
         await tuning.trial("two")
         trial = await tuning.becomes("two", "Running", "False")
         assert condition(trial, "Running")["reason"] == "NoPods"

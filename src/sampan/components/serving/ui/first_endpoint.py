@@ -77,7 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *words):
-        print(self.command, self.path, *words[1:2], flush=True)
+        if "/health/" not in self.path:
+            print(self.command, self.path, *words[2:3], flush=True)
 
 
 print("serving", NAME, flush=True)

@@ -163,7 +163,10 @@ def test_a_canary_beside_its_predictor_gets_its_share_and_is_taken_back(
     create(cluster, INFERENCE_SERVICES, "split", metadata={"annotations": annotations}, spec=spec)
     isvc = until(cluster, INFERENCE_SERVICES, "split", is_ready)
     host = meta.status(isvc)["url"].removeprefix("http://")
-    ask(server, "/", host=host)
+    # Ready is the predictor: requests go to the canary too as soon as its own pod is.
+    deadline = time.monotonic() + 60
+    while ask(server, "/", host=host) != "model 2" and time.monotonic() < deadline:
+        time.sleep(0.1)
     share = collections.Counter(ask(server, "/", host=host) for _ in range(200))
     assert set(share) == {"model 1", "model 2"}
     assert 70 <= share["model 2"] <= 90, share

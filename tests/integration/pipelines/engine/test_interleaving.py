@@ -164,6 +164,33 @@ def test_a_run_that_has_its_locks_begins_once_it_can(open_cluster, go, spec, mon
     go(main())
 
 
+def test_a_run_that_is_deleted_while_it_begins_with_its_locks_keeps_no_other_from_them(
+    open_cluster, go, spec, monkeypatch
+):
+    document = single(spec, mutexName="one")
+
+    async def main():
+        async with open_cluster(step=lambda call: None) as cluster:
+            read, deleted = cluster.database.read, []
+
+            async def read_and_delete(*given):
+                found = await read(*given)
+                if not deleted and cluster.engine._admitted:
+                    deleted.extend(cluster.engine._admitted)
+                    await cluster.database.write(lambda connection: runs.delete(connection, deleted[0]))
+                return found
+
+            first, second = await cluster.store(document), await cluster.store(document)
+            monkeypatch.setattr(cluster.database, "read", read_and_delete)
+            await cluster.engine.submit(first)
+            await until(lambda: deleted)
+            await cluster.engine.submit(second)
+            assert (await cluster.wait(second)).state == "SUCCEEDED"
+            assert deleted == [first]
+
+    go(main())
+
+
 def test_who_stops_a_run_that_is_deleted_meanwhile_is_not_kept_waiting(open_cluster, go, spec, monkeypatch):
     document = single(spec)
 

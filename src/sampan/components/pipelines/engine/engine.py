@@ -480,17 +480,17 @@ class Engine:
     async def _begin_admitted(self, run_id: str, problem: str) -> None:
         try:
             run = await self._row(run_id)
+            if problem:
+                await self._set_state(run_id, RuntimeState.FAILED, problem)
+                return
+            has_begun = bool((await self._recorded(run_id))[0])
+            if has_begun and run.runtime_state is RuntimeState.PENDING:
+                # It is tried again: this is where it goes on.
+                await self._set_state(run_id, RuntimeState.RUNNING)
+            await self._take_up(run_id, is_admitted=True)
         except NotFoundError:
+            # It was deleted, before this or in the midst of it.
             self._release(run_id)
-            return
-        if problem:
-            await self._set_state(run_id, RuntimeState.FAILED, problem)
-            return
-        has_begun = bool((await self._recorded(run_id))[0])
-        if has_begun and run.runtime_state is RuntimeState.PENDING:
-            # It is tried again: this is where it goes on.
-            await self._set_state(run_id, RuntimeState.RUNNING)
-        await self._take_up(run_id, is_admitted=True)
 
     async def _look_again(self) -> None:
         await asyncio.sleep(_LOOK_SECONDS)

@@ -160,3 +160,35 @@ def test_a_full_disk_is_a_refusal_of_the_database() -> None:
         asyncio.run(main())
     finally:
         remembering._RETRY_SECONDS = before
+
+
+def test_the_last_words_of_a_trial_that_is_forgotten_at_once_are_told() -> None:
+    """Its end is written, and it is forgotten, while they are on their way into a log."""
+
+    class Forgetting(Full):
+        async def delete_read(self, *_: Any) -> None:
+            collector.forget(("team", "one"))
+
+    told: list[tuple[str, list[str]]] = []
+    done = asyncio.Event()
+
+    def tell(pod: Any, lines: Sequence[str]) -> None:
+        told.append((pod["metadata"]["name"], list(lines)))
+        loop.call_soon_threadsafe(done.set)
+
+    async def opener(wanted: Wanted, _pod: Any, run: RunKey) -> Said:
+        return Said(wanted, run)
+
+    async def main() -> None:
+        nonlocal loop, collector
+        loop = asyncio.get_running_loop()
+        collector = Collector(cast("Any", Forgetting(0)), opener, lambda _: None, tell)
+        await collector.collected(collector.attend(trial("one"), [pod("a")]))
+        async with asyncio.timeout(60):
+            await done.wait()
+        await collector.stop()
+
+    loop: Any = None
+    collector: Any = None
+    asyncio.run(main())
+    assert told == [("a", ["Metrics of trial one reported"])]

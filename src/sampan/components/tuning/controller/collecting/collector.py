@@ -132,7 +132,9 @@ class Collector:
                 continue
             found = following.collected()
             if self._tell is not None:
-                self._tasks.spawn(asyncio.to_thread(following.conclude), name="conclude")
+                # Now: the trial may be forgotten, and all that is known of it, before a thread begins.
+                words = following.last_words()
+                self._tasks.spawn(asyncio.to_thread(_tell_all, self._tell, words), name="conclude")
         await self._observations.delete_read(*key, found.unwanted)
         if not found.sums.has_objective:
             # What was read of pods that are gone now is there still.
@@ -246,6 +248,11 @@ class Collector:
             wanted = following.wanted
             await self._observations.report(wanted.namespace, wanted.trial, following.unkept)
             following.unkept = []
+
+
+def _tell_all(tell: Tell, words: Sequence[tuple[Object, Sequence[str]]]) -> None:
+    for pod, lines in words:
+        tell(pod, lines)
 
 
 async def _close_later(following: Following) -> None:

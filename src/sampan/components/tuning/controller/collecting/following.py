@@ -105,14 +105,16 @@ class Following:
                     return found
         return found
 
-    def conclude(self) -> None:
-        """Tells what it has come to, in a thread."""
-        for run, source in list(self.sources.items()):
-            if source.complaint is not None:
-                self._told(run, [f"{source.place}: {source.complaint}"])
-            name = self.wanted.objective.metric
-            found = "reported" if source.sums.has_objective else f"not reported: {source.problem or name}"
-            self._told(run, [f"Metrics of trial {self.wanted.trial} {found}"])
+    def last_words(self) -> list[tuple[Object, list[str]]]:
+        """What it has come to, by pod; for `tell`."""
+        found = []
+        for run, source in self.sources.items():
+            if (pod := self.pods.get(run.uid)) is not None:
+                name = self.wanted.objective.metric
+                end = "reported" if source.sums.has_objective else f"not reported: {source.problem or name}"
+                complaints = [] if source.complaint is None else [f"{source.place}: {source.complaint}"]
+                found.append((pod, [*complaints, f"Metrics of trial {self.wanted.trial} {end}"]))
+        return found
 
     def _told(self, run: RunKey, lines: list[str]) -> None:
         pod = self.pods.get(run.uid)

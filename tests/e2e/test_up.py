@@ -135,26 +135,27 @@ def test_a_second_ctrl_c_ends_at_once_and_the_step_is_adopted(tmp_path: Path) ->
         assert (folder / "ran").read_text().split() == ["started", "done"]
 
 
-def test_only_what_is_needed_is_loaded_when_ready(tmp_path: Path) -> None:
-    program = Path(__file__).with_name("loaded_modules.py")
+def up_by(program: str, folder: Path) -> str:
+    """What a program beside this file says that runs `sampan up` and looks at its process."""
     done = subprocess.run(
-        [sys.executable, str(program), "up", "--home", str(tmp_path / "home"), "--port", "0"],
+        [sys.executable, str(Path(__file__).with_name(program)), "up", "--home", str(folder / "home"), "--port", "0"],
         capture_output=True, text=True, timeout=200, check=True,
     )  # fmt: skip
-    packages = set(next(line for line in done.stdout.splitlines() if line.startswith("PACKAGES")).split()[1:])
+    return done.stdout
+
+
+def test_only_what_is_needed_is_loaded_when_ready(tmp_path: Path) -> None:
+    said = up_by("loaded_modules.py", tmp_path)
+    packages = set(next(line for line in said.splitlines() if line.startswith("PACKAGES")).split()[1:])
     assert packages - ALLOWED_PACKAGES == set()
-    assert "ENGINE False" in done.stdout
-    assert "ENDPOINTS False" in done.stdout
-    assert "OTHER DIALECTS False" in done.stdout
+    assert "ENGINE False" in said
+    assert "ENDPOINTS False" in said
+    assert "OTHER DIALECTS False" in said
 
 
 def test_an_idle_server_holds_no_library_that_it_does_not_use(tmp_path: Path) -> None:
-    program = Path(__file__).with_name("idle_modules.py")
-    done = subprocess.run(
-        [sys.executable, str(program), "up", "--home", str(tmp_path / "home"), "--port", "0"],
-        capture_output=True, text=True, timeout=200, check=True,
-    )  # fmt: skip
-    modules = set(next(line for line in done.stdout.splitlines() if line.startswith("MODULES")).split()[1:])
-    assert "PAGE True" in done.stdout
+    said = up_by("idle_modules.py", tmp_path)
+    modules = set(next(line for line in said.splitlines() if line.startswith("MODULES")).split()[1:])
+    assert "PAGE True" in said
     assert {"nicegui", "socketio", "sqlalchemy.dialects.sqlite"} <= modules
     assert modules & UNUSED == set()

@@ -1,7 +1,8 @@
 """Work in threads that nobody turns away from while it goes on.
 
 Whoever awaits `asyncio.to_thread` may be cancelled, by a request that hangs up or a pod that is deleted; the thread
-goes on. What comes next would remove the folder that it writes to, close the file that it reads, or begin the same anew.
+goes on. What comes next would remove the folder that it writes to, close the file that it reads, or begin the same
+anew.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pytest
 
 from sampan.client.protocol import Object
 from sampan.cluster.node import images, volumes
+from sampan.cluster.node.environments.image import parse_image
 from sampan.cluster.node.images import Images
 from sampan.cluster.node.runtimes.podman import Podman
 from sampan.kube.kinds import CONFIG_MAPS
@@ -110,7 +111,7 @@ def test_credentials_of_a_pull_that_is_given_up_do_not_stay(
     pod = {"metadata": {"namespace": "ns"}, "spec": {"imagePullSecrets": [{"name": "s"}]}}
 
     async def main() -> None:
-        reference = images.parse_image("registry.example/image")
+        reference = parse_image("registry.example/image")
         pulling = asyncio.create_task(
             Images(Podman(folder), client, folder)._pull(pod, "registry.example/image", reference)
         )

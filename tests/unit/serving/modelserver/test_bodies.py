@@ -203,6 +203,8 @@ def test_v1_events_are_answered_as_they_came(monkeypatch: pytest.MonkeyPatch) ->
             v1.read(wrong, {**headers, "ce-content-type": "application/json"})
     # Bytes that say they are no JSON are the model's to read.
     assert v1.read(b"\xff", {**headers, "content-type": "application/avro"})[0] == b"\xff"
+    of_all = {**headers, "content-type": "application/json", "ce-content-type": "application/avro"}
+    assert v1.read(b"\xff", of_all)[0] == b"\xff"
     structured = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {"instances": [2]}}
     document, event = v1.read(
         json.dumps(structured).encode(), {"content-type": "application/cloudevents+json"}

@@ -70,7 +70,9 @@ def write(model: str, version: str, inference: v2.Inference, outputs: Sequence[T
         for key, value in tensor.parameters.items():
             set_parameter(output.parameters[key], value)
         if raw:
-            response.raw_output_contents.append(tensors.to_bytes(tensor.data))
+            data = tensors.to_bytes(tensor.data)
+            output.parameters["binary_data_size"].int64_param = len(data)
+            response.raw_output_contents.append(data)
         else:
             values = tensor.data.ravel()
             found = (

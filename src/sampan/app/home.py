@@ -86,7 +86,8 @@ def find_server(home: Path) -> ServerInfo | None:
         return None
     try:
         with (home / "run" / "lock").open("r+", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared: who looks at the same time must not be taken for the server.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return info
     except OSError:

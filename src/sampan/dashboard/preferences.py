@@ -15,6 +15,7 @@ import msgspec
 
 from sampan.lib.files import replace_bytes
 from sampan.lib.log import get_logger
+from sampan.lib.threads import to_end
 
 log = get_logger(__name__)
 
@@ -48,8 +49,8 @@ class Preferences:
             body = msgspec.json.encode(kept)
             if len(body) > _MOST_BYTES:
                 raise PreferencesFullError("too many views are saved: remove some first")
-            await asyncio.to_thread(self._write, user, body)
-            self._kept[user] = kept
+            # To its end: another write that overtook it would be lost on disk.
+            await to_end(self._write, user, kept, body)
 
     def _file(self, user: str) -> Path:
         # A user's name may hold anything.
@@ -65,6 +66,7 @@ class Preferences:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def _write(self, user: str, body: bytes) -> None:
+    def _write(self, user: str, kept: dict[str, Any], body: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_bytes(self._file(user), body, durable=True)
+        self._kept[user] = kept

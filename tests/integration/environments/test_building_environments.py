@@ -8,6 +8,7 @@ import marshal
 import os
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,8 @@ from sampan.cluster.node.environments import (
     PipInstall,
     UnknownImageError,
 )
+from sampan.cluster.node.environments.model import Manifest
+from sampan.cluster.node.environments.store import EnvironmentStore
 from sampan.cluster.node.settings import EnvironmentSettings
 
 T = TypeVar("T")
@@ -233,6 +236,38 @@ def test_a_cancelled_build_leaves_nothing(home: Path, environ: dict[str, str]) -
     run(environments, work)
     assert list((home / "envs" / ".building").iterdir()) == []
     assert not list((home / "envs").glob("*/sampan.json"))
+
+
+def test_an_environment_is_there_whole_where_its_build_is_cancelled_at_its_end(
+    home: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was removed while it took its place: for a moment half of it was there, with its manifest."""
+    publish, at_end, discarded = EnvironmentStore._publish, threading.Event(), threading.Event()
+    discard = EnvironmentStore.discard
+
+    def slowly(store: EnvironmentStore, staged: Path, manifest: Manifest) -> None:
+        at_end.set()
+        discarded.wait(0.5)
+        publish(store, staged, manifest)
+
+    async def discarding(store: EnvironmentStore, staged: Path) -> None:
+        await discard(store, staged)
+        discarded.set()
+
+    monkeypatch.setattr(EnvironmentStore, "_publish", slowly)
+    monkeypatch.setattr(EnvironmentStore, "discard", discarding)
+    environments = Environments(home, environ=environ)
+
+    async def work() -> None:
+        asked = asyncio.create_task(environments.for_image(IMAGE))
+        await asyncio.to_thread(at_end.wait, 60)
+        asked.cancel()
+        await environments.close()
+
+    run(environments, work)
+    assert list((home / "envs" / ".building").iterdir()) == []
+    (manifest,) = (home / "envs").glob("*/sampan.json")
+    assert (manifest.parent / "bin" / "python3").exists()
 
 
 def test_what_a_killed_builder_left_is_swept_and_damage_is_repaired(

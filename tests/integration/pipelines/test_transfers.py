@@ -11,9 +11,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,8 @@ from sampan.components import PodFiles
 from sampan.components.pipelines.engine import mover_program
 from sampan.components.pipelines.engine.mover_pod import AUDIENCE, PLAN_ANNOTATION
 from sampan.components.pipelines.engine.step_files import StepOutputs
+from sampan.components.pipelines.engine.transfer_plans import TransferPlan
+from sampan.components.pipelines.engine.transfers import Transfers, Upload
 from sampan.components.pipelines.rest.transfers import Moving
 from sampan.kube.errors import NotFoundError
 from sampan.lib.clock import SystemClock
@@ -354,3 +358,29 @@ def test_a_mover_waits_for_a_platform_that_is_away(tmp_path: Path) -> None:
         assert "error: the platform at 127.0.0.1:1: " in done.stderr
 
     go(tmp_path, test)
+
+
+def test_what_is_here_is_told_when_the_piece_before_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mover that had hung up asked at the moment when the file took its place: no answer, or a wrong one."""
+    folder, content = tmp_path / "artifacts" / "out", b"content"
+    plan = TransferPlan("ns/pod", (str(folder),), ())
+    upload = Upload(f"{folder}/file", len(content), hashlib.sha256(content).hexdigest())
+    moving, digest = Transfers(tmp_path, 1000), hashlib.file_digest
+    hashing, answered = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any) -> Any:
+        if not hashing.is_set():
+            hashing.set()
+            answered.wait(0.3)
+        return digest(*arguments)
+
+    monkeypatch.setattr(hashlib, "file_digest", slowly)
+    with ThreadPoolExecutor(1) as threads:
+        written = threads.submit(moving.write, plan, upload, 0, content)
+        assert hashing.wait(60)
+        told = moving.begun(plan, upload)
+        answered.set()
+    whole = {"size": len(content), "complete": True}
+    assert (told, written.result()) == (whole, whole)

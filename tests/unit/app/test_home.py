@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,23 @@ def test_a_file_left_by_a_killed_server_does_not_count(tmp_path: Path) -> None:
     home._lock.close()  # as the kernel does when the process is killed
     assert find_server(tmp_path) is None
     Home(tmp_path).release()
+
+
+def test_who_looks_at_the_same_time_is_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command took another one, which looked too, for a server that had been killed."""
+    home = Home(tmp_path)
+    home.publish(INFO)
+    home._lock.close()
+    lock, found = fcntl.flock, list[ServerInfo | None]()
+
+    def locked(*arguments: Any) -> None:
+        lock(*arguments)
+        monkeypatch.setattr(fcntl, "flock", lock)
+        found.append(find_server(tmp_path))
+
+    monkeypatch.setattr(fcntl, "flock", locked)
+    assert find_server(tmp_path) is None
+    assert found == [None]
 
 
 def test_release_leaves_nothing_to_find(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sampan.dashboard import preferences
 from sampan.dashboard.preferences import Preferences, PreferencesFullError
 
 
@@ -36,3 +39,30 @@ def test_a_broken_file_is_as_if_nothing_had_been_kept(tmp_path: Path) -> None:
     asyncio.run(Preferences(tmp_path).keep("ann", "a", 1))
     next(tmp_path.rglob("*.json")).write_text("{")
     assert Preferences(tmp_path).of("ann") == {}
+
+
+def test_what_is_kept_while_another_hangs_up_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write that was given up came after the next one, in whose place it stood after a restart."""
+    replace, began, overtaken = preferences.replace_bytes, threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **options: Any) -> None:
+        if not began.is_set():
+            began.set()
+            overtaken.wait(0.3)
+            replace(*arguments, **options)
+        else:
+            replace(*arguments, **options)
+            overtaken.set()
+
+    monkeypatch.setattr(preferences, "replace_bytes", slowly)
+    kept = Preferences(tmp_path)
+
+    async def main() -> None:
+        first = asyncio.create_task(kept.keep("ann", "first", 1))
+        await asyncio.to_thread(began.wait, 60)
+        first.cancel()
+        await kept.keep("ann", "second", 2)
+
+    # The end of the loop waits for its threads.
+    asyncio.run(main())
+    assert kept.of("ann") == Preferences(tmp_path).of("ann") == {"first": 1, "second": 2}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from sampan.components.serving.rest import logs
 from sampan.components.serving.rest.logs import PREFIX, routes
 from sampan.components.serving.store.endpoint_pods import EndpointPod, EndpointPods, endpoint_pod
+from sampan.lib.logfiles import LogReader
+from sampan.lib.logview import LogView
 from sampan.web.guards import User
 
 PATH = f"{PREFIX}v1/namespaces/team/inferenceservices/iris/pods"
@@ -125,3 +130,40 @@ def test_it_is_for_those_who_may_read_both(tmp_path: Path, allowed: str) -> None
     for path in (PATH, f"{PATH}/uid-a/log"):
         answer = client(tmp_path, allowed).get(path)
         assert (answer.status_code, "first" in answer.text) == (403, False)
+
+
+def test_a_log_is_closed_when_nobody_reads_it_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hung up closed it under the thread, which opened the next file, and nobody closed that."""
+    printed(tmp_path, "uid", "c.0.log", "line")
+    read, close, events = LogReader.read, LogReader.close, list[str]()
+    began, closed = threading.Event(), threading.Event()
+
+    def slowly(reader: LogReader) -> bytes:
+        began.set()
+        closed.wait(0.3)
+        events.append("read")
+        return read(reader)
+
+    def closing(reader: LogReader) -> None:
+        closed.set()
+        events.append("closed")
+        close(reader)
+
+    monkeypatch.setattr(LogReader, "read", slowly)
+    monkeypatch.setattr(LogReader, "close", closing)
+
+    async def main() -> None:
+        chunks = logs._read(tmp_path / "logs" / "team" / "uid" / "c.0.log", None, LogView())
+
+        async def first() -> None:
+            await anext(chunks)
+
+        asked = asyncio.create_task(first())
+        await asyncio.to_thread(began.wait, 60)
+        asked.cancel()
+        await asyncio.wait((asked,))
+
+    asyncio.run(main())
+    assert events == ["read", "closed"]

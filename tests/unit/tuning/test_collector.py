@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -192,3 +193,34 @@ def test_the_last_words_of_a_trial_that_is_forgotten_at_once_are_told() -> None:
     collector: Any = None
     asyncio.run(main())
     assert told == [("a", ["Metrics of trial one reported"])]
+
+
+def test_what_a_thread_reads_is_closed_when_it_has_ended() -> None:
+    began, closed = threading.Event(), threading.Event()
+    events: list[str] = []
+
+    class Slow(Said):
+        def read(self, *, is_over: bool) -> list[MetricLog]:
+            began.set()
+            closed.wait(0.3)
+            events.append("read")
+            return super().read(is_over=is_over)
+
+        def close(self) -> None:
+            closed.set()
+            events.append("closed")
+            super().close()
+
+    async def opener(wanted: Wanted, _pod: Any, run: RunKey) -> Said:
+        return Slow(wanted, run)
+
+    async def main() -> None:
+        collector = Collector(cast(Any, Kept()), opener, lambda _key: None)
+        await collector.start()
+        collector.attend(trial("one"), [pod("one")])
+        await asyncio.to_thread(began.wait, 60)
+        await collector.stop()
+
+    asyncio.run(main())
+    assert events[0] == "read"
+    assert events[-1] == "closed"

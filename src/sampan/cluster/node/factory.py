@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from sampan.client.protocol import Client, Object
 from sampan.cluster.network import names
@@ -37,6 +38,7 @@ from sampan.cluster.node.runtimes.protocol import ContainerSpec, Limits, Mount, 
 from sampan.cluster.node.settings import NodeSettings
 from sampan.cluster.node.tokens import Tokens
 from sampan.kube import meta, quantities
+from sampan.lib.threads import to_end
 
 _MARK = "HOME"
 _TMP = "/tmp"  # noqa: S108
@@ -117,6 +119,8 @@ class ContainerFactory:
         self._facts = facts
         self._network = network
         self.tokens: Tokens | None = None
+        self._volume_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By the uids of pods: containers start together, while what volumes show may change."""
 
     def is_in_containers(self, pod: Object) -> bool:
         """Whether the pod's images are pulled, not taken for the names of environments."""
@@ -177,7 +181,7 @@ class ContainerFactory:
             environment = await self._environments.with_installs(image, (install,))
         # Either way a pod may `pip install` without changing the environment for others.
         overlay = environment.prefix if can_overlay and environment.key != SYSTEM_KEY else None
-        layer = environment if overlay else await asyncio.to_thread(self._layer, environment, own / "python")
+        layer = environment if overlay else await to_end(self._layer, environment, own / "python")
         wanted = str(run.container.get("workingDir") or (image.workdir if can_mount else ""))
         cwd, mounts = _working_directory(wanted, own / "work", mounts, can_mount=can_mount)
         values = self._env(run, layer, tmp, found)
@@ -256,7 +260,8 @@ class ContainerFactory:
         folder = self._layout.pod(meta.uid(pod))
         if folder.path.exists():
             found = await references.fetch(self._client, pod, self.tokens)
-            await asyncio.to_thread(volumes.refresh, pod, folder, found, self._facts.capacity)
+            async with self._volume_lock(pod):
+                await to_end(volumes.refresh, pod, folder, found, self._facts.capacity)
 
     def _files(self, pod: Object, folder: PodFolder, others: Sequence[Mount]) -> list[Mount]:
         """Those that say who the pod is, save where a volume takes their place."""
@@ -291,7 +296,11 @@ class ContainerFactory:
     async def _volumes(self, pod: Object, folder: PodFolder, found: References) -> dict[str, Path]:
         if not meta.spec(pod).get("volumes"):
             return {}
-        return await asyncio.to_thread(volumes.prepare, pod, folder, found, self._facts.capacity)
+        async with self._volume_lock(pod):
+            return await to_end(volumes.prepare, pod, folder, found, self._facts.capacity)
+
+    def _volume_lock(self, pod: Object) -> asyncio.Lock:
+        return self._volume_locks.setdefault(meta.uid(pod), asyncio.Lock())
 
     def _env(self, run: Run, environment: Environment, tmp: str, found: References) -> dict[str, str]:
         home = str(self._layout.pod(meta.uid(run.pod)).home)

@@ -25,6 +25,7 @@ from sampan.cluster.node.runtimes.protocol import RuntimeFailureError
 from sampan.kube import meta
 from sampan.kube.errors import NotFoundError
 from sampan.kube.kinds import SECRETS
+from sampan.lib.threads import to_end
 
 _LOCAL = "localhost"
 """Podman's registry for images that were made on this machine: it cannot be asked for anything."""
@@ -90,7 +91,7 @@ class Images:
         options: list[str] = []
         try:
             if credentials:
-                await asyncio.to_thread(_write_secret, file, json.dumps({"auths": credentials}))
+                await to_end(_write_secret, file, json.dumps({"auths": credentials}))
                 options = ["--authfile", str(file)]
             answer = await self._podman.call(
                 "pull", "--quiet", *options, full(reference), seconds=_PULL_SECONDS

@@ -18,6 +18,7 @@ from sampan.kube.errors import BadRequestError
 from sampan.lib.clock import Clock, SystemClock, parse_rfc3339, rfc3339
 from sampan.lib.logfiles import LogReader
 from sampan.lib.logview import LogView
+from sampan.lib.threads import to_end
 
 _POLL_SECONDS = 0.1
 _ONE_LINE = {0x0A: " ", 0x0D: " "}
@@ -49,12 +50,12 @@ class PodLogs:
         view = LogView(
             timestamps=options.timestamps, since=self._since(options), limit_bytes=options.limit_bytes
         )
-        reader = await asyncio.to_thread(LogReader, path, options.tail_lines)
+        reader = await to_end(LogReader, path, options.tail_lines, undo=LogReader.close)
         try:
             while True:
                 # Asked first: what was written before the end is then surely read.
                 is_over = not options.follow or self._is_over(pod, options, path)
-                data = await asyncio.to_thread(reader.read)
+                data = await to_end(reader.read)
                 if data:
                     text = view.render(data)
                     if text:

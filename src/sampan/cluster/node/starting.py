@@ -191,7 +191,7 @@ def pull_backs_off(record: ContainerRecord) -> bool:
 
 
 async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives, unless the pod is to end meanwhile: then StoppedError."""
+    """What `work` gives, unless the pod is to end meanwhile: then StoppedError, once it writes nothing any more."""
     if stopping.is_set():
         work.close()
         raise StoppedError
@@ -204,7 +204,8 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
         return task.result()
     finally:
         waiter.cancel()
-        task.cancel()
+        if task.cancel():
+            await asyncio.wait({task})
 
 
 async def _result(future: asyncio.Future[T]) -> T:

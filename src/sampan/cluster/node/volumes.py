@@ -309,5 +309,5 @@ def _with_sub_path(source: Path, sub_path: str) -> Path:
     if not inside.resolve().is_relative_to(source.resolve()):
         raise ContainerConfigError(f"subPath {sub_path!r} leads out of its volume")
     if not inside.exists():
-        inside.mkdir(parents=True)
+        inside.mkdir(parents=True, exist_ok=True)
     return inside

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from sampan.components.pipelines.api.errors import FailedPreconditionError, NotFoundError
 from sampan.components.pipelines.engine.debugging import step_script
+from sampan.components.pipelines.engine.step_files import LocalStepFiles
 from sampan.kube.kinds import PODS
 
 
@@ -114,3 +116,57 @@ def test_the_steps_command_is_the_same_to_the_letter(tmp_path: Path) -> None:
         "entry point of its image"
         in subprocess.run(["sh", "-c", entry], capture_output=True, text=True).stdout
     )
+
+
+def failing(spec, failed):
+    document = spec.step("bad", artifacts={"out": "system.Model"}).done({"bad": spec.task("bad")})
+
+    def bad(call):
+        raise failed()
+
+    return document, bad
+
+
+def test_two_pods_that_are_asked_for_at_once_have_folders_of_their_own(open_cluster, go, spec, failed):
+    """They shared those of one second, and lost them together."""
+    document, bad = failing(spec, failed)
+
+    async def main():
+        async with open_cluster(bad=bad) as cluster:
+            run = await cluster.run(document)
+            task = cluster.tasks(run.run_id)["root/bad"]
+            opened = await asyncio.gather(
+                *(cluster.engine.debug(run.run_id, task.task_id, 0, is_new=True) for _ in range(2))
+            )
+            folders = [each for each in (cluster.home / "artifacts").rglob("*/bad/*") if each.name != "1"]
+            assert len(folders) == 2
+            await cluster.engine.end_debug(run.run_id, opened[0].pod)
+            assert [each.exists() for each in folders].count(True) == 1
+
+    go(main())
+
+
+def test_what_is_made_for_a_pod_that_nobody_waits_for_goes(open_cluster, go, spec, failed, monkeypatch):
+    document, bad = failing(spec, failed)
+    began, may_go_on = threading.Event(), threading.Event()
+
+    async def main():
+        async with open_cluster(bad=bad) as cluster:
+            run = await cluster.run(document)
+            task = cluster.tasks(run.run_id)["root/bad"]
+            prepare = LocalStepFiles.prepare
+
+            def slowly(*arguments):
+                began.set()
+                may_go_on.wait(0.3)
+                prepare(*arguments)
+
+            monkeypatch.setattr(LocalStepFiles, "prepare", slowly)
+            asked = asyncio.create_task(cluster.engine.debug(run.run_id, task.task_id, 0, is_new=True))
+            await asyncio.to_thread(began.wait, 60)
+            asked.cancel()
+            await asyncio.wait({asked})
+            return cluster.home
+
+    home = go(main())
+    assert [each.name for each in (home / "artifacts").rglob("*/bad/*")] == ["1"]

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
 
 from sampan.client.protocol import ListOptions
+from sampan.components.pipelines.engine.light import crews
 from sampan.components.pipelines.engine.light.crews import Crews, StoppedError
 from sampan.components.pipelines.engine.light.marking import WORKER_LABEL, LightCall
 from sampan.components.pipelines.engine.pods import PodRejectedError, Pods
@@ -210,3 +212,38 @@ def test_a_crew_that_is_closed_as_a_call_comes_is_closed(at_home, go):
             writer.close()
 
     go(main())
+
+
+def test_what_a_dead_worker_had_put_out_is_read_before_its_pipes_are_closed(at_home, go, monkeypatch):
+    """Closed under the thread, their numbers were soon those of other files."""
+    rescue, began, closed = crews._rescue, threading.Event(), threading.Event()
+    clear, events = crews._clear, []
+
+    def slowly(*arguments):
+        began.set()
+        closed.wait(0.3)
+        rescue(*arguments)
+        events.append("rescued")
+
+    def clearing(worker):
+        closed.set()
+        events.append("cleared")
+        clear(worker)
+
+    monkeypatch.setattr(crews, "_rescue", slowly)
+    monkeypatch.setattr(crews, "_clear", clearing)
+
+    async def main():
+        async with at_home() as home:
+            calling = home.call("a")
+            reader, writer = await home.connected()
+            await told(reader)
+            ((_, worker),) = home.crews._workers.values()
+            writer.close()
+            worker.ended.set_result(worker.pod)
+            await asyncio.to_thread(began.wait, 60)
+            await home.crews.close()
+            calling.cancel()
+
+    go(main())
+    assert events == ["rescued", "cleared"]

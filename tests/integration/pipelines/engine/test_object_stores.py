@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from sampan.components.pipelines.engine.artifact_stores import ArtifactStores, O
 from sampan.components.pipelines.engine.staged_files import StagedStepFiles
 from sampan.components.pipelines.engine.web_sources import WebRules, WebSources
 from sampan.components.pipelines.store import artifacts
-from sampan.store.artifacts import uris
+from sampan.store.artifacts import trees, uris
 from sampan.store.artifacts.cache import ReadCache
 from sampan.store.artifacts.local import LocalStore
 from sampan.store.artifacts.objects import Bucket
@@ -240,6 +241,41 @@ def test_a_run_that_waits_for_its_inputs_can_be_stopped(open_cluster, go, docume
             await until(lambda: not (tmp_path / "pipelines" / "stage" / run_id).exists())
 
     go(main())
+
+
+@pytest.mark.parametrize("way", ["terminate", "forget"])
+def test_what_is_fetched_for_a_run_that_is_over_does_not_stay(
+    open_cluster, go, document, files, store, tmp_path, monkeypatch, way
+):
+    """The thread that fetches goes on, and put its files where all was removed already."""
+    began, may_go_on = threading.Event(), threading.Event()
+    fetch = trees.fetch
+
+    def slowly(*arguments):
+        began.set()
+        assert may_go_on.wait(60)
+        return fetch(*arguments)
+
+    monkeypatch.setattr(trees, "fetch", slowly)
+    files._cache = ReadCache(tmp_path / "cache", 0)
+    stage = tmp_path / "pipelines" / "stage"
+
+    async def main():
+        async with open_cluster(files=files, make=make, read=read) as cluster:
+            run_id = await cluster.submit(document)
+            await asyncio.to_thread(began.wait, 60)
+            if way == "terminate":
+                await cluster.engine.terminate(run_id)
+                assert (await cluster.wait(run_id)).state == "CANCELED"
+            else:
+                await cluster.engine.forget(run_id, "default")
+            await until(lambda: not (stage / run_id).exists())
+            may_go_on.set()
+
+    # The end of the loop waits for its threads.
+    go(main())
+    assert store.downloads
+    assert [path for path in stage.rglob("*") if path.is_file()] == []
 
 
 class Empty:

@@ -10,11 +10,10 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from sampan.cluster.node.environments.distributions import installed_versions, write_stand_ins
 from sampan.cluster.node.environments.errors import EnvironmentBuildError
@@ -29,6 +28,7 @@ from sampan.cluster.node.environments.store import MANIFEST, EnvironmentStore
 from sampan.cluster.node.environments.uv import Uv, UvError
 from sampan.lib.files import replace_bytes
 from sampan.lib.log import get_logger
+from sampan.lib.threads import to_end
 
 log = get_logger(__name__)
 
@@ -123,9 +123,9 @@ class Builder:
             base = self._store.path(recipe.base)
             held = self._store.load(recipe.base)
             before = held.requirements if held else ()
-            await _in_thread(_clone, base, staged)
+            await to_end(_clone, base, staged)
         else:
-            await _in_thread(_make_base, staged, recipe.interpreter)
+            await to_end(_make_base, staged, recipe.interpreter)
             await self._seed(staged, recipe.interpreter)
         site = site_packages(recipe.interpreter)
         steps = (
@@ -133,7 +133,7 @@ class Builder:
         )
         for install in recipe.installs:
             await self._install(staged, install)
-        await _in_thread(_adapt_scripts, staged / "bin")
+        await to_end(_adapt_scripts, staged / "bin")
         return Manifest(
             key=recipe.key,
             interpreter=recipe.interpreter,
@@ -185,16 +185,17 @@ class Builder:
             environ = {"UV_HTTP_RETRIES": "1", **environ}
         if flavour.overrides:
             overrides = staged.with_suffix(".overrides")
-            await asyncio.to_thread(overrides.write_text, "\n".join(flavour.overrides) + "\n")
             arguments += ["--overrides", str(overrides)]
         try:
+            if flavour.overrides:
+                await to_end(overrides.write_text, "\n".join(flavour.overrides) + "\n")
             await self._uv_install(staged, arguments, self._options, environ)
             if fitting := unlike_torch(await asyncio.to_thread(installed_versions, site)):
                 await self._uv_install(staged, [*arguments, fitting], self._options, environ)
         finally:
             if flavour.overrides:
                 overrides.unlink(missing_ok=True)
-        await asyncio.to_thread(write_stand_ins, site, flavour.stands_for)
+        await to_end(write_stand_ins, site, flavour.stands_for)
 
     async def _install(self, staged: Path, install: PipInstall) -> None:
         arguments = [*install.requirements]
@@ -217,16 +218,6 @@ class Builder:
         )
         command = ["pip", "install", "--python", str(staged / "bin" / "python"), *arguments]
         await self._uv.run(command, environ, timeout_seconds=self._build.timeout_seconds)
-
-
-async def _in_thread(write: Callable[..., None], *arguments: Any) -> None:
-    """To its end also when cancelled: a thread goes on, and would write into a folder that is being removed."""
-    writing = asyncio.ensure_future(asyncio.to_thread(write, *arguments))
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait((writing,))
-        raise
 
 
 def _make_base(staged: Path, interpreter: Interpreter) -> None:

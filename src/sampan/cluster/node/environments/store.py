@@ -25,6 +25,7 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 from sampan.cluster.node.environments.model import Manifest
+from sampan.lib.threads import to_end
 
 MANIFEST = "sampan.json"
 _LOCK_POLL_SECONDS = 0.05
@@ -74,8 +75,8 @@ class EnvironmentStore:
         return self._building / f"{key}.{os.getpid()}.{secrets.token_hex(4)}"
 
     async def publish(self, staged: Path, manifest: Manifest) -> None:
-        """Makes the staged folder the environment of its key, at once."""
-        await asyncio.to_thread(self._publish, staged, manifest)
+        """Makes the staged folder the environment of its key, at once; also when cancelled, as it would be removed."""
+        await to_end(self._publish, staged, manifest)
 
     def _publish(self, staged: Path, manifest: Manifest) -> None:
         (staged / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")

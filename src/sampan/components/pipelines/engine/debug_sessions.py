@@ -23,19 +23,23 @@ from sampan.components.pipelines.engine.debugging import (
 )
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.failure import pod_end, waits_for
+from sampan.components.pipelines.engine.fetching import fetch_if_wanted
 from sampan.components.pipelines.engine.node import Node
 from sampan.components.pipelines.engine.podspec import MAIN_CONTAINER, OWNER_LABEL
 from sampan.components.pipelines.engine.resumption import DebugPod
+from sampan.components.pipelines.engine.turn import Launch
 from sampan.kube.errors import ApiError
 from sampan.kube.errors import NotFoundError as GoneError
 from sampan.kube.kinds import PODS
 from sampan.lib.ids import new_uid
+from sampan.lib.threads import to_end
 from sampan.store.artifacts.protocol import StoreError
 
 
 class DebugSessions:
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._number = 0
 
     async def open(
         self, context: RunContext, nodes: Sequence[Node], task_id: str, attempt: int, *, is_new: bool
@@ -49,16 +53,32 @@ class DebugSessions:
         own = running_pod(node, namespace, attempt) if node is not None and not is_new else None
         if own is not None:
             return own
-        launch = debug_launch(context, nodes, task_id, number=context.now() // 1_000_000)
+        # Another one for each: two of one second would share their folders, and go with the first that is closed.
+        self._number = max(context.now() // 1_000_000, self._number + 1)
+        launch = debug_launch(context, nodes, task_id, number=self._number)
+        try:
+            return await self._made(context, launch)
+        except BaseException:
+            await asyncio.shield(_clear(context, launch))
+            raise
+
+    async def _made(self, context: RunContext, launch: Launch) -> DebugPod:
+        namespace, files = context.job.namespace, context.files
         if launch.inputs:
+            is_wanted = True
             try:
-                await asyncio.to_thread(context.files.fetch, launch.paths, namespace, launch.inputs)
+                await asyncio.to_thread(
+                    fetch_if_wanted, files, launch.paths, namespace, launch.inputs, lambda: is_wanted
+                )
             except (StepError, StoreError) as error:
                 raise FailedPreconditionError(error.message) from error
-        await asyncio.to_thread(context.files.prepare, launch.paths)
+            except asyncio.CancelledError:
+                is_wanted = False
+                raise
+        await to_end(files.prepare, launch.paths)
         pod = debug_pod(launch, context.run_id, f"debug-{new_uid()[:13]}")
-        if context.files.owner:
-            pod["metadata"]["labels"][OWNER_LABEL] = context.files.owner
+        if files.owner:
+            pod["metadata"]["labels"][OWNER_LABEL] = files.owner
         made = await self._client.create(PODS, pod)
         return DebugPod(made["metadata"]["name"], namespace, MAIN_CONTAINER, is_new=True)
 
@@ -81,9 +101,7 @@ class DebugSessions:
             launch = debug_launch(context, nodes, annotations.get(TASK_ANNOTATION, ""), number)
         except (ValueError, FailedPreconditionError, NotFoundError):
             return  # of a task that is gone meanwhile: its folders go with the run
-        for folder in launch.paths.folders:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        await asyncio.to_thread(context.files.tidy, launch.paths)
+        await _clear(context, launch)
 
     async def _pod(self, run_id: str, name: str, namespace: str) -> Object:
         try:
@@ -93,6 +111,12 @@ class DebugSessions:
         if (pod["metadata"].get("labels") or {}).get(DEBUG_LABEL) != run_id:
             raise NotFoundError(f"{name!r} is no debug pod of run {run_id}")
         return pod
+
+
+async def _clear(context: RunContext, launch: Launch) -> None:
+    for folder in launch.paths.folders:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    await asyncio.to_thread(context.files.tidy, launch.paths)
 
 
 async def remove_all(client: Client, run_id: str, namespace: str) -> None:

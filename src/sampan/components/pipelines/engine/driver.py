@@ -27,6 +27,7 @@ from sampan.components.pipelines.engine.failure import (
     vanished,
     waits_for,
 )
+from sampan.components.pipelines.engine.fetching import fetch_if_wanted
 from sampan.components.pipelines.engine.language import Machine, RunFacts
 from sampan.components.pipelines.engine.late_measures import LateMeasures
 from sampan.components.pipelines.engine.light.crews import Crews, StoppedError
@@ -95,7 +96,7 @@ class _Flight:
     is_told_started: bool = False
     is_fetching: bool = False
     is_unwanted: bool = False
-    """Stopped: where there is no pod yet, none is to be made."""
+    """Stopped: where there is no pod yet, none is to be made, and what is fetched for it goes."""
     notes: Sequence[str] = ()
     """What was said when its inputs were fetched."""
 
@@ -189,6 +190,12 @@ class RunDriver:
         # Whoever waits for a run that was let go of before it had begun.
         _settle(self._acknowledged, heard=False)
         await self._tasks.close()
+
+    async def forsake(self) -> None:
+        """The same of a run that is deleted."""
+        for flight in self._flights.values():
+            flight.is_unwanted = True
+        await self.close()
 
     # Turns
 
@@ -317,7 +324,14 @@ class RunDriver:
         if not launch.inputs:
             return
         files, flight = self._facts.files, self._flights[launch.task_id]
-        fetch = partial(files.fetch, launch.paths, self.namespace, launch.inputs)
+        fetch = partial(
+            fetch_if_wanted,
+            files,
+            launch.paths,
+            self.namespace,
+            launch.inputs,
+            lambda: not flight.is_unwanted,
+        )
         flight.is_fetching = True
         flight.notes = await self._patiently(launch, fetch)
         flight.is_fetching = False

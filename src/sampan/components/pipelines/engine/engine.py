@@ -349,7 +349,7 @@ class Engine:
         running = self._running.pop(run_id, None)
         if running is not None:
             running.task.cancel()
-            await running.driver.close()
+            await running.driver.forsake()
         self._release(run_id)
         await self._remove_pods(run_id, namespace)
         await remove_all(self._client, run_id, namespace)

@@ -130,17 +130,22 @@ class Transfers:
     def begun(self, plan: TransferPlan, upload: Upload) -> dict[str, Any]:
         """How much of a file is here already. Raises ApiError."""
         target = self._target(plan, upload.path)
-        if self._is_complete(target, upload):
-            return {"size": upload.size, "complete": True}
-        part = _part(target, upload)
-        return {"size": part.stat().st_size if part.exists() else 0, "complete": False}
+        # A piece whose sender has hung up is written to its end.
+        with self._lock_of(upload):
+            if self._is_complete(target, upload):
+                return {"size": upload.size, "complete": True}
+            part = _part(target, upload)
+            return {"size": part.stat().st_size if part.exists() else 0, "complete": False}
 
     def write(self, plan: TransferPlan, upload: Upload, offset: int, content: bytes) -> dict[str, Any]:
         """Appends to a file; completes it. Tells how much is here, which may differ. Raises ApiError."""
         target = self._target(plan, upload.path)
         self._account(plan.pod, upload)
-        with self._file_locks[hash(upload.path) % _FILE_LOCKS]:
+        with self._lock_of(upload):
             return self._append(target, upload, offset, content)
+
+    def _lock_of(self, upload: Upload) -> threading.Lock:
+        return self._file_locks[hash(upload.path) % _FILE_LOCKS]
 
     def _append(self, target: Path, upload: Upload, offset: int, content: bytes) -> dict[str, Any]:
         part = _part(target, upload)

@@ -29,6 +29,7 @@ from sampan.components.pipelines.rest.scopes import not_found
 from sampan.components.pipelines.store import artifacts
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
+from sampan.lib.threads import to_end
 
 _CHUNK = 256 * 1024
 GONE = "the artifact has no file, or it is gone"
@@ -129,7 +130,7 @@ async def _remote(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
 async def _opened(call: Call, uri: str) -> BinaryIO:
     path = await asyncio.to_thread(find_artifact, call.backend.home, uri)
     await check_owner(call, str(path))
-    return await asyncio.to_thread(_open, path)
+    return await to_end(_open, path, undo=lambda file: file.close())
 
 
 async def check_owner(call: Call, uri: str) -> None:
@@ -191,7 +192,7 @@ async def _pieces(file: BinaryIO, limit: int | None) -> AsyncIterator[bytes]:
     with file:
         while limit is None or limit > 0:
             size = _CHUNK if limit is None else min(_CHUNK, limit)
-            chunk = await asyncio.to_thread(file.read, size)
+            chunk = await to_end(file.read, size)
             if not chunk:
                 return
             if limit is not None:

@@ -25,6 +25,7 @@ from sampan.components.pipelines.store.tasks import AttemptRow, TaskRow
 from sampan.kube.errors import NotFoundError as NoSuchPodError
 from sampan.lib.clock import parse_rfc3339, rfc3339
 from sampan.lib.logview import LogView
+from sampan.lib.threads import to_end
 
 _POLL_SECONDS = 0.2
 _OVER_SECONDS = 1.0
@@ -103,11 +104,11 @@ async def _chunks(call: Call, wanted: _Wanted) -> AsyncIterator[bytes]:
 
 
 async def _kept(call: Call, wanted: _Wanted, paths: list[Path]) -> AsyncIterator[bytes]:
-    log = await asyncio.to_thread(KeptLog, paths, wanted.view(), wanted.options.tail_lines)
+    log = await to_end(KeptLog, paths, wanted.view(), wanted.options.tail_lines, undo=KeptLog.close)
     asked, is_over = 0.0, not wanted.options.follow or bool(wanted.row.finished_at)
     try:
         while True:
-            piece = await asyncio.to_thread(log.read)
+            piece = await to_end(log.read)
             if piece:
                 yield piece
             elif is_over:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -81,7 +83,7 @@ def trim(folder: Path, most_bytes: int, now: float) -> int:
     """Removes what was not used for longest until the rest fits, and what was begun long ago. Bytes; OSError."""
     for path in _helpers(folder):
         with contextlib.suppress(FileNotFoundError):
-            if now - path.stat().st_mtime > _ABANDONED_SECONDS:
+            if now - path.stat().st_mtime > _ABANDONED_SECONDS and not _is_held(path):
                 _remove(path)
     kept = sorted(_kept(folder))
     total = sum(each.size for each in kept)
@@ -91,8 +93,8 @@ def trim(folder: Path, most_bytes: int, now: float) -> int:
     for each in kept:
         if total - removed <= most_bytes * _TRIMMED_TO:
             break
-        _remove(each.path)
-        removed += each.size
+        if _let_go(each):
+            removed += each.size
     return removed
 
 
@@ -118,6 +120,29 @@ def _size(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(where, name)).st_size
     return total
+
+
+def _let_go(kept: _Kept) -> bool:
+    """At once, as a pod may be about to take it; False where one has begun to since it was looked at."""
+    with contextlib.suppress(FileNotFoundError):
+        if kept.path.stat().st_mtime != kept.used_at:
+            return False
+        gone = kept.path.with_name(f"{kept.path.name}.{secrets.token_hex(4)}.part")
+        kept.path.rename(gone)
+        _remove(gone)
+    return True
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a download that takes that long has the lock."""
+    if path.suffix != ".lock":
+        return False
+    with path.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _remove(path: Path) -> None:

@@ -26,6 +26,7 @@ from sampan.kube.errors import ApiError, BadRequestError, NotFoundError, to_stat
 from sampan.kube.kinds import PODS
 from sampan.lib.logfiles import LogReader
 from sampan.lib.logview import LogView
+from sampan.lib.threads import to_end
 from sampan.web.reviews import require, user_of
 
 PREFIX = "/apis/logs.serving.sampan.dev/"
@@ -105,9 +106,9 @@ def _run(runs: list[Run], pod: EndpointPod, container: str, restart: str) -> Run
 
 
 async def _read(path: Path, tail: int | None, view: LogView) -> AsyncIterator[bytes]:
-    reader = await asyncio.to_thread(LogReader, path, tail)
+    reader = await to_end(LogReader, path, tail, undo=LogReader.close)
     try:
-        while data := await asyncio.to_thread(reader.read):
+        while data := await to_end(reader.read):
             if text := view.render(data):
                 yield text
     finally:

@@ -27,6 +27,7 @@ from sampan.components.training.rest.sources import LogSource
 from sampan.components.training.store.job_pods import JobPods
 from sampan.components.training.store.rank_logs import Line, MergedLog, RankLog, runs_of
 from sampan.kube.errors import BadRequestError, NotFoundError
+from sampan.lib.threads import to_end
 
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
@@ -61,15 +62,15 @@ async def _from_files(source: LogSource, found: FoundJob, query: LogQuery) -> As
     pods = JobPods(source.home)
     merged = MergedLog([])
     try:
-        await asyncio.to_thread(extend, merged, pods, found, query)
+        await to_end(extend, merged, pods, found, query)
         if query.tail is not None:
-            if tail := await asyncio.to_thread(merged.tail, query.tail):
+            if tail := await to_end(merged.tail, query.tail):
                 yield tail
             query = replace(query, tail=None)
         waited = _LOOK_SECONDS
         is_over = not query.follow
         while True:
-            while some := await asyncio.to_thread(merged.read):
+            while some := await to_end(merged.read):
                 yield some
             if is_over:
                 return
@@ -83,7 +84,7 @@ async def _from_files(source: LogSource, found: FoundJob, query: LogQuery) -> As
                 except NotFoundError:
                     return
                 is_over = found.is_over
-                await asyncio.to_thread(extend, merged, pods, found, query)
+                await to_end(extend, merged, pods, found, query)
     finally:
         merged.close()
 

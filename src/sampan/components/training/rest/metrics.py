@@ -29,6 +29,7 @@ from sampan.components.training.rest.tensorboard import EventFolder, output_fold
 from sampan.components.training.store.job_pods import JobPods
 from sampan.components.training.store.rank_logs import MergedLog
 from sampan.kube import meta
+from sampan.lib.threads import to_end
 
 _SECONDS = 1.5
 """How long one request reads."""
@@ -96,13 +97,13 @@ class MetricsReader:
         """Whether all that there is has been read."""
         _take_reported(reading, found)
         if source.is_local:
-            complete = await asyncio.to_thread(_read_files, JobPods(source.home), reading, found)
+            complete = await to_end(_read_files, JobPods(source.home), reading, found)
         else:
             complete = await _read_api(source, reading, found)
         if reading.events is None and (folder := await output_folder(source, found)) is not None:
             reading.events = EventFolder(folder)
         if reading.events is not None:
-            complete = await asyncio.to_thread(reading.events.read, reading.metrics) and complete
+            complete = await to_end(reading.events.read, reading.metrics) and complete
         return complete
 
 

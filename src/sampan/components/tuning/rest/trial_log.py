@@ -31,6 +31,7 @@ from sampan.kube.errors import BadRequestError, NotFoundError
 from sampan.kube.kinds import PODS
 from sampan.kube.meta import Object
 from sampan.lib.logfiles import LogReader
+from sampan.lib.threads import to_end
 
 _POLL_SECONDS = 0.3
 _MOST_TAIL = 100_000
@@ -144,13 +145,13 @@ async def _called(
 ) -> AsyncIterator[bytes]:
     try:
         # Not before somebody reads: what never began is never closed.
-        called = await asyncio.to_thread(CalledLog, place, query.tail)
+        called = await to_end(CalledLog, place, query.tail, undo=CalledLog.close)
     except FileNotFoundError:
         return
     try:
         while True:
             is_over = not query.follow or await _has_ended(sources, trial)
-            while data := await asyncio.to_thread(called.read):
+            while data := await to_end(called.read):
                 yield data
             if is_over:
                 return
@@ -226,7 +227,7 @@ async def _read(
     try:
         while True:
             is_over = not follow or await _is_over(sources, pod)
-            while data := await asyncio.to_thread(reader.read):
+            while data := await to_end(reader.read):
                 yield b"".join(text.lines(data))
             if is_over:
                 return

@@ -34,6 +34,7 @@ from sampan.lib.clock import Clock, from_micros, rfc3339
 from sampan.lib.ids import new_uid
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
+from sampan.lib.threads import to_end
 
 log = get_logger(__name__)
 
@@ -315,7 +316,7 @@ class Crews:
         words = await self._pods.last_lines(worker.name, crew.namespace, 1)
         path = self._logs.path(metadata["namespace"], metadata["name"])
         moment = rfc3339(self._clock.now(), micro=True)
-        await asyncio.to_thread(_rescue, path, moment, worker, _shells_word(status, words))
+        await to_end(_rescue, path, moment, worker, _shells_word(status, words))
         if not pending.done.done():
             pending.done.set_result({**pending.pod, "status": status})
 
@@ -329,7 +330,7 @@ class Crews:
             lines = await self._pods.last_lines(worker.name, crew.namespace, _LOG_LINES)
             path = self._logs.path(metadata["namespace"], metadata["name"])
             moment = rfc3339(self._clock.now(), micro=True)
-            await asyncio.to_thread(_write_log, path, moment, lines)
+            await to_end(_write_log, path, moment, lines)
             status = pod.get("status") or {}
             if pod_end(pod) is None:
                 status = {"phase": "Failed", "reason": "Terminated", "message": "its worker was deleted"}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from sampan.components.tuning.api import labels
 from sampan.components.tuning.controller.collecting.api_logs import ApiLogSource
@@ -33,6 +34,7 @@ from sampan.kube.errors import ApiError
 from sampan.kube.meta import Object
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
+from sampan.lib.threads import to_end
 from sampan.reconcile.cache import Cache
 
 log = get_logger(__name__)
@@ -237,7 +239,7 @@ class Collector:
     async def _read(self, following: Following, runs: Sequence[RunKey], *, is_over: bool) -> int:
         """Writes what is new; how many values that were. What could not be written is written the next time."""
         await self._keep(following)
-        following.unkept = await asyncio.to_thread(following.read, runs, is_over=is_over)
+        following.unkept = await to_end(partial(following.read, runs, is_over=is_over))
         count = len(following.unkept)
         await self._keep(following)
         return count

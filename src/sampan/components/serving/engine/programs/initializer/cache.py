@@ -77,9 +77,21 @@ class Cache:
     def locked(self, place: Path) -> Iterator[Path]:
         """The part that is on its way to `place`; nobody else works on it meanwhile."""
         place.parent.mkdir(parents=True, exist_ok=True)
-        with open(place.with_name(f"{place.name}.lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield place.with_name(f"{place.name}.part")
+        path = place.with_name(f"{place.name}.lock")
+        while True:
+            with open(path, "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if _is_at(lock.fileno(), path):
+                    yield place.with_name(f"{place.name}.part")
+                    return
+            # It was removed, as one that is old, while it was waited for.
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def most_bytes(folder: Path) -> int:

@@ -47,8 +47,12 @@ def put(source: Path, target: Path, *, share: bool) -> None:
 
 
 def put_tree(source: Path, target: Path, *, share: bool) -> None:
-    """All that is below `source`, links as links. Raises OSError."""
-    for where, folders, names in os.walk(source):
+    """All that is below `source`, links as links. Raises OSError, also where it goes meanwhile."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for where, folders, names in os.walk(source, onerror=refuse):
         place = target / Path(where).relative_to(source)
         place.mkdir(parents=True, exist_ok=True)
         for name in (*folders, *names):

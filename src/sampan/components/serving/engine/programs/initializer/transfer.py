@@ -83,8 +83,9 @@ class Transfer:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             archives.unpack_into(file, part, most_bytes=self.limits.most_bytes, kind=kind)
+            # First: once it is kept it may go again.
+            self.cache.take(part, target)
             part.rename(tree)
-            self.cache.take(tree, target)
 
     def fetch(self, items: Sequence[Item], target: Path) -> list[Path]:
         """Brings all of them below `target`; where they are. Raises StorageError."""
@@ -152,8 +153,9 @@ class Transfer:
             if not self.cache.take(place, target):
                 self._download(item, part)
                 part.chmod(0o444 | (part.stat().st_mode & 0o111))
+                # First: once it is kept it may go again.
+                self.cache.take(part, target)
                 part.replace(place)
-                self.cache.take(place, target)
 
     def _download(self, item: Item, part: Path) -> None:
         """To `part`, from where it ends already. Raises StorageError, OSError."""

@@ -23,11 +23,13 @@ from sampan.cluster.apiserver.admission import (
 )
 from sampan.cluster.apiserver.admission.judging import Judge
 from sampan.cluster.apiserver.admission.mirror import Mirror
+from sampan.cluster.apiserver.kinds import jobsetclaims
 from sampan.cluster.apiserver.storage import Key, Storage, Transaction
 from sampan.kube import rbac
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Operation, ValidatingHook
 from sampan.kube.errors import BadRequestError
 from sampan.kube.kinds import (
+    JOB_SETS,
     LIMIT_RANGES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -71,7 +73,9 @@ class Pipeline:
         self._priorities = Mirror(PRIORITY_CLASSES)
         self._classes = Mirror(STORAGE_CLASSES)
         self._hooks: dict[str, tuple[MutatingHook, ...]] = {}
-        self._validating: dict[str, tuple[ValidatingHook, ...]] = {}
+        self._validating: dict[str, tuple[ValidatingHook, ...]] = {
+            JOB_SETS.key: (ValidatingHook("jobset-claims", (JOB_SETS,), jobsetclaims.admit, ("CREATE",)),)
+        }
         self._on_create: dict[str, tuple[Mutate, ...]] = {
             PODS.key: (
                 serviceaccount.admit,

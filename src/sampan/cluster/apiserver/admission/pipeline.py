@@ -152,25 +152,32 @@ class Pipeline:
             mutate(request, obj, reader)
         return obj
 
-    def check(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
-        """After it, on the object as it will be stored. Raises ForbiddenError, InvalidError."""
-        self._validate(request, obj, old, txn)
+    def check(
+        self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction
+    ) -> tuple[str, ...]:
+        """After it, on the object as it will be stored. Returns warnings; raises ForbiddenError, InvalidError."""
+        warnings = self._validate(request, obj, old, txn)
         if request.subresource == "":
             for check in self._checks.get(request.resource.key, ()):
                 check(request, obj, old)
         # Last, because it counts what nothing refuses any more.
         if request.namespace and (quotas := self._quotas.of(request.namespace)):
             resourcequota.charge(request, quotas, obj, old, txn)
+        return warnings
 
     def check_deletion(self, resource: Resource, obj: Object, txn: Transaction) -> None:
         """Of what somebody asks to delete. Raises ForbiddenError, InvalidError."""
         if resource.key in self._validating:
             self._validate(request_for("DELETE", resource, obj), obj, obj, txn)
 
-    def _validate(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
+    def _validate(
+        self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction
+    ) -> tuple[str, ...]:
+        warnings: list[str] = []
         for hook in self._validating.get(request.resource.key, ()):
             if hook.concerns(request):
-                hook.validate(request, obj, old, TransactionReader(txn, self))
+                warnings += hook.validate(request, obj, old, TransactionReader(txn, self)) or ()
+        return tuple(warnings)
 
     def released(self, resource: Resource, obj: Object, txn: Transaction) -> None:
         """That an object is gone."""

@@ -23,6 +23,7 @@ ALLOWED_PACKAGES = {
     "psutil", "python_multipart", "shellingham", "sqlalchemy", "starlette", "typer",
     "typing_extensions", "uv", "uvicorn", "uvloop", "yaml",
     "annotated_doc", "cython_runtime",
+    "sitecustomize",  # of distributions
 }  # fmt: skip
 
 # What a server that is idle has no use for: each was once a megabyte to nine of its memory, loaded by what it does use.

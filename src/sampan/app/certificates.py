@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from sampan.lib.files import replace_bytes
 
 _NAMES = (
     "localhost",
@@ -114,9 +115,11 @@ def make(folder: Path) -> None:
     )
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     # The authority's own key is thrown away: nothing else is ever signed with it.
-    _write(folder / "apiserver.key", key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    _write(folder / "apiserver.crt", server.public_bytes(pem))
-    _write(folder / "ca.crt", ca.public_bytes(pem))
+    replace_bytes(
+        folder / "apiserver.key", key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain), 0o600
+    )
+    replace_bytes(folder / "apiserver.crt", server.public_bytes(pem), 0o600)
+    replace_bytes(folder / "ca.crt", ca.public_bytes(pem), 0o600)
 
 
 def _usage(x509: Any, *, signs_certificates: bool) -> Any:
@@ -131,14 +134,6 @@ def _usage(x509: Any, *, signs_certificates: bool) -> Any:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _write(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-    temporary.replace(file)
 
 
 if __name__ == "__main__":

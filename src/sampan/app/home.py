@@ -6,12 +6,13 @@ import contextlib
 import errno
 import fcntl
 import json
-import os
 import secrets
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
+
+from sampan.lib.files import replace_text
 
 _LOCK_PATIENCE_SECONDS = 0.2
 
@@ -95,15 +96,9 @@ def find_server(home: Path) -> ServerInfo | None:
 
 def write_private(file: Path, text: str) -> None:
     """Replaces `file` at once, readable by its owner only. Raises HomeError, and leaves the file as it was."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        temporary.replace(file)
+        replace_text(file, text, 0o600)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise HomeError(_unwritable(file, error)) from error
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from sampan.lib.files import replace_bytes
 from sampan.lib.log import get_logger
 
 log = get_logger(__name__)
@@ -67,10 +67,4 @@ class Preferences:
 
     def _write(self, user: str, body: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._file(user)
-        fresh = file.with_suffix(".new")
-        with fresh.open("wb") as out:
-            out.write(body)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(file)
+        replace_bytes(self._file(user), body, durable=True)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sampan.cluster.node.environments.programs import program_folder
-from sampan.cluster.node.environments.stand_ins.secure_shell import keys, wire
+from sampan.cluster.node.environments.stand_ins.secure_shell import client, keys, wire
 from sampan.testing.connections import free_port
 
 
@@ -198,6 +198,26 @@ def test_sshd_does_not_start_without_a_key(host: Host, tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert b"no hostkeys available" in done.stderr
+
+
+def test_a_name_that_came_while_a_slow_server_was_asked_is_found(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look-up takes longer than there is patience."""
+    now, connect, asked = [0.0], socket.create_connection, []
+
+    def slowly(address: tuple[str, int], timeout: float | None = None) -> socket.socket:
+        asked.append(address)
+        if len(asked) == 1:
+            now[0] += 60
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return connect(address, timeout)
+
+    monkeypatch.setattr(client.socket, "create_connection", slowly)
+    monkeypatch.setattr(client.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(client.time, "sleep", lambda seconds: None)
+    client._connected(host.address, [("p", str(host.port))]).close()
+    assert len(asked) == 2
 
 
 def test_what_a_client_said_serves_no_second_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

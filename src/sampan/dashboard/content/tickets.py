@@ -9,7 +9,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from sampan.lib.files import replace_bytes
 from sampan.ui.content import KINDS, Content
 from sampan.web.guards import User
 
@@ -90,12 +90,7 @@ def key_of(home: Path) -> bytes:
         pass
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = secrets.token_bytes(_KEY_BYTES)
-    fresh = file.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(key)
-    fresh.replace(file)
+    replace_bytes(file, key, 0o600)
     return key
 
 

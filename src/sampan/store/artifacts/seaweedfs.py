@@ -22,6 +22,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from sampan.lib.files import replace_text
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.store.artifacts.objects import Bucket
@@ -108,8 +109,8 @@ class SeaweedFS:
             "credentials": [{"accessKey": keys.access_key, "secretKey": keys.secret_key}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
-        _write_private(self._folder / "identities.json", json.dumps({"identities": [identity]}))
-        _write_private(self._folder / "master.toml", _MASTER_TOML)
+        replace_text(self._folder / "identities.json", json.dumps({"identities": [identity]}), 0o600)
+        replace_text(self._folder / "master.toml", _MASTER_TOML, 0o600)
 
     async def _supervise(self, program: str) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -248,16 +249,8 @@ def _keys(file: Path) -> Keys:
     with contextlib.suppress(OSError, ValueError, TypeError):
         return Keys(**json.loads(file.read_text(encoding="utf-8")))
     keys = Keys(f"SAMPAN{secrets.token_hex(7).upper()}", secrets.token_urlsafe(30))
-    _write_private(file, json.dumps(asdict(keys)))
+    replace_text(file, json.dumps(asdict(keys)), 0o600)
     return keys
-
-
-def _write_private(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    temporary.replace(file)
 
 
 def _end_former(folder: Path) -> None:

@@ -91,7 +91,7 @@ def test_who_finds_its_pod_gone_with_the_backend_goes_elsewhere(run: Any) -> Non
 def test_a_connection_that_is_closed_before_it_is_used(run: Any) -> None:
     async def test(rig: Rig) -> None:
         one, taken = backend(), 0
-        rig.route(one, timeout_seconds=1.0)
+        rig.route(one, timeout_seconds=3.0)
         dial = rig.core._dialler
 
         async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

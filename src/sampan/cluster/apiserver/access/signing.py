@@ -5,10 +5,11 @@ A fifteenth of a second and 20 MB: a server whose pods ask for no token pays nei
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
+
+from sampan.lib.files import replace_bytes
 
 ALGORITHM = "ES256"
 _CURVE = "P-256"
@@ -70,16 +71,7 @@ class Signer:
             else:
                 if not self._file.exists():
                     pem = ECKey.generate_key(_CURVE).as_pem(private=True)
-                    _write_private(self._file, pem)
+                    self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    replace_bytes(self._file, pem, 0o600)
                 self._loaded = ECKey.import_key(self._file.read_bytes())
         return self._loaded
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    """For its owner only, and whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-    temporary.replace(file)

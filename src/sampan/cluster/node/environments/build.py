@@ -18,7 +18,6 @@ from typing import Any
 
 from sampan.cluster.node.environments.distributions import installed_versions, write_stand_ins
 from sampan.cluster.node.environments.errors import EnvironmentBuildError
-from sampan.cluster.node.environments.files import replace_bytes
 from sampan.cluster.node.environments.flavours import Flavour, unlike_torch
 from sampan.cluster.node.environments.index import IndexOptions, uv_variables
 from sampan.cluster.node.environments.install import PipInstall
@@ -28,6 +27,7 @@ from sampan.cluster.node.environments.model import Manifest
 from sampan.cluster.node.environments.skeleton import make_skeleton, site_packages
 from sampan.cluster.node.environments.store import MANIFEST, EnvironmentStore
 from sampan.cluster.node.environments.uv import Uv, UvError
+from sampan.lib.files import replace_bytes
 from sampan.lib.log import get_logger
 
 log = get_logger(__name__)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sampan.cluster.node.environments.errors import EnvironmentBuildError
-from sampan.cluster.node.environments.files import replace_text
 from sampan.cluster.node.environments.uv import Uv, UvError
+from sampan.lib.files import replace_text
 
 OLDEST = (3, 8)
 """The launcher that runs in the environments needs this."""

@@ -11,9 +11,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from sampan.cluster.node.environments.files import write_new
 from sampan.cluster.node.environments.model import Environment, Manifest
 from sampan.cluster.node.environments.skeleton import make_skeleton
+from sampan.lib.files import write_new
 
 VENV_HOOK = "_sampan_venv"
 """The name under which environments hold a copy of `venv_hook`."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sampan.cluster.node.environments.errors import EnvironmentBuildError
-from sampan.cluster.node.environments.files import replace_text
 from sampan.cluster.node.environments.index import IndexOptions, pip_conf, uv_configuration_file, uv_toml
+from sampan.lib.files import replace_text
 
 # Which authorities this machine trusts: without them pip in a pod cannot pass a company's proxy.
 _TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sampan.lib.files import staged
 
 _ARGOSAY = r"""#!/bin/sh
 case "${1:-}" in
@@ -355,8 +356,7 @@ def _write(file: Path, wanted: bytes) -> None:
     if file.is_file() and file.read_bytes() == wanted:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed when it is whole: a container may start it meanwhile.
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    new.write_bytes(wanted)
-    new.chmod(0o755)
-    new.rename(file)
+    # In its place when it is whole: a container may start it meanwhile, and pods that start together write it together.
+    with staged(file) as fresh:
+        fresh.write_bytes(wanted)
+        fresh.chmod(0o755)

@@ -10,6 +10,8 @@ import os
 import shutil
 from pathlib import Path
 
+from sampan.lib.files import replace_link
+
 
 def shell_folder(root: Path, program: str, path: str | None) -> Path | None:
     """The folder in `root` whose `sh` is `program`.
@@ -25,8 +27,7 @@ def shell_folder(root: Path, program: str, path: str | None) -> Path | None:
         if link.is_symlink() and os.readlink(link) == found:
             return folder
         folder.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(found)
+        replace_link(link, found)
     except OSError:
         return None
     return folder

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sampan.cluster.node.environments.files import write_new
 from sampan.cluster.node.environments.interpreter import Interpreter
+from sampan.lib.files import write_new
 
 
 def site_packages(interpreter: Interpreter) -> str:

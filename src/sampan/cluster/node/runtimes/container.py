@@ -37,6 +37,7 @@ from sampan.cluster.node.runtimes.protocol import (
     read_exit,
     read_started,
 )
+from sampan.lib.files import replace_text
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 
@@ -386,9 +387,7 @@ def _last_words(path: Path) -> str:
 
 def _write(path: Path, record: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps(record))
-        temporary.replace(path)
+        replace_text(path, json.dumps(record))
 
 
 def _write_exit(held: Held, end: Exit) -> None:

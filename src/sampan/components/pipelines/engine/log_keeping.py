@@ -17,6 +17,7 @@ from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.store.step_logs import MAIN_CONTAINER, KeptLog, StepLogs
 from sampan.components.pipelines.store.tasks import AttemptRow
 from sampan.kube.errors import ApiError
+from sampan.lib.files import staged
 from sampan.lib.log import get_logger
 from sampan.lib.logview import LogView
 
@@ -76,15 +77,13 @@ class LogKeeping:
 async def _write(chunks: AsyncIterator[bytes], target: Path) -> None:
     """`TIME TEXT` lines as records of a log file. Whole or not at all."""
     await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-    partial = target.with_suffix(".part")
-    with partial.open("wb") as file:
+    with staged(target) as partial, partial.open("wb") as file:
         rest = b""
         async for chunk in chunks:
             *lines, rest = (rest + chunk).split(b"\n")
             await asyncio.to_thread(_write_lines, file, lines)
         if rest:
             await asyncio.to_thread(_write_lines, file, [rest])
-    partial.replace(target)
 
 
 def _write_lines(file: BufferedWriter, lines: list[bytes]) -> None:

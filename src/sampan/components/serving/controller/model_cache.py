@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sampan.components.serving.controller.around import Around
 from sampan.components.serving.controller.storage import cache_folder
+from sampan.lib.files import replace_text
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
 from sampan.reconcile.cache import Cache
@@ -56,9 +57,7 @@ class ModelCache:
     def _write_rules(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         rules = {"most_bytes": self._most_bytes, "most_model_bytes": self._most_model_bytes}
-        new = self._folder / f".{RULES}.{os.getpid()}"
-        new.write_text(json.dumps(rules))
-        new.replace(self._folder / RULES)
+        replace_text(self._folder / RULES, json.dumps(rules))
 
     async def _trim(self) -> None:
         while True:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -162,7 +162,7 @@ def _dumped(model: Any, folder: Path) -> Path:
     except ImportError as error:
         raise ServingError("fitted models are written with joblib: pip install joblib") from error
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{os.getpid()}.joblib"
+    part = folder / f".{secrets.token_hex(4)}.joblib"
     try:
         joblib.dump(model, part)
     except Exception as error:

@@ -17,6 +17,7 @@ from typing import Any
 from sampan.components.serving.api import labels
 from sampan.kube import meta, pods
 from sampan.kube.meta import Object
+from sampan.lib.files import replace_text
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}\Z")
 """Of a namespace, an endpoint, a container: never a path that leads elsewhere."""
@@ -65,9 +66,7 @@ class EndpointPods:
                 torn = out.tell() > 0 and not file.read_bytes().endswith(b"\n")
                 out.write(("\n" if torn else "") + _line(pod))
             return
-        new = file.with_suffix(".new")
-        new.write_text("".join(map(_line, [*known[1 - _KEPT :], pod])), encoding="utf-8")
-        new.replace(file)
+        replace_text(file, "".join(map(_line, [*known[1 - _KEPT :], pod])))
 
     def of(self, namespace: str, endpoint: str) -> list[EndpointPod]:
         """The oldest first."""

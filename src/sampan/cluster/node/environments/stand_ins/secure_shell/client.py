@@ -65,13 +65,16 @@ def _connected(host: str, given: list[tuple[str, str]]) -> socket.socket:
     port = int(options.first(given, "p", settings.get("port", DEFAULT_PORT)))
     timeout = float(settings.get("connecttimeout") or 0) or None
     patience = max(int(settings.get("connectionattempts") or 1), _PATIENCE_SECONDS)
-    until, wait = time.monotonic() + patience, 0.05
+    until, wait, looks = time.monotonic() + patience, 0.05, 0
     while True:
+        looks += 1
         try:
             sock = socket.create_connection((host, port), timeout)
             break
         except OSError as error:
-            if time.monotonic() + wait < until:
+            # A name server that is slow to know nothing may have used up all patience while the name came.
+            slow = isinstance(error, socket.gaierror) and looks == 1
+            if slow or time.monotonic() + wait < until:
                 time.sleep(wait)
                 wait = min(wait * 2, 1.0)
                 continue

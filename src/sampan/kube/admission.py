@@ -7,7 +7,7 @@ through the `Reader` they are given and do nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -68,9 +68,9 @@ class MutatingHook:
         return request.operation in self.operations and request.subresource in self.subresources
 
 
-Validate = Callable[[AdmissionRequest, Object, Object | None, Reader], None]
-"""(request, object, the stored one or None, reader). Raises InvalidError or ForbiddenError for what may not be. Of a
-deletion both are the object that is to go."""
+Validate = Callable[[AdmissionRequest, Object, Object | None, Reader], Sequence[str] | None]
+"""(request, object, the stored one or None, reader) to what the client is warned of, if anything. Raises InvalidError
+or ForbiddenError for what may not be. Of a deletion both are the object that is to go."""
 
 
 @dataclass(frozen=True, slots=True)

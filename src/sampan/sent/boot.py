@@ -5,15 +5,16 @@
 
 BOOT = '''\
 """Starts code that was sent by `sampan train` or `sampan.sdk.remote`: boot.py PROGRAM ARGUMENTS…"""
-import glob, io, os, shutil, subprocess, sys, tarfile, tempfile
+import glob, io, os, pathlib, shutil, subprocess, sys, tarfile, tempfile
 
 here = os.path.dirname(os.path.abspath(__file__))
 parts = sorted(glob.glob(os.path.join(here, "code.*")))
 work = os.environ.get("SAMPAN_WORKDIR") or tempfile.mkdtemp(prefix="sampan-")
 if parts:
-    data = b"".join(open(part, "rb").read() for part in parts)
+    data = b"".join(pathlib.Path(part).read_bytes() for part in parts)
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
-        # Written by us, with plain names only.
+        # Written by us, with plain names only: Pythons from 3.12 on ask, and print, what is to be let through.
+        tar.extraction_filter = lambda member, path: member
         tar.extractall(work)
 os.chdir(work)
 os.environ.setdefault("PYTHONUNBUFFERED", "1")

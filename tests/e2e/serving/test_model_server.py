@@ -112,8 +112,8 @@ def test_binary_tensors(server: Served) -> None:
         ("POST", "/v2/models/none/infer", b"{}", 404, "Model with name none does not exist."),
         ("GET", "/v2/models/lin/versions/7", None, 404, "has no version 7"),
         ("POST", "/v2/repository/models/none/unload", b"", 404, "does not exist"),
-        ("POST", "/v2/repository/models/none/load", b"", 404, "does not exist"),
-        ("POST", "/v2/repository/models/../load", b"", 404, "does not exist"),
+        ("POST", "/v2/repository/models/none/load", b"", 503, "Model with name none is not ready."),
+        ("POST", "/v2/repository/models/../load", b"", 503, "is not ready"),
         ("POST", "/v2/repository/models/%2e%2e%2fmodels/load", b"", 404, "Not Found"),
         ("GET", "/nowhere", None, 404, "Not Found"),
         ("GET", PREDICT, None, 405, "Method Not Allowed"),
@@ -360,6 +360,9 @@ def test_models_of_a_folder_come_and_go(tmp_path: Path) -> None:
             "Model with name bad is not ready. there is no model.json in …",
         )
         assert served.get("/v1/models/bad")[0] == 503
+        # The others are served, so the server is ready.
+        assert served.get("/v2/health/ready") == (200, {"ready": True})
+        assert served.get("/v1/models/")[1] == served.get("/v1/models")[1]
         states = {each["name"]: each["state"] for each in served.post("/v2/repository/index")[1]}
         assert states == {"one": "READY", "two": "READY", "bad": "UNAVAILABLE"}
         assert served.post("/v2/repository/models/one/unload") == (200, {"name": "one", "unload": True})

@@ -88,6 +88,7 @@ def test_contents_are_answered_with_contents_and_raw_with_raw(ask: Callable[...,
     )
     assert [each.name for each in raw.outputs] == ["rows", "y"]
     assert np.frombuffer(raw.raw_output_contents[1]).tolist() == [30, 10]
+    assert raw.outputs[1].parameters["binary_data_size"].int64_param == 16
 
 
 def test_fields_have_the_protocols_numbers(channel: grpc.Channel) -> None:

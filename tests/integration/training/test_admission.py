@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from sampan.app.definitions import install
@@ -25,7 +26,7 @@ from sampan.components.training.component import TrainingComponent
 from sampan.kube import meta
 from sampan.kube.errors import InvalidError
 from sampan.kube.meta import Object
-from sampan.testing.apiserver import embedded
+from sampan.testing.apiserver import embedded, loopback
 
 
 def pytorch(name: str, container: str = "pytorch", **spec: Any) -> Object:
@@ -142,3 +143,45 @@ async def dated(client: Client) -> None:
 
 def test_who_does_not_act_refuses_nothing() -> None:
     assert TrainingComponent(TrainingSettings(operators="off")).admission == ()
+
+
+def test_what_is_to_go_is_warned_of(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with embedded(tmp_path) as server:
+            server.admission.add(TrainingComponent().admission)
+            await install(server.client, DEFINITIONS)
+            async with loopback(server.asgi) as url, httpx.AsyncClient(base_url=url) as http:
+                await warned(http)
+
+    asyncio.run(main())
+
+
+async def warned(http: httpx.AsyncClient) -> None:
+    (runtime,) = [each for each in shipped() if meta.name(each) == "torch-distributed"]
+    runtimes = "/apis/trainer.kubeflow.org/v1alpha1/clustertrainingruntimes"
+    jobs = "/apis/trainer.kubeflow.org/v1alpha1/namespaces/default/trainjobs"
+    made = await http.post(runtimes, json=runtime)
+    assert (made.status_code, made.headers.get_list("warning")) == (201, [])
+    assert (await http.post(jobs, json=train_job("kept"))).headers.get_list("warning") == []
+    metadata = {
+        "name": "old",
+        "labels": {**meta.labels(runtime), "trainer.kubeflow.org/support": "deprecated"},
+    }
+    (warning,) = (await http.post(runtimes, json={**runtime, "metadata": metadata})).headers.get_list(
+        "warning"
+    )
+    going = "is deprecated and will be removed in a future release of Kubeflow Trainer."
+    assert f'ClusterTrainingRuntime \\"old\\" {going}' in warning
+    made = await http.post(jobs, json=train_job("old", runtimeRef={"name": "old"}))
+    (warning,) = made.headers.get_list("warning")
+    assert f'299 - "Referenced ClusterTrainingRuntime \\"old\\" {going}' in warning
+    # What is stored knows nothing of it, and who changes no spec is not told again.
+    change = {"metadata": {"labels": {"a": "b"}}}
+    merge = {"content-type": "application/merge-patch+json"}
+    assert (await http.patch(f"{jobs}/old", json=change, headers=merge)).headers.get_list("warning") == []
+    change = {"spec": {"suspend": False}}
+    assert len((await http.patch(f"{jobs}/old", json=change, headers=merge)).headers.get_list("warning")) == 1
+    elastic = pytorch("elastic", elasticPolicy={"nProcPerNode": 2, "maxReplicas": 2})
+    made = await http.post("/apis/kubeflow.org/v1/namespaces/default/pytorchjobs", json=elastic)
+    words = "spec.elasticPolicy.nProcPerNode is deprecated, use spec.nprocPerNode instead"
+    assert made.headers.get_list("warning") == [f'299 - "{words}"']

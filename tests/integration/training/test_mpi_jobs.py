@@ -160,6 +160,7 @@ def test_v2_runs_a_job_that_reaches_its_workers_by_ssh(run):
         assert job["status"]["completionTime"]
         await cluster.has(PODS, launcher)
         await cluster.has(POD_GROUPS)
+        await cluster.told("pi", "MPIJobCreated", "MPIJob team/pi is created.")
         await cluster.told("pi", "MPIJobSucceeded", "MPIJob team/pi successfully completed.")
         # The key stays as it was made.
         assert (await cluster.get(SECRETS, "pi-ssh"))["data"] == secret["data"]
@@ -184,6 +185,21 @@ def test_v2_fails_when_its_launcher_has_no_tries_left(run):
         assert failed["reason"].startswith("BackoffLimitExceeded/")
         assert job["status"]["replicaStatuses"]["Launcher"] == {"failed": 1}
         assert await cluster.names(PODS) == [launcher, "pi-worker-0"]
+
+    run(scenario)
+
+
+def test_v2_says_that_the_templates_restart_policy_does_not_count(run):
+    async def scenario(cluster):
+        container = {"name": "mpi", "image": "busybox"}
+        template = {"spec": {"containers": [container], "restartPolicy": "Always"}}
+        roles = {"Launcher": {"replicas": 1, "template": template}}
+        await cluster.submit(MPI_JOBS_V2, "pi", roles, mpiImplementation="OpenMPI")
+        await launcher_pod(cluster)
+        words = "Restart policy in pod template overridden by restart policy in replica spec"
+        await cluster.told("pi", "SetPodTemplateRestartPolicy", words)
+        job = await cluster.get(JOBS, "pi-launcher")
+        assert job["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
 
     run(scenario)
 

@@ -58,6 +58,14 @@ class Kit:
             call: Any = channel.unary_unary(f"/api.v1.beta1.{path}")
             return message(f"{method}Reply").FromString(await call(data, timeout=60, metadata=metadata))
 
+    async def health(self, service: str) -> Any:
+        """Raises grpc.aio.AioRpcError."""
+        request = message("HealthCheckRequest")(service=service).SerializeToString()
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(self.address, options=options) as channel:
+            call: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+            return message("HealthCheckResponse").FromString(await call(request, timeout=60))
+
     async def refused(
         self, path: str, fields: dict[str, Any] | bytes, **how: str
     ) -> tuple[grpc.StatusCode, str]:
@@ -158,6 +166,9 @@ async def test_a_log_is_reported_read_in_part_and_deleted(kit: Kit) -> None:
         return [f"{each.metric.name}={each.metric.value}" for each in found.observation_log.metric_logs]
 
     assert await read() == ["loss=0.1", "loss=0.2", "loss=0.2", "accuracy=nan"]
+    whole = await kit.ask("DBManager/GetObservationLog", {"trial_name": "mine"})
+    # In UTC, as upstream keeps them.
+    assert whole.observation_log.metric_logs[-1].time_stamp == "2026-01-01T00:00:03Z"
     assert await read(metric_name="accuracy") == ["accuracy=nan"]
     assert await read(start_time="2026-01-01T00:00:02Z", end_time="2026-01-01T00:00:02Z") == ["loss=0.2"] * 2
     await kit.ask("DBManager/DeleteObservationLog", {"trial_name": "mine"})
@@ -303,6 +314,15 @@ async def test_early_stopping_answers_and_marks(kit: Kit) -> None:
     await kit.ask("EarlyStopping/SetTrialStatus", {"trial_name": "theirs"})
     found = (await kit.client.get(TRIALS, "theirs", "team-b"))["status"]["conditions"]
     assert [each["type"] for each in found] == ["Succeeded"]
+
+
+@scenario
+async def test_the_services_are_well_by_the_names_that_upstream_asks_for(kit: Kit) -> None:
+    serving = message("HealthCheckResponse")(status="SERVING")
+    for service in ("", "grpc.health.v1.Health", "api.v1.beta1.DBManager", "manager.v1beta1.Suggestion"):
+        assert await kit.health(service) == serving
+    with pytest.raises(grpc.aio.AioRpcError, match=r"grpc\.health\.v1\.1\.Health' is not known"):
+        await kit.health("grpc.health.v1.1.Health")
 
 
 @scenario

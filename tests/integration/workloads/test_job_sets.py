@@ -10,7 +10,7 @@ import pytest
 from sampan.client.protocol import Object
 from sampan.kube import conditions, meta, owners
 from sampan.kube.errors import ConflictError, InvalidError
-from sampan.kube.kinds import JOB_SETS, JOBS, PODS, SERVICES
+from sampan.kube.kinds import JOB_SETS, JOBS, PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
 from sampan.lib.clock import rfc3339
 
 PREFIX = "jobset.sigs.k8s.io/"
@@ -298,5 +298,89 @@ def test_another_manager_is_left_alone_and_what_cannot_be_is_refused(run):
                 JOB_SETS, "right", {"spec": {"successPolicy": {"operator": "Any"}}}, "team"
             )
         await until_names(cluster, "right-worker-0")
+
+    run(scenario)
+
+
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+
+
+def claiming(*names: str, kept: str = "Delete", **metadata: Any) -> dict[str, Any]:
+    """A set of one Job whose pods mount the claim `cache`, and policies for claims of these names."""
+    job = replicated("worker")
+    pod = job["template"]["spec"]["template"]["spec"]
+    pod["containers"][0]["volumeMounts"] = [
+        {"name": name, "mountPath": f"/{name}"} for name in {*names, "cache"}
+    ]
+    templates = [{"metadata": {"name": name, **metadata}, "spec": CLAIM} for name in names]
+    return job_set(
+        job, volumeClaimPolicies=[{"retentionPolicy": {"whenDeleted": kept}, "templates": templates}]
+    )
+
+
+async def refused(cluster, spec: dict[str, Any]) -> dict[str, str]:
+    """What is said of each field of a set `train` that is not taken."""
+    with pytest.raises(InvalidError) as error:
+        await cluster.create(JOB_SETS, "train", **spec)
+    return {cause.field: cause.message for cause in error.value.causes}
+
+
+def test_claims_that_cannot_be_are_refused(run):
+    async def scenario(cluster):
+        path = "spec.volumeClaimPolicies[0]"
+        said = await refused(cluster, claiming("cache", namespace="other"))
+        assert "namespace cannot be set for VolumeClaimPolicies templates" in said[path]
+        said = await refused(cluster, claiming(*(f"cache{at}" for at in range(51))))
+        assert said[f"{path}.templates"] == "Too many: 51: must have at most 50 items"
+        said = await refused(cluster, claiming("c" * 58))
+        assert "VolumeClaimPolicies template name is too long" in said[f"{path}.template[0].name"]
+        said = await refused(cluster, claiming("cache", kept="Forget"))
+        assert said[f"{path}.retentionPolicy.whenDeleted"].startswith("Unsupported value")
+        spec = claiming("cache")
+        pod = spec["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
+        pod["volumes"] = [{"name": "cache", "emptyDir": {}}]
+        said = await refused(cluster, spec)
+        where = "spec.replicatedJobs[0].template.spec.template.spec.volumes[0].name"
+        assert "volume name conflicts with VolumeClaimPolicy template name: cache" in said[where]
+        await cluster.create(JOB_SETS, "train", **claiming("c" * 57))
+
+    run(scenario)
+
+
+def test_a_claim_of_another_is_taken_only_by_who_keeps_it(run):
+    async def scenario(cluster):
+        theirs = {**CLAIM, "volumeMode": "Filesystem"}
+        await cluster.create(PERSISTENT_VOLUME_CLAIMS, "cache-train", spec=theirs)
+        said = await refused(cluster, claiming("cache"))
+        where = "spec.volumeClaimPolicies[0].retentionPolicy.whenDeleted"
+        assert said == {where: 'Invalid value: "Delete": retentionPolicy must be retain when PVC exists'}
+        other = claiming("cache", kept="Retain")
+        wanted = other["spec"]["volumeClaimPolicies"][0]["templates"][0]
+        wanted["spec"] = {**CLAIM, "accessModes": ["ReadWriteMany"]}
+        said = await refused(cluster, other)
+        assert (
+            "does not match existing PVC cache-train" in said["spec.volumeClaimPolicies[0].template[0].spec"]
+        )
+        await cluster.create(JOB_SETS, "train", **claiming("cache", kept="Retain"))
+        await until_names(cluster, "train-worker-0")
+
+    run(scenario)
+
+
+def test_what_may_change_of_a_set_that_runs(run):
+    async def scenario(cluster):
+        spec = {"coordinator": {"replicatedJob": "worker"}, "failurePolicy": {"maxRestarts": 1}}
+        await cluster.create(JOB_SETS, "train", **job_set(replicated("worker", replicas=2), **spec))
+        for change in (
+            {"coordinator": {"jobIndex": 1}},
+            {"failurePolicy": None},
+            {"ttlSecondsAfterFinished": 9},
+        ):
+            await cluster.client.patch(JOB_SETS, "train", {"spec": change}, "team")
+        with pytest.raises(InvalidError, match="coordinator job index 2 is invalid"):
+            await cluster.client.patch(JOB_SETS, "train", {"spec": {"coordinator": {"jobIndex": 2}}}, "team")
+        jobs = [replicated("worker", replicas=3)]
+        with pytest.raises(InvalidError, match="field is immutable"):
+            await cluster.client.patch(JOB_SETS, "train", {"spec": {"replicatedJobs": jobs}}, "team")
 
     run(scenario)

@@ -191,11 +191,24 @@ def test_ports():
     assert ports([both, side])[0]["targetPort"] == 7000
 
 
-def test_a_long_name_is_no_long_port_name():
+def test_a_port_without_a_name_has_that_of_its_service():
+    # A Service's port may have a label's length, where a container's has 15 characters.
     of = reading.component(isvc(predictor=CUSTOM), "predictor")
     (port,) = pods.ports(of, {}, "a-very-long-name-predictor")
-    assert len(port["name"]) <= 15
-    assert not port["name"].endswith("-")
+    assert port["name"] == "a-very-long-name-predictor"
+
+
+@pytest.mark.parametrize(
+    ("told", "port"),
+    [
+        ([], 8080),
+        ([{"containerPort": 8888}], 8888),
+        ([{"containerPort": 9000, "name": "h2c"}, {"containerPort": 8888, "name": "rest"}], 8888),
+        ([{"containerPort": 9000, "name": "grpc"}], 8080),
+    ],
+)
+def test_a_service_without_an_address_is_asked_at_the_pods_port(told, port):
+    assert pods.http_port(ports([{"name": "kserve-container", "ports": told}])) == port
 
 
 def of(**spec):

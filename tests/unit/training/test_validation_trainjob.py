@@ -299,9 +299,9 @@ def test_flux() -> None:
 # torchtune.
 
 
-def tune(runtime_name: str, *args: str, **trainer: Any) -> dict[str, str]:
+def tune(runtime_name: str, *args: str, node: Object = NODE, **trainer: Any) -> dict[str, str]:
     made = {"command": ["tune", "run"], "args": list(args), **trainer}
-    others = {(CLUSTER_TRAINING_RUNTIMES, runtime_name): runtime(mlPolicy={"torch": {}})}
+    others = {(CLUSTER_TRAINING_RUNTIMES, runtime_name): runtime(node, mlPolicy={"torch": {}})}
     return problems(job(runtimeRef={"name": runtime_name}, trainer=made), others=others)
 
 
@@ -415,3 +415,11 @@ def test_nonsense_is_nobodys_end(nonsense: Any) -> None:
     there["spec"]["mlPolicy"] = nonsense
     assert problems(job(trainer=nonsense, runtimePatches=nonsense, initializer=nonsense), there) == {}
     assert runtime_problems(there) == {}
+
+
+def test_torchtune_counts_the_gpus_of_the_runtimes_trainer_whatever_it_is_called() -> None:
+    node = replicated("tuner", container("node", resources=ONE_GPU), ancestor="trainer")
+    assert tune("torchtune-llama3.2-3b", *QLORA, node=node) == {}
+    assert "spec.trainer.resourcesPerNode" in tune(
+        "torchtune-llama3.2-3b", *QLORA, node=node, resourcesPerNode={}
+    )

@@ -9,6 +9,7 @@ import pytest
 
 from sampan.components.tuning.api.observing import MetricLog, finite
 from sampan.components.tuning.api.suggesting import Objective, Rule
+from sampan.components.tuning.controller.collecting.sources import LineSource
 from sampan.components.tuning.engine.collecting.exposition import samples
 from sampan.components.tuning.engine.collecting.lines import DEFAULT_FILTER, Lines, filter_problem
 from sampan.components.tuning.engine.collecting.own import trouble_of
@@ -19,14 +20,18 @@ from sampan.components.tuning.engine.trial.stopping import StopRules
 TIME = "2026-01-01T00:00:00.000000001Z"
 
 
-def lines(*metrics, filters=(), json=False):
+def lines(*metrics, **how):
+    return Lines(wanted(*metrics, **how))
+
+
+def wanted(*metrics, filters=(), json=False):
     file = {"fileSystemPath": {"path": "/out/metrics", "format": "JSON" if json else "TEXT"}}
     collecting = {
         "collector": {"kind": "File"},
         "source": {**file, "filter": {"metricsFormat": list(filters)}},
     }
     objective = {"objectiveMetricName": metrics[0], "additionalMetricNames": list(metrics[1:])}
-    return Lines(wanted_of({"spec": {"objective": objective, "metricsCollector": collecting}}))
+    return wanted_of({"spec": {"objective": objective, "metricsCollector": collecting}})
 
 
 @pytest.mark.parametrize(
@@ -127,6 +132,30 @@ def test_complaints_name_the_line():
     assert found.is_last_odd
     found.take("accuracy=0.6", TIME)
     assert not found.is_last_odd
+
+
+def test_lines_that_name_the_objective_are_told_of_where_nothing_is_found():
+    source = LineSource(wanted("accuracy", filters=[r"{name: (\w+), value: (\d+\.\d+)}"]), "key", "there")
+
+    def take(line):
+        list(source.taken(source.lines.take(line, TIME), "origin"))
+
+    take("INFO {name: accuracy, value: .333}")
+    assert str(source.complaint) == (
+        "line 1 says 'INFO {name: accuracy, value: .333}', which no filter finds a value of accuracy in"
+    )
+    assert not source.is_last_odd
+    take("the accuracy is good")
+    assert source.complaint.number == 1
+    take("INFO {name: accuracy, value: 0.5}")
+    take("8 more steps have the same accuracy as step 9")
+    assert source.complaint is None
+    assert not source.is_last_odd
+
+
+def test_a_line_may_begin_with_a_time_beyond_the_calendar():
+    found = lines("accuracy").take("0001-01-01T00:00:00+09:00 accuracy=1", TIME)
+    assert (found.time, found.found) == (TIME, (("accuracy", "1"),))
 
 
 def sums(*values, **objective):

@@ -10,6 +10,7 @@ import pytest
 
 from sampan.components.tuning.api.defaults import with_defaults
 from sampan.components.tuning.controller.experiments.checks import check, surroundings
+from sampan.components.tuning.engine.trial.running import check as check_trial
 
 _MAX_TRIALS = {"type": "Succeeded", "status": "True", "reason": "ExperimentMaxTrialsReached"}
 _GOAL = {"type": "Succeeded", "status": "True", "reason": "ExperimentGoalReached"}
@@ -353,6 +354,14 @@ def test_what_is_refused(changes: dict[str, Any], field: str, words: str) -> Non
     found = told(obj)[0]
     assert found[0] == field
     assert words in found[1]
+
+
+def test_a_filter_counts_for_nothing_where_values_are_pushed() -> None:
+    found = experiment()
+    collecting = {"collector": {"kind": "Push"}, "source": {"filter": {"metricsFormat": ["["]}}}
+    put(found, "spec.metricsCollectorSpec", collecting)
+    assert told(found) == []
+    check_trial({"metadata": {"name": "one"}, "spec": {**found["spec"], "metricsCollector": collecting}})
 
 
 def test_names_of_parameters_come_once() -> None:

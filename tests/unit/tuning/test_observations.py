@@ -86,6 +86,23 @@ def test_both_ends_of_a_range_are_in_it(tmp_path: Path) -> None:
     _with_observations(tmp_path / "test.db", use)
 
 
+@pytest.mark.parametrize(
+    ("time", "read"),
+    [
+        ("2019-02-03T04:05:06+09:00", "2019-02-02T19:05:06Z"),
+        ("2019-02-03T04:05:06.000000019-00:30", "2019-02-03T04:35:06.000000019Z"),
+        ("2019-02-03T04:05:06.5Z", "2019-02-03T04:05:06.5Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_times_are_read_in_utc(tmp_path: Path, time: str, read: str) -> None:
+    async def use(observations: Observations) -> None:
+        await observations.report("team", "one", [MetricLog(time, "loss", "1")])
+        assert [each.time for each in await observations.of("team", "one")] == [read]
+
+    _with_observations(tmp_path / "test.db", use)
+
+
 def test_deleting_takes_one_trial(tmp_path: Path) -> None:
     async def use(observations: Observations) -> None:
         await observations.report("team", "one", [_log(1, "1")])
@@ -97,12 +114,14 @@ def test_deleting_takes_one_trial(tmp_path: Path) -> None:
     _with_observations(tmp_path / "test.db", use)
 
 
-def test_a_time_without_a_zone_is_refused_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [("2026-11-26T09:00:00", "no time zone"), ("0001-01-01T00:00:00+01:00", "beyond the calendar")],
+)
+def test_a_time_that_is_none_is_refused_whole(tmp_path: Path, time: str, words: str) -> None:
     async def use(observations: Observations) -> None:
-        with pytest.raises(ValueError, match="no time zone"):
-            await observations.report(
-                "team", "one", [_log(1, "1"), MetricLog("2026-11-26T09:00:00", "loss", "2")]
-            )
+        with pytest.raises(ValueError, match=words):
+            await observations.report("team", "one", [_log(1, "1"), MetricLog(time, "loss", "2")])
         assert await observations.of("team", "one") == []
 
     _with_observations(tmp_path / "test.db", use)
@@ -134,6 +153,6 @@ def test_long_origins_names_and_times_fit_and_stay_different(tmp_path: Path) -> 
         assert all(len(each.origin.encode()) <= 512 and len(each.name.encode()) <= 1024 for each in found)
         long = MetricLog(f"2026-11-26T09:00:01.{'1' * 99}+00:00", "loss", "1")
         await observations.report("team", "two", [long])
-        assert [len(each.time) for each in await observations.of("team", "two")] == [35]
+        assert [len(each.time) for each in await observations.of("team", "two")] == [30]
 
     _with_observations(tmp_path / "test.db", use)

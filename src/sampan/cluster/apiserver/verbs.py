@@ -350,7 +350,8 @@ class Verbs:
 
 
 def _told(record: Record, warnings: tuple[str, ...], passage: Passage | None) -> Record:
-    """With what the client is warned of."""
+    """With what the client is warned of; the record has what admission's hooks say."""
+    warnings = (*warnings, *record.warnings)
     if passage is not None:
         warnings = (*warnings, *passage.warnings)
     return replace(record, warnings=warnings) if warnings else record

@@ -7,6 +7,7 @@ attempt and `verbs` makes another one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sampan.client.protocol import DeleteOptions, PatchType, WriteOptions
@@ -97,9 +98,10 @@ class Writing:
             self._allocators[resource](txn, obj)
         if passage is not None and ready is None:
             passage.validated(subject_of("CREATE", resource, obj["metadata"]), obj, None, 0)
+        warnings: tuple[str, ...] = ()
         if self.admission.concerns(resource, key.namespace):
-            self.admission.check(request_for("CREATE", resource, obj), obj, None, txn)
-        return conversion.put(txn, strategy, key, obj, None)
+            warnings = self.admission.check(request_for("CREATE", resource, obj), obj, None, txn)
+        return _warned(conversion.put(txn, strategy, key, obj, None), warnings)
 
     def _prepare_create(self, txn: Transaction, strategy: Strategy, obj: Object, manager: str) -> Object:
         """The object as it will be stored, validated by its kind."""
@@ -189,12 +191,13 @@ class Writing:
         if passage is not None and not ready:
             subject = subject_of("UPDATE", resource, old["metadata"], subresource)
             passage.validated(subject, new, old, current.rev, self._view(strategy, subresource))
+        warnings: tuple[str, ...] = ()
         if self.admission.concerns(resource, key.namespace):
-            self.admission.check(request_for("UPDATE", resource, old, subresource), new, old, txn)
+            warnings = self.admission.check(request_for("UPDATE", resource, old, subresource), new, old, txn)
         if lifecycle.is_removable(strategy, new):
             self.admission.released(resource, new, txn)
             return conversion.delete(txn, strategy, key, new, current)
-        return conversion.put(txn, strategy, key, new, current)
+        return _warned(conversion.put(txn, strategy, key, new, current), warnings)
 
     def _mutated(
         self, txn: Transaction, strategy: Strategy, new: Object, old: Object, subresource: str
@@ -248,6 +251,11 @@ class Writing:
         if new == old:
             return conversion.served(strategy, current), False
         return conversion.put(txn, strategy, key, new, current), False
+
+
+def _warned(record: Record, warnings: tuple[str, ...]) -> Record:
+    """For the writer alone: what is stored, and what watchers see, has none."""
+    return replace(record, warnings=warnings) if warnings else record
 
 
 def key_of(resource: Resource, name: str, namespace: str | None) -> Key:

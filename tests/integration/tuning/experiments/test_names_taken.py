@@ -33,6 +33,25 @@ def test_a_suggestion_of_somebody_else_is_named(run: Run) -> None:
     run(scenario)
 
 
+def test_a_suggestion_without_an_experiment_says_so(run: Run) -> None:
+    async def scenario(tuning: Tuning) -> None:
+        await tuning.client.create(SUGGESTIONS, SOMEBODYS)
+
+        async def conditions() -> Any:
+            found = await tuning.client.get(SUGGESTIONS, "search", "team")
+            return [
+                (each["type"], each["status"], each["message"])
+                for each in (found.get("status") or {}).get("conditions") or ()
+            ]
+
+        created, running = await tuning.until(conditions)
+        assert created == ("Created", "True", "Suggestion is created")
+        assert running[:2] == ("Running", "False")
+        assert "it belongs to no Experiment" in running[2]
+
+    run(scenario)
+
+
 def in_process(spec: dict[str, Any]) -> dict[str, Any]:
     (container,) = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"]
     container["command"] = ["python3", "/sampan/code/boot.py", "trial.py", "--x=${trialParameters.number}"]

@@ -89,6 +89,24 @@ def test_a_trial_fails_with_its_job(run):
     run(scenario)
 
 
+def test_events_name_what_was_run(run):
+    async def scenario(tuning):
+        template = {"spec": {"containers": [{"name": "main", "image": "x"}], "restartPolicy": "Never"}}
+        job = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"backoffLimit": 0, "template": template}}
+        for name, code, line, end in (
+            ("good", 0, "accuracy=1", "Job its-good has succeeded"),
+            ("unmeasured", 0, "done", "Metrics are not available for Job its-unmeasured"),
+            ("bad", 1, "", "Job its-bad has failed. "),
+        ):
+            await tuning.trial(name, runSpec={**job, "metadata": {"name": f"its-{name}"}})
+            await tuning.runs(f"its-{name}", line, code=code)
+            made, _, last, *_ = await tuning.events(name, 3)
+            assert made == ("JobCreated", f"Job its-{name} has been created")
+            assert last[1].startswith(end)
+
+    run(scenario)
+
+
 def test_only_the_attempt_that_completed_counts(run):
     async def scenario(tuning):
         job = {

@@ -130,6 +130,47 @@ def test_the_key_pair_is_one(make: Any) -> None:
     assert base64.b64decode(data["ssh-publickey"]).startswith(b"ecdsa-sha2-nistp521 ")
 
 
+def with_pods(job: dict[str, Any], **roles: dict[str, Any]) -> dict[str, Any]:
+    """The job, with more fields in the pods' spec of each role; `resources` are the container's."""
+    for role, fields in roles.items():
+        spec = job["spec"]["mpiReplicaSpecs"][role]["template"]["spec"]
+        spec["containers"][0]["resources"] = fields.pop("resources", {})
+        spec |= fields
+    return job
+
+
+def test_a_group_knows_the_queue_and_the_priority_of_its_job(make: Any) -> None:
+    job = with_pods(make("v2beta1"), Launcher={}, Worker={"priorityClassName": "low"})
+    job["metadata"]["annotations"]["scheduling.volcano.sh/queue-name"] = "night"
+    spec = v2.pod_group(v2.read(job), "volcano", {})["spec"]
+    assert (spec["queue"], spec["priorityClassName"]) == ("night", "low")
+    job = with_pods(job, Launcher={"priorityClassName": "high"})
+    job["spec"]["runPolicy"] = {"schedulingPolicy": {"queue": "day"}}
+    spec = v2.pod_group(v2.read(job), "volcano", {})["spec"]
+    assert (spec["queue"], spec["priorityClassName"]) == ("day", "high")
+    job["spec"]["runPolicy"]["schedulingPolicy"]["priorityClass"] = "highest"
+    assert v2.pod_group(v2.read(job), "volcano", {})["spec"]["priorityClassName"] == "highest"
+    assert v2.pod_group(v2.read(job), "scheduler-plugins", {})["spec"]["scheduleTimeoutSeconds"] == 0
+
+
+def test_a_group_counts_limits_that_nobody_requests(make: Any) -> None:
+    resources = {"requests": {"cpu": "1"}, "limits": {"cpu": "2", "nvidia.com/gpu": "1"}}
+    job = with_pods(make("v2beta1", 3), Launcher={}, Worker={"resources": resources})
+    spec = v2.pod_group(v2.read(job), "volcano", {})["spec"]
+    assert (spec["minMember"], spec["minResources"]) == (4, {"cpu": "3", "nvidia.com/gpu": "3"})
+
+
+def test_a_gangs_scheduler_is_that_of_the_gang(make: Any) -> None:
+    mpi = v2.read(
+        with_pods(make("v2beta1"), Launcher={"schedulerName": "mine"}, Worker={"schedulerName": "mine"})
+    )
+    named = {"none": "mine", "volcano": "volcano", "scheduler-plugins": "scheduler-plugins-scheduler"}
+    for gang, scheduler in named.items():
+        assert v2.worker_pod(mpi, 0, gang)["spec"]["schedulerName"] == scheduler
+        assert v2.launcher_template(mpi, gang)["spec"]["schedulerName"] == scheduler
+    assert mpi.job.roles["Worker"].template["spec"]["schedulerName"] == "mine"
+
+
 @pytest.mark.parametrize(
     ("policy", "workers", "minimum"),
     [("AtStartup", 2, 3), ("WaitForWorkersReady", 2, 2), ("WaitForWorkersReady", None, 1)],
@@ -273,7 +314,8 @@ def test_a_suspended_job_resumes_with_a_new_start(make: Any) -> None:
     status.advance(outcome, v2.read(make("v2beta1")), seen(job_with()), LATER)
     assert conditions_of(outcome)["Suspended"] == ("False", "MPIJobResumed")
     assert outcome.status["startTime"] == LATER
-    assert [each.reason for each in outcome.told] == ["MPIJobSuspended", "MPIJobResumed"]
+    reasons = [each.reason for each in outcome.told]
+    assert reasons == ["MPIJobCreated", "MPIJobSuspended", "MPIJobResumed"]
 
 
 def test_a_look_that_finds_the_same_changes_and_tells_nothing(make: Any) -> None:

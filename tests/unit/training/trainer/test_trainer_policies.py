@@ -99,6 +99,9 @@ def test_torch_counts_what_the_runtime_gives_where_the_job_says_nothing() -> Non
     container = {"name": "node", "image": "a", "resources": {"limits": {"cpu": "5"}}}
     found = runtime({"torch": {}}, replicated("node", "trainer", containers=[container]))
     assert environment(enforced(train_job({}), found))["PET_NPROC_PER_NODE"] == "5"
+    # To say that there is nothing is to say something.
+    empty = train_job({"resourcesPerNode": {}})
+    assert environment(enforced(empty, found))["PET_NPROC_PER_NODE"] == "1"
 
 
 @pytest.mark.parametrize(

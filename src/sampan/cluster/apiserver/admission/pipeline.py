@@ -23,11 +23,13 @@ from sampan.cluster.apiserver.admission import (
 )
 from sampan.cluster.apiserver.admission.judging import Judge
 from sampan.cluster.apiserver.admission.mirror import Mirror
+from sampan.cluster.apiserver.kinds import jobsetclaims
 from sampan.cluster.apiserver.storage import Key, Storage, Transaction
 from sampan.kube import rbac
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Operation, ValidatingHook
 from sampan.kube.errors import BadRequestError
 from sampan.kube.kinds import (
+    JOB_SETS,
     LIMIT_RANGES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -71,7 +73,9 @@ class Pipeline:
         self._priorities = Mirror(PRIORITY_CLASSES)
         self._classes = Mirror(STORAGE_CLASSES)
         self._hooks: dict[str, tuple[MutatingHook, ...]] = {}
-        self._validating: dict[str, tuple[ValidatingHook, ...]] = {}
+        self._validating: dict[str, tuple[ValidatingHook, ...]] = {
+            JOB_SETS.key: (ValidatingHook("jobset-claims", (JOB_SETS,), jobsetclaims.admit, ("CREATE",)),)
+        }
         self._on_create: dict[str, tuple[Mutate, ...]] = {
             PODS.key: (
                 serviceaccount.admit,
@@ -148,25 +152,32 @@ class Pipeline:
             mutate(request, obj, reader)
         return obj
 
-    def check(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
-        """After it, on the object as it will be stored. Raises ForbiddenError, InvalidError."""
-        self._validate(request, obj, old, txn)
+    def check(
+        self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction
+    ) -> tuple[str, ...]:
+        """After it, on the object as it will be stored. Returns warnings; raises ForbiddenError, InvalidError."""
+        warnings = self._validate(request, obj, old, txn)
         if request.subresource == "":
             for check in self._checks.get(request.resource.key, ()):
                 check(request, obj, old)
         # Last, because it counts what nothing refuses any more.
         if request.namespace and (quotas := self._quotas.of(request.namespace)):
             resourcequota.charge(request, quotas, obj, old, txn)
+        return warnings
 
     def check_deletion(self, resource: Resource, obj: Object, txn: Transaction) -> None:
         """Of what somebody asks to delete. Raises ForbiddenError, InvalidError."""
         if resource.key in self._validating:
             self._validate(request_for("DELETE", resource, obj), obj, obj, txn)
 
-    def _validate(self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction) -> None:
+    def _validate(
+        self, request: AdmissionRequest, obj: Object, old: Object | None, txn: Transaction
+    ) -> tuple[str, ...]:
+        warnings: list[str] = []
         for hook in self._validating.get(request.resource.key, ()):
             if hook.concerns(request):
-                hook.validate(request, obj, old, TransactionReader(txn, self))
+                warnings += hook.validate(request, obj, old, TransactionReader(txn, self)) or ()
+        return tuple(warnings)
 
     def released(self, resource: Resource, obj: Object, txn: Transaction) -> None:
         """That an object is gone."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sampan.cluster.apiserver.kinds import jobsetclaims as claims
 from sampan.cluster.apiserver.kinds.jobspecs import validate_manager
 from sampan.cluster.apiserver.kinds.templates import read
 from sampan.cluster.apiserver.strategy import Column, Strategy
@@ -32,6 +33,7 @@ _RULE_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
 _RULE_NAME_LIMIT = 128
 _LABEL_LIMIT = 63
 _PODS_LIMIT = 2**31 - 1
+_DEPENDS_LIMIT = 5
 _IMMUTABLE = "Value is immutable"
 _CHANGEABLE_WHILE_SUSPENDED = ("nodeSelector", "tolerations", "schedulingGates")
 
@@ -55,8 +57,8 @@ def _default(job_set: Object) -> None:
         policy["restartStrategy"] = policy.get("restartStrategy") or "Recreate"
         for at, rule in enumerate(policy.get("rules") or ()):
             rule["name"] = rule.get("name") or f"failurePolicyRule{at}"
-    for claims in spec.get("volumeClaimPolicies") or ():
-        claims.setdefault("retentionPolicy", {}).setdefault("whenDeleted", "Delete")
+    for policy in spec.get("volumeClaimPolicies") or ():
+        policy.setdefault("retentionPolicy", {}).setdefault("whenDeleted", "Delete")
 
 
 def _validate(job_set: Object, errors: FieldErrors) -> None:
@@ -82,7 +84,7 @@ def _validate(job_set: Object, errors: FieldErrors) -> None:
         _validate_failure(policy, known, errors)
     if (coordinator := spec.get("coordinator")) is not None:
         _validate_coordinator(job_set, coordinator, replicated, errors)
-    _validate_claims(spec, replicated, errors)
+    claims.validate(job_set, errors)
 
 
 def _validate_order(spec: Object, replicated: Sequence[Object], errors: FieldErrors) -> None:
@@ -143,7 +145,10 @@ def _validate_replicated(
         longest_pod = f"{longest_job}-{job_spec['completions'] - 1}-abcde"
         too_long = "JobSet name is too long, pod names generated for this JobSet will exceed 63 characters"
         errors.each(f"{path}.name", longest_job, _label_problems(longest_pod, too_long))
-    for at, needed in enumerate(replicated.get("dependsOn") or ()):
+    depends = replicated.get("dependsOn") or ()
+    if len(depends) > _DEPENDS_LIMIT:
+        errors.too_many(f"{path}.dependsOn", len(depends), _DEPENDS_LIMIT)
+    for at, needed in enumerate(depends):
         where = f"{path}.dependsOn[{at}]"
         if needed.get("name") not in known:
             detail = f"replicatedJob: {name} cannot depend on replicatedJob: {needed.get('name')}"
@@ -251,42 +256,12 @@ def _validate_coordinator(
         errors.invalid(path, endpoint, detail)
 
 
-def _validate_claims(spec: Object, replicated: Sequence[Object], errors: FieldErrors) -> None:
-    seen: set[str] = set()
-    pod_specs = [each["template"]["spec"]["template"]["spec"] for each in replicated]
-    mounts = {
-        mount.get("name")
-        for pod_spec in pod_specs
-        for key in ("containers", "initContainers")
-        for container in pod_spec.get(key) or ()
-        for mount in container.get("volumeMounts") or ()
-    }
-    for policy_at, policy in enumerate(spec.get("volumeClaimPolicies") or ()):
-        for at, template in enumerate(policy.get("templates") or ()):
-            where, name = f"spec.volumeClaimPolicies[{policy_at}].template[{at}].name", meta.name(template)
-            if name in seen:
-                errors.invalid(where, name, "names must be unique for VolumeClaimPolicies template")
-            seen.add(name)
-            errors.each(where, name, names.dns_subdomain(name))
-            if name not in mounts:
-                detail = f"replicatedJob containers don't have a matching volumeMount: {name} from VolumeClaimPolicies"
-                errors.invalid("spec.replicatedJobs", "", detail)
-
-
 def _validate_update(new: Object, old: Object, errors: FieldErrors) -> None:
     after, before = new["spec"], old["spec"]
-    fields = (
-        "network",
-        "successPolicy",
-        "failurePolicy",
-        "startupPolicy",
-        "volumeClaimPolicies",
-        "coordinator",
-    )
-    for key in fields:
-        # As upstream: what was not there may be added, save by defaults, which are always there.
-        if key in before and after.get(key) != before.get(key):
-            errors.invalid(f"spec.{key}", after.get(key), _IMMUTABLE)
+    for key in ("network", "successPolicy", "failurePolicy", "startupPolicy", "volumeClaimPolicies"):
+        # As upstream, whose rules compare two values: what was not there may be added, what was may be taken away.
+        if key in before and key in after and after[key] != before[key]:
+            errors.invalid(f"spec.{key}", after[key], _IMMUTABLE)
     suspended = bool(before.get("suspend") or after.get("suspend"))
     if _fixed(after, suspended) != _fixed(before, suspended):
         errors.invalid("spec.replicatedJobs", after.get("replicatedJobs"), "field is immutable")

@@ -14,6 +14,9 @@ JOB_ROLE = "training.kubeflow.org/job-role"
 MASTER = "master"
 
 TRAINER_FRAMEWORK = "trainer.kubeflow.org/framework"
+SUPPORT = "trainer.kubeflow.org/support"
+DEPRECATED = "deprecated"
+"""The label of a runtime, and its value where the runtime is to go."""
 TRAINER_ANCESTOR = "trainer.kubeflow.org/trainjob-ancestor-step"
 
 JOB_SET_NAME = "jobset.sigs.k8s.io/jobset-name"

@@ -8,7 +8,7 @@ the object's status. The checks load with the first object.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -58,15 +58,16 @@ def date_patches(_request: AdmissionRequest, job: Object, old: Object | None, _r
     return job
 
 
-def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> None:
-    """Raises InvalidError."""
+def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> Sequence[str]:
+    """Returns warnings; raises InvalidError."""
     if meta.is_deleting(obj) or (old is not None and old.get("spec") == obj.get("spec")):
         # What is there already must be able to go, and to get labels.
-        return
+        return ()
     errors = FieldErrors()
     _check(request.resource.kind)(obj, old, reader, errors)
     if errors:
         raise invalid(request.resource.group, request.resource.kind, request.name, errors.causes)
+    return importlib.import_module(f"{_VALIDATION}.warnings").of(obj, old, reader)  # type: ignore[no-any-return]
 
 
 HOOKS: tuple[Hook, ...] = (

@@ -59,10 +59,25 @@ def short(text: str, most: int) -> str:
 def microseconds(time: str) -> int:
     """Since the epoch, of a time in RFC 3339. Raises ValueError for a time that is none."""
     found = datetime.fromisoformat(_six_digits(time))
+    since = _utc(found, time) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
+
+
+def in_utc(time: str) -> str:
+    """The same time, with nine digits of its fraction at most. Raises ValueError for a time that is none."""
+    head, dot, rest = time.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    found = _utc(datetime.fromisoformat(head + rest[len(digits) :]), time)
+    return found.isoformat().removesuffix("+00:00") + (dot + digits[:9] if digits else "") + "Z"
+
+
+def _utc(found: datetime, time: str) -> datetime:
     if found.tzinfo is None:
         raise ValueError(f"the time {time!r} has no time zone: RFC 3339 wants Z or an offset at its end")
-    since = found.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"the time {time!r} is beyond the calendar") from None
 
 
 def _six_digits(time: str) -> str:

@@ -35,6 +35,8 @@ async def _check(request: Any, context: Context) -> Any:
         "",
         f"{HEALTH_PACKAGE}.Health",
         *(f"{PACKAGE}.{each}" for each in ("DBManager", "Suggestion", "EarlyStopping")),
+        # As upstream's probes call it (pkg/controller.v1beta1/consts/const.go).
+        "manager.v1beta1.Suggestion",
     )
     if request.service not in known:
         raise ValueError(

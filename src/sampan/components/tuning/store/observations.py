@@ -5,14 +5,13 @@ Answers what upstream's DB manager answers (kubeflow/katib 0.19 pkg/db/v1beta1),
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
 
-from sampan.components.tuning.api.observing import MetricLog, microseconds, short, storable
+from sampan.components.tuning.api.observing import MetricLog, in_utc, microseconds, short, storable
 from sampan.components.tuning.store.tables import observations
 from sampan.store.database import Database
 from sampan.store.inserting import insert_new
@@ -23,7 +22,6 @@ _BOUND: dict[str, sa.BindParameter[Any]] = {
 }
 _MOST_OF_NAME, _MOST_OF_ORIGIN = 1024, 512
 """Bytes: both are in an index, and PostgreSQL takes less than 2704 in one."""
-_FRACTION = re.compile(r"(\.\d{9})\d+")
 
 
 class Observations:
@@ -104,7 +102,7 @@ def _rows(namespace: str, trial: str, logs: Sequence[MetricLog]) -> list[dict[st
             "namespace": namespace,
             "trial": trial,
             "at": microseconds(each.time),
-            "time": _nanoseconds(each.time),
+            "time": in_utc(each.time),
             "name": _name(each.name),
             "value": storable(each.value),
             "origin": short(each.origin, _MOST_OF_ORIGIN) or None,
@@ -115,7 +113,3 @@ def _rows(namespace: str, trial: str, logs: Sequence[MetricLog]) -> list[dict[st
 
 def _name(text: str) -> str:
     return short(storable(text), _MOST_OF_NAME)
-
-
-def _nanoseconds(time: str) -> str:
-    return _FRACTION.sub(r"\1", time)

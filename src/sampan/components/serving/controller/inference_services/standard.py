@@ -12,7 +12,7 @@ from typing import Any
 from sampan.components.serving.api.kinds import SCALED_OBJECTS
 from sampan.components.serving.controller.inference_services.children import Children, Own
 from sampan.components.serving.controller.inference_services.templates import Made
-from sampan.components.serving.engine.inference_services import failures, names, standard
+from sampan.components.serving.engine.inference_services import failures, names, pods, standard
 from sampan.components.serving.engine.inference_services.conditions import FALSE, TRUE, UNKNOWN, Verdict
 from sampan.components.serving.engine.inference_services.models import Seen
 from sampan.components.serving.engine.inference_services.spec import Component
@@ -43,19 +43,20 @@ class StandardMode:
             await own.keep(HORIZONTAL_POD_AUTOSCALERS, wanted.autoscaler)
         if wanted.scaled_object is not None:
             await own.keep(SCALED_OBJECTS, wanted.scaled_object)
-        return self._seen(component, deployment, rules)
+        told = meta.spec(wanted.service)["ports"]
+        return self._seen(component, deployment, pods.http_port(told) if rules.is_headless else 0)
 
-    def _seen(self, component: Component, deployment: Object, rules: Rules) -> ComponentSeen:
+    def _seen(self, component: Component, deployment: Object, headless_port: int) -> ComponentSeen:
         app = names.app_label(component.name)
-        pods = _newest(deployment, self._children.pods_of_app(meta.namespace(deployment), app))
-        ready = verdict(deployment, pods)
+        found = _newest(deployment, self._children.pods_of_app(meta.namespace(deployment), app))
+        ready = verdict(deployment, found)
         seen = Seen(
-            pods,
+            found,
             has_failed=ready.status == FALSE and bool(ready.message),
             sleeps=meta.spec(deployment).get("replicas") == 0,
             is_newest=is_complete(deployment),
         )
-        return ComponentSeen(component, ready, seen, is_headless=rules.is_headless)
+        return ComponentSeen(component, ready, seen, headless_port=headless_port)
 
 
 def verdict(deployment: Object, pods: Sequence[Object]) -> Verdict:

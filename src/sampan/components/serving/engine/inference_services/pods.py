@@ -132,7 +132,7 @@ def ports(of: Component, serving: Mapping[str, Any], name: str) -> list[dict[str
     """Of the Service in front of pods with such a container: 80 for the first of its ports."""
     told = [each for each in serving.get("ports") or () if isinstance(each, Mapping)]
     if not told:
-        told = [{"name": name[:15].rstrip("-"), "containerPort": HTTP_PORT}]
+        told = [{"name": name, "containerPort": HTTP_PORT}]
     found = [_port(each, 80 if index == 0 else int(each["containerPort"])) for index, each in enumerate(told)]
     if of.has_agent_before_it:
         found[0]["targetPort"] = AGENT_PORT
@@ -140,6 +140,11 @@ def ports(of: Component, serving: Mapping[str, Any], name: str) -> list[dict[str
         for index, each in enumerate(found):
             each.setdefault("name", f"port-{index}")
     return found
+
+
+def http_port(found: Sequence[Mapping[str, Any]]) -> int:
+    """Of a Service's ports the pods' own for HTTP: who asks a Service without an address asks the pods."""
+    return next((int(each["targetPort"]) for each in found if not is_grpc(each)), HTTP_PORT)
 
 
 def is_grpc(port: Mapping[str, Any]) -> bool:

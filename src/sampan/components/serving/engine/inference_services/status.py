@@ -44,7 +44,8 @@ class ComponentSeen:
     """In mode Knative."""
     configuration: Verdict = MET
     route: Verdict = MET
-    is_headless: bool = False
+    headless_port: int = 0
+    """Of its pods, where its Service has no address."""
     is_grpc: bool = False
     """Whether its first port speaks gRPC."""
 
@@ -240,8 +241,9 @@ def _add_addresses(
     else:
         found["url"] = addresses.external_url(isvc, domain)
     at = addresses.cluster_url(meta.name(isvc) if whole.is_knative else entry.name, namespace)
-    if any(each.is_headless for each in whole.components if each.component.name == entry.name):
-        at += ":8080"
+    port = next((each.headless_port for each in whole.components if each.component.name == entry.name), 0)
+    if port:
+        at += f":{port}"
     found["address"] = {"url": at}
 
 

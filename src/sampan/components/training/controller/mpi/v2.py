@@ -50,6 +50,8 @@ class Memory:
     uid: str
     group: Object | None = None
     """The PodGroup's spec as it was written last."""
+    priorities: dict[str, int] = field(default_factory=dict)
+    """Of the classes that its pods name, when the group was made."""
     told: set[str] = field(default_factory=set)
 
 
@@ -169,9 +171,10 @@ class MpiV2Reconciler:
         return [pod for pod in await self._workers(mpi) if meta.name(pod) in wanted]
 
     async def _keep_gang(self, mpi: MpiJob, memory: Memory) -> None:
-        priorities = await self._gang.priorities(mpi.job) if memory.group is None else {}
+        if memory.group is None:
+            memory.priorities = await self._gang.priorities(mpi.job)
         try:
-            wanted = self._gang.desired(mpi.job, mpi.minimum, priorities)
+            wanted = v2.pod_group(mpi, self._gang.scheduler, memory.priorities)
         except InvalidJobError as error:
             raise InvalidError(str(error)) from error
         kind = self._gang.kind
@@ -186,9 +189,16 @@ class MpiV2Reconciler:
         obj = mpi.job.object
         if launcher is None:
             if mpi.creation_policy == v2.AT_STARTUP or all(map(_is_ready, workers)):
-                made = await self._client.create(
-                    JOBS, owners.with_controller(v2.launcher_job(mpi, self._gang.scheduler), obj)
-                )
+                wanted = owners.with_controller(v2.launcher_job(mpi, self._gang.scheduler), obj)
+                if v2.overwrites_restart_policy(mpi):
+                    words = "Restart policy in pod template overridden by restart policy in replica spec"
+                    self._children.warning(obj, "SetPodTemplateRestartPolicy", words)
+                try:
+                    made = await self._client.create(JOBS, wanted)
+                except ApiError as error:
+                    words = f"launcher pod created failed: {error.message}"
+                    self._children.warning(obj, "MPIJobFailed", words)
+                    raise
                 await self._launchers.reached(meta.resource_version(made))
                 return made
             return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from sampan.client.protocol import Client
+from sampan.components.training.api import labels
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAIN_JOBS, TRAINING_RUNTIMES
 from sampan.components.training.controller.trainer.children import Children
 from sampan.components.training.controller.trainer.late import LateChildren
@@ -32,7 +33,6 @@ from sampan.reconcile.reconciler import DONE, Request, Result
 MANAGER = "trainer.kubeflow.org/trainjob-controller"
 _MESSAGE_LIMIT = 950
 _BY_RUNTIME = "runtime"
-_SUPPORT = "trainer.kubeflow.org/support"
 _DEPRECATED = "is deprecated and will be removed in a future release: use another one"
 
 
@@ -136,7 +136,7 @@ class TrainJobReconciler:
             raise _TroubledError(
                 Trouble(f'{resource.kind} "{name}" specified in TrainJob is not found: create it first')
             ) from error
-        if meta.labels(runtime).get(_SUPPORT) == "deprecated":
+        if meta.labels(runtime).get(labels.SUPPORT) == labels.DEPRECATED:
             self._recorder.warning(job, "RuntimeDeprecated", f'{resource.kind} "{name}" {_DEPRECATED}')
         return runtime, (snapshot.written(job, runtime, resource),)
 

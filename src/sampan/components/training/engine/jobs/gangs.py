@@ -56,9 +56,17 @@ def priority_classes(job: Job) -> set[str]:
 
 
 def desired_group(
-    job: Job, minimum: int, gang_scheduler: str, priorities: Mapping[str, int]
+    job: Job,
+    minimum: int,
+    gang_scheduler: str,
+    priorities: Mapping[str, int],
+    *,
+    limits_request: bool = False,
 ) -> Object | None:
-    """`minimum` counts where the user does not say; `priorities` are those of the classes that exist."""
+    """`minimum` counts where the user does not say; `priorities` are those of the classes that exist.
+
+    `limits_request`: what a container limits and does not request counts by its name, beside what it requests.
+    """
     kind = kind_of(gang_scheduler)
     if kind is None:
         return None
@@ -66,7 +74,7 @@ def desired_group(
     least = minimum if scheduling.min_available is None else scheduling.min_available
     resources = scheduling.min_resources
     if resources is None:
-        resources = _resources(job, least, priorities)
+        resources = _resources(job, least, priorities, limits_request)
     spec: dict[str, Any] = {"minMember": max(least, 1), "minResources": dict(resources)}
     if gang_scheduler == VOLCANO:
         spec["queue"] = scheduling.queue or _DEFAULT_QUEUE
@@ -88,7 +96,7 @@ def desired_group(
     }
 
 
-def _resources(job: Job, least: int, priorities: Mapping[str, int]) -> dict[str, str]:
+def _resources(job: Job, least: int, priorities: Mapping[str, int], limits_request: bool) -> dict[str, str]:
     """What the first `least` pods request together, those of higher priority first."""
 
     def rank(role: str) -> int:
@@ -101,13 +109,18 @@ def _resources(job: Job, least: int, priorities: Mapping[str, int]) -> dict[str,
         pods = min(job.roles[role].replicas, left)
         left -= pods
         for container in meta.spec(job.roles[role].template).get("containers") or ():
-            resources = container.get("resources") or {}
-            # What is limited and not requested is requested by that.
-            requests = resources.get("requests")
-            amounts = resources.get("limits") if requests is None else requests
-            for name, amount in (amounts or {}).items():
+            for name, amount in _requested(container, limits_request).items():
                 total[name] = total.get(name, Decimal(0)) + _parsed(name, amount) * pods
     return {name: _written(name, amount) for name, amount in total.items() if amount}
+
+
+def _requested(container: Object, limits_request: bool) -> Mapping[str, Any]:
+    """What is limited and not requested is requested by that: where nothing is requested, or each by its name."""
+    resources = container.get("resources") or {}
+    requests, limits = resources.get("requests"), resources.get("limits") or {}
+    if limits_request:
+        return {**limits, **(requests or {})}
+    return limits if requests is None else requests
 
 
 def _written(name: str, amount: Decimal) -> str:

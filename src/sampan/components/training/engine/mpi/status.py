@@ -63,6 +63,7 @@ def begin(job: Object, now: str) -> Outcome:
     if not outcome.status.get("conditions"):
         message = f"MPIJob {meta.namespace(job)}/{meta.name(job)} is created."
         _put(outcome, CREATED, "MPIJobCreated", message, now)
+        outcome.told.append(Told("MPIJobCreated", message))
     return outcome
 
 

@@ -7,8 +7,8 @@ Of its labels those of Job and Service are more than upstream's: by them caches 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sampan.components.training.api import labels
@@ -37,6 +37,7 @@ OPERATOR = "kubeflow.org/mpi-operator"
 OPEN_MPI, INTEL, MPICH = "OpenMPI", "Intel", "MPICH"
 AT_STARTUP, WHEN_WORKERS_ARE_READY = "AtStartup", "WaitForWorkersReady"
 _SSH_VOLUME = "ssh-auth"
+_QUEUE = "scheduling.volcano.sh/queue-name"
 _ROOTS_SSH = "/root/.ssh"
 _HOSTFILE = f"{names.CONFIG_PATH}/{names.HOSTFILE}"
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?\Z")
@@ -142,6 +143,26 @@ def secret_name(job: str) -> str:
 # The children.
 
 
+def pod_group(mpi: MpiJob, gang_scheduler: str, priorities: Mapping[str, int]) -> Object | None:
+    """The queue may stand in an annotation of the job, and the group has the launcher's priority, or the workers'."""
+    job = mpi.job
+    scheduling = job.policy.scheduling
+    named = (meta.spec(each.template).get("priorityClassName") for each in job.roles.values())
+    scheduling = replace(
+        scheduling,
+        queue=scheduling.queue or meta.annotations(job.object).get(_QUEUE, ""),
+        priority_class=scheduling.priority_class or next((str(each) for each in named if each), ""),
+        timeout_seconds=scheduling.timeout_seconds or 0,
+    )
+    job = replace(job, policy=replace(job.policy, scheduling=scheduling))
+    return gangs.desired_group(job, mpi.minimum, gang_scheduler, priorities, limits_request=True)
+
+
+def overwrites_restart_policy(mpi: MpiJob) -> bool:
+    """Whether the launcher's template says how its pod restarts, which does not count."""
+    return bool(meta.spec(mpi.job.roles[LAUNCHER].template).get("restartPolicy"))
+
+
 def service(mpi: MpiJob) -> Object:
     """Headless, in front of all pods of the job. A launcher that works is looked up before it is ready."""
     return {
@@ -208,7 +229,7 @@ def worker_pod(mpi: MpiJob, index: int, gang_scheduler: str) -> Object:
         },
         "spec": spec,
     }
-    gangs.mark(pod, mpi.name, WORKER, gang_scheduler)
+    _into_gang(pod, mpi, WORKER, gang_scheduler)
     return pod
 
 
@@ -226,7 +247,7 @@ def launcher_template(mpi: MpiJob, gang_scheduler: str) -> Object:
         marks[labels.REPLICA_INDEX] = "0"
     metadata = {"labels": {**meta.labels(template), **marks}, "annotations": dict(meta.annotations(template))}
     made = {"metadata": metadata, "spec": spec}
-    gangs.mark(made, mpi.name, LAUNCHER, gang_scheduler)
+    _into_gang(made, mpi, LAUNCHER, gang_scheduler)
     return made
 
 
@@ -256,6 +277,13 @@ def resumed(mpi: MpiJob, gang_scheduler: str) -> Object:
         key: template["spec"].get(key) for key in ("nodeSelector", "tolerations", "schedulingGates")
     }
     return {"suspend": False, "template": {"metadata": template["metadata"], "spec": directives}}
+
+
+def _into_gang(pod: Object, mpi: MpiJob, role: str, gang_scheduler: str) -> None:
+    """In place. Another scheduler that the template names would not know of the gang, and is overwritten."""
+    if gang_scheduler != gangs.NONE:
+        pod["spec"].pop("schedulerName", None)
+    gangs.mark(pod, mpi.name, role, gang_scheduler)
 
 
 def _pod_spec(mpi: MpiJob, role: str, hostname: str) -> Object:

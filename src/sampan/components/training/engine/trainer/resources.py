@@ -14,8 +14,9 @@ from sampan.kube.meta import Object
 
 
 def per_node(info: Info) -> Mapping[str, Any]:
-    """`limits` and `requests`: the TrainJob's own where it has any, else the runtime's."""
-    return info.trainer.get("resourcesPerNode") or _of_runtime(info) or {}
+    """`limits` and `requests`: the TrainJob's own where it says any, be it none, else the runtime's."""
+    wanted: Mapping[str, Any] | None = info.trainer.get("resourcesPerNode")
+    return wanted if wanted is not None else _of_runtime(info) or {}
 
 
 def gpus(resources: Mapping[str, Any]) -> int:

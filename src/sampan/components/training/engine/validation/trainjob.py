@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from sampan.components.training.api.kinds import CLUSTER_TRAINING_RUNTIMES, TRAINER_GROUP, TRAINING_RUNTIMES
+from sampan.components.training.api.labels import TRAINER_ANCESTOR
 from sampan.components.training.engine.validation import torchtune
 from sampan.components.training.engine.validation.reading import Anything, at, each, number, texts
 from sampan.kube import meta, names
@@ -243,9 +244,20 @@ def _check_torch(job: Object, runtime: Object, errors: FieldErrors) -> None:
                 errors.invalid(_REF, dict(target), detail)
     trainer = at(job, "spec", "trainer")
     if texts(trainer.get("command")) == ["tune", "run"]:
-        own = _containers(pods.get(_NODE, {})).get(_NODE, {})
-        per_node = at(trainer, "resourcesPerNode") or at(own, "resources")
+        wanted = trainer.get("resourcesPerNode")
+        per_node = at(trainer, "resourcesPerNode") if wanted is not None else _resources(runtime)
         torchtune.check(str(at(job, "spec", "runtimeRef").get("name")), trainer, per_node, errors)
+
+
+def _resources(runtime: Object) -> Anything:
+    """Of the first container `node` that says any, in the job of that name or in the one that trains."""
+    for job in each(runtime, "spec", "template", "spec", "replicatedJobs"):
+        trains = at(job, "template", "metadata", "labels").get(TRAINER_ANCESTOR) == "trainer"
+        for container in each(job, "template", "spec", "template", "spec", "containers"):
+            is_node = container.get("name") == _NODE and (trains or job.get("name") == _NODE)
+            if is_node and container.get("resources") is not None:
+                return at(container, "resources")
+    return {}
 
 
 def _check_mpi(

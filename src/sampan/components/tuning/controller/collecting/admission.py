@@ -21,7 +21,7 @@ from sampan.components.tuning.engine.collecting.shell_quotes import unquote
 from sampan.components.tuning.engine.collecting.wanted import wanted_of
 from sampan.kube import meta, owners
 from sampan.kube.admission import AdmissionRequest, Hook, MutatingHook, Reader
-from sampan.kube.kinds import NAMESPACES, PODS, guessed
+from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES, PODS, guessed
 from sampan.kube.meta import Object
 
 _INJECTION = "sampan.components.tuning.controller.collecting.injection"
@@ -49,7 +49,8 @@ def admit(request: AdmissionRequest, pod: Object, _old: Object | None, reader: R
         suggestion = reader.get(SUGGESTIONS, meta.labels(trial).get(labels.EXPERIMENT, ""), request.namespace)
         injection: Any = importlib.import_module(_INJECTION)
         injection.mount_checkpoints(pod, trial, suggestion, wanted.container)
-        injection.inject(pod, trial, wanted)
+        config = reader.get(CONFIG_MAPS, labels.CONFIG_MAP, labels.NAMESPACE)
+        injection.inject(pod, trial, wanted, suggestion, config)
     return pod
 
 

@@ -2,13 +2,14 @@
 checkpoints. Pure.
 
 Source: kubeflow/katib 0.19 pkg/webhook/v1beta1/pod (inject_webhook.go, utils.go),
-pkg/controller.v1beta1/util/suggestion.go (the claim's name).
+pkg/controller.v1beta1/util/suggestion.go (names of the claim and of the service of early stopping).
 """
 
 from __future__ import annotations
 
 import copy
 import posixpath
+from collections.abc import Mapping
 from typing import Any
 
 from sampan.components.tuning.api import labels
@@ -21,7 +22,9 @@ from sampan.components.tuning.engine.collecting.wanted import (
     STDOUT,
     TF_EVENT,
     Wanted,
+    image_name,
 )
+from sampan.components.tuning.engine.suggestion.katib_config import STOPPING_PORT, katib_config_of
 from sampan.kube import meta, pods
 from sampan.kube.meta import Object
 
@@ -44,8 +47,14 @@ _IMAGES = {
 """Shown, not run."""
 
 
-def inject(pod: Object, trial: Object, wanted: Wanted) -> None:
-    """Into a pod whose metrics count."""
+def inject(
+    pod: Object,
+    trial: Object,
+    wanted: Wanted,
+    suggestion: Object | None = None,
+    config_map: Mapping[str, Any] | None = None,
+) -> None:
+    """Into a pod whose metrics count. `config_map` is katib-config, None where there is none."""
     container: Object
     if wanted.shown:
         container, mark = copy.deepcopy(dict(wanted.shown)), pods.ATTENDANTS
@@ -53,7 +62,9 @@ def inject(pod: Object, trial: Object, wanted: Wanted) -> None:
         name = (
             labels.COLLECTOR_CONTAINER if wanted.kind in (STDOUT, FILE) else labels.OTHER_COLLECTOR_CONTAINER
         )
-        container = {"name": name, "image": _IMAGES[wanted.kind], "args": _arguments(wanted)}
+        entry = katib_config_of(config_map).collectors.get(wanted.kind) or {}
+        args = _arguments(wanted, entry, suggestion)
+        container = {"name": name, "image": _image(wanted.kind, entry), "args": args}
         mark = pods.ATTENDANTS
     elif wanted.kind == CUSTOM:
         found = ((meta.spec(trial).get("metricsCollector") or {}).get("collector") or {}).get(
@@ -86,7 +97,7 @@ def mount_checkpoints(pod: Object, trial: Object, suggestion: Object | None, con
         or any(_name(each) == _CHECKPOINTS for each in _volumes(pod))
     ):
         return
-    claim = f"{meta.name(suggestion)}-{algorithm.get('algorithmName')}"
+    claim = _service(suggestion)
     experiment = meta.name(suggestion)
     spec = meta.spec(pod)
     spec["volumes"] = [*_volumes(pod), {"name": _CHECKPOINTS, "persistentVolumeClaim": {"claimName": claim}}]
@@ -127,7 +138,7 @@ def _covers(mounted: str, folder: str) -> bool:
     return folder == mounted or folder.startswith(mounted.rstrip("/") + "/")
 
 
-def _arguments(wanted: Wanted) -> list[str]:
+def _arguments(wanted: Wanted, entry: Mapping[str, Any], suggestion: Object | None) -> list[str]:
     """As upstream's collector is called. Source: getMetricsCollectorArgs."""
     found = [
         "-t",
@@ -143,10 +154,25 @@ def _arguments(wanted: Wanted) -> list[str]:
     found += ["-path", path] if path else []
     found += ["-f", ";".join(wanted.filters)] if wanted.filters else []
     found += ["-format", wanted.format] if wanted.kind in (STDOUT, FILE) else []
+    waits = entry.get("waitAllProcesses")
+    found += ["-w", str(waits).lower()] if isinstance(waits, bool) else []
     for rule in wanted.rules:
-        step = (str(rule.start_step),) if rule.start_step else ()
-        found += ["-stop-rule", ";".join((rule.name, rule.value, rule.comparison, *step))]
+        found += ["-stop-rule", ";".join((rule.name, rule.value, rule.comparison, str(rule.start_step)))]
+    if wanted.rules and suggestion is not None:
+        found += ["-s-earlystop", f"{_service(suggestion)}.{wanted.namespace}:{STOPPING_PORT}"]
     return found
+
+
+def _image(kind: str, entry: Mapping[str, Any]) -> str:
+    """Of the configuration where that is upstream's, whatever registry it comes from: one of the user's own would not
+    be run."""
+    configured = str(entry.get("image") or "").strip()
+    return configured if image_name(configured) == image_name(_IMAGES[kind]) else _IMAGES[kind]
+
+
+def _service(suggestion: Object) -> str:
+    algorithm = meta.spec(suggestion).get("algorithm") or {}
+    return f"{meta.name(suggestion)}-{algorithm.get('algorithmName')}"
 
 
 def _container(pod: Object, name: str) -> dict[str, Any] | None:

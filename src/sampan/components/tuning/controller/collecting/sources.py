@@ -95,7 +95,8 @@ class LineSource:
 
     @property
     def complaint(self) -> Complaint | None:
-        return self.lines.complaint
+        found = self.lines.complaint
+        return found if found is not None or self.sums.has_objective else self.lines.missed
 
     @property
     def is_last_odd(self) -> bool:

@@ -106,6 +106,14 @@ class SuggestionReconciler:
     async def reconcile(self, request: Request) -> Result:
         suggestion = self._suggestions.get(request.namespace, request.name)
         experiment = self._experiments.get(request.namespace, request.name)
+        if (
+            suggestion is not None
+            and not meta.is_deleting(suggestion)
+            and not owners.controller_of(suggestion)
+        ):
+            conditions = says.created(conditions_of(suggestion), self._now())
+            await self._mark(suggestion, says.without_experiment(conditions, self._now()))
+            return DONE
         if suggestion is None or meta.is_deleting(suggestion) or experiment is None:
             await self._forget(request)
             return DONE

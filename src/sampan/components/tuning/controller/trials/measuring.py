@@ -71,7 +71,8 @@ class Measuring:
 
     async def measure(self, trial: Object) -> Measured:
         """Raises NotYetError, StorageError, ApiError."""
-        waited = self._clock.monotonic() - self._ended.setdefault(meta.uid(trial), self._clock.monotonic())
+        ended = self._ended.setdefault(meta.uid(trial), self._clock.monotonic())
+        waited = self._clock.monotonic() - ended
         following = self._collector.attend(trial, self._pods.of(request_for(trial)))
         wanted = following.wanted
         if wanted.kind in READ_HERE:

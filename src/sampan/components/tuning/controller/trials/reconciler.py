@@ -130,9 +130,9 @@ class TrialReconciler:
             return await self._write(trial, waits, look_again=_LATER)
         state = _judged(trial, run.obj)
         if state.condition == judging.FAILED:
-            return await self._failed(trial, begun, state, now)
+            return await self._failed(trial, begun, run, state)
         if state.condition == judging.SUCCEEDED:
-            return await self._succeeded(trial, begun, state, now)
+            return await self._succeeded(trial, begun, run, state)
         return await self._running(trial, begun, run, state)
 
     # What it runs.
@@ -232,14 +232,16 @@ class TrialReconciler:
 
     # When it has ended.
 
-    async def _failed(self, trial: Object, begun: Status, state: RunState, now: str) -> Result:
+    async def _failed(self, trial: Object, begun: Status, run: _Run, state: RunState) -> Result:
+        now = rfc3339(self._clock.now())
         await self._measuring.keep(trial)
         said = " ".join(each for each in (state.message, state.reason) if each)
-        event = f"Job {meta.name(trial)} has failed{f'. {said}' if said else ''}"
+        event = f"Job {meta.name(run.obj)} has failed{f'. {said}' if said else ''}"
         ended = status.failed(begun, state, why_failed(self._pods.of(request_for(trial))), now)
         return await self._write(trial, ended, "JobFailed", event)
 
-    async def _succeeded(self, trial: Object, begun: Status, state: RunState, now: str) -> Result:
+    async def _succeeded(self, trial: Object, begun: Status, run: _Run, state: RunState) -> Result:
+        now = rfc3339(self._clock.now())
         try:
             measured = await self._measuring.measure(trial)
         except NotYetError as error:
@@ -248,10 +250,10 @@ class TrialReconciler:
             return await self._write(trial, begun, look_again=timedelta(seconds=error.seconds))
         if measured.problem:
             ended = status.unmeasured(begun, state, measured.observation, measured.problem, now)
-            event = f"Metrics are not available for Job {meta.name(trial)}"
+            event = f"Metrics are not available for Job {meta.name(run.obj)}"
             return await self._write(trial, ended, METRICS_UNAVAILABLE, event)
         ended = status.succeeded(begun, state, measured.observation, measured.note, now)
-        return await self._write(trial, ended, "JobSucceeded", f"Job {meta.name(trial)} has succeeded")
+        return await self._write(trial, ended, "JobSucceeded", f"Job {meta.name(run.obj)} has succeeded")
 
     async def _after_end(self, trial: Object) -> Result:
         """What it ran goes, unless it is to be retained."""

@@ -30,6 +30,7 @@ _NAME = string.ascii_letters + string.digits + "_|-"
 _VALUE = re.compile(r"\s*([+-]?\d*(?:\.\d+)?(?:[Ee][+-]?\d+)?)", re.ASCII)
 _NOT_FINITE = re.compile(r"\s*([+-]?(?:nan|infinity|inf))(?![\w.])", re.IGNORECASE | re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+_DIGIT = re.compile(r"\d")
 _SHOWN = 200
 _MOST_PROBES = 8
 """Texts for values in one line, each of which has the line looked through again."""
@@ -52,6 +53,8 @@ class Values:
     filter looks for."""
     oddity: str = ""
     """What is wrong with a value of the objective, or may be meant for one."""
+    missed: str = ""
+    """Why there is no value of the objective where one might be."""
 
 
 @dataclass(slots=True)
@@ -77,6 +80,9 @@ class Lines:
         self.count = 0
         self.complaint: Complaint | None = None
         """About the last line that has one."""
+        self.missed: Complaint | None = None
+        """About the last line that names the objective and a number, and in which no filter finds its value: it may be
+        about something else, and is worth a word where nothing is found at all."""
         self.is_last_odd = False
         """Whether that line came after all values of the objective."""
 
@@ -89,6 +95,8 @@ class Lines:
         if values.oddity:
             self.complaint = Complaint(self.count, line.strip()[:_SHOWN], values.oddity)
             self.is_last_odd = True
+        elif values.missed:
+            self.missed = Complaint(self.count, line.strip()[:_SHOWN], values.missed)
         return values
 
     def _text(self, line: str, time: str) -> Values:
@@ -107,9 +115,16 @@ class Lines:
                     continue
                 value = special[1]
             found.append((name, value))
-        if not found and not oddity and _names(line, self._metrics[0]):
-            oddity = f"which no filter finds a value of {self._metrics[0]} in"
-        return Values(_own_time(line) or time, tuple(found), oddity)
+        missed = ""
+        if not found and not oddity:
+            missed = self._why_missed(line)
+            oddity = missed if _names(line, self._metrics[0]) else ""
+        return Values(_own_time(line) or time, tuple(found), oddity, missed)
+
+    def _why_missed(self, line: str) -> str:
+        _, name, after = line.partition(self._metrics[0])
+        is_missed = name and (_names(line, name) or _DIGIT.search(after))
+        return f"which no filter finds a value of {name} in" if is_missed else ""
 
     def _matches(self, line: str) -> Iterator[tuple[str, str, str, bool]]:
         """Name, value, the text behind it, and whether it is a text that the user's filter is meant to find."""

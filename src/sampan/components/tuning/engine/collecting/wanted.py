@@ -100,8 +100,7 @@ def wanted_of(trial: Object) -> Wanted:
 def _as_upstreams(wanted: Wanted, container: Mapping[str, Any]) -> Wanted:
     """A custom collector of upstream's image reads what its arguments say. Source: kubeflow/katib 0.19
     cmd/metricscollector/v1beta1/file-metricscollector/main.go, tfevent-metricscollector/main.py."""
-    image = str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
-    kind = _UPSTREAMS.get(image)
+    kind = _UPSTREAMS.get(image_name(str(container.get("image") or "")))
     if wanted.kind != CUSTOM or kind is None or container.get("command"):
         return wanted
     args = [str(each) for each in _list(container.get("args"))]
@@ -114,6 +113,11 @@ def _as_upstreams(wanted: Wanted, container: Mapping[str, Any]) -> Wanted:
         filters=tuple(filter(None, flags.get("-f", "").split(";"))) or wanted.filters,
         shown=container,
     )
+
+
+def image_name(image: str) -> str:
+    """Without registry, tag and digest."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def _kind(collecting: Mapping[str, Any]) -> str:

@@ -29,6 +29,8 @@ class KatibConfig:
     suggestions: _Entries = field(default_factory=dict)
     early_stoppings: _Entries = field(default_factory=dict)
     """By the algorithm's name."""
+    collectors: _Entries = field(default_factory=dict)
+    """By the kind of collector."""
     probes: bool = True
     """Whether suggestion services are asked over gRPC whether they are well."""
     error: str = ""
@@ -103,8 +105,9 @@ def _read(text: str) -> KatibConfig:
         return KatibConfig(error=f"failed to parse {CONFIG_KEY} in ConfigMap: {CONFIG_MAP}: {error}")
     runtime, init = _mapping(found.get("runtime")), _mapping(found.get("init"))
     return KatibConfig(
-        _entries(runtime.get("suggestions")),
-        _entries(runtime.get("earlyStoppings")),
+        _entries(runtime.get("suggestions"), "algorithmName"),
+        _entries(runtime.get("earlyStoppings"), "algorithmName"),
+        _entries(runtime.get("metricsCollectors"), "kind"),
         _mapping(init.get("controller")).get("enableGRPCProbeInSuggestion") is not False,
     )
 
@@ -113,6 +116,6 @@ def _mapping(found: Any) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _entries(found: Any) -> dict[str, Object]:
+def _entries(found: Any, key: str) -> dict[str, Object]:
     listed = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-    return {str(each.get("algorithmName") or ""): each for each in listed}
+    return {str(each.get(key) or ""): each for each in listed}

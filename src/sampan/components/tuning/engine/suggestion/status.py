@@ -111,6 +111,14 @@ def not_answering(conditions: Conditions, now: str, why: str) -> list[Object]:
     return marked(conditions, RUNNING, "False", reason=NOT_ANSWERING_REASON, message=why, now=now)
 
 
+def without_experiment(conditions: Conditions, now: str) -> list[Object]:
+    """Of one that somebody has made by hand. Upstream's tries for ever to read its experiment."""
+    message = (
+        "Suggestion is not running: it belongs to no Experiment, and those make their suggestions themselves"
+    )
+    return marked(conditions, RUNNING, "False", reason=WAITING_REASON, message=message, now=now)
+
+
 def restarting(conditions: Conditions, now: str) -> list[Object]:
     kept = without(conditions, SUCCEEDED)
     return marked(

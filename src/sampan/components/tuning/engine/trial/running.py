@@ -10,7 +10,7 @@ import copy
 from collections.abc import Mapping
 
 from sampan.components.tuning.engine.collecting.lines import filter_problem
-from sampan.components.tuning.engine.collecting.wanted import KINDS, wanted_of
+from sampan.components.tuning.engine.collecting.wanted import KINDS, NONE, PUSH, wanted_of
 from sampan.kube import meta, owners
 from sampan.kube.meta import Object
 from sampan.lib.gjson import paths as gjson
@@ -114,6 +114,6 @@ def check(trial: Object) -> None:
         )
     if not wanted.objective.metric:
         raise ImpossibleError("spec.objective.objectiveMetricName is missing: name the metric to optimise")
-    for text in wanted.filters:
+    for text in wanted.filters if wanted.kind not in (PUSH, NONE) else ():
         if wrong := filter_problem(text):
             raise ImpossibleError(f"spec.metricsCollector.source.filter.metricsFormat: {wrong}")

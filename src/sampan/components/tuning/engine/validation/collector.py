@@ -11,6 +11,7 @@ from posixpath import isabs
 from typing import Any
 
 from sampan.components.tuning.engine.collecting.lines import compiled
+from sampan.components.tuning.engine.collecting.wanted import NONE, PUSH
 from sampan.components.tuning.engine.validation.reading import Anything, at, items, text
 from sampan.kube.fielderrors import FieldErrors
 
@@ -26,7 +27,8 @@ def check(spec: Anything, errors: FieldErrors) -> None:
         errors.invalid(f"{_PATH}.collector.kind", kind, f"invalid metrics collector kind: {kind}")
         return
     ask(collecting, errors)
-    _filter(at(at(collecting, "source"), "filter"), errors)
+    if kind not in (PUSH, NONE):
+        _filter(at(at(collecting, "source"), "filter"), errors)
 
 
 def _file(collecting: Anything, errors: FieldErrors) -> None:

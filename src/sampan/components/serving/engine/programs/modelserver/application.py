@@ -64,9 +64,9 @@ class Application:
         path = request.path
         if self._extension is not None and self._extension.route(request, reply):
             return
-        if path.startswith("/v1/models/"):
+        if path.startswith("/v1/models/") and len(path) > 11:
             self._v1(request, path[11:], reply)
-        elif path.startswith("/v2/models/"):
+        elif path.startswith("/v2/models/") and len(path) > 11:
             self._v2(request, path[11:].split("/"), reply)
         elif path.startswith("/v2/repository/"):
             self._repository_route(request, path[15:].strip("/").split("/"), reply)
@@ -214,11 +214,14 @@ class Application:
         if action not in ("", "ready", "infer", "stats"):
             raise NoRouteError(404, "Not Found")
         _only(request, "POST" if action == "infer" else "GET")
+        if action == "":
+            told = self._repository.described(name)
+            _check_version(told, version)
+            reply(_json(v2.metadata(told.metadata, name, told.metadata.versions)))
+            return
         served = self._repository.ready(name) if action != "stats" else self._repository.known(name)
         _check_version(served, version)
-        if action == "":
-            reply(_json(v2.metadata(served.metadata, name, served.metadata.versions)))
-        elif action == "ready":
+        if action == "ready":
             self._ready(served, reply)
         elif action == "stats":
             self._spawn(self._statistics(name, reply), reply)

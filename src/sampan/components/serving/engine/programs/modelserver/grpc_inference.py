@@ -63,14 +63,16 @@ def write(model: str, version: str, inference: v2.Inference, outputs: Sequence[T
     response = message("ModelInferResponse")(
         model_name=model, model_version=version, id=inference.id or v2.new_id()
     )
-    chosen = v2.chosen(outputs, [each.name for each in inference.outputs])
+    chosen = v2.chosen(model, outputs, [each.name for each in inference.outputs])
     raw = raw or any(tensor.datatype not in _CONTENTS for tensor in chosen)
     for tensor in chosen:
         output = response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.data.shape)
         for key, value in tensor.parameters.items():
             set_parameter(output.parameters[key], value)
         if raw:
-            response.raw_output_contents.append(tensors.to_bytes(tensor.data))
+            data = tensors.to_bytes(tensor.data)
+            output.parameters["binary_data_size"].int64_param = len(data)
+            response.raw_output_contents.append(data)
         else:
             values = tensor.data.ravel()
             found = (

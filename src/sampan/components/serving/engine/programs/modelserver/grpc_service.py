@@ -114,7 +114,7 @@ class Service:
         return message("ModelReadyResponse")(ready=request.name in states)
 
     async def model_metadata(self, request: Any, context: Any) -> Any:
-        metadata = self._repository.ready(request.name).metadata
+        metadata = self._repository.described(request.name).metadata
         response = message("ModelMetadataResponse")(
             name=request.name, versions=metadata.versions, platform=metadata.platform
         )

@@ -58,6 +58,9 @@ class Served:
         return self.model.metadata
 
 
+_NOT_THERE = "There is no such model."
+
+
 class Repository:
     """For one event loop, in which models are used; they are loaded in a thread."""
 
@@ -123,8 +126,15 @@ class Repository:
             raise not_ready(name)
         return served
 
+    def described(self, name: str) -> Served:
+        """What is known of a model does not wait for its being ready. Raises RequestError: 404, or 503 with why."""
+        served = self._models.get(self.aliases.get(name, name))
+        return self.ready(name) if served is None or served.model is None else served
+
     def is_ready(self) -> bool:
-        return all(served.state == READY and is_healthy(served) for served in self._models.values())
+        """One model that cannot be served takes no others away: each says for itself whether it is ready."""
+        models = self._models.values()
+        return not models or any(served.state == READY and is_healthy(served) for served in models)
 
     def index(self, *, only_ready: bool = False) -> list[dict[str, str]]:
         found = []
@@ -142,9 +152,15 @@ class Repository:
         return found
 
     async def load(self, name: str) -> Served:
-        """From the folder of its name, anew where it is there. Raises RequestError, 404 or 503."""
-        if self._loader is None or not _is_name(name):
-            raise unknown_model(name)
+        """From the folder of its name, anew where it is there. Raises RequestError, 503: of one that is not there
+        too, as upstream (model_repository_extension.py)."""
+        if self._loader is None:
+            # Of a program of the user's: what it serves is loaded already.
+            if (served := self._models.get(name)) is None or not is_healthy(served):
+                raise not_ready(name)
+            return served
+        if not _is_name(name):
+            raise not_ready(name, _NOT_THERE)
         async with self._loading.setdefault(name, asyncio.Lock()):
             folder = self._folder_of(name)
             served = self._models.setdefault(name, Served(name))
@@ -171,7 +187,7 @@ class Repository:
             return folder
         served = self._models.get(name)
         if served is None or served.model is None:
-            raise unknown_model(name)
+            raise not_ready(name, _NOT_THERE)
         # The only model, which lies in the folder itself.
         return self._folder
 

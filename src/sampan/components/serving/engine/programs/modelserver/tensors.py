@@ -19,6 +19,8 @@ from sampan.components.serving.engine.programs.modelserver.errors import bad
 MAX_RANK = 32
 _LENGTH = struct.Struct("<I")
 _INTEGERS = "iu"
+_EXACT = 2.0**53
+"""Below it a float is the whole number that was written."""
 
 
 def from_values(name: str, datatype: str, shape: Sequence[int], values: Any) -> Array:
@@ -125,6 +127,8 @@ def _numbers(name: str, datatype: str, dtype: np.dtype[Any], values: list[Any]) 
         return array.astype(dtype).ravel()
     kind = array.dtype.kind
     if dtype.kind == "b":
+        if kind in _INTEGERS and int(array.min()) >= 0 and int(array.max()) <= 1:
+            return array.astype(bool).ravel()
         if kind != "b":
             raise bad(f"the data of input {name!r} has to be true and false, as its datatype is BOOL")
         return array.ravel()
@@ -132,6 +136,10 @@ def _numbers(name: str, datatype: str, dtype: np.dtype[Any], values: list[Any]) 
         # Of large and small ones numpy makes floats.
         array = _integers(values)
         kind = array.dtype.kind
+    if kind == "f" and dtype.kind in _INTEGERS and bool(((array % 1 == 0) & (abs(array) < _EXACT)).all()):
+        # Whole numbers that were written as 1.0.
+        array = array.astype(np.int64)
+        kind = "i"
     if kind not in "iuf" or (dtype.kind in _INTEGERS and kind not in _INTEGERS):
         raise bad(f"the data of input {name!r} does not fit its datatype {datatype}")
     if array.dtype == dtype:

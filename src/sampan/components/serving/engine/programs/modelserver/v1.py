@@ -24,6 +24,8 @@ _JSON = frozenset({"application/json", _STRUCTURED, "application/ld+json", "appl
 _FORM = "application/x-www-form-urlencoded"
 """What curl says of a body when it is told nothing."""
 _REQUIRED = ("specversion", "id", "source", "type")
+"""Of a request that has only some of them, it is none."""
+_VERSIONS = ("1.0", "0.3")
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class Event:
 def read(body: bytes, headers: Mapping[str, str]) -> tuple[Any, Event | None]:
     """What the model gets: a document, or the bytes of a body that says it is none. Raises RequestError."""
     kind = headers.get("content-type", "")
-    if "ce-specversion" in headers:
+    if all(headers.get(f"ce-{name}") for name in _REQUIRED):
         return _binary_event(body, headers, kind)
     if kind and kind not in _JSON:
         plain = kind.partition(";")[0].strip().lower()
@@ -86,17 +88,14 @@ def answered(event: Event, model: str, body: bytes) -> tuple[bytes, str, dict[st
 
 def _binary_event(body: bytes, headers: Mapping[str, str], kind: str) -> tuple[Any, Event]:
     attributes = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
-    for name in _REQUIRED:
-        if not attributes.get(name):
-            raise bad(f"Cloud Event Exceptions: the header ce-{name} is missing")
+    if attributes["specversion"] not in _VERSIONS:
+        raise bad(f"Cloud Event Exceptions: Found invalid specversion {attributes['specversion']}")
     event = Event(attributes, is_binary=True)
     try:
         return orjson.loads(body.decode()), event
     except (orjson.JSONDecodeError, UnicodeDecodeError) as problem:
-        if any(
-            each.startswith(("application/json", _STRUCTURED))
-            for each in (kind, attributes.get("content-type", ""))
-        ):
+        # What the event says of itself goes before what the client says of every body it sends.
+        if (attributes.get("content-type") or kind).startswith(("application/json", _STRUCTURED)):
             raise bad(f"Failed to decode or parse binary json cloudevent: {problem}") from None
         return body, event
 

@@ -81,7 +81,7 @@ def write(
     everything = bool(inference.parameters.get("binary_data_output"))
     listed: list[dict[str, Any]] = []
     raw: list[bytes] = []
-    for tensor, asked in _wanted(outputs, inference.outputs):
+    for tensor, asked in _wanted(model, outputs, inference.outputs):
         shape = list(tensor.data.shape)
         entry: dict[str, Any] = {"name": tensor.name, "shape": shape, "datatype": tensor.datatype}
         parameters = {key: value for key, value in tensor.parameters.items() if key not in _BINARY_PARAMETERS}
@@ -120,14 +120,16 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def chosen(outputs: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
+def chosen(model: str, outputs: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
     """In the order in which they were asked for. Raises RequestError for one that there is not."""
     if not names:
         return list(outputs)
     known = {tensor.name: tensor for tensor in outputs}
     for name in names:
         if name not in known:
-            raise bad(f"there is no output {name!r}; the model's are {', '.join(known)}")
+            raise bad(
+                f"Unexpected inference output {name!r} for model {model!r}: its outputs are {', '.join(known)}"
+            )
     return [known[name] for name in names]
 
 
@@ -148,6 +150,7 @@ def _inputs(found: Any, tail: memoryview) -> list[Tensor]:
             raise bad("an input has no name")
         if not isinstance(datatype, str):
             raise bad(f"input {name!r} has no datatype")
+        datatype = datatype.upper()
         if not isinstance(shape, list):
             raise bad(f"input {name!r} has no shape, which is a list of sizes")
         parameters = _parameters(each, f"input {name!r}")
@@ -190,7 +193,9 @@ def _parameters(of: Mapping[str, Any], what: str) -> dict[str, Any]:
     return parameters
 
 
-def _wanted(outputs: Sequence[Tensor], asked: Sequence[Asked]) -> list[tuple[Tensor, Asked | None]]:
+def _wanted(
+    model: str, outputs: Sequence[Tensor], asked: Sequence[Asked]
+) -> list[tuple[Tensor, Asked | None]]:
     if not asked:
         return [(tensor, None) for tensor in outputs]
-    return list(zip(chosen(outputs, [each.name for each in asked]), asked, strict=True))
+    return list(zip(chosen(model, outputs, [each.name for each in asked]), asked, strict=True))

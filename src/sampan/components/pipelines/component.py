@@ -197,6 +197,8 @@ class PipelinesComponent:
         if (engine := self._loaded_engine()) is not None:
             await engine.stop()
         await self._tasks.close()
+        if self._backend is not None:
+            self._backend.asking.close()
         if self._moving is not None:
             await self._moving.stop()
 

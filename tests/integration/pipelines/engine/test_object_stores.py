@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from sampan.components.pipelines.engine.artifact_stores import ArtifactStores, O
 from sampan.components.pipelines.engine.staged_files import StagedStepFiles
 from sampan.components.pipelines.engine.web_sources import WebRules, WebSources
 from sampan.components.pipelines.store import artifacts
+from sampan.lib.threads import have_ended
 from sampan.store.artifacts import trees, uris
 from sampan.store.artifacts.cache import ReadCache
 from sampan.store.artifacts.local import LocalStore
@@ -33,9 +35,15 @@ class Switch(LocalStore):
         super().__init__(root)
         self.away = False
         self.fails_after = None
+        self.answers = threading.Event()
+        """Cleared, nobody answers and nobody refuses."""
+        self.answers.set()
+        self.asked = threading.Semaphore(0)
         self.uploads, self.downloads = [], []
 
     def _pass(self):
+        self.asked.release()
+        assert self.answers.wait(20)
         if self.away:
             raise StoreUnavailableError("nobody answers at the test's store")
 
@@ -188,6 +196,35 @@ def test_without_copies_inputs_are_downloaded(open_cluster, go, document, tmp_pa
     go(main())
 
 
+def test_a_store_that_says_nothing_holds_up_only_its_own_steps(
+    open_cluster, go, spec, document, files, store
+):
+    spec = type(spec)().step("hello", outputs={"text": "str"})
+    other = spec.done({"hello": spec.task("hello")})
+
+    async def main():
+        # What everybody shares has one thread here.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        async with open_cluster(
+            files=files, make=make, read=read, hello=lambda call: done(call, text="hi")
+        ) as cluster:
+            store.answers.clear()
+            run_ids = [await cluster.submit(document) for _ in range(3)]
+            try:
+                for _ in run_ids:
+                    while not store.asked.acquire(blocking=False):
+                        await asyncio.sleep(0.01)
+                assert (await cluster.run(other)).state == "SUCCEEDED"
+                # Nor does it hold up the engine's end.
+                await cluster.restart_engine()
+            finally:
+                store.answers.set()
+            for run_id in run_ids:
+                assert (await cluster.wait(run_id)).state == "SUCCEEDED"
+
+    go(main())
+
+
 def test_a_store_that_is_away_is_waited_for(open_cluster, go, document, files, store):
     async def main():
         async with open_cluster(files=files, make=make, read=read) as cluster:
@@ -271,8 +308,8 @@ def test_what_is_fetched_for_a_run_that_is_over_does_not_stay(
                 await cluster.engine.forget(run_id, "default")
             await until(lambda: not (stage / run_id).exists())
             may_go_on.set()
+            assert await asyncio.to_thread(have_ended, 60)
 
-    # The end of the loop waits for its threads.
     go(main())
     assert store.downloads
     assert [path for path in stage.rglob("*") if path.is_file()] == []

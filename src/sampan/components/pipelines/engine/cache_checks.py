@@ -6,7 +6,6 @@ again, in a thread, while the step waits: content that is the same is still good
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.engine.context import CachedResult
 from sampan.components.pipelines.engine.step_files import StepFiles
 from sampan.components.pipelines.store.artifacts import ArtifactRow
+from sampan.lib.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Inspection:
         self.sound: CachedResult | None = None
         """What was found good, once it is over."""
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Value]:
-        self.sound = await asyncio.to_thread(sound, self._files, self._results)
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Value]:
+        self.sound = await asking.run(sound, self._files, self._results)
         return {}
 
 

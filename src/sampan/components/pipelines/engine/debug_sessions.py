@@ -32,13 +32,14 @@ from sampan.kube.errors import ApiError
 from sampan.kube.errors import NotFoundError as GoneError
 from sampan.kube.kinds import PODS
 from sampan.lib.ids import new_uid
-from sampan.lib.threads import to_end
+from sampan.lib.threads import Threads, to_end
 from sampan.store.artifacts.protocol import StoreError
 
 
 class DebugSessions:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, transfers: Threads) -> None:
         self._client = client
+        self._transfers = transfers
         self._number = 0
 
     async def open(
@@ -67,7 +68,7 @@ class DebugSessions:
         if launch.inputs:
             is_wanted = True
             try:
-                await asyncio.to_thread(
+                await self._transfers.run(
                     fetch_if_wanted, files, launch.paths, namespace, launch.inputs, lambda: is_wanted
                 )
             except (StepError, StoreError) as error:

@@ -17,6 +17,7 @@ from typing import TypeVar
 from sampan.client.protocol import Client, Object
 from sampan.components.pipelines.api.states import RuntimeState
 from sampan.components.pipelines.engine.changes import Change, Changes
+from sampan.components.pipelines.engine.engine_threads import EngineThreads
 from sampan.components.pipelines.engine.errors import StepError, is_disk_full
 from sampan.components.pipelines.engine.failure import (
     End,
@@ -75,6 +76,7 @@ class Services:
     changes: Changes
     measures: LateMeasures
     logs: LogKeeping
+    threads: EngineThreads
     crews: Crews | None = None
     """Who calls light steps; None where each has a pod of its own."""
 
@@ -343,7 +345,7 @@ class RunDriver:
         pause, told = _FIRST_STORE_PAUSE_SECONDS, False
         while True:
             try:
-                found = await asyncio.to_thread(act)
+                found = await self._services.threads.transfers.run(act)
                 break
             except StoreUnavailableError as error:
                 why = f"waits for an artifact store: {error.message}"
@@ -559,7 +561,10 @@ class RunDriver:
     async def _operate(self, operation: Operation) -> None:
         message, parameters = "", None
         try:
-            parameters = await operation.perform(self._services.client, self._facts.namespace)
+            services = self._services
+            parameters = await operation.perform(
+                services.client, self._facts.namespace, services.threads.asking
+            )
         except StepError as error:
             message = error.message
         self.post(lambda machine: machine.steps.operation_ended(operation.task_id, parameters, message))

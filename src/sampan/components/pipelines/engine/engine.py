@@ -14,10 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from sampan.client.protocol import Client, DeleteOptions, ListOptions, Object
-from sampan.components.pipelines.api.argo.document import is_workflow
 from sampan.components.pipelines.api.argo.tags import as_text
 from sampan.components.pipelines.api.errors import (
     FailedPreconditionError,
@@ -34,6 +31,7 @@ from sampan.components.pipelines.engine.changes import Change, Changes
 from sampan.components.pipelines.engine.context import RunContext
 from sampan.components.pipelines.engine.debug_sessions import DebugSessions, remove_all
 from sampan.components.pipelines.engine.driver import Event, RunDriver, Services
+from sampan.components.pipelines.engine.engine_threads import EngineThreads
 from sampan.components.pipelines.engine.failure import End, pod_end
 from sampan.components.pipelines.engine.ir_language import Ended, Surroundings
 from sampan.components.pipelines.engine.language import Machine, Prepared
@@ -45,6 +43,7 @@ from sampan.components.pipelines.engine.lookups import StoredLookups
 from sampan.components.pipelines.engine.node import Node
 from sampan.components.pipelines.engine.pods import Pods
 from sampan.components.pipelines.engine.podspec import RUN_LABEL, TASK_ID_LABEL
+from sampan.components.pipelines.engine.preparing import prepare_run
 from sampan.components.pipelines.engine.restoring import restored
 from sampan.components.pipelines.engine.resumption import DebugPod, Resumable, Resumption
 from sampan.components.pipelines.engine.retry import check_retriable, proceed
@@ -97,7 +96,8 @@ class Engine:
         self._changes = Changes()
         self._documents = Documents()
         self._measures = LateMeasures(database)
-        self._sweeper = Sweeper(database, clock, self._files)
+        self._threads = EngineThreads()
+        self._sweeper = Sweeper(database, clock, self._files, self._threads.asking)
         # Workers are reached over sockets in folders that pods and this process share.
         is_local, workers = not self._files.owner, settings.light_workers
         self._crews = Crews(self._pods, clock, home, workers) if is_local and workers > 0 else None
@@ -111,6 +111,7 @@ class Engine:
             self._measures,
             # Where files are moved, the pods are on other machines, and their logs too.
             LogKeeping(client, home, is_needed=bool(self._files.owner)),
+            self._threads,
             self._crews,
         )
         self._run_locks = RunLocks(client)
@@ -119,7 +120,7 @@ class Engine:
         """Runs that have their locks and are about to begin; or why one can never begin."""
         self._locks = Locks(is_open=False)
         self._tasks = TaskSet("pipelines")
-        self._debugging = DebugSessions(client)
+        self._debugging = DebugSessions(client, self._threads.transfers)
         self._running: dict[str, _Running] = {}
         self._starting: dict[str, bool] = {}
         """Runs that are being read, and whether somebody asked to stop them meanwhile."""
@@ -155,6 +156,7 @@ class Engine:
         for running in list(self._running.values()):
             await running.driver.close()
         self._running.clear()
+        self._threads.close()
 
     async def submit(self, run_id: str) -> None:
         """Begins a run whose row is there. A run that cannot begin fails with the reason; NotFoundError if unknown."""
@@ -210,7 +212,7 @@ class Engine:
     async def _lost(self, prepared: Prepared, run_id: str) -> Mapping[str, str]:
         """By task id, why what a finished step gave cannot be used any more."""
         rows, recorded = await self._recorded(run_id)
-        return await asyncio.to_thread(prepared.lost, rows, recorded)
+        return await self._threads.asking.run(prepared.lost, rows, recorded)
 
     async def _recorded(self, run_id: str) -> tuple[list[TaskRow], dict[str, ArtifactRow]]:
         def read(connection: Any) -> tuple[list[TaskRow], dict[str, ArtifactRow]]:
@@ -319,7 +321,7 @@ class Engine:
         )
         prepared = await self._prepare(row)
         assert isinstance(prepared, ir_language.PreparedIr)
-        return Resumable(spec, config, await asyncio.to_thread(prepared.plan))
+        return Resumable(spec, config, await self._threads.asking.run(prepared.plan))
 
     async def debug(self, run_id: str, task_id: str, attempt: int, *, is_new: bool) -> DebugPod:
         """A pod in which to look around where the step ran: its own while it runs, unless `is_new`, else another."""
@@ -507,7 +509,7 @@ class Engine:
             documents=self._documents,
             resumed=await self._ended(run.resumed_from) if run.resumed_from else None,
         )
-        return await asyncio.to_thread(_prepared, run, around, self._locks)
+        return await asyncio.to_thread(prepare_run, run, around, self._locks)
 
     async def _ended(self, run_id: str) -> Ended | None:
         """The run that another one goes on from, or None if it was deleted: then nothing is reused."""
@@ -590,10 +592,3 @@ class Engine:
 
 def _stop(machine: Machine) -> None:
     machine.cancel("the run was stopped")
-
-
-def _prepared(run: RunRow, around: Surroundings, locks: Locks) -> Prepared:
-    spec = msgspec.json.decode(run.spec)
-    if is_workflow(spec):
-        return argo_language.prepare(run, spec, around, locks)
-    return ir_language.prepare(run, spec, around)

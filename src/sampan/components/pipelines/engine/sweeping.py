@@ -15,6 +15,7 @@ from sampan.components.pipelines.store.garbage import GarbageRow
 from sampan.lib.clock import Clock, to_micros
 from sampan.lib.log import get_logger
 from sampan.lib.tasks import TaskSet
+from sampan.lib.threads import Threads
 from sampan.store.artifacts.protocol import StoreError
 from sampan.store.database import Database, StorageError
 
@@ -28,10 +29,11 @@ _AGAIN_SECONDS = 60.0
 class Sweeper:
     """For one event loop. `start` before, `stop` after; what is not done then is done next time."""
 
-    def __init__(self, database: Database, clock: Clock, files: StepFiles) -> None:
+    def __init__(self, database: Database, clock: Clock, files: StepFiles, asking: Threads) -> None:
         self._database = database
         self._clock = clock
         self._files = files
+        self._asking = asking
         self._wake = asyncio.Event()
         self._sweeping = asyncio.Lock()
         self._tasks = TaskSet("sweeping")
@@ -82,7 +84,7 @@ class Sweeper:
             lambda connection: garbage.needed(connection, row.uri)
         )
         try:
-            await asyncio.to_thread(self._files.remove, row.uri, row.namespace, kept)
+            await self._asking.run(self._files.remove, row.uri, row.namespace, kept)
             if row.run_id:
                 await asyncio.to_thread(self._files.forget, row.run_id)
         except (OSError, StoreError) as error:

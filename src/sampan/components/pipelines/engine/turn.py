@@ -15,6 +15,7 @@ from sampan.components.pipelines.engine.outputs import StepResult
 from sampan.components.pipelines.engine.step_files import StepFiles, StepPaths
 from sampan.components.pipelines.store.artifacts import ArtifactLink, ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
+from sampan.lib.threads import Threads
 
 
 class Collector(Protocol):
@@ -76,8 +77,8 @@ class Operation(Protocol):
         """For logs."""
         ...
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Value]:
-        """The task's output parameters. Raises StepError."""
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Value]:
+        """The task's output parameters. What blocks for long is asked in `asking`. Raises StepError."""
         ...
 
 

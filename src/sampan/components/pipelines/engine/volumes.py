@@ -16,6 +16,7 @@ from sampan.components.pipelines.api.ir_model import Value
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.kinds import PERSISTENT_VOLUME_CLAIMS
+from sampan.lib.threads import Threads
 
 _TASK_ANNOTATION = "pipelines.kubeflow.org/task-id"
 _FINGERPRINT_ANNOTATION = "pipelines.kubeflow.org/cache-fingerprint"
@@ -40,7 +41,7 @@ class VolumeOperation:
     def name(self) -> str:
         return self.image
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Value]:
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Value]:
         return await operate(client, namespace, self)
 
 

@@ -42,7 +42,7 @@ async def list_files(call: Call) -> Response:
         return answer(present(kind="REMOTE", uri=row.uri))
     if "://" in row.uri and not row.uri.startswith("file://"):
         engine = await call.backend.engine()
-        found = await asyncio.to_thread(
+        found = await call.backend.asking.run(
             engine.remote_files, _below(row.uri, path), call.namespace, _MOST_FILES
         )
         if found is not None:

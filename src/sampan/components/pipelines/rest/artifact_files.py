@@ -29,7 +29,7 @@ from sampan.components.pipelines.rest.scopes import not_found
 from sampan.components.pipelines.store import artifacts
 from sampan.components.pipelines.store.artifacts import ArtifactRow
 from sampan.components.pipelines.store.tasks import TaskRow
-from sampan.lib.threads import to_end
+from sampan.lib.threads import Threads, to_end
 
 _CHUNK = 256 * 1024
 GONE = "the artifact has no file, or it is gone"
@@ -113,18 +113,19 @@ async def remote_content(call: Call, uri: str, limit: int | None) -> AsyncIterat
     if uri.partition("://")[0] not in _BUCKETS.values():
         return None
     engine = await call.backend.engine()
-    pieces = await asyncio.to_thread(engine.remote_content, uri, call.namespace, limit)
+    pieces = await call.backend.asking.run(engine.remote_content, uri, call.namespace, limit)
     if pieces is None:
         return None
     await check_owner(call, uri)
-    return _remote(await asyncio.to_thread(next, pieces, b""), pieces)
+    asking = call.backend.asking
+    return _remote(await asking.run(next, pieces, b""), pieces, asking)
 
 
-async def _remote(first: bytes, rest: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _remote(first: bytes, rest: Iterator[bytes], asking: Threads) -> AsyncIterator[bytes]:
     piece = first
     while piece:
         yield piece
-        piece = await asyncio.to_thread(next, rest, b"")
+        piece = await asking.run(next, rest, b"")
 
 
 async def _opened(call: Call, uri: str) -> BinaryIO:
@@ -142,7 +143,7 @@ async def check_owner(call: Call, uri: str) -> None:
 
 async def from_the_web(call: Call, url: str) -> Response:
     limits = FetchLimits(_MOST_FROM_THE_WEB, allow_private=call.backend.settings.allow_private_urls)
-    data = await asyncio.to_thread(fetch, url, "key", limits)
+    data = await call.backend.asking.run(fetch, url, "key", limits)
     peek = call.query_int("peek")
     return Response(data[:peek] if peek > 0 else data, media_type="application/octet-stream", headers=INERT)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from sampan.components.pipelines.engine.triggers.places import Buckets, NoBucket
 from sampan.components.pipelines.engine.triggers.service import Loops, Triggers
 from sampan.components.pipelines.store.notices import NotificationRow
 from sampan.lib.clock import Clock, to_micros
+from sampan.lib.threads import Threads
 from sampan.store.database import Database
 
 
@@ -111,6 +113,8 @@ class Backend:
     trigger_loops: Loops = field(default_factory=Loops)
     buckets: Buckets = field(default_factory=NoBuckets)
     """Where triggers find what lies below a URI."""
+    asking: Threads = field(default_factory=partial(Threads, "api-asking", 16))
+    """For what waits for stores and other servers."""
 
     @property
     def multi_user(self) -> bool:
@@ -132,7 +136,7 @@ class Backend:
 
     @property
     def places(self) -> Places:
-        return Places(self.settings.watch_roots, self.buckets, everywhere=not self.multi_user)
+        return Places(self.settings.watch_roots, self.buckets, self.asking, everywhere=not self.multi_user)
 
     @property
     def triggers(self) -> Triggers:

@@ -67,7 +67,7 @@ async def fetched(call: Call, given: dict[str, Any], path: str) -> str:
     if not url:
         raise InvalidArgumentError(f"{path}.pipeline_url must say where the pipeline package is")
     limits = FetchLimits(MAX_PACKAGE_BYTES, allow_private=call.backend.settings.allow_private_urls)
-    return await prepared(call, await asyncio.to_thread(fetch, url, f"{path}.pipeline_url", limits))
+    return await prepared(call, await call.backend.asking.run(fetch, url, f"{path}.pipeline_url", limits))
 
 
 async def add_pipeline(call: Call, pipeline: PipelineRow, version: VersionRow | None = None) -> None:

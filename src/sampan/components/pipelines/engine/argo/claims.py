@@ -13,6 +13,7 @@ from sampan.client.protocol import Client
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.kinds import PERSISTENT_VOLUME_CLAIMS
+from sampan.lib.threads import Threads
 
 
 def claims(
@@ -55,7 +56,7 @@ class MakeClaims:
     def name(self) -> str:
         return "claims"
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Any]:
         for claim in self.claims:
             try:
                 await client.create(PERSISTENT_VOLUME_CLAIMS, claim)
@@ -77,7 +78,7 @@ class DropClaims:
     def name(self) -> str:
         return "drop-claims"
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Any]:
         for name in self.names:
             try:
                 await client.delete(PERSISTENT_VOLUME_CLAIMS, name, namespace)

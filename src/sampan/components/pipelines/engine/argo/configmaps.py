@@ -12,6 +12,7 @@ from sampan.components.pipelines.api.argo.tags import as_text
 from sampan.components.pipelines.engine.errors import StepError
 from sampan.kube.errors import ApiError, NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS
+from sampan.lib.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class ReadConfigMap:
     def name(self) -> str:
         return f"configmap/{self.elsewhere}/{self.config_map}"
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Any]:
         try:
             found = await client.get(CONFIG_MAPS, self.config_map, self.elsewhere or namespace)
         except NotFoundError:

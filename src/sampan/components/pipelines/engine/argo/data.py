@@ -17,6 +17,7 @@ from sampan.components.pipelines.api.argo.expressions.functions import to_json
 from sampan.components.pipelines.api.argo.tags import Variables, substitute
 from sampan.components.pipelines.engine.argo.context import ArgoContext
 from sampan.components.pipelines.engine.errors import StepError
+from sampan.lib.threads import Threads
 
 _STORES = ("s3", "gcs", "oss", "azure")
 _MOST_KEYS = 1_000_000
@@ -52,7 +53,7 @@ class DataCall:
     def name(self) -> str:
         return "data"
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Any]:
         try:
             value: Any = await asyncio.to_thread(self._keys)
             for step in self.steps:

@@ -5,7 +5,6 @@ Source: docs/http-template.md, argo-workflows v3.7.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import http.client
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from sampan.components.pipelines.engine.errors import StepError
 from sampan.components.pipelines.engine.fetch import FetchLimits, opened
 from sampan.kube.errors import ApiError
 from sampan.kube.kinds import SECRETS
+from sampan.lib.threads import Threads
 
 _DEFAULT_SECONDS = 30.0
 _LONGEST_SECONDS = 3600.0
@@ -71,7 +71,7 @@ class HttpCall:
     def name(self) -> str:
         return "http"
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Any]:
         headers: list[tuple[str, str]] = []
         for item in self.headers:
             value = item.get("value")
@@ -81,7 +81,7 @@ class HttpCall:
                 )
             headers.append((str(item.get("name", "")), str(value)))
         try:
-            status, answered, text = await asyncio.to_thread(self._call, headers)
+            status, answered, text = await asking.run(self._call, headers)
         except (InvalidArgumentError, UnavailableError) as error:
             raise StepError(error.message) from None
         except (OSError, http.client.HTTPException, ValueError) as error:

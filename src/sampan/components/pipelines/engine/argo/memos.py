@@ -22,6 +22,7 @@ from sampan.components.pipelines.engine.errors import StepError
 from sampan.kube.errors import AlreadyExistsError, ApiError, ConflictError, NotFoundError
 from sampan.kube.kinds import CONFIG_MAPS
 from sampan.lib.clock import from_micros, parse_rfc3339, rfc3339, to_micros
+from sampan.lib.threads import Threads
 
 CACHE_LABEL = {"workflows.argoproj.io/configmap-type": "Cache"}
 _KEY = re.compile(r"^[a-zA-Z0-9][-a-zA-Z0-9._]*$")
@@ -90,7 +91,7 @@ class KeepMemo:
     def name(self) -> str:
         return f"memo/{self.config_map}"
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Any]:
         try:
             for _ in range(_MOST_TRIES):
                 try:

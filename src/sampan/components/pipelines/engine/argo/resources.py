@@ -28,6 +28,7 @@ from sampan.kube import kinds
 from sampan.kube.errors import AlreadyExistsError, ApiError, NotFoundError
 from sampan.kube.kinds import Resource
 from sampan.lib.ids import short_hash
+from sampan.lib.threads import Threads
 
 ACTIONS = ("get", "create", "apply", "delete", "replace", "patch")
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
@@ -82,7 +83,7 @@ class ResourceCall:
     def name(self) -> str:
         return "resource"
 
-    async def perform(self, client: Client, namespace: str) -> dict[str, Any]:
+    async def perform(self, client: Client, namespace: str, asking: Threads) -> dict[str, Any]:
         try:
             resource, body, name = await self._target(client, namespace)
             if self.action != "get" and not resource.namespaced:

@@ -5,7 +5,6 @@ Symbolic links are not followed: what is watched stays below the folder, whoever
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from sampan.components.pipelines.api.errors import InvalidArgumentError
 from sampan.components.pipelines.api.events import EventKind
 from sampan.components.pipelines.api.globs import is_deep
+from sampan.lib.threads import Threads
 from sampan.store.artifacts.protocol import (
     ArtifactStore,
     StoreError,
@@ -78,10 +78,11 @@ class Place:
 class Places:
     """Looks into places, within the roots that the settings allow."""
 
-    def __init__(self, roots: Sequence[str], buckets: Buckets, *, everywhere: bool) -> None:
+    def __init__(self, roots: Sequence[str], buckets: Buckets, asking: Threads, *, everywhere: bool) -> None:
         """`everywhere`: without roots every place may be watched, as the one user may read it anyway."""
         self._roots = tuple(roots)
         self._buckets = buckets
+        self._asking = asking
         self._everywhere = everywhere
 
     def check(self, place: Place, path: str) -> None:
@@ -99,7 +100,7 @@ class Places:
         """Versions of all files by their path below the place. Raises PlaceError."""
         if place.kind is EventKind.OBJECT:
             await self._buckets.refresh(place.namespace)
-        return await asyncio.to_thread(self._look, place)
+        return await self._asking.run(self._look, place)
 
     def _look(self, place: Place) -> dict[str, str]:
         # Asked anew each time: a folder may have become a link since.

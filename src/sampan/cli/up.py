@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +13,11 @@ import typer
 from sampan.app import server
 from sampan.app.home import AlreadyRunningError, HomeError
 from sampan.cli.options import HomeOption, SettingsOption, fail, home_folder, load_settings
+from sampan.lib import threads
 from sampan.store.database import StorageError
+
+_LAST_SECONDS = 1.0
+"""What a download takes to hear that nobody wants it any more."""
 
 
 def up(  # noqa: PLR0913  a command has as many options as it has
@@ -63,6 +69,13 @@ def up(  # noqa: PLR0913  a command has as many options as it has
         raise fail(str(error)) from error
     if not quiet:
         typer.echo(f"Stopped. Everything is kept in {home_folder(home)}")
+    if not threads.have_ended(_LAST_SECONDS):
+        # In the midst of a call to a store that says nothing. It may come back while Python ends, which not every
+        # library survives; what is fetched is fetched anew, and what counts is on disk.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _file(kubeconfig: Path) -> str:

@@ -77,6 +77,8 @@ class Threads:
             waiting, self._waiting = self._waiting, deque()
         for future, _ in waiting:
             future.cancel()
+            # Whoever waits for several by `wait` is told only then.
+            future.set_running_or_notify_cancel()
 
     def _work(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sampan.lib.threads import check_wanted
 from sampan.store.artifacts import files, uris
 from sampan.store.artifacts.protocol import (
     AccessRefusedError,
@@ -101,6 +102,7 @@ class ObjectStore:
     def _pieces(self, key: str, offset: int, length: int) -> Iterator[bytes]:
         with self._told(key):
             while length > 0:
+                check_wanted()
                 size = min(length, _PART)
                 yield bytes(self._obstore.get_range(self._store, key, start=offset, length=size))
                 offset, length = offset + size, length - size
@@ -117,6 +119,7 @@ class ObjectStore:
             found = self._obstore.get(self._store, uris.file_name(key))
             with files.arriving(file) as part, part.open("wb") as stream:
                 for piece in found.stream(min_chunk_size=_PIECE):
+                    check_wanted()
                     stream.write(piece)
                 if stream.tell() != found.meta["size"]:
                     raise StoreUnavailableError(f"{self._bucket}: {key} arrived only in part")

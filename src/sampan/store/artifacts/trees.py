@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from sampan.lib.threads import Threads, check_wanted
 from sampan.store.artifacts import uris
 from sampan.store.artifacts.files import PART
 from sampan.store.artifacts.protocol import (
@@ -57,6 +58,7 @@ def found(store: ArtifactStore, key: str, limits: Limits | None = None) -> tuple
     objects: list[StoredObject] = []
     size = 0
     for item in store.list(key):
+        check_wanted()
         # Consoles make such objects to show a folder.
         if item.key.endswith("/"):
             continue
@@ -143,9 +145,13 @@ def _in_threads(calls: list[Callable[[], T]]) -> list[T]:
     """What the calls give, in their order; the first error, once no call is under way any more."""
     if len(calls) == 1:
         return [calls[0]()]
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="artifacts") as pool:
-        futures = [pool.submit(call) for call in calls]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        if any(future.exception() for future in done):
-            pool.shutdown(cancel_futures=True)
-        return [future.result() for future in futures if not future.cancelled()]
+    threads = Threads("artifacts", _THREADS)
+    futures = [threads.submit(call) for call in calls]
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    failed = next((future for future in futures if future in done and future.exception()), None)
+    # The others hear of it between two pieces, so what they raise is no reason.
+    threads.close()
+    wait(futures)
+    if failed is not None:
+        failed.result()
+    return [future.result() for future in futures]

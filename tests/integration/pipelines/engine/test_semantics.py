@@ -340,8 +340,8 @@ def test_a_deletion_that_a_crash_kept_from_being_noted_is_no_failure(open_cluste
     deleted = asyncio.Event()
     real = VolumeOperation.perform
 
-    async def perform(operation, client, namespace):
-        given = await real(operation, client, namespace)
+    async def perform(operation, client, namespace, asking):
+        given = await real(operation, client, namespace, asking)
         if operation.image.endswith("deletepvc") and not operation.is_again:
             deleted.set()
             await asyncio.sleep(60)  # the engine dies before it hears of it

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sampan.client import guarded
 from sampan.components.pipelines.api.errors import InvalidArgumentError, UnavailableError
+from sampan.lib.threads import check_wanted
 
 _TIMEOUT_SECONDS = 30.0
 _CHUNK = 256 * 1024
@@ -51,6 +52,7 @@ def _rules(path: str, limits: FetchLimits) -> guarded.UrlRules:
 def _read(response: http.client.HTTPResponse, path: str, limits: FetchLimits, deadline: float) -> bytes:
     chunks, size = [], 0
     while chunk := response.read1(_CHUNK):
+        check_wanted()
         chunks.append(chunk)
         size += len(chunk)
         if size > limits.max_bytes:

@@ -42,6 +42,7 @@ from sampan.components.pipelines.engine.step_files import (
     segment,
 )
 from sampan.components.pipelines.store.artifacts import ArtifactRow
+from sampan.lib.threads import check_wanted
 from sampan.store.artifacts import measuring, trees, uris
 from sampan.store.artifacts.cache import ReadCache
 from sampan.store.artifacts.measuring import Measure
@@ -144,6 +145,7 @@ class StagedStepFiles(LocalStepFiles):
     def fetch(self, paths: StepPaths, namespace: str, inputs: Sequence[str]) -> list[str]:
         notes = []
         for uri in inputs:
+            check_wanted()
             try:
                 self._bring(paths, namespace, uri)
             except StoreUnusableError as error:

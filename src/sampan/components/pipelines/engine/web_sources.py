@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.client import guarded
+from sampan.lib.threads import check_wanted
 from sampan.store.artifacts import files, uris
 from sampan.store.artifacts.cache import ReadCache
 from sampan.store.artifacts.protocol import (
@@ -87,6 +88,7 @@ class WebSources:
         began, size = time.monotonic(), 0
         with files.arriving(target) as part, part.open("wb") as stream:
             while piece := response.read1(_PIECE):
+                check_wanted()
                 stream.write(piece)
                 size += len(piece)
                 self._check(size, url)
@@ -149,6 +151,7 @@ class WebSources:
         self._check(sum(size for _, size in listed), uri)
         is_file = [name for name, _ in listed] == [wanted]
         for name, size in listed:
+            check_wanted()
             place = target if is_file else target / uris.file_name(name[len(wanted) :].lstrip("/"))
             place.parent.mkdir(parents=True, exist_ok=True)
             item = StoredObject(name, size, str(info.sha))

@@ -168,6 +168,7 @@ class Platform:
 
         environments = Environments(home, settings.environments)
         self._ends.append(("environments", environments.close))
+        environments.start()
         agent = NodeAgent(
             api.client,
             home,

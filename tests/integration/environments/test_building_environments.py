@@ -291,6 +291,52 @@ def test_what_a_killed_builder_left_is_swept_and_damage_is_repaired(
     assert json.loads((again.prefix / "sampan.json").read_text())["key"] == env.key
 
 
+class Holder:
+    """Another process that builds an environment: it has the key's lock."""
+
+    def __init__(self, lock: Path) -> None:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        hold = "import fcntl, sys; file = open(sys.argv[1], 'a'); fcntl.flock(file, 2); print(flush=True); input()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", hold, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"\n"
+
+    def end(self) -> None:
+        self.process.communicate()
+
+
+def test_at_the_start_what_no_builder_owns_goes_whatever_its_number(
+    home: Path, environ: dict[str, str]
+) -> None:
+    building, locks = home / "envs" / ".building", home / "envs" / ".locks"
+    owned, left = "a" * 32, "b" * 32
+    # Numbers tell nothing: those of killed builders are given to others, and containers have their own.
+    alive, gone = os.getpid(), subprocess.Popen(["true"])
+    gone.wait()
+    for key, pid in ((owned, gone.pid), (left, alive)):
+        (building / f"{key}.{pid}.0badcafe" / "bin").mkdir(parents=True)
+        (building / f"{key}.{pid}.overrides").write_text("numpy<2\n")
+    (building / "stray").write_text("")
+    other = Holder(locks / owned)
+    try:
+        environments = Environments(home, environ=environ)
+
+        async def until_left(expected: set[str]) -> None:
+            environments.start()
+            async with asyncio.timeout(60):
+                while {entry.name for entry in building.iterdir()} != expected:
+                    await asyncio.sleep(0.01)
+            await environments.close()
+
+        names = {f"{owned}.{gone.pid}.0badcafe", f"{owned}.{gone.pid}.overrides"}
+        asyncio.run(until_left(names))
+    finally:
+        other.end()
+    asyncio.run(until_left(set()))
+
+
 BUILD = """
 import asyncio, json, sys
 from pathlib import Path

@@ -236,6 +236,10 @@ class Environments:
         await self._store.sweep()
         return removed
 
+    def start(self) -> None:
+        """Removes, beside everything else, what builders have left that were killed."""
+        self._tasks.spawn(self._store.sweep(), name="sweep")
+
     async def close(self) -> None:
         """Ends what is being built; nothing half-built stays."""
         await self._tasks.close()

@@ -21,7 +21,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 
 from sampan.cluster.node.environments.model import Manifest
@@ -58,8 +58,7 @@ class EnvironmentStore:
     @contextlib.asynccontextmanager
     async def lock(self, key: str) -> AsyncIterator[None]:
         """One builder of a key at a time, over all processes; a process that dies gives it up."""
-        self._locks.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._locks / key, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._open_lock(key)
         try:
             # Polled, not waited for in a thread: a cancelled task must leave no thread that takes the lock
             # later.
@@ -95,9 +94,32 @@ class EnvironmentStore:
 
     def _sweep(self) -> None:
         for entry in _entries(self._building):
-            pid = entry.name.split(".")[1] if entry.name.count(".") >= 2 else ""
-            if not (pid.isdigit() and _is_alive(int(pid))):
-                shutil.rmtree(entry, ignore_errors=True)
+            # What cannot be removed now is looked at the next time.
+            with (
+                contextlib.suppress(OSError),
+                self._locked(entry.name.partition(".")[0] or "other") as is_ours,
+            ):
+                if is_ours and entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry, ignore_errors=True)
+                elif is_ours:
+                    entry.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self, key: str) -> Iterator[bool]:
+        """Whether nobody builds this key; then nobody begins to.
+
+        A builder's number would not tell: it may be another process by now, or one of another container that shares
+        the folder.
+        """
+        descriptor = self._open_lock(key)
+        try:
+            yield _try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _open_lock(self, key: str) -> int:
+        self._locks.mkdir(parents=True, exist_ok=True)
+        return os.open(self._locks / key, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     async def prune(self, keep: Collection[str], unused_seconds: float) -> list[str]:
         """Removes what was not used for so long and is not in `keep`; the keys removed."""
@@ -139,13 +161,3 @@ def _entries(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except FileNotFoundError:
         return []
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -177,6 +177,30 @@ def test_adapters_come_and_go_while_it_runs(server: Served, language_models: Any
     assert "later" not in names()
 
 
+def test_adapters_of_kserves_own_program(language_models: Any, taught: Path, tmp_path: Path) -> None:
+    """With the arguments of upstream's test of it; it takes vLLM's."""
+    told = {"name": "teacher", "path": str(taught / "adapter"), "base_model_name": "tiny"}
+    words = (
+        "--runtime=huggingface",
+        "--model_name=tiny",
+        f"--model_dir={taught / 'model'}",
+        "--backend=vllm",
+    )
+    words = (*words, "--enable-lora", "--lora-modules", json.dumps(told), f"other={taught / 'adapter'}")
+    environ = {"PYTHONPATH": str(package_folder(tmp_path / "programs", "serving"))}
+    how = {"python": language_models.python, "module": "sampan_serving.modelserver", "environ": environ}
+    with serving(tmp_path, *words, **how) as served:
+        messages = [{"role": "user", "content": "hello"}]
+        for name in ("teacher", "other"):
+            body = {"model": name, "messages": messages, "max_tokens": 24, "temperature": 0}
+            status, answer = served.post("/openai/v1/chat/completions", body)
+            assert (status, answer["model"]) == (200, name)
+            written = answer["choices"][0]["message"]["content"]
+            assert written == merged(taught, language_models.python)
+        listed = served.get("/openai/v1/models")[1]["data"]
+        assert [each["id"] for each in listed] == ["tiny", "teacher", "other"]
+
+
 def test_classes_and_scores(language_models: Any, tmp_path: Path) -> None:
     """The classifier's shares, and how near the embeddings of two texts are, as Transformers has them."""
     cases = {each.name: each for each in language_models.cases}

@@ -81,6 +81,7 @@ def test_openais_client(server: Served, language_models: Any, taught: Path, tmp_
     assert one == two == json.loads(found["streamed_form"])
     assert 0 <= one["count"] <= 99
     assert one["unit"] in ("C", "F")
+    assert set(found["closed"]) <= {"unit"}
     assert found["chosen"] in ("red", "green")
     assert re.fullmatch("[0-9]{3}-[a-f]{2}", found["matched"])
     assert found["drawn"][0] == found["drawn"][1]
@@ -202,6 +203,20 @@ def test_classes_and_scores(language_models: Any, tmp_path: Path) -> None:
         wanted = [sum(a * b for a, b in zip(rows[0], row, strict=True)) for row in rows]
         assert [each["score"] for each in answer["data"]] == pytest.approx(wanted, abs=1e-4)
         assert served.post("/classify", {"input": texts})[0] == 400
+        long = "paris " * 100
+        for path, body in (
+            ("/v1/embeddings", {"input": long}),
+            ("/rerank", {"query": long, "documents": texts}),
+            ("/score", {"text_1": texts[0], "text_2": [texts[1], long]}),
+        ):
+            status, answer = served.post(path, body)
+            assert status == 400
+            assert "Please reduce the length of the input." in answer["error"]["message"]
+            assert served.post(path, {**body, "truncate_prompt_tokens": -1})[0] == 200
+            status, answer = served.post(path, {**body, "truncate_prompt_tokens": 65})
+            assert (status, answer["error"]["param"]) == (400, "truncate_prompt_tokens")
+        told = {"input": "paris fox " * 3, "truncate_prompt_tokens": 4}
+        assert served.post("/v1/embeddings", told)[1]["usage"]["prompt_tokens"] == 4
 
 
 def wait(server: ServerProcess, path: str) -> Any:

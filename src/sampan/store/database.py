@@ -40,6 +40,9 @@ _BATCH_LIMIT = 256
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
+_CLOSED = "the database is closed: the server stops"
+
+
 class StorageError(Exception):
     """The database refused a write or cannot be read; the message says what to do."""
 
@@ -193,7 +196,11 @@ class Database:
     async def read(self, fn: Callable[[sa.Connection], T]) -> T:
         """`fn` in a reader thread, for anything that may take longer than a millisecond."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self.read_now, fn)
+        try:
+            reading = loop.run_in_executor(self._readers, self.read_now, fn)
+        except RuntimeError as error:
+            raise StorageError(_CLOSED) from error
+        return await reading
 
     def read_now(self, fn: Callable[[sa.Connection], T]) -> T:
         """`fn` in this thread: for look-ups by key, where a change of thread would cost more than the query.
@@ -222,7 +229,7 @@ class Database:
         StorageError. `failed` is told of it in the event loop, before any later write's `after`.
         """
         if self._is_closed:
-            raise StorageError("the database is closed: the server stops")
+            raise StorageError(_CLOSED)
         if (joined := _joined.get()) is not None and joined.database is self:
             fn = joined.before(fn)
         loop = asyncio.get_running_loop()

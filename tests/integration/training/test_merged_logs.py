@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sampan.components.training.store.job_pods import JobKey, JobPod, JobPods, ranks
@@ -139,7 +140,16 @@ def test_what_is_forgotten_takes_its_logs_along(tmp_path: Path) -> None:
     known.add(KEY, pod("a"))
     write(tmp_path, "a", 0, (1, "one"))
     write(tmp_path, "other", 0, (1, "stays"))
-    known.forget(KEY)
+    known.forget(KEY, 30)
+    assert [each.uid for each in known.of(KEY)] == ["a"]
+    (file,) = (tmp_path / "training").rglob("*.jsonl")
+    os.utime(file, (0, 0))
+    # A job of that name, made after somebody had looked whether there is one.
+    known.add(KEY, pod("b"))
+    known.forget(KEY, 30)
+    assert [each.uid for each in known.of(KEY)] == ["a", "b"]
+    os.utime(file, (0, 0))
+    known.forget(KEY, 30)
     assert list(known.keys()) == []
     assert not (tmp_path / "logs" / "team" / "a").exists()
     assert (tmp_path / "logs" / "team" / "other").exists()

@@ -233,6 +233,8 @@ def test_what_is_under_way_is_kept_and_told_before_the_end_and_nothing_later_is_
         assert await asyncio.gather(*writes) == told
         with pytest.raises(StorageError, match="closed"):
             await database.write(insert(1000))
+        with pytest.raises(StorageError, match="closed"):
+            await database.read(everything)
         await database.close()
         again = Database.sqlite(tmp_path / "test.db")
         rows = await again.read(everything)

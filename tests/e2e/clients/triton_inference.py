@@ -65,7 +65,7 @@ def http(address: str) -> None:
         refused(lambda: client.infer("none", inputs(over_http)), "does not exist")
         refused(
             lambda: client.infer("lin", inputs(over_http), outputs=[over_http.InferRequestedOutput("z")]),
-            "no output 'z'",
+            "Unexpected inference output 'z'",
         )
         refused(lambda: client.unload_model("none"), "does not exist")
 

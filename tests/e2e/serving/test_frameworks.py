@@ -66,7 +66,8 @@ def ask(server: ServerProcess, name: str, path: str, body: Any) -> tuple[int, An
         with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
-        return error.code, error.read()
+        with error:
+            return error.code, error.read()
 
 
 def stored(folder: Path) -> str:

@@ -81,6 +81,7 @@ def test_openais_client(server: Served, language_models: Any, taught: Path, tmp_
     assert one == two == json.loads(found["streamed_form"])
     assert 0 <= one["count"] <= 99
     assert one["unit"] in ("C", "F")
+    assert set(found["closed"]) <= {"unit"}
     assert found["chosen"] in ("red", "green")
     assert re.fullmatch("[0-9]{3}-[a-f]{2}", found["matched"])
     assert found["drawn"][0] == found["drawn"][1]
@@ -176,6 +177,30 @@ def test_adapters_come_and_go_while_it_runs(server: Served, language_models: Any
     assert "later" not in names()
 
 
+def test_adapters_of_kserves_own_program(language_models: Any, taught: Path, tmp_path: Path) -> None:
+    """With the arguments of upstream's test of it; it takes vLLM's."""
+    told = {"name": "teacher", "path": str(taught / "adapter"), "base_model_name": "tiny"}
+    words = (
+        "--runtime=huggingface",
+        "--model_name=tiny",
+        f"--model_dir={taught / 'model'}",
+        "--backend=vllm",
+    )
+    words = (*words, "--enable-lora", "--lora-modules", json.dumps(told), f"other={taught / 'adapter'}")
+    environ = {"PYTHONPATH": str(package_folder(tmp_path / "programs", "serving"))}
+    how = {"python": language_models.python, "module": "sampan_serving.modelserver", "environ": environ}
+    with serving(tmp_path, *words, **how) as served:
+        messages = [{"role": "user", "content": "hello"}]
+        for name in ("teacher", "other"):
+            body = {"model": name, "messages": messages, "max_tokens": 24, "temperature": 0}
+            status, answer = served.post("/openai/v1/chat/completions", body)
+            assert (status, answer["model"]) == (200, name)
+            written = answer["choices"][0]["message"]["content"]
+            assert written == merged(taught, language_models.python)
+        listed = served.get("/openai/v1/models")[1]["data"]
+        assert [each["id"] for each in listed] == ["tiny", "teacher", "other"]
+
+
 def test_classes_and_scores(language_models: Any, tmp_path: Path) -> None:
     """The classifier's shares, and how near the embeddings of two texts are, as Transformers has them."""
     cases = {each.name: each for each in language_models.cases}
@@ -202,6 +227,20 @@ def test_classes_and_scores(language_models: Any, tmp_path: Path) -> None:
         wanted = [sum(a * b for a, b in zip(rows[0], row, strict=True)) for row in rows]
         assert [each["score"] for each in answer["data"]] == pytest.approx(wanted, abs=1e-4)
         assert served.post("/classify", {"input": texts})[0] == 400
+        long = "paris " * 100
+        for path, body in (
+            ("/v1/embeddings", {"input": long}),
+            ("/rerank", {"query": long, "documents": texts}),
+            ("/score", {"text_1": texts[0], "text_2": [texts[1], long]}),
+        ):
+            status, answer = served.post(path, body)
+            assert status == 400
+            assert "Please reduce the length of the input." in answer["error"]["message"]
+            assert served.post(path, {**body, "truncate_prompt_tokens": -1})[0] == 200
+            status, answer = served.post(path, {**body, "truncate_prompt_tokens": 65})
+            assert (status, answer["error"]["param"]) == (400, "truncate_prompt_tokens")
+        told = {"input": "paris fox " * 3, "truncate_prompt_tokens": 4}
+        assert served.post("/v1/embeddings", told)[1]["usage"]["prompt_tokens"] == 4
 
 
 def wait(server: ServerProcess, path: str) -> Any:

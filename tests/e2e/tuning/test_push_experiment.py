@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from sampan.testing.clients import interpreter_with
+from sampan.testing.clients import KATIBS_CLIENT_IMPORTS, interpreter_with
 from sampan.testing.server import ServerProcess
 
+pytestmark = pytest.mark.skipif(
+    not KATIBS_CLIENT_IMPORTS, reason="kubeflow-katib cannot be imported by this Python"
+)
 EXPERIMENTS = "/apis/kubeflow.org/v1beta1/namespaces/default/experiments"
 OURS = "/tuning/v1/namespaces/default"
 PROGRAM = """

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from sampan.app.definitions import install
@@ -32,7 +33,7 @@ from sampan.components.serving.controller.shipping import ship
 from sampan.kube import meta
 from sampan.kube.errors import ForbiddenError, InvalidError
 from sampan.kube.kinds import CONFIG_MAPS, NAMESPACES, Resource
-from sampan.testing.apiserver import embedded
+from sampan.testing.apiserver import embedded, loopback
 
 SETTINGS = ServingSettings()
 MODE = "serving.kserve.io/deploymentMode"
@@ -267,3 +268,23 @@ def test_what_language_models_begin_with_is_not_deleted(tmp_path: Path) -> None:
             await client.delete(LLM_INFERENCE_SERVICE_CONFIGS, name, namespace)
 
     run(tmp_path, scenario)
+
+
+def test_whoever_writes_what_has_no_effect_is_told(tmp_path: Path) -> None:
+    model = {"uri": "pvc://claim/words", "confidential": {"enabled": True}}
+    words = an_object(LLM_INFERENCE_SERVICES, {"model": model}, "words")
+    path = "/apis/serving.kserve.io/v1alpha2/namespaces/default/llminferenceservices"
+
+    async def main() -> None:
+        async with embedded(tmp_path) as server:
+            await install(server.client, DEFINITIONS)
+            server.admission.add(ServingComponent(SETTINGS).admission)
+            async with loopback(server.asgi) as url, httpx.AsyncClient(base_url=url) as http:
+                made = await http.post(path, json=words)
+                (told,) = made.headers.get_list("warning")
+                assert (made.status_code, told.startswith('299 - "confidential has no effect')) == (201, True)
+                words["metadata"]["name"] = "plain"
+                del model["confidential"]
+                assert (await http.post(path, json=words)).headers.get_list("warning") == []
+
+    asyncio.run(main())

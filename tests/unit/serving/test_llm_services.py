@@ -289,6 +289,35 @@ def test_how_critical_a_model_is_goes_there_and_back() -> None:
     assert "annotations" not in back["metadata"]
 
 
+def test_a_pool_is_of_the_versions_own_api() -> None:
+    extension = {"name": "picker", "kind": "Service", "portNumber": 9002, "failureMode": "FailClose"}
+    pool = {"selector": {"app": "vllm"}, "targetPortNumber": 8000, "extensionRef": extension}
+    router = {"scheduler": {"replicas": 1, "pool": {"spec": pool}}, "route": {}}
+    obj = service(router=router)
+    new = language_models.converted(obj, language_models.V1ALPHA2)
+    assert new["spec"]["router"]["scheduler"]["pool"]["spec"] == {
+        "selector": {"matchLabels": {"app": "vllm"}},
+        "targetPorts": [{"number": 8000}],
+        "endpointPickerRef": {
+            "name": "picker",
+            "kind": "Service",
+            "port": {"number": 9002},
+            "failureMode": "FailClose",
+        },
+    }
+    assert language_models.converted(new, language_models.V1ALPHA1)["spec"] == obj["spec"]
+    assert obj["spec"]["router"]["scheduler"]["pool"]["spec"] is pool
+    named = service(router={"scheduler": {"pool": {"ref": {"name": "theirs"}}}})
+    assert language_models.converted(named, language_models.V1ALPHA2)["spec"] == named["spec"]
+
+
+@pytest.mark.parametrize("pool", [{"selector": 5, "extensionRef": "x"}, {"targetPorts": [], "mine": {}}, {}])
+def test_a_pool_that_is_none_stays_as_it_is(pool: Any) -> None:
+    obj = service(router={"scheduler": {"pool": {"spec": pool}}})
+    for version in (language_models.V1ALPHA1, language_models.V1ALPHA2):
+        assert language_models.converted(obj, version)["spec"] == obj["spec"]
+
+
 def test_where_requests_go() -> None:
     own, publisher = routes(ready(service()), Domain())
     assert own.prefixes == ("/team/words",)

@@ -71,6 +71,15 @@ def streamed_thought() -> list[Any]:
     return [thought, "".join(each.content or "" for each in deltas)]
 
 
+def closed() -> Any:
+    """It would write a call of a tool, which is JSON, too."""
+    schema: Any = {"type": "object", "properties": {"unit": {"enum": ["C", "F"]}}}
+    form: Any = {"type": "json_schema", "json_schema": {"name": "unit", "schema": schema}}
+    return json.loads(
+        chat("weather in paris", response_format=form, max_tokens=60).choices[0].message.content
+    )
+
+
 def stopped() -> list[Any]:
     choice = chat("hello", stop=["friend"]).choices[0]
     return [choice.message.content, choice.finish_reason, choice.stop_reason]
@@ -132,6 +141,7 @@ def main() -> None:
             each.choices[0].delta.content or ""
             for each in chat("hello", response_format=schema, max_tokens=60, stream=True)
         ),
+        "closed": closed(),
         "chosen": formed(extra_body={"structured_outputs": {"choice": ["red", "green"]}}),
         "matched": formed(extra_body={"guided_regex": "[0-9]{3}-[a-f]{2}"}),
         "drawn": [

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from sampan.components.serving.engine.programs.modelserver import arguments as own
+from sampan.components.serving.engine.programs.modelserver.adapters import modules_of
 from sampan.components.serving.engine.programs.modelserver.stand_in import translated
 
 
@@ -116,3 +118,20 @@ def test_it_says_a_version_that_scripts_understand(capsys: pytest.CaptureFixture
     major, minor, _ = capsys.readouterr().out.split(".")
     assert major.isdigit()
     assert minor.isdigit()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--lora-modules", "a=/m/a", '{"name": "b", "path": "/m/b"}', "--backend=vllm"],
+        ["--lora_modules=a=/m/a", '{"name": "b",\n "path": "/m/b"}', "--backend", "vllm"],
+        ['--lora-modules=[{"name": "a", "path": "/m/a"}, {"name": "b", "path": "/m/b"}]', "--backend=vllm"],
+    ],
+)
+def test_kserves_own_program_takes_several_adapters_as_vllm_does(words: list[str]) -> None:
+    options = own.parse(["--model_name=tiny", *words]).options
+    assert options.keys() == {"lora_modules", "backend"}
+    assert modules_of(options["lora_modules"].split(own.SEPARATOR)) == [
+        {"name": "a", "path": "/m/a"},
+        {"name": "b", "path": "/m/b"},
+    ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sampan.components.serving.api import inference_pools
 from sampan.components.serving.api.kinds import GROUP
 from sampan.components.serving.api.reading import child, mapping, mappings, text
 from sampan.kube import meta
@@ -47,10 +48,18 @@ def converted(obj: Object, api_version: str) -> Object:
         model["lora"] = {**mapping(model.get("lora")), "adapters": adapters}
     if "model" in spec:
         spec["model"] = model
+    if pool := child(spec, "router", "scheduler", "pool", "spec"):
+        made = inference_pools.to_v1 if api_version == V1ALPHA2 else inference_pools.to_v1alpha2
+        spec["router"] = _with_pool(spec["router"], made(pool))
     metadata = {**meta.metadata(obj), "annotations": annotations}
     if not annotations:
         metadata.pop("annotations")
     return {**obj, "apiVersion": api_version, "metadata": metadata, "spec": spec}
+
+
+def _with_pool(router: Object, pool: Object) -> Object:
+    scheduler = router["scheduler"]
+    return {**router, "scheduler": {**scheduler, "pool": {**scheduler["pool"], "spec": pool}}}
 
 
 def _keep(model: dict[str, Any], adapters: list[dict[str, Any]], annotations: dict[str, Any]) -> None:

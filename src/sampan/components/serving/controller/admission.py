@@ -62,16 +62,17 @@ def hooks(deployment_mode: str) -> Sequence[Hook]:
         found: Object = _of_api("language_models").with_defaults(obj)
         return _with_local_model(found, request.namespace, reader)
 
-    def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> None:
-        """Raises InvalidError."""
+    def validate(request: AdmissionRequest, obj: Object, old: Object | None, reader: Reader) -> Sequence[str]:
+        """Returns warnings; raises InvalidError."""
         if meta.is_deleting(obj) or (old is not None and _is_same(obj, old)):
             # What is there already must be able to go, and to get labels.
-            return
+            return ()
         errors = FieldErrors()
         surroundings = _module("validation.surroundings").Surroundings(_config(reader, mode), reader.all)
         _check(request.resource.key)(obj, old, surroundings, errors)
         if errors:
             raise invalid(request.resource.group, request.resource.kind, request.name, errors.causes)
+        return _module("validation.warnings").of(obj, old)  # type: ignore[no-any-return]
 
     return (
         MutatingHook(

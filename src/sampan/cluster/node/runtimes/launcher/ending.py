@@ -31,18 +31,23 @@ class Ending:
         """What the program's end means, once it is known; None leaves everything to the interpreter."""
         self._known: dict[str, types.ModuleType] = {}
         self._libraries: set[str] = set()
+        self._handlers = 0
         atexit.register(self._end)
 
     def freeze(self) -> None:
         """What is loaded now belongs to all children."""
         self._known = dict(sys.modules)
         self._libraries = _libraries()
+        self._handlers = atexit._ncallbacks()
 
     def _end(self) -> None:
         # Before 3.10 an interpreter ends in another order; those versions are slow enough to afford their own.
         if self.exit_code is None or sys.version_info < (3, 10) or threading.active_count() > 1:
             return
         if not _libraries() <= self._libraries:
+            return
+        # Since 3.14 the interpreter holds all handlers until the last has run, and with them what their modules hold.
+        if sys.version_info >= (3, 14) and atexit._ncallbacks() > self._handlers:
             return
         try:
             _flush()

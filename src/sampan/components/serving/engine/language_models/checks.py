@@ -18,7 +18,7 @@ from sampan.kube.fielderrors import FieldErrors
 from sampan.kube.meta import Object
 
 _COST = re.compile(r"\d+(\.\d+)?")
-_SECRET = re.compile(r"kbs:///[^/]+/[^/]+/[^/]+")
+_SECRET = re.compile(r"kbs:///[a-zA-Z0-9_.-]+/[a-zA-Z0-9_.-]+/[a-zA-Z0-9_.-]+")
 _LONGEST_NAME = 63
 _WORKER = "when worker is specified, parallelism must be configured for either data parallelism or pipeline parallelism"
 _DEVICES = "serving.kserve.io/exp-dra-"

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 
 _TRUE, _FALSE = ("y", "yes", "t", "true", "on", "1"), ("n", "no", "f", "false", "off", "0")
 _MAX_BODY_BYTES = 512 * 1024 * 1024
+SEPARATOR = "\0"
+"""Between an option's words where it has several: no word can hold it."""
+_LISTS = ("lora_modules",)
 PROTOCOLS = ("v1", "v2", "grpc-v2")
 
 
@@ -135,7 +138,10 @@ def _rest(words: Sequence[str]) -> dict[str, str]:
             name, equals, value = word[2:].partition("=")
             name = name.replace("-", "_")
             options[name] = value if equals else "true"
-            name = "" if equals else name
+            name = "" if equals and name not in _LISTS else name
+        elif name in _LISTS:
+            before = "" if options[name] == "true" else options[name] + SEPARATOR
+            options[name] = before + word
         elif name:
             options[name] = word
             name = ""

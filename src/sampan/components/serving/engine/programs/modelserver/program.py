@@ -9,7 +9,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from sampan.components.serving.engine.programs.modelserver import arguments, loaders, serving, workers
+from sampan.components.serving.engine.programs.modelserver import (
+    adapters,
+    arguments,
+    loaders,
+    serving,
+    workers,
+)
 from sampan.components.serving.engine.programs.modelserver.arguments import Arguments
 from sampan.components.serving.engine.programs.modelserver.contract import LoadError
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
@@ -79,4 +85,7 @@ def prepare(given: Arguments) -> Repository:
     options = {**os.environ, **given.options, **asked}
     repository = Repository(loaders.runtime(given.runtime), given.model_dir, options)
     repository.load_first(given.model_name)
+    if told := given.options.get("lora_modules"):
+        served = repository.find(given.model_name)
+        adapters.add(repository, served.model if served is not None else None, told)
     return repository

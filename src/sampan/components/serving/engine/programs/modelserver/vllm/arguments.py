@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sampan.components.serving.engine.programs.modelserver import adapters
+
 PORT = "8000"
 VERSION = "0.19.0"
 """What `--version` says: scripts ask it to learn which arguments there are."""
@@ -80,7 +82,7 @@ def translated(words: Sequence[str], environ: Mapping[str, str]) -> dict[str, st
         "max_model_len": _size(one.get("max_model_len", "")),
         "task": _task(one),
         "generation_config": one.get("generation_config") or "auto",
-        "lora_modules": json.dumps(_modules(told.get("lora_modules") or [])),
+        "lora_modules": json.dumps(adapters.modules_of(told.get("lora_modules") or [])),
         "auto_tools": "true" if _is_true(one.get("enable_auto_tool_choice", "false")) else "",
         "runtime": "huggingface",
         "vllm": "true",
@@ -177,26 +179,6 @@ def _task(one: Mapping[str, str]) -> str:
     if told not in _TASKS:
         raise SystemExit(f"--task={told}: has to be one of {', '.join(_TASKS)} here")
     return _TASKS[told]
-
-
-def _modules(told: Sequence[str]) -> list[dict[str, str]]:
-    """`NAME=PATH`, or JSON with name and path."""
-    found = []
-    for each in told:
-        try:
-            made = json.loads(each) if each.startswith(("{", "[")) else None
-        except ValueError:
-            raise SystemExit(f"--lora-modules: {each} is no JSON") from None
-        if made is None:
-            name, equals, path = each.partition("=")
-            if not equals:
-                raise SystemExit(f"--lora-modules: {each} has to be NAME=PATH, or JSON with name and path")
-            made = {"name": name, "path": path}
-        for one in made if isinstance(made, list) else [made]:
-            if not isinstance(one, dict) or not one.get("name") or not one.get("path"):
-                raise SystemExit(f"--lora-modules: {each} names no adapter and its folder")
-            found.append({"name": str(one["name"]), "path": str(one["path"])})
-    return found
 
 
 def _is_flag(name: str) -> bool:

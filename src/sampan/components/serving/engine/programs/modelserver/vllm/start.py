@@ -9,11 +9,11 @@ import json
 import os
 from typing import Any
 
-from sampan.components.serving.engine.programs.modelserver import loaders
+from sampan.components.serving.engine.programs.modelserver import adapters, loaders
 from sampan.components.serving.engine.programs.modelserver.arguments import Arguments
-from sampan.components.serving.engine.programs.modelserver.contract import LoadError, Source
+from sampan.components.serving.engine.programs.modelserver.contract import Source
 from sampan.components.serving.engine.programs.modelserver.repository import Repository
-from sampan.components.serving.engine.programs.modelserver.vllm import adapters
+from sampan.components.serving.engine.programs.modelserver.vllm import adapters as changing
 from sampan.components.serving.engine.programs.modelserver.vllm.routes import VLLM, Cards
 
 
@@ -27,17 +27,8 @@ def repository(given: Arguments) -> Repository:
         made.aliases[str(name)] = given.model_name
     root = given.options.get("model_id") or given.model_dir
     cards = Cards(root, getattr(model, "max_length", 0))
-    by_folder: dict[str, Any] = {}
-    for each in json.loads(given.options.get("lora_modules") or "[]"):
-        name, folder = each["name"], each["path"]
-        if not hasattr(model, "with_adapter"):
-            raise LoadError(f"The adapter {name}: adapters are of models that write texts.")
-        # One of several names: an answer says the one that was asked, as vLLM has it of adapters.
-        known = by_folder.get(folder)
-        by_folder[folder] = model.with_adapter(name, folder) if known is None else known.named(name)
-        made.add(name, by_folder[folder])
-        cards.adapters[name] = folder
+    cards.adapters.update(adapters.add(made, model, given.options.get("lora_modules", "")))
     keys = json.loads(given.options.get("api_keys") or "[]")
-    changes = adapters.are_allowed(os.environ)
+    changes = changing.are_allowed(os.environ)
     made.extension = VLLM(made, cards, keys, changes_adapters=changes)
     return made

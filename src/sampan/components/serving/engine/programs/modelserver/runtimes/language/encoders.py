@@ -30,7 +30,10 @@ from sampan.components.serving.engine.programs.modelserver.errors import Request
 from sampan.components.serving.engine.programs.modelserver.runtimes.language import answers, tasks
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.pretrained import Pretrained
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.settings import Settings
-from sampan.components.serving.engine.programs.modelserver.runtimes.language.wishes import texts_of
+from sampan.components.serving.engine.programs.modelserver.runtimes.language.wishes import (
+    texts_of,
+    truncation_of,
+)
 
 _OUTPUT = "output-0"
 Found = tuple[list[Any], list[Any] | None, int]
@@ -103,39 +106,52 @@ class Encoder:
 
     # What a pass yields
 
-    def _predict(self, texts: Sequence[str] | Sequence[list[int]]) -> Found:
+    def _predict(self, texts: Sequence[str] | Sequence[list[int]], cut: int | None = None) -> Found:
+        """Of texts' first `cut` tokens; None for as many as the model takes, 0 where longer ones are refused."""
         with self._turn, self._torch.inference_mode():
-            inputs, offsets = self._read_tokens(texts) or self._tokenized(list(map(str, texts)))
+            inputs, offsets = self._read_tokens(texts, cut) or self._tokenized(list(map(str, texts)), cut=cut)
             outputs = self._run(inputs)
             found = self._read(outputs, inputs).copy()
             return found, offsets, int(inputs["attention_mask"].sum())
 
-    def _read_tokens(self, told: Sequence[Any]) -> tuple[dict[str, Any], None] | None:
+    def _read_tokens(self, told: Sequence[Any], cut: int | None) -> tuple[dict[str, Any], None] | None:
         """Where tokens are told, and no texts. Raises ModelError."""
         if not told or isinstance(told[0], str):
             return None
         size = int(self._model.get_input_embeddings().num_embeddings)
         if any(token >= size for each in told for token in each):
             raise ParameterError("input", f"tokens have to be below {size}")
-        cut = {"input_ids": [each[: self._max_length] for each in told]}
-        return dict(self._tokenizer.pad(cut, return_tensors="pt").to(self._device)), None
+        if cut == 0:
+            self._check_length(max(map(len, told)))
+        kept = {"input_ids": [each[: cut or self._max_length] for each in told]}
+        return dict(self._tokenizer.pad(kept, return_tensors="pt").to(self._device)), None
 
     def _tokenized(
-        self, texts: list[str], pairs: list[str] | None = None
+        self, texts: list[str], pairs: list[str] | None = None, *, cut: int | None = None
     ) -> tuple[dict[str, Any], list[Any] | None]:
         inputs = self._tokenizer(
             texts,
             *([pairs] if pairs is not None else []),
-            max_length=self._max_length,
+            max_length=cut or self._max_length,
             add_special_tokens=self._settings.special_tokens,
             return_tensors="pt",
             return_token_type_ids=self._settings.token_type_ids or pairs is not None,
             padding=True,
-            truncation=True,
+            truncation=cut != 0,
             return_offsets_mapping=self._offsets,
         )
+        if cut == 0:
+            self._check_length(inputs["input_ids"].shape[1])
         offsets = inputs.pop("offset_mapping", None)
         return dict(inputs.to(self._device)), offsets.tolist() if offsets is not None else None
+
+    def _check_length(self, size: int) -> None:
+        """Raises ModelError."""
+        if size > self._max_length:
+            raise ModelError(
+                f"This model's maximum context length is {self._max_length} tokens. However, you requested {size} "
+                "tokens in the input. Please reduce the length of the input."
+            )
 
     def _run(self, inputs: Mapping[str, Any]) -> Any:
         wanted = self._settings.tensor_input_names
@@ -179,6 +195,17 @@ class Encoder:
 
     # OpenAI's
 
+    def _cut(self, body: Mapping[str, Any]) -> int:
+        """How many of a text's tokens are read, as vLLM has it; 0 where it has to be read whole. Raises ModelError."""
+        wanted = truncation_of(body)
+        if wanted > self._max_length:
+            raise ParameterError(
+                "truncate_prompt_tokens",
+                f"truncate_prompt_tokens value ({wanted}) is greater than max_model_len ({self._max_length}). Please, "
+                "select a smaller truncation size.",
+            )
+        return self._max_length if wanted == -1 else wanted
+
     def _embeddings(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         if self._task != tasks.EMBEDDING:
             raise ModelError(
@@ -188,7 +215,8 @@ class Encoder:
         size = asked.dimensions
         if size is not None:
             self._check_size(size)
-        rows, _, read = self._predict(asked.texts)
+        # KServe's own program cuts what is too long; vLLM says so.
+        rows, _, read = self._predict(asked.texts, self._cut(body) if self._settings.samples else None)
         if size is not None:
             rows = [_shortened(row, size) for row in rows]
         return answers.embeddings(self._settings.name, rows, asked.encoding, read)
@@ -209,17 +237,17 @@ class Encoder:
 
     def _rerank(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         query, documents, top = answers.rerank_request(body)
-        scores, read = self._scores([query] * len(documents), documents, "rerank")
+        scores, read = self._scores([query] * len(documents), documents, "rerank", self._cut(body))
         return answers.reranked(self._settings.name, documents, scores, top, read)
 
     def _score(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        scores, read = self._scores(*answers.score_request(body), "score")
+        scores, read = self._scores(*answers.score_request(body), "score", self._cut(body))
         return answers.scored(self._settings.name, scores, read)
 
-    def _scores(self, first: list[str], second: list[str], route: str) -> tuple[list[float], int]:
+    def _scores(self, first: list[str], second: list[str], route: str, cut: int) -> tuple[list[float], int]:
         """How near the pairs are."""
         if self._task == tasks.EMBEDDING:
-            rows, _, read = self._predict([*dict.fromkeys(first), *second])
+            rows, _, read = self._predict([*dict.fromkeys(first), *second], cut)
             known = dict(zip(dict.fromkeys(first), rows, strict=False))
             own = rows[len(known) :]
             return [float(np.dot(known[text], row)) for text, row in zip(first, own, strict=True)], read
@@ -229,18 +257,19 @@ class Encoder:
                 "classifier with one label"
             )
         with self._turn, self._torch.inference_mode():
-            inputs, _ = self._tokenized(first, second)
+            inputs, _ = self._tokenized(first, second, cut=cut)
             scores = self._torch.sigmoid(self._run(inputs).float()[:, 0]).cpu().tolist()
             return scores, int(inputs["attention_mask"].sum())
 
     def _classify(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         texts, wants_shares = answers.classes_request(body)
+        cut = self._cut(body)
         if self._task != tasks.SEQUENCES:
             raise ModelError(
                 f"Model {self._settings.name} does not support Classification API: its task is {self._task}"
             )
         with self._turn, self._torch.inference_mode():
-            inputs, _ = self._tokenized(texts)
+            inputs, _ = self._tokenized(texts, cut=cut)
             found = self._run(inputs).float()
             if wants_shares:
                 # Classes that do not exclude one another are each by itself.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sampan.components.serving.engine.programs.modelserver.contract import ParameterError
+from sampan.components.serving.engine.programs.modelserver.runtimes.language import schemas
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.reasoning import Thoughts
 from sampan.components.serving.engine.programs.modelserver.runtimes.language.structure import (
     JSON,
@@ -42,7 +43,7 @@ class Guiding:
         matcher: Any = self._library.LLMatcher
         try:
             grammar = self._grammar(matcher, guide)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ParameterError(guide.param, f"'{guide.param}' is not understood: {error}") from None
         found = matcher(made, grammar)
         if why := found.get_error():
@@ -51,7 +52,7 @@ class Guiding:
 
     def _grammar(self, matcher: Any, guide: Guide) -> Any:
         if guide.kind == JSON:
-            schema = json.loads(guide.text)
+            schema = schemas.closed(json.loads(guide.text))
             return matcher.grammar_from_json_schema(json.dumps(schema), defaults=_WHITESPACE)
         if guide.kind == REGEX:
             return matcher.grammar_from_regex(guide.text)

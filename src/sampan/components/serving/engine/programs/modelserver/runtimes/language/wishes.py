@@ -135,6 +135,11 @@ def adds_special(body: Mapping[str, Any]) -> bool:
     return _flag(body, "add_special_tokens", True)
 
 
+def truncation_of(body: Mapping[str, Any]) -> int:
+    """How many tokens are read of each text: -1 for as many as the model takes, 0 for all. Raises ModelError."""
+    return _integer(body, "truncate_prompt_tokens", -1, 1 << 31) or 0
+
+
 def of_parameters(parameters: Mapping[str, Any]) -> Wish:
     """V1's and V2's `parameters`, with OpenAI's names, and Transformers' for how many tokens. Raises ModelError."""
     limit = parameters.get("max_tokens", parameters.get("max_new_tokens", COMPLETION_TOKENS))
@@ -174,7 +179,7 @@ def _asked(body: Mapping[str, Any], top_logprobs: int | None, max_tokens: Any) -
         skips_special=_flag(body, "skip_special_tokens", True),
         guide=structure.guide_of(body),
         prompt_logprobs=_integer(body, "prompt_logprobs", 0, MAX_TOP),
-        prompt_tokens=_integer(body, "truncate_prompt_tokens", -1, 1 << 31) or None,
+        prompt_tokens=truncation_of(body) or None,
         searches=_flag(body, "use_beam_search"),
         length_penalty=1.0 if penalty is None else penalty,
     )

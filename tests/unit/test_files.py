@@ -59,6 +59,11 @@ def test_what_fails_leaves_the_former_and_nothing_else(tmp_path: Path) -> None:
     assert {each.name for each in tmp_path.iterdir()} == {"file", "folder"}
 
 
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
+    replace_text(tmp_path / ("x" * 255), "words")
+    assert (tmp_path / ("x" * 255)).read_text() == "words"
+
+
 def test_a_link_leads_elsewhere(tmp_path: Path) -> None:
     link = tmp_path / "link"
     for target in ("first", "second"):

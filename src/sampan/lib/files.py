@@ -47,9 +47,12 @@ def replace_link(path: Path, target: str) -> None:
 
 
 @contextmanager
-def staged(path: Path) -> Iterator[Path]:
-    """A free name beside `path` for what is to take its place, which it does when all went well."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+def staged(path: Path, begins: str = ".") -> Iterator[Path]:
+    """A free name beside `path` for what is to take its place, which it does when all went well.
+
+    Not made of the name of `path`, which may be as long as a name can be; `begins`: by what others know it.
+    """
+    fresh = path.with_name(f"{begins}{secrets.token_hex(8)}")
     try:
         yield fresh
         fresh.replace(path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from sampan.lib.files import staged
 
 PART = ".sampan-part-"
 """How names of files begin that are still on their way."""
@@ -16,12 +17,8 @@ PART = ".sampan-part-"
 @contextlib.contextmanager
 def arriving(target: Path) -> Iterator[Path]:
     """A name beside `target` to write to; takes its place when all went well, and goes otherwise."""
-    part = target.with_name(f"{PART}{secrets.token_hex(8)}")
-    try:
+    with staged(target, PART) as part:
         yield part
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def copy(source: Path, target: Path) -> None:
